@@ -1,0 +1,84 @@
+"""Ed25519 keys, sealed messages, and the one function that makes a VerifiedMessage.
+
+An envelope is `kind (1 byte) || signature (64 bytes) || body` (rule P3): a frame outside of the signed bytes, so that
+the received body is verified as it came.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import message_id, message_preimage
+from protocol.limits import MESSAGE_BYTES_MAX, SIGNATURE_BYTES, SLOT_MESSAGE_BYTES_MAX
+from protocol.messages import MESSAGE_TYPES, Message
+from protocol.types import Digest, Key, Kind
+
+_HEADER: Final = 1 + SIGNATURE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedMessage:
+    """A message whose bytes are canonical and whose signature is its author's. Only `open_envelope` makes one."""
+
+    kind: Kind
+    author: Key
+    id: Digest
+    body: Message
+    envelope: bytes
+
+
+class Keypair:
+    """An Ed25519 key pair from a 32-byte seed. Signing is deterministic: the same message gives the same envelope."""
+
+    __slots__ = ("_signing_key", "public")
+
+    def __init__(self, seed: bytes) -> None:
+        self._signing_key = SigningKey(seed)
+        self.public = Key(bytes(self._signing_key.verify_key))
+
+    def sign(self, preimage: bytes) -> bytes:
+        """64-byte signature."""
+        return bytes(self._signing_key.sign(preimage).signature)
+
+
+def seal(keypair: Keypair, network: Digest, body: Message) -> VerifiedMessage:
+    """Sign `body`, which must name `keypair` as its author, for the network. Raises EncodingError if out of bounds."""
+    if body.author != keypair.public:
+        raise ValueError("a message is signed by the author that it names")
+    raw = codec.encode(body)
+    signature = keypair.sign(message_preimage(network, body.KIND, raw))
+    opened = open_envelope(b"".join((bytes((body.KIND,)), signature, raw)), network)
+    if isinstance(opened, Fault):
+        raise codec.EncodingError(f"own {body.KIND.name} message: {opened}")
+    return opened
+
+
+def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
+    """Check an envelope from outside: size, frame, canonical body, signature. Costs one decoding and one verification.
+
+    Faults (all REJECT): TOO_LARGE, UNKNOWN_KIND, MALFORMED, NOT_CANONICAL, BAD_SIGNATURE.
+    """
+    if len(envelope) > MESSAGE_BYTES_MAX:
+        return Fault(FaultReason.TOO_LARGE, "P1", f"{len(envelope)} bytes")
+    if len(envelope) <= _HEADER:
+        return Fault(FaultReason.MALFORMED, "P3", "shorter than a frame")
+    try:
+        kind = Kind(envelope[0])
+    except ValueError:
+        return Fault(FaultReason.UNKNOWN_KIND, "P3", str(envelope[0]))
+    if kind is not Kind.EVIDENCE and len(envelope) > SLOT_MESSAGE_BYTES_MAX:
+        return Fault(FaultReason.TOO_LARGE, "P1", f"{kind.name} of {len(envelope)} bytes")
+    raw = envelope[_HEADER:]
+    body = codec.decode(MESSAGE_TYPES[kind], raw)
+    if isinstance(body, Fault):
+        return body
+    preimage = message_preimage(network, kind, raw)
+    try:
+        VerifyKey(body.author).verify(preimage, envelope[1:_HEADER])
+    except (BadSignatureError, ValueError):
+        return Fault(FaultReason.BAD_SIGNATURE, "R1", kind.name)
+    return VerifiedMessage(kind, body.author, message_id(preimage), body, envelope)

@@ -1,0 +1,8 @@
+"""Gossip topics: `/strand/<network>/<params digest>/<specialty>/<shard>` (rules R1, R14)."""
+
+from protocol.params import NetworkParams
+
+
+def topic(params: NetworkParams, specialty: str, shard: int) -> str:
+    """The topic of one sub-mesh. Nodes whose parameters differ never meet, for the digest differs."""
+    return f"/strand/{params.network}/{params.digest.hex()[:32]}/{specialty}/{shard}"

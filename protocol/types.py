@@ -1,0 +1,109 @@
+"""The small words of the protocol: keys, digests, kinds, roles, phases."""
+
+from enum import IntEnum, IntFlag, StrEnum
+from typing import NewType
+
+Key = NewType("Key", bytes)
+"""A node's Ed25519 public key, 32 bytes. It is the node's libp2p identity."""
+
+Digest = NewType("Digest", bytes)
+"""A BLAKE2b-256 digest, 32 bytes."""
+
+ONE = 65536
+"""Fixed point: weights, preferences and probabilities are integers in units of 2^-16."""
+
+ABSTAIN = -1
+"""The preference of a judge that could not or would not compare a pair."""
+
+
+class Kind(IntEnum):
+    """Message kinds; the value is the envelope's first byte and part of every id (rule P3)."""
+
+    OFFER = 1
+    QUERY = 2
+    COMMIT = 3
+    CLOSE_COMMITS = 4
+    ANSWER = 5
+    CLOSE_SLATE = 6
+    BALLOT = 7
+    CLOSE_WAVE = 8
+    CLOSE_TALLY = 9
+    COSIGN = 10
+    NOTICE = 11
+    EVIDENCE = 12
+
+
+CLOSINGS = frozenset({Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY})
+CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN})
+
+
+class Role(IntFlag):
+    """What a node offers to do, and what a seat in a roster asks of it."""
+
+    ANSWER = 1
+    JUDGE = 2
+
+
+class TaskType(StrEnum):
+    """How equal answers are recognised (rule R7) and what the fit assumes of agreement."""
+
+    CODE = "code"
+    FINAL = "final"
+    OPEN = "open"
+
+
+class Finish(StrEnum):
+    """Why a model stopped writing."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+class Outcome(StrEnum):
+    """How a round ended (rule R9)."""
+
+    DECIDED = "decided"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+
+
+class StopReason(StrEnum):
+    """Why the requester closed the tally when it did (rule R8)."""
+
+    CERTAIN = "certain"
+    """P(best) of the winner reached the query's threshold."""
+    SPENT = "spent"
+    """Every ballot of the whole wave plan is in."""
+    BUDGET = "budget"
+    """Ballots were still missing when the phase ended."""
+    UNANIMOUS = "unanimous"
+    """One cluster holds every answer: there is nothing to compare."""
+    ABORTED = "aborted"
+    """There is no answer to rank."""
+
+
+class OutcomeReason(StrEnum):
+    """Why an outcome is not simply `decided` (rule R9)."""
+
+    NONE = "none"
+    NO_COMMITMENTS = "no_commitments"
+    """failed: no member committed to an answer in time."""
+    NO_ANSWERS = "no_answers"
+    """failed: no commitment was opened in time."""
+    TOO_FEW_ANSWERS = "too_few_answers"
+    """degraded: fewer openings than the network asks for."""
+    NO_WEIGHT = "no_weight"
+    """degraded: no counted judge has any voting weight."""
+    TOO_FEW_JUDGES = "too_few_judges"
+    """degraded: the best answer of one of the two best clusters was compared by too few judges with weight."""
+
+
+class Objection(StrEnum):
+    """Why a member does not co-sign a tally (rules R2, R8, R10)."""
+
+    NONE = "none"
+    """No objection: the message is a co-signature."""
+    CENSORED = "censored"
+    """A closing omits a valid contribution or evidence that we had sent in good time."""
+    MISMATCH = "mismatch"
+    """The tally does not follow from the answers and ballots that it names."""

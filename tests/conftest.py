@@ -1,0 +1,8 @@
+"""Hypothesis profiles: `pytest --hypothesis-profile=small` for a quick look. A failure prints what reproduces it."""
+
+from hypothesis import settings
+
+# Always fresh examples, also where a CI service is detected: a fixed set would find nothing after its first run.
+settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)
+settings.register_profile("small", parent=settings.get_profile("default"), max_examples=20)
+settings.load_profile("default")

@@ -1,0 +1,153 @@
+"""One example of every kind of message, its numbers of every width, for vectors and forgeries."""
+
+from protocol.hashing import content_digest
+from protocol.messages import (
+    Answer,
+    AnswerContent,
+    Ballot,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Commit,
+    Commitment,
+    Cosign,
+    Evidence,
+    Judgement,
+    Message,
+    Notice,
+    Offer,
+    Query,
+    Seat,
+)
+from protocol.signing import Keypair, seal
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    Digest,
+    Finish,
+    Kind,
+    Objection,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+    TaskType,
+)
+
+SEED = bytes(range(32))
+NETWORK = Digest(b"\x4e" * 32)
+"""Of no parameter set, so that the messages' vectors do not change with a figure in `configs`."""
+
+KEYPAIR = Keypair(SEED)
+OTHER = Keypair(SEED[::-1])
+
+CONTENT = AnswerContent(text="Ünïcode: fn main() {}\n", finish=Finish.STOP, prompt_tokens=200, answer_tokens=70_000)
+
+
+def digest(letter: str) -> Digest:
+    """A digest that is easy to find in a dump."""
+    return Digest(letter.encode() * 32)
+
+
+def samples() -> dict[Kind, Message]:
+    """A body of each kind by `KEYPAIR`."""
+    author = KEYPAIR.public
+    on_query = {"author": author, "query": digest("q")}
+    commits = [seal(KEYPAIR, NETWORK, Commit(**on_query, on=digest("q"), commitment=digest(letter))) for letter in "xy"]
+    first, second = sorted(commits, key=lambda message: message.id)
+    bodies: list[Message] = [
+        _offer(),
+        _query(),
+        Commit(**on_query, on=digest("q"), commitment=digest("c")),
+        CloseCommits(
+            **on_query,
+            prev=digest("q"),
+            commitments=tuple(Commitment(member=key, commitment=digest("c")) for key in sorted((author, OTHER.public))),
+        ),
+        Answer(**on_query, on=digest("k"), content=CONTENT, salt=b"\x5a" * 32),
+        CloseSlate(
+            **on_query,
+            prev=digest("k"),
+            answers=(digest("1"), digest("2")),
+            evidence=(digest("e"),),
+            ride_along=(commits[0].envelope,),
+        ),
+        Ballot(
+            **on_query,
+            on=digest("s"),
+            wave=1,
+            judgements=(
+                Judgement(first=0, second=1, preference=ONE, evidence=0),
+                Judgement(first=2, second=0, preference=ABSTAIN, evidence=255),
+            ),
+        ),
+        CloseWave(**on_query, prev=digest("s"), wave=1, ballots=(digest("b"),), evidence=(digest("e"),), ride_along=()),
+        CloseTally(
+            **on_query,
+            prev=digest("s"),
+            ballots=(digest("b"),),
+            evidence=(),
+            outcome=Outcome.DEGRADED,
+            reason=OutcomeReason.TOO_FEW_JUDGES,
+            stop=StopReason.BUDGET,
+            winner=digest("1"),
+            p_best=40_000,
+            ranking_digest=digest("r"),
+            ride_along=(),
+        ),
+        Cosign(**on_query, on=digest("t"), objection=Objection.CENSORED),
+        Notice(**on_query, on=digest("t"), certificate_digest=digest("d"), certificate_bytes=123_456),
+        Evidence(author=author, first=first.envelope, second=second.envelope),
+    ]
+    return {body.KIND: body for body in bodies}
+
+
+def _offer() -> Offer:
+    return Offer(
+        author=KEYPAIR.public,
+        sequence=1 << 53,
+        sent_at_ms=1_800_000_000_000,
+        roles=Role.ANSWER | Role.JUDGE,
+        specialties=("rust", "öl"),
+        model="strand-rust-coder-14b",
+        context_tokens=32_768,
+        milli_tokens_per_second=41_500,
+        queue=3,
+        addresses=("/ip4/127.0.0.1/tcp/4001",),
+    )
+
+
+def _query() -> Query:
+    seats = [
+        Seat(
+            member=key,
+            roles=role,
+            vote_weight=ONE,
+            judge_weight=ONE // 2,
+            author_weight=-1,
+            honest=4 * ONE,
+            inverse=19_660,
+            coin=ONE,
+        )
+        for key, role in ((KEYPAIR.public, Role.ANSWER | Role.JUDGE), (OTHER.public, Role.JUDGE))
+    ]
+    return Query(
+        author=KEYPAIR.public,
+        specialty="rust",
+        shard=256,
+        task=TaskType.CODE,
+        content="Which is longer?",
+        content_digest=content_digest("Which is longer?"),
+        max_tokens=256,
+        answer_ms=30_000,
+        open_ms=2_000,
+        judge_ms=70_000,
+        cosign_ms=3_000,
+        patience_ms=1_000,
+        waves=(3, 2),
+        threshold=58_982,
+        sent_at_ms=1_800_000_000_000,
+        nonce=b"\x6e" * 32,
+        roster=tuple(sorted(seats, key=lambda seat: seat.member)),
+    )

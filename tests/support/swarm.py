@@ -1,0 +1,336 @@
+"""A swarm of participants in one virtual clock: no network, no model, no disk. It writes down what is said.
+
+Nodes are named by letters; `a` asks. Delays are fixed, so a scenario has one trace.
+"""
+
+import heapq
+import itertools
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+
+from consensus import effects as fx
+from consensus.certificate import Verified, verify_certificate
+from consensus.events import Generated, Judged
+from consensus.evidence import Slot
+from consensus.member import Restored
+from consensus.participant import Participant
+from consensus.roster import FRESH_MIXTURE
+from consensus.validation import Admitted
+from protocol import codec
+from protocol.errors import Fault
+from protocol.hashing import content_digest
+from protocol.messages import (
+    AnswerContent,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    Cosign,
+    Opening,
+    PullRequest,
+    Query,
+    Seat,
+)
+from protocol.params import NetworkParams
+from protocol.signing import Keypair, VerifiedMessage
+from protocol.types import ONE, Digest, Finish, Key, Objection, Role, TaskType
+
+GOSSIP_MS = 10
+STREAM_MS = 5
+START_MS = 1_000_000_000
+
+
+def params(name: str = "minimal") -> NetworkParams:
+    """A parameter set that ships with the project."""
+    text = resources.files("configs").joinpath(f"params/{name}.toml").read_text()
+    return NetworkParams.from_mapping(tomllib.loads(text))
+
+
+def keypair(name: str) -> Keypair:
+    """The key pair of a named node."""
+    return Keypair(name.encode().ljust(32, b"."))
+
+
+def answer_text(name: str) -> str:
+    """A Rust answer that differs by name."""
+    return f"```rust\nfn first_long() -> char {{ '{name}' }}\n```"
+
+
+@dataclass
+class Node:
+    """One participant, its engine's script and its disk."""
+
+    name: str
+    participant: Participant
+    text: str
+    quality: float = 0.5
+    generate_ms: int = 100
+    judge_ms: int = 100
+    up: bool = True
+    journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
+    opening: Opening | None = None
+    joined: dict[Digest, Key] = field(default_factory=dict)
+    finished: list[fx.Finish] = field(default_factory=list)
+
+
+Interceptor = Callable[["Swarm", Node, fx.Effect], list[fx.Effect] | None]
+"""Misbehaviour: what a node does instead of an effect; None leaves it as it is."""
+
+
+class Swarm:
+    """Drives participants as the daemon does, in virtual time."""
+
+    def __init__(self, names: str, network: NetworkParams | None = None) -> None:
+        self.params = network or params()
+        self.now_ms = START_MS
+        self.nodes: dict[str, Node] = {}
+        self._names: dict[bytes, str] = {}
+        for index, name in enumerate(names):
+            node = Node(name, Participant(keypair(name), self.params), answer_text(name), quality=1 - 0.1 * index)
+            self.nodes[name] = node
+            self._names[node.participant.keypair.public] = name
+        self.trace: list[str] = []
+        self.interceptors: dict[str, Interceptor] = {}
+        self.deaf: dict[str, Callable[[VerifiedMessage], bool]] = {}
+        self.certificate: bytes | None = None
+        self.decision: fx.Decide | None = None
+        self.heard: dict[str, list[VerifiedMessage]] = defaultdict(list)
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    # -- what a scenario does ----------------------------------------------------------------------------------------
+
+    def query(self, **changes: object) -> Query:
+        """A query of `a` to every node of the swarm."""
+        honest, inverse, coin = FRESH_MIXTURE
+        seats = [
+            Seat(
+                member=node.participant.keypair.public,
+                roles=Role.ANSWER | Role.JUDGE,
+                vote_weight=ONE,
+                judge_weight=ONE,
+                author_weight=0,
+                honest=honest,
+                inverse=inverse,
+                coin=coin,
+            )
+            for node in self.nodes.values()
+        ]
+        fields: dict[str, object] = {
+            "author": self.nodes["a"].participant.keypair.public,
+            "specialty": "rust",
+            "shard": 0,
+            "task": TaskType.CODE,
+            "content": "Which?",
+            "content_digest": content_digest("Which?"),
+            "max_tokens": 256,
+            "answer_ms": 2_000,
+            "open_ms": 1_000,
+            "judge_ms": 2_000,
+            "cosign_ms": 1_000,
+            "patience_ms": 300,
+            "waves": (3,),
+            "threshold": ONE,
+            "sent_at_ms": self.now_ms,
+            "nonce": b"n" * 32,
+            "roster": tuple(sorted(seats, key=lambda seat: seat.member)),
+        }
+        return Query(**{**fields, **changes})  # type: ignore[arg-type]
+
+    def ask(self, **changes: object) -> Digest:
+        """Let `a` ask."""
+        asker = self.nodes["a"]
+        begun = asker.participant.ask(self.query(**changes), "Which?", self.now_ms)
+        assert not isinstance(begun, Fault), begun
+        query, effects = begun
+        self.perform(asker, effects)
+        return query
+
+    def run(self, until_ms: int = 60_000) -> None:
+        """Let time pass until nothing is left to happen."""
+        end_ms = START_MS + until_ms
+        while True:
+            waking = [node.participant.wake_at_ms for node in self.nodes.values() if node.up]
+            due = [at for at in waking if at is not None]
+            if self._heap:
+                due.append(self._heap[0][0])
+            if not due or min(due) > end_ms:
+                return
+            self.now_ms = max(self.now_ms, min(due))
+            if self._heap and self._heap[0][0] <= self.now_ms:
+                heapq.heappop(self._heap)[2]()
+                continue
+            for node in self.nodes.values():
+                if node.up:
+                    self.perform(node, node.participant.tick(self.now_ms))
+
+    def at(self, after_ms: int, action: Callable[[], None]) -> None:
+        """Schedule."""
+        heapq.heappush(self._heap, (self.now_ms + after_ms, next(self._order), action))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: only the journal is left."""
+        self.say(f"{name} dies")
+        self.nodes[name].up = False
+
+    def restart(self, name: str) -> None:
+        """Start again with the journal."""
+        self.say(f"{name} starts again")
+        node = self.nodes[name]
+        node.participant = Participant(keypair(name), self.params)
+        node.up = True
+        for query, asked_by in node.joined.items():
+            messages = {slot: message for slot, message in node.journal.items() if slot.query == query}
+            self.perform(node, node.participant.recover(query, asked_by, Restored(messages, node.opening)))
+
+    def verified(self) -> Verified:
+        """The certificate, verified from its bytes."""
+        assert self.certificate is not None
+        verified = verify_certificate(self.certificate)
+        assert isinstance(verified, Verified), verified
+        return verified
+
+    def name(self, key: bytes) -> str:
+        """The letter of a key."""
+        return self._names[key]
+
+    def names(self, keys: object) -> str:
+        """Letters of several keys, in order."""
+        return " ".join(sorted(self._names[key] for key in keys))  # type: ignore[attr-defined]
+
+    def say(self, line: str) -> None:
+        """Write a line of the trace."""
+        self.trace.append(f"{self.now_ms - START_MS:>6}  {line}")
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    def perform(self, node: Node, effects: list[fx.Effect]) -> None:
+        """Do what a participant asks."""
+        for effect in effects:
+            interceptor = self.interceptors.get(node.name)
+            replaced = interceptor(self, node, effect) if interceptor else None
+            for each in [effect] if replaced is None else replaced:
+                self._perform(node, each)
+
+    def _perform(self, node: Node, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Journal(slot, message, secret):
+                node.journal[slot] = message
+                if secret:
+                    opening = codec.decode(Opening, secret)
+                    assert isinstance(opening, Opening)
+                    node.opening = opening
+            case fx.Join(query, requester, _):
+                node.joined[query] = requester
+            case fx.Publish(topics, message):
+                self.say(f"{node.name} => all  {self.describe(message)}")
+                for other in self.nodes.values():
+                    if other is not node:
+                        self.gossip(other, topics[0], message)
+            case fx.Contribute(requester, _, message):
+                self.say(f"{node.name} -> {self.name(requester)}    {self.describe(message)}")
+                self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], message))
+            case fx.Pull(query, ids, sources):
+                self.say(f"{node.name} pulls {len(ids) or 'the chain'}")
+                self.at(2 * STREAM_MS, lambda: self._pull(node, query, ids, sources))
+            case fx.Generate(query, _, _, _, _):
+                self.at(node.generate_ms, lambda: self._generated(node, query))
+            case fx.Judge(query, wave, _, pairs, _):
+                self.at(node.judge_ms, lambda: self._judged(node, query, wave, pairs))
+            case fx.Decide(_, ranking, _):
+                self.decision = effect
+                best = self.name(ranking.ranked[0].author) if ranking.ranked else "nobody"
+                self.say(f"{node.name} decides: {ranking.outcome} ({ranking.reason}, {ranking.stop}), best is {best}")
+            case fx.Certify(_, _, _, certificate):
+                self.certificate = certificate
+                verified = self.verified()
+                kind = "full" if verified.full else "partial"
+                self.say(f"{node.name} certifies: {kind}, co-signed by {self.names(verified.cosigners)}")
+            case fx.Finish(_, ending, outcome, fault):
+                node.finished.append(effect)
+                why = f": {fault.reason}" if fault else f": {outcome}" if outcome else ""
+                self.say(f"{node.name} ends {ending}{why}")
+            case fx.Progress() | fx.FetchCertificate():
+                pass
+
+    def gossip(self, other: Node, topic: str, message: VerifiedMessage) -> None:
+        """One gossip delivery."""
+
+        def deliver() -> None:
+            if not other.up or self._is_deaf(other, message):
+                return
+            source = message.author
+            admitted = other.participant.validator.admit_gossip(topic, source, message.envelope, self.now_ms)
+            self._admit(other, message, admitted)
+
+        self.at(GOSSIP_MS, deliver)
+
+    def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
+        if not other.up or self._is_deaf(other, message):
+            return
+        source = node.participant.keypair.public
+        admitted = other.participant.validator.admit_stream(source, message.envelope, self.now_ms)
+        self._admit(other, message, admitted)
+
+    def _admit(self, node: Node, message: VerifiedMessage, admitted: Admitted | Fault) -> None:
+        if isinstance(admitted, Fault):
+            self.say(f"{node.name} refuses {self.describe(message)}: {admitted.reason}")
+            return
+        self.heard[node.name].append(admitted.message)
+        self.perform(node, node.participant.admitted(admitted, self.now_ms))
+
+    def _is_deaf(self, node: Node, message: VerifiedMessage) -> bool:
+        deaf = self.deaf.get(node.name)
+        return deaf is not None and deaf(message)
+
+    def _pull(self, node: Node, query: Digest, ids: tuple[Digest, ...], sources: tuple[Key, ...]) -> None:
+        request = codec.encode(PullRequest(query=query, ids=ids))
+        for source in sources:
+            other = self.nodes[self.name(source)]
+            if not other.up or other is node:
+                continue
+            reply = other.participant.serve_pull(node.participant.keypair.public, request)
+            if isinstance(reply, Fault):
+                continue
+            effects = node.participant.pulled(query, reply, self.now_ms)
+            if not isinstance(effects, Fault):
+                self.perform(node, effects)
+                return
+
+    def _generated(self, node: Node, query: Digest) -> None:
+        if not node.up:
+            return
+        content = AnswerContent(text=node.text, finish=Finish.STOP, prompt_tokens=10, answer_tokens=20)
+        event = Generated(content, salt=node.name.encode() * 32)
+        self.perform(node, node.participant.worked(query, event, self.now_ms))
+
+    def _judged(self, node: Node, query: Digest, wave: int, pairs: tuple[tuple[str, str], ...]) -> None:
+        if not node.up:
+            return
+        quality = {each.text: each.quality for each in self.nodes.values()}
+        preferences = tuple(
+            ONE // 2
+            if quality[first] == quality[second]
+            else ONE * 9 // 10
+            if quality[first] > quality[second]
+            else ONE // 10
+            for first, second in pairs
+        )
+        self.perform(node, node.participant.worked(query, Judged(wave, preferences), self.now_ms))
+
+    def describe(self, message: VerifiedMessage) -> str:
+        """A message in words, without digests."""
+        kind = message.kind.name.lower().replace("_", " ")
+        match message.body:
+            case CloseCommits(commitments=commitments):
+                return f"{kind} [{self.names(entry.member for entry in commitments)}]"
+            case CloseSlate(answers=answers, evidence=evidence):
+                return f"{kind} ({len(answers)} answers, {len(evidence)} evidence)"
+            case CloseTally(outcome=outcome, ballots=ballots, evidence=evidence):
+                return f"{kind} {outcome} ({len(ballots)} ballots, {len(evidence)} evidence)"
+            case Cosign(objection=objection) if objection is not Objection.NONE:
+                return f"{kind}: objects, {objection}"
+            case _:
+                return kind

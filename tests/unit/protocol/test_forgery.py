@@ -1,0 +1,159 @@
+"""R1, P3: whoever changes, borrows or replays an envelope of any kind is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from protocol import codec
+from protocol.errors import Fault, FaultReason, Verdict
+from protocol.hashing import message_preimage
+from protocol.limits import MESSAGE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
+from protocol.messages import MESSAGE_TYPES, Commit, Evidence, Message
+from protocol.signing import VerifiedMessage, open_envelope, seal
+from protocol.types import Digest, Key, Kind
+from tests.support.samples import KEYPAIR, NETWORK, OTHER, digest, samples
+from tests.support.swarm import params
+
+HEADER = 65
+"""bytes before the body: kind and signature."""
+
+BYTES = {FaultReason.MALFORMED, FaultReason.NOT_CANONICAL, FaultReason.BAD_SIGNATURE}
+
+every_kind = pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)
+
+
+def sealed(kind: Kind, network: Digest = NETWORK) -> VerifiedMessage:
+    return seal(KEYPAIR, network, samples()[kind])
+
+
+def refused(envelope: bytes, network: Digest = NETWORK) -> FaultReason:
+    """Why an envelope is refused; all that is wrong with its bytes is the sender's fault."""
+    fault = open_envelope(envelope, network)
+    assert isinstance(fault, Fault), "a forgery was taken"
+    assert fault.verdict is Verdict.REJECT
+    return fault.reason
+
+
+@every_kind
+def test_what_is_sealed_opens_as_it_was(kind: Kind) -> None:
+    message = sealed(kind)
+    assert open_envelope(message.envelope, NETWORK) == message
+    assert (message.kind, message.author, message.body) == (kind, KEYPAIR.public, samples()[kind])
+    assert sealed(kind).envelope == message.envelope, "signing is deterministic"
+
+
+@every_kind
+def test_a_flipped_bit_of_the_signature(kind: Kind) -> None:
+    envelope = sealed(kind).envelope
+    for at in range(1, HEADER):
+        for bit in (0x01, 0x80):
+            forged = envelope[:at] + bytes((envelope[at] ^ bit,)) + envelope[at + 1 :]
+            assert refused(forged) is FaultReason.BAD_SIGNATURE
+
+
+@every_kind
+def test_a_flipped_bit_of_the_body(kind: Kind) -> None:
+    envelope = sealed(kind).envelope
+    for at in range(HEADER, len(envelope)):
+        forged = envelope[:at] + bytes((envelope[at] ^ 1 << at % 8,)) + envelope[at + 1 :]
+        assert refused(forged) in BYTES
+
+
+@every_kind
+def test_signed_by_another_key(kind: Kind) -> None:
+    raw = codec.encode(samples()[kind])
+    signature = OTHER.sign(message_preimage(NETWORK, kind, raw))
+    assert refused(bytes((kind,)) + signature + raw) is FaultReason.BAD_SIGNATURE
+
+
+@every_kind
+def test_another_author_put_in(kind: Kind) -> None:
+    """A signature says nothing of a body that names somebody else."""
+    body = samples()[kind]
+    signature = sealed(kind).envelope[1:HEADER]
+    raw = codec.encode(_by(body, OTHER.public))
+    assert refused(bytes((kind,)) + signature + raw) is FaultReason.BAD_SIGNATURE
+
+
+@every_kind
+def test_replayed_as_another_kind(kind: Kind) -> None:
+    envelope = sealed(kind).envelope
+    for other in set(Kind) - {kind}:
+        assert refused(bytes((other,)) + envelope[1:]) in BYTES
+
+
+def test_the_kind_is_under_the_signature() -> None:
+    """Also where two kinds should one day have the same fields: the first byte changes id and signature."""
+    raw = codec.encode(samples()[Kind.COMMIT])
+    signature = KEYPAIR.sign(message_preimage(NETWORK, Kind.COSIGN, raw))
+    assert refused(bytes((Kind.COMMIT,)) + signature + raw) is FaultReason.BAD_SIGNATURE
+    assert message_preimage(NETWORK, Kind.COMMIT, raw) != message_preimage(NETWORK, Kind.COSIGN, raw)
+
+
+@every_kind
+def test_replayed_on_another_network(kind: Kind) -> None:
+    minimal = params("minimal")
+    envelope = sealed(kind, minimal.digest).envelope
+    assert isinstance(open_envelope(envelope, minimal.digest), VerifiedMessage)
+    for other in (params("devnet"), replace(minimal, grace_ms=minimal.grace_ms + 1)):
+        assert refused(envelope, other.digest) is FaultReason.BAD_SIGNATURE
+
+
+@every_kind
+def test_no_frame(kind: Kind) -> None:
+    envelope = sealed(kind).envelope
+    for end in range(HEADER + 1):
+        assert refused(envelope[:end]) is FaultReason.MALFORMED
+    assert refused(envelope + b"\x00") is FaultReason.MALFORMED
+
+
+@pytest.mark.parametrize("number", sorted(set(range(256)) - set(Kind)))
+def test_unknown_kinds(number: int) -> None:
+    assert refused(bytes((number,)) + sealed(Kind.COMMIT).envelope[1:]) is FaultReason.UNKNOWN_KIND
+
+
+def test_an_author_that_is_no_key() -> None:
+    """Byte strings that are no point of the curve, or one of small order, verify nothing."""
+    for author in (bytes(32), b"\xff" * 32, b"\x01" + bytes(31)):
+        raw = codec.encode(_by(samples()[Kind.COMMIT], Key(author)))
+        for signature in (bytes(64), b"\x01" + bytes(63)):
+            assert refused(bytes((Kind.COMMIT,)) + signature + raw) is FaultReason.BAD_SIGNATURE
+
+
+def test_sizes() -> None:
+    """Evidence may be as large as a message can be, every other kind a little less than half of it."""
+    body = bytes(SLOT_MESSAGE_BYTES_MAX - HEADER)
+    frame = bytes((Kind.COMMIT,)) + bytes(64) + body
+    assert refused(frame) is FaultReason.MALFORMED
+    assert refused(frame + b"\x00") is FaultReason.TOO_LARGE
+    frame = bytes((Kind.EVIDENCE,)) + bytes(64) + bytes(MESSAGE_BYTES_MAX - HEADER)
+    assert refused(frame) is FaultReason.MALFORMED
+    assert refused(frame + b"\x00") is FaultReason.TOO_LARGE
+
+
+def test_two_largest_messages_fit_into_evidence() -> None:
+    """Every equivocation can be shown."""
+    largest = bytes(SLOT_MESSAGE_BYTES_MAX)
+    raw = codec.encode(Evidence(author=KEYPAIR.public, first=largest, second=largest))
+    assert HEADER + len(raw) <= MESSAGE_BYTES_MAX
+
+
+@every_kind
+def test_seal_refuses_a_body_of_another_author(kind: Kind) -> None:
+    with pytest.raises(ValueError, match="signed by the author"):
+        seal(OTHER, NETWORK, samples()[kind])
+
+
+def test_seal_refuses_what_does_not_fit() -> None:
+    commit = Commit(author=KEYPAIR.public, query=digest("q"), on=digest("q"), commitment=Digest(b"short"))
+    with pytest.raises(codec.EncodingError, match="commitment"):
+        seal(KEYPAIR, NETWORK, commit)
+
+
+def test_ids_differ_by_network_kind_and_body() -> None:
+    ids = [sealed(kind, network).id for kind in Kind for network in (NETWORK, digest("n"))]
+    assert len(set(ids)) == 2 * len(MESSAGE_TYPES)
+
+
+def _by(body: Message, author: Key) -> Message:
+    return replace(body, author=author)
