@@ -1,0 +1,1 @@
+"""Network parameter sets and example node files, as package data."""

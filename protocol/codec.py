@@ -182,7 +182,7 @@ def _byte_string(bound: Size) -> _Plan:
     def check(value: Any) -> bytes:
         if type(value) is not bytes:
             raise _Refused("not a byte string")
-        if not least <= len(value) <= most:
+        if not least <= len(value) <= most and not (bound.or_empty and not value):
             raise _Refused(f"{len(value)} bytes, not within {least}..{most}")
         return value
 

@@ -13,6 +13,7 @@ class Size:
 
     least: int
     most: int
+    or_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Count:
 
 KeyField = Annotated[Key, Size(limits.KEY_BYTES, limits.KEY_BYTES)]
 DigestField = Annotated[Digest, Size(limits.DIGEST_BYTES, limits.DIGEST_BYTES)]
-OptionalDigest = Annotated[bytes, Size(0, limits.DIGEST_BYTES)]
-"""A digest, or empty; the messages that use it check that nothing in between occurs."""
+OptionalDigest = Annotated[bytes, Size(limits.DIGEST_BYTES, limits.DIGEST_BYTES, or_empty=True)]
+"""A digest, or empty."""
 Name = Annotated[str, Size(1, limits.NAME_BYTES_MAX)]
 Text = Annotated[str, Size(0, limits.TEXT_BYTES_MAX)]
 TimeMs = Annotated[int, Range(0, limits.TIME_MS_MAX)]

@@ -57,7 +57,8 @@ def _integers(bound: Range) -> st.SearchStrategy[int]:
 
 
 def _bytes(bound: Size) -> st.SearchStrategy[bytes]:
-    return st.binary(min_size=bound.least, max_size=min(bound.most, bound.least + SPREAD_MAX))
+    drawn = st.binary(min_size=bound.least, max_size=min(bound.most, bound.least + SPREAD_MAX))
+    return st.one_of(drawn, st.just(b"")) if bound.or_empty else drawn
 
 
 def _texts(bound: Size) -> st.SearchStrategy[str]:

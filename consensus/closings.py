@@ -1,0 +1,191 @@
+"""What a closing does to a record (rules R2-R9): one function, for everyone.
+
+The requester extends its record with each closing that it signs, a member with each that it receives, the verifier with
+each that a certificate holds. So there is one place that knows what a valid round is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from consensus.clusters import cluster
+from consensus.evidence import examine
+from consensus.pairing import assign_pairs
+from consensus.record import Pairs, Phase, Record, ascending, bodies, check_contribution, form_of
+from consensus.tally import check_tally
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import beacon
+from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
+from protocol.signing import VerifiedMessage, open_envelope
+from protocol.types import CLOSINGS, Digest, Key, Outcome, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Not a fault: a closing names these, and they are not at hand."""
+
+    ids: tuple[Digest, ...]
+
+
+def extend(
+    record: Record, message: VerifiedMessage, pool: Mapping[Digest, VerifiedMessage]
+) -> Record | Missing | Fault:
+    """The record after one more closing, if it is the requester's next and everything that it names counts.
+
+    `pool` holds contributions and evidence by id; what rides along in the closing is added. A Fault voids the round.
+    """
+    closing = message.body
+    if not isinstance(closing, Closing):
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} is no closing")
+    if message.author != record.message.author:
+        return Fault(FaultReason.WRONG_AUTHOR, "R2", "only the requester closes")
+    if closing.query != record.id or closing.prev != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", f"{message.kind.name} does not follow the head")
+    if isinstance(closing, CloseCommits):
+        return _close_commits(record, message, closing)
+    at_hand = _with_riders(record, closing, pool)
+    if isinstance(at_hand, Fault):
+        return at_hand
+    named = _named(closing)
+    if not all(ascending(ids) for ids in named):
+        return Fault(FaultReason.UNSORTED, "R2", message.kind.name)
+    if missing := tuple(id for ids in named for id in ids if id not in at_hand):
+        return Missing(missing)
+    cleared = _list_evidence(record, [at_hand[id] for id in closing.evidence])
+    if isinstance(cleared, Fault):
+        return cleared
+    match closing:
+        case CloseSlate():
+            return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
+        case CloseWave():
+            return _close_wave(cleared, message, closing, [at_hand[id] for id in closing.ballots])
+        case CloseTally():
+            return _close_tally(cleared, message, closing, [at_hand[id] for id in closing.ballots])
+
+
+def _close_commits(record: Record, message: VerifiedMessage, closing: CloseCommits) -> Record | Fault:
+    """R4: only these commitments may be opened."""
+    if record.phase is not Phase.ANSWERING:
+        return Fault(FaultReason.WRONG_PHASE, "R2", "commits are closed already")
+    members = [entry.member for entry in closing.commitments]
+    if not ascending(members):
+        return Fault(FaultReason.UNSORTED, "R2", "commitments")
+    if not record.expected().issuperset(members):
+        return Fault(FaultReason.NOT_A_MEMBER, "R2", "a commitment of no answering seat")
+    commitments = {entry.member: entry.commitment for entry in closing.commitments}
+    return replace(record, phase=Phase.OPENING, closings=(*record.closings, message), commitments=commitments)
+
+
+def _close_slate(record: Record, message: VerifiedMessage, answers: list[VerifiedMessage]) -> Record | Fault:
+    """R5, R6, R7: the slate fixes clusters, beacon and the first wave's pairs."""
+    if fault := _check_named(record, Phase.OPENING, answers):
+        return fault
+    opened = bodies(answers, Answer)
+    salts = [answer.salt for answer in sorted(opened, key=lambda each: each.author)]
+    forms = [form_of(record.query.task, answer.content.text) for answer in opened]
+    slate = replace(
+        record,
+        phase=Phase.JUDGING,
+        closings=(*record.closings, message),
+        answers=tuple(answers),
+        clusters=cluster(forms),
+        beacon=beacon(record.id, record.head, salts),
+    )
+    return replace(slate, assignment=_assign(slate))
+
+
+def _close_wave(
+    record: Record, message: VerifiedMessage, closing: CloseWave, ballots: list[VerifiedMessage]
+) -> Record | Fault:
+    """R6: the next wave's pairs follow from what is counted."""
+    if fault := _check_named(record, Phase.JUDGING, ballots):
+        return fault
+    if closing.wave != record.wave or record.wave + 1 >= len(record.query.waves):
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"no wave follows wave {closing.wave}")
+    waved = replace(
+        record,
+        closings=(*record.closings, message),
+        ballots=(*record.ballots, *ballots),
+        wave=record.wave + 1,
+    )
+    return replace(waved, assignment=_assign(waved))
+
+
+def _close_tally(
+    record: Record, message: VerifiedMessage, closing: CloseTally, ballots: list[VerifiedMessage]
+) -> Record | Fault:
+    """R8, R9: everything that the tally claims follows from what it names."""
+    if fault := _check_named(record, Phase.JUDGING, ballots, empty=True):
+        return fault
+    phase = Phase.FAILED if closing.outcome is Outcome.FAILED else Phase.COSIGNING
+    counted = replace(record, closings=(*record.closings, message), ballots=(*record.ballots, *ballots))
+    return check_tally(counted, closing) or replace(counted, phase=phase)
+
+
+def _check_named(
+    record: Record, phase: Phase, contributions: list[VerifiedMessage], *, empty: bool = False
+) -> Fault | None:
+    """Each named contribution counts, and no author is named twice."""
+    if not contributions and empty and record.phase in (Phase.ANSWERING, Phase.OPENING):
+        return None
+    if record.phase is not phase:
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"a closing of {phase} while {record.phase}")
+    authors = [message.author for message in contributions]
+    if len(set(authors)) != len(authors):
+        return Fault(FaultReason.DUPLICATE, "R3", "two contributions of one author")
+    return next((fault for message in contributions if (fault := check_contribution(record, message))), None)
+
+
+def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | Fault:
+    """R3: evidence listed in a closing removes its author from there on."""
+    removed = set(record.removed)
+    for message in evidence:
+        slot = examine(message, record.params.digest)
+        if isinstance(slot, Fault):
+            return slot
+        if slot.author == record.query.author and slot.kind in CLOSINGS:
+            return Fault(FaultReason.EQUIVOCATION, "R2", "a closing that lists its own author's equivocation")
+        if slot.query != record.id or slot.author not in record.seats or slot.author in removed:
+            return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not about a member of this round, or listed already")
+        removed.add(slot.author)
+    return replace(record, removed=frozenset(removed), evidence=(*record.evidence, *evidence))
+
+
+def _with_riders(
+    record: Record, closing: CloseSlate | CloseWave | CloseTally, pool: Mapping[Digest, VerifiedMessage]
+) -> Mapping[Digest, VerifiedMessage] | Fault:
+    """The pool and what rides along in the closing, which must be named by it."""
+    riders = {}
+    for envelope in closing.ride_along:
+        rider = open_envelope(envelope, record.params.digest)
+        if isinstance(rider, Fault):
+            return rider
+        riders[rider.id] = rider
+    if len(riders) != len(closing.ride_along) or not riders.keys() <= {id for ids in _named(closing) for id in ids}:
+        return Fault(FaultReason.SURPLUS, "R13", "a contribution rides along that the closing does not name")
+    return {**pool, **riders}
+
+
+def _named(closing: CloseSlate | CloseWave | CloseTally) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+    contributions = closing.answers if isinstance(closing, CloseSlate) else closing.ballots
+    return contributions, closing.evidence
+
+
+def _assign(record: Record) -> Mapping[Key, Pairs]:
+    """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
+    if len(set(record.clusters)) < 2:
+        return {}
+    used: dict[tuple[int, int], int] = {}
+    for ballot in bodies(record.ballots, Ballot):
+        for judgement in ballot.judgements:
+            pair = (min(judgement.first, judgement.second), max(judgement.first, judgement.second))
+            used[pair] = used.get(pair, 0) + 1
+    pairs = assign_pairs(
+        beacon=record.beacon,
+        wave=record.wave,
+        judges=[key for key, seat in record.seats.items() if Role.JUDGE in seat.roles and key not in record.removed],
+        authors=[answer.author for answer in record.answers],
+        clusters=record.clusters,
+        pairs_per_judge=record.query.waves[record.wave],
+        used=used,
+    )
+    return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

@@ -1,0 +1,158 @@
+"""What a round asks of the world. Effects are data; the driver performs them in order."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consensus.evidence import Slot
+from consensus.record import Phase
+from consensus.tally import Ranking
+from protocol.errors import Fault
+from protocol.signing import VerifiedMessage
+from protocol.types import Digest, Key, Outcome, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Write this down so that it survives SIGKILL, before any later effect of the same step is performed (R12)."""
+
+    slot: Slot
+    message: VerifiedMessage
+    secret: bytes = b""
+    """For a commitment: its opening, without which it could not be honoured after a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Gossip on these topics."""
+
+    topics: tuple[str, ...]
+    message: VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Contribute:
+    """Send to the requester by stream; if it is not acknowledged in time, gossip the same message."""
+
+    requester: Key
+    topic: str
+    message: VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings."""
+
+    query: Digest
+    ids: tuple[Digest, ...]
+    sources: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Answer the query with the local model; the result comes back as `Generated`, or not at all."""
+
+    query: Digest
+    content: str
+    task: TaskType
+    max_tokens: int
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compare these answers with the local model; the result comes back as `Judged`, or not at all."""
+
+    query: Digest
+    wave: int
+    content: str
+    pairs: tuple[tuple[str, str], ...]
+    """Texts: the one shown first, the one shown second."""
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """For who watches: whose contributions are in, and whose the phase waits for."""
+
+    query: Digest
+    phase: Phase
+    wave: int
+    received: frozenset[Key]
+    expected: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """The requester may answer its user now; the certificate follows when members have co-signed."""
+
+    query: Digest
+    ranking: Ranking
+    answer: str
+    """The winner's text; empty if the round failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certify:
+    """Keep this certificate (its canonical bytes), show it to the user, serve it to who asks."""
+
+    query: Digest
+    outcome: Outcome
+    winner: Key
+    """The winning answer's author."""
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FetchCertificate:
+    """A round of ours has a certificate: fetch it from its requester, check digest and rules, keep it."""
+
+    query: Digest
+    requester: Key
+    digest: Digest
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Remember, before anything of this round is sent, that we are in it, and until when (R12)."""
+
+    query: Digest
+    requester: Key
+    deadline_ms: int
+
+
+class Ending(StrEnum):
+    """How a round ended at one node."""
+
+    FINISHED = "finished"
+    """The tally is closed, and, at the requester, certified."""
+    VOID = "void"
+    """A closing was invalid, or the requester signed two for one slot: nobody co-signs."""
+    LOST = "lost"
+    """Closings did not come in time, nor by pulling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The round is over here; the driver logs its one canonical event."""
+
+    query: Digest
+    ending: Ending
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+
+
+Effect = (
+    Journal
+    | Publish
+    | Contribute
+    | Pull
+    | Generate
+    | Judge
+    | Progress
+    | Decide
+    | Certify
+    | FetchCertificate
+    | Join
+    | Finish
+)

@@ -1,0 +1,45 @@
+"""What can happen to a round. The driver and the simulator feed these to `step`, each with the time it happened."""
+
+from dataclasses import dataclass
+
+from protocol.messages import AnswerContent
+from protocol.signing import VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A verified message of this round came, by gossip, by stream, or from our own other role."""
+
+    message: VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A pull was answered: verified messages of this round, and the text of a private query ("" if not given)."""
+
+    messages: tuple[VerifiedMessage, ...]
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Our engine wrote an answer. `salt`: 32 fresh random bytes for its commitment."""
+
+    content: AnswerContent
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Our engine compared the pairs of a wave: preferences of the first, 2^-16, or ABSTAIN, in the order asked."""
+
+    wave: int
+    preferences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed: the state's `wake_at_ms` may have come."""
+
+
+Event = Received | Pulled | Generated | Judged | Tick

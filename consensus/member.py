@@ -1,0 +1,456 @@
+"""The member's round machine: answers, opens, judges, co-signs. Pure; the table of transitions is in README.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from consensus.closings import Missing, extend
+from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
+from consensus.events import Event, Generated, Judged, Pulled, Received, Tick
+from consensus.evidence import Slot, examine, slot_of
+from consensus.record import Phase, Record, bodies, commit_to, is_void
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.messages import (
+    Answer,
+    Ballot,
+    CloseTally,
+    Closing,
+    Commit,
+    Contribution,
+    Cosign,
+    Judgement,
+    Opening,
+)
+from protocol.signing import Keypair, VerifiedMessage, seal
+from protocol.types import CLOSINGS, Digest, Key, Kind, Objection, Outcome, Role
+
+POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.EVIDENCE})
+"""What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
+
+POOL_MAX = 512
+"""messages of one round kept for a closing to name: 64 answers, 64 ballots of each of 4 waves, 64 pieces of evidence,
+and room for the second message of some slots."""
+
+EARLY_MAX = 10
+"""closings that came before their predecessor: no chain is longer."""
+
+PULLS_MAX = 4
+"""pulls before a round is given up as lost: each waits its turn, so a dead requester holds no member for long."""
+
+REPAIR_MS = 2_000
+"""ms that a closing may be later than its phase's budget before we pull: gossip's own delays are below 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an earlier life of this node had signed in this round, from its journal (R12)."""
+
+    messages: Mapping[Slot, VerifiedMessage] = field(default_factory=dict)
+    opening: Opening | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One of our contributions, and when we first sent it (R10)."""
+
+    message: VerifiedMessage
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """State of one round at a member."""
+
+    record: Record
+    keypair: Keypair
+    content: str
+    restored: Restored
+    wake_at_ms: int
+    """When to send a Tick."""
+    opening: Opening | None = None
+    sent: Mapping[Slot, Sent] = field(default_factory=dict)
+    pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
+    early: tuple[VerifiedMessage, ...] = ()
+    """Closings that wait for a predecessor or for what they name."""
+    missing: frozenset[Digest] = frozenset()
+    """What the next closing names and we have asked for."""
+    accused: Mapping[Key, int] = field(default_factory=dict)
+    """Members against whom we hold evidence, and since when, ms."""
+    objection: Objection = Objection.NONE
+    pulls: int = 0
+    over: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Our own key."""
+        return self.keypair.public
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The next state, and what it asks of the world."""
+
+    state: Member
+    effects: tuple[Effect, ...] = ()
+
+
+def start(record: Record, keypair: Keypair, content: str, now_ms: int, restored: Restored) -> Transition:
+    """Join a round in whose roster we are; `content` is empty for a private query whose text must be pulled first.
+
+    After a restart, `restored` makes us repeat ourselves or stay silent.
+    """
+    state = Member(
+        record=record,
+        keypair=keypair,
+        content=content,
+        restored=restored,
+        wake_at_ms=_closing_due_ms(record, now_ms),
+    )
+    if not state.content:
+        return Transition(state, (_pull(state, ()),))
+    return _answer_query(state, now_ms)
+
+
+def step(state: Member, event: Event, now_ms: int) -> Transition:
+    """One event, one transition."""
+    if state.over:
+        return Transition(state)
+    match event:
+        case Pulled(messages, content):
+            return _take_pulled(state, messages, content, now_ms)
+        case Generated(content, salt):
+            return _commit(state, Opening(content=content, salt=salt), now_ms)
+        case Judged(wave, preferences):
+            return _vote(state, wave, preferences, now_ms)
+        case Received(message):
+            return _receive(state, message, now_ms)
+        case Tick():
+            return _tick(state, now_ms)
+        case _:
+            assert_never(event)
+
+
+# -- answering -----------------------------------------------------------------------------------------------------
+
+
+def _answer_query(state: Member, now_ms: int) -> Transition:
+    """R4: commit to an answer of our model, or again to the one of our earlier life (R12)."""
+    if Role.ANSWER not in state.record.seats[state.key].roles:
+        return Transition(state)
+    if state.restored.opening is not None:
+        return _commit(state, state.restored.opening, now_ms)
+    query = state.record.query
+    deadline_ms = now_ms + query.answer_ms
+    return Transition(state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),))
+
+
+def _commit(state: Member, opening: Opening, now_ms: int) -> Transition:
+    """R4: bind ourselves; an answer that is ready only after the closing is of no use."""
+    if state.record.phase is not Phase.ANSWERING or state.opening is not None:
+        return Transition(state)
+    record = state.record
+    body = Commit(
+        author=state.key,
+        query=record.id,
+        on=record.head,
+        commitment=commit_to(record, state.key, opening.content, opening.salt),
+    )
+    return _contribute(replace(state, opening=opening), body, now_ms, secret=codec.encode(opening))
+
+
+def _open(state: Member, now_ms: int) -> Transition:
+    """R4: open only on a closing that names our own commitment."""
+    record, opening = state.record, state.opening
+    if opening is None:
+        return Transition(state)
+    mine = commit_to(record, state.key, opening.content, opening.salt)
+    if record.commitments.get(state.key) != mine:
+        return Transition(_unless_late(state, Kind.COMMIT, 0, now_ms))
+    body = Answer(author=state.key, query=record.id, on=record.head, content=opening.content, salt=opening.salt)
+    return _contribute(state, body, now_ms)
+
+
+# -- judging -------------------------------------------------------------------------------------------------------
+
+
+def _judge(state: Member, now_ms: int) -> Transition:
+    """R6: compare exactly the pairs that follow from the closing."""
+    record = state.record
+    pairs = record.assignment.get(state.key)
+    if not pairs or not state.content:
+        return Transition(state)
+    before = state.restored.messages.get(Slot(record.id, state.key, Kind.BALLOT, record.wave))
+    if before is not None:
+        return _repeat(state, before, now_ms)
+    texts = [answer.content.text for answer in bodies(record.answers, Answer)]
+    return Transition(
+        state,
+        (
+            Judge(
+                query=record.id,
+                wave=record.wave,
+                content=state.content,
+                pairs=tuple((texts[first], texts[second]) for first, second in pairs),
+                deadline_ms=now_ms + record.query.judge_ms,
+            ),
+        ),
+    )
+
+
+def _vote(state: Member, wave: int, preferences: tuple[int, ...], now_ms: int) -> Transition:
+    """R6: a ballot lists exactly its pairs; one that abstains on more than half would be void, so it is not sent."""
+    record = state.record
+    pairs = record.assignment.get(state.key, ())
+    if record.phase is not Phase.JUDGING or wave != record.wave or len(preferences) != len(pairs) or not pairs:
+        return Transition(state)
+    judgements = tuple(
+        Judgement(first=first, second=second, preference=preference, evidence=0)
+        for (first, second), preference in zip(pairs, preferences, strict=True)
+    )
+    body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
+    return Transition(state) if is_void(body) else _contribute(state, body, now_ms)
+
+
+# -- messages ------------------------------------------------------------------------------------------------------
+
+
+def _receive(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+    if message.kind in CLOSINGS:
+        return _receive_closing(state, message, now_ms)
+    if message.kind not in POOLED or message.id in state.pool or len(state.pool) >= POOL_MAX:
+        return Transition(state)
+    state = replace(state, pool={**state.pool, message.id: message}, missing=state.missing - {message.id})
+    if message.kind is Kind.EVIDENCE:
+        return _receive_evidence(state, message, now_ms)
+    return Transition(state) if state.missing else _advance(state, now_ms)
+
+
+def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+    """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10)."""
+    slot = examine(message, state.record.params.digest)
+    if isinstance(slot, Fault) or slot.query != state.record.id:
+        return Transition(state)
+    if slot.author == state.record.query.author and slot.kind in CLOSINGS:
+        return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))
+    if slot.author not in state.accused:
+        state = replace(state, accused={**state.accused, slot.author: now_ms})
+    return _advance(state, now_ms)
+
+
+def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+    """R2: closings are taken in the order of the chain; those that come early wait, within bounds, for a pull."""
+    if message.author != state.record.query.author:
+        return Transition(state)
+    slot = slot_of(message)
+    rivals = [closing for closing in (*state.record.closings, *state.early) if slot_of(closing) == slot]
+    if any(closing.id != message.id for closing in rivals):
+        return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", message.kind.name))
+    if rivals or len(state.early) >= EARLY_MAX:
+        return Transition(state)
+    advanced = _advance(replace(state, early=(*state.early, message)), now_ms)
+    after = advanced.state
+    if message in after.early and not after.missing and not after.over:
+        return Transition(after, (*advanced.effects, _pull(after, ())))
+    return advanced
+
+
+def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: str, now_ms: int) -> Transition:
+    """R13: all at once, so that a closing is tried when everything that came is at hand."""
+    effects: tuple[Effect, ...] = ()
+    if content and not state.content:
+        state = replace(state, content=content)
+        if state.record.phase is Phase.ANSWERING:
+            answering = _answer_query(state, now_ms)
+            state, effects = answering.state, answering.effects
+    wanted = [each for each in messages if each.kind in CLOSINGS or each.id in state.missing]
+    for message in sorted(wanted, key=lambda each: each.kind in CLOSINGS):
+        received = _receive(state, message, now_ms)
+        state, effects = received.state, (*effects, *received.effects)
+        if state.over:
+            break
+    return Transition(state, effects)
+
+
+def _advance(state: Member, now_ms: int) -> Transition:
+    """Take every closing that has become the next one; pull what it names and we do not hold."""
+    effects: tuple[Effect, ...] = ()
+    while closing := next((each for each in state.early if _prev(each) == state.record.head), None):
+        extended = extend(state.record, closing, state.pool)
+        if isinstance(extended, Missing):
+            asked = frozenset(extended.ids)
+            if asked <= state.missing:
+                return Transition(state, effects)
+            return Transition(replace(state, missing=asked), (*effects, _pull(state, extended.ids)))
+        state = replace(state, early=tuple(each for each in state.early if each is not closing), missing=frozenset())
+        if isinstance(extended, Fault):
+            refused = _refuse(state, closing, extended, now_ms)
+            return Transition(refused.state, (*effects, *refused.effects))
+        state = replace(state, record=extended, pulls=0, wake_at_ms=_closing_due_ms(extended, now_ms))
+        entered = _enter(state, now_ms)
+        state, effects = entered.state, (*effects, *entered.effects)
+        if state.over:
+            break
+    return Transition(state, effects)
+
+
+def _prev(closing: VerifiedMessage) -> Digest:
+    assert isinstance(closing.body, Closing)
+    return closing.body.prev
+
+
+def _enter(state: Member, now_ms: int) -> Transition:
+    """What a closing that stands asks of us."""
+    state = _check_evidence(state, now_ms)
+    match state.record.phase:
+        case Phase.ANSWERING:
+            raise AssertionError("no closing leads back to answering")
+        case Phase.OPENING:
+            return _open(state, now_ms)
+        case Phase.JUDGING:
+            if state.record.wave == 0:
+                state = _unless_named(state, state.record.answers, Kind.ANSWER, 0, now_ms)
+            else:
+                state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave - 1, now_ms)
+            return _judge(state, now_ms)
+        case Phase.COSIGNING:
+            state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave, now_ms)
+            return _cosign(state, now_ms)
+        case Phase.FAILED:
+            return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
+
+
+def _refuse(state: Member, closing: VerifiedMessage, fault: Fault, now_ms: int) -> Transition:
+    """A closing that breaks a rule voids the round here; a tally that we cannot follow is objected to aloud (R10)."""
+    if isinstance(closing.body, CloseTally) and fault.reason is FaultReason.WRONG_TALLY:
+        state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH), now_ms)
+        return _end(state, Ending.VOID, fault=fault, before=effects)
+    return _end(state, Ending.VOID, fault=fault)
+
+
+def _cosign(state: Member, now_ms: int) -> Transition:
+    """R9, R10: we recomputed everything; sign, or say what was left out."""
+    record = state.record
+    tally = record.closings[-1].body
+    assert isinstance(tally, CloseTally)
+    state, effects = _signed(state, _word(state, record.head, state.objection), now_ms)
+    return _end(state, Ending.FINISHED, outcome=tally.outcome, before=effects)
+
+
+def _word(state: Member, tally: Digest, objection: Objection) -> Cosign:
+    return Cosign(author=state.key, query=state.record.id, on=tally, objection=objection)
+
+
+# -- R10: what a closing leaves out --------------------------------------------------------------------------------
+
+
+def _unless_named(state: Member, named: tuple[VerifiedMessage, ...], kind: Kind, wave: int, now_ms: int) -> Member:
+    ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
+    if ours is None or state.key in state.record.removed or any(message.id == ours.message.id for message in named):
+        return state
+    return _unless_late(state, kind, wave, now_ms)
+
+
+def _unless_late(state: Member, kind: Kind, wave: int, now_ms: int) -> Member:
+    """Object if a contribution that we sent at least `grace_ms` ago was left out."""
+    ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
+    if ours is not None and now_ms - ours.at_ms >= state.record.params.grace_ms:
+        return replace(state, objection=Objection.CENSORED)
+    return state
+
+
+def _check_evidence(state: Member, now_ms: int) -> Member:
+    """Object if evidence that we have held for `grace_ms` is not listed; the commits closing lists none yet."""
+    if state.record.phase is Phase.OPENING:
+        return state
+    grace_ms = state.record.params.grace_ms
+    held = {
+        key for key, since_ms in state.accused.items() if now_ms - since_ms >= grace_ms and key in state.record.seats
+    }
+    return state if held <= state.record.removed else replace(state, objection=Objection.CENSORED)
+
+
+# -- time ----------------------------------------------------------------------------------------------------------
+
+
+def _closing_due_ms(record: Record, now_ms: int) -> int:
+    query = record.query
+    match record.phase:
+        case Phase.ANSWERING:
+            budget_ms = query.answer_ms
+        case Phase.OPENING:
+            budget_ms = query.open_ms
+        case _:
+            budget_ms = query.judge_ms
+    return now_ms + budget_ms + REPAIR_MS
+
+
+def _tick(state: Member, now_ms: int) -> Transition:
+    """The closing is overdue: pull the chain a few times, then give the round up."""
+    if now_ms < state.wake_at_ms:
+        return Transition(state)
+    if state.pulls >= PULLS_MAX:
+        return _end(state, Ending.LOST)
+    state = replace(state, pulls=state.pulls + 1, wake_at_ms=now_ms + REPAIR_MS)
+    return Transition(state, (_pull(state, tuple(sorted(state.missing))),))
+
+
+# -- effects -------------------------------------------------------------------------------------------------------
+
+
+def _contribute(state: Member, body: Contribution, now_ms: int, secret: bytes = b"") -> Transition:
+    state, effects = _signed(state, body, now_ms, secret)
+    return Transition(state, effects)
+
+
+def _signed(state: Member, body: Contribution, now_ms: int, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
+    """R12: journal, then send; a slot that an earlier life of ours filled is repeated, never filled anew."""
+    message = seal(state.keypair, state.record.params.digest, body)
+    slot = slot_of(message)
+    assert slot is not None
+    before = state.restored.messages.get(slot)
+    if before is not None:
+        repeated = _repeat(state, before, now_ms)
+        return repeated.state, repeated.effects
+    state = _remember(state, slot, message, now_ms)
+    return state, (Journal(slot, message, secret), _send(state, message))
+
+
+def _repeat(state: Member, before: VerifiedMessage, now_ms: int) -> Transition:
+    """R12: the bytes of our earlier life if they act on this chain; else silence."""
+    slot = slot_of(before)
+    assert slot is not None and isinstance(before.body, Contribution)
+    if before.body.on != state.record.head:
+        return Transition(state)
+    state = _remember(state, slot, before, now_ms)
+    return Transition(state, (_send(state, before),))
+
+
+def _send(state: Member, message: VerifiedMessage) -> Contribute:
+    return Contribute(state.record.query.author, state.record.topic, message)
+
+
+def _remember(state: Member, slot: Slot, message: VerifiedMessage, now_ms: int) -> Member:
+    """What we sent, for R10 and for closings that name it without carrying it."""
+    sent = {**state.sent, slot: Sent(message, now_ms)}
+    return replace(state, sent=sent, pool={**state.pool, message.id: message})
+
+
+def _pull(state: Member, ids: tuple[Digest, ...]) -> Pull:
+    """R13: the requester first, then other members in the roster's order from our own seat on."""
+    requester = state.record.query.author
+    members = list(state.record.seats)
+    ours = members.index(state.key)
+    others = [key for key in (*members[ours + 1 :], *members[:ours]) if key != requester]
+    return Pull(state.record.id, ids, (requester, *others))
+
+
+def _end(
+    state: Member,
+    ending: Ending,
+    *,
+    outcome: Outcome | None = None,
+    fault: Fault | None = None,
+    before: tuple[Effect, ...] = (),
+) -> Transition:
+    return Transition(replace(state, over=True), (*before, Finish(state.record.id, ending, outcome, fault)))

@@ -1,0 +1,202 @@
+"""The record of a round: everything that counts so far, and whether a contribution would (rules R2-R7).
+
+`closings.extend` is what makes a record grow.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import TypeVar
+
+from consensus.clusters import canonical_form
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import answer_digest, commitment, content_digest
+from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Query, Seat
+from protocol.params import NetworkParams
+from protocol.signing import VerifiedMessage
+from protocol.topics import topic
+from protocol.types import ABSTAIN, Digest, Key, Role, TaskType
+
+AGGREGATOR = "hbt/1"
+CANONICAL_FORM = "forms/1"
+DRAWS = "draws/1"
+"""Versions of what everyone recomputes: a change of any figure in `tally`, `clusters` or `exact_math` is a new one."""
+
+Body = TypeVar("Body")
+
+Pairs = tuple[tuple[int, int], ...]
+"""Ordered pairs of positions in the slate: the answer shown first, the one shown second."""
+
+
+class Phase(StrEnum):
+    """What a round waits for."""
+
+    ANSWERING = "answering"
+    OPENING = "opening"
+    JUDGING = "judging"
+    COSIGNING = "cosigning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that counts so far, in canonical order."""
+
+    params: NetworkParams
+    message: VerifiedMessage
+    """The signed query."""
+    query: Query
+    seats: Mapping[Key, Seat]
+    phase: Phase = Phase.ANSWERING
+    closings: tuple[VerifiedMessage, ...] = ()
+    commitments: Mapping[Key, Digest] = field(default_factory=dict)
+    answers: tuple[VerifiedMessage, ...] = ()
+    """Counted answers, ascending by id: the slate. Judgements refer to positions in it."""
+    clusters: tuple[int, ...] = ()
+    """Cluster of each answer of the slate, numbered by first appearance."""
+    ballots: tuple[VerifiedMessage, ...] = ()
+    evidence: tuple[VerifiedMessage, ...] = ()
+    removed: frozenset[Key] = frozenset()
+    """Authors against whom a closing lists evidence."""
+    wave: int = 0
+    """The wave that is being judged, or that the tally closed."""
+    beacon: bytes = b""
+    assignment: Mapping[Key, Pairs] = field(default_factory=dict)
+    """Pairs of each judge in this wave; empty where there is nothing to compare."""
+
+    @property
+    def id(self) -> Digest:
+        """The query's id, which is the round's."""
+        return self.message.id
+
+    @property
+    def head(self) -> Digest:
+        """The id that the next closing's `prev`, and the next contribution's `on`, must name."""
+        return self.closings[-1].id if self.closings else self.message.id
+
+    @property
+    def topic(self) -> str:
+        """The sub-mesh in which the round takes place."""
+        return topic(self.params, self.query.specialty, self.query.shard)
+
+    def expected(self) -> frozenset[Key]:
+        """Whose contributions this phase waits for."""
+        match self.phase:
+            case Phase.ANSWERING:
+                keys = {key for key, seat in self.seats.items() if Role.ANSWER in seat.roles}
+            case Phase.OPENING:
+                keys = set(self.commitments)
+            case Phase.JUDGING:
+                keys = set(self.assignment)
+            case Phase.COSIGNING:
+                keys = set(self.seats)
+            case Phase.FAILED:
+                keys = set()
+        return frozenset(keys - self.removed)
+
+
+def open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fault:
+    """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, UNSORTED)."""
+    query = message.body
+    if not isinstance(query, Query):
+        return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")
+    if (params.aggregator, params.canonical_form, params.draws) != (AGGREGATOR, CANONICAL_FORM, DRAWS):
+        return Fault(FaultReason.OVER_LIMIT, "R8", "the network's aggregator, canonical form or draws are not ours")
+    content = query.content.encode()
+    budgets = (query.answer_ms, query.open_ms, query.judge_ms, query.cosign_ms)
+    if len(content) > params.query_bytes_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", f"query of {len(content)} bytes")
+    if content and content_digest(query.content) != query.content_digest:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "content does not have its digest")
+    if max(budgets) > params.phase_ms_max or query.patience_ms > params.patience_ms_max:
+        return Fault(FaultReason.OVER_LIMIT, "R11", "a budget or the patience is longer than the network allows")
+    if len(query.waves) > params.waves_max or max(query.waves) > params.pairs_per_wave_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "wave plan")
+    if query.max_tokens > params.answer_tokens_max or len(query.roster) > params.members_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "answer tokens or roster")
+    members = [seat.member for seat in query.roster]
+    if not ascending(members):
+        return Fault(FaultReason.MALFORMED, "R1", "the roster is not in ascending order")
+    return Record(params, message, query, {seat.member: seat for seat in query.roster})
+
+
+def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None:
+    """Why a contribution does not count in the record's present phase; None if it does."""
+    if message.author not in record.seats:
+        return Fault(FaultReason.NOT_A_MEMBER, "R2")
+    if message.author in record.removed:
+        return Fault(FaultReason.REMOVED, "R3")
+    match message.body, record.phase:
+        case Commit() as commit, Phase.ANSWERING:
+            return _check_commit(record, commit)
+        case Answer() as answer, Phase.OPENING:
+            return _check_answer(record, answer)
+        case Ballot() as ballot, Phase.JUDGING:
+            return _check_ballot(record, ballot)
+        case Cosign() as cosign, Phase.COSIGNING:
+            return None if cosign.on == record.head else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
+        case _:
+            return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
+
+
+def _check_commit(record: Record, commit: Commit) -> Fault | None:
+    if commit.query != record.id or commit.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "commit")
+    if Role.ANSWER not in record.seats[commit.author].roles:
+        return Fault(FaultReason.NOT_A_MEMBER, "R2", "not an answering seat")
+    return None
+
+
+def _check_answer(record: Record, answer: Answer) -> Fault | None:
+    if answer.query != record.id or answer.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "answer")
+    if answer.author not in record.commitments:
+        return Fault(FaultReason.NOT_COMMITTED, "R4")
+    if commit_to(record, answer.author, answer.content, answer.salt) != record.commitments[answer.author]:
+        return Fault(FaultReason.WRONG_OPENING, "R4")
+    if len(answer.content.text.encode()) > record.params.answer_bytes_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "answer text")
+    if not form_of(record.query.task, answer.content.text):
+        return Fault(FaultReason.EMPTY_ANSWER, "R7")
+    return None
+
+
+def _check_ballot(record: Record, ballot: Ballot) -> Fault | None:
+    if ballot.query != record.id or ballot.on != record.head or ballot.wave != record.wave:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "ballot")
+    pairs = tuple((judgement.first, judgement.second) for judgement in ballot.judgements)
+    if pairs != record.assignment.get(ballot.author):
+        return Fault(FaultReason.WRONG_PAIRS, "R6")
+    if is_void(ballot):
+        return Fault(FaultReason.VOID_BALLOT, "R6")
+    return None
+
+
+def is_void(ballot: Ballot) -> bool:
+    """A judge that abstains on more than half of its pairs says nothing (R6)."""
+    abstentions = sum(judgement.preference == ABSTAIN for judgement in ballot.judgements)
+    return 2 * abstentions > len(ballot.judgements)
+
+
+def commit_to(record: Record, author: Key, content: AnswerContent, salt: bytes) -> Digest:
+    """The commitment that binds `author` to `content` in this round (R4)."""
+    return commitment(record.params.digest, record.id, author, salt, answer_digest(codec.encode(content)))
+
+
+@lru_cache(maxsize=128)
+def form_of(task: TaskType, text: str) -> bytes:
+    """Canonical form, remembered: requester and member on one node, and check and cluster, ask for the same."""
+    return canonical_form(task, text)
+
+
+def ascending(keys: Sequence[bytes]) -> bool:
+    """Whether a list is in strictly ascending order, as canonical lists are."""
+    return all(one < other for one, other in pairwise(keys))
+
+
+def bodies(messages: Iterable[VerifiedMessage], schema: type[Body]) -> list[Body]:
+    """The bodies of the messages that are of this schema, in order."""
+    return [message.body for message in messages if isinstance(message.body, schema)]

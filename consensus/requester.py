@@ -1,0 +1,332 @@
+"""The requester's round machine: the round's sequencer. Pure; the table of transitions is in README.md.
+
+It decides when a phase closes and whose work it counts; it cannot forge, and members check what it leaves out (R10).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from consensus.certificate import build_certificate
+from consensus.closings import Missing, extend
+from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Progress, Publish
+from consensus.events import Event, Generated, Judged, Pulled, Received, Tick
+from consensus.evidence import examine, slot_of
+from consensus.record import Phase, Record, bodies, check_contribution
+from consensus.tally import Ranking, rank
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import certificate_digest
+from protocol.messages import (
+    Answer,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Commit,
+    Commitment,
+    Contribution,
+    Cosign,
+    Notice,
+)
+from protocol.signing import Keypair, VerifiedMessage, seal
+from protocol.types import CLOSINGS, Digest, Key, Kind, Objection, Outcome, StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """State of one round at its requester."""
+
+    record: Record
+    keypair: Keypair
+    budget_ends_ms: int
+    """When the present phase ends whatever is missing (R11)."""
+    patience_ends_ms: int | None = None
+    """When it ends for want of stragglers; set once there is a quorum."""
+    received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Contributions that count in the present phase."""
+    accusations: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Evidence against members that no closing lists yet."""
+    objections: Mapping[Key, Objection] = field(default_factory=dict)
+    """Members that will not co-sign, and why."""
+    over: bool = False
+
+    @property
+    def wake_at_ms(self) -> int:
+        """When to send a Tick."""
+        if self.patience_ends_ms is None:
+            return self.budget_ends_ms
+        return min(self.budget_ends_ms, self.patience_ends_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The next state, and what it asks of the world."""
+
+    state: Requester
+    effects: tuple[Effect, ...] = ()
+
+
+def start(record: Record, keypair: Keypair, now_ms: int) -> Transition:
+    """Begin a round with our own signed query."""
+    state = Requester(record, keypair, budget_ends_ms=now_ms + record.query.answer_ms)
+    return Transition(state, (Publish((record.topic,), record.message), _progress(state)))
+
+
+def step(state: Requester, event: Event, now_ms: int) -> Transition:
+    """One event, one transition."""
+    if state.over:
+        return Transition(state)
+    match event:
+        case Received(message):
+            return _receive(state, message, now_ms)
+        case Tick():
+            return _close(state, now_ms) if now_ms >= state.wake_at_ms else Transition(state)
+        case Generated() | Judged() | Pulled():
+            raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
+        case _:
+            assert_never(event)
+
+
+# -- contributions -------------------------------------------------------------------------------------------------
+
+
+def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
+    if message.kind is Kind.EVIDENCE:
+        return _receive_evidence(state, message, now_ms)
+    if not isinstance(message.body, Contribution) or message.author in state.received:
+        return Transition(state)
+    if message.author in state.accusations or check_contribution(state.record, message) is not None:
+        return Transition(state)
+    if isinstance(message.body, Cosign) and message.body.objection is not Objection.NONE:
+        state = replace(state, objections={**state.objections, message.author: message.body.objection})
+    state = replace(state, received={**state.received, message.author: message})
+    return _close_if_due(state, now_ms)
+
+
+def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
+    """R3: what we can still leave out, we leave out; the next closing lists the evidence."""
+    slot = examine(message, state.record.params.digest)
+    if isinstance(slot, Fault) or slot.query != state.record.id or slot.author not in state.record.seats:
+        return Transition(state)
+    if slot.author == state.keypair.public and slot.kind in CLOSINGS:
+        # Another process signs with our key: members have voided the round, so the user must not be told an answer.
+        fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
+        return Transition(replace(state, over=True), (Finish(state.record.id, Ending.VOID, fault=fault),))
+    if slot.author in state.record.removed or slot.author in state.accusations:
+        return Transition(state)
+    state = replace(
+        state,
+        accusations={**state.accusations, slot.author: message},
+        received={key: kept for key, kept in state.received.items() if key != slot.author},
+    )
+    return _close_if_due(state, now_ms)
+
+
+def _close_if_due(state: Requester, now_ms: int) -> Transition:
+    """R11: all expected contributions close the phase; a quorum starts the clock of patience."""
+    expected = state.record.expected() - state.accusations.keys()
+    if expected <= state.received.keys():
+        closed = _close(state, now_ms)
+        return Transition(closed.state, (_progress(state), *closed.effects))
+    if state.patience_ends_ms is None and len(state.received) >= _quorum(len(expected)):
+        state = replace(state, patience_ends_ms=now_ms + state.record.query.patience_ms)
+    return Transition(state, (_progress(state),))
+
+
+def _quorum(expected: int) -> int:
+    """More than two thirds: what R9 asks of a full certificate."""
+    return 2 * expected // 3 + 1
+
+
+# -- closings ------------------------------------------------------------------------------------------------------
+
+
+def _close(state: Requester, now_ms: int) -> Transition:
+    """End the present phase with what is in."""
+    match state.record.phase:
+        case Phase.ANSWERING:
+            return _close_commits(state, now_ms) if state.received else _close_tally(state, now_ms)
+        case Phase.OPENING:
+            return _close_slate(state, now_ms) if state.received else _close_tally(state, now_ms)
+        case Phase.JUDGING:
+            return _close_wave(state, now_ms)
+        case Phase.COSIGNING:
+            return _certify(state)
+        case Phase.FAILED:
+            raise AssertionError("a failed round is over")
+
+
+def _close_commits(state: Requester, now_ms: int) -> Transition:
+    commits = bodies(state.received.values(), Commit)
+    commitments = [Commitment(member=commit.author, commitment=commit.commitment) for commit in commits]
+    body = CloseCommits(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        commitments=tuple(sorted(commitments, key=lambda entry: entry.member)),
+    )
+    return _publish(state, body, now_ms)
+
+
+def _close_slate(state: Requester, now_ms: int) -> Transition:
+    """R5, R6. Where nothing can be compared the tally follows at once."""
+    body = CloseSlate(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        answers=_ids(state.received),
+        evidence=_ids(state.accusations),
+        ride_along=_riders(state),
+    )
+    closed = _publish(state, body, now_ms)
+    if closed.state.record.assignment:
+        return closed
+    tallied = _close_tally(closed.state, now_ms)
+    return Transition(tallied.state, (*closed.effects, *tallied.effects))
+
+
+def _close_wave(state: Requester, now_ms: int) -> Transition:
+    """R8: another wave while the plan has one and the winner is not certain enough."""
+    record = state.record
+    last = record.wave + 1 >= len(record.query.waves)
+    if last or _provisional(state).stop in (StopReason.CERTAIN, StopReason.UNANIMOUS):
+        return _close_tally(state, now_ms)
+    body = CloseWave(
+        author=state.keypair.public,
+        query=record.id,
+        prev=record.head,
+        wave=record.wave,
+        ballots=_ids(state.received),
+        evidence=_ids(state.accusations),
+        ride_along=_riders(state),
+    )
+    return _publish(state, body, now_ms)
+
+
+def _provisional(state: Requester) -> Ranking:
+    """The ranking as it would stand if we closed the tally now."""
+    record = state.record
+    ballots = tuple(sorted(state.received.values(), key=lambda message: message.id))
+    removed = record.removed | state.accusations.keys()
+    return rank(replace(record, ballots=(*record.ballots, *ballots), removed=frozenset(removed)))
+
+
+def _close_tally(state: Requester, now_ms: int) -> Transition:
+    """R8, R9: claim what follows; the user may be answered now."""
+    ranking = _provisional(state)
+    body = CloseTally(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        ballots=_ids(state.received),
+        evidence=_ids(state.accusations),
+        outcome=ranking.outcome,
+        reason=ranking.reason,
+        stop=ranking.stop,
+        winner=ranking.winner,
+        p_best=ranking.p_best,
+        ranking_digest=ranking.digest,
+        ride_along=_riders(state),
+    )
+    closed = _publish(state, body, now_ms)
+    texts = {
+        message.id: answer.content.text
+        for message, answer in zip(state.record.answers, bodies(state.record.answers, Answer), strict=True)
+    }
+    decide = Decide(state.record.id, ranking, texts.get(Digest(ranking.winner), ""))
+    if ranking.outcome is Outcome.FAILED:
+        finish = Finish(state.record.id, Ending.FINISHED, Outcome.FAILED)
+        return Transition(replace(closed.state, over=True), (decide, *closed.effects, finish))
+    return Transition(closed.state, (decide, *closed.effects))
+
+
+def _certify(state: Requester) -> Transition:
+    """R9: whatever co-signatures are in; how many make it full is the reader's count."""
+    cosigns = [
+        message
+        for message in state.received.values()
+        if isinstance(message.body, Cosign) and message.body.objection is Objection.NONE
+    ]
+    certificate = codec.encode(build_certificate(state.record, cosigns))
+    tally = state.record.closings[-1].body
+    assert isinstance(tally, CloseTally)
+    winner = next(answer.author for answer in state.record.answers if answer.id == tally.winner)
+    notice = seal(
+        state.keypair,
+        state.record.params.digest,
+        Notice(
+            author=state.keypair.public,
+            query=state.record.id,
+            on=state.record.head,
+            certificate_digest=certificate_digest(certificate),
+            certificate_bytes=len(certificate),
+        ),
+    )
+    slot = slot_of(notice)
+    assert slot is not None
+    effects = (
+        _progress(state),
+        Certify(state.record.id, tally.outcome, winner, certificate),
+        Journal(slot, notice),
+        Publish((state.record.topic,), notice),
+        Finish(state.record.id, Ending.FINISHED, tally.outcome),
+    )
+    return Transition(replace(state, over=True), effects)
+
+
+def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
+    """R12, R2: sign, extend our own record by the rules that members will apply, journal, publish."""
+    message = seal(state.keypair, state.record.params.digest, body)
+    slot = slot_of(message)
+    assert slot is not None
+    pool = {each.id: each for each in (*state.received.values(), *state.accusations.values())}
+    extended = extend(state.record, message, pool)
+    if isinstance(extended, Fault | Missing):
+        raise AssertionError(f"our own closing does not stand: {extended}")
+    state = replace(
+        state,
+        record=extended,
+        budget_ends_ms=now_ms + _budget_ms(extended),
+        patience_ends_ms=None,
+        received={},
+        accusations={} if not isinstance(body, CloseCommits) else state.accusations,
+    )
+    return Transition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
+
+
+def _budget_ms(record: Record) -> int:
+    query = record.query
+    match record.phase:
+        case Phase.ANSWERING:
+            return query.answer_ms
+        case Phase.OPENING:
+            return query.open_ms
+        case Phase.JUDGING:
+            return query.judge_ms
+        case Phase.COSIGNING | Phase.FAILED:
+            return query.cosign_ms
+
+
+def _riders(state: Requester) -> tuple[bytes, ...]:
+    """Small contributions ride along in the closing, smallest first, within the network's limit; the rest is pulled."""
+    riders: list[bytes] = []
+    room = state.record.params.ride_along_bytes_max
+    messages = (*state.accusations.values(), *state.received.values())
+    for message in sorted(messages, key=lambda each: (len(each.envelope), each.id)):
+        room -= len(message.envelope)
+        if room < 0:
+            break
+        riders.append(message.envelope)
+    return tuple(riders)
+
+
+def _ids(messages: Mapping[Key, VerifiedMessage]) -> tuple[Digest, ...]:
+    return tuple(sorted(message.id for message in messages.values()))
+
+
+def _progress(state: Requester) -> Progress:
+    record = state.record
+    received = frozenset(state.received)
+    return Progress(record.id, record.phase, record.wave, received, record.expected() - state.accusations.keys())

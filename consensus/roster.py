@@ -1,0 +1,84 @@
+"""Who is there and who is asked: offers in force, and the roster that a requester draws from them (R6, DESIGN 6)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from protocol.messages import Offer, Seat
+from protocol.params import NetworkParams
+from protocol.types import ONE, Key, Role
+
+OFFERS_MAX = 1024
+"""offers kept, one for each node: twenty sub-meshes' worth; beyond it the oldest goes."""
+
+FRESH_MIXTURE = (4 * ONE, 3 * ONE // 10, ONE)
+"""Dirichlet prior of a judge without history: honest, inverse, position coin (DESIGN 5), 2^-16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The asker's own view of other nodes. Weights in 2^-16."""
+
+    default_weight: int
+    weights: Mapping[Key, int]
+
+    def weight(self, key: Key) -> int:
+        """The named weight, else the default."""
+        return self.weights.get(key, self.default_weight)
+
+
+class OfferBook:
+    """The newest offer of each node, while it is valid."""
+
+    def __init__(self, params: NetworkParams) -> None:
+        self._params = params
+        self._offers: dict[Key, Offer] = {}
+
+    def add(self, offer: Offer) -> bool:
+        """Keep an offer if it is newer than what we know of its author; says whether the author was unknown."""
+        known = self._offers.pop(offer.author, None)
+        self._offers[offer.author] = offer if known is None or offer.sequence > known.sequence else known
+        if len(self._offers) > OFFERS_MAX:
+            del self._offers[next(iter(self._offers))]
+        return known is None
+
+    def is_stale(self, offer: Offer) -> bool:
+        """Whether we hold this or a newer offer of its author."""
+        known = self._offers.get(offer.author)
+        return known is not None and offer.sequence <= known.sequence
+
+    def valid(self, now_ms: int) -> list[Offer]:
+        """Offers in force, by author."""
+        oldest_ms = now_ms - self._params.offer_valid_ms
+        self._offers = {key: offer for key, offer in self._offers.items() if offer.sent_at_ms >= oldest_ms}
+        return sorted(self._offers.values(), key=lambda offer: offer.author)
+
+
+def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int) -> tuple[Seat, ...]:
+    """Seats for the nodes that offer the specialty, ascending by key.
+
+    The heaviest are seated first, then those with the shortest queue; members without weight take at most a third of
+    the seats, unless nobody has any.
+    """
+    willing = [offer for offer in offers if offer.roles and specialty in offer.specialties]
+    willing.sort(key=lambda offer: (-trust.weight(offer.author), offer.queue, offer.author))
+    weighty = [offer for offer in willing if trust.weight(offer.author)]
+    weightless = [offer for offer in willing if not trust.weight(offer.author)]
+    seated = weighty[:members_max]
+    room = members_max - len(seated)
+    seated += weightless[: min(room, len(seated) // 2) if seated else room]
+    return tuple(sorted((_seat(offer, trust) for offer in seated), key=lambda seat: seat.member))
+
+
+def _seat(offer: Offer, trust: Trust) -> Seat:
+    honest, inverse, coin = FRESH_MIXTURE
+    weight = trust.weight(offer.author)
+    return Seat(
+        member=offer.author,
+        roles=Role(offer.roles),
+        vote_weight=weight,
+        judge_weight=weight,
+        author_weight=0,
+        honest=honest,
+        inverse=inverse,
+        coin=coin,
+    )

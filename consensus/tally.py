@@ -1,0 +1,160 @@
+"""From a record to a ranking and an outcome (rules R8, R9). Requester, members and verifiers call the same function."""
+
+from dataclasses import dataclass
+
+from consensus.bradley_terry import Comparison, Fit, Item, Model, fit
+from consensus.record import Record, bodies
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import domain_digest
+from protocol.messages import Ballot, CloseTally
+from protocol.types import ABSTAIN, Digest, Key, Outcome, OutcomeReason, StopReason, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One answer's place."""
+
+    answer: Digest
+    author: Key
+    strength: int
+    """Bradley-Terry log-parameter, 10^-6."""
+    p_best: int
+    """Probability that its cluster is the best one, 2^-16."""
+    cluster_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What follows from the answers and ballots that count."""
+
+    ranked: tuple[Ranked, ...]
+    """Best first: by strength of the cluster, then of the answer, then by the beacon."""
+    outcome: Outcome
+    reason: OutcomeReason
+    stop: StopReason
+
+    @property
+    def winner(self) -> bytes:
+        """The winning answer's id; empty if there is none."""
+        return self.ranked[0].answer if self.ranked else b""
+
+    @property
+    def p_best(self) -> int:
+        """The winner's, 2^-16."""
+        return self.ranked[0].p_best if self.ranked else 0
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2b-256 over order, strengths and probabilities; empty if nothing is ranked."""
+        if not self.ranked:
+            return b""
+        rows = [
+            each.answer + each.strength.to_bytes(8, "big", signed=True) + each.p_best.to_bytes(4, "big")
+            for each in self.ranked
+        ]
+        return domain_digest(b"strand/ranking/1", *rows)
+
+
+def rank(record: Record) -> Ranking:
+    """Rank the slate by the counted ballots. Deterministic to the bit (consensus/README.md)."""
+    standing = [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
+    if not standing:
+        reason = OutcomeReason.NO_ANSWERS if record.commitments else OutcomeReason.NO_COMMITMENTS
+        return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED)
+    names = sorted({record.clusters[index] for index in standing})
+    clusters = {index: names.index(record.clusters[index]) for index in standing}
+    fitted = _fit(record, standing, clusters)
+    order = sorted(
+        standing,
+        key=lambda index: (
+            -fitted.cluster_strengths[clusters[index]],
+            -fitted.strengths[standing.index(index)],
+            domain_digest(b"strand/tie/1", record.beacon, record.answers[index].author),
+        ),
+    )
+    sizes = [sum(cluster == name for cluster in clusters.values()) for name in range(len(names))]
+    ranked = tuple(
+        Ranked(
+            answer=record.answers[index].id,
+            author=record.answers[index].author,
+            strength=fitted.strengths[standing.index(index)],
+            p_best=fitted.p_best[clusters[index]],
+            cluster_size=sizes[clusters[index]],
+        )
+        for index in order
+    )
+    runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
+    outcome, reason = _outcome(record, len(standing), order[0], runner_up)
+    return Ranking(ranked, outcome, reason, _stop(record, ranked, unanimous=runner_up is None))
+
+
+def _fit(record: Record, standing: list[int], clusters: dict[int, int]) -> Fit:
+    place = {index: position for position, index in enumerate(standing)}
+    items = [
+        Item(
+            cluster=clusters[index],
+            vote_weight=record.seats[record.answers[index].author].vote_weight,
+            author_weight=record.seats[record.answers[index].author].author_weight,
+        )
+        for index in standing
+    ]
+    comparisons = [
+        Comparison(place[each.first], place[each.second], each.preference, record.seats[ballot.author].judge_weight)
+        for ballot in _counted(record)
+        for each in ballot.judgements
+        if each.preference != ABSTAIN and each.first in place and each.second in place
+    ]
+    beta_of_task = Model(beta=0.0) if record.query.task is TaskType.OPEN else Model()
+    return fit(items, comparisons, beta_of_task)
+
+
+def _counted(record: Record) -> list[Ballot]:
+    return [ballot for ballot in bodies(record.ballots, Ballot) if ballot.author not in record.removed]
+
+
+def _outcome(record: Record, openings: int, best: int, runner_up: int | None) -> tuple[Outcome, OutcomeReason]:
+    """R9."""
+    if not any(seat.vote_weight for seat in record.seats.values()):
+        return Outcome.DEGRADED, OutcomeReason.NO_WEIGHT
+    if openings < record.params.answers_min:
+        return Outcome.DEGRADED, OutcomeReason.TOO_FEW_ANSWERS
+    if runner_up is not None:
+        for index in (best, runner_up):
+            if _weighted_judges(record, index) < record.params.judges_min:
+                return Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES
+    return Outcome.DECIDED, OutcomeReason.NONE
+
+
+def _weighted_judges(record: Record, index: int) -> int:
+    """Judges with weight that compared the answer with any other."""
+    return len(
+        {
+            ballot.author
+            for ballot in _counted(record)
+            if record.seats[ballot.author].judge_weight
+            and any(index in (each.first, each.second) and each.preference != ABSTAIN for each in ballot.judgements)
+        }
+    )
+
+
+def _stop(record: Record, ranked: tuple[Ranked, ...], *, unanimous: bool) -> StopReason:
+    """R8: the first reason that holds, so that everyone who recounts finds the same."""
+    if unanimous:
+        return StopReason.UNANIMOUS
+    if record.ballots and ranked[0].p_best >= record.query.threshold:
+        return StopReason.CERTAIN
+    last_wave = record.wave + 1 == len(record.query.waves)
+    judged = {ballot.author for ballot in bodies(record.ballots, Ballot) if ballot.wave == record.wave}
+    if last_wave and judged | record.removed >= record.assignment.keys():
+        return StopReason.SPENT
+    return StopReason.BUDGET
+
+
+def check_tally(record: Record, claimed: CloseTally) -> Fault | None:
+    """Whether a tally says what `rank` finds in the record that it closes (WRONG_TALLY)."""
+    ranking = rank(record)
+    found = (ranking.outcome, ranking.reason, ranking.stop, ranking.winner, ranking.p_best, ranking.digest)
+    said = (claimed.outcome, claimed.reason, claimed.stop, claimed.winner, claimed.p_best, claimed.ranking_digest)
+    if found == said:
+        return None
+    return Fault(FaultReason.WRONG_TALLY, "R8", f"recount finds {ranking.outcome}, {ranking.reason}, {ranking.stop}")

@@ -1,0 +1,128 @@
+"""The same bits in other processes: hash seeds, NumPy CPU features. Run as a script, this file is the child process."""
+
+import ast
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+from consensus import bradley_terry, exact_math, pairing
+from consensus.bradley_terry import Comparison, Item, Model
+from protocol.types import ONE
+
+ROOT = Path(__file__).parents[3]
+
+PINNED_DIGEST = "4ebf40d533a9865e59851aac10b19c12"
+"""Seen on x86-64 (Zen 4), NumPy 2.4. Another value means another aggregator: NetworkParams must name a new version."""
+
+
+def digest_of_many_fits() -> str:
+    """Over the bits of θ, the integers of the fit and the next assignment, for rounds of all sizes."""
+    rng = random.Random(20)
+    state = hashlib.blake2b(digest_size=16)
+    for count in (*range(1, 21), 35, 64, 100):
+        clusters = rng.randint(1, count)
+        names = [*range(clusters), *(rng.randrange(clusters) for _ in range(count - clusters))]
+        items = [Item(name, rng.randrange(2 * ONE), rng.randint(-ONE, ONE)) for name in names]
+        pairs = [rng.sample(range(count), 2) for _ in range(3 * count if count > 1 else 0)]
+        comparisons = [Comparison(i, j, rng.randint(0, ONE), rng.randrange(2 * ONE)) for i, j in pairs]
+        model = Model(beta=rng.choice((0.0, 0.7)))
+        state.update(bradley_terry.maximum_a_posteriori(items, comparisons, model).theta.tobytes())
+        state.update(repr(bradley_terry.fit(items, comparisons, model)).encode())
+        keys = [rng.randbytes(32) for _ in range(count)]
+        used = {(min(i, j), max(i, j)): 1 for i, j in pairs}
+        assigned = pairing.assign_pairs(
+            beacon=rng.randbytes(32),
+            wave=rng.randrange(4),
+            judges=keys,
+            authors=keys,
+            clusters=names,
+            pairs_per_judge=3,
+            used=used,
+        )
+        state.update(repr(assigned).encode())
+    return state.hexdigest()
+
+
+def enabled_features() -> list[str]:
+    return [name for name in __cpu_dispatch__ if __cpu_features__[name]]
+
+
+def disabled_sets() -> list[tuple[str, ...]]:
+    """Each dispatched feature of this CPU alone, then all of them."""
+    enabled = enabled_features()
+    return [*((name,) for name in enabled), tuple(enabled)] if enabled else []
+
+
+def child(hash_seed: int, disabled: tuple[str, ...] = ()) -> dict[str, object]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("NPY_")}
+    environment |= {"PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(ROOT)}
+    if disabled:
+        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(disabled)
+    command = [sys.executable, "-W", "error", __file__]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_digest_is_the_pinned_one():
+    assert digest_of_many_fits() == PINNED_DIGEST
+
+
+@pytest.mark.parametrize("hash_seed", [0, 1, 4_294_967_295])
+def test_same_bits_under_any_hash_seed(hash_seed: int):
+    assert child(hash_seed)["digest"] == PINNED_DIGEST
+
+
+@pytest.mark.skipif(not enabled_features(), reason="NumPy dispatches to no CPU feature here: none to switch off")
+@pytest.mark.parametrize("disabled", disabled_sets(), ids="+".join)
+def test_same_bits_without_cpu_features(disabled: tuple[str, ...]):
+    told = child(0, disabled)
+    assert told["enabled"] == [name for name in enabled_features() if name not in disabled], "nothing was switched off"
+    assert told["digest"] == PINNED_DIGEST
+
+
+def test_float_code_uses_only_operations_with_fixed_bits():
+    """A new numpy function in the aggregator needs a reason why its bits are fixed; then it joins this list."""
+    element_wise = {"abs", "clip", "copysign", "frexp", "maximum", "minimum", "rint", "sqrt"}  # IEEE 754 defines them
+    choose_or_move = {
+        "any",
+        "argmax",
+        "array",
+        "concatenate",
+        "diagonal",
+        "fill_diagonal",
+        "frombuffer",
+        "max",
+        "where",
+    }
+    ordered_or_integer = {"add.accumulate", "add.at", "bincount", "zeros"}
+    types = {"float64", "int64", "uint64"}
+    used = set()
+    for module in (exact_math, bradley_terry):
+        source = Path(str(module.__file__)).read_text()
+        used |= {
+            name.removeprefix("np.") for name in re.findall(r"\b(?:np|math)\.[a-z0-9_.]+[a-z0-9]", code_of(source))
+        }
+        assert not any(isinstance(node, ast.MatMult) for node in ast.walk(ast.parse(source)))
+    assert used == element_wise | choose_or_move | ordered_or_integer | types | {"math.sqrt"}
+
+
+def code_of(source: str) -> str:
+    """The source without comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = None
+    return ast.unparse(tree)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"digest": digest_of_many_fits(), "enabled": enabled_features()}))

@@ -1,0 +1,163 @@
+import random
+from collections import Counter
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consensus.pairing import assign_pairs
+
+BEACON = bytes(range(32))
+
+Assignment = dict[bytes, tuple[tuple[int, int], ...]]
+
+
+def keys(count: int, group: str = "member") -> list[bytes]:
+    return [sha256(f"{group} {index}".encode()).digest() for index in range(count)]
+
+
+def assign(judges: list[bytes], authors: list[bytes], clusters: list[int], pairs_per_judge: int, **other) -> Assignment:
+    settled = {"beacon": BEACON, "wave": 0, "used": {}} | other
+    return assign_pairs(judges=judges, authors=authors, clusters=clusters, pairs_per_judge=pairs_per_judge, **settled)
+
+
+def unordered(pairs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    return [(min(pair), max(pair)) for pair in pairs]
+
+
+def pair_uses(assignment: Assignment) -> Counter[tuple[int, int]]:
+    return Counter(pair for pairs in assignment.values() for pair in unordered(pairs))
+
+
+def answer_uses(assignment: Assignment) -> Counter[int]:
+    return Counter(answer for pairs in assignment.values() for pair in pairs for answer in pair)
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> dict:
+    """Members that answer, judge or both; any clusters; any history."""
+    members = keys(draw(st.integers(0, 9)))
+    judges = draw(st.lists(st.sampled_from(members), unique=True)) if members else []
+    authors = draw(st.lists(st.sampled_from(members), unique=True)) if members else []
+    clusters = [draw(st.integers(0, 3)) for _ in authors]
+    pairs = [(i, j) for j in range(len(authors)) for i in range(j)]
+    used = draw(st.dictionaries(st.sampled_from(pairs), st.integers(1, 3))) if pairs else {}
+    return {
+        "judges": judges,
+        "authors": authors,
+        "clusters": clusters,
+        "pairs_per_judge": draw(st.integers(0, 6)),
+        "used": used,
+        "beacon": draw(st.binary(min_size=32, max_size=32)),
+        "wave": draw(st.integers(0, 7)),
+    }
+
+
+def eligible(drawn: dict, judge: bytes) -> set[tuple[int, int]]:
+    others = [index for index, author in enumerate(drawn["authors"]) if author != judge]
+    return {(i, j) for j in others for i in others if i < j}
+
+
+@given(rounds())
+def test_each_judge_gets_its_number_of_eligible_pairs_without_repetition(drawn: dict):
+    assignment = assign_pairs(**drawn)
+    assert list(assignment) == sorted(drawn["judges"])
+    for judge, pairs in assignment.items():
+        allowed = eligible(drawn, judge)
+        assert set(unordered(pairs)) <= allowed, "own answer or unknown index"
+        assert len(set(unordered(pairs))) == len(pairs) == min(drawn["pairs_per_judge"], len(allowed))
+
+
+@given(rounds())
+def test_within_a_cluster_only_when_nothing_across_is_left(drawn: dict):
+    clusters = drawn["clusters"]
+    for judge, pairs in assign_pairs(**drawn).items():
+        across = {(i, j) for i, j in eligible(drawn, judge) if clusters[i] != clusters[j]}
+        if any(clusters[i] == clusters[j] for i, j in pairs):
+            assert across <= set(unordered(pairs))
+
+
+@given(rounds(), st.randoms(use_true_random=False))
+def test_order_and_orientation_of_the_inputs_are_irrelevant(drawn: dict, rng: random.Random):
+    shuffled = drawn | {
+        "judges": rng.sample(drawn["judges"], len(drawn["judges"])),
+        "used": {(j, i): drawn["used"][i, j] for i, j in rng.sample(sorted(drawn["used"]), len(drawn["used"]))},
+    }
+    assert list(assign_pairs(**shuffled).items()) == list(assign_pairs(**drawn).items())
+
+
+@given(rounds())
+def test_one_judge_takes_the_least_used_pairs(drawn: dict):
+    judge = keys(1, "outsider")
+    clusters, used = drawn["clusters"], drawn["used"]
+    chosen = set(unordered(assign_pairs(**(drawn | {"judges": judge}))[judge[0]]))
+    for within in (False, True):
+        kind = {pair for pair in eligible(drawn, judge[0]) if (clusters[pair[0]] == clusters[pair[1]]) == within}
+        most_used = max((used.get(pair, 0) for pair in chosen & kind), default=0)
+        assert all(used.get(pair, 0) >= most_used for pair in kind - chosen)
+
+
+@settings(max_examples=40)
+@given(st.integers(4, 16), st.integers(1, 5), st.integers(1, 4), st.binary(min_size=32, max_size=32))
+def test_judges_see_different_pairs(count: int, pairs_per_judge: int, waves: int, beacon: bytes):
+    """Peers judging peers: over all waves, no pair is judged more than two times more than another."""
+    members = keys(count)
+    used: Counter[tuple[int, int]] = Counter()
+    for wave in range(waves):
+        used.update(
+            pair_uses(
+                assign(members, members, list(range(count)), pairs_per_judge, wave=wave, used=used, beacon=beacon)
+            )
+        )
+    values = [used[i, j] for j in range(count) for i in range(j)]
+    # Two and not one, because the last judges of a turn may be the authors of what is left.
+    assert max(values) - min(values) <= 2
+
+
+@pytest.mark.parametrize(("count", "pairs_per_judge"), [(7, 3), (12, 2), (35, 1), (35, 3), (64, 16)])
+def test_every_answer_is_seen_as_often_as_any_other(count: int, pairs_per_judge: int):
+    members = keys(count)
+    for beacon in keys(5, "beacon"):
+        uses = answer_uses(assign(members, members, list(range(count)), pairs_per_judge, beacon=beacon))
+        assert sum(uses.values()) == 2 * count * pairs_per_judge
+        assert set(uses) == set(range(count))
+        assert max(uses.values()) - min(uses.values()) <= 2
+
+
+def test_another_beacon_or_wave_gives_another_assignment():
+    members = keys(12)
+    variants = [
+        assign(members, members, list(range(12)), 3),
+        assign(members, members, list(range(12)), 3, wave=1),
+        assign(members, members, list(range(12)), 3, beacon=bytes(32)),
+    ]
+    assert len({repr(variant) for variant in variants}) == 3
+
+
+def test_position_is_a_fair_coin():
+    members = keys(40)
+    assignment = assign(members, members, list(range(40)), 16)
+    orders = [first < second for pairs in assignment.values() for first, second in pairs]
+    # Four standard errors.
+    assert abs(sum(orders) - len(orders) / 2) < 4 * 0.5 * len(orders) ** 0.5
+    for pairs in assignment.values():
+        assert len({first < second for first, second in pairs}) == 2, "each judge sees both orders"
+
+
+def test_with_one_answer_or_none_nobody_judges():
+    judges = keys(3)
+    nothing: Assignment = dict.fromkeys(sorted(judges), ())
+    assert assign(judges, judges[:1], [0], 3) == nothing
+    assert assign(judges, [], [], 3) == nothing
+    assert assign([], judges, [0, 1, 2], 3) == {}
+
+
+def test_an_author_with_two_answers_judges_neither():
+    one, other = keys(2)
+    assert assign([one], [one, other, one, other], [0, 1, 2, 3], 5)[one] in (((1, 3),), ((3, 1),))
+
+
+def test_each_answer_has_one_cluster():
+    with pytest.raises(ValueError, match="2 authors but 1 clusters"):
+        assign(keys(2), keys(2), [0], 1)

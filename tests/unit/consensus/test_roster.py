@@ -1,0 +1,126 @@
+"""Offers in force, and who gets a seat."""
+
+from dataclasses import replace
+
+import pytest
+
+from consensus import roster
+from consensus.roster import OfferBook, Trust, choose_roster
+from protocol.messages import Offer
+from protocol.types import ONE, Key, Role
+from tests.support.swarm import keypair, params
+
+PARAMS = params()
+NOW = 1_000_000
+
+
+def offer(name: str, **changes: object) -> Offer:
+    base = Offer(
+        author=keypair(name).public,
+        sequence=1,
+        sent_at_ms=NOW,
+        roles=Role.ANSWER | Role.JUDGE,
+        specialties=("rust",),
+        model="m",
+        context_tokens=1,
+        milli_tokens_per_second=1,
+        queue=0,
+        addresses=(),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def key(name: str) -> Key:
+    return keypair(name).public
+
+
+def seated(offers: list[Offer], trust: Trust, members_max: int = 8) -> str:
+    names = {key(name): name for name in "abcdefghij"}
+    seats = choose_roster(offers, "rust", trust, members_max)
+    assert [seat.member for seat in seats] == sorted({seat.member for seat in seats}), "ascending, each once"
+    return "".join(sorted(names[seat.member] for seat in seats))
+
+
+EVERYONE = Trust(ONE, {})
+NOBODY = Trust(0, {})
+
+
+def test_the_newest_offer_counts() -> None:
+    book = OfferBook(PARAMS)
+    assert book.add(offer("a", sequence=2, queue=2))
+    assert not book.add(offer("a", sequence=1, queue=1))
+    assert [each.queue for each in book.valid(NOW)] == [2]
+    assert not book.add(offer("a", sequence=3, queue=3))
+    assert [each.queue for each in book.valid(NOW)] == [3]
+
+
+def test_stale() -> None:
+    book = OfferBook(PARAMS)
+    assert not book.is_stale(offer("a"))
+    book.add(offer("a", sequence=2))
+    assert [book.is_stale(offer("a", sequence=number)) for number in (1, 2, 3)] == [True, True, False]
+    assert not book.is_stale(offer("b"))
+
+
+def test_offers_expire() -> None:
+    book = OfferBook(PARAMS)
+    book.add(offer("a"))
+    assert book.valid(NOW + PARAMS.offer_valid_ms) == [offer("a")]
+    assert book.valid(NOW + PARAMS.offer_valid_ms + 1) == []
+    assert book.add(offer("a")), "who is forgotten is new again"
+
+
+def test_offers_come_by_author() -> None:
+    book = OfferBook(PARAMS)
+    for name in "cab":
+        book.add(offer(name))
+    assert [each.author for each in book.valid(NOW)] == sorted(key(name) for name in "abc")
+
+
+def test_the_book_is_bounded_and_drops_who_was_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster, "OFFERS_MAX", 3)
+    book = OfferBook(PARAMS)
+    for name in "abc":
+        book.add(offer(name))
+    book.add(offer("a", sequence=2))
+    book.add(offer("d"))
+    assert {each.author for each in book.valid(NOW)} == {key(name) for name in "acd"}
+
+
+def test_only_who_is_willing() -> None:
+    offers = [offer("a"), offer("b", specialties=("go",)), offer("c", roles=Role(0)), offer("d", specialties=())]
+    assert seated(offers, EVERYONE) == "a"
+    assert seated([], EVERYONE) == ""
+
+
+def test_the_heaviest_then_the_shortest_queue_then_the_key() -> None:
+    offers = [offer("a", queue=9), offer("b", queue=5), offer("c"), offer("d", queue=5)]
+    trust = Trust(ONE, {key("a"): 2 * ONE})
+    assert seated(offers, trust, 1) == "a"
+    assert seated(offers, trust, 2) == "ac"
+    assert set(seated(offers, trust, 3)) == {"a", "c", min("bd", key=key)}
+    assert seated(offers[::-1], trust, 3) == seated(offers, trust, 3), "not the order in which they were heard"
+
+
+@pytest.mark.parametrize(("heavy", "light"), [(1, 0), (2, 1), (3, 1), (4, 2), (6, 2), (8, 0)])
+def test_members_without_weight_take_at_most_a_third(heavy: int, light: int) -> None:
+    offers = [offer(name) for name in "abcdefghij"] + [offer("k"), offer("l")]
+    trust = Trust(0, {key(name): ONE for name in "abcdefgh"[:heavy]})
+    seats = choose_roster(offers, "rust", trust, 8)
+    weights = [bool(seat.vote_weight) for seat in seats]
+    assert (weights.count(True), weights.count(False)) == (heavy, light)
+    assert 3 * weights.count(False) <= len(seats)
+
+
+def test_where_nobody_has_weight_all_may_sit() -> None:
+    """A first round in an open network is still possible; its outcome says that it is without weight (R9)."""
+    assert seated([offer(name) for name in "abcde"], NOBODY, 4) == "".join(sorted(sorted("abcde", key=key)[:4]))
+
+
+def test_a_seat_says_all_that_the_fit_reads() -> None:
+    trust = Trust(7, {key("a"): 5})
+    (a,) = choose_roster([offer("a", roles=Role.JUDGE)], "rust", trust, 8)
+    assert (a.member, a.roles, a.vote_weight, a.judge_weight, a.author_weight) == (key("a"), Role.JUDGE, 5, 5, 0)
+    assert (a.honest, a.inverse, a.coin) == (4 * ONE, 3 * ONE // 10, ONE)
+    (b,) = choose_roster([offer("b")], "rust", trust, 8)
+    assert b.vote_weight == b.judge_weight == 7
