@@ -1,0 +1,295 @@
+"""The overlay itself: one libp2p host with gossip, request streams and a redial loop under one nursery."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Final
+
+import structlog
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost, INetStream
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.peer.id import ID
+from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.tools.anyio_service import background_trio_service
+from libp2p.utils.address_validation import expand_wildcard_address
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+
+from node.overlay import fixes
+from node.overlay.book import AddressBook, parse_address
+from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
+from node.overlay.peers import Peers
+from node.overlay.pubsub import SafePubsub, guard_streams
+from node.overlay.streams import StreamClient, StreamServer
+from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo
+from protocol.errors import Verdict
+
+_log = structlog.get_logger(__name__)
+
+_UPGRADE_S: Final = 30.0
+"""For the Noise and yamux handshakes: a machine whose models load answers late."""
+_NEGOTIATION_S: Final = 15.0
+_DIAL_S: Final = 5.0
+_CLOSE_S: Final = 3.0
+"""For closing the host's sockets; leaving `host.run` alone leaves them open."""
+_SWEEP_S: Final = 10.0
+_PUBLISH_PER_S: Final = 60
+_PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
+"""Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
+_PUBLISH_BURST_S: Final = 1.0
+"""Worth of messages that may go out at once; the outbound queues hold four times as much."""
+
+
+class Overlay:
+    """A running overlay; made by `open_overlay` only."""
+
+    def __init__(
+        self,
+        key: bytes,
+        host: IHost,
+        pubsub: SafePubsub,
+        peers: Peers,
+        book: AddressBook,
+        config: OverlayConfig,
+        handlers: Handlers,
+    ) -> None:
+        self.key = key
+        self._host = host
+        self._pubsub = pubsub
+        self._peers = peers
+        self._book = book
+        self._config = config
+        self._handlers = handlers
+        self._client = StreamClient(peers.open_stream, config)
+        self._server = StreamServer(handlers.on_request, config)
+        self._publish_lock = trio.Lock()
+        self._publish_at = 0.0
+        for protocol in config.protocols:
+            host.set_stream_handler(TProtocol(protocol), functools.partial(self._serve, protocol))
+
+    def addresses(self) -> tuple[str, ...]:
+        """Own dialable multiaddrs, each ending in /p2p/<own peer id>."""
+        plain = self._config.announce or tuple(
+            str(concrete)
+            for address in self._host.get_transport_addrs()
+            for concrete in expand_wildcard_address(address)
+        )
+        return tuple(f"{text.partition('/p2p/')[0]}/p2p/{peer_id_text(self.key)}" for text in plain)
+
+    async def subscribe(self, topic: str) -> None:
+        """Join `topic`; its messages go to `Handlers.on_gossip` from now on. Raises OverlayError over `topics_max`."""
+        if topic in self._pubsub.topic_ids:
+            return
+        if len(self._pubsub.topic_ids) >= self._config.topics_max:
+            raise OverlayError(f"{self._config.topics_max} topics are the limit")
+        self._pubsub.handle_topic(topic, self._on_gossip)
+        await self._pubsub.subscribe(topic)
+
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Sign and send `data` to all connected subscribers of `topic`, who pass it on.
+
+        Waits for its turn where messages are published faster than the network takes them. Says nothing about who
+        receives it. Raises ValueError where `data` exceeds `gossip_message_bytes_max`.
+        """
+        if len(data) > self._config.gossip_message_bytes_max:
+            raise ValueError(f"a message of {len(data)} bytes is over {self._config.gossip_message_bytes_max}")
+        async with self._publish_lock:
+            start = max(self._publish_at, trio.current_time())
+            self._publish_at = start + 1 / _PUBLISH_PER_S + len(data) / _PUBLISH_BYTES_PER_S
+            await trio.sleep_until(start - _PUBLISH_BURST_S)
+            await self._pubsub.publish(topic, data)
+
+    async def request(self, peer: bytes, protocol: str, payload: bytes, *, timeout_ms: int) -> bytes:
+        """Ask `peer` (32-byte key) and return its response.
+
+        Raises PeerUnreachable where no response came, RequestRefused (a kind of it) where the peer declined. A request
+        on a kept stream that the peer had closed is sent again, so `Handlers.on_request` must be idempotent. Raises
+        ValueError where `payload` exceeds `stream_request_bytes_max`.
+        """
+        if len(payload) > self._config.stream_request_bytes_max:
+            raise ValueError(f"a request of {len(payload)} bytes is over {self._config.stream_request_bytes_max}")
+        return await self._client.request(peer, protocol, payload, timeout_ms)
+
+    def learn_address(self, peer: bytes, addresses: Sequence[str]) -> None:
+        """Note where `peer` may be dialled. Unusable addresses are dropped; the book is bounded."""
+        self._peers.learn(peer, tuple(addresses))
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        """Connected peers first, then known ones; by key within each."""
+        connected = self._peers.connected()
+        meshes = self._pubsub.gossip.mesh
+        infos = []
+        for peer in sorted(connected | set(self._book)):
+            peer_id = ID(peer_id_bytes(peer))
+            infos.append(
+                PeerInfo(
+                    key=peer,
+                    peer_id=peer_id_text(peer),
+                    addresses=self._book.addresses(peer) or self._peers.told_addresses(peer),
+                    connected=peer in connected,
+                    direction=self._peers.direction(peer),
+                    round_trip_ms=self._peers.round_trip_ms(peer),
+                    topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
+                )
+            )
+        return tuple(sorted(infos, key=lambda info: not info.connected))
+
+    async def run(self) -> None:
+        """The overlay's own tasks; run by `run_overlay` until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._peers.run)
+            while True:
+                await trio.sleep(_SWEEP_S)
+                await self._client.sweep()
+
+    def on_peer(self, peer: bytes, connected: bool) -> None:
+        """Pass the news on; called by Peers."""
+        if not connected:
+            self._client.drop(peer)
+        try:
+            self._handlers.on_peer(peer, connected)
+        except Exception:  # the overlay's edge: a bug in a handler must not end libp2p's tasks
+            _log.exception("peer handler failed", peer=peer.hex())
+
+    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> bool:
+        try:
+            verdict = self._handlers.on_gossip(topic, source, data)
+        except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
+            _log.exception("gossip handler failed", topic=topic, source=source.hex())
+            return False
+        return verdict is not Verdict.REJECT
+
+    async def _serve(self, protocol: str, stream: INetStream) -> None:
+        peer = key_of(stream.muxed_conn.peer_id.to_bytes())
+        if peer is None:
+            await stream.reset()
+        else:
+            await self._server.run(protocol, peer, stream)
+
+
+@asynccontextmanager
+async def run_overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> AsyncIterator[Overlay]:
+    """See `open_overlay`."""
+    try:
+        async with _overlay(seed, config, handlers) as overlay:
+            yield overlay
+    except BaseExceptionGroup as group:
+        # libp2p's context managers are nurseries within nurseries: a lone exception comes out wrapped several times.
+        fault: BaseException = group
+        while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
+            fault = fault.exceptions[0]
+        raise fault from None
+
+
+@asynccontextmanager
+async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> AsyncIterator[Overlay]:
+    fixes.apply()
+    listen = [_multiaddr(text) for text in config.listen]
+    host = _new_host(seed, config)
+    key = host.get_public_key().to_bytes()
+    book = AddressBook(key, config.redial_ms, config.redial_max_ms, Random(key))
+    async with host.run(listen_addrs=listen):
+        try:
+            _require_listening(host, config)
+            await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
+            pubsub = SafePubsub(host, config.gossip_message_bytes_max)
+            peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
+            overlay = Overlay(key, host, pubsub, peers, book, config, handlers)
+            for peer, address in _bootstrap(config):
+                peers.learn(peer, (address,), kept=True)
+            async with background_trio_service(pubsub), background_trio_service(pubsub.gossip):
+                await pubsub.wait_until_ready()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(overlay.run)
+                    yield overlay
+                    nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_S):
+                await _close(host)
+    pubsub.seen_messages._stop_event.set()
+
+
+async def _close(host: IHost) -> None:
+    """Close the listeners first, then all connections at once, then the rest.
+
+    Stock closes connections one after another, 100 ms each, while it accepts new ones: peers that redial keep it from
+    ever ending.
+    """
+    network = host.get_network()
+    for listener in list(network.listeners.values()):
+        await listener.close()
+    async with trio.open_nursery() as nursery:
+        for connection in network.get_connections():
+            nursery.start_soon(connection.close)
+    await host.close()
+
+
+def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
+    key_pair = create_new_key_pair(seed)
+    host = new_host(
+        key_pair=key_pair,
+        # The default also offers PLAINTEXT, secio and mplex, which stalls at 1 MB in both directions.
+        sec_opt={TProtocol(NOISE): NoiseTransport(key_pair, noise_privkey=create_noise_key_pair().private_key)},
+        muxer_opt={TProtocol(YAMUX): Yamux},
+        connection_config=ConnectionConfig(
+            max_connections=config.peers_max,
+            min_connections=config.peers_max // 4,  # kept free for outbound ones: inbound ones get the rest
+            low_watermark=config.peers_max // 4,
+            high_watermark=config.peers_max,
+            dial_timeout=_DIAL_S,
+            inbound_upgrade_timeout=_UPGRADE_S,
+            outbound_upgrade_timeout=_UPGRADE_S,
+            inbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
+            outbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
+        ),
+        # The default refuses connections above 90 % system memory, which is what a loaded model looks like, and all
+        # connections for 60 s after five failures.
+        resource_manager=ResourceManager(
+            limits=ResourceLimits(max_connections=2 * config.peers_max),
+            enable_metrics=False,
+            enable_memory_limits=False,
+            enable_circuit_breaker=False,
+            enable_graceful_degradation=False,
+        ),
+        announce_addrs=[_multiaddr(text) for text in config.announce] or None,
+        disable_identify_address_discovery=True,  # what others say they see is not our address
+    )
+    host.get_network().retry_config = RetryConfig(max_retries=0)  # type: ignore[attr-defined]  # the book retries
+    guard_streams(host)
+    return host
+
+
+def _multiaddr(text: str) -> Multiaddr:
+    try:
+        return Multiaddr(text)
+    except ValueError as fault:
+        raise OverlayError(f"not a multiaddr: {text!r} ({fault})") from fault
+
+
+def _bootstrap(config: OverlayConfig) -> list[tuple[bytes, str]]:
+    found = []
+    for text in config.bootstrap:
+        address = parse_address(text)
+        if address is None or address.peer is None:
+            raise OverlayError(f"not a bootstrap address (/ip4/.../tcp/.../p2p/<peer id>): {text!r}")
+        found.append((address.peer, address.text))
+    return found
+
+
+def _require_listening(host: IHost, config: OverlayConfig) -> None:
+    """libp2p logs an address that it cannot listen on and goes on without it."""
+    listeners = host.get_network().listeners
+    failed = [text for text in config.listen if text not in listeners]
+    if failed:
+        raise OverlayError(f"cannot listen on {', '.join(failed)}: the port is in use or the address is not ours")

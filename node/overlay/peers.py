@@ -1,0 +1,246 @@
+"""Who is connected: the redial loop, the liveness pings, and the news of peers that come and go."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+import trio
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.custom_types import TProtocol
+from libp2p.host.ping import ID as PING_PROTOCOL
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo as Libp2pPeerInfo
+from libp2p.peer.peerstore import PeerStoreError
+from libp2p.rcmgr.metrics import Direction
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+
+from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.identity import key_of, peer_id_bytes
+from node.overlay.streams import FAULTS, abandon, read_exactly
+from node.overlay.types import OverlayConfig, PeerUnreachable
+
+_log = structlog.get_logger(__name__)
+
+_DIALS_MAX: Final = 4
+"""Dials at once: 200 at once never recovered (each costs a Noise handshake of about 10 ms CPU on both sides)."""
+_PINGS_MAX: Final = 16
+"""Pings at once."""
+_PING_BYTES: Final = 32
+_DISCONNECT_S: Final = 2.0
+"""For closing a connection in good form; a frozen peer does not take part."""
+_HOST_FAULTS: Final = (*FAULTS, ExceptionGroup)
+"""A dial fails with a group where several addresses or handshakes failed in one nursery."""
+
+
+class Peers:
+    """The connections of one host. `on_change(key, connected)` is called once for each change."""
+
+    def __init__(
+        self, host: IHost, book: AddressBook, config: OverlayConfig, on_change: Callable[[bytes, bool], None]
+    ) -> None:
+        self._host = host
+        self._network = host.get_network()
+        self._book = book
+        self._config = config
+        self._on_change = on_change
+        self._connected: set[bytes] = set()
+        self._dials = trio.CapacityLimiter(_DIALS_MAX)
+        self._under_way: dict[bytes, trio.Event] = {}
+        self._pings = trio.CapacityLimiter(_PINGS_MAX)
+        self._pings_missed: dict[bytes, int] = {}
+        self._round_trip_ms: dict[bytes, float] = {}
+        self._wake = trio.Event()
+        self._network.register_notifee(_Notifee(self))
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    def connected(self) -> frozenset[bytes]:
+        """Keys of the connected peers."""
+        return frozenset(self._connected)
+
+    def round_trip_ms(self, peer: bytes) -> float | None:
+        """Of the last ping that was answered."""
+        return self._round_trip_ms.get(peer)
+
+    def direction(self, peer: bytes) -> str | None:
+        """Who opened the connection: "inbound" or "outbound"; None where there is none."""
+        for connection in self._network.get_connections(ID(peer_id_bytes(peer))):
+            return "outbound" if getattr(connection, "direction", None) is Direction.OUTBOUND else "inbound"
+        return None
+
+    def learn(self, peer: bytes, addresses: tuple[str, ...], *, kept: bool = False) -> None:
+        """Note addresses and dial where they are new."""
+        if self._book.learn(peer, addresses, _now_ms(), kept=kept):
+            self._wake.set()
+
+    # -- connections -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Redial and ping until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._redial, nursery)
+            nursery.start_soon(self._ping_all)
+
+    async def open_stream(self, peer: bytes, protocol: str) -> INetStream:
+        """A new stream to `peer`, over a new connection where there is none. Raises PeerUnreachable."""
+        peer_id = ID(peer_id_bytes(peer))
+        if not self._network.get_connections(peer_id):
+            if not self._book.dialable(peer, _now_ms()):
+                raise PeerUnreachable("no address is known, or none answered a moment ago")
+            if not await self.dial(peer):
+                raise PeerUnreachable("no known address answers")
+        try:
+            return await self._host.new_stream(peer_id, [TProtocol(protocol)])
+        except _HOST_FAULTS as fault:
+            raise PeerUnreachable(f"no stream: {fault!r}"[:200]) from fault
+
+    async def dial(self, peer: bytes) -> bool:
+        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds."""
+        peer_id = ID(peer_id_bytes(peer))
+        if (under_way := self._under_way.get(peer)) is not None:
+            await under_way.wait()
+            return bool(self._network.get_connections(peer_id))
+        done = self._under_way[peer] = trio.Event()
+        self._book.dialling(peer)
+        reached = None
+        try:
+            async with self._dials:
+                reached = await self._dial_addresses(peer, peer_id)
+        finally:
+            self._book.dialled(peer, _now_ms(), reached)
+            del self._under_way[peer]
+            done.set()
+            self._wake.set()
+        return reached is not None
+
+    async def _dial_addresses(self, peer: bytes, peer_id: ID) -> str | None:
+        """The address that answered. One address at a time: libp2p tries no second TCP address of a peer."""
+        for text in self._book.addresses(peer):
+            store = self._host.get_peerstore()
+            store.clear_addrs(peer_id)
+            # After one failed dial libp2p refuses the peer for 60 s; the back-off that counts is the address book's.
+            self._network._negative_peer_cache.evict(str(peer_id))  # type: ignore[attr-defined]
+            try:
+                await self._host.connect(Libp2pPeerInfo(peer_id, [Multiaddr(text)]))
+                return text
+            except _HOST_FAULTS as fault:
+                _log.debug("dial failed", peer=str(peer_id), address=text, fault=repr(fault)[:200])
+        return None
+
+    async def _redial(self, nursery: trio.Nursery) -> None:
+        while True:
+            self._wake = trio.Event()
+            for peer in self._book.due(_now_ms(), self._connected, self._config.connections_target):
+                self._book.dialling(peer)
+                nursery.start_soon(self.dial, peer)
+            # Nobody is due where enough peers are connected: the next change wakes the loop.
+            next_ms = self._book.next_due_ms(self._connected)
+            wait_s = self._config.redial_max_ms / 1000
+            if next_ms is not None:
+                wait_s = max(next_ms - _now_ms(), self._config.redial_ms) / 1000
+            with trio.move_on_after(wait_s):
+                await self._wake.wait()
+
+    # -- liveness --------------------------------------------------------------------------------------------------
+
+    async def _ping_all(self) -> None:
+        """Ping every peer in turn of `ping_ms`: libp2p never notices a peer that is frozen."""
+        while True:
+            await trio.sleep(self._config.ping_ms / 1000)
+            async with trio.open_nursery() as nursery:
+                for peer in self.connected():
+                    nursery.start_soon(self._ping, peer)
+
+    async def _ping(self, peer: bytes) -> None:
+        peer_id = ID(peer_id_bytes(peer))
+        async with self._pings:
+            answered = False
+            with trio.move_on_after(self._config.ping_timeout_ms / 1000):
+                answered = await self._answers(peer, peer_id)
+            if answered or peer not in self._connected:
+                self._pings_missed.pop(peer, None)
+                return
+            missed = self._pings_missed[peer] = self._pings_missed.get(peer, 0) + 1
+            if missed > self._config.pings_missed_max:
+                _log.info("peer does not answer pings", peer=str(peer_id))
+                with trio.move_on_after(_DISCONNECT_S):
+                    await self._host.disconnect(peer_id)
+
+    async def _answers(self, peer: bytes, peer_id: ID) -> bool:
+        """One round trip of /ipfs/ping/1.0.0."""
+        nonce = secrets.token_bytes(_PING_BYTES)
+        try:
+            stream = await self._host.new_stream(peer_id, [PING_PROTOCOL])
+            try:
+                started = trio.current_time()
+                await stream.write(nonce)
+                echoed = await read_exactly(stream, _PING_BYTES)
+                self._round_trip_ms[peer] = (trio.current_time() - started) * 1000
+            finally:
+                await abandon(stream)
+        except _HOST_FAULTS:
+            return False
+        return echoed == nonce
+
+    # -- news from libp2p ------------------------------------------------------------------------------------------
+
+    def came(self, peer_id: ID) -> None:
+        """A connection was opened; a peer may have several."""
+        peer = key_of(peer_id.to_bytes())
+        if peer is None or peer in self._connected:
+            return
+        self._connected.add(peer)
+        self._on_change(peer, True)
+
+    def went(self, peer_id: ID) -> None:
+        """A connection was closed: the peer is gone with the last one."""
+        peer = key_of(peer_id.to_bytes())
+        if peer is None or peer not in self._connected or self._network.get_connections(peer_id):
+            return
+        self._connected.discard(peer)
+        self._round_trip_ms.pop(peer, None)
+        self._pings_missed.pop(peer, None)
+        self._book.learn(peer, self.told_addresses(peer), _now_ms())
+        self._book.lost(peer, _now_ms())
+        self._on_change(peer, False)
+        self._wake.set()
+
+    def told_addresses(self, peer: bytes) -> tuple[str, ...]:
+        """Where `peer` says that it listens (identify and signed address records)."""
+        try:
+            addresses = self._host.get_peerstore().addrs(ID(peer_id_bytes(peer)))
+        except PeerStoreError:
+            return ()
+        return tuple(str(address) for address in addresses[:ADDRESSES_PER_PEER_MAX])
+
+
+class _Notifee(INotifee):
+    """libp2p's view of an observer; four of its six calls do not matter here."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    async def connected(self, _network: INetwork, conn: INetConn) -> None:
+        self._peers.came(conn.muxed_conn.peer_id)
+
+    async def disconnected(self, _network: INetwork, conn: INetConn) -> None:
+        self._peers.went(conn.muxed_conn.peer_id)
+
+    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return
+
+    async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return
+
+
+def _now_ms() -> int:
+    return int(trio.current_time() * 1000)

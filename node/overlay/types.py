@@ -1,0 +1,101 @@
+"""What the overlay and the node say to each other. Nothing here imports libp2p."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from protocol.errors import Verdict
+
+GOSSIP_BYTES_CEILING: Final = 512 * 1024
+"""The largest gossip payload: above about 1 MiB libp2p loses messages silently, js-libp2p resets at 700,000 bytes."""
+
+
+class OverlayError(Exception):
+    """The overlay cannot start or was given something it cannot use; the text says what and where."""
+
+
+class PeerUnreachable(Exception):
+    """A request got no response: no known address, a failed dial, a timeout, a reset, or a response over the limit.
+
+    Consequence: the request may or may not have reached the peer; only idempotent requests may be repeated.
+    """
+
+
+class RequestRefused(PeerUnreachable):
+    """The peer was reached and declined to serve: its handler failed, or it serves as much as it can already.
+
+    Consequence: nothing was served; trying the same peer again at once is of no use.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayConfig:
+    """Local settings of the overlay. Limits carry their unit in the name.
+
+    `listen`: multiaddrs such as "/ip4/127.0.0.1/tcp/0". `bootstrap`: multiaddrs that end in /p2p/<peer id>.
+    `protocols`: the stream protocols that `Handlers.on_request` serves. Raises OverlayError for a setting out of range.
+    """
+
+    listen: tuple[str, ...]
+    bootstrap: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    gossip_message_bytes_max: int = GOSSIP_BYTES_CEILING
+    stream_request_bytes_max: int = 512 * 1024  # one contribution; the largest is an Answer
+    stream_response_bytes_max: int = 8 * 1024 * 1024  # CERTIFICATE_BYTES_MAX: the largest thing that is served
+    stream_idle_ms: int = 60_000  # an unused stream is closed after this long, by both sides
+    serve_timeout_ms: int = 30_000  # the node's time to serve one request
+    announce: tuple[str, ...] = ()  # told to peers instead of `listen`: for a node behind a port forwarding
+    peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
+    connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
+    topics_max: int = 64  # own subscriptions
+    redial_ms: int = 500  # first delay after a failed dial; doubles up to redial_max_ms
+    redial_max_ms: int = 30_000
+    ping_ms: int = 10_000  # between two pings to a peer
+    ping_timeout_ms: int = 10_000  # an answer that takes longer counts as missed
+    pings_missed_max: int = 2  # a peer that missed more in a row is disconnected
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, int) and value <= 0:
+                raise OverlayError(f"overlay setting {name} must be positive, not {value}")
+        if self.gossip_message_bytes_max > GOSSIP_BYTES_CEILING:
+            raise OverlayError(f"gossip_message_bytes_max is at most {GOSSIP_BYTES_CEILING}")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What is known of one peer now. `key` is its 32-byte Ed25519 key, `peer_id` the same as libp2p text.
+
+    `addresses` are multiaddrs without /p2p/; `direction` is "inbound" or "outbound", None when not connected;
+    `round_trip_ms` is that of the last ping; `topics` are those of ours in whose mesh the peer is.
+    """
+
+    key: bytes
+    peer_id: str
+    addresses: tuple[str, ...]
+    connected: bool
+    direction: str | None
+    round_trip_ms: float | None
+    topics: tuple[str, ...]
+
+
+class Handlers(Protocol):
+    """What the overlay asks of the node. One object, given when the overlay is opened."""
+
+    def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
+        """Judge one message. Called in the network task: be fast and do not block.
+
+        `source` is the 32-byte key that signed the pubsub envelope. REJECT is not passed on; ACCEPT and IGNORE are
+        (libp2p's validators know two answers only). Own messages do not come here.
+        """
+        ...
+
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes:
+        """Serve one request of the authenticated peer `source`. Cancelled at `serve_timeout_ms`."""
+        ...
+
+    def on_peer(self, peer: bytes, connected: bool) -> None:
+        """Tell the node that a peer came or went. `connected` follows the network, once for each change."""
+        ...
