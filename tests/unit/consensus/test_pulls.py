@@ -1,0 +1,109 @@
+"""R13: who is served what, and what is taken."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from consensus import effects as fx
+from consensus.participant import Participant
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.messages import PullReply, PullRequest
+from protocol.topics import topic
+from protocol.types import Digest, Kind
+from tests.support.hand import Hand
+from tests.support.swarm import Swarm, keypair
+from tests.unit.consensus.test_certificate import APART, equivocate
+
+# -- R13: pulls -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served() -> tuple[Swarm, Participant, Digest]:
+    """A round that is over, at its requester."""
+    swarm = Swarm("abcd", APART)
+    query = swarm.ask()
+    swarm.run()
+    swarm.nodes["a"].participant._rounds[query].served.clear()
+    swarm.nodes["a"].participant._rounds[query].served_bytes.clear()
+    return swarm, swarm.nodes["a"].participant, query
+
+
+def pull(from_: Participant, query: Digest, *ids: Digest, by: str = "b") -> list[bytes] | FaultReason:
+    reply = from_.serve_pull(keypair(by).public, codec.encode(PullRequest(query=query, ids=ids)))
+    if isinstance(reply, Fault):
+        return reply.reason
+    decoded = codec.decode(PullReply, reply, bytes_max=APART.pull_bytes_max)
+    assert isinstance(decoded, PullReply)
+    return list(decoded.envelopes)
+
+
+def test_pulled_once_for_each_member(served: tuple[Swarm, Participant, Digest]) -> None:
+    swarm, asked, query = served
+    record = swarm.verified().record
+    ids = [message.id for message in (*record.answers, *record.ballots)]
+    assert pull(asked, query, *ids) == [message.envelope for message in (*record.answers, *record.ballots)]
+    assert pull(asked, query, *ids) == []
+    assert pull(asked, query, ids[0], by="c") == [record.answers[0].envelope]
+    assert pull(asked, query, Digest(bytes(32))) == [], "what no closing names is not there"
+
+
+def test_the_chain_is_served_again_until_the_budget_is_spent(served: tuple[Swarm, Participant, Digest]) -> None:
+    _, asked, query = served
+    asked.params = replace(APART, pull_bytes_max=3 * 8_192)
+    replies = [pull(asked, query) for _ in range(20)]
+    assert isinstance(replies[0], list) and len(replies[0]) == 4
+    assert replies[1] == replies[0]
+    assert replies[-1] is FaultReason.BUSY
+    assert isinstance(pull(asked, query, by="c"), list), "each member has its own budget"
+
+
+def test_who_may_not_pull(served: tuple[Swarm, Participant, Digest]) -> None:
+    _, asked, query = served
+    assert pull(asked, query, by="z") is FaultReason.NOT_A_MEMBER
+    assert pull(asked, Digest(bytes(32))) is FaultReason.UNKNOWN_ROUND
+    for raw, reason in ((b"", FaultReason.MALFORMED), (bytes(8_193), FaultReason.TOO_LARGE)):
+        result = asked.serve_pull(keypair("b").public, raw)
+        assert isinstance(result, Fault) and result.reason is reason
+
+
+def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) -> None:
+    """A fault tells the driver to ask the next source; nothing of the reply is kept."""
+    swarm, _, query = served
+    member_of = swarm.nodes["b"].participant
+    wrong = codec.encode(PullReply(content="What?", envelopes=()))
+    forged = codec.encode(PullReply(content="", envelopes=(bytes(100),)))
+    nothing = codec.encode(PullReply(content="", envelopes=()))
+    for raw in (b"\xc0", wrong, forged, nothing):
+        assert isinstance(member_of.pulled(query, raw, swarm.now_ms), Fault)
+    assert member_of.pulled(Digest(bytes(32)), wrong, swarm.now_ms) == []
+
+
+def test_evidence_is_pulled_although_we_found_the_same_ourselves() -> None:
+    """Every member saw the equivocation and told of it; the slate names the requester's telling, which is pulled."""
+    swarm = Swarm("abcde", APART)
+    swarm.interceptors["e"] = equivocate("abcd")
+    swarm.ask()
+    swarm.run()
+    assert swarm.names(swarm.verified().cosigners) == "a b c d"
+
+
+def test_a_third_message_of_a_slot_is_pulled_when_a_closing_names_it() -> None:
+    """`e` shows the requester one answer and b two others, before the requester can list the evidence."""
+    swarm = Swarm("abcde", APART)
+
+    def three(world: Swarm, _node: Any, effect: fx.Effect) -> list[fx.Effect] | None:
+        if not isinstance(effect, fx.Contribute) or effect.message.kind is not Kind.ANSWER:
+            return None
+        body: Any = effect.message.body
+        for letter in b"xy":
+            other = Hand("abcde", APART).seal("e", replace(body, salt=bytes((letter,)) * 32))
+            world.gossip(world.nodes["b"], topic(APART, "rust", 0), other)
+        return None
+
+    swarm.interceptors["e"] = three
+    swarm.deaf["a"] = lambda message: message.kind is Kind.EVIDENCE
+    swarm.ask()
+    swarm.run()
+    assert swarm.nodes["b"].finished[-1].ending is fx.Ending.FINISHED
