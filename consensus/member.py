@@ -105,7 +105,7 @@ def start(record: Record, keypair: Keypair, content: str, now_ms: int, restored:
         keypair=keypair,
         content=content,
         restored=restored,
-        wake_at_ms=_closing_due_ms(record, now_ms),
+        wake_at_ms=now_ms + record.budget_ms + REPAIR_MS,
     )
     if not state.content:
         return Transition(state, (_pull(state, ()),))
@@ -286,7 +286,7 @@ def _advance(state: Member, now_ms: int) -> Transition:
         if isinstance(extended, Fault):
             refused = _refuse(state, closing, extended, now_ms)
             return Transition(refused.state, (*effects, *refused.effects))
-        state = replace(state, record=extended, pulls=0, wake_at_ms=_closing_due_ms(extended, now_ms))
+        state = replace(state, record=extended, pulls=0, wake_at_ms=now_ms + extended.budget_ms + REPAIR_MS)
         entered = _enter(state, now_ms)
         state, effects = entered.state, (*effects, *entered.effects)
         if state.over:
@@ -371,18 +371,6 @@ def _check_evidence(state: Member, now_ms: int) -> Member:
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
-
-
-def _closing_due_ms(record: Record, now_ms: int) -> int:
-    query = record.query
-    match record.phase:
-        case Phase.ANSWERING:
-            budget_ms = query.answer_ms
-        case Phase.OPENING:
-            budget_ms = query.open_ms
-        case _:
-            budget_ms = query.judge_ms
-    return now_ms + budget_ms + REPAIR_MS
 
 
 def _tick(state: Member, now_ms: int) -> Transition:

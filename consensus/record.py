@@ -82,6 +82,19 @@ class Record:
         """The sub-mesh in which the round takes place."""
         return topic(self.params, self.query.specialty, self.query.shard)
 
+    @property
+    def budget_ms(self) -> int:
+        """How long this phase may last (R11)."""
+        match self.phase:
+            case Phase.ANSWERING:
+                return self.query.answer_ms
+            case Phase.OPENING:
+                return self.query.open_ms
+            case Phase.JUDGING:
+                return self.query.judge_ms
+            case Phase.COSIGNING | Phase.FAILED:
+                return self.query.cosign_ms
+
     def expected(self) -> frozenset[Key]:
         """Whose contributions this phase waits for."""
         match self.phase:

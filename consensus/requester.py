@@ -70,7 +70,7 @@ class Transition:
 
 def start(record: Record, keypair: Keypair, now_ms: int) -> Transition:
     """Begin a round with our own signed query."""
-    state = Requester(record, keypair, budget_ends_ms=now_ms + record.query.answer_ms)
+    state = Requester(record, keypair, budget_ends_ms=now_ms + record.budget_ms)
     return Transition(state, (Publish((record.topic,), record.message), _progress(state)))
 
 
@@ -288,25 +288,12 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
     state = replace(
         state,
         record=extended,
-        budget_ends_ms=now_ms + _budget_ms(extended),
+        budget_ends_ms=now_ms + extended.budget_ms,
         patience_ends_ms=None,
         received={},
         accusations={} if not isinstance(body, CloseCommits) else state.accusations,
     )
     return Transition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
-
-
-def _budget_ms(record: Record) -> int:
-    query = record.query
-    match record.phase:
-        case Phase.ANSWERING:
-            return query.answer_ms
-        case Phase.OPENING:
-            return query.open_ms
-        case Phase.JUDGING:
-            return query.judge_ms
-        case Phase.COSIGNING | Phase.FAILED:
-            return query.cosign_ms
 
 
 def _riders(state: Requester) -> tuple[bytes, ...]:
