@@ -1,0 +1,14 @@
+"""`strand`, and `python -P -m node`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code (DESIGN 10)."""
+    from node.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""One node, put together: key, store, engine, overlay, driver, HTTP. The nursery of `run_node` holds everything."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus.participant import Participant
+from node.clock import Clock
+from node.config import NodeConfig, load_params
+from node.driver import Driver
+from node.inference import open_engine
+from node.keys import NodeKey, load_or_create_key
+from node.mailroom import PROTOCOLS, Mailroom
+from node.offers import Offers
+from node.overlay import OverlayConfig, open_overlay
+from node.overlay.host import Overlay
+from node.rounds import Asker
+from node.storage import Store, open_store
+from node.workroom import Workroom
+from protocol.params import NetworkParams
+from protocol.topics import topic
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts that the HTTP interface shows."""
+
+    config: NodeConfig
+    params: NetworkParams
+    participant: Participant
+    overlay: Overlay
+    workroom: Workroom
+    driver: Driver
+    store: Store
+    asker: Asker
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
+    """Run a node for as long as the block runs.
+
+    Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
+    """
+    params = load_params(config.node.network)
+    key = load_or_create_key(config.node.data_dir)
+    clock = Clock()
+    async with (
+        open_store(
+            config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
+        ) as store,
+        open_engine(config.engine) as engine,
+    ):
+        participant = Participant(
+            key.keypair,
+            params,
+            joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
+            open_rounds_max=config.capacity.open_rounds_max,
+        )
+        mailroom = Mailroom(participant, store, clock)
+        workroom = Workroom(engine, config.engine, mailroom, clock)
+        # An engine that is not there at the start is a mistake to be told; one that fails later is waited for.
+        workroom.info = await engine.probe()
+        async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
+            driver = Driver(participant, overlay, mailroom, workroom, store, clock)
+            await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(driver.run)
+                nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
+                _say_started(key, overlay)
+                asker = Asker(participant, mailroom, config, clock)
+                yield Node(config, params, participant, overlay, workroom, driver, store, asker, clock)
+                nursery.cancel_scope.cancel()
+
+
+async def run_node(config: NodeConfig, on_ready: Callable[[Node, str], None]) -> None:
+    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    from node.http.server import serve
+
+    async with open_node(config) as node, trio.open_nursery() as nursery:
+        url = await nursery.start(serve, node)
+        on_ready(node, url)
+
+
+def _overlay_config(config: NodeConfig) -> OverlayConfig:
+    return OverlayConfig(
+        listen=config.overlay.listen,
+        bootstrap=config.overlay.bootstrap,
+        announce=config.overlay.announce,
+        protocols=PROTOCOLS,
+    )
+
+
+def _say_started(key: NodeKey, overlay: Overlay) -> None:
+    log.info("node started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))

@@ -1,0 +1,45 @@
+"""`strand ask`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+from rich.console import Console
+
+from node.cli.certificates import print_report
+from node.cli.client import open_client
+from node.cli.errors import Exit
+from node.cli.follow import follow, save_certificate
+from node.cli.options import JsonFlag, Source, print_json, read_query, stderr
+
+_POSITIVE = validators.Number(gt=0)
+
+
+async def ask(
+    query: Annotated[str, Parameter(allow_leading_hyphen=True, help="The question; - reads it from stdin.")],
+    *,
+    task: Annotated[Literal["code", "final", "open"], Parameter(help="How equal answers are recognised.")] = "code",
+    private: Annotated[bool, Parameter(negative="", help="Send the text to members only, not by gossip.")] = False,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
+    max_tokens: Annotated[int | None, Parameter(validator=_POSITIVE, help="Length of one answer.")] = None,
+    timeout_s: Annotated[
+        float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
+    ] = 600.0,
+    out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Ask the swarm through the local node, and wait for its answer."""
+    question = {"query": read_query(query), "task": task, "private": private, "max_tokens": max_tokens}
+    async with open_client(source, url) as client:
+        followed = await follow(client, question, timeout_s, stderr())
+    path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"
+    save_certificate(followed.certificate, path)
+    report = followed.report(path)
+    if json:
+        print_json(report)
+    else:
+        print_report(report, Console())
+        print(f"certificate: {path}")
+    return Exit.NO_QUORUM if strict and report["outcome"] != "decided" else Exit.OK

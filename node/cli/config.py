@@ -1,0 +1,33 @@
+"""`strand config show`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from node.cli.options import JsonFlag, Source, outside, print_json
+
+
+def show(
+    *,
+    origin: Annotated[bool, Parameter(negative="", help="Say where each value comes from.")] = False,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Show every setting."""
+    rows = [(key, _plain(value), where) for key, value, where in source.load().rows()]
+    if json:
+        print_json({key: {"value": value, "origin": where} if origin else value for key, value, where in rows})
+        return 0
+    table = Table("key", "value", *(["origin"] if origin else []))
+    for key, value, where in rows:
+        table.add_row(key, outside(str(value)), *([outside(where)] if origin else []))
+    Console().print(table)
+    return 0
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)

@@ -1,0 +1,135 @@
+"""`strand demo`: a whole swarm on this machine, real processes over libp2p, one question, one verified certificate."""
+
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+from rich.console import Console
+
+from node.cli.certificates import print_report
+from node.cli.client import open_client
+from node.cli.errors import CliError, Exit
+from node.cli.follow import follow, save_certificate
+from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr
+from node.cli.processes import Child, NodeSpec, start_node
+from node.inference import EngineConfig, EngineInfo, open_engine
+
+QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
+
+NODES_MAX = 25
+"""nodes on one machine: each is a process of about 90 MB."""
+
+START_S = 120.0
+"""seconds for all nodes to start and to know each other's offers."""
+
+PATIENCE_MS = 20_000
+"""ms to wait for stragglers after a quorum: the nodes share one model server and answer one after the other."""
+
+JUDGE_ANSWER_BYTES_MAX = 400
+"""bytes of an answer that a judge reads: a round of five then judges in well under a minute on two quiet cores."""
+
+
+async def demo(
+    query: Annotated[str, Parameter(allow_leading_hyphen=True, help="What to ask; - reads it from stdin.")] = QUERY,
+    *,
+    nodes: Annotated[int, Parameter(help="How many nodes to start.")] = 5,
+    engine: Annotated[
+        str, Parameter(help="embedded (SmolLM2 on this machine), scripted, or the URL of an OpenAI-compatible server.")
+    ] = "embedded",
+    keep: Annotated[bool, Parameter(negative="", help="Leave the swarm running until Ctrl-C.")] = False,
+    json: JsonFlag = False,
+    out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
+) -> int:
+    """Start a swarm of nodes on this machine, ask it, and verify the certificate that comes back.
+
+    With the embedded model (135 million parameters) the answers are poor Rust: it shows the path, not the quality.
+    """
+    if not 1 <= nodes <= NODES_MAX:
+        raise CliError(f"--nodes is between 1 and {NODES_MAX}", Exit.USAGE)
+    query = read_query(query)
+    console = stderr()
+    with tempfile.TemporaryDirectory(prefix="strand-demo-") as folder:
+        async with AsyncExitStack() as stack:
+            config, info = await _engine(engine, stack, console)
+            children = await _start(nodes, config, Path(folder), stack, console)
+            asked = children[0]
+            client = await stack.enter_async_context(open_client(Source(), asked.url))
+            told = await client.get("/api/wait", timeout_s=START_S + 10, offers=nodes, timeout_ms=round(START_S * 1000))
+            if told["offers"] < nodes:
+                raise CliError(
+                    f"only {told['offers']} of {nodes} nodes offer to work after {START_S:.0f} s", Exit.TIMEOUT
+                )
+            console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
+            question = {"query": query, "patience_ms": PATIENCE_MS}
+            followed = await follow(client, question, 600.0, console)
+            path = out or Path.cwd() / f"strand-{followed.query_id[:16]}.certificate"
+            save_certificate(followed.certificate, path)
+            report = followed.report(path.resolve())
+            report |= {"nodes": nodes, "engine": f"{info.kind}: {info.model}"}
+            if json:
+                print_json(report)
+            else:
+                print_report(report, Console())
+                print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in report["timings_ms"].items()))
+                print(f"certificate verified: {report['certificate']}")
+                if engine == "embedded":
+                    print(
+                        "The model is tiny, so the Rust is poor; the path from question to certificate is the real one."
+                    )
+            if keep:
+                _print_ports(children, console)
+                await trio.sleep_forever()
+    return Exit.OK if report["outcome"] == "decided" else Exit.NO_QUORUM
+
+
+async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
+    """What the nodes shall use, and what it is. The embedded server is started once, for all."""
+    if kind == "scripted":
+        config = EngineConfig(kind="scripted")
+    elif kind == "embedded":
+        from node.inference.embedded import embedded_server
+
+        console.print("starting llama.cpp with SmolLM2-135M-Instruct (the smallest engine that is a real one)")
+        server = await stack.enter_async_context(
+            embedded_server(EngineConfig(kind="embedded", judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX))
+        )
+        config = server.client_config
+    elif kind.startswith(("http://", "https://")):
+        config = EngineConfig(kind="openai", url=kind)
+    else:
+        raise CliError(f"--engine is embedded, scripted or a URL, not {kind!r}", Exit.USAGE)
+    async with open_engine(config) as engine:
+        return config, await engine.probe()
+
+
+async def _start(
+    nodes: int, config: EngineConfig, folder: Path, stack: AsyncExitStack, console: Console
+) -> list[Child]:
+    """The first node alone, then the others, who find each other through it."""
+    console.print(f"starting {nodes} node processes")
+    children: list[Child | None] = [None] * nodes
+
+    async def start(index: int, bootstrap: tuple[str, ...]) -> None:
+        spec = NodeSpec(folder / f"node-{index}", config, bootstrap, seed=index, temperature=0.5 + 0.1 * (index % 6))
+        with trio.fail_after(START_S):
+            children[index] = await start_node(spec, stack)
+
+    try:
+        await start(0, ())
+        first = children[0]
+        assert first is not None
+        async with trio.open_nursery() as nursery:
+            for index in range(1, nodes):
+                nursery.start_soon(start, index, first.addresses[:1])
+    except* trio.TooSlowError as error:
+        raise CliError(f"the nodes did not start within {START_S:.0f} s", Exit.TIMEOUT) from error
+    return [child for child in children if child is not None]
+
+
+def _print_ports(children: list[Child], console: Console) -> None:
+    console.print("the swarm keeps running until Ctrl-C:")
+    for child in children:
+        console.print(f"  {child.url}  {child.key[:12]}  {child.addresses[0]}", highlight=False, soft_wrap=True)

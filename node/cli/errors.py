@@ -1,0 +1,46 @@
+"""Exit codes, and errors that are one line for the user."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a command's exit code says (DESIGN 10)."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NO_QUORUM = 3
+    """No quorum; or a degraded or failed outcome under `--strict`."""
+    UNREACHABLE = 4
+    TIMEOUT = 5
+
+
+class CliError(Exception):
+    """Ends a command with one line and an exit code."""
+
+    def __init__(self, message: str, code: Exit = Exit.REFUSED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_USER_ERRORS: dict[str, Exit] = {
+    "CliError": Exit.REFUSED,
+    "ConfigError": Exit.USAGE,
+    "KeyFileError": Exit.REFUSED,
+    "StoreError": Exit.REFUSED,
+    "EngineError": Exit.UNREACHABLE,
+    "OverlayError": Exit.REFUSED,
+    "ApiBindError": Exit.REFUSED,
+}
+"""Errors whose text is meant for the user, by name: their modules are not imported for `--help`."""
+
+
+def user_error(error: BaseException) -> tuple[str, Exit] | None:
+    """The line and code for an error of ours, also from inside of exception groups; None for a bug."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [user_error(inner) for inner in error.exceptions]
+        return found[0] if found and all(each is not None for each in found) else None
+    code = _USER_ERRORS.get(type(error).__name__)
+    if code is None:
+        return None
+    return str(error), getattr(error, "code", code)

@@ -1,0 +1,118 @@
+"""Asking and watching: one round from the question to a verified certificate, shown live on stderr."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from consensus.certificate import Verified, verify_certificate
+from node.cli.client import Client
+from node.cli.errors import CliError, Exit
+from node.report import describe
+
+_PHASES = {
+    "answering": "answering",
+    "opening": "opening commitments",
+    "judging": "judging",
+    "cosigning": "co-signing",
+}
+
+
+@dataclass(slots=True)
+class Followed:
+    """A finished round, as its asker saw it."""
+
+    query_id: str
+    verified: Verified
+    certificate: bytes
+    timings_ms: dict[str, int]
+
+    def report(self, certificate: Path) -> dict[str, Any]:
+        """What `ask --json` and `demo --json` print."""
+        return {**describe(self.verified), "certificate": str(certificate), "timings_ms": self.timings_ms}
+
+
+@dataclass(slots=True)
+class _View:
+    """The live picture: one line for each phase, with names of who is in."""
+
+    progress: Progress
+    tasks: dict[str, TaskID] = field(default_factory=dict)
+    phase_began_ms: dict[str, int] = field(default_factory=dict)
+    decided_ms: int | None = None
+    ended_ms: int | None = None
+
+    def show(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "progress" if event["phase"] in _PHASES:
+                self._show_phase(event)
+            case "decided":
+                self.decided_ms = event["at_ms"]
+            case "ended":
+                self.ended_ms = event["at_ms"]
+
+    def _show_phase(self, event: dict[str, Any]) -> None:
+        phase, received, expected = event["phase"], event["received"], event["expected"]
+        self.phase_began_ms.setdefault(phase, event["at_ms"])
+        if phase not in self.tasks:
+            self.tasks[phase] = self.progress.add_task(_PHASES[phase], total=len(expected), who="")
+        who = " ".join(key[:6] for key in received)
+        self.progress.update(self.tasks[phase], completed=len(received), total=max(len(expected), 1), who=who)
+
+    def timings_ms(self) -> dict[str, int]:
+        """How long each phase took, when the answer was there, and the whole."""
+        phases = list(self.phase_began_ms.items())
+        ends = [began for _, began in phases[1:]] + [self.ended_ms or 0]
+        timings = {phase: end - began for (phase, began), end in zip(phases, ends, strict=True)}
+        return {**timings, "to_answer": self.decided_ms or 0, "total": self.ended_ms or 0}
+
+
+async def follow(client: Client, question: dict[str, Any], timeout_s: float, console: Console) -> Followed:
+    """Ask, watch, fetch the certificate and verify it. Raises CliError where there is none."""
+    columns = (TextColumn("{task.description:<20}"), BarColumn(20), TextColumn("{task.completed}/{task.total}"),
+               TimeElapsedColumn(), TextColumn("{task.fields[who]}"))  # fmt: skip
+    query_id, certified = "", False
+    decided: dict[str, Any] = {}
+    ended: dict[str, Any] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        view = _View(progress)
+        async for event in client.ask(question, timeout_s):
+            view.show(event)
+            match event["event"]:
+                case "asked":
+                    query_id = event["query_id"]
+                case "decided":
+                    decided = event
+                case "certified":
+                    certified = True
+                case "ended" if not ended:
+                    ended = event
+    if not certified:
+        raise CliError(_why_not(decided, ended), Exit.NO_QUORUM)
+    certificate = await client.certificate(query_id)
+    verified = verify_certificate(certificate)
+    if not isinstance(verified, Verified):
+        raise CliError(f"the node served a certificate that does not hold: {verified}")
+    return Followed(query_id, verified, certificate, view.timings_ms())
+
+
+def _why_not(decided: dict[str, Any], ended: dict[str, Any]) -> str:
+    if decided.get("outcome") == "failed":
+        return f"the round failed: {decided['reason']}; see `strand peers` for who offers to answer"
+    if ended.get("fault"):
+        return f"the round is void: {ended['fault']}"
+    return "the node stopped before the round had a certificate"
+
+
+def save_certificate(certificate: bytes, path: Path) -> None:
+    """Write a certificate so that it appears whole or not at all. Raises CliError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(certificate)
+        draft.replace(path)
+    except OSError as error:
+        raise CliError(f"cannot write {path}: {error.strerror}") from error

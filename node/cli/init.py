@@ -1,0 +1,60 @@
+"""`strand init`."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from node.cli.options import JsonFlag, Source, print_json
+from node.clock import Clock
+from node.config import NodeConfig, default_file
+from node.keys import NodeKey, load_or_create_key
+from node.overlay.identity import peer_id_text
+from node.storage import open_store
+
+
+async def init(
+    *,
+    write_config: Annotated[bool, Parameter(help="Write a commented configuration file if there is none.")] = True,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Make a key, a store and a configuration file. What is there already is kept."""
+    config = source.load().config
+    key = load_or_create_key(config.node.data_dir)
+    await _make_store(config, key)
+    file = source.config or default_file()
+    written = write_config and _write_example(file)
+    told = {
+        "key": key.keypair.public.hex(),
+        "peer_id": peer_id_text(key.keypair.public),
+        "data_dir": str(config.node.data_dir),
+        "config": str(file) if file.exists() else None,
+        "new_key": key.fresh,
+    }
+    if json:
+        print_json(told)
+        return 0
+    print(f"{'made' if key.fresh else 'found'} the key {told['key']}")
+    print(f"peer id {told['peer_id']}, folder {told['data_dir']}")
+    print(f"{'wrote' if written else 'kept'} the configuration {file}" if file.exists() else "no configuration file")
+    return 0
+
+
+async def _make_store(config: NodeConfig, key: NodeKey) -> None:
+    async with open_store(
+        config.node.data_dir,
+        public_key=key.keypair.public,
+        fresh_key=key.fresh,
+        now_ms=Clock().now_ms(),
+    ):
+        pass
+
+
+def _write_example(file: Path) -> bool:
+    if file.exists():
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(files("configs").joinpath("node/example.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    return True

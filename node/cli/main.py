@@ -1,0 +1,83 @@
+"""Parsing, dispatch, and what becomes of errors."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from node.cli.errors import Exit, user_error
+
+_COMMANDS = {
+    "demo": "Start a swarm of five nodes on this machine, ask it, and verify what comes back.",
+    "init": "Make a key, a store and a configuration file.",
+    "run": "Run a node.",
+    "ask": "Ask the swarm through the local node.",
+    "status": "Show what the local node does.",
+    "peers": "Show whom the local node knows.",
+    "show": "Show a certificate in words.",
+    "verify": "Verify a certificate, offline.",
+}
+
+
+def build_app() -> App:
+    """The command tree. Commands are named by import path, so that only the one that is called is imported."""
+    app = App(
+        name="strand",
+        help="A swarm of Rust-specialist language models that answers by peer-ranked consensus.",
+        version=_version,
+        backend="trio",
+        result_action="return_value",
+        error_console=Console(stderr=True),
+        exit_on_error=False,
+        print_error=False,
+        default_parameter=None,
+    )
+    for name, help_text in _COMMANDS.items():
+        app.command(f"node.cli.{name}:{name}", name=name, help=help_text)
+    config = App(name="config", help="Show the configuration.")
+    config.command("node.cli.config:show", name="show", help="Show every setting; with --origin, where it comes from.")
+    app.command(config)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. A traceback appears only with `--debug`."""
+    debug = "--debug" in arguments
+    tokens = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return int(build_app()(tokens) or 0)
+    except CycloptsError as error:
+        return _say(str(error).strip() or type(error).__name__, Exit.USAGE)
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as error:
+        known = user_error(error)
+        if debug or isinstance(error, SystemExit):
+            raise
+        if known is not None:
+            return _say(*known)
+        if _is_interrupt(error):
+            return 130
+        return _say(f"internal error: {_innermost(error)!r}; run again with --debug for a traceback", Exit.REFUSED)
+
+
+def _say(message: str, code: Exit) -> int:
+    print("strand: " + " ".join(message.split()), file=sys.stderr)
+    return int(code)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    return isinstance(_innermost(error), KeyboardInterrupt)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("strand-swarm")

@@ -1,0 +1,71 @@
+"""Options that several commands share, and where they lead."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from node.cli.errors import CliError, Exit
+from node.config import LoadedConfig, load_config
+from protocol.limits import TEXT_BYTES_MAX
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration comes from."""
+
+    config: Annotated[Path | None, Parameter(help="Configuration file (TOML).")] = None
+    data_dir: Annotated[Path | None, Parameter(help="Folder of key, store and certificates.")] = None
+
+    def load(self, **flags: object) -> LoadedConfig:
+        """The configuration under these flags ("table.key" with a double underscore for the dot)."""
+        given = {name.replace("__", "."): value for name, value in flags.items()}
+        data_dir = None if self.data_dir is None else str(self.data_dir)
+        return load_config(file=self.config, environment=os.environ, flags={"node.data_dir": data_dir, **given})
+
+
+JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout, nothing else.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+    # A command may go on after its result, and its reader waits at the other end of a pipe.
+    sys.stdout.flush()
+
+
+def stderr() -> Console:
+    """Where people look while a command runs; stdout is for what it is asked for."""
+    return Console(stderr=True)
+
+
+def outside(text: str) -> Text:
+    """Text from elsewhere for a terminal: no markup, no escape sequences, no letters that reorder a line."""
+    return Text(
+        "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    )
+
+
+def read_query(argument: str) -> str:
+    """The question itself, from the command line or, for "-", from stdin. Raises CliError."""
+    if argument.startswith("-") and argument != "-":
+        # The parser takes it for the query, because "-" must be allowed; a mistyped option must not be asked.
+        raise CliError(f"unknown option {argument}; a query that begins with a hyphen comes through stdin", Exit.USAGE)
+    raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1) if argument == "-" else os.fsencode(argument)
+    if len(raw) > TEXT_BYTES_MAX:
+        raise CliError(f"the query has more than {TEXT_BYTES_MAX} bytes", Exit.USAGE)
+    try:
+        query = raw.decode()
+    except UnicodeDecodeError as error:
+        raise CliError("the query is not UTF-8", Exit.USAGE) from error
+    if not query.strip():
+        raise CliError("the query is empty", Exit.USAGE)
+    return query

@@ -1,0 +1,40 @@
+"""`strand peers`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from node.cli.client import open_client
+from node.cli.options import JsonFlag, Source, outside, print_json
+
+
+async def peers(
+    *,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Show whom the local node knows, and what they offer."""
+    async with open_client(source, url) as client:
+        told = await client.get("/api/peers")
+    if json:
+        print_json(told)
+        return 0
+    table = Table("key", "connected", "ms", "offers", "model", "tok/s", "queue", "address")
+    for peer in told["peers"]:
+        offers = peer["offers"] or {}
+        trip = peer["round_trip_ms"]
+        table.add_row(
+            peer["key"][:12],
+            peer["direction"] or ("yes" if peer["connected"] else "no"),
+            f"{trip:.1f}" if trip is not None else "",
+            " ".join(offers.get("roles", [])),
+            outside(offers.get("model", "")),
+            f"{offers['tokens_per_second']:.0f}" if offers else "",
+            str(offers.get("queue", "")),
+            outside(next(iter(peer["addresses"]), "")),
+        )
+    Console().print(table)
+    return 0

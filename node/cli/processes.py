@@ -1,0 +1,118 @@
+"""Nodes as child processes: for the demo, the benchmarks and the tests between processes."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from node.cli.errors import CliError
+from node.inference import EngineConfig
+
+READY_BYTES_MAX = 64 * 1024
+"""bytes of a child's one line: its URL, key and addresses."""
+
+STOP_S = 5.0
+"""seconds for a child to end after its stdin is closed, before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node to start. Its folder gets key, store, configuration and log."""
+
+    folder: Path
+    engine: EngineConfig
+    bootstrap: tuple[str, ...] = ()
+    seed: int | None = None
+    temperature: float = 0.8
+    network: str = "devnet"
+    patience_ms: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A node process that is ready."""
+
+    process: trio.Process
+    url: str
+    key: str
+    addresses: tuple[str, ...]
+    log: Path
+
+
+async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
+    """Start a node and wait until it is ready; `stack` stops it. Raises CliError with its last words."""
+    spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = spec.folder / "node.toml"
+    config.write_text(_config(spec), encoding="utf-8")
+    log = spec.folder / "node.log"
+    # Keys stay out of argument lists and files that others may read.
+    environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
+    command = [sys.executable, "-P", "-m", "node", "run", "--json", "--until-stdin-closes", "--config", str(config)]
+    with log.open("ab") as log_file:
+        process = await trio.lowlevel.open_process(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
+        )
+    stack.push_async_callback(partial(stop_node, process))
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n") and len(line) < READY_BYTES_MAX:
+        chunk = await process.stdout.receive_some(READY_BYTES_MAX)
+        if not chunk:
+            await process.wait()
+            raise CliError(f"a node did not start: {_last_line(log)}")
+        line += chunk
+    ready = json.loads(line)
+    return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log)
+
+
+async def stop_node(process: trio.Process) -> None:
+    """Close a child's stdin, wait, and kill it if that is not enough."""
+    with trio.CancelScope(shield=True):
+        assert process.stdin is not None
+        await process.stdin.aclose()
+        with trio.move_on_after(STOP_S):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _config(spec: NodeSpec) -> str:
+    engine = spec.engine
+    values: dict[str, dict[str, object]] = {
+        "node": {"data_dir": str(spec.folder), "network": spec.network},
+        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap)},
+        "api": {"bind": "127.0.0.1:0"},
+        "engine": {
+            "kind": engine.kind,
+            "url": engine.url,
+            "model": engine.model,
+            "script": engine.script,
+            "latency_ms": engine.latency_ms,
+            "judge_answer_bytes_max": engine.judge_answer_bytes_max,
+            "temperature": spec.temperature,
+        },
+        # Nodes of one machine know each other; in an open network a node without history has no weight.
+        "trust": {"default_weight": 1.0},
+        "round": {"patience_ms": spec.patience_ms},
+        "log": {"format": "json"},
+    }
+    if spec.seed is not None:
+        values["engine"]["seed"] = spec.seed
+    # JSON's strings, numbers and lists are TOML's.
+    tables = (
+        f"[{table}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        for table, keys in values.items()
+    )
+    return "\n".join(tables)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("strand: ") if lines else "it said nothing"

@@ -1,0 +1,73 @@
+"""`strand run`."""
+
+import json as json_module
+import signal
+import sys
+from typing import Annotated, Literal
+
+import trio
+from cyclopts import Parameter
+
+from node import logs
+from node.app import Node, run_node
+from node.cli.options import JsonFlag, Source
+
+
+async def run(
+    *,
+    bind: Annotated[str | None, Parameter(help="Address of the HTTP interface, HOST:PORT.")] = None,
+    listen: Annotated[str | None, Parameter(help="Multiaddrs to listen on, separated by commas.")] = None,
+    bootstrap: Annotated[str | None, Parameter(help="Multiaddrs of nodes to join, separated by commas.")] = None,
+    network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
+    engine: Annotated[Literal["embedded", "openai", "scripted"] | None, Parameter(help="Kind of engine.")] = None,
+    engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
+    json: JsonFlag = False,
+    until_stdin_closes: Annotated[bool, Parameter(negative="", help="Stop when stdin is closed.")] = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Run a node until Ctrl-C or SIGTERM."""
+    config = source.load(
+        api__bind=bind,
+        overlay__listen=listen,
+        overlay__bootstrap=bootstrap,
+        node__network=network,
+        engine__kind=engine,
+        engine__url=engine_url,
+    ).config
+    logs.configure(config.log.level, config.log.format)
+
+    def on_ready(node: Node, url: str) -> None:
+        addresses = list(node.overlay.addresses())
+        if json:
+            ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
+            print(json_module.dumps(ready), flush=True)
+        else:
+            print(f"ready: {url}, reachable at {', '.join(addresses)}", file=sys.stderr, flush=True)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        if until_stdin_closes:
+            nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
+        await run_node(config, on_ready)
+    return 0
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:
+    async with trio.lowlevel.FdStream(_own_stdin()) as stdin:
+        while await stdin.receive_some(4096):
+            pass
+    scope.cancel()
+
+
+def _own_stdin() -> int:
+    """A copy, because FdStream closes what it is given."""
+    import os
+
+    return os.dup(sys.stdin.fileno())

@@ -1,0 +1,65 @@
+"""`strand verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from consensus.certificate import Verified, verify_certificate
+from node.cli.certificates import read_certificate
+from node.cli.errors import CliError, Exit
+from node.cli.options import JsonFlag, print_json
+from node.report import describe
+from protocol.types import Key
+
+
+def verify(
+    file: Annotated[Path, Parameter(help="A certificate.")],
+    *,
+    trust: Annotated[
+        str | None,
+        Parameter(
+            help="Count only these co-signers: hexadecimal keys separated by commas, or a file with one on each line."
+        ),
+    ] = None,
+    json: JsonFlag = False,
+) -> int:
+    """Verify a certificate from its bytes alone: every signature, the chain, the pairs, the fit, the outcome.
+
+    With --trust the certificate must be full by your keys alone: co-signed by more than two thirds of those among them
+    that are members, by all if they are three or fewer.
+    """
+    trusted = None if trust is None else read_keys(trust)
+    verified = verify_certificate(read_certificate(file), trusted=trusted)
+    if not isinstance(verified, Verified):
+        if json:
+            print_json({"valid": False, "reason": verified.reason, "rule": verified.rule, "detail": verified.detail})
+        raise CliError(f"the certificate does not hold: {verified}")
+    report = describe(verified)
+    if json:
+        print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(verified, trusted), **report})
+    else:
+        kind = "full" if verified.full else "partial"
+        print(
+            f"valid: {report['outcome']}, {kind}, co-signed by {len(verified.cosigners)} of {report['members']} members"
+        )
+    if trusted is not None and not verified.full:
+        raise CliError("valid, but not co-signed by enough of the keys that you trust (rule R9)", Exit.NO_QUORUM)
+    return 0
+
+
+def _trusted_cosigners(verified: Verified, trusted: frozenset[Key] | None) -> int | None:
+    return None if trusted is None else len(trusted & verified.cosigners)
+
+
+def read_keys(text: str) -> frozenset[Key]:
+    """Keys from a comma-separated list or a file. Raises CliError."""
+    path = Path(text)
+    try:
+        lines = path.read_text(encoding="ascii").split() if path.is_file() else text.split(",")
+        keys = frozenset(Key(bytes.fromhex(line.strip())) for line in lines if line.strip())
+    except (OSError, ValueError) as error:
+        raise CliError(f"--trust: {error}", Exit.USAGE) from error
+    if not keys or any(len(key) != 32 for key in keys):
+        raise CliError("--trust wants keys of 64 hexadecimal digits", Exit.USAGE)
+    return keys

@@ -1,0 +1,295 @@
+"""NodeConfig: what one node is told, as opposed to what its network agrees on (NetworkParams).
+
+Four sources, the strongest first: flags, environment (STRAND_<TABLE>_<KEY>), a TOML file, the defaults below. They are
+read once, into frozen objects; every value remembers where it came from.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_origin, get_type_hints
+
+import msgspec
+import platformdirs
+
+from node.inference.config import EngineConfig
+
+if TYPE_CHECKING:
+    from protocol.params import NetworkParams
+
+ENVIRONMENT_PREFIX: Final = "STRAND_"
+SECRETS: Final = frozenset({"api.token", "engine.api_key"})
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
+# The aggregator takes weights up to 16 (WEIGHT_MAX); its own clip for earned ones is 1.6.
+Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
+KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The message is one line for the user: which key, where, and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTable:
+    """Who we are and where we keep it."""
+
+    data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
+    # A name in configs/params, or the path of a parameter file.
+    network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
+    specialty: Name = "rust"
+    shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayTable:
+    """How peers reach us and we them."""
+
+    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/4211",)
+    # Told to peers instead of `listen`: for a node behind a port forwarding.
+    announce: tuple[str, ...] = ()
+    # Multiaddrs that end in /p2p/<peer id>.
+    bootstrap: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTable:
+    """The HTTP interface."""
+
+    bind: str = "127.0.0.1:4210"
+    # Required from every caller if set; empty: anyone who reaches the address.
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse to serve the world without a token."""
+        host, _ = self.address
+        if not self.token and not _is_loopback(host):
+            raise ValueError(f"bind = {self.bind} is reachable from other machines: set token, or bind to 127.0.0.1")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host, without brackets, and port."""
+        host, _, port = self.bind.rpartition(":")
+        if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
+            raise ValueError(f"bind must be HOST:PORT, not {self.bind!r}")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTable:
+    """What the rounds that we ask for look like, unless a query says otherwise. NetworkParams cap all of it."""
+
+    answer_ms: BudgetMs = 120_000
+    open_ms: BudgetMs = 10_000
+    judge_ms: BudgetMs = 180_000
+    cosign_ms: BudgetMs = 5_000
+    # How long to wait for the others after a quorum.
+    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
+    # In each wave; beyond five more comparisons hardly help.
+    pairs_per_judge: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
+    # Of one answer.
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_768)] = 256
+    # P(best) at which no further wave is asked for.
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
+
+
+@dataclass(frozen=True, slots=True)
+class TrustTable:
+    """Voting weights where gold has not spoken. Weight 1 is that of a node whose record is good."""
+
+    # For nodes without history. 0 in open networks: identities are free.
+    default_weight: Weight = 0.0
+    trusted: dict[KeyHex, Weight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogTable:
+    """Logs go to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityTable:
+    """Bounds of what we take on at once."""
+
+    # As a member. Each holds up to a slate of answers and its ballots in memory: a few MiB.
+    open_rounds_max: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 16
+    # Of our own users, waiting for a round; one more is refused with 503.
+    waiting_queries_max: Annotated[int, msgspec.Meta(ge=0, le=1_024)] = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """The whole configuration; each field is a table of the TOML file."""
+
+    node: NodeTable = field(default_factory=NodeTable)
+    overlay: OverlayTable = field(default_factory=OverlayTable)
+    api: ApiTable = field(default_factory=ApiTable)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    round: RoundTable = field(default_factory=RoundTable)
+    trust: TrustTable = field(default_factory=TrustTable)
+    log: LogTable = field(default_factory=LogTable)
+    capacity: CapacityTable = field(default_factory=CapacityTable)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration and, for each "table.key" that is not a default, where its value came from."""
+
+    config: NodeConfig
+    origins: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, object, str]]:
+        """Yield (key, value, origin) for every key, in order. Secrets show only whether they are set."""
+        for table in fields(self.config):
+            values = getattr(self.config, table.name)
+            for item in fields(values):
+                key = f"{table.name}.{item.name}"
+                value = getattr(values, item.name)
+                shown = ("(set)" if value else "") if key in SECRETS else value
+                yield key, shown, self.origins.get(key, "default")
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value before its check. Text of a flag or a variable may stand for a number or a list; that of TOML may not."""
+
+    key: str
+    value: object
+    origin: str
+    is_text: bool
+
+
+_Types: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+def default_file() -> Path:
+    """The file that is read where none is named."""
+    return platformdirs.user_config_path("strand") / "node.toml"
+
+
+def load_config(
+    *, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None
+) -> LoadedConfig:
+    """Read and check the configuration.
+
+    `file` None means `default_file()`, which need not exist. `flags` maps "table.key" to a value; None is "not given".
+    Texts from flags and the environment are read by the key's type: lists are separated by commas, `trust.trusted` is
+    KEY=WEIGHT, separated by commas. Raises ConfigError.
+    """
+    tables = get_type_hints(NodeConfig)
+    types = {name: get_type_hints(table, include_extras=True) for name, table in tables.items()}
+    given: dict[str, _Given] = {}
+    for entry in (
+        *_from_file(file, types),
+        *_from_environment(environment, types),
+        *(_Given(key, value, "flag", is_text=True) for key, value in (flags or {}).items() if value is not None),
+    ):
+        _require_known(entry, types)
+        given[entry.key] = entry
+    built = {}
+    for name, table in tables.items():
+        keys = {key: f"{name}.{key}" for key in types[name]}
+        try:
+            built[name] = table(
+                **{key: _convert(given[path], types[name][key]) for key, path in keys.items() if path in given}
+            )
+        except ValueError as error:
+            raise ConfigError(f"[{name}] {error}") from error
+    return LoadedConfig(NodeConfig(**built), {key: entry.origin for key, entry in given.items()})
+
+
+def load_params(network: str) -> "NetworkParams":
+    """Load the NetworkParams that `node.network` names: one of configs/params, or a path. Raises ConfigError."""
+    import tomllib
+    from importlib.resources import files
+
+    from protocol.params import NetworkParams, ParamsError
+
+    shipped = files("configs") / "params"
+    try:
+        if "/" in network or network.endswith(".toml"):
+            text = Path(network).expanduser().read_text(encoding="utf-8")
+        else:
+            text = (shipped / f"{network}.toml").read_text(encoding="utf-8")
+        return NetworkParams.from_mapping(tomllib.loads(text))
+    except FileNotFoundError as error:
+        names = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir()))
+        raise ConfigError(f"no network parameters {network!r}: give a file, or one of {names}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read the network parameters {network!r}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ParamsError) as error:
+        raise ConfigError(f"network parameters {network!r}: {error}") from error
+
+
+def _from_file(file: Path | None, types: _Types) -> Iterator[_Given]:
+    import tomllib
+
+    path = default_file() if file is None else file
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if file is None:
+            return
+        raise ConfigError(f"there is no configuration file {path}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for table, values in content.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{table} in {path} stands outside of a table such as [node]")
+        if table not in types:
+            raise ConfigError(f"unknown table [{table}] in {path}: did you mean [{_nearest(table, types)}]?")
+        for key, value in values.items():
+            yield _Given(f"{table}.{key}", value, str(path), is_text=False)
+
+
+def _from_environment(environment: Mapping[str, str], types: _Types) -> Iterator[_Given]:
+    """A variable of no table of ours is not ours to judge: STRAND_CONFIG, or what a test suite uses."""
+    for variable, value in sorted(environment.items()):
+        table, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        if variable.startswith(ENVIRONMENT_PREFIX) and key and table in types:
+            yield _Given(f"{table}.{key}", value, f"environment {variable}", is_text=True)
+
+
+def _require_known(given: _Given, types: _Types) -> None:
+    table, _, key = given.key.partition(".")
+    if key not in types.get(table, {}):
+        known = [f"{table}.{key}" for table, keys in types.items() for key in keys]
+        raise ConfigError(f"unknown key {given.key} in {given.origin}: did you mean {_nearest(given.key, known)}?")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known, n=1, cutoff=0.0)[0]
+
+
+def _convert(given: _Given, kind: Any) -> Any:
+    value = given.value
+    if given.is_text and isinstance(value, str) and get_origin(kind) in {tuple, dict}:
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        value = parts if get_origin(kind) is tuple else dict(part.partition("=")[::2] for part in parts)
+    try:
+        return msgspec.convert(value, kind, strict=not given.is_text, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{given.key} in {given.origin}: {error}") from error
+
+
+def _path(_: type, value: object) -> Path:
+    """Path is the only type of ours that msgspec does not know."""
+    if not isinstance(value, str):
+        raise ValueError("Expected a path")
+    return Path(value).expanduser()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

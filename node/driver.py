@@ -1,0 +1,355 @@
+"""The one loop that changes rounds: events in, effects performed (DESIGN 2).
+
+Nothing here waits for a model, a peer or the gossip network: that is done by tasks whose results come back as events.
+It does wait for the journal, for a message may leave only when its slot is written (R12).
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+import structlog
+import trio
+
+from consensus import effects as fx
+from consensus.certificate import Verified, verify_certificate
+from consensus.evidence import Slot
+from consensus.member import Restored
+from consensus.participant import Participant
+from consensus.record import Phase
+from node.clock import Clock
+from node.mailroom import (
+    CERTIFICATE,
+    CONTRIBUTE,
+    PULL,
+    WATCHED_MAX,
+    Arrived,
+    Asked,
+    Inbound,
+    Mailroom,
+    Offering,
+    PeerChanged,
+    PullAnswered,
+    Watched,
+    Worked,
+)
+from node.overlay.types import PeerUnreachable
+from node.storage import CertificateSummary, JournalEntry, OpenRound, Store
+from node.workroom import Workroom
+from protocol import codec
+from protocol.errors import Fault
+from protocol.hashing import certificate_digest
+from protocol.messages import Offer, Opening, PullRequest, Query
+from protocol.signing import VerifiedMessage, open_envelope
+from protocol.types import Digest, Key, Kind
+
+if TYPE_CHECKING:
+    from node.overlay.host import Overlay
+
+CONTRIBUTE_MS = 2_000
+"""ms for a requester to acknowledge a contribution before it is gossiped: a few slow hops."""
+
+PULL_MS = 5_000
+"""ms for one source to answer a pull: it may hold 4 MiB."""
+
+OUTBOX_MAX = 1024
+"""gossip messages waiting to be sent; the loop waits when it is full."""
+
+PROGRESS_MS = 50
+"""ms between two events that tell of one phase's progress: nobody sees more, and each costs the asked node, for which all
+members wait, 0.3 ms. Untold, they were an eighth of its CPU time in a fast round."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Watcher:
+    """Whoever asked hears of each phase and each result at once, and of progress within a phase now and then."""
+
+    began_ms: int
+    watch: trio.MemorySendChannel[Watched]
+    told: tuple[Phase, int] | None = None
+    """The phase and wave that was told of last."""
+    held: Watched | None = None
+    """Newer progress of that phase, which yet newer may replace."""
+    due_ms: int = 0
+    """When what is held is told."""
+
+    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish, now_ms: int) -> None:
+        """Tell, or hold."""
+        watched = Watched(now_ms - self.began_ms, effect)
+        if isinstance(effect, fx.Progress) and (effect.phase, effect.wave) == self.told:
+            self.held = watched
+        else:
+            self._tell_held(now_ms)
+            self._send(watched)
+            if isinstance(effect, fx.Progress):
+                self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
+
+    def tell_due(self, now_ms: int) -> None:
+        """Tell what was held long enough."""
+        if now_ms >= self.due_ms:
+            self._tell_held(now_ms)
+
+    def _tell_held(self, now_ms: int) -> None:
+        if self.held is not None:
+            self._send(self.held)
+            self.held, self.due_ms = None, now_ms + PROGRESS_MS
+
+    def _send(self, watched: Watched) -> None:
+        """The round goes on if nobody listens any more; progress leaves room for the results that every round has."""
+        if isinstance(watched.effect, fx.Progress) and self.watch.statistics().current_buffer_used > WATCHED_MAX // 2:
+            return
+        with suppress(trio.BrokenResourceError):
+            self.watch.send_nowait(watched)
+
+
+class Driver:
+    """Drives one participant over one overlay."""
+
+    def __init__(
+        self,
+        participant: Participant,
+        overlay: "Overlay",
+        mailroom: Mailroom,
+        workroom: Workroom,
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self._participant = participant
+        self._overlay = overlay
+        self._mailroom = mailroom
+        self._workroom = workroom
+        self._store = store
+        self._clock = clock
+        self._watchers: dict[Digest, _Watcher] = {}
+        self._outbox, self._to_publish = trio.open_memory_channel[tuple[str, bytes]](OUTBOX_MAX)
+        self.greet = trio.Event()
+        """Set when a new peer has come, who does not know what we offer; replaced by who acts on it."""
+        self.offered = trio.Event()
+        """Set when an offer, ours or another's, is about to be in the book; replaced each time."""
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._publish_all)
+            await self._perform(await self._recover(), nursery)
+            while True:
+                event: Inbound | None = None
+                with trio.CancelScope(deadline=self._deadline()):
+                    event = await self._mailroom.inbox.receive()
+                now_ms = self._clock.now_ms()
+                effects = self._participant.tick(now_ms) if event is None else await self._handle(event, now_ms)
+                await self._perform(effects, nursery)
+                for watcher in self._watchers.values():
+                    watcher.tell_due(now_ms)
+
+    def _deadline(self) -> float:
+        """When the loop has something to do even if no event comes, on trio's clock."""
+        due_ms = [watcher.due_ms for watcher in self._watchers.values() if watcher.held is not None]
+        if (wake_at_ms := self._participant.wake_at_ms) is not None:
+            due_ms.append(wake_at_ms)
+        return self._clock.trio_deadline(min(due_ms)) if due_ms else math.inf
+
+    async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
+        match event:
+            case Arrived(admitted):
+                if isinstance(admitted.message.body, Query) and not await self._is_new(admitted.message, now_ms):
+                    return ()
+                if isinstance(admitted.message.body, Offer):
+                    self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
+                    self._say_offered()
+                return self._participant.admitted(admitted, now_ms)
+            case Worked(query, worked):
+                return self._participant.worked(query, worked, now_ms)
+            case PullAnswered(query, reply, useful):
+                effects = self._participant.pulled(query, reply, now_ms)
+                useful.send_nowait(not isinstance(effects, Fault))
+                if isinstance(effects, Fault):
+                    log.info("a pull's answer is of no use", query_id=query.hex()[:16], fault=str(effects))
+                    return ()
+                return effects
+            case Asked():
+                return self._ask(event, now_ms)
+            case Offering(offer):
+                self._say_offered()
+                return self._participant.offer(offer, now_ms)
+            case PeerChanged(_, connected):
+                if connected:
+                    self.greet.set()
+                return ()
+            case _:
+                assert_never(event)
+
+    def _say_offered(self) -> None:
+        self.offered.set()
+        self.offered = trio.Event()
+
+    async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
+        """The replay guard that survives a restart."""
+        expires_ms = now_ms + 2 * self._participant.params.clock_skew_ms
+        return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+
+    async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
+        """In order: what is journalled is on disk before what follows is sent."""
+        for effect in effects:
+            match effect:
+                case fx.Journal():
+                    await self._journal(effect)
+                case fx.Join(query, requester, deadline_ms):
+                    await self._store.put_round(OpenRound(query, requester, deadline_ms))
+                case fx.Publish(topics, message):
+                    for topic in topics:
+                        await self._outbox.send((topic, message.envelope))
+                case fx.Contribute():
+                    nursery.start_soon(self._contribute, effect)
+                case fx.Pull():
+                    nursery.start_soon(self._pull, effect)
+                case fx.FetchCertificate():
+                    nursery.start_soon(self._fetch_certificate, effect)
+                case fx.Generate():
+                    nursery.start_soon(self._workroom.generate, effect)
+                case fx.Judge():
+                    nursery.start_soon(self._workroom.judge, effect)
+                case fx.Certify():
+                    await self._keep(effect)
+                    self._tell(effect)
+                case fx.Progress() | fx.Decide():
+                    self._tell(effect)
+                case fx.Finish():
+                    await self._finish(effect)
+
+    # -- effects ---------------------------------------------------------------------------------------------------
+
+    async def _journal(self, effect: fx.Journal) -> None:
+        slot, message = effect.slot, effect.message
+        entry = JournalEntry(
+            query_id=Digest(slot.query),
+            kind=slot.kind,
+            wave=slot.number,
+            envelope=message.envelope,
+            secret=effect.secret,
+            created_ms=self._clock.now_ms(),
+        )
+        await self._store.write_journal([entry])
+
+    async def _publish_all(self) -> None:
+        async for topic, envelope in self._to_publish:
+            await self._overlay.publish(topic, envelope)
+
+    async def _contribute(self, effect: fx.Contribute) -> None:
+        """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
+        try:
+            answer = await self._overlay.request(
+                effect.requester, CONTRIBUTE, effect.message.envelope, timeout_ms=CONTRIBUTE_MS
+            )
+        except PeerUnreachable as error:
+            log.info("gossiping a contribution", kind=effect.message.kind.name, why=str(error))
+            await self._outbox.send((effect.topic, effect.message.envelope))
+            return
+        if answer:
+            why = answer[:64].decode("ascii", "replace")
+            log.info("contribution not taken", kind=effect.message.kind.name, why=why)
+
+    async def _pull(self, effect: fx.Pull) -> None:
+        """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
+        request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
+        for source in effect.sources:
+            if source == self._participant.keypair.public:
+                continue
+            try:
+                reply = await self._overlay.request(source, PULL, request, timeout_ms=PULL_MS)
+            except PeerUnreachable:
+                continue
+            tell, told = trio.open_memory_channel[bool](1)
+            await self._mailroom.deliver(PullAnswered(effect.query, reply, tell))
+            if await told.receive():
+                return
+
+    async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
+        """Keep what we took part in, after checking it as any reader would."""
+        try:
+            raw = await self._overlay.request(effect.requester, CERTIFICATE, effect.query, timeout_ms=PULL_MS)
+        except PeerUnreachable as error:
+            log.info("certificate not fetched", query_id=effect.query.hex()[:16], why=str(error))
+            return
+        if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
+            log.info("certificate is not the one announced", query_id=effect.query.hex()[:16])
+            return
+        verified = await trio.to_thread.run_sync(verify_certificate, raw)
+        if not isinstance(verified, Verified) or verified.record.id != effect.query:
+            log.warning("certificate does not hold", query_id=effect.query.hex()[:16], fault=str(verified))
+            return
+        ranking = verified.ranking
+        await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
+
+    async def _keep(self, certify: fx.Certify) -> None:
+        summary = CertificateSummary(certify.query, certify.outcome, certify.winner, self._clock.now_ms())
+        await self._store.put_certificate(summary, certify.certificate)
+
+    async def _finish(self, effect: fx.Finish) -> None:
+        """One canonical log event per round."""
+        self._tell(effect)
+        if not self._participant.is_over(effect.query):
+            return
+        self._workroom.cancel(effect.query)
+        await self._store.drop_round(effect.query)
+        watcher = self._watchers.pop(effect.query, None)
+        if watcher is not None:
+            watcher.watch.close()
+        log.info(
+            "round",
+            query_id=effect.query.hex(),
+            role="requester" if watcher is not None else "member",
+            ending=effect.ending,
+            outcome=effect.outcome,
+            fault=str(effect.fault) if effect.fault else None,
+        )
+
+    # -- our own rounds --------------------------------------------------------------------------------------------
+
+    def _ask(self, asked: Asked, now_ms: int) -> Sequence[fx.Effect]:
+        begun = self._participant.ask(asked.query, asked.content, now_ms)
+        if isinstance(begun, Fault):
+            asked.begun.send_nowait(begun)
+            return ()
+        query_id, effects = begun
+        self._watchers[query_id] = _Watcher(now_ms, asked.watch)
+        asked.begun.send_nowait(query_id)
+        return effects
+
+    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+        if (watcher := self._watchers.get(effect.query)) is not None:
+            watcher.tell(effect, self._clock.now_ms())
+
+    # -- after a restart -------------------------------------------------------------------------------------------
+
+    async def _recover(self) -> list[fx.Effect]:
+        """R12: take up the rounds that an earlier life was in, with what it had signed."""
+        effects: list[fx.Effect] = []
+        for round_ in await self._store.rounds_to_recover(self._clock.now_ms()):
+            if round_.requester == self._participant.keypair.public:
+                # Whoever asked us is gone with the process; a requester stays silent.
+                await self._store.drop_round(round_.query_id)
+                continue
+            restored = await self._restored(round_.query_id)
+            effects += self._participant.recover(round_.query_id, round_.requester, restored)
+        return effects
+
+    async def _restored(self, query: Digest) -> Restored:
+        messages: dict[Slot, VerifiedMessage] = {}
+        opening: Opening | None = None
+        for entry in await self._store.journal(query):
+            message = open_envelope(entry.envelope, self._participant.params.digest)
+            if isinstance(message, Fault):
+                # The network's parameters have changed since: that round is over for everyone.
+                return Restored()
+            messages[Slot(query, Key(message.author), Kind(entry.kind), entry.wave)] = message
+            if entry.secret:
+                decoded = codec.decode(Opening, entry.secret)
+                opening = None if isinstance(decoded, Fault) else decoded
+        return Restored(messages, opening)

@@ -1,0 +1,1 @@
+"""The node's HTTP interface, on loopback unless a token guards it."""

@@ -1,0 +1,148 @@
+"""Bounded JSON over HTTP: what every request to a model server goes through.
+
+The server is somebody else's program and may be wrong in any way: each exchange has one deadline, a limit on the
+reply's bytes and a limit on requests in flight, and ends in a JSON object or in one EngineError.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import trio
+
+from node.inference.ports import EngineError
+
+REPLY_BYTES_MAX = 1024 * 1024
+"""The longest answer (thousands of tokens) with its JSON around it is far below; more is a broken or hostile server."""
+
+REPLY_CHUNKS_MAX = 8192
+"""A reply that is not streamed comes in a few large chunks; a million of one byte take ten seconds to parse."""
+
+CONNECT_TIMEOUT_S = 5.0
+"""A model server that is up accepts at once; only a dead address takes longer."""
+
+CAUSE_CHARS_MAX = 200
+"""How much of a server's own words goes into an error line."""
+
+_CAUSES = {
+    401: "refused the API key",
+    403: "refused the API key",
+    404: "does not know the model or the path",
+    429: "has too much to do",
+    503: "is not ready or has too much to do",
+}
+
+
+class Refused(EngineError):
+    """The server replied, with an HTTP status other than 200."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def base_url(url: str) -> str:
+    """The server's root: `url` without a trailing slash or /v1; raises EngineError where it is no HTTP URL."""
+    root = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    try:
+        parsed = httpx2.URL(root)
+    except httpx2.InvalidURL as error:
+        raise EngineError(f"engine URL {url!r} is not valid: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise EngineError(f"engine URL {url!r} is not valid: it must start with http:// or https://")
+    return root
+
+
+class JsonClient:
+    """POST and GET of JSON objects at one server."""
+
+    def __init__(self, client: httpx2.AsyncClient, url: str, *, timeout_ms: int, concurrency: int) -> None:
+        self._client = client
+        self._url = url
+        self._timeout_ms = timeout_ms
+        self._limiter = trio.CapacityLimiter(concurrency)
+
+    async def get(self, path: str) -> Mapping[str, Any]:
+        """The JSON object at `path`; raises EngineError."""
+        return await self._exchange("GET", path, None)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The JSON object that answers `body`; raises EngineError."""
+        return await self._exchange("POST", path, body)
+
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        where = f"engine at {self._url}"
+        async with self._limiter:
+            try:
+                with trio.fail_after(self._timeout_ms / 1000):
+                    status, content = await self._fetch(method, path, body)
+            except trio.TooSlowError:
+                raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
+            except httpx2.TransportError as error:
+                raise EngineError(
+                    f"{where} is not reachable: {_one_line(str(error)) or type(error).__name__}"
+                ) from None
+        if status != 200:
+            cause = _CAUSES.get(status, f"replied with HTTP status {status}")
+            words = _error_words(content)
+            raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
+        try:
+            reply = json.loads(content)
+        except (ValueError, RecursionError):
+            raise EngineError(f"{where} replied to {path} with something that is not JSON") from None
+        if not isinstance(reply, dict):
+            raise EngineError(f"{where} replied to {path} with JSON that is not an object")
+        return reply
+
+    async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+        async with self._client.stream(method, self._url + path, json=body) as response:
+            content, chunks = bytearray(), 0
+            # Raising in the loop would leave httpx2's own generators to the garbage collector: they end when cancelled.
+            with trio.CancelScope() as scope:
+                # Raw bytes: a compressed reply, which we did not ask for, cannot unfold in memory.
+                async for chunk in response.aiter_raw():
+                    content += chunk
+                    chunks += 1
+                    if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
+                        scope.cancel()
+            if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
+                limit = f"{REPLY_BYTES_MAX} bytes or {REPLY_CHUNKS_MAX} chunks"
+                raise EngineError(f"engine at {self._url} sent more than {limit} for {path}")
+            return response.status_code, bytes(content)
+
+
+@asynccontextmanager
+async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurrency: int) -> AsyncIterator[JsonClient]:
+    """A client of the server at `url`; raises EngineError where URL or key cannot be used. Connects on first use."""
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise EngineError("the engine's API key holds characters that no HTTP header can carry")
+    root = base_url(url)
+    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    client = httpx2.AsyncClient(
+        headers=headers,
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
+        # The key must reach the configured server and nobody else: no proxy, .netrc or redirect decides where it goes.
+        trust_env=False,
+        follow_redirects=False,
+        # A certificate store takes 0.1 s to load and plain HTTP needs none.
+        verify=root.startswith("https:"),
+    )
+    async with client:
+        yield JsonClient(client, root, timeout_ms=timeout_ms, concurrency=concurrency)
+
+
+def _error_words(content: bytes) -> str:
+    """What the server says went wrong, where it says so as OpenAI's API does; else nothing."""
+    try:
+        error = json.loads(content)["error"]
+        words = error if isinstance(error, str) else error["message"]
+    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+        return ""
+    return _one_line(words) if isinstance(words, str) else ""
+
+
+def _one_line(words: str) -> str:
+    """Printable, short: a server's words must not reach a terminal as control sequences."""
+    return " ".join("".join(c if c.isprintable() else " " for c in words[:CAUSE_CHARS_MAX]).split())

@@ -1,0 +1,83 @@
+"""The seam between the node and whatever runs a language model.
+
+Every engine, remote or embedded or scripted, is an `Engine`. What goes wrong at an engine is one exception type,
+`EngineError`, because the node's reaction is the same in all cases: it does not answer, or abstains.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.types import Finish, TaskType
+
+
+class EngineError(Exception):
+    """The engine gave no usable reply. The message is one line that says what to look at.
+
+    Causes: unreachable, refused key, unknown model, busy, deadline passed, reply too large or malformed, package or
+    model file missing. Consequence: an answer is not given, a judgement becomes an abstention; nothing is retried here.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw an answer. `seed` None leaves the choice to the engine."""
+
+    temperature: float
+    top_p: float
+    seed: int | None
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer as the engine gave it. `text` is always encodable as UTF-8; token counts are the engine's own."""
+
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a probe found out. `context_tokens` is what one request may use, prompt and answer together."""
+
+    kind: str
+    model: str
+    context_tokens: int
+    tokens_per_second: float
+    logprobs: bool
+    raw_completions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePrompt:
+    """One question "A or B?". `text` is all that a language model sees; it ends where the letter belongs.
+
+    `first` and `second` are the whole answers behind A and B, for engines that are no language models.
+    """
+
+    text: str
+    first: str
+    second: str
+
+
+class Engine(Protocol):
+    """A language model that answers queries and compares answers."""
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that are worth having in flight at once; more only wait in line."""
+        ...
+
+    async def probe(self) -> EngineInfo:
+        """Ask the engine for its model and abilities and time a short generation; raises EngineError."""
+        ...
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """Answer `query`; raises EngineError."""
+        ...
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """Probability that A is the better answer, or None where the reply does not say; raises EngineError."""
+        ...

@@ -1,0 +1,142 @@
+"""Reading the replies of OpenAI-compatible servers: pure functions from JSON objects to values.
+
+What is missing or of the wrong shape is a ValueError for a completion (there is no answer) and None for a preference
+(the judge abstains): nothing is guessed.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node.inference.ports import Completion
+from protocol.types import Finish
+
+LETTER_MASS_MIN = 0.05
+"""Least probability that A and B must have together. Below it the model was about to say something else, and the
+ratio of two remnants is noise. Few-shot prompts gave more than 0.5 (SmolLM2-135M)."""
+
+ALTERNATIVES_MAX = 100
+"""Alternatives of one token that are read; servers give at most 20."""
+
+MODELS_MAX = 1000
+"""Models of a server's list that are read; a multi-model gateway has some hundreds."""
+
+_LOGPROB_MIN = -10_000.0  # vLLM's -inf is -9999
+_LOGPROB_MAX = 0.001  # rounding may lift a probability of one above it
+_LETTER_ALONE = re.compile(r"[\s\"'`*(\[]{0,8}(?:Answer )?([AB])[\s\"'`*)\].:]{0,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """One entry of /v1/models; `context_tokens` is None where the server does not tell."""
+
+    name: str
+    context_tokens: int | None
+
+
+def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
+    """The models of a /v1/models reply. The context is vLLM's `max_model_len` or llama.cpp's `meta.n_ctx`."""
+    data = reply.get("data")
+    if not isinstance(data, list):
+        return ()
+    return tuple(
+        ListedModel(entry["id"], _context(entry))
+        for entry in data[:MODELS_MAX]
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    )
+
+
+def parse_completion(reply: Mapping[str, Any]) -> Completion:
+    """The answer in a /v1/chat/completions reply; raises ValueError, naming what is wrong."""
+    choice = _first_choice(reply)
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(text, str):
+        raise ValueError("a reply without message.content")
+    finish = choice.get("finish_reason")
+    if finish not in ("stop", "length"):
+        raise ValueError(f"finish_reason {str(finish)[:40]!r}")
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        raise ValueError("a reply without usage")
+    return Completion(
+        # JSON can carry lone surrogates, which no message of ours could.
+        text=text.encode("utf-8", "replace").decode("utf-8"),
+        finish=Finish(finish),
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        answer_tokens=_count(usage, "completion_tokens"),
+    )
+
+
+def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
+    """P(A) among A and B from the first token's alternatives, in either shape that servers use; else None."""
+    first = second = 0.0
+    for token, logprob in _alternatives(reply):
+        letter = token.strip()
+        if letter == "A":
+            first += math.exp(logprob)
+        elif letter == "B":
+            second += math.exp(logprob)
+    mass = first + second
+    return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
+
+
+def has_logprobs(reply: Mapping[str, Any]) -> bool:
+    """Whether the reply carries alternatives of its first token."""
+    return any(True for _ in _alternatives(reply))
+
+
+def parse_text_preference(text: str) -> float | None:
+    """1 or 0 where the text is the letter A or B alone, perhaps quoted; anything longer may mean anything: None."""
+    match = _LETTER_ALONE.fullmatch(text)
+    return None if match is None else float(match[1] == "A")
+
+
+def _alternatives(reply: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    try:
+        logprobs = _first_choice(reply).get("logprobs")
+    except ValueError:
+        return
+    if not isinstance(logprobs, dict):
+        return
+    content, legacy = logprobs.get("content"), logprobs.get("top_logprobs")
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        top = content[0].get("top_logprobs")
+        if isinstance(top, list):
+            entries = (entry for entry in top[:ALTERNATIVES_MAX] if isinstance(entry, dict))
+            pairs = ((entry.get("token"), entry.get("logprob")) for entry in entries)
+    elif isinstance(legacy, list) and legacy and isinstance(legacy[0], dict):
+        pairs = list(legacy[0].items())[:ALTERNATIVES_MAX]
+    for token, logprob in pairs:
+        if (
+            isinstance(token, str)
+            and isinstance(logprob, int | float)
+            and not isinstance(logprob, bool)
+            and _LOGPROB_MIN <= logprob <= _LOGPROB_MAX
+        ):
+            yield token, float(logprob)
+
+
+def _first_choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise ValueError("a reply without choices")
+    return choices[0]
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int:
+    value = usage.get(key)
+    if type(value) is not int or not 0 <= value < 2**32:
+        raise ValueError(f"a usage without {key}")
+    return value
+
+
+def _context(entry: Mapping[str, Any]) -> int | None:
+    meta = entry.get("meta")
+    for value in (entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None):
+        if type(value) is int and 0 < value < 2**31:
+            return value
+    return None

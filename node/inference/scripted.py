@@ -1,0 +1,141 @@
+"""A deterministic engine without a model, for simulations, tests and benchmarks.
+
+Answers carry a hidden quality, either from a script or in a comment (`// quality 0.73`); a preference follows from the
+qualities of the two texts alone, so that all scripted judges agree and agree with themselves.
+"""
+
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import trio
+
+from node.inference.config import EngineConfig
+from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Sampling
+from protocol.types import Finish, TaskType
+
+SLOPE = 10.0
+"""Log-odds per unit of quality: qualities that differ by 0.1 are told apart with probability 0.73."""
+
+CHARS_PER_TOKEN = 4
+"""What a token is to an engine that has no tokenizer."""
+
+SCRIPT_BYTES_MAX = 4 * 1024 * 1024
+"""A thousand long answers; more is another file by mistake."""
+
+TOKENS_PER_SECOND = 1000.0
+"""What an offer says of a scripted engine, which takes no time of its own."""
+
+_MARK = re.compile(r"// quality ([01]\.[0-9]{1,6})(?![0-9])")
+
+_TEMPLATE = """\
+```rust
+// quality {quality:.4f}
+pub fn {name}(values: &[i64]) -> i64 {{
+    values.iter().map(|value| value {operator} {constant}).{reduction}
+}}
+```
+"""
+_NAMES = ("solve", "answer", "compute", "evaluate")
+_OPERATORS = ("+", "-", "*", "^")
+_REDUCTIONS = ("sum()", "product()", "fold(0, i64::max)", "fold(0, |total, value| total ^ value)")
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedAnswer:
+    """One answer of a script, with its quality from 0 to 1."""
+
+    text: str
+    quality: float
+
+
+class ScriptedEngine:
+    """Answers from `answers`, or made up from the seed where there are none."""
+
+    concurrency = 1
+
+    def __init__(self, seed: int, answers: Sequence[ScriptedAnswer], latency_ms: int, context_tokens: int) -> None:
+        self._seed = seed
+        self._answers = answers
+        self._qualities = {answer.text: answer.quality for answer in answers}
+        self._latency_ms = latency_ms
+        self._context_tokens = context_tokens
+
+    async def probe(self) -> EngineInfo:
+        """See Engine.probe."""
+        return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, True, True)
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """See Engine.answer. The same seed and query give the same answer."""
+        await trio.sleep(self._latency_ms / 1000)
+        digest = hashlib.blake2b(f"{self._seed}/{query}".encode("utf-8", "replace"), digest_size=8).digest()
+        random = Random(int.from_bytes(digest, "big"))
+        text = random.choice(self._answers).text if self._answers else _invent(random, task)
+        tokens = math.ceil(len(text) / CHARS_PER_TOKEN)
+        finish = Finish.STOP
+        if tokens > sampling.max_tokens:
+            text, tokens, finish = text[: sampling.max_tokens * CHARS_PER_TOKEN], sampling.max_tokens, Finish.LENGTH
+        return Completion(text, finish, math.ceil(len(query) / CHARS_PER_TOKEN), tokens)
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """See Engine.preference. An answer of unknown quality is not judged."""
+        await trio.sleep(self._latency_ms / 1000)
+        first, second = self._quality(prompt.first), self._quality(prompt.second)
+        if first is None or second is None:
+            return None
+        return 1.0 / (1.0 + math.exp(SLOPE * (second - first)))
+
+    def _quality(self, text: str) -> float | None:
+        if text in self._qualities:
+            return self._qualities[text]
+        mark = _MARK.search(text)
+        return float(mark[1]) if mark else None
+
+
+async def open_scripted(config: EngineConfig) -> ScriptedEngine:
+    """The engine of `config.script` and `config.seed`; raises EngineError where the script cannot be used."""
+    answers = await trio.to_thread.run_sync(read_script, config.script) if config.script else ()
+    return ScriptedEngine(config.seed or 0, answers, config.latency_ms, config.context_tokens)
+
+
+def read_script(path: str) -> tuple[ScriptedAnswer, ...]:
+    """The `answers` of a TOML file, or of a JSON file where the name ends so: tables of `text` and `quality`."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 (one read with a limit)
+            data = file.read(SCRIPT_BYTES_MAX + 1)
+        if len(data) > SCRIPT_BYTES_MAX:
+            raise EngineError(f"the script {path} is larger than {SCRIPT_BYTES_MAX} bytes")
+        script = json.loads(data) if path.endswith(".json") else tomllib.loads(data.decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise EngineError(f"the script {path} cannot be read: {error}") from None
+    entries = script.get("answers") if isinstance(script, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise EngineError(f"the script {path} has no list named answers")
+    return tuple(_scripted(path, number, entry) for number, entry in enumerate(entries, 1))
+
+
+def _scripted(path: str, number: int, entry: object) -> ScriptedAnswer:
+    match entry:
+        case Mapping() as table if set(table) == {"text", "quality"}:
+            text, quality = table["text"], table["quality"]
+            if isinstance(text, str) and isinstance(quality, int | float) and 0 <= quality <= 1:
+                return ScriptedAnswer(text, float(quality))
+    raise EngineError(f"answer {number} of the script {path} must have a text and a quality from 0 to 1, and no more")
+
+
+def _invent(random: Random, task: TaskType) -> str:
+    quality = random.random()
+    text = _TEMPLATE.format(
+        quality=quality,
+        name=random.choice(_NAMES),
+        operator=random.choice(_OPERATORS),
+        constant=random.randrange(1, 100),
+        reduction=random.choice(_REDUCTIONS),
+    )
+    # Few different values, so that some final answers agree; better ones agree more often.
+    return f"{text}\nAnswer: {42 if quality > 0.5 else random.randrange(5)}\n" if task is TaskType.FINAL else text

@@ -1,0 +1,165 @@
+"""Where messages from peers come in: validated on arrival, then queued for the driver's one loop."""
+
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus import effects as fx
+from consensus.events import Generated, Judged
+from consensus.participant import Participant
+from consensus.validation import Admitted
+from node.clock import Clock
+from node.overlay.types import Handlers
+from node.storage import Store
+from protocol.errors import Fault, FaultReason, Verdict
+from protocol.limits import DIGEST_BYTES
+from protocol.messages import Offer, Query
+from protocol.types import Digest, Key
+
+CONTRIBUTE = "/strand/contribute/1"
+"""Request: one envelope. Response: empty if it was taken, else the reason why not."""
+
+PULL = "/strand/pull/1"
+"""Request: a PullRequest. Response: a PullReply."""
+
+CERTIFICATE = "/strand/certificate/1"
+"""Request: a query's id. Response: its certificate, or nothing."""
+
+PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE)
+
+INBOX_MAX = 1024
+"""events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
+
+WATCHED_MAX = 256
+"""events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
+
+log = structlog.get_logger()
+
+
+class RequestFault(Exception):
+    """A peer's request that we do not serve; the overlay resets its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message that the validator let in."""
+
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChanged:
+    """A peer came or went."""
+
+    peer: Key
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """Our engine is done with a piece of work."""
+
+    query: Digest
+    event: Generated | Judged
+
+
+@dataclass(frozen=True, slots=True)
+class PullAnswered:
+    """A source answered a pull."""
+
+    query: Digest
+    reply: bytes
+    useful: trio.MemorySendChannel[bool]
+    """Told whether the puller may stop asking sources; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What whoever asked gets to see of the round, and how many ms after the query."""
+
+    at_ms: int
+    effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A user of ours asks the swarm."""
+
+    query: Query
+    content: str
+    watch: trio.MemorySendChannel[Watched]
+    """Closed when the round is over; of WATCHED_MAX places."""
+    begun: trio.MemorySendChannel[Digest | Fault]
+    """Gets the round's id, or why there is none; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """It is time to say what we can do."""
+
+    offer: Offer
+
+
+Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering
+
+
+class Mailroom(Handlers):
+    """The overlay's handlers: check, answer at once, and queue what changes a round."""
+
+    def __init__(self, participant: Participant, store: Store, clock: Clock) -> None:
+        self._participant = participant
+        self._store = store
+        self._clock = clock
+        self._send, self.inbox = trio.open_memory_channel[Inbound](INBOX_MAX)
+
+    def post(self, event: Inbound) -> bool:
+        """Queue an event; False if the inbox is full."""
+        try:
+            self._send.send_nowait(event)
+        except trio.WouldBlock:
+            log.warning("inbox is full", waiting=INBOX_MAX, dropped=type(event).__name__)
+            return False
+        return True
+
+    async def deliver(self, event: Inbound) -> None:
+        """Queue an event of our own making, waiting for room."""
+        await self._send.send(event)
+
+    def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
+        """Validate one gossiped message."""
+        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, self._clock.now_ms())
+        return self._queue(admitted, source)
+
+    def on_peer(self, peer: bytes, connected: bool) -> None:
+        """Note that a peer came or went."""
+        self.post(PeerChanged(Key(peer), connected))
+
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes:
+        """Serve a contribution, a pull or a certificate. Raises RequestFault for what we do not serve."""
+        if protocol == CONTRIBUTE:
+            return self._take_contribution(source, payload)
+        if protocol == PULL:
+            served = self._participant.serve_pull(Key(source), payload)
+            if isinstance(served, Fault):
+                raise RequestFault(str(served))
+            return served
+        if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
+            return await self._store.certificate(Digest(payload)) or b""
+        raise RequestFault(f"nothing to serve on {protocol}")
+
+    def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
+        admitted = self._participant.validator.admit_stream(Key(source), payload, self._clock.now_ms())
+        if isinstance(admitted, Fault) and admitted.reason is FaultReason.DUPLICATE:
+            return b""
+        verdict = self._queue(admitted, source)
+        if verdict is Verdict.ACCEPT:
+            return b""
+        return (str(admitted.reason) if isinstance(admitted, Fault) else str(FaultReason.BUSY)).encode()
+
+    def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
+        if isinstance(admitted, Fault):
+            if admitted.reason is not FaultReason.DUPLICATE:
+                log.debug("refused", fault=str(admitted), source=source.hex()[:16])
+            return admitted.verdict
+        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.IGNORE

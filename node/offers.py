@@ -1,0 +1,75 @@
+"""Our standing offer: made when the engine answers, renewed in time, repeated for new peers, withdrawn on failure."""
+
+import structlog
+import trio
+
+from node.config import NodeConfig
+from node.driver import Driver
+from node.inference import EngineInfo
+from node.mailroom import Mailroom, Offering
+from node.workroom import Workroom
+from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
+from protocol.messages import Offer
+from protocol.params import NetworkParams
+from protocol.types import Key, Role
+
+PROBE_RETRY_MS = 2_000
+"""ms between two probes of an engine that does not answer: soon enough after its start, rare enough for its log."""
+
+GREET_MS = 300
+"""ms to let several new peers come before we repeat our offer for all of them."""
+
+log = structlog.get_logger()
+
+
+class Offers:
+    """Keeps the network informed of what this node can do."""
+
+    def __init__(
+        self, driver: Driver, mailroom: Mailroom, workroom: Workroom, config: NodeConfig, params: NetworkParams
+    ) -> None:
+        self._driver = driver
+        self._mailroom = mailroom
+        self._workroom = workroom
+        self._config = config
+        self._params = params
+
+    async def run(self, addresses: tuple[str, ...]) -> None:
+        """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
+        while True:
+            info = self._workroom.info
+            if info is None or not self._workroom.queue:
+                info = await self._workroom.probe()
+            await self._mailroom.deliver(Offering(self._offer(info, addresses)))
+            if info is None:
+                await trio.sleep(PROBE_RETRY_MS / 1000)
+            else:
+                await self._greet_until_renewal(info, addresses)
+
+    async def _greet_until_renewal(self, info: EngineInfo, addresses: tuple[str, ...]) -> None:
+        with trio.move_on_after(self._params.offer_interval_ms / 1000):
+            while True:
+                await self._driver.greet.wait()
+                await trio.sleep(GREET_MS / 1000)
+                self._driver.greet = trio.Event()
+                await self._mailroom.deliver(Offering(self._offer(info, addresses)))
+
+    def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
+        fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)
+        return Offer(
+            author=Key(bytes(32)),
+            sequence=0,
+            sent_at_ms=0,
+            roles=Role(0) if info is None else Role.ANSWER | Role.JUDGE,
+            specialties=(self._config.node.specialty,),
+            model="" if info is None else _clip(info.model),
+            context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
+            milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
+            queue=self._workroom.queue,
+            addresses=fitting[:ADDRESSES_MAX],
+        )
+
+
+def _clip(name: str) -> str:
+    """A model's name within the wire's bytes; its end says more than its folder."""
+    return name.encode()[-NAME_BYTES_MAX:].decode(errors="ignore")

@@ -1,0 +1,53 @@
+"""A verified certificate in plain values, for people and for programs."""
+
+from typing import Any
+
+from consensus.certificate import Verified
+from consensus.record import bodies
+from protocol.messages import Answer, Ballot
+from protocol.types import ABSTAIN, ONE
+
+DECISIVE = ONE // 50
+"""2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
+
+
+def describe(verified: Verified) -> dict[str, Any]:
+    """Outcome, winner, ranking, and what the certificate rests on."""
+    record, ranking = verified.record, verified.ranking
+    texts = {
+        message.id: body.content for message, body in zip(record.answers, bodies(record.answers, Answer), strict=True)
+    }
+    best = ranking.ranked[0]
+    preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
+    given = [preference for preference in preferences if preference != ABSTAIN]
+    decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
+    return {
+        "query_id": record.id.hex(),
+        "query": verified.content,
+        "requester": record.query.author.hex(),
+        "network": record.params.network,
+        "outcome": ranking.outcome,
+        "reason": ranking.reason,
+        "stop": ranking.stop,
+        "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": texts[best.answer].text},
+        "ranking": [
+            {
+                "answer_id": each.answer.hex(),
+                "author": each.author.hex(),
+                "strength": each.strength / 1e6,
+                "p_best": each.p_best / ONE,
+                "cluster_size": each.cluster_size,
+                "finish": texts[each.answer].finish,
+            }
+            for each in ranking.ranked
+        ],
+        "ballots": len(record.ballots),
+        "comparisons": len(preferences),
+        "abstentions": len(preferences) - len(given),
+        "decisive_share": decisive / len(given) if given else None,
+        "cosignatures": len(verified.cosigners),
+        "members": len(record.seats),
+        "full": verified.full,
+        "unopened": [key.hex() for key in verified.unopened],
+        "removed": sorted(key.hex() for key in record.removed),
+    }

@@ -1,0 +1,129 @@
+"""From a user's question to a signed query, and the rounds that come of it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from consensus.participant import Participant
+from consensus.roster import Trust, choose_roster
+from node.clock import Clock
+from node.config import NodeConfig
+from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
+from protocol.errors import Fault
+from protocol.hashing import content_digest
+from protocol.messages import Query
+from protocol.types import ONE, Digest, Key, TaskType
+
+
+class AskError(Exception):
+    """The swarm cannot be asked this; the message is one line for the user."""
+
+
+class NoQuorumError(AskError):
+    """No node offers to work on such a query now."""
+
+
+class TooBusyError(AskError):
+    """As many of our users wait for a round as the configuration allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user asks; None leaves the node's configuration as it is."""
+
+    content: str
+    task: TaskType = TaskType.CODE
+    private: bool = False
+    max_tokens: int | None = None
+    pairs_per_judge: int | None = None
+    answer_ms: int | None = None
+    judge_ms: int | None = None
+    patience_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A round of ours, and what happens in it."""
+
+    query_id: Digest
+    query: Query
+    events: trio.MemoryReceiveChannel[Watched]
+
+
+class Asker:
+    """Turns questions into rounds."""
+
+    def __init__(self, participant: Participant, mailroom: Mailroom, config: NodeConfig, clock: Clock) -> None:
+        self._participant = participant
+        self._mailroom = mailroom
+        self._config = config
+        self._clock = clock
+        self._trust = trust(config)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def ask(self, question: Question) -> AsyncIterator[Begun]:
+        """Begin a round and follow it; it goes on when the block is left. Raises AskError."""
+        if self._waiting > self._config.capacity.waiting_queries_max:
+            raise TooBusyError(f"{self._waiting} queries wait already; try again later")
+        query = self.query(question)
+        watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
+        begun, began = trio.open_memory_channel[Digest | Fault](1)
+        self._waiting += 1
+        try:
+            await self._mailroom.deliver(Asked(query, question.content, watch, begun))
+            answer = await began.receive()
+            if isinstance(answer, Fault):
+                raise AskError(f"the network's parameters do not allow this query: {answer}")
+            async with events:
+                yield Begun(answer, query, events)
+        finally:
+            self._waiting -= 1
+
+    def query(self, question: Question) -> Query:
+        """The query that our configuration makes of a question. Raises AskError."""
+        params, config = self._participant.params, self._config
+        size = len(question.content.encode())
+        if not question.content.strip():
+            raise AskError("the query is empty")
+        if size > params.query_bytes_max:
+            raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
+        now_ms = self._clock.now_ms()
+        offers = self._participant.validator.offers.valid(now_ms)
+        roster = choose_roster(offers, config.node.specialty, self._trust, params.members_max)
+        if not roster:
+            raise NoQuorumError(
+                f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
+            )
+        pairs = question.pairs_per_judge or config.round.pairs_per_judge
+        return Query(
+            author=self._participant.keypair.public,
+            specialty=config.node.specialty,
+            shard=config.node.shard,
+            task=question.task,
+            content="" if question.private else question.content,
+            content_digest=content_digest(question.content),
+            max_tokens=min(question.max_tokens or config.round.max_tokens, params.answer_tokens_max),
+            answer_ms=min(question.answer_ms or config.round.answer_ms, params.phase_ms_max),
+            open_ms=min(config.round.open_ms, params.phase_ms_max),
+            judge_ms=min(question.judge_ms or config.round.judge_ms, params.phase_ms_max),
+            cosign_ms=min(config.round.cosign_ms, params.phase_ms_max),
+            patience_ms=min(
+                config.round.patience_ms if question.patience_ms is None else question.patience_ms,
+                params.patience_ms_max,
+            ),
+            waves=(min(pairs, params.pairs_per_wave_max),),
+            threshold=round(config.round.threshold * ONE),
+            sent_at_ms=now_ms,
+            nonce=secrets.token_bytes(32),
+            roster=roster,
+        )
+
+
+def trust(config: NodeConfig) -> Trust:
+    """The `[trust]` table as the roster reads it."""
+    weights = {Key(bytes.fromhex(key)): round(weight * ONE) for key, weight in config.trust.trusted.items()}
+    return Trust(round(config.trust.default_weight * ONE), weights)

@@ -1,0 +1,167 @@
+import importlib.resources
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from consensus.record import AGGREGATOR, CANONICAL_FORM, DRAWS
+from node.config import ConfigError, NodeConfig, load_config, load_params
+
+EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
+KEY = "ab" * 32
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text('[api]\nbind = "127.0.0.1:1"\n[round]\nmax_tokens = 64\nthreshold = 1\n')
+    return path
+
+
+def rejected(
+    tmp_path: Path, toml: str = "", environment: dict[str, str] | None = None, flags: dict[str, object] | None = None
+) -> str:
+    path = tmp_path / "bad.toml"
+    path.write_text(toml)
+    with pytest.raises(ConfigError) as refusal:
+        load_config(file=path, environment=environment or {}, flags=flags)
+    message = str(refusal.value)
+    assert "\n" not in message
+    return message.replace(str(path), "FILE")
+
+
+def test_a_stronger_source_wins_and_every_value_remembers_its_own(file: Path) -> None:
+    environment = {"STRAND_API_BIND": "127.0.0.1:2", "STRAND_ROUND_MAX_TOKENS": "65", "STRAND_DATA": "x", "HOME": "/"}
+    loaded = load_config(
+        file=file, environment=environment, flags={"api.bind": "[::1]:3", "node.shard": 1, "log.level": None}
+    )
+    assert loaded.config.api.address == ("::1", 3)
+    assert loaded.config.round.max_tokens == 65
+    assert loaded.config.node.shard == 1
+    assert loaded.origins == {
+        "api.bind": "flag",
+        "node.shard": "flag",
+        "round.max_tokens": "environment STRAND_ROUND_MAX_TOKENS",
+        "round.threshold": str(file),
+    }
+    assert {row[0]: row[2] for row in loaded.rows()}["log.level"] == "default"
+
+
+def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
+    environment = {
+        "STRAND_OVERLAY_BOOTSTRAP": "/dns4/a/tcp/1/p2p/x, /dns4/b/tcp/2/p2p/y",
+        "STRAND_TRUST_TRUSTED": f"{KEY}=0.5",
+        "STRAND_TRUST_DEFAULT_WEIGHT": "1",
+        "STRAND_NODE_DATA_DIR": str(tmp_path),
+        "STRAND_ENGINE_SEED": "7",
+        "STRAND_ENGINE_MODEL": "7",
+    }
+    file = tmp_path / "empty.toml"
+    file.touch()
+    config = load_config(file=file, environment=environment).config
+    assert config.overlay.bootstrap == ("/dns4/a/tcp/1/p2p/x", "/dns4/b/tcp/2/p2p/y")
+    assert config.trust.trusted == {KEY: 0.5}
+    assert config.trust.default_weight == 1.0
+    assert config.node.data_dir == tmp_path
+    assert (config.engine.seed, config.engine.model) == (7, "7")
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[api]\nbnid = 1", "unknown key api.bnid in FILE: did you mean api.bind?"),
+        ("[apii]\nbind = 1", "unknown table [apii] in FILE: did you mean [api]?"),
+        ("bind = 1", "bind in FILE stands outside of a table such as [node]"),
+        ("[api", "FILE is not TOML: Expected ']' at the end of a table declaration (at end of document)"),
+        ("[api]\nbind = 1", "api.bind in FILE: Expected `str`, got `int`"),
+        ('[node]\nshard = "1"', "node.shard in FILE: Expected `int`, got `str`"),
+        ("[node]\ndata_dir = 1", "node.data_dir in FILE: Expected a path"),
+        ("[round]\nanswer_ms = 0", "round.answer_ms in FILE: Expected `int` >= 1"),
+        ('[log]\nlevel = "loud"', "log.level in FILE: Invalid enum value 'loud'"),
+        ("[trust.trusted]\nab = 1.0", "trust.trusted in FILE: Expected `str` matching regex '^[0-9a-f]{64}$'"),
+        (f'[trust.trusted]\n{KEY} = "1"', "trust.trusted in FILE: Expected `float`, got `str`"),
+        ('[api]\nbind = "127.0.0.1"', "[api] bind must be HOST:PORT, not '127.0.0.1'"),
+        ('[api]\nbind = "127.0.0.1:65536"', "[api] bind must be HOST:PORT, not '127.0.0.1:65536'"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_clear_line(tmp_path: Path, toml: str, message: str) -> None:
+    assert rejected(tmp_path, toml).startswith(message)
+
+
+def test_mistakes_elsewhere_are_named_by_their_place(tmp_path: Path) -> None:
+    assert rejected(tmp_path, environment={"STRAND_NODE_SHARDS": "1"}) == (
+        "unknown key node.shards in environment STRAND_NODE_SHARDS: did you mean node.shard?"
+    )
+    assert rejected(tmp_path, environment={"STRAND_NODE_SHARD": "one"}) == (
+        "node.shard in environment STRAND_NODE_SHARD: Expected `int`, got `str`"
+    )
+    assert rejected(tmp_path, flags={"node.shard": -1}).startswith("node.shard in flag: Expected `int` >= 0")
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no configuration file"):
+        load_config(file=tmp_path / "none.toml", environment={})
+
+
+def test_without_a_name_the_xdg_file_is_read_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert load_config(file=None, environment={}).config.node.data_dir == tmp_path / "data" / "strand"
+    (tmp_path / "strand").mkdir()
+    (tmp_path / "strand" / "node.toml").write_text("[node]\nshard = 5\n")
+    assert load_config(file=None, environment={}).config.node.shard == 5
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.0.1", "example.org", "localhost.example.org"])
+def test_the_world_is_served_only_with_a_token(tmp_path: Path, host: str) -> None:
+    assert "set token" in rejected(tmp_path, f'[api]\nbind = "{host}:4210"')
+    path = tmp_path / "good.toml"
+    path.write_text(f'[api]\nbind = "{host}:4210"\ntoken = "t"')
+    assert load_config(file=path, environment={}).config.api.address == (host.strip("[]"), 4210)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1"])
+def test_loopback_needs_no_token(tmp_path: Path, bind: str) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(f'[api]\nbind = "{bind}"')
+    assert load_config(file=path, environment={}).config.api.token == ""
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[api]\ntoken = "hush"\n')
+    rows = {key: value for key, value, _ in load_config(file=path, environment={}).rows()}
+    assert rows["api.token"] == "(set)"
+    assert rows["engine.api_key"] == ""
+
+
+def test_the_example_has_every_key_with_its_default() -> None:
+    with importlib.resources.as_file(EXAMPLE) as path:
+        loaded = load_config(file=path, environment={})
+    assert loaded.config == NodeConfig()
+    # Left out are the two keys whose default no file can state.
+    assert {row[0] for row in loaded.rows()} - set(loaded.origins) == {"node.data_dir", "engine.seed"}
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert "\n# data_dir = " in text
+    assert "\n# seed = " in text
+    assert set(tomllib.loads(text)) == {table.name for table in fields(NodeConfig)}
+
+
+@pytest.mark.parametrize("name", ["devnet", "minimal"])
+def test_shipped_parameters_are_ones_that_we_can_recompute(name: str) -> None:
+    params = load_params(name)
+    assert params.network == name
+    assert (params.aggregator, params.canonical_form, params.draws) == (AGGREGATOR, CANONICAL_FORM, DRAWS)
+
+
+def test_parameters_from_a_file(tmp_path: Path) -> None:
+    text = (importlib.resources.files("configs") / "params" / "devnet.toml").read_text(encoding="utf-8")
+    path = tmp_path / "ours.toml"
+    path.write_text(text.replace('"devnet"', '"ours"'))
+    assert load_params(str(path)).network == "ours"
+    path.write_text(text + "\nsurprise = 1\n")
+    with pytest.raises(ConfigError, match="unknown network parameter: surprise"):
+        load_params(str(path))
+    with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
+        load_params("nowhere")

@@ -1,0 +1,226 @@
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from node.storage import (
+    DATABASE_NAME,
+    LIMITS,
+    CertificateSummary,
+    JournalEntry,
+    OpenRound,
+    SlotTakenError,
+    Store,
+    StoreError,
+    Synchronous,
+    TableLimit,
+    open_store,
+)
+from protocol.types import Digest, Key, Kind, Outcome
+
+OWNER = b"o" * 32
+NOW_MS = 1_000
+
+
+def opened(
+    folder: Path,
+    *,
+    fresh_key: bool = False,
+    now_ms: int = NOW_MS,
+    synchronous: Synchronous = "normal",
+    **limits: TableLimit,
+) -> AbstractAsyncContextManager[Store]:
+    return open_store(
+        folder,
+        public_key=OWNER,
+        fresh_key=fresh_key,
+        now_ms=now_ms,
+        synchronous=synchronous,
+        limits={**LIMITS, **limits},
+    )
+
+
+def query(number: int) -> Digest:
+    return Digest(number.to_bytes(32, "big"))
+
+
+def entry(number: int, *, kind: Kind = Kind.COMMIT, envelope: bytes = b"envelope") -> JournalEntry:
+    return JournalEntry(query(number), kind, 0, envelope, b"salt", created_ms=NOW_MS + number)
+
+
+@pytest.mark.parametrize("synchronous", ["normal", "full"])
+async def test_journal_outlives_the_process(tmp_path: Path, synchronous: Synchronous) -> None:
+    async with opened(tmp_path, synchronous=synchronous) as store:
+        await store.write_journal([entry(1), entry(1, kind=Kind.ANSWER), entry(2)])
+    async with opened(tmp_path, synchronous=synchronous) as store:
+        assert await store.journal(query(1)) == [entry(1), entry(1, kind=Kind.ANSWER)]
+        assert await store.journal(query(2)) == [entry(2)]
+        assert await store.journal(query(3)) == []
+
+
+async def test_a_slot_takes_one_envelope(tmp_path: Path) -> None:
+    """Given a written slot, when it is written again, then the same bytes pass and others undo their whole batch."""
+    async with opened(tmp_path) as store:
+        await store.write_journal([entry(1)])
+        await store.write_journal([entry(1), entry(2)])
+        with pytest.raises(SlotTakenError, match="COMMIT of wave 0"):
+            await store.write_journal([entry(3), entry(1, envelope=b"another")])
+        assert await store.journal(query(1)) == [entry(1)]
+        assert await store.journal(query(3)) == []
+        later_wave = replace(entry(1, envelope=b"another"), wave=1)
+        await store.write_journal([later_wave])
+        assert await store.journal(query(1)) == [entry(1), later_wave]
+
+
+WRITER = """
+import sys, trio
+from pathlib import Path
+from node.storage import JournalEntry, open_store
+from protocol.types import Kind
+
+async def main():
+    folder, owner = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
+    async with open_store(folder, public_key=owner, fresh_key=True, now_ms=0) as store:
+        for number in range(10**9):
+            envelope = number.to_bytes(4, "big") * 256
+            await store.write_journal([JournalEntry(number.to_bytes(32, "big"), Kind.COMMIT, 0, envelope, b"", number)])
+            print(number, flush=True)
+
+trio.run(main)
+"""
+
+
+def numbers_written_until_killed(folder: Path) -> list[int]:
+    """Run a process that tells each number after writing it; kill it after 200 and return all that it told."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", WRITER, str(folder), OWNER.hex()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as child:
+        assert child.stdout is not None
+        told = [child.stdout.readline() for _ in range(200)]
+        os.kill(child.pid, signal.SIGKILL)
+        told += [line for line in child.stdout if line.endswith("\n")]
+    assert child.returncode == -signal.SIGKILL
+    return [int(line) for line in told]
+
+
+async def test_acknowledged_writes_survive_sigkill(tmp_path: Path) -> None:
+    """Given a process that writes and tells, when it is killed amid writing, then all that it told of is there."""
+    numbers = await trio.to_thread.run_sync(numbers_written_until_killed, tmp_path)
+    async with opened(tmp_path) as store:
+        assert store.journal_is_complete
+        for number in numbers:
+            (written,) = await store.journal(query(number))
+            assert written.envelope == number.to_bytes(4, "big") * 256
+
+
+async def test_one_process_per_folder(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        with pytest.raises(StoreError, match=f"another strand uses {tmp_path}: stop it"):
+            async with opened(tmp_path):
+                pass
+    async with opened(tmp_path):
+        pass
+
+
+async def test_a_store_belongs_to_one_key(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    with pytest.raises(StoreError, match="belongs to the key"):
+        async with open_store(tmp_path, public_key=b"x" * 32, fresh_key=True, now_ms=NOW_MS):
+            pass
+
+
+async def test_other_versions_are_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / DATABASE_NAME)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="version 99"):
+        async with opened(tmp_path):
+            pass
+
+
+async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_NAME).write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match="cannot read"):
+        async with opened(tmp_path):
+            pass
+
+
+async def test_the_files_are_ours_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with opened(folder) as store:
+        await store.write_journal([entry(1)])
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert f"{DATABASE_NAME}-wal" in modes
+    assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize(("fresh_key", "began_ms"), [(True, 0), (False, NOW_MS)])
+async def test_a_lost_journal_is_remembered(tmp_path: Path, fresh_key: bool, began_ms: int) -> None:
+    """A journal that was not made with its key knows from when on it can be trusted (R12), in later starts, too."""
+    async with opened(tmp_path, fresh_key=fresh_key) as store:
+        assert store.journal_began_ms == began_ms
+    async with opened(tmp_path, now_ms=9_999) as store:
+        assert store.journal_began_ms == began_ms
+        assert store.journal_is_complete == fresh_key
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [TableLimit(rows_max=3, bytes_max=1 << 20), TableLimit(rows_max=100, bytes_max=3 * len(b"envelope" + b"salt"))],
+)
+async def test_a_pruned_journal_tells_from_when_it_is_complete(tmp_path: Path, limit: TableLimit) -> None:
+    async with opened(tmp_path, fresh_key=True, journal=limit) as store:
+        await store.write_journal([entry(1), entry(2), entry(3)])
+        assert store.journal_is_complete
+        await store.write_journal([entry(4)])
+        assert await store.journal(query(1)) == []
+        assert await store.journal(query(2)) == [entry(2)]
+        assert store.journal_began_ms == entry(1).created_ms + 1
+
+
+async def test_certificates_newest_first_and_bounded(tmp_path: Path) -> None:
+    def summary(number: int) -> CertificateSummary:
+        return CertificateSummary(query(number), Outcome.DECIDED, b"w" * 32, created_ms=number)
+
+    async with opened(tmp_path, certificates=TableLimit(rows_max=3, bytes_max=30)) as store:
+        for number in (1, 2, 3):
+            await store.put_certificate(summary(number), b"certifies%d" % number)
+        await store.put_certificate(summary(1), b"cosigned")
+        assert await store.certificate(query(1)) == b"cosigned"
+        assert await store.certificates(rows_max=10) == [summary(1), summary(3), summary(2)]
+        assert await store.certificates(rows_max=1) == [summary(1)]
+        await store.put_certificate(summary(4), b"certifies4")
+        assert await store.certificates(rows_max=10) == [summary(4), summary(1), summary(3)]
+        await store.put_certificate(summary(5), b"x" * 25)
+        assert await store.certificates(rows_max=10) == [summary(5)]
+        assert await store.certificate(query(4)) is None
+
+
+async def test_rounds_to_recover(tmp_path: Path) -> None:
+    rounds = [OpenRound(query(number), Key(b"r" * 32), deadline_ms=number * 100) for number in (1, 2, 3)]
+    async with opened(tmp_path) as store:
+        for joined in [*rounds, rounds[0]]:
+            await store.put_round(joined)
+        await store.drop_round(query(2))
+    async with opened(tmp_path) as store:
+        assert await store.rounds_to_recover(now_ms=99) == [rounds[0], rounds[2]]
+        assert await store.rounds_to_recover(now_ms=100) == [rounds[2]]
+
+
+async def test_a_query_is_admitted_once_until_it_expires(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert await store.admit_query(query(1), expires_ms=50, now_ms=0)
+        assert not await store.admit_query(query(1), expires_ms=60, now_ms=49)
+    async with opened(tmp_path) as store:
+        assert not await store.admit_query(query(1), expires_ms=60, now_ms=49)
+        assert await store.admit_query(query(1), expires_ms=60, now_ms=50)
