@@ -155,8 +155,10 @@ def _with_riders(
 ) -> Mapping[Digest, VerifiedMessage] | Fault:
     """The pool and what rides along in the closing, which must be named by it."""
     riders = {}
+    # What is in the pool was verified when it came: the same bytes need not be verified again.
+    opened = {message.envelope: message for message in pool.values()}
     for envelope in closing.ride_along:
-        rider = open_envelope(envelope, record.params.digest)
+        rider = opened.get(envelope) or open_envelope(envelope, record.params.digest)
         if isinstance(rider, Fault):
             return rider
         riders[rider.id] = rider

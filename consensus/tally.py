@@ -1,6 +1,7 @@
 """From a record to a ranking and an outcome (rules R8, R9). Requester, members and verifiers call the same function."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from consensus.bradley_terry import Comparison, Fit, Item, Model, fit
 from consensus.record import Record, bodies
@@ -104,8 +105,14 @@ def _fit(record: Record, standing: list[int], clusters: dict[int, int]) -> Fit:
         for each in ballot.judgements
         if each.preference != ABSTAIN and each.first in place and each.second in place
     ]
-    beta_of_task = Model(beta=0.0) if record.query.task is TaskType.OPEN else Model()
-    return fit(items, comparisons, beta_of_task)
+    model = Model(beta=0.0) if record.query.task is TaskType.OPEN else Model()
+    return _remembered_fit(tuple(items), tuple(comparisons), model)
+
+
+@lru_cache(maxsize=4)
+def _remembered_fit(items: tuple[Item, ...], comparisons: tuple[Comparison, ...], model: Model) -> Fit:
+    """The requester ranks, checks its own closing, and is a member that recounts: one fit serves all three."""
+    return fit(items, comparisons, model)
 
 
 def _counted(record: Record) -> list[Ballot]:

@@ -11,7 +11,7 @@ Format = Literal["console", "json"]
 
 # Libraries that log each frame or request at INFO, and each lost peer as an error of their own.
 _QUIET: Final = {
-    "libp2p": logging.ERROR,
+    "libp2p": logging.CRITICAL,
     "multiaddr": logging.ERROR,
     "hypercorn": logging.WARNING,
     "httpx2": logging.WARNING,

@@ -68,7 +68,7 @@ async def demo(
             path = out or Path.cwd() / f"strand-{followed.query_id[:16]}.certificate"
             save_certificate(followed.certificate, path)
             report = followed.report(path.resolve())
-            report |= {"nodes": nodes, "engine": f"{info.kind}: {info.model}"}
+            report |= {"nodes": nodes, "engine": _engine_name(engine, info)}
             if json:
                 print_json(report)
             else:
@@ -103,6 +103,11 @@ async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[E
         raise CliError(f"--engine is embedded, scripted or a URL, not {kind!r}", Exit.USAGE)
     async with open_engine(config) as engine:
         return config, await engine.probe()
+
+
+def _engine_name(kind: str, info: EngineInfo) -> str:
+    """The nodes reach the embedded server as they would any other: say what it is, not how it is reached."""
+    return f"{kind} llama.cpp: {info.model}" if kind == "embedded" else f"{info.kind}: {info.model}"
 
 
 async def _start(

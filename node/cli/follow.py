@@ -1,6 +1,7 @@
 """Asking and watching: one round from the question to a verified certificate, shown live on stderr."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,12 @@ def save_certificate(certificate: bytes, path: Path) -> None:
     """Write a certificate so that it appears whole or not at all. Raises CliError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Ours alone: a folder that is made here may be the one that later holds the node's key.
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
         draft.write_bytes(certificate)
         draft.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise CliError(f"cannot write {path}: {error.strerror}") from error

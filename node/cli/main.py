@@ -1,5 +1,6 @@
 """Parsing, dispatch, and what becomes of errors."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -51,6 +52,10 @@ def run(arguments: Sequence[str]) -> int:
         return _say(str(error).strip() or type(error).__name__, Exit.USAGE)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what Python would still flush at its end has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.REFUSED
     except BaseException as error:
         known = user_error(error)
         if debug or isinstance(error, SystemExit):

@@ -4,10 +4,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, outside, print_json
+
+KEY_DIGITS = 12
+"""digits of a key that people tell apart and search for."""
 
 
 async def peers(
@@ -22,12 +25,13 @@ async def peers(
     if json:
         print_json(told)
         return 0
-    table = Table("key", "connected", "ms", "offers", "model", "tok/s", "queue", "address")
+    key, address = Column("key", no_wrap=True, min_width=KEY_DIGITS), Column("address", overflow="fold")
+    table = Table(key, "connected", "ms", "offers", "model", "tok/s", "queue", address)
     for peer in told["peers"]:
         offers = peer["offers"] or {}
         trip = peer["round_trip_ms"]
         table.add_row(
-            peer["key"][:12],
+            peer["key"][:KEY_DIGITS],
             peer["direction"] or ("yes" if peer["connected"] else "no"),
             f"{trip:.1f}" if trip is not None else "",
             " ".join(offers.get("roles", [])),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, outside, print_json
@@ -26,7 +26,8 @@ async def status(
     told["engine"] = (
         f"{engine['model']} ({engine['kind']}, {engine['tokens_per_second']} tok/s)" if engine else "does not answer"
     )
-    table = Table(show_header=False)
+    # Folded, not cut: people copy addresses from here.
+    table = Table("", Column(overflow="fold"), show_header=False)
     for key, value in told.items():
         table.add_row(key.replace("_", " "), outside("\n".join(value) if isinstance(value, list) else str(value)))
     Console().print(table)

@@ -7,6 +7,7 @@ shows what the stock library does. All touch private names, so any other version
 from __future__ import annotations
 
 import functools
+import logging
 import socket
 import weakref
 from typing import Any, Final
@@ -48,6 +49,7 @@ def apply() -> None:
     """Apply all changes, once for the process. Raises RuntimeError for a libp2p they were not measured with."""
     if libp2p.__version__ != VERSION:
         raise RuntimeError(f"the overlay's fixes are for libp2p {VERSION}, but {libp2p.__version__} is installed")
+    _join_logs()
     # Stock waits 250 ms in each dial for a faster address even where there is one address only.
     swarm._HAPPY_EYEBALLS_DELAY = 0.0
     yamux.Yamux._write_frame = _write_frame  # type: ignore[method-assign]
@@ -56,6 +58,16 @@ def apply() -> None:
     pubsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     gossipsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     tcp._set_reuse_flags = _set_reuse_flags
+
+
+def _join_logs() -> None:
+    """Importing libp2p cuts its loggers off from ours: Python then prints their lines raw into a JSON log.
+
+    They call each failed dial an error; what matters the overlay says itself.
+    """
+    logging.getLogger("libp2p").propagate = True
+    for name in ("libp2p", "libp2p.network.auto_connector"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 async def _write_frame(self: yamux.Yamux, data: bytes) -> None:

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from node.storage import (
+    CHECKPOINT_CALLS,
     DATABASE_NAME,
     LIMITS,
     CertificateSummary,
@@ -224,3 +225,14 @@ async def test_a_query_is_admitted_once_until_it_expires(tmp_path: Path) -> None
     async with opened(tmp_path) as store:
         assert not await store.admit_query(query(1), expires_ms=60, now_ms=49)
         assert await store.admit_query(query(1), expires_ms=60, now_ms=50)
+
+
+async def test_the_write_ahead_log_is_emptied_now_and_then(tmp_path: Path) -> None:
+    log = tmp_path / f"{DATABASE_NAME}-wal"
+    async with opened(tmp_path) as store:
+        for number in range(CHECKPOINT_CALLS):
+            await store.write_journal([entry(number)])
+        bytes_once = log.stat().st_size
+        for number in range(CHECKPOINT_CALLS, 3 * CHECKPOINT_CALLS):
+            await store.write_journal([entry(number)])
+        assert log.stat().st_size < 2 * bytes_once

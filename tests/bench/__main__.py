@@ -1,0 +1,18 @@
+"""All benchmarks, one after another: `make bench`, or `python -P -m tests.bench`."""
+
+from tests.bench import bench_fit, bench_round, bench_wire
+
+
+def main() -> None:
+    """Print the three tables."""
+    for title, module in (
+        ("The aggregator beside two libraries", bench_fit),
+        ("The wire beside the libraries under it", bench_wire),
+        ("A round of seven processes beside an empty one", bench_round),
+    ):
+        print(f"\n== {title}\n", flush=True)
+        module.main()
+
+
+if __name__ == "__main__":
+    main()

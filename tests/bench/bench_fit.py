@@ -1,0 +1,70 @@
+"""Times of the aggregator beside two libraries: `python -m tests.bench.bench_fit`.
+
+All contestants take turns within each repetition, so that a busy machine disturbs them alike; medians are printed.
+evalica gets its one draw per item against a virtual item, without which a zero-win item ruins its scores. Neither
+library knows clusters, priors of votes or bit-determinism, and evalica's input is prepared outside the clock.
+"""
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+import choix
+import evalica
+
+from consensus import exact_math
+from consensus.bradley_terry import Comparison, Item, Model, maximum_a_posteriori, probability_best
+from protocol.types import ONE
+
+REPETITIONS = 15
+CONTESTANTS = ("fit", "P(best)", "choix", "evalica")
+
+
+def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
+    """One random round with hard wins and about five answers to a cluster."""
+    rng = random.Random(items * 100_003 + comparisons)
+    quality = [rng.gauss(0.0, 1.0) for _ in range(items)]
+    wins: list[tuple[int, int]] = []
+    for _ in range(comparisons):
+        i, j = rng.sample(range(items), 2)
+        wins.append((i, j) if rng.random() < 1 / (1 + math.exp(quality[j] - quality[i])) else (j, i))
+    listed = [Item(index % max(1, items // 5)) for index in range(items)]
+    compared = [Comparison(winner, loser, ONE, ONE) for winner, loser in wins]
+    posterior = maximum_a_posteriori(listed, compared, Model())
+    exact_math.normal_draws(items)  # the table is made once per size in a node's life
+    xs = [*(winner for winner, _ in wins), *range(items)]
+    ys = [*(loser for _, loser in wins), *[items] * items]
+    outcomes = [evalica.Winner.X] * len(wins) + [evalica.Winner.Draw] * items
+    return {
+        "fit": lambda: maximum_a_posteriori(listed, compared, Model()),
+        "P(best)": lambda: probability_best(posterior),
+        "choix": lambda: choix.ilsr_pairwise(items, wins, alpha=0.01),
+        "evalica": lambda: evalica.bradley_terry(xs, ys, outcomes),
+    }
+
+
+def medians_ms(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(REPETITIONS):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: 1000 * statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    columns = "".join(f"{name + ' ms':>12}" for name in CONTESTANTS)
+    print(f"{'items':>5} {'comparisons':>11}{columns}{'fit/choix':>12}{'fit/evalica':>12}")
+    for items in (10, 35, 100):
+        for comparisons in (3 * items, items * items // 2):
+            ms = medians_ms(contest(items, comparisons))
+            cells = "".join(f"{ms[name]:12.2f}" for name in CONTESTANTS)
+            ratios = f"{ms['fit'] / ms['choix']:12.2f}{ms['fit'] / ms['evalica']:12.2f}"
+            print(f"{items:5} {comparisons:11}{cells}{ratios}")
+
+
+if __name__ == "__main__":
+    main()

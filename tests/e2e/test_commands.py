@@ -1,0 +1,199 @@
+"""The commands against running nodes: what they print, and how they say no."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trio
+
+from node.cli.processes import NodeSpec, start_node
+from node.inference import EngineConfig
+from protocol.limits import TEXT_BYTES_MAX
+from tests.e2e.conftest import SWARM_NODES, RunningSwarm
+from tests.support.processes import Shell, assert_refusal_line, assert_refused, log_records
+
+SCRIPTED = EngineConfig(kind="scripted")
+
+
+def test_status_tells_what_the_node_does(shell: Shell, swarm: RunningSwarm) -> None:
+    told = shell.strand("status", "--json", "--url", swarm.url).json
+    assert told["nodes_offering"] == SWARM_NODES
+    assert told["peers_connected"] >= SWARM_NODES - 1
+    assert told["engine"]["kind"] == "scripted"
+    assert told["network"] == swarm.report["network"]
+    assert told["key"] == swarm.report["requester"]
+    assert told["certificates"] >= 1
+    words = shell.strand("status", "--url", swarm.url)
+    assert words.code == 0
+    assert told["key"][:32] in words.stdout
+
+
+def test_peers_are_told_with_their_offers(shell: Shell, swarm: RunningSwarm) -> None:
+    peers = shell.strand("peers", "--json", "--url", swarm.url).json["peers"]
+    others = {row["author"] for row in swarm.report["ranking"]} - {swarm.report["requester"]}
+    assert {peer["key"] for peer in peers if peer["connected"]} == others
+    assert all(peer["offers"]["roles"] == ["answer", "judge"] for peer in peers)
+    words = shell.strand("peers", "--url", swarm.url)
+    assert words.code == 0
+    assert all(key[:12] in words.stdout for key in others)
+
+
+def test_a_question_is_answered_and_its_certificate_kept(shell: Shell, swarm: RunningSwarm) -> None:
+    ran = shell.strand("ask", "Reverse a string.", "--strict", "--json", "--url", swarm.url)
+    assert ran.code == 0, ran
+    report = ran.json
+    kept = Path(report["certificate"])
+    assert kept.is_relative_to(shell.home)
+    assert shell.strand("verify", kept).code == 0
+    assert shell.strand("show", kept, "--json").json["query"] == "Reverse a string."
+    shown = shell.strand("show", report["query_id"], "--json", "--url", swarm.url)
+    assert shown.json == {key: report[key] for key in shown.json}
+
+
+def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, swarm: RunningSwarm) -> None:
+    ran = shell.strand("ask", "-", "--private", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode())
+    assert ran.code == 0, ran
+    assert ran.json["query"] == ""
+    assert ran.json["cosignatures"] == SWARM_NODES
+
+
+def test_words_go_to_stdout_whole(shell: Shell, swarm: RunningSwarm) -> None:
+    ran = shell.strand("ask", "Max of a slice.", "--task", "final", "--url", swarm.url)
+    assert ran.code == 0, ran
+    assert "```rust\n" in ran.stdout
+    assert "outcome" not in ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith(f"certificate: {shell.home}")
+
+
+@pytest.mark.parametrize("question", ["", " \n"])
+def test_an_empty_question_is_refused(shell: Shell, swarm: RunningSwarm, question: str) -> None:
+    assert_refused(shell.strand("ask", question, "--url", swarm.url), 2, "empty")
+
+
+@pytest.mark.parametrize("size", [40_000, TEXT_BYTES_MAX + 1])
+def test_a_question_over_the_networks_limit_is_refused(shell: Shell, swarm: RunningSwarm, size: int) -> None:
+    """The first is over the network's limit, the second over every network's."""
+    ran = shell.strand("ask", "-", "--url", swarm.url, stdin=b"x" * size)
+    assert_refused(ran, 2, "the query has", "bytes")
+
+
+def test_a_certificate_that_the_node_has_not_is_refused(shell: Shell, swarm: RunningSwarm) -> None:
+    assert_refused(shell.strand("show", "0" * 64, "--url", swarm.url), 1, "no such certificate")
+
+
+def test_what_is_no_strand_node_is_told(shell: Shell) -> None:
+    with _other_server() as url:
+        assert_refused(shell.strand("status", "--url", url), 1, url, "is no strand node")
+
+
+CANNOT_START = (
+    ("--bind", "{bind}", ["cannot serve HTTP on {bind}", "in use", "--bind"]),
+    ("--listen", "{listen}", ["cannot listen on {listen}", "in use"]),
+    ("--listen", "nonsense", ["not a multiaddr", "nonsense"]),
+    ("--bootstrap", "/ip4/127.0.0.1/tcp/1", ["not a bootstrap address", "/ip4/127.0.0.1/tcp/1"]),
+    ("--data-dir", "{folder}", ["another strand uses {folder}"]),
+)
+
+
+async def test_a_node_that_cannot_start_says_why(shell: Shell, tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text('[log]\nformat = "json"\n')
+    free = {"--bind": "127.0.0.1:0", "--listen": "/ip4/127.0.0.1/tcp/0", "--data-dir": str(tmp_path / "other")}
+    async with AsyncExitStack() as stack:
+        node = await start_node(NodeSpec(tmp_path / "running", SCRIPTED), stack)
+        taken = {
+            "bind": node.url.removeprefix("http://"),
+            "listen": node.addresses[0].partition("/p2p/")[0],
+            "folder": str(node.log.parent),
+        }
+        for flag, value, words in CANNOT_START:
+            flags = [part for pair in {**free, flag: value.format(**taken)}.items() for part in pair]
+            run = partial(shell.strand, "run", "--engine", "scripted", "--config", config, *flags)
+            ran = await trio.to_thread.run_sync(run)
+            assert (ran.code, ran.stdout) == (1, ""), flags
+            # Before it stands what the log has, JSON like all of it, the lines of libraries included.
+            *before, last = ran.stderr.splitlines(keepends=True)
+            assert_refusal_line(last, *(word.format(**taken) for word in words))
+            assert all(json.loads(line)["level"] for line in before)
+
+
+def test_a_node_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> None:
+    ran = shell.strand("run", "--engine", "openai", "--engine-url", closed_url, "--listen", "/ip4/127.0.0.1/tcp/0")
+    assert_refused(ran, 4, closed_url, "not reachable")
+
+
+async def test_a_slow_node_times_out_is_busy_and_still_ends_in_order(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRAND_CAPACITY_WAITING_QUERIES_MAX", "0")
+    async with AsyncExitStack() as stack:
+        spec = NodeSpec(tmp_path / "slow", EngineConfig(kind="scripted", latency_ms=600_000))
+        node = await start_node(spec, stack)
+        ask = partial(shell.strand, "ask", "Take your time.", "--url", node.url)
+        late = await trio.to_thread.run_sync(partial(ask, "--timeout", "0.2"))
+        assert_refused(late, 5, "no word from", node.url)
+        with await trio.to_thread.run_sync(_begin_round, node.url):
+            busy = await trio.to_thread.run_sync(ask)
+        assert_refused(busy, 3, "wait already")
+        node.process.terminate()
+        with trio.fail_after(30):
+            assert await node.process.wait() == 0
+    assert [record for record in log_records(node.log) if record["level"] == "error"] == []
+
+
+@pytest.mark.parametrize("ending", ["sigterm", "sigint", "stdin"])
+async def test_a_node_ends_in_order(tmp_path: Path, ending: str) -> None:
+    async with AsyncExitStack() as stack:
+        node = await start_node(NodeSpec(tmp_path / "node", SCRIPTED), stack)
+        match ending:
+            case "sigterm":
+                node.process.send_signal(15)
+            case "sigint":
+                node.process.send_signal(2)
+            case _:
+                assert node.process.stdin is not None
+                await node.process.stdin.aclose()
+        with trio.fail_after(30):
+            assert await node.process.wait() == 0
+    text = node.log.read_text()
+    assert "Traceback" not in text
+    assert [record["event"] for record in log_records(node.log)] == ["node started"]
+
+
+def _begin_round(url: str) -> object:
+    """A question that is being worked on: the response has begun, and lasts until it is closed."""
+    body = json.dumps({"query": "Wait."}).encode()
+    response = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/api/ask", body)
+    assert json.loads(response.readline())["event"] == "asked"
+    return response
+
+
+@contextmanager
+def _other_server() -> Iterator[str]:
+    """A web server of somebody else's."""
+
+    class Hello(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Hello</html>")
+
+        def log_message(self, *_: object) -> None:
+            """stderr is the tests'."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

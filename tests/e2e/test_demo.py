@@ -1,0 +1,141 @@
+"""`strand demo`: from the first command to a certificate that a stranger can check, and what its processes leave."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from consensus.certificate import Verified, verify_certificate
+from tests.e2e.conftest import Demo
+from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused
+
+REPORT_KEYS = {
+    "query_id", "query", "requester", "network", "outcome", "reason", "stop", "winner", "ranking", "ballots",
+    "comparisons", "abstentions", "decisive_share", "cosignatures", "members", "full", "unopened", "removed",
+    "certificate", "timings_ms", "nodes", "engine",
+}  # fmt: skip
+TIMINGS = {"answering", "opening", "judging", "cosigning", "to_answer", "total"}
+
+
+def test_the_demo_decides_and_reports_it_as_json(demo: Demo) -> None:
+    assert demo.ran.code == 0, demo.ran.stderr
+    report = demo.ran.json
+    assert set(report) == REPORT_KEYS
+    assert report["outcome"] == "decided"
+    assert report["nodes"] == report["members"] == report["ballots"] == report["cosignatures"] == 5
+    assert report["full"] is True
+    assert report["comparisons"] == 15
+    assert report["abstentions"] == 0
+    assert report["engine"] == "scripted: scripted"
+    assert report["unopened"] == report["removed"] == []
+    assert set(report["timings_ms"]) == TIMINGS
+    assert all(ms >= 0 for ms in report["timings_ms"].values())
+    assert set(report["winner"]) == {"answer_id", "author", "text"}
+    assert len(report["ranking"]) == 5
+    for row in report["ranking"]:
+        assert set(row) == {"answer_id", "author", "strength", "p_best", "cluster_size", "finish"}
+    assert report["winner"]["answer_id"] == report["ranking"][0]["answer_id"]
+    assert report["winner"]["text"].startswith("```rust\n")
+
+
+def test_the_answers_of_the_demo_differ(demo: Demo) -> None:
+    """Five equal answers would be unanimous: nothing would be judged."""
+    assert {row["cluster_size"] for row in demo.ran.json["ranking"]} == {1}
+
+
+def test_its_certificate_verifies_offline(shell: Shell, demo: Demo) -> None:
+    assert Path(demo.ran.json["certificate"]) == demo.certificate
+    ran = shell.strand("verify", demo.certificate)
+    assert (ran.code, ran.stdout) == (0, "valid: decided, full, co-signed by 5 of 5 members\n")
+    told = shell.strand("verify", demo.certificate, "--json").json
+    assert told["valid"] is True
+    assert told["trusted_cosigners"] is None
+    shared = set(told) & REPORT_KEYS
+    assert shared == REPORT_KEYS - {"certificate", "timings_ms", "nodes", "engine"}
+    assert {key: told[key] for key in shared} == {key: demo.ran.json[key] for key in shared}
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_flipped_bit_breaks_a_named_rule(shell: Shell, demo: Demo, tmp_path: Path, tenth: int) -> None:
+    raw = bytearray(demo.certificate.read_bytes())
+    raw[len(raw) * tenth // 10 + len(raw) // 20] ^= 1
+    forged = tmp_path / "forged.strand"
+    forged.write_bytes(raw)
+    ran = shell.strand("verify", "--json", forged)
+    assert ran.code == 1
+    assert ran.json["valid"] is False
+    assert ran.json["rule"]
+    assert_refusal_line(ran.stderr, "does not hold", f"rule {ran.json['rule']}")
+
+
+def test_trust_counts_only_the_readers_keys(shell: Shell, demo: Demo, tmp_path: Path) -> None:
+    verified = verify_certificate(demo.certificate.read_bytes())
+    assert isinstance(verified, Verified)
+    keys = sorted(key.hex() for key in verified.cosigners)
+    listed = tmp_path / "keys"
+    listed.write_text("\n".join(keys[:4]) + "\n")
+    assert shell.strand("verify", demo.certificate, "--trust", ",".join(keys[:3])).code == 0
+    told = shell.strand("verify", demo.certificate, "--trust", listed, "--json")
+    assert (told.code, told.json["trusted_cosigners"]) == (0, 4)
+    stranger = shell.strand("verify", demo.certificate, "--trust", "ab" * 32)
+    assert stranger.code == 3
+    assert_refusal_line(stranger.stderr, "R9")
+
+
+def test_a_certificate_is_shown_in_words_and_as_json(shell: Shell, demo: Demo) -> None:
+    report = demo.ran.json
+    told = shell.strand("show", demo.certificate)
+    assert told.code == 0
+    assert report["query"] in told.stdout
+    assert report["winner"]["text"].strip() in told.stdout
+    assert "co-signed by 5 of 5 members" in told.stdout
+    shown = shell.strand("show", demo.certificate, "--json").json
+    assert shown == {key: report[key] for key in shown}
+
+
+def test_a_demo_that_cannot_write_says_so(shell: Shell) -> None:
+    ran = shell.strand("demo", "--engine", "scripted", "--nodes", "1", "--out", "/proc/certificate")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.splitlines()[-1].startswith("strand: cannot write /proc/certificate")
+
+
+def test_a_demo_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> None:
+    assert_refused(shell.strand("demo", "--engine", closed_url), 4, closed_url, "not reachable")
+
+
+def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
+    """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed."""
+    with subprocess.Popen(
+        [STRAND, "demo", "--keep", "--engine", "scripted", "--nodes", "2", "--out", shell.home / "killed.strand"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=shell.environment(),
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("the swarm keeps running"):
+                break
+        nodes = [os.pidfd_open(pid) for pid in _children(process.pid)]
+        process.send_signal(signal.SIGKILL)
+    assert len(nodes) == 2
+    waiting = select.poll()
+    for node in nodes:
+        waiting.register(node, select.POLLIN)
+    while nodes:
+        ended = waiting.poll(PATIENCE_S * 1000)
+        assert ended, f"{len(nodes)} nodes live on"
+        for node, _ in ended:
+            waiting.unregister(node)
+            os.close(node)
+            nodes.remove(node)
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -1,0 +1,148 @@
+"""The guard of the HTTP interface, and hostile requests to a running node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from node.cli.processes import NodeSpec, start_node
+from node.http.guard import BODY_BYTES_MAX
+from node.inference import EngineConfig
+from tests.e2e.conftest import RunningSwarm
+from tests.support.processes import PATIENCE_S, Shell, assert_refused
+
+
+def ask(
+    url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, chunked: bool = False
+) -> tuple[int, bytes]:
+    """One request as it is given, with nothing that a well-meaning client would correct."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers or {}), encode_chunked=chunked)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:80"}, 200),
+        ({"Host": "[::1]:4210"}, 200),
+        ({"Host": "rebound.example"}, 403),
+        ({"Host": "127.0.0.1.example:4210"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "https://page.example"}, 403),
+        ({"Origin": "http://127.0.0.1"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_without_a_token_only_local_programs_are_served(
+    swarm: RunningSwarm, headers: dict[str, str], status: int
+) -> None:
+    got, body = ask(swarm.url, "GET", "/api/status", headers=headers)
+    assert got == status
+    assert ("key" if status == 200 else "error") in json.loads(body)
+
+
+async def test_with_a_token_every_request_needs_it(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRAND_API_TOKEN", "a secret of the test")
+    async with AsyncExitStack() as stack:
+        node = await start_node(NodeSpec(tmp_path / "node", EngineConfig(kind="scripted")), stack)
+        get = partial(ask, node.url, "GET", "/api/status")
+        for given, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer another"}, 401),
+            ({"Authorization": "Bearer "}, 401),
+            ({"Authorization": "Bearer a secret of the test"}, 200),
+            ({"Authorization": "Bearer a secret of the test", "Host": "node.example"}, 200),
+        ):
+            got, _ = await trio.to_thread.run_sync(partial(get, headers=given))
+            assert got == status, given
+        ran = await trio.to_thread.run_sync(partial(shell.strand, "status", "--url", node.url))
+        assert_refused(ran, 1, "a token is needed")
+        config = tmp_path / "client.toml"
+        config.write_text('[api]\ntoken = "a secret of the test"\n')
+        status_of = partial(shell.strand, "status", "--json", "--config", config, "--url", node.url)
+        assert (await trio.to_thread.run_sync(status_of)).json["key"] == node.key
+    assert "a secret of the test" not in node.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"query": 7}',
+        b'{"query": "x", "surprise": 1}',
+        b'{"query": "x", "task": "poem"}',
+        b'{"query": "x", "max_tokens": 0}',
+        b'{"query": "x", "max_tokens": -5}',
+        b'{"query": "x", "max_tokens": 1e400}',
+        b'{"query": "x", "pairs_per_judge": -1}',
+        b'{"query": "x", "answer_ms": -1}',
+        b'{"query": "x", "judge_ms": 0}',
+        b'{"query": "x", "patience_ms": -1}',
+        b'{"query": "\\ud800"}',
+        b'{"query": "\xff"}',
+        b'{"query": "  "}',
+        b"[" * 10_000,
+    ],
+)
+def test_what_is_no_question_is_refused_and_harms_nobody(swarm: RunningSwarm, body: bytes) -> None:
+    status, answer = ask(swarm.url, "POST", "/api/ask", body)
+    assert status == 400
+    assert json.loads(answer)["error"]
+    assert ask(swarm.url, "GET", "/health/live")[0] == 200
+
+
+def test_figures_over_the_networks_limits_are_cut_to_them(swarm: RunningSwarm) -> None:
+    huge = dict.fromkeys(("max_tokens", "pairs_per_judge", "answer_ms", "judge_ms", "patience_ms"), 10**18)
+    status, answer = ask(swarm.url, "POST", "/api/ask", json.dumps({"query": "Sum.", **huge}))
+    events = [json.loads(line) for line in answer.splitlines()]
+    assert status == 200
+    assert [events[0]["event"], events[-1]["event"]] == ["asked", "ended"]
+    assert [event["outcome"] for event in events if event["event"] == "decided"] == ["decided"]
+
+
+def test_a_body_over_the_limit_is_refused_by_its_header(swarm: RunningSwarm) -> None:
+    status, _ = ask(swarm.url, "POST", "/api/ask", headers={"Content-Length": str(BODY_BYTES_MAX + 1)})
+    assert status == 413
+
+
+def test_a_body_over_the_limit_is_refused_while_it_comes(swarm: RunningSwarm) -> None:
+    chunks = [b"x" * 1024] * (BODY_BYTES_MAX // 1024 + 1)
+    status, _ = ask(swarm.url, "POST", "/api/ask", iter(chunks), {"Transfer-Encoding": "chunked"}, chunked=True)
+    assert status == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/api/ask", 405),
+        ("DELETE", "/api/status", 405),
+        ("GET", "/api/wait?offers=many", 400),
+        ("GET", "/api/certificates/zz", 400),
+        ("GET", f"/api/certificates/{'0' * 64}", 404),
+        ("GET", "/api/certificates/00", 404),
+        ("GET", "/api/certificates/..%2f..%2fnode.key", 404),
+        ("GET", "/health/live", 200),
+        ("GET", "/health/ready", 200),
+    ],
+)
+def test_paths(swarm: RunningSwarm, method: str, path: str, status: int) -> None:
+    assert ask(swarm.url, method, path)[0] == status

@@ -1,0 +1,62 @@
+"""Rounds between real processes in which one of them is killed."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from consensus.certificate import Verified, verify_certificate
+from consensus.record import bodies
+from node.cli.processes import Child, NodeSpec, start_node
+from node.inference import EngineConfig
+from protocol.messages import Ballot
+from tests.support.processes import Ran, Shell, logged, wait_offers
+
+SCRIPTED = EngineConfig(kind="scripted")
+
+
+async def test_a_round_decides_without_a_judge_who_is_killed(shell: Shell, tmp_path: Path) -> None:
+    # The victim judges six prompts, a second each; the others are done at once, and then patience (1 s) runs.
+    slow = EngineConfig(kind="scripted", latency_ms=1_000)
+    async with AsyncExitStack() as stack:
+        asked, *_, victim = await _swarm(stack, tmp_path, SCRIPTED, SCRIPTED, SCRIPTED, slow)
+        await wait_offers(asked.url, 4)
+        certificate = tmp_path / "round.strand"
+        question = partial(shell.strand, "ask", "Sum a slice.", "--strict", "--json", "--url", asked.url)
+        ran: list[Ran] = []
+
+        async def ask() -> None:
+            ran.append(await trio.to_thread.run_sync(partial(question, "--out", certificate)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await logged(victim.log, lambda record: record.get("event_kind") == "judging_started")
+            victim.process.kill()
+    assert ran[0].code == 0, ran[0]
+    report = ran[0].json
+    assert (report["outcome"], report["ballots"], report["cosignatures"], report["full"]) == ("decided", 3, 3, True)
+    verified = verify_certificate(certificate.read_bytes())
+    assert isinstance(verified, Verified)
+    killed = bytes.fromhex(victim.key)
+    # Whether its answer came within the others' patience is up to the machine; a judge it was either way.
+    assert killed in verified.record.assignment
+    assert killed not in {ballot.author for ballot in bodies(verified.record.ballots, Ballot)}
+    assert killed not in verified.cosigners
+
+
+async def _swarm(stack: AsyncExitStack, folder: Path, *engines: EngineConfig) -> list[Child]:
+    """A node for each engine, all of them joining through the first."""
+    first = await start_node(NodeSpec(folder / "0", engines[0], seed=0), stack)
+    nodes = {0: first}
+
+    async def start(number: int) -> None:
+        spec = NodeSpec(folder / str(number), engines[number], first.addresses[:1], seed=number)
+        nodes[number] = await start_node(spec, stack)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(1, len(engines)):
+            nursery.start_soon(start, number)
+    return [nodes[number] for number in sorted(nodes)]

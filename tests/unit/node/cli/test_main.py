@@ -1,0 +1,212 @@
+"""Parsing, exit codes and refusals, in this process: whatever needs no node."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from node.cli.main import run
+from node.keys import KEY_NAME
+from protocol.limits import CERTIFICATE_BYTES_MAX
+from tests.support.hand import Hand
+from tests.support.processes import assert_refusal_line
+
+COMMANDS = ["demo", "init", "run", "ask", "status", "peers", "show", "verify", "config", "config show"]
+DEAD = "http://127.0.0.1:9"
+"""The discard port, on which no test machine listens."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of the test's own, no variable that configures strand, and afterwards logs as they were."""
+    for name in os.environ:
+        if name.startswith(("STRAND_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield tmp_path
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_given_on_stdout(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run([*command.split(), "--help"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert f"Usage: strand {command}".rstrip() in captured.out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("0.")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ["libp2p", "numpy", "xllamacpp", "httpx2", "hypercorn", "starlette", "trio", "nacl", "structlog"]
+    program = (
+        f"import sys; from node.cli.main import run; run(['--help']); print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["frobnicate"], 2, ["frobnicate"]),
+        (["ask", "--nonsense"], 2, ["--nonsense"]),
+        (["ask", "x", "--nonsense"], 2, ["--nonsense"]),
+        (["ask"], 2, ["--query requires an argument"]),
+        (["ask", ""], 2, ["empty"]),
+        (["ask", "\udcff"], 2, ["not UTF-8"]),
+        (["ask", "x", "--task", "poem"], 2, ["poem"]),
+        (["ask", "x", "--max-tokens", "0"], 2, ["--max-tokens"]),
+        (["ask", "x", "--timeout", "nan"], 2, ["--timeout"]),
+        (["ask", "x", "--url", "nowhere"], 2, ["http://HOST:PORT", "nowhere"]),
+        (["ask", "x", "--url", "http://[::"], 2, ["not a URL"]),
+        (["ask", "x", "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["status", "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["peers", "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["show", "0" * 64, "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["show", "absent"], 2, ["absent", "No such file"]),
+        (["verify", "absent"], 2, ["absent", "No such file"]),
+        (["verify", "."], 2, ["Is a directory"]),
+        (["demo", "--nodes", "0"], 2, ["--nodes"]),
+        (["demo", "--nodes", "many"], 2, ["--nodes"]),
+        (["demo", "--engine", "steam"], 2, ["steam"]),
+        (["demo", " "], 2, ["empty"]),
+        (["run", "--engine", "steam"], 2, ["steam"]),
+        (["run", "--bind", "0.0.0.0:0"], 2, ["0.0.0.0:0", "token"]),
+        (["run", "--bind", "127.0.0.1"], 2, ["HOST:PORT"]),
+        (["run", "--network", "atlantis"], 2, ["atlantis", "devnet"]),
+        (["config", "show", "--config", "absent.toml"], 2, ["absent.toml"]),
+    ],
+)
+def test_bad_input_is_one_line_and_a_documented_code(
+    capsys: pytest.CaptureFixture[str], home: Path, arguments: list[str], code: int, words: list[str]
+) -> None:
+    here = ["--data-dir", str(home / "node")] if arguments[0] == "run" else []
+    assert run([*arguments, *here]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert_refusal_line(captured.err, *words)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"), [(b"", "empty"), (b"\xff", "not UTF-8"), (b"x" * 70_000, "more than"), (b"fn main", DEAD)]
+)
+def test_a_question_from_stdin(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raw: bytes, words: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    assert run(["ask", "-", "--url", DEAD]) == (4 if words == DEAD else 2)
+    assert_refusal_line(capsys.readouterr().err, words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["malformed", "rule P1"]),
+        (b"\x00" * 100, ["malformed", "rule P1"]),
+        (b"-----BEGIN CERTIFICATE-----", ["rule P1"]),
+        (b"x" * (CERTIFICATE_BYTES_MAX + 1), ["larger than any certificate"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_what_is_no_certificate_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str, content: bytes, words: list[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert run([command, str(path)]) == 1
+    assert_refusal_line(capsys.readouterr().err, *words)
+
+
+@pytest.mark.parametrize("trust", ["", "xyz", "ab", "ab" * 33, f"{'ab' * 32},cd", "/dev/null"])
+def test_keys_to_trust_are_checked_before_the_certificate(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, trust: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    assert run(["verify", str(path), "--trust", trust]) == 2
+    assert_refusal_line(capsys.readouterr().err, "--trust")
+
+
+def test_an_unknown_key_of_the_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text("[round]\npatience = 3\n")
+    assert run(["run", "--config", str(file)]) == 2
+    assert_refusal_line(capsys.readouterr().err, "round.patience", str(file), "round.patience_ms")
+
+
+def test_every_setting_is_shown_with_its_origin(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text("[round]\npatience_ms = 3\n")
+    monkeypatch.setenv("STRAND_API_TOKEN", "secret of the test")
+    command = ["config", "show", "--config", str(file), "--data-dir", str(tmp_path / "node")]
+    assert run([*command, "--origin", "--json"]) == 0
+    text = capsys.readouterr().out
+    told = json.loads(text)
+    assert told["round.patience_ms"] == {"value": 3, "origin": str(file)}
+    assert told["node.data_dir"] == {"value": str(tmp_path / "node"), "origin": "flag"}
+    assert told["api.token"] == {"value": "(set)", "origin": "environment STRAND_API_TOKEN"}
+    assert told["node.network"] == {"value": "devnet", "origin": "default"}
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {key: row["value"] for key, row in told.items()}
+    assert run(command) == 0
+    words = capsys.readouterr().out
+    assert "round.patience_ms" in words
+    assert "secret of the test" not in text + words
+
+
+def test_init_makes_a_node_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["init", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["new_key"] is True
+    assert Path(first["data_dir"]).is_relative_to(tmp_path)
+    config = Path(first["config"])
+    config.write_text(config.read_text() + "# mine\n")
+    assert run(["init", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**first, "new_key": False}
+    assert config.read_text().endswith("# mine\n")
+    assert run(["init"]) == 0
+    assert f"found the key {first['key']}" in capsys.readouterr().out
+
+
+def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    assert run(["init", "--data-dir", str(folder), "--no-write-config"]) == 0
+    assert not (tmp_path / ".config").exists()
+    (folder / KEY_NAME).chmod(0o644)
+    capsys.readouterr()
+    assert run(["run", "--engine", "scripted", "--data-dir", str(folder)]) == 1
+    assert_refusal_line(capsys.readouterr().err, KEY_NAME, "644", "chmod 600")
+
+
+def test_a_bug_is_one_line_and_with_debug_a_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("a bug of the test")
+
+    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    path = tmp_path / "file"
+    path.write_bytes(Hand().query.envelope)
+    assert run(["show", str(path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("strand: internal error: ZeroDivisionError")
+    assert captured.err.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        run(["show", str(path), "--debug"])

@@ -1,0 +1,91 @@
+"""The parts of the commands that are plain functions."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from node.cli.certificates import print_report
+from node.cli.errors import CliError, Exit, user_error
+from node.cli.follow import save_certificate
+from node.cli.options import outside
+from node.config import ConfigError
+from node.inference import EngineError
+
+HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
+
+
+def test_text_from_elsewhere_is_shown_as_text() -> None:
+    out = io.StringIO()
+    Console(file=out, width=200, force_terminal=True).print(outside(HOSTILE), soft_wrap=True)
+    shown = out.getvalue()
+    assert "[/red] [bold]x[/bold]" in shown
+    assert not set(shown) & {"\x1b", "\x07", "\u202e", "\r"}
+    assert "line\n" in shown
+
+
+def test_a_report_keeps_long_lines_of_code_whole() -> None:
+    out = io.StringIO()
+    code = "```rust\n" + "x" * 300 + HOSTILE + "\n```"
+    print_report(_report(code), Console(file=out, width=80))
+    shown = out.getvalue()
+    assert "x" * 300 in shown
+    assert "\x1b" not in shown
+    assert "partial certificate, co-signed by 1 of 2 members" in " ".join(shown.split())
+    assert f"unopened: {'cd' * 6}" in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (CliError("no", Exit.TIMEOUT), ("no", Exit.TIMEOUT)),
+        (ConfigError("bad key"), ("bad key", Exit.USAGE)),
+        (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
+        (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
+        (ZeroDivisionError(), None),
+    ],
+)
+def test_errors_that_are_meant_for_the_user(error: BaseException, expected: tuple[str, Exit] | None) -> None:
+    """A bug beside a mistake of the user's is still a bug."""
+    assert user_error(error) == expected
+
+
+def test_a_certificate_appears_whole_in_folders_of_our_own(tmp_path: Path) -> None:
+    """`strand ask` may come before `strand init`: the folder it makes must be one that a key may stand in."""
+    path = tmp_path / "share" / "strand" / "certificates" / "one.strand"
+    save_certificate(b"first", path)
+    save_certificate(b"second", path)
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+    assert [folder.stat().st_mode & 0o777 for folder in path.parents[:3]] == [0o700] * 3
+
+
+def test_a_certificate_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CliError, match="cannot write"):
+        save_certificate(b"", tmp_path / "file" / "one.strand")
+    with pytest.raises(CliError, match="cannot write"):
+        save_certificate(b"", tmp_path / "folder")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+
+
+def _report(text: str) -> dict[str, Any]:
+    row = {"author": "ab" * 32, "strength": 0.5, "p_best": 0.75, "cluster_size": 1, "finish": "stop"}
+    return {
+        "winner": {"text": text},
+        "ranking": [row],
+        "full": False,
+        "reason": "none",
+        "outcome": "decided",
+        "stop": "spent",
+        "ballots": 2,
+        "comparisons": 2,
+        "abstentions": 0,
+        "cosignatures": 1,
+        "members": 2,
+        "unopened": ["cd" * 32],
+        "removed": [],
+    }
