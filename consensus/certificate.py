@@ -10,7 +10,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, CloseCommits, Cosign
+from protocol.messages import Certificate, CloseSlate, CloseTally, CloseWave, Cosign
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Objection
@@ -39,12 +39,7 @@ class Verified:
 
 def build_certificate(record: Record, cosigns: Iterable[VerifiedMessage]) -> Certificate:
     """Everything that `verify_certificate` needs; what rides along in a closing is not written twice."""
-    riding = {
-        envelope
-        for closing in record.closings
-        if not isinstance(closing.body, CloseCommits)
-        for envelope in closing.body.ride_along  # type: ignore[union-attr]
-    }
+    riding = _riding(record)
 
     def apart(messages: Iterable[VerifiedMessage]) -> tuple[bytes, ...]:
         ordered = sorted(messages, key=lambda message: message.id)
@@ -93,6 +88,17 @@ def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) ->
     return Verified(record, rank(record), content, cosigners, _is_full(record, cosigners, trusted))
 
 
+def _riding(record: Record) -> frozenset[bytes]:
+    """The contributions that ride along in the closings."""
+    carriers = [closing.body for closing in record.closings]
+    return frozenset(
+        envelope
+        for closing in carriers
+        if isinstance(closing, CloseSlate | CloseWave | CloseTally)
+        for envelope in closing.ride_along
+    )
+
+
 def _open_all(network: Digest, envelopes: Iterable[bytes]) -> list[VerifiedMessage] | Fault:
     opened = []
     for envelope in envelopes:
@@ -132,6 +138,8 @@ def _replay(params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Dige
     if record.phase is not Phase.COSIGNING:
         return Fault(FaultReason.UNFINISHED, "C1", f"ends while {record.phase}")
     counted = {message.id for message in (*record.answers, *record.ballots, *record.evidence)}
+    if any(message.envelope in _riding(record) for message in pool.values()):
+        return Fault(FaultReason.SURPLUS, "C3", "what rides along in a closing stands beside it once more")
     if surplus := pool.keys() - counted:
         return Fault(FaultReason.SURPLUS, "C3", f"{len(surplus)} contributions that no closing names")
     return record

@@ -16,7 +16,7 @@ from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
 from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import CLOSINGS, Digest, Key, Outcome, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Outcome, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,12 @@ def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | 
             return slot
         if slot.author == record.query.author and slot.kind in CLOSINGS:
             return Fault(FaultReason.EQUIVOCATION, "R2", "a closing that lists its own author's equivocation")
-        if slot.query != record.id or slot.author not in record.seats or slot.author in removed:
+        if (
+            slot.query != record.id
+            or slot.author not in record.seats
+            or slot.author in removed
+            or (slot.kind not in CONTRIBUTIONS)
+        ):
             return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not about a member of this round, or listed already")
         removed.add(slot.author)
     return replace(record, removed=frozenset(removed), evidence=(*record.evidence, *evidence))

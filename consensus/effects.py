@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from consensus.evidence import Slot
 from consensus.record import Phase
@@ -134,9 +135,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The round is over here; the driver logs its one canonical event."""
+    """The round is over for one of our roles; the driver logs its one canonical event."""
 
     query: Digest
+    role: Literal["member", "requester"]
     ending: Ending
     outcome: Outcome | None = None
     fault: Fault | None = None

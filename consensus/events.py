@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from protocol.messages import AnswerContent
 from protocol.signing import VerifiedMessage
+from protocol.types import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """The requester has acknowledged one of our contributions, or it was gossiped instead."""
+
+    message_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: the state's `wake_at_ms` may have come."""
 
 
-Event = Received | Pulled | Generated | Judged | Tick
+Event = Received | Pulled | Generated | Judged | Delivered | Tick

@@ -6,9 +6,9 @@ from typing import assert_never
 
 from consensus.closings import Missing, extend
 from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
-from consensus.events import Event, Generated, Judged, Pulled, Received, Tick
+from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
 from consensus.evidence import Slot, examine, slot_of
-from consensus.record import Phase, Record, bodies, commit_to, is_void
+from consensus.record import Phase, Record, bodies, check_content, commit_to, is_void
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import (
@@ -23,7 +23,7 @@ from protocol.messages import (
     Opening,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
-from protocol.types import CLOSINGS, Digest, Key, Kind, Objection, Outcome, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Outcome, Role
 
 POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.EVIDENCE})
 """What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
@@ -52,10 +52,18 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One of our contributions, and when we first sent it (R10)."""
+    """One of our contributions, and since when the requester has it, or the mesh (R10)."""
 
     message: VerifiedMessage
-    at_ms: int
+    delivered_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """A closing that waits, and when it came: what it omits is judged by that time, not by when it is taken."""
+
+    message: VerifiedMessage
+    came_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Member:
     opening: Opening | None = None
     sent: Mapping[Slot, Sent] = field(default_factory=dict)
     pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
-    early: tuple[VerifiedMessage, ...] = ()
+    early: tuple[Early, ...] = ()
     """Closings that wait for a predecessor or for what they name."""
     missing: frozenset[Digest] = frozenset()
     """What the next closing names and we have asked for."""
@@ -120,11 +128,13 @@ def step(state: Member, event: Event, now_ms: int) -> Transition:
         case Pulled(messages, content):
             return _take_pulled(state, messages, content, now_ms)
         case Generated(content, salt):
-            return _commit(state, Opening(content=content, salt=salt), now_ms)
+            return _commit(state, Opening(content=content, salt=salt))
         case Judged(wave, preferences):
-            return _vote(state, wave, preferences, now_ms)
+            return _vote(state, wave, preferences)
         case Received(message):
             return _receive(state, message, now_ms)
+        case Delivered(message_id):
+            return _delivered(state, message_id, now_ms)
         case Tick():
             return _tick(state, now_ms)
         case _:
@@ -139,36 +149,38 @@ def _answer_query(state: Member, now_ms: int) -> Transition:
     if Role.ANSWER not in state.record.seats[state.key].roles:
         return Transition(state)
     if state.restored.opening is not None:
-        return _commit(state, state.restored.opening, now_ms)
+        return _commit(state, state.restored.opening)
     query = state.record.query
     deadline_ms = now_ms + query.answer_ms
     return Transition(state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),))
 
 
-def _commit(state: Member, opening: Opening, now_ms: int) -> Transition:
-    """R4: bind ourselves; an answer that is ready only after the closing is of no use."""
-    if state.record.phase is not Phase.ANSWERING or state.opening is not None:
-        return Transition(state)
+def _commit(state: Member, opening: Opening) -> Transition:
+    """R4: bind ourselves; what is ready only after the closing, or would not count, is of no use."""
     record = state.record
+    if record.phase is not Phase.ANSWERING or state.opening is not None:
+        return Transition(state)
+    if check_content(record, opening.content) is not None:
+        return Transition(state)
     body = Commit(
         author=state.key,
         query=record.id,
         on=record.head,
         commitment=commit_to(record, state.key, opening.content, opening.salt),
     )
-    return _contribute(replace(state, opening=opening), body, now_ms, secret=codec.encode(opening))
+    return _contribute(replace(state, opening=opening), body, secret=codec.encode(opening))
 
 
-def _open(state: Member, now_ms: int) -> Transition:
+def _open(state: Member, came_ms: int) -> Transition:
     """R4: open only on a closing that names our own commitment."""
     record, opening = state.record, state.opening
     if opening is None:
         return Transition(state)
     mine = commit_to(record, state.key, opening.content, opening.salt)
     if record.commitments.get(state.key) != mine:
-        return Transition(_unless_late(state, Kind.COMMIT, 0, now_ms))
+        return Transition(_unless_late(state, Kind.COMMIT, 0, came_ms))
     body = Answer(author=state.key, query=record.id, on=record.head, content=opening.content, salt=opening.salt)
-    return _contribute(state, body, now_ms)
+    return _contribute(state, body)
 
 
 # -- judging -------------------------------------------------------------------------------------------------------
@@ -182,7 +194,7 @@ def _judge(state: Member, now_ms: int) -> Transition:
         return Transition(state)
     before = state.restored.messages.get(Slot(record.id, state.key, Kind.BALLOT, record.wave))
     if before is not None:
-        return _repeat(state, before, now_ms)
+        return _repeat(state, before)
     texts = [answer.content.text for answer in bodies(record.answers, Answer)]
     return Transition(
         state,
@@ -198,7 +210,7 @@ def _judge(state: Member, now_ms: int) -> Transition:
     )
 
 
-def _vote(state: Member, wave: int, preferences: tuple[int, ...], now_ms: int) -> Transition:
+def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> Transition:
     """R6: a ballot lists exactly its pairs; one that abstains on more than half would be void, so it is not sent."""
     record = state.record
     pairs = record.assignment.get(state.key, ())
@@ -209,7 +221,7 @@ def _vote(state: Member, wave: int, preferences: tuple[int, ...], now_ms: int) -
         for (first, second), preference in zip(pairs, preferences, strict=True)
     )
     body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
-    return Transition(state) if is_void(body) else _contribute(state, body, now_ms)
+    return Transition(state) if is_void(body) else _contribute(state, body)
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
@@ -233,6 +245,8 @@ def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> T
         return Transition(state)
     if slot.author == state.record.query.author and slot.kind in CLOSINGS:
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))
+    if slot.kind not in CONTRIBUTIONS:
+        return Transition(state)
     if slot.author not in state.accused:
         state = replace(state, accused={**state.accused, slot.author: now_ms})
     return _advance(state, now_ms)
@@ -243,14 +257,15 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Tr
     if message.author != state.record.query.author:
         return Transition(state)
     slot = slot_of(message)
-    rivals = [closing for closing in (*state.record.closings, *state.early) if slot_of(closing) == slot]
+    waiting = [early.message for early in state.early]
+    rivals = [closing for closing in (*state.record.closings, *waiting) if slot_of(closing) == slot]
     if any(closing.id != message.id for closing in rivals):
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", message.kind.name))
     if rivals or len(state.early) >= EARLY_MAX:
         return Transition(state)
-    advanced = _advance(replace(state, early=(*state.early, message)), now_ms)
+    advanced = _advance(replace(state, early=(*state.early, Early(message, now_ms))), now_ms)
     after = advanced.state
-    if message in after.early and not after.missing and not after.over:
+    if any(early.message is message for early in after.early) and not after.missing and not after.over:
         return Transition(after, (*advanced.effects, _pull(after, ())))
     return advanced
 
@@ -275,19 +290,19 @@ def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: 
 def _advance(state: Member, now_ms: int) -> Transition:
     """Take every closing that has become the next one; pull what it names and we do not hold."""
     effects: tuple[Effect, ...] = ()
-    while closing := next((each for each in state.early if _prev(each) == state.record.head), None):
-        extended = extend(state.record, closing, state.pool)
+    while early := next((each for each in state.early if _prev(each.message) == state.record.head), None):
+        extended = extend(state.record, early.message, state.pool)
         if isinstance(extended, Missing):
             asked = frozenset(extended.ids)
             if asked <= state.missing:
                 return Transition(state, effects)
             return Transition(replace(state, missing=asked), (*effects, _pull(state, extended.ids)))
-        state = replace(state, early=tuple(each for each in state.early if each is not closing), missing=frozenset())
+        state = replace(state, early=tuple(each for each in state.early if each is not early), missing=frozenset())
         if isinstance(extended, Fault):
-            refused = _refuse(state, closing, extended, now_ms)
+            refused = _refuse(state, early.message, extended)
             return Transition(refused.state, (*effects, *refused.effects))
         state = replace(state, record=extended, pulls=0, wake_at_ms=now_ms + extended.budget_ms + REPAIR_MS)
-        entered = _enter(state, now_ms)
+        entered = _enter(state, early.came_ms, now_ms)
         state, effects = entered.state, (*effects, *entered.effects)
         if state.over:
             break
@@ -299,41 +314,41 @@ def _prev(closing: VerifiedMessage) -> Digest:
     return closing.body.prev
 
 
-def _enter(state: Member, now_ms: int) -> Transition:
+def _enter(state: Member, came_ms: int, now_ms: int) -> Transition:
     """What a closing that stands asks of us."""
-    state = _check_evidence(state, now_ms)
+    state = _check_evidence(state, came_ms)
     match state.record.phase:
         case Phase.ANSWERING:
             raise AssertionError("no closing leads back to answering")
         case Phase.OPENING:
-            return _open(state, now_ms)
+            return _open(state, came_ms)
         case Phase.JUDGING:
             if state.record.wave == 0:
-                state = _unless_named(state, state.record.answers, Kind.ANSWER, 0, now_ms)
+                state = _unless_named(state, state.record.answers, Kind.ANSWER, 0, came_ms)
             else:
-                state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave - 1, now_ms)
+                state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave - 1, came_ms)
             return _judge(state, now_ms)
         case Phase.COSIGNING:
-            state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave, now_ms)
-            return _cosign(state, now_ms)
+            state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave, came_ms)
+            return _cosign(state)
         case Phase.FAILED:
             return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
 
 
-def _refuse(state: Member, closing: VerifiedMessage, fault: Fault, now_ms: int) -> Transition:
+def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> Transition:
     """A closing that breaks a rule voids the round here; a tally that we cannot follow is objected to aloud (R10)."""
     if isinstance(closing.body, CloseTally) and fault.reason is FaultReason.WRONG_TALLY:
-        state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH), now_ms)
+        state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH))
         return _end(state, Ending.VOID, fault=fault, before=effects)
     return _end(state, Ending.VOID, fault=fault)
 
 
-def _cosign(state: Member, now_ms: int) -> Transition:
+def _cosign(state: Member) -> Transition:
     """R9, R10: we recomputed everything; sign, or say what was left out."""
     record = state.record
     tally = record.closings[-1].body
     assert isinstance(tally, CloseTally)
-    state, effects = _signed(state, _word(state, record.head, state.objection), now_ms)
+    state, effects = _signed(state, _word(state, record.head, state.objection))
     return _end(state, Ending.FINISHED, outcome=tally.outcome, before=effects)
 
 
@@ -344,28 +359,39 @@ def _word(state: Member, tally: Digest, objection: Objection) -> Cosign:
 # -- R10: what a closing leaves out --------------------------------------------------------------------------------
 
 
-def _unless_named(state: Member, named: tuple[VerifiedMessage, ...], kind: Kind, wave: int, now_ms: int) -> Member:
+def _delivered(state: Member, message_id: Digest, now_ms: int) -> Transition:
+    """Only from now on can the requester be blamed for leaving it out."""
+    sent = {
+        slot: replace(each, delivered_ms=now_ms) if each.message.id == message_id else each
+        for slot, each in state.sent.items()
+    }
+    return Transition(replace(state, sent=sent))
+
+
+def _unless_named(state: Member, named: tuple[VerifiedMessage, ...], kind: Kind, wave: int, came_ms: int) -> Member:
     ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
     if ours is None or state.key in state.record.removed or any(message.id == ours.message.id for message in named):
         return state
-    return _unless_late(state, kind, wave, now_ms)
+    return _unless_late(state, kind, wave, came_ms)
 
 
-def _unless_late(state: Member, kind: Kind, wave: int, now_ms: int) -> Member:
-    """Object if a contribution that we sent at least `grace_ms` ago was left out."""
+def _unless_late(state: Member, kind: Kind, wave: int, came_ms: int) -> Member:
+    """Object if a contribution was left out that was delivered at least `grace_ms` before the closing came."""
     ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
-    if ours is not None and now_ms - ours.at_ms >= state.record.params.grace_ms:
+    if ours is None or ours.delivered_ms is None:
+        return state
+    if came_ms - ours.delivered_ms >= state.record.params.grace_ms:
         return replace(state, objection=Objection.CENSORED)
     return state
 
 
-def _check_evidence(state: Member, now_ms: int) -> Member:
+def _check_evidence(state: Member, came_ms: int) -> Member:
     """Object if evidence that we have held for `grace_ms` is not listed; the commits closing lists none yet."""
     if state.record.phase is Phase.OPENING:
         return state
     grace_ms = state.record.params.grace_ms
     held = {
-        key for key, since_ms in state.accused.items() if now_ms - since_ms >= grace_ms and key in state.record.seats
+        key for key, since_ms in state.accused.items() if came_ms - since_ms >= grace_ms and key in state.record.seats
     }
     return state if held <= state.record.removed else replace(state, objection=Objection.CENSORED)
 
@@ -386,31 +412,31 @@ def _tick(state: Member, now_ms: int) -> Transition:
 # -- effects -------------------------------------------------------------------------------------------------------
 
 
-def _contribute(state: Member, body: Contribution, now_ms: int, secret: bytes = b"") -> Transition:
-    state, effects = _signed(state, body, now_ms, secret)
+def _contribute(state: Member, body: Contribution, secret: bytes = b"") -> Transition:
+    state, effects = _signed(state, body, secret)
     return Transition(state, effects)
 
 
-def _signed(state: Member, body: Contribution, now_ms: int, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
+def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
     """R12: journal, then send; a slot that an earlier life of ours filled is repeated, never filled anew."""
     message = seal(state.keypair, state.record.params.digest, body)
     slot = slot_of(message)
     assert slot is not None
     before = state.restored.messages.get(slot)
     if before is not None:
-        repeated = _repeat(state, before, now_ms)
+        repeated = _repeat(state, before)
         return repeated.state, repeated.effects
-    state = _remember(state, slot, message, now_ms)
+    state = _remember(state, slot, message)
     return state, (Journal(slot, message, secret), _send(state, message))
 
 
-def _repeat(state: Member, before: VerifiedMessage, now_ms: int) -> Transition:
+def _repeat(state: Member, before: VerifiedMessage) -> Transition:
     """R12: the bytes of our earlier life if they act on this chain; else silence."""
     slot = slot_of(before)
     assert slot is not None and isinstance(before.body, Contribution)
     if before.body.on != state.record.head:
         return Transition(state)
-    state = _remember(state, slot, before, now_ms)
+    state = _remember(state, slot, before)
     return Transition(state, (_send(state, before),))
 
 
@@ -418,9 +444,9 @@ def _send(state: Member, message: VerifiedMessage) -> Contribute:
     return Contribute(state.record.query.author, state.record.topic, message)
 
 
-def _remember(state: Member, slot: Slot, message: VerifiedMessage, now_ms: int) -> Member:
+def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:
     """What we sent, for R10 and for closings that name it without carrying it."""
-    sent = {**state.sent, slot: Sent(message, now_ms)}
+    sent = {**state.sent, slot: Sent(message)}
     return replace(state, sent=sent, pool={**state.pool, message.id: message})
 
 
@@ -441,4 +467,4 @@ def _end(
     fault: Fault | None = None,
     before: tuple[Effect, ...] = (),
 ) -> Transition:
-    return Transition(replace(state, over=True), (*before, Finish(state.record.id, ending, outcome, fault)))
+    return Transition(replace(state, over=True), (*before, Finish(state.record.id, "member", ending, outcome, fault)))

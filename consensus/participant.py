@@ -4,11 +4,12 @@ It keeps the validator, the offers and the rounds, routes messages to the round 
 talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from consensus import member, requester
 from consensus.effects import Contribute, Effect, FetchCertificate, Finish, Join, Publish, Pull
-from consensus.events import Event, Generated, Judged, Pulled, Received, Tick
+from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
 from consensus.evidence import accuse
 from consensus.record import Record, open_record
 from consensus.validation import LINGER_MS, Admitted, Validator, round_ms
@@ -23,6 +24,12 @@ from protocol.types import CLOSINGS, Digest, Key, Kind
 
 ROUNDS_KEPT = 64
 """rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
+
+PULL_FRAME_BYTES = 64
+"""bytes of a pull reply without what it carries."""
+
+ENVELOPE_FRAME_BYTES = 5
+"""bytes that msgpack puts before a byte string, at most."""
 
 PULL_REQUEST_BYTES_MAX = 8 * 1024
 """bytes of a pull request: 192 ids and a frame."""
@@ -55,19 +62,38 @@ class _Round:
         return min(waking, default=None)
 
 
+@dataclass(slots=True)
+class _Recovering:
+    """A round of an earlier life; its requester may not be reachable yet, so it is asked again and again."""
+
+    asked_by: Key
+    restored: member.Restored
+    deadline_ms: int
+    wake_at_ms: int = 0
+
+
 class Participant:
     """All rounds of one node. Methods take the time and return the effects to perform, in order."""
 
     def __init__(
-        self, keypair: Keypair, params: NetworkParams, *, joins_from_ms: int = 0, open_rounds_max: int = 8
+        self,
+        keypair: Keypair,
+        params: NetworkParams,
+        *,
+        joins_from_ms: int = 0,
+        open_rounds_max: int = 8,
+        trusted: Collection[Key] = (),
     ) -> None:
-        """`open_rounds_max`: rounds in which this node works at the same time, as its engine allows."""
+        """`open_rounds_max`: rounds in which this node works at the same time, as its engine allows.
+
+        `joins_from_ms`, `trusted`: see Validator.
+        """
         self.keypair = keypair
         self.params = params
-        self.validator = Validator(params, joins_from_ms=joins_from_ms)
+        self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
         self._open_rounds_max = open_rounds_max
         self._rounds: dict[Digest, _Round] = {}
-        self._recovering: dict[Digest, member.Restored] = {}
+        self._recovering: dict[Digest, _Recovering] = {}
         self._offer_sequence = 0
 
     # -- what comes from outside -----------------------------------------------------------------------------------
@@ -92,8 +118,6 @@ class Participant:
         reply = codec.decode(PullReply, raw, bytes_max=self.params.pull_bytes_max)
         if isinstance(reply, Fault):
             return reply
-        if not reply.envelopes and not reply.content:
-            return Fault(FaultReason.MISSING, "R13", "the source holds nothing of what was asked")
         if query in self._recovering:
             return self._recover(query, reply, now_ms)
         known = self._rounds.get(query)
@@ -124,14 +148,14 @@ class Participant:
             # The chain is served again on each request: it is how a member notices that it has missed a closing.
             wanted = [record.message, *record.closings]
             content = "" if record.query.content else known.content
-        spent = known.served_bytes.get(source, 0)
-        reply = PullReply(content=content, envelopes=tuple(message.envelope for message in wanted))
-        encoded = codec.encode(reply)
-        if spent + len(encoded) > self.params.pull_bytes_max:
+        room = self.params.pull_bytes_max - known.served_bytes.get(source, 0) - PULL_FRAME_BYTES - len(content.encode())
+        fitting = _fitting(wanted, room)
+        if len(fitting) < min(1, len(wanted)):
             return Fault(FaultReason.BUSY, "R13", "this member's byte budget for the round is spent")
-        known.served_bytes[source] = spent + len(encoded)
         if request.ids:
-            known.served[source].update(message.id for message in wanted)
+            known.served[source].update(message.id for message in fitting)
+        encoded = codec.encode(PullReply(content=content, envelopes=tuple(message.envelope for message in fitting)))
+        known.served_bytes[source] = known.served_bytes.get(source, 0) + len(encoded)
         return encoded
 
     # -- what comes from ourselves ---------------------------------------------------------------------------------
@@ -148,14 +172,15 @@ class Participant:
         self._rounds[record.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
         return record.id, self._route(record.id, started.effects, now_ms)
 
-    def worked(self, query: Digest, event: Generated | Judged, now_ms: int) -> list[Effect]:
-        """Our engine answered a Generate or a Judge."""
+    def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
+        """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
         return self._step(query, event, now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Time passed: wake every round that is due."""
         due = [query for query, known in self._rounds.items() if (at := known.wake_at_ms) is not None and at <= now_ms]
-        return [effect for query in due for effect in self._step(query, Tick(), now_ms)]
+        ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
+        return [*ticked, *self._pull_recovering(now_ms)]
 
     def is_over(self, query: Digest) -> bool:
         """Whether nothing more will come of this round here."""
@@ -164,31 +189,48 @@ class Participant:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """When `tick` has something to do; None while no round is open."""
-        waking = (known.wake_at_ms for known in self._rounds.values())
-        return min((at for at in waking if at is not None), default=None)
+        """When `tick` has something to do; None while no round is open or to be recovered."""
+        waking = [at for known in self._rounds.values() if (at := known.wake_at_ms) is not None]
+        waking += [each.wake_at_ms for each in self._recovering.values()]
+        return min(waking, default=None)
 
-    def offer(self, offer: Offer, now_ms: int) -> list[Effect]:
-        """Say what we can do. The sequence is the time, so that it grows over restarts without a journal."""
+    def offer(self, offer: Offer, shard: int, now_ms: int) -> list[Effect]:
+        """Say in this shard of each specialty what we can do.
+
+        The sequence is the time, so that it grows over restarts without a journal.
+        """
         self._offer_sequence = max(self._offer_sequence + 1, now_ms)
         body = replace(offer, author=self.keypair.public, sequence=self._offer_sequence, sent_at_ms=now_ms)
         message = seal(self.keypair, self.params.digest, body)
-        self.validator.offers.add(body)
-        return [Publish(tuple(topic(self.params, specialty, 0) for specialty in body.specialties), message)]
+        self.validator.offers.add(body, now_ms)
+        return [Publish(tuple(topic(self.params, specialty, shard) for specialty in body.specialties), message)]
 
-    def recover(self, query: Digest, from_requester: Key, restored: member.Restored) -> list[Effect]:
-        """Take up a round that we were in before a restart: its chain must be pulled first (R12)."""
-        self._recovering[query] = restored
-        return [Pull(query, (), (from_requester,))]
+    def recover(self, query: Digest, asked_by: Key, restored: member.Restored, deadline_ms: int) -> None:
+        """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
+        self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
+
+    def _pull_recovering(self, now_ms: int) -> list[Effect]:
+        kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}
+        self._recovering = kept
+        effects: list[Effect] = []
+        for query, each in kept.items():
+            if each.wake_at_ms <= now_ms:
+                each.wake_at_ms = now_ms + member.REPAIR_MS
+                effects.append(Pull(query, (), (each.asked_by,)))
+        return effects
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
         """Become a member if the roster names us and we have room; otherwise only follow."""
         working = sum(known.as_member is not None and not known.over for known in self._rounds.values())
-        if working >= self._open_rounds_max:
-            return []
-        return self._start_member(message, query, now_ms, member.Restored())
+        effects = (
+            [] if working >= self._open_rounds_max else self._start_member(message, query, now_ms, member.Restored())
+        )
+        if message.id not in self._rounds:
+            # Not ours: it must not count against its author's, or everybody's, open rounds.
+            self.validator.close(message.id)
+        return effects
 
     def _start_member(
         self, message: VerifiedMessage, query: Query, now_ms: int, restored: member.Restored
@@ -212,23 +254,38 @@ class Participant:
         first = open_envelope(reply.envelopes[0], self.params.digest) if reply.envelopes else None
         if not isinstance(first, VerifiedMessage) or first.id != query or not isinstance(first.body, Query):
             return Fault(FaultReason.MALFORMED, "R12", "a chain that does not begin with our query")
-        restored = self._recovering.pop(query)
+        restored = self._recovering.pop(query).restored
         self.validator.follow(first, now_ms)
         effects = self._start_member(first, first.body, now_ms, restored)
         taken = self._take_pulled(query, reply, now_ms)
-        return taken if isinstance(taken, Fault) else [*effects, *taken]
+        # A chain without any closing yet is no fault of its source.
+        return effects if isinstance(taken, Fault) else [*effects, *taken]
 
     def _take_pulled(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
+        """What is of use in a reply; a Fault if nothing is. What is good in it stands, whatever else it holds."""
+        known = self._rounds.get(query)
+        if known is None or known.as_member is None:
+            return []
+        at_member = known.as_member
+        held = {closing.id for closing in at_member.record.closings}
         messages: list[VerifiedMessage] = []
         effects: list[Effect] = []
+        fault = Fault(FaultReason.MISSING, "R13", "the source has nothing new of what was asked")
         for envelope in reply.envelopes:
             admitted = self.validator.admit_pulled(query, envelope, now_ms)
-            if isinstance(admitted, Admitted):
+            if isinstance(admitted, Fault):
+                if admitted.verdict is Verdict.REJECT:
+                    fault = admitted
+                    break
+                continue
+            if admitted.rival is not None:
+                effects += self._accuse(admitted.rival, admitted.message, now_ms)
+            if admitted.message.id in at_member.missing or (
+                admitted.message.kind in CLOSINGS and admitted.message.id not in held
+            ):
                 messages.append(admitted.message)
-                if admitted.rival is not None:
-                    effects += self._accuse(admitted.rival, admitted.message, now_ms)
-            elif admitted.verdict is Verdict.REJECT:
-                return admitted
+        if not messages and not effects and (not reply.content or at_member.content):
+            return fault
         return [*effects, *self._step(query, Pulled(tuple(messages), reply.content), now_ms)]
 
     def _notice(self, notice: Notice) -> list[Effect]:
@@ -297,6 +354,17 @@ class Participant:
             if not over:
                 return
             del self._rounds[over[0]]
+
+
+def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:
+    """The first of them that fit into so many bytes."""
+    fitting = []
+    for message in messages:
+        room -= len(message.envelope) + ENVELOPE_FRAME_BYTES
+        if room < 0:
+            break
+        fitting.append(message)
+    return fitting
 
 
 def _concerns_requester(event: Event) -> bool:

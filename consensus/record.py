@@ -150,7 +150,8 @@ def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None
         case Ballot() as ballot, Phase.JUDGING:
             return _check_ballot(record, ballot)
         case Cosign() as cosign, Phase.COSIGNING:
-            return None if cosign.on == record.head else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
+            follows = cosign.query == record.id and cosign.on == record.head
+            return None if follows else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
         case _:
             return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
 
@@ -170,9 +171,14 @@ def _check_answer(record: Record, answer: Answer) -> Fault | None:
         return Fault(FaultReason.NOT_COMMITTED, "R4")
     if commit_to(record, answer.author, answer.content, answer.salt) != record.commitments[answer.author]:
         return Fault(FaultReason.WRONG_OPENING, "R4")
-    if len(answer.content.text.encode()) > record.params.answer_bytes_max:
+    return check_content(record, answer.content)
+
+
+def check_content(record: Record, content: AnswerContent) -> Fault | None:
+    """Why this would be no answer, whoever gave it; a member asks before it commits to one."""
+    if len(content.text.encode()) > record.params.answer_bytes_max:
         return Fault(FaultReason.OVER_LIMIT, "P6", "answer text")
-    if not form_of(record.query.task, answer.content.text):
+    if not form_of(record.query.task, content.text):
         return Fault(FaultReason.EMPTY_ANSWER, "R7")
     return None
 

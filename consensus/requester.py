@@ -10,7 +10,7 @@ from typing import assert_never
 from consensus.certificate import build_certificate
 from consensus.closings import Missing, extend
 from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Progress, Publish
-from consensus.events import Event, Generated, Judged, Pulled, Received, Tick
+from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
@@ -31,7 +31,7 @@ from protocol.messages import (
     Notice,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
-from protocol.types import CLOSINGS, Digest, Key, Kind, Objection, Outcome, StopReason
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Outcome, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
             return _receive(state, message, now_ms)
         case Tick():
             return _close(state, now_ms) if now_ms >= state.wake_at_ms else Transition(state)
-        case Generated() | Judged() | Pulled():
+        case Generated() | Judged() | Delivered() | Pulled():
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
             assert_never(event)
@@ -108,12 +108,14 @@ def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transit
 def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
     """R3: what we can still leave out, we leave out; the next closing lists the evidence."""
     slot = examine(message, state.record.params.digest)
-    if isinstance(slot, Fault) or slot.query != state.record.id or slot.author not in state.record.seats:
+    if isinstance(slot, Fault) or slot.query != state.record.id:
         return Transition(state)
     if slot.author == state.keypair.public and slot.kind in CLOSINGS:
         # Another process signs with our key: members have voided the round, so the user must not be told an answer.
         fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
-        return Transition(replace(state, over=True), (Finish(state.record.id, Ending.VOID, fault=fault),))
+        return Transition(replace(state, over=True), (Finish(state.record.id, "requester", Ending.VOID, fault=fault),))
+    if slot.author not in state.record.seats or slot.kind not in CONTRIBUTIONS:
+        return Transition(state)
     if slot.author in state.record.removed or slot.author in state.accusations:
         return Transition(state)
     state = replace(
@@ -237,7 +239,7 @@ def _close_tally(state: Requester, now_ms: int) -> Transition:
     }
     decide = Decide(state.record.id, ranking, texts.get(Digest(ranking.winner), ""))
     if ranking.outcome is Outcome.FAILED:
-        finish = Finish(state.record.id, Ending.FINISHED, Outcome.FAILED)
+        finish = Finish(state.record.id, "requester", Ending.FINISHED, Outcome.FAILED)
         return Transition(replace(closed.state, over=True), (decide, *closed.effects, finish))
     return Transition(closed.state, (decide, *closed.effects))
 
@@ -271,7 +273,7 @@ def _certify(state: Requester) -> Transition:
         Certify(state.record.id, tally.outcome, winner, certificate),
         Journal(slot, notice),
         Publish((state.record.topic,), notice),
-        Finish(state.record.id, Ending.FINISHED, tally.outcome),
+        Finish(state.record.id, "requester", Ending.FINISHED, tally.outcome),
     )
     return Transition(replace(state, over=True), effects)
 

@@ -1,6 +1,6 @@
 """Who is there and who is asked: offers in force, and the roster that a requester draws from them (R6, DESIGN 6)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from protocol.messages import Offer, Seat
@@ -9,6 +9,9 @@ from protocol.types import ONE, Key, Role
 
 OFFERS_MAX = 1024
 """offers kept, one for each node: twenty sub-meshes' worth; beyond it the oldest goes."""
+
+RENEWAL_MS = 100
+"""ms between two offers of one author: greetings of new peers come in bundles of 300 ms; faster ones are a flood."""
 
 FRESH_MIXTURE = (4 * ONE, 3 * ONE // 10, ONE)
 """Dirichlet prior of a judge without history: honest, inverse, position coin (DESIGN 5), 2^-16."""
@@ -29,17 +32,25 @@ class Trust:
 class OfferBook:
     """The newest offer of each node, while it is valid."""
 
-    def __init__(self, params: NetworkParams) -> None:
+    def __init__(self, params: NetworkParams, trusted: Collection[Key] = ()) -> None:
         self._params = params
+        self._trusted = frozenset(trusted)
         self._offers: dict[Key, Offer] = {}
+        self._came_ms: dict[Key, int] = {}
 
-    def add(self, offer: Offer) -> bool:
-        """Keep an offer if it is newer than what we know of its author; says whether the author was unknown."""
-        known = self._offers.pop(offer.author, None)
-        self._offers[offer.author] = offer if known is None or offer.sequence > known.sequence else known
+    def add(self, offer: Offer, now_ms: int) -> None:
+        """Keep an offer that is not stale. When the book is full the oldest of an author without trust goes."""
+        self._offers.pop(offer.author, None)
+        self._offers[offer.author] = offer
+        self._came_ms[offer.author] = now_ms
         if len(self._offers) > OFFERS_MAX:
-            del self._offers[next(iter(self._offers))]
-        return known is None
+            oldest = next((key for key in self._offers if key not in self._trusted), offer.author)
+            del self._offers[oldest], self._came_ms[oldest]
+
+    def may_renew(self, author: Key, now_ms: int) -> bool:
+        """Whether the author's last offer came long enough ago for another one."""
+        came_ms = self._came_ms.get(author)
+        return came_ms is None or now_ms - came_ms >= RENEWAL_MS
 
     def is_stale(self, offer: Offer) -> bool:
         """Whether we hold this or a newer offer of its author."""
@@ -50,6 +61,7 @@ class OfferBook:
         """Offers in force, by author."""
         oldest_ms = now_ms - self._params.offer_valid_ms
         self._offers = {key: offer for key, offer in self._offers.items() if offer.sent_at_ms >= oldest_ms}
+        self._came_ms = {key: self._came_ms[key] for key in self._offers}
         return sorted(self._offers.values(), key=lambda offer: offer.author)
 
 

@@ -151,15 +151,20 @@ def _stop(record: Record, ranked: tuple[Ranked, ...], *, unanimous: bool) -> Sto
     if record.ballots and ranked[0].p_best >= record.query.threshold:
         return StopReason.CERTAIN
     last_wave = record.wave + 1 == len(record.query.waves)
+    return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET
+
+
+def _all_in(record: Record) -> bool:
+    """Whether every judge's ballot of the present wave is counted, but for those who were removed."""
     judged = {ballot.author for ballot in bodies(record.ballots, Ballot) if ballot.wave == record.wave}
-    if last_wave and judged | record.removed >= record.assignment.keys():
-        return StopReason.SPENT
-    return StopReason.BUDGET
+    return judged | record.removed >= record.assignment.keys()
 
 
 def check_tally(record: Record, claimed: CloseTally) -> Fault | None:
     """Whether a tally says what `rank` finds in the record that it closes (WRONG_TALLY)."""
     ranking = rank(record)
+    if ranking.stop is StopReason.BUDGET and _all_in(record):
+        return Fault(FaultReason.WRONG_TALLY, "R8", "the plan has another wave and no ballot of this one is missing")
     found = (ranking.outcome, ranking.reason, ranking.stop, ranking.winner, ranking.p_best, ranking.digest)
     said = (claimed.outcome, claimed.reason, claimed.stop, claimed.winner, claimed.p_best, claimed.ranking_digest)
     if found == said:

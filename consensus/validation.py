@@ -4,6 +4,7 @@ Each check cites its verdict. A message is marked seen last, when nothing speaks
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consensus.evidence import Slot, examine, slot_of
@@ -51,13 +52,16 @@ class _Round:
 class Validator:
     """The seen state of one node. Deterministic: the same calls with the same times give the same verdicts."""
 
-    def __init__(self, params: NetworkParams, *, joins_from_ms: int = 0) -> None:
-        """`joins_from_ms`: a node without its journal refuses queries that are dated earlier (R12)."""
+    def __init__(self, params: NetworkParams, *, joins_from_ms: int = 0, trusted: Collection[Key] = ()) -> None:
+        """`joins_from_ms`: a node without its journal refuses queries that are dated earlier (R12).
+
+        `trusted`: keys whose offers are never given up for those of others.
+        """
         self._params = params
         self._joins_from_ms = joins_from_ms
         self._rounds: dict[Digest, _Round] = {}
         self._guard: OrderedDict[Digest, int] = OrderedDict()
-        self.offers = OfferBook(params)
+        self.offers = OfferBook(params, trusted)
 
     def guard(self, query: Digest, expires_ms: int) -> None:
         """Remember a query that an earlier life of this node has seen."""
@@ -98,15 +102,22 @@ class Validator:
     def _admit(self, message: VerifiedMessage, now_ms: int, on_topic: str | None) -> Admitted | Fault:
         match message.body:
             case Offer() as offer:
-                return self._admit_offer(message, offer, now_ms)
+                return self._admit_offer(message, offer, now_ms, on_topic)
             case Query() as query:
                 return self._admit_query(message, query, now_ms, on_topic)
             case Evidence():
-                return self._admit_evidence(message)
+                return self._admit_evidence(message, on_topic)
             case other:
                 return self._admit_in_round(message, other.query, now_ms, on_topic)
 
-    def _admit_offer(self, message: VerifiedMessage, offer: Offer, now_ms: int) -> Admitted | Fault:
+    def _admit_offer(
+        self, message: VerifiedMessage, offer: Offer, now_ms: int, on_topic: str | None
+    ) -> Admitted | Fault:
+        # V4 [REJECT] One of its specialties is the topic's, whatever the shard (R14).
+        if on_topic is not None and not any(
+            on_topic.rpartition("/")[0] == topic(self._params, name, 0).rpartition("/")[0] for name in offer.specialties
+        ):
+            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
         # V2 [IGNORE] The offer is in force by our clock, give or take the allowed skew.
         skew_ms = self._params.clock_skew_ms
         if not now_ms - self._params.offer_valid_ms <= offer.sent_at_ms <= now_ms + skew_ms:
@@ -114,7 +125,10 @@ class Validator:
         # V3 [IGNORE] It is newer than what we hold.
         if self.offers.is_stale(offer):
             return Fault(FaultReason.DUPLICATE, "V3", "offer")
-        self.offers.add(offer)
+        # V3 [IGNORE] Its author does not flood us: what changes faster helps nobody.
+        if not self.offers.may_renew(offer.author, now_ms):
+            return Fault(FaultReason.BUSY, "V3", "offer")
+        self.offers.add(offer, now_ms)
         return Admitted(message)
 
     def _admit_query(
@@ -150,11 +164,11 @@ class Validator:
             if oldest_over is not None:
                 del self._rounds[oldest_over]
         self._rounds[message.id] = _Round(message.body, now_ms + round_ms(message.body) + LINGER_MS)
-        self.guard(message.id, now_ms + 2 * self._params.clock_skew_ms)
+        self.guard(message.id, now_ms + 3 * self._params.clock_skew_ms)
         if len(self._guard) > GUARD_MAX:
             self._guard.popitem(last=False)
 
-    def _admit_evidence(self, message: VerifiedMessage) -> Admitted | Fault:
+    def _admit_evidence(self, message: VerifiedMessage, on_topic: str | None) -> Admitted | Fault:
         slot = examine(message, self._params.digest)
         # V1 [REJECT] It proves what it says.
         if isinstance(slot, Fault):
@@ -162,8 +176,10 @@ class Validator:
         known = self._rounds.get(Digest(slot.query))
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "V9", "evidence")
+        if on_topic is not None and on_topic != topic(self._params, known.query.specialty, known.query.shard):
+            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
         # V9 [IGNORE] Whom it is about may speak in the round: what it convicts is bounded by the roster.
-        if slot.author != known.query.author and all(seat.member != slot.author for seat in known.query.roster):
+        if not _may_fill(slot.author, slot.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", "evidence")
         # V9 [IGNORE] It is the first evidence about this slot.
         if slot in known.convicted:
@@ -173,7 +189,7 @@ class Validator:
 
     def admit_own_evidence(self, message: VerifiedMessage) -> Digest | None:
         """The round that evidence of our own finding is about; None if there is none, or if it is known already."""
-        admitted = self._admit_evidence(message)
+        admitted = self._admit_evidence(message, None)
         return self.round_of(message) if isinstance(admitted, Admitted) else None
 
     def round_of(self, message: VerifiedMessage) -> Digest | None:
@@ -200,14 +216,14 @@ class Validator:
             return Fault(FaultReason.LATE, "V9", message.kind.name)
         if on_topic is not None and on_topic != topic(self._params, known.query.specialty, known.query.shard):
             return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
-        if not _may_speak(message, known.query):
+        if not _may_fill(message.author, message.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
         slot = slot_of(message)
         assert slot is not None
         held = known.slots.setdefault(slot, [])
         if any(message.id == each.id for each in held):
             return Fault(FaultReason.DUPLICATE, "V7", message.kind.name)
-        # R3 [IGNORE] A slot has two different messages at most: they are the proof, more would add nothing.
+        # R3 [REJECT] A slot has two different messages at most: they are the proof, more would add nothing.
         if len(held) >= 2:
             return Fault(FaultReason.SLOT_FULL, "R3", message.kind.name)
         held.append(message)
@@ -230,7 +246,8 @@ def round_ms(query: Query) -> int:
     return query.answer_ms + query.open_ms + len(query.waves) * query.judge_ms + query.cosign_ms
 
 
-def _may_speak(message: VerifiedMessage, query: Query) -> bool:
-    if message.kind in CLOSINGS or message.kind is Kind.NOTICE:
-        return message.author == query.author
-    return any(seat.member == message.author for seat in query.roster)
+def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
+    """Whether such a message of this author can mean anything in the round."""
+    if kind in CLOSINGS or kind is Kind.NOTICE:
+        return author == query.author
+    return any(seat.member == author for seat in query.roster)

@@ -17,7 +17,7 @@ from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
-from node.rounds import Asker
+from node.rounds import Asker, trust
 from node.storage import Store, open_store
 from node.workroom import Workroom
 from protocol.params import NetworkParams
@@ -61,6 +61,7 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
             open_rounds_max=config.capacity.open_rounds_max,
+            trusted=trust(config).weights.keys(),
         )
         mailroom = Mailroom(participant, store, clock)
         workroom = Workroom(engine, config.engine, mailroom, clock)

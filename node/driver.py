@@ -15,6 +15,7 @@ import trio
 
 from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
+from consensus.events import Delivered
 from consensus.evidence import Slot
 from consensus.member import Restored
 from consensus.participant import Participant
@@ -39,9 +40,9 @@ from node.overlay.types import PeerUnreachable
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store
 from node.workroom import Workroom
 from protocol import codec
-from protocol.errors import Fault
+from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
-from protocol.messages import Offer, Opening, PullRequest, Query
+from protocol.messages import Contribution, Offer, Opening, PullRequest, Query
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind
 
@@ -70,6 +71,7 @@ class _Watcher:
 
     began_ms: int
     watch: trio.MemorySendChannel[Watched]
+    turn: trio.Semaphore
     told: tuple[Phase, int] | None = None
     """The phase and wave that was told of last."""
     held: Watched | None = None
@@ -87,6 +89,12 @@ class _Watcher:
             self._send(watched)
             if isinstance(effect, fx.Progress):
                 self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
+
+    def end(self, finish: fx.Finish, now_ms: int) -> None:
+        """Tell the end, and make room for another round of ours."""
+        self.tell(finish, now_ms)
+        self.watch.close()
+        self.turn.release()
 
     def tell_due(self, now_ms: int) -> None:
         """Tell what was held long enough."""
@@ -137,7 +145,7 @@ class Driver:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._publish_all)
-            await self._perform(await self._recover(), nursery)
+            await self._recover()
             while True:
                 event: Inbound | None = None
                 with trio.CancelScope(deadline=self._deadline()):
@@ -159,6 +167,7 @@ class Driver:
         match event:
             case Arrived(admitted):
                 if isinstance(admitted.message.body, Query) and not await self._is_new(admitted.message, now_ms):
+                    self._participant.validator.close(admitted.message.id)
                     return ()
                 if isinstance(admitted.message.body, Offer):
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
@@ -175,9 +184,9 @@ class Driver:
                 return effects
             case Asked():
                 return self._ask(event, now_ms)
-            case Offering(offer):
+            case Offering(offer, shard):
                 self._say_offered()
-                return self._participant.offer(offer, now_ms)
+                return self._participant.offer(offer, shard, now_ms)
             case PeerChanged(_, connected):
                 if connected:
                     self.greet.set()
@@ -191,7 +200,7 @@ class Driver:
 
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
         """The replay guard that survives a restart."""
-        expires_ms = now_ms + 2 * self._participant.params.clock_skew_ms
+        expires_ms = now_ms + 3 * self._participant.params.clock_skew_ms
         return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
@@ -243,17 +252,24 @@ class Driver:
 
     async def _contribute(self, effect: fx.Contribute) -> None:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
+        message = effect.message
         try:
             answer = await self._overlay.request(
-                effect.requester, CONTRIBUTE, effect.message.envelope, timeout_ms=CONTRIBUTE_MS
+                effect.requester, CONTRIBUTE, message.envelope, timeout_ms=CONTRIBUTE_MS
             )
         except PeerUnreachable as error:
-            log.info("gossiping a contribution", kind=effect.message.kind.name, why=str(error))
-            await self._outbox.send((effect.topic, effect.message.envelope))
-            return
+            answer = str(error).encode()
+            gossip = True
+        else:
+            gossip = answer == FaultReason.BUSY.encode()
+        if gossip:
+            await self._outbox.send((effect.topic, message.envelope))
         if answer:
-            why = answer[:64].decode("ascii", "replace")
-            log.info("contribution not taken", kind=effect.message.kind.name, why=why)
+            why = answer[:128].decode("utf-8", "replace")
+            log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)
+        if gossip or not answer:
+            assert isinstance(message.body, Contribution)
+            await self._mailroom.deliver(Worked(message.body.query, Delivered(message.id)))
 
     async def _pull(self, effect: fx.Pull) -> None:
         """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
@@ -292,19 +308,16 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.Finish) -> None:
-        """One canonical log event per round."""
-        self._tell(effect)
-        if not self._participant.is_over(effect.query):
-            return
-        self._workroom.cancel(effect.query)
-        await self._store.drop_round(effect.query)
-        watcher = self._watchers.pop(effect.query, None)
-        if watcher is not None:
-            watcher.watch.close()
+        """One canonical log event per round and role."""
+        if effect.role == "member":
+            self._workroom.cancel(effect.query)
+            await self._store.drop_round(effect.query)
+        elif (watcher := self._watchers.pop(effect.query, None)) is not None:
+            watcher.end(effect, self._clock.now_ms())
         log.info(
             "round",
             query_id=effect.query.hex(),
-            role="requester" if watcher is not None else "member",
+            role=effect.role,
             ending=effect.ending,
             outcome=effect.outcome,
             fault=str(effect.fault) if effect.fault else None,
@@ -316,29 +329,28 @@ class Driver:
         begun = self._participant.ask(asked.query, asked.content, now_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
+            asked.turn.release()
             return ()
         query_id, effects = begun
-        self._watchers[query_id] = _Watcher(now_ms, asked.watch)
+        self._watchers[query_id] = _Watcher(now_ms, asked.watch, asked.turn)
         asked.begun.send_nowait(query_id)
         return effects
 
-    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify) -> None:
         if (watcher := self._watchers.get(effect.query)) is not None:
             watcher.tell(effect, self._clock.now_ms())
 
     # -- after a restart -------------------------------------------------------------------------------------------
 
-    async def _recover(self) -> list[fx.Effect]:
+    async def _recover(self) -> None:
         """R12: take up the rounds that an earlier life was in, with what it had signed."""
-        effects: list[fx.Effect] = []
         for round_ in await self._store.rounds_to_recover(self._clock.now_ms()):
             if round_.requester == self._participant.keypair.public:
                 # Whoever asked us is gone with the process; a requester stays silent.
                 await self._store.drop_round(round_.query_id)
                 continue
             restored = await self._restored(round_.query_id)
-            effects += self._participant.recover(round_.query_id, round_.requester, restored)
-        return effects
+            self._participant.recover(round_.query_id, round_.requester, restored, round_.deadline_ms)
 
     async def _restored(self, query: Digest) -> Restored:
         messages: dict[Slot, VerifiedMessage] = {}

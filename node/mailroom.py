@@ -6,7 +6,7 @@ import structlog
 import trio
 
 from consensus import effects as fx
-from consensus.events import Generated, Judged
+from consensus.events import Delivered, Generated, Judged
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
@@ -58,10 +58,10 @@ class PeerChanged:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """Our engine is done with a piece of work."""
+    """A piece of work for a round is done: our engine's, or the sending of a contribution."""
 
     query: Digest
-    event: Generated | Judged
+    event: Generated | Judged | Delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,16 @@ class Asked:
     """Closed when the round is over; of WATCHED_MAX places."""
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or why there is none; of one place."""
+    turn: trio.Semaphore
+    """Released when the round is over, whoever still listens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """It is time to say what we can do."""
+    """It is time to say what we can do, in a shard of each specialty."""
 
     offer: Offer
+    shard: int
 
 
 Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering
@@ -128,6 +131,9 @@ class Mailroom(Handlers):
 
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Validate one gossiped message."""
+        if self._is_full():
+            # Before it counts as seen: it may come again, or be pulled.
+            return Verdict.IGNORE
         admitted = self._participant.validator.admit_gossip(topic, Key(source), data, self._clock.now_ms())
         return self._queue(admitted, source)
 
@@ -148,7 +154,12 @@ class Mailroom(Handlers):
             return await self._store.certificate(Digest(payload)) or b""
         raise RequestFault(f"nothing to serve on {protocol}")
 
+    def _is_full(self) -> bool:
+        return self._send.statistics().current_buffer_used >= INBOX_MAX
+
     def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
+        if self._is_full():
+            return FaultReason.BUSY.encode()
         admitted = self._participant.validator.admit_stream(Key(source), payload, self._clock.now_ms())
         if isinstance(admitted, Fault) and admitted.reason is FaultReason.DUPLICATE:
             return b""

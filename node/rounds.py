@@ -62,26 +62,34 @@ class Asker:
         self._config = config
         self._clock = clock
         self._trust = trust(config)
-        self._waiting = 0
+        # More than members let one key have open would end without their answers.
+        self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[Begun]:
-        """Begin a round and follow it; it goes on when the block is left. Raises AskError."""
-        if self._waiting > self._config.capacity.waiting_queries_max:
-            raise TooBusyError(f"{self._waiting} queries wait already; try again later")
-        query = self.query(question)
+        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError."""
+        waiting = self._turns.statistics().tasks_waiting
+        if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
+            raise TooBusyError(f"{waiting} queries wait already; try again later")
+        # Refused at once, not after the wait; what is asked then has a date and a roster of its own.
+        self.query(question)
+        await self._turns.acquire()
         watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        self._waiting += 1
+        handed_over = False
         try:
-            await self._mailroom.deliver(Asked(query, question.content, watch, begun))
-            answer = await began.receive()
-            if isinstance(answer, Fault):
-                raise AskError(f"the network's parameters do not allow this query: {answer}")
-            async with events:
-                yield Begun(answer, query, events)
+            query = self.query(question)
+            await self._mailroom.deliver(Asked(query, question.content, watch, begun, self._turns))
+            handed_over = True
         finally:
-            self._waiting -= 1
+            if not handed_over:
+                self._turns.release()
+        # From here on the driver releases the turn.
+        answer = await began.receive()
+        if isinstance(answer, Fault):
+            raise AskError(f"the network's parameters do not allow this query: {answer}")
+        async with events:
+            yield Begun(answer, query, events)
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""

@@ -13,6 +13,7 @@ from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Sampli
 from node.judging import judge, prompt_limits
 from node.mailroom import Mailroom, Worked
 from protocol.hashing import domain_digest
+from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent
 from protocol.types import ABSTAIN, Digest
 
@@ -72,11 +73,14 @@ class Workroom:
         seed = None if config.seed is None else _seed(config.seed, work.content)
         sampling = Sampling(config.temperature, config.top_p, seed, min(work.max_tokens, config.max_tokens))
         completion = await self._engine.answer(work.content, work.task, sampling)
+        if len(completion.text.encode()) > TEXT_BYTES_MAX:
+            raise EngineError(f"the answer is longer than {TEXT_BYTES_MAX} bytes")
         content = AnswerContent(
             text=completion.text,
             finish=completion.finish,
-            prompt_tokens=completion.prompt_tokens,
-            answer_tokens=completion.answer_tokens,
+            # Counts that only inform, from a server that may say anything.
+            prompt_tokens=min(max(completion.prompt_tokens, 0), COUNT_MAX),
+            answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
         )
         await self._mailroom.deliver(Worked(work.query, Generated(content, secrets.token_bytes(32))))
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What the mesh is told about a gossiped message (rule R15 of the spec)."""
+    """What the mesh is told about a gossiped message (DESIGN 3, gossip verdicts)."""
 
     ACCEPT = "accept"
     """Take it and pass it on."""
@@ -37,6 +37,9 @@ class FaultReason(StrEnum):
     OVER_LIMIT = "over_limit"
     """Well-formed, but outside of the network's parameters."""
 
+    SLOT_FULL = "slot_full"
+    """A third message of one slot, sent by its author: two prove the equivocation, more is a flood (R3)."""
+
     # -- the moment: IGNORE, because nobody need be at fault -------------------------------------------------------
     DUPLICATE = "duplicate"
     LATE = "late"
@@ -45,8 +48,6 @@ class FaultReason(StrEnum):
     NOT_A_MEMBER = "not_a_member"
     """The author has no seat, or not the role, in this round's roster."""
     TOO_MANY_ROUNDS = "too_many_rounds"
-    SLOT_FULL = "slot_full"
-    """Two different messages of this slot are known already: the equivocation is proved, more adds nothing."""
     BUSY = "busy"
     """A bounded buffer is full."""
 
@@ -94,6 +95,7 @@ REJECTED = frozenset(
         FaultReason.WRONG_AUTHOR,
         FaultReason.WRONG_TOPIC,
         FaultReason.OVER_LIMIT,
+        FaultReason.SLOT_FULL,
     }
 )
 

@@ -93,7 +93,7 @@ class OutcomeReason(StrEnum):
     TOO_FEW_ANSWERS = "too_few_answers"
     """degraded: fewer openings than the network asks for."""
     NO_WEIGHT = "no_weight"
-    """degraded: no counted judge has any voting weight."""
+    """degraded: no member has any voting weight."""
     TOO_FEW_JUDGES = "too_few_judges"
     """degraded: the best answer of one of the two best clusters was compared by too few judges with weight."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from consensus import effects as fx
 from consensus import member, requester
-from consensus.events import Event, Generated, Received
+from consensus.events import Delivered, Event, Generated, Received
 from consensus.member import Restored
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
@@ -48,9 +48,12 @@ class AtMember:
         begun = member.start(hand.record, hand.pair("b"), content, NOW, restored or Restored())
         self.state, self.begun = begun.state, begun.effects
 
-    def step(self, event: Event, now_ms: int = NOW) -> tuple[fx.Effect, ...]:
+    def step(self, event: Event, now_ms: int = NOW, *, delivered: bool = True) -> tuple[fx.Effect, ...]:
+        """One event; what the member then sends is acknowledged at once, unless it is not `delivered`."""
         transition = member.step(self.state, event, now_ms)
         self.state = transition.state
+        for sent in of_kind(transition.effects, fx.Contribute) if delivered else ():
+            self.state = member.step(self.state, Delivered(sent.message.id), now_ms).state
         return transition.effects
 
     def close(self, closing: VerifiedMessage, now_ms: int = NOW, *pool: VerifiedMessage) -> tuple[fx.Effect, ...]:

@@ -13,7 +13,7 @@ from importlib import resources
 
 from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
-from consensus.events import Generated, Judged
+from consensus.events import Delivered, Generated, Judged
 from consensus.evidence import Slot
 from consensus.member import Restored
 from consensus.participant import Participant
@@ -27,6 +27,7 @@ from protocol.messages import (
     CloseCommits,
     CloseSlate,
     CloseTally,
+    Contribution,
     Cosign,
     Opening,
     PullRequest,
@@ -183,7 +184,8 @@ class Swarm:
         node.up = True
         for query, asked_by in node.joined.items():
             messages = {slot: message for slot, message in node.journal.items() if slot.query == query}
-            self.perform(node, node.participant.recover(query, asked_by, Restored(messages, node.opening)))
+            restored = Restored(messages, node.opening)
+            node.participant.recover(query, asked_by, restored, self.now_ms + 60_000)
 
     def verified(self) -> Verified:
         """The certificate, verified from its bytes."""
@@ -248,7 +250,7 @@ class Swarm:
                 verified = self.verified()
                 kind = "full" if verified.full else "partial"
                 self.say(f"{node.name} certifies: {kind}, co-signed by {self.names(verified.cosigners)}")
-            case fx.Finish(_, ending, outcome, fault):
+            case fx.Finish(_, _, ending, outcome, fault):
                 node.finished.append(effect)
                 why = f": {fault.reason}" if fault else f": {outcome}" if outcome else ""
                 self.say(f"{node.name} ends {ending}{why}")
@@ -268,7 +270,14 @@ class Swarm:
         self.at(GOSSIP_MS, deliver)
 
     def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
-        if not other.up or self._is_deaf(other, message):
+        if not other.up:
+            return
+        if node.up:
+            # A requester that censors acknowledges all the same.
+            assert isinstance(message.body, Contribution)
+            delivered = Delivered(message.id)
+            self.perform(node, node.participant.worked(message.body.query, delivered, self.now_ms))
+        if self._is_deaf(other, message):
             return
         source = node.participant.keypair.public
         admitted = other.participant.validator.admit_stream(source, message.envelope, self.now_ms)

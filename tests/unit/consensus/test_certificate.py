@@ -189,7 +189,19 @@ def test_surplus(apart: Made) -> None:
 
 
 def test_what_rides_along_is_not_written_twice(compact: Made) -> None:
+    """Nor may it be: a round has one certificate for each set of co-signatures."""
     assert compact.certificate.answers == compact.certificate.ballots == ()
+    slate: Any = compact.open(compact.certificate.closings[1]).body
+    assert compact.refused(answers=(slate.ride_along[0],)) is FaultReason.SURPLUS
+
+
+def test_a_cosignature_that_names_another_query(apart: Made) -> None:
+    """Its slot would be another than that of a member's objection."""
+    held = [apart.open(envelope) for envelope in apart.certificate.cosigns]
+    stray = seal(keypair("b"), APART.digest, replace(held[0].body, author=keypair("b").public, query=bytes(32)))
+    kept = [message for message in held if message.author != stray.author]
+    ordered = sorted((*kept, stray), key=lambda message: message.id)
+    assert apart.refused(cosigns=tuple(message.envelope for message in ordered)) is FaultReason.WRONG_CHAIN
 
 
 def test_a_contribution_of_another_round(apart: Made) -> None:

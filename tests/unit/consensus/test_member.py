@@ -18,6 +18,7 @@ from protocol.messages import Cosign, Opening
 from protocol.types import ABSTAIN, ONE, Digest, Kind, Objection
 from tests.support.hand import Hand
 from tests.support.machines import GRACE_MS, NOW, AtMember, contributed, of_kind
+from tests.support.swarm import params
 
 # -- a member and time ----------------------------------------------------------------------------------------------
 
@@ -118,6 +119,36 @@ def test_our_own_that_a_closing_omits(omitted: str, after_ms: int, expected: Obj
     assert of_kind(effects, fx.Finish)[0].ending is fx.Ending.FINISHED
 
 
+def test_what_was_never_delivered_is_not_censored() -> None:
+    at = AtMember(Hand("abcde"))
+    at.step(Generated(at.hand.content("b"), b"b" * 32), delivered=False)
+    at.close(at.hand.close_commits("acde"), NOW + 10 * GRACE_MS)
+    assert at.state.objection is Objection.NONE
+
+
+def test_a_closing_is_judged_by_when_it_came() -> None:
+    """A pull that takes long must not make the requester look late."""
+    at = AtMember(Hand())
+    hand = at.hand
+    at.generated()
+    commits = hand.close_commits("acd")
+    hand.extend(commits)
+    slate = hand.close_slate([hand.answer(name) for name in "acd"])
+    at.step(Received(slate), NOW)
+    at.step(Received(hand.evidence("a", *hand.equivocation("d"))), NOW)
+    at.step(Received(commits), NOW + GRACE_MS - 1)
+    assert at.state.record.phase is Phase.JUDGING
+    assert at.state.objection is Objection.NONE
+
+
+@pytest.mark.parametrize("text", ["", "// nothing to say", "=" * 70_000, "x" * (params().answer_bytes_max + 1)])
+def test_an_answer_that_would_not_count_is_not_committed_to(text: str) -> None:
+    at = AtMember(Hand())
+    content = replace(at.hand.content("b"), text=text)
+    assert not at.step(Generated(content, b"b" * 32))
+    assert at.state.opening is None
+
+
 # -- closings at a member -------------------------------------------------------------------------------------------
 
 
@@ -128,7 +159,7 @@ def test_a_closing_that_comes_early_waits_and_the_chain_is_pulled() -> None:
     slate = at.hand.close_slate([at.hand.answer(name) for name in "abcd"])
     (pull,) = at.step(Received(slate))
     assert isinstance(pull, fx.Pull) and pull.ids == ()
-    assert at.state.early == (slate,)
+    assert [early.message for early in at.state.early] == [slate]
     assert of_kind(at.step(Received(commits)), fx.Judge)
     assert at.state.early == () and at.state.record.phase is Phase.JUDGING
     assert not at.step(Received(slate)), "a repetition is nothing new"

@@ -10,6 +10,7 @@ from consensus.participant import Participant
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest
+from protocol.signing import seal
 from protocol.topics import topic
 from protocol.types import Digest, Kind
 from tests.support.hand import Hand
@@ -78,6 +79,22 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
     for raw in (b"\xc0", wrong, forged, nothing):
         assert isinstance(member_of.pulled(query, raw, swarm.now_ms), Fault)
     assert member_of.pulled(Digest(bytes(32)), wrong, swarm.now_ms) == []
+
+
+def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:
+    """A requester cannot hide that it closed twice behind an envelope that does not open."""
+    swarm = Swarm("abcd")
+    query = swarm.ask()
+    swarm.run(130)
+    hand_over = swarm.nodes["b"].participant
+    (closing,) = swarm.nodes["a"].participant._rounds[query].record.closings[:1]
+    rival_body = replace(closing.body, commitments=closing.body.commitments[:2])
+    rival = seal(keypair("a"), swarm.params.digest, rival_body)
+    reply = codec.encode(PullReply(content="", envelopes=(rival.envelope, bytes(100))))
+    effects = hand_over.pulled(query, reply, swarm.now_ms)
+    assert not isinstance(effects, Fault)
+    assert any(isinstance(effect, fx.Publish) and effect.message.kind is Kind.EVIDENCE for effect in effects)
+    assert [effect.ending for effect in effects if isinstance(effect, fx.Finish)] == [fx.Ending.VOID]
 
 
 def test_evidence_is_pulled_although_we_found_the_same_ourselves() -> None:

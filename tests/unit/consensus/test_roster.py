@@ -47,33 +47,32 @@ NOBODY = Trust(0, {})
 
 def test_the_newest_offer_counts() -> None:
     book = OfferBook(PARAMS)
-    assert book.add(offer("a", sequence=2, queue=2))
-    assert not book.add(offer("a", sequence=1, queue=1))
+    book.add(offer("a", sequence=2, queue=2), NOW)
     assert [each.queue for each in book.valid(NOW)] == [2]
-    assert not book.add(offer("a", sequence=3, queue=3))
+    book.add(offer("a", sequence=3, queue=3), NOW)
     assert [each.queue for each in book.valid(NOW)] == [3]
 
 
 def test_stale() -> None:
     book = OfferBook(PARAMS)
     assert not book.is_stale(offer("a"))
-    book.add(offer("a", sequence=2))
+    book.add(offer("a", sequence=2), NOW)
     assert [book.is_stale(offer("a", sequence=number)) for number in (1, 2, 3)] == [True, True, False]
     assert not book.is_stale(offer("b"))
 
 
 def test_offers_expire() -> None:
     book = OfferBook(PARAMS)
-    book.add(offer("a"))
+    book.add(offer("a"), NOW)
     assert book.valid(NOW + PARAMS.offer_valid_ms) == [offer("a")]
     assert book.valid(NOW + PARAMS.offer_valid_ms + 1) == []
-    assert book.add(offer("a")), "who is forgotten is new again"
+    assert not book.is_stale(offer("a")), "who is forgotten is new again"
 
 
 def test_offers_come_by_author() -> None:
     book = OfferBook(PARAMS)
     for name in "cab":
-        book.add(offer(name))
+        book.add(offer(name), NOW)
     assert [each.author for each in book.valid(NOW)] == sorted(key(name) for name in "abc")
 
 
@@ -81,10 +80,27 @@ def test_the_book_is_bounded_and_drops_who_was_silent_longest(monkeypatch: pytes
     monkeypatch.setattr(roster, "OFFERS_MAX", 3)
     book = OfferBook(PARAMS)
     for name in "abc":
-        book.add(offer(name))
-    book.add(offer("a", sequence=2))
-    book.add(offer("d"))
+        book.add(offer(name), NOW)
+    book.add(offer("a", sequence=2), NOW)
+    book.add(offer("d"), NOW)
     assert {each.author for each in book.valid(NOW)} == {key(name) for name in "acd"}
+
+
+def test_strangers_do_not_push_out_who_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster, "OFFERS_MAX", 2)
+    book = OfferBook(PARAMS, [key("a")])
+    for name in "abcde":
+        book.add(offer(name), NOW)
+    assert {each.author for each in book.valid(NOW)} == {key("a"), key("e")}
+
+
+def test_offers_are_renewed_at_a_bounded_rate() -> None:
+    book = OfferBook(PARAMS)
+    assert book.may_renew(key("a"), NOW)
+    book.add(offer("a"), NOW)
+    assert not book.may_renew(key("a"), NOW + roster.RENEWAL_MS - 1)
+    assert book.may_renew(key("a"), NOW + roster.RENEWAL_MS)
+    assert book.may_renew(key("b"), NOW)
 
 
 def test_only_who_is_willing() -> None:

@@ -101,8 +101,7 @@ def test_nothing_is_certain_without_a_ballot() -> None:
 
 
 def test_budget_while_the_plan_has_another_wave() -> None:
-    """All ballots of this wave are in, but a tally now leaves the rest of the plan out."""
-    assert judged(Hand("abcde", waves=(1, 1)), "abcde").stop is StopReason.BUDGET
+    assert judged(Hand("abcde", waves=(1, 1)), "abc").stop is StopReason.BUDGET
 
 
 def test_budget_when_a_ballot_is_missing() -> None:
@@ -201,6 +200,13 @@ def test_open_tasks_do_not_count_equal_texts_as_votes() -> None:
 def test_a_tally_that_does_not_follow(changes: dict[str, Any]) -> None:
     hand = Hand().to_judging()
     result = hand.extend(hand.close_tally([hand.ballot(name) for name in "abcd"], **changes))
+    assert isinstance(result, Fault) and result.reason is FaultReason.WRONG_TALLY, result
+
+
+def test_a_requester_may_not_stop_where_it_likes_the_result() -> None:
+    """R8: with every ballot of a wave in, and the winner not certain, the plan goes on."""
+    hand = Hand("abcde", waves=(1, 1)).to_judging()
+    result = hand.extend(hand.close_tally([hand.ballot(name) for name in "abcde"]))
     assert isinstance(result, Fault) and result.reason is FaultReason.WRONG_TALLY, result
 
 

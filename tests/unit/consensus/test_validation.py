@@ -373,7 +373,7 @@ def test_a_slot_holds_two(validator: Validator, hand: Hand) -> None:
     first, second = hand.equivocation("b")
     assert gossip(validator, first) == Admitted(first)
     assert gossip(validator, second) == Admitted(second, rival=first)
-    refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, IGNORE, "R3")
+    refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, REJECT, "R3")
     refused(gossip(validator, second), FaultReason.DUPLICATE, IGNORE, "V7")
     assert isinstance(gossip(validator, hand.commit("c")), Admitted)
 

@@ -1,0 +1,82 @@
+"""What one node does with rounds that are not its own, and with those of an earlier life."""
+
+from dataclasses import replace
+
+from consensus import effects as fx
+from consensus.member import REPAIR_MS, Restored
+from consensus.participant import Participant
+from consensus.validation import OPEN_ROUNDS_MAX, Admitted
+from protocol.errors import FaultReason
+from protocol.messages import Offer, Query
+from protocol.signing import Keypair, seal
+from protocol.topics import topic
+from protocol.types import Digest, Role
+from tests.support.swarm import START_MS, Swarm, keypair, params
+
+PARAMS = params()
+
+
+def query_of(asker: Keypair, nonce: int, members: str) -> Query:
+    everyone = Swarm("abcd").query()
+    seated = {keypair(name).public for name in members}
+    roster = tuple(seat for seat in everyone.roster if seat.member in seated)
+    return replace(everyone, author=asker.public, nonce=nonce.to_bytes(32, "big"), roster=roster)
+
+
+def admit(node: Participant, asker: Keypair, nonce: int, members: str) -> list[fx.Effect] | FaultReason:
+    message = seal(asker, PARAMS.digest, query_of(asker, nonce, members))
+    admitted = node.validator.admit_gossip(topic(PARAMS, "rust", 0), asker.public, message.envelope, START_MS)
+    return node.admitted(admitted, START_MS) if isinstance(admitted, Admitted) else admitted.reason
+
+
+def test_rounds_without_us_do_not_count_as_open() -> None:
+    """Strangers that ask each other must not keep us from the rounds in which we sit."""
+    node = Participant(keypair("a"), PARAMS)
+    for stranger in range(OPEN_ROUNDS_MAX):
+        asker = Keypair(bytes([stranger]) * 32)
+        for nonce in range(PARAMS.open_rounds_per_key_max):
+            assert admit(node, asker, nonce, "bcd") == []
+    joined = admit(node, keypair("b"), 0, "abcd")
+    assert isinstance(joined, list) and any(isinstance(effect, fx.Generate) for effect in joined)
+
+
+def test_rounds_with_us_do() -> None:
+    node = Participant(keypair("a"), PARAMS)
+    for nonce in range(PARAMS.open_rounds_per_key_max):
+        assert isinstance(admit(node, keypair("b"), nonce, "abcd"), list)
+    assert admit(node, keypair("b"), 99, "abcd") is FaultReason.TOO_MANY_ROUNDS
+
+
+def test_recovery_asks_again_until_the_deadline() -> None:
+    """R12: right after a start the requester's address may not be known yet."""
+    node = Participant(keypair("b"), PARAMS)
+    query = Digest(b"q" * 32)
+    node.recover(query, keypair("a").public, Restored(), START_MS + 2 * REPAIR_MS)
+    pull = fx.Pull(query, (), (keypair("a").public,))
+    assert node.tick(START_MS) == [pull]
+    assert node.tick(START_MS + 1) == []
+    assert node.wake_at_ms == START_MS + REPAIR_MS
+    assert node.tick(START_MS + REPAIR_MS) == [pull]
+    assert node.tick(START_MS + 2 * REPAIR_MS) == []
+    assert node.wake_at_ms is None
+
+
+def test_offers_go_to_our_shard() -> None:
+    """R14."""
+    node = Participant(keypair("a"), PARAMS)
+    offer = Offer(
+        author=keypair("z").public,
+        sequence=0,
+        sent_at_ms=0,
+        roles=Role.JUDGE,
+        specialties=("rust", "go"),
+        model="",
+        context_tokens=0,
+        milli_tokens_per_second=0,
+        queue=0,
+        addresses=(),
+    )
+    (publish,) = node.offer(offer, 3, START_MS)
+    assert isinstance(publish, fx.Publish)
+    assert publish.topics == (topic(PARAMS, "rust", 3), topic(PARAMS, "go", 3))
+    assert publish.message.author == keypair("a").public
