@@ -4,6 +4,7 @@ It keeps the validator, the offers and the rounds, routes messages to the round 
 talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
 """
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -93,6 +94,7 @@ class Participant:
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
         self._open_rounds_max = open_rounds_max
         self._rounds: dict[Digest, _Round] = {}
+        self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
         self._recovering: dict[Digest, _Recovering] = {}
         self._offer_sequence = 0
 
@@ -170,11 +172,24 @@ class Participant:
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms)
         self._rounds[record.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
-        return record.id, self._route(record.id, started.effects, now_ms)
+        return record.id, self._route(record.id, started.effects)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
         """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
         return self._step(query, event, now_ms)
+
+    def read_own_mail(self, now_ms: int) -> list[Effect] | None:
+        """Deliver the next message between our own two roles; None when there is none.
+
+        To be called until it gives None after whatever gave effects, once those are performed: what others wait for
+        leaves before we turn to our own work.
+        """
+        if not self._own_mail:
+            return None
+        query, message = self._own_mail.popleft()
+        if isinstance(message.body, Query):
+            return self._start_member(message, message.body, now_ms, member.Restored())
+        return self._step(query, Received(message), now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Time passed: wake every round that is due."""
@@ -247,7 +262,7 @@ class Participant:
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
         known.as_member = started.state
         join = Join(message.id, query.author, now_ms + round_ms(query))
-        return [join, *self._route(message.id, started.effects, now_ms)]
+        return [join, *self._route(message.id, started.effects)]
 
     def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
         """R12: the first message is the query that we had joined; what was signed then is repeated, nothing else."""
@@ -321,24 +336,23 @@ class Participant:
         if known.as_member is not None and _concerns_member(event):
             at_member = member.step(known.as_member, event, now_ms)
             known.as_member = at_member.state
-            effects += self._route(query, at_member.effects, now_ms)
+            effects += self._route(query, at_member.effects)
         if known.as_requester is not None and _concerns_requester(event):
             at_requester = requester.step(known.as_requester, event, now_ms)
             known.as_requester = at_requester.state
-            effects += self._route(query, at_requester.effects, now_ms)
+            effects += self._route(query, at_requester.effects)
         return effects
 
-    def _route(self, query: Digest, effects: tuple[Effect, ...], now_ms: int) -> list[Effect]:
-        """Our own requester and member hear each other at once, in the place that the sending has in the order."""
+    def _route(self, query: Digest, effects: tuple[Effect, ...]) -> list[Effect]:
+        """What our own requester and member tell each other goes into our own mail, not over the network."""
         routed: list[Effect] = []
         for effect in effects:
             match effect:
                 case Contribute(requester=to, message=message) if to == self.keypair.public:
-                    routed += self._step(query, Received(message), now_ms)
-                case Publish(message=message) if isinstance(message.body, Query):
-                    routed += [effect, *self._start_member(message, message.body, now_ms, member.Restored())]
-                case Publish(message=message) if message.kind in CLOSINGS:
-                    routed += [effect, *self._step(query, Received(message), now_ms)]
+                    self._own_mail.append((query, message))
+                case Publish(message=message) if message.kind in CLOSINGS or message.kind is Kind.QUERY:
+                    routed.append(effect)
+                    self._own_mail.append((query, message))
                 case Finish():
                     routed.append(effect)
                     if self._rounds[query].over:

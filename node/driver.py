@@ -153,6 +153,8 @@ class Driver:
                 now_ms = self._clock.now_ms()
                 effects = self._participant.tick(now_ms) if event is None else await self._handle(event, now_ms)
                 await self._perform(effects, nursery)
+                while (own := self._participant.read_own_mail(self._clock.now_ms())) is not None:
+                    await self._perform(own, nursery)
                 for watcher in self._watchers.values():
                     watcher.tell_due(now_ms)
 

@@ -209,12 +209,15 @@ class Swarm:
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def perform(self, node: Node, effects: list[fx.Effect]) -> None:
-        """Do what a participant asks."""
-        for effect in effects:
-            interceptor = self.interceptors.get(node.name)
-            replaced = interceptor(self, node, effect) if interceptor else None
-            for each in [effect] if replaced is None else replaced:
-                self._perform(node, each)
+        """Do what a participant asks, and then what it has to tell itself."""
+        interceptor = self.interceptors.get(node.name)
+        own: list[fx.Effect] | None = effects
+        while own is not None:
+            for effect in own:
+                replaced = interceptor(self, node, effect) if interceptor else None
+                for each in [effect] if replaced is None else replaced:
+                    self._perform(node, each)
+            own = node.participant.read_own_mail(self.now_ms)
 
     def _perform(self, node: Node, effect: fx.Effect) -> None:
         match effect:
