@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -177,7 +177,12 @@ async def _follow(stack: AsyncExitStack, begun: Begun) -> AsyncIterator[bytes]:
         seats = [seat.member.hex() for seat in begun.query.roster]
         yield _line({"event": "asked", "query_id": begun.query_id.hex(), "at_ms": 0, "members": seats})
         async for watched in begun.events:
-            yield _line(_event(watched))
+            lines = [_line(_event(watched))]
+            # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
+            with suppress(trio.WouldBlock, trio.EndOfChannel):
+                while True:
+                    lines.append(_line(_event(begun.events.receive_nowait())))
+            yield b"".join(lines)
 
 
 def _event(watched: Watched) -> dict[str, Any]:
