@@ -8,7 +8,7 @@ from consensus.closings import Missing, extend
 from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
 from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
 from consensus.evidence import Slot, examine, slot_of
-from consensus.record import Phase, Record, bodies, check_content, commit_to, is_void
+from consensus.record import Phase, Record, check_content, commit_to, is_void
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import (
@@ -195,7 +195,7 @@ def _judge(state: Member, now_ms: int) -> Transition:
     before = state.restored.messages.get(Slot(record.id, state.key, Kind.BALLOT, record.wave))
     if before is not None:
         return _repeat(state, before)
-    texts = [answer.content.text for answer in bodies(record.answers, Answer)]
+    texts = [content.text for content in record.contents.values()]
     return Transition(
         state,
         (

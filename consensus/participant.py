@@ -197,11 +197,6 @@ class Participant:
         ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
-    def is_over(self, query: Digest) -> bool:
-        """Whether nothing more will come of this round here."""
-        known = self._rounds.get(query)
-        return known is None or known.over
-
     @property
     def wake_at_ms(self) -> int | None:
         """When `tick` has something to do; None while no round is open or to be recovered."""
@@ -311,8 +306,6 @@ class Participant:
 
     def _accuse(self, one: VerifiedMessage, other: VerifiedMessage, now_ms: int) -> list[Effect]:
         """R3: whoever sees two different messages of one slot tells everyone, once."""
-        if Kind.EVIDENCE in (one.kind, other.kind) or isinstance(one.body, Query | Offer):
-            return []
         message = accuse(self.keypair, self.params.digest, one, other)
         query = self.validator.admit_own_evidence(message)
         if query is None:

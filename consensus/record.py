@@ -95,6 +95,11 @@ class Record:
             case Phase.COSIGNING | Phase.FAILED:
                 return self.query.cosign_ms
 
+    @property
+    def contents(self) -> dict[Digest, AnswerContent]:
+        """What the counted answers say, by id, in the order of the slate."""
+        return {message.id: message.body.content for message in self.answers if isinstance(message.body, Answer)}
+
     def expected(self) -> frozenset[Key]:
         """Whose contributions this phase waits for."""
         match self.phase:

@@ -18,7 +18,6 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
 from protocol.messages import (
-    Answer,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -233,11 +232,8 @@ def _close_tally(state: Requester, now_ms: int) -> Transition:
         ride_along=_riders(state),
     )
     closed = _publish(state, body, now_ms)
-    texts = {
-        message.id: answer.content.text
-        for message, answer in zip(state.record.answers, bodies(state.record.answers, Answer), strict=True)
-    }
-    decide = Decide(state.record.id, ranking, texts.get(Digest(ranking.winner), ""))
+    winner = state.record.contents.get(Digest(ranking.winner))
+    decide = Decide(state.record.id, ranking, "" if winner is None else winner.text)
     if ranking.outcome is Outcome.FAILED:
         finish = Finish(state.record.id, "requester", Ending.FINISHED, Outcome.FAILED)
         return Transition(replace(closed.state, over=True), (decide, *closed.effects, finish))

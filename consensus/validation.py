@@ -135,8 +135,8 @@ class Validator:
         self, message: VerifiedMessage, query: Query, now_ms: int, on_topic: str | None
     ) -> Admitted | Fault:
         # V4 [REJECT] Specialty and shard are the topic's (R14).
-        if on_topic is not None and on_topic != topic(self._params, query.specialty, query.shard):
-            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+        if fault := self._off_topic(query, on_topic):
+            return fault
         # V5 [REJECT] It keeps within the network's parameters.
         opened = open_record(self._params, message)
         if isinstance(opened, Fault):
@@ -164,7 +164,7 @@ class Validator:
             if oldest_over is not None:
                 del self._rounds[oldest_over]
         self._rounds[message.id] = _Round(message.body, now_ms + round_ms(message.body) + LINGER_MS)
-        self.guard(message.id, now_ms + 3 * self._params.clock_skew_ms)
+        self.guard(message.id, guarded_until_ms(self._params, now_ms))
         if len(self._guard) > GUARD_MAX:
             self._guard.popitem(last=False)
 
@@ -176,8 +176,8 @@ class Validator:
         known = self._rounds.get(Digest(slot.query))
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "V9", "evidence")
-        if on_topic is not None and on_topic != topic(self._params, known.query.specialty, known.query.shard):
-            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+        if fault := self._off_topic(known.query, on_topic):
+            return fault
         # V9 [IGNORE] Whom it is about may speak in the round: what it convicts is bounded by the roster.
         if not _may_fill(slot.author, slot.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", "evidence")
@@ -214,8 +214,8 @@ class Validator:
             return Fault(FaultReason.UNKNOWN_ROUND, "V9", message.kind.name)
         if now_ms > known.expires_ms or (known.over and message.kind is not Kind.NOTICE):
             return Fault(FaultReason.LATE, "V9", message.kind.name)
-        if on_topic is not None and on_topic != topic(self._params, known.query.specialty, known.query.shard):
-            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+        if fault := self._off_topic(known.query, on_topic):
+            return fault
         if not _may_fill(message.author, message.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
         slot = slot_of(message)
@@ -229,6 +229,12 @@ class Validator:
         held.append(message)
         return Admitted(message, held[0] if len(held) == 2 else None)
 
+    def _off_topic(self, query: Query, on_topic: str | None) -> Fault | None:
+        """R14 [REJECT] What belongs to a round travels on its query's topic; None: it did not come by gossip."""
+        if on_topic in (None, topic(self._params, query.specialty, query.shard)):
+            return None
+        return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic or "")
+
     def close(self, query: Digest) -> None:
         """A round is over here: it no longer counts as open, and what its slots hold is dropped."""
         if (known := self._rounds.get(query)) is not None:
@@ -239,6 +245,11 @@ class Validator:
         self._rounds = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms}
         while self._guard and next(iter(self._guard.values())) < now_ms:
             self._guard.popitem(last=False)
+
+
+def guarded_until_ms(params: NetworkParams, now_ms: int) -> int:
+    """Until when a query that came now must be remembered: both ends of its window (V6), and one skew to spare."""
+    return now_ms + 3 * params.clock_skew_ms
 
 
 def round_ms(query: Query) -> int:

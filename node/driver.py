@@ -20,6 +20,7 @@ from consensus.evidence import Slot
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.record import Phase
+from consensus.validation import guarded_until_ms
 from node.clock import Clock
 from node.mailroom import (
     CERTIFICATE,
@@ -202,7 +203,7 @@ class Driver:
 
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
         """The replay guard that survives a restart."""
-        expires_ms = now_ms + 3 * self._participant.params.clock_skew_ms
+        expires_ms = guarded_until_ms(self._participant.params, now_ms)
         return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:

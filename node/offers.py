@@ -40,7 +40,7 @@ class Offers:
             info = self._workroom.info
             if info is None or not self._workroom.queue:
                 info = await self._workroom.probe()
-            await self._mailroom.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
+            await self._say(info, addresses)
             if info is None:
                 await trio.sleep(PROBE_RETRY_MS / 1000)
             else:
@@ -52,7 +52,10 @@ class Offers:
                 await self._driver.greet.wait()
                 await trio.sleep(GREET_MS / 1000)
                 self._driver.greet = trio.Event()
-                await self._mailroom.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
+                await self._say(info, addresses)
+
+    async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
+        await self._mailroom.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
 
     def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
         fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)

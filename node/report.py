@@ -4,7 +4,7 @@ from typing import Any
 
 from consensus.certificate import Verified
 from consensus.record import bodies
-from protocol.messages import Answer, Ballot
+from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 
 DECISIVE = ONE // 50
@@ -14,9 +14,7 @@ DECISIVE = ONE // 50
 def describe(verified: Verified) -> dict[str, Any]:
     """Outcome, winner, ranking, and what the certificate rests on."""
     record, ranking = verified.record, verified.ranking
-    texts = {
-        message.id: body.content for message, body in zip(record.answers, bodies(record.answers, Answer), strict=True)
-    }
+    contents = record.contents
     best = ranking.ranked[0]
     preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
     given = [preference for preference in preferences if preference != ABSTAIN]
@@ -29,7 +27,7 @@ def describe(verified: Verified) -> dict[str, Any]:
         "outcome": ranking.outcome,
         "reason": ranking.reason,
         "stop": ranking.stop,
-        "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": texts[best.answer].text},
+        "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": contents[best.answer].text},
         "ranking": [
             {
                 "answer_id": each.answer.hex(),
@@ -37,7 +35,7 @@ def describe(verified: Verified) -> dict[str, Any]:
                 "strength": each.strength / 1e6,
                 "p_best": each.p_best / ONE,
                 "cluster_size": each.cluster_size,
-                "finish": texts[each.answer].finish,
+                "finish": contents[each.answer].finish,
             }
             for each in ranking.ranked
         ],

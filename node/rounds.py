@@ -4,7 +4,9 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
+import msgspec
 import trio
 
 from consensus.participant import Participant
@@ -30,18 +32,23 @@ class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a user asks; None leaves the node's configuration as it is."""
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
-    content: str
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a user asks, and the body of POST /api/ask; None leaves the node's configuration as it is.
+
+    What is too large is cut to the network's parameters, but for the text.
+    """
+
+    content: str = msgspec.field(name="query")
     task: TaskType = TaskType.CODE
     private: bool = False
-    max_tokens: int | None = None
-    pairs_per_judge: int | None = None
-    answer_ms: int | None = None
-    judge_ms: int | None = None
-    patience_ms: int | None = None
+    max_tokens: Positive | None = None
+    pairs_per_judge: Positive | None = None
+    answer_ms: Positive | None = None
+    judge_ms: Positive | None = None
+    patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from node.cli.errors import CliError, Exit
-from node.cli.options import outside
+from node.cli.options import KEY_DIGITS, outside
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
 
@@ -31,7 +31,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     for place, row in enumerate(report["ranking"], 1):
         table.add_row(
             str(place),
-            row["author"][:12],
+            row["author"][:KEY_DIGITS],
             f"{row['strength']:+.3f}",
             f"{row['p_best']:.2f}",
             str(row["cluster_size"]),
@@ -47,4 +47,4 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     )
     for label in ("unopened", "removed"):
         if report[label]:
-            console.print(f"{label}: {', '.join(key[:12] for key in report[label])}")
+            console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")

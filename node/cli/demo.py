@@ -13,7 +13,7 @@ from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.follow import follow, save_certificate
-from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr
+from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, read_query, stderr
 from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig, EngineInfo, open_engine
 
@@ -137,4 +137,4 @@ async def _start(
 def _print_ports(children: list[Child], console: Console) -> None:
     console.print("the swarm keeps running until Ctrl-C:")
     for child in children:
-        console.print(f"  {child.url}  {child.key[:12]}  {child.addresses[0]}", highlight=False, soft_wrap=True)
+        console.print(f"  {child.url}  {child.key[:KEY_DIGITS]}  {child.addresses[0]}", highlight=False, soft_wrap=True)

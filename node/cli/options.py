@@ -31,6 +31,9 @@ class Source:
         return load_config(file=self.config, environment=os.environ, flags={"node.data_dir": data_dir, **given})
 
 
+KEY_DIGITS = 12
+"""digits of a key that people tell apart and search for."""
+
 JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout, nothing else.")]
 
 

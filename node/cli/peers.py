@@ -7,10 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, outside, print_json
-
-KEY_DIGITS = 12
-"""digits of a key that people tell apart and search for."""
+from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json
 
 
 async def peers(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import trio
@@ -18,27 +18,10 @@ from node.app import Node
 from node.http.guard import Guard
 from node.mailroom import Watched
 from node.rounds import AskError, Begun, NoQuorumError, Question, TooBusyError
-from protocol.types import ONE, Digest, Role, TaskType
+from protocol.types import ONE, Digest, Role
 
 WAIT_MS_MAX = 300_000
 """ms that a client may wait for offers in one request."""
-
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class AskRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /api/ask."""
-
-    query: str
-    task: TaskType = TaskType.CODE
-    private: bool = False
-    # From above the network's parameters bound them.
-    max_tokens: Positive | None = None
-    pairs_per_judge: Positive | None = None
-    answer_ms: Positive | None = None
-    judge_ms: Positive | None = None
-    patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 def build_app(node: Node) -> Starlette:
@@ -148,13 +131,10 @@ class _Api:
         except ClientDisconnect:
             return JSONResponse({"error": "the body is too long, or its sender is gone"}, 413)
         try:
-            asked = msgspec.json.decode(body, type=AskRequest)
+            question = msgspec.json.decode(body, type=Question)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return JSONResponse({"error": f"not a question: {error}"}, 400)
         stack = AsyncExitStack()
-        question = Question(
-            content=asked.query, **{k: getattr(asked, k) for k in asked.__struct_fields__ if k != "query"}
-        )
         try:
             begun = await stack.enter_async_context(self._node.asker.ask(question))
         except AskError as error:
