@@ -101,11 +101,7 @@ async def test_a_member_killed_after_its_commit_repeats_it_and_opens(tmp_path: P
     async with _overlay(requester) as overlay, AsyncExitStack() as stack:
         spec = NodeSpec(tmp_path / "node", SCRIPTED, overlay.addresses()[:1])
         before = await start_node(spec, stack)
-        query = await _query(overlay, requester, before)
-        await overlay.publish(TOPIC, query.envelope)
-        commit, raw = await requester.contribution(Commit)
-        await _kill(before)
-        await requester.gone(before)
+        query, commit, raw = await _kill_after_its_commit(before, overlay, requester)
 
         requester.chain = (query,)
         after = await start_node(spec, stack)
@@ -127,11 +123,7 @@ async def test_a_query_replayed_after_a_restart_is_refused(tmp_path: Path) -> No
     async with _overlay(requester) as overlay, AsyncExitStack() as stack:
         spec = NodeSpec(tmp_path / "node", SCRIPTED, overlay.addresses()[:1])
         before = await start_node(spec, stack)
-        old = await _query(overlay, requester, before)
-        await overlay.publish(TOPIC, old.envelope)
-        await requester.contribution(Commit)
-        await _kill(before)
-        await requester.gone(before)
+        old, _, _ = await _kill_after_its_commit(before, overlay, requester)
 
         # It asks for the chain of the round it was in; it gets none, so it can only stay silent.
         await start_node(spec, stack)
@@ -175,6 +167,18 @@ async def _query(overlay: Overlay, requester: Requester, member: Child) -> Verif
         roster=choose_roster([offer], "rust", Trust(ONE, {}), PARAMS.members_max),
     )
     return seal(ME, PARAMS.digest, body)
+
+
+async def _kill_after_its_commit(
+    member: Child, overlay: Overlay, requester: Requester
+) -> tuple[VerifiedMessage, Commit, bytes]:
+    """Ask this member, wait for its commitment, and kill it; the query, the commitment and its bytes."""
+    query = await _query(overlay, requester, member)
+    await overlay.publish(TOPIC, query.envelope)
+    commit, raw = await requester.contribution(Commit)
+    await _kill(member)
+    await requester.gone(member)
+    return query, commit, raw
 
 
 async def _kill(node: Child) -> None:
