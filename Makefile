@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench setup setup-dev lock clean
+.PHONY: demo test test-soak check bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
 
 test: setup-dev
 	$(BIN)/python -P -m pytest
+
+# Safety over 5,000 seeds: about half an hour on two cores.
+test-soak: setup-dev
+	PYTHONPATH=. $(BIN)/python -P -m tests.soak.safety
 
 check: setup-dev
 	$(BIN)/ruff check .
@@ -39,8 +43,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	--override requirements-overrides.txt
 lock:
-	$(COMPILE) pyproject.toml --extra embedded --extra build -o requirements.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build -o requirements.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,11 +1,13 @@
 """What a closing does to a record (rules R2-R9): one function, for everyone.
 
 The requester extends its record with each closing that it signs, a member with each that it receives, the verifier with
-each that a certificate holds. So there is one place that knows what a valid round is.
+each that a certificate holds. So there is one place that knows what a valid round is. Within a process they share its
+results: the first computes, the others find the same record.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from consensus.clusters import cluster
 from consensus.evidence import examine
@@ -15,6 +17,7 @@ from consensus.tally import check_tally
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
 from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
+from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Outcome, Role
 
@@ -24,6 +27,15 @@ class Missing:
     """Not a fault: a closing names these, and they are not at hand."""
 
     ids: tuple[Digest, ...]
+
+
+_EXTENDED: Final = Recall[Digest, Record]()
+"""By the closing's id; of use to those who extend the very record that was extended then (`before`).
+
+Sound because that record and the id decide the result, whatever pool the named messages are taken from: ids cover whole
+bodies under the parameters' digest, and bodies name by id all that is counted. Ids do not cover signatures: where an
+author signs the same words twice, the shared record holds the envelope that was counted first, which is as valid. What
+a caller has at hand decides only between Missing and the result, so that is asked before, of each."""
 
 
 def extend(
@@ -40,16 +52,26 @@ def extend(
         return Fault(FaultReason.WRONG_AUTHOR, "R2", "only the requester closes")
     if closing.query != record.id or closing.prev != record.head:
         return Fault(FaultReason.WRONG_CHAIN, "R2", f"{message.kind.name} does not follow the head")
+    at_hand = _gather(record, closing, pool)
+    if isinstance(at_hand, Missing | Fault):
+        return at_hand
+    known = _EXTENDED.recall(message.id)
+    if known is not None and known.before is record:
+        return known
+    extended = _apply(record, message, closing, at_hand)
+    if isinstance(extended, Fault):
+        return extended
+    extended = replace(extended, before=record)
+    _EXTENDED.remember(message.id, extended)
+    return extended
+
+
+def _apply(
+    record: Record, message: VerifiedMessage, closing: Closing, at_hand: Mapping[Digest, VerifiedMessage]
+) -> Record | Fault:
+    """What the closing does, with everything that it names: no more than `record` and the ids decide the result."""
     if isinstance(closing, CloseCommits):
         return _close_commits(record, message, closing)
-    at_hand = _with_riders(record, closing, pool)
-    if isinstance(at_hand, Fault):
-        return at_hand
-    named = _named(closing)
-    if not all(ascending(ids) for ids in named):
-        return Fault(FaultReason.UNSORTED, "R2", message.kind.name)
-    if missing := tuple(id for ids in named for id in ids if id not in at_hand):
-        return Missing(missing)
     cleared = _list_evidence(record, [at_hand[id] for id in closing.evidence])
     if isinstance(cleared, Fault):
         return cleared
@@ -155,26 +177,27 @@ def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | 
     return replace(record, removed=frozenset(removed), evidence=(*record.evidence, *evidence))
 
 
-def _with_riders(
-    record: Record, closing: CloseSlate | CloseWave | CloseTally, pool: Mapping[Digest, VerifiedMessage]
-) -> Mapping[Digest, VerifiedMessage] | Fault:
-    """The pool and what rides along in the closing, which must be named by it."""
+def _gather(
+    record: Record, closing: Closing, pool: Mapping[Digest, VerifiedMessage]
+) -> Mapping[Digest, VerifiedMessage] | Missing | Fault:
+    """What the closing names by id, which is all that may ride along in it (R13); else from the pool."""
+    if isinstance(closing, CloseCommits):
+        return {}
     riders = {}
-    # What is in the pool was verified when it came: the same bytes need not be verified again.
-    opened = {message.envelope: message for message in pool.values()}
     for envelope in closing.ride_along:
-        rider = opened.get(envelope) or open_envelope(envelope, record.params.digest)
+        rider = open_envelope(envelope, record.params.digest)
         if isinstance(rider, Fault):
             return rider
         riders[rider.id] = rider
-    if len(riders) != len(closing.ride_along) or not riders.keys() <= {id for ids in _named(closing) for id in ids}:
-        return Fault(FaultReason.SURPLUS, "R13", "a contribution rides along that the closing does not name")
-    return {**pool, **riders}
-
-
-def _named(closing: CloseSlate | CloseWave | CloseTally) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
     contributions = closing.answers if isinstance(closing, CloseSlate) else closing.ballots
-    return contributions, closing.evidence
+    named = (*contributions, *closing.evidence)
+    if len(riders) != len(closing.ride_along) or not riders.keys() <= set(named):
+        return Fault(FaultReason.SURPLUS, "R13", "a contribution rides along that the closing does not name")
+    if not ascending(contributions) or not ascending(closing.evidence):
+        return Fault(FaultReason.UNSORTED, "R2", closing.KIND.name)
+    if missing := tuple(id for id in named if id not in riders and id not in pool):
+        return Missing(missing)
+    return {id: riders[id] if id in riders else pool[id] for id in named}
 
 
 def _assign(record: Record) -> Mapping[Key, Pairs]:

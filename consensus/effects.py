@@ -11,6 +11,12 @@ from protocol.errors import Fault
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Outcome, TaskType
 
+ACKNOWLEDGE_MS = 2_000
+"""ms for a requester to acknowledge a contribution before it is gossiped: a few slow hops."""
+
+PULL_SOURCE_MS = 5_000
+"""ms for one source to answer a pull or to serve a certificate, before the next is asked: it may hold 8 MiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
@@ -32,7 +38,10 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Contribute:
-    """Send to the requester by stream; if it is not acknowledged in time, gossip the same message."""
+    """Send to the requester by stream; if it is not acknowledged within ACKNOWLEDGE_MS, gossip the same message.
+
+    `Delivered` tells when the one or the other is done.
+    """
 
     requester: Key
     topic: str
@@ -41,7 +50,10 @@ class Contribute:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings."""
+    """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings.
+
+    The next source is asked when one does not answer within PULL_SOURCE_MS, or `Participant.pulled` finds it useless.
+    """
 
     query: Digest
     ids: tuple[Digest, ...]
@@ -105,7 +117,7 @@ class Certify:
 
 @dataclass(frozen=True, slots=True)
 class FetchCertificate:
-    """A round of ours has a certificate: fetch it from its requester, check digest and rules, keep it."""
+    """A round of ours has a certificate: fetch it from its requester within PULL_SOURCE_MS, check it, keep it."""
 
     query: Digest
     requester: Key

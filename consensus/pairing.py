@@ -12,7 +12,7 @@ In the simulated world of the design (35 judges, one pair each) criterion 3 rais
 from .93 to .98. Evenness over clusters instead of answers was tried and is worse: .43, and 1.6 points of accuracy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -53,69 +53,74 @@ def assign_pairs(
     if len(authors) != len(clusters):
         raise ValueError(f"{len(authors)} authors but {len(clusters)} clusters")
     seed = blake2b(_SEED_TAG + beacon + wave.to_bytes(4, "big"), digest_size=32).digest()
-    coverage = _Coverage(clusters, used)
     keys = sorted(set(judges))
+    coverage = _Coverage(clusters, used, judgements_max=len(keys) * pairs_per_judge)
     lots = {judge: _lots(seed, judge, coverage.size) for judge in keys}
-    eligible = {judge: coverage.without(authors, judge) for judge in keys}
+    barred = {judge: coverage.bar(index for index, author in enumerate(authors) if author == judge) for judge in keys}
     assigned: dict[bytes, list[tuple[int, int]]] = {judge: [] for judge in keys}
     for turn in range(min(pairs_per_judge, coverage.size)):
         for judge in sorted(keys, key=lambda key: _digest(seed, key, turn)):
-            if not eligible[judge].any():
+            pair = coverage.take(barred[judge], lots[judge])
+            if pair is None:
                 continue
-            pair = coverage.take(eligible[judge], lots[judge])
-            eligible[judge][pair] = False
-            first, second = coverage.answers(pair)
+            first, second = coverage.answers[pair]
             # Judges favour a position; which answer gets it is a coin, the lot's lowest bit.
             assigned[judge].append((first, second) if lots[judge][pair] & 1 else (second, first))
     return {judge: tuple(pairs) for judge, pairs in assigned.items()}
 
 
 class _Coverage:
-    """How often each pair and each answer has been judged; pairs are numbered, arrays have shape (pairs,)."""
+    """How often each pair and each answer has been judged; pairs are numbered, arrays have shape (pairs,).
 
-    def __init__(self, clusters: Sequence[int], used: Mapping[tuple[int, int], int]) -> None:
+    Criteria 1 to 3 are digits of one number for each pair, kept up to date, so that a choice is one search for the
+    least: [barred] [within a cluster] [judgements of the pair] [judgements of its answers, together].
+    """
+
+    def __init__(self, clusters: Sequence[int], used: Mapping[tuple[int, int], int], *, judgements_max: int) -> None:
+        """`judgements_max`: of this wave. With those `used` (at most 64 pairs of 64 judges in 8 waves) it bounds the
+        digits: no number reaches 2^34."""
         cluster = np.array(clusters, dtype=np.int64)
-        self._low, self._high = np.triu_indices(len(cluster), 1)
-        self._within = (cluster[self._low] == cluster[self._high]).astype(np.int64)
-        self._pair_uses = np.zeros(len(self._low), dtype=np.int64)
-        self._answer_uses = np.zeros(len(cluster), dtype=np.int64)
-        number = {pair: index for index, pair in enumerate(zip(self._low.tolist(), self._high.tolist(), strict=True))}
+        low, high = np.triu_indices(len(cluster), 1)
+        self.answers: list[tuple[int, int]] = list(zip(low.tolist(), high.tolist(), strict=True))
+        """The two answers of each pair, the lower one first."""
+        self._pairs_of = [np.flatnonzero((low == answer) | (high == answer)) for answer in range(len(cluster))]
+        most = judgements_max + sum(used.values())
+        self._pair_digit = 2 * most + 1
+        within_digit = self._pair_digit * (most + 1)
+        self._barred = 2 * within_digit
+        self._measure = np.where(cluster[low] == cluster[high], within_digit, 0)
+        number = {pair: index for index, pair in enumerate(self.answers)}
         for (one, other), uses in used.items():
             self._add(number[min(one, other), max(one, other)], uses)
 
     @property
     def size(self) -> int:
         """How many pairs there are."""
-        return len(self._low)
+        return len(self.answers)
 
-    def answers(self, pair: int) -> tuple[int, int]:
-        return int(self._low[pair]), int(self._high[pair])
+    def bar(self, own: Iterable[int]) -> IntArray:
+        """What keeps a judge with these answers from each pair: 0 where nothing does."""
+        barred = np.zeros(self.size, dtype=np.int64)
+        for answer in own:
+            barred[self._pairs_of[answer]] = self._barred
+        return barred
 
-    def without(self, authors: Sequence[bytes], judge: bytes) -> npt.NDArray[np.bool_]:
-        """Mask of the pairs that hold no answer of this judge."""
-        own = np.array([author == judge for author in authors], dtype=np.bool_)
-        return ~(own[self._low] | own[self._high])
-
-    def take(self, eligible: npt.NDArray[np.bool_], lots: IntArray) -> int:
-        """Choose among the eligible pairs (at least one) by the criteria above, and count the choice."""
-        candidates = _least(np.flatnonzero(eligible), self._within)
-        candidates = _least(candidates, self._pair_uses)
-        candidates = _least(candidates, self._answer_uses[self._low] + self._answer_uses[self._high])
-        pair = int(candidates[np.argmin(lots[candidates])])
+    def take(self, barred: IntArray, lots: IntArray) -> int | None:
+        """Choose a pair by the criteria above, count it and bar it from the same judge; None if all are barred."""
+        measure = self._measure + barred
+        least = measure.min()
+        if least >= self._barred:
+            return None
+        candidates = np.flatnonzero(measure == least)
+        pair = int(candidates[lots[candidates].argmin()])
+        barred[pair] = self._barred
         self._add(pair, 1)
         return pair
 
     def _add(self, pair: int, uses: int) -> None:
-        self._pair_uses[pair] += uses
-        self._answer_uses[self._low[pair]] += uses
-        self._answer_uses[self._high[pair]] += uses
-
-
-def _least(candidates: IntArray, measure: IntArray) -> IntArray:
-    """Those candidates whose measure is the least among them."""
-    values = measure[candidates]
-    least: IntArray = candidates[values == values.min()]
-    return least
+        self._measure[pair] += uses * self._pair_digit
+        for answer in self.answers[pair]:
+            self._measure[self._pairs_of[answer]] += uses
 
 
 def _digest(seed: bytes, judge: bytes, counter: int) -> bytes:
@@ -124,8 +129,10 @@ def _digest(seed: bytes, judge: bytes, counter: int) -> bytes:
 
 def _lots(seed: bytes, judge: bytes, count: int) -> IntArray:
     """This judge's lot for each pair, 32 bits."""
-    stream = b"".join(
-        blake2b(judge + block.to_bytes(4, "big"), key=seed, person=b"lots").digest()
-        for block in range(-(-count // _LOTS_PER_BLOCK))
-    )
-    return np.frombuffer(stream, dtype=">u4")[:count].astype(np.int64)
+    begun = blake2b(judge, key=seed, person=b"lots")
+    digests = []
+    for block in range(-(-count // _LOTS_PER_BLOCK)):
+        state = begun.copy()
+        state.update(block.to_bytes(4, "big"))
+        digests.append(state.digest())
+    return np.frombuffer(b"".join(digests), dtype=">u4")[:count].astype(np.int64)

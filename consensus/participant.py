@@ -58,9 +58,10 @@ class _Round:
         return all(machine.over for machine in (self.as_requester, self.as_member) if machine is not None)
 
     @property
-    def wake_at_ms(self) -> int | None:
-        waking = [each.wake_at_ms for each in (self.as_requester, self.as_member) if each is not None and not each.over]
-        return min(waking, default=None)
+    def wake_at_ms(self) -> int:
+        """Of a round that is not over."""
+        machines = (self.as_requester, self.as_member)
+        return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
 
 
 @dataclass(slots=True)
@@ -94,6 +95,8 @@ class Participant:
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
         self._open_rounds_max = open_rounds_max
         self._rounds: dict[Digest, _Round] = {}
+        self._open: dict[Digest, _Round] = {}
+        """Of these, the ones that are not over: all that time and new work need to look at."""
         self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
         self._recovering: dict[Digest, _Recovering] = {}
         self._offer_sequence = 0
@@ -171,7 +174,8 @@ class Participant:
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms)
-        self._rounds[record.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
+        known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
+        self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
@@ -193,14 +197,14 @@ class Participant:
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Time passed: wake every round that is due."""
-        due = [query for query, known in self._rounds.items() if (at := known.wake_at_ms) is not None and at <= now_ms]
+        due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
         ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
     @property
     def wake_at_ms(self) -> int | None:
         """When `tick` has something to do; None while no round is open or to be recovered."""
-        waking = [at for known in self._rounds.values() if (at := known.wake_at_ms) is not None]
+        waking = [known.wake_at_ms for known in self._open.values()]
         waking += [each.wake_at_ms for each in self._recovering.values()]
         return min(waking, default=None)
 
@@ -233,7 +237,7 @@ class Participant:
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
         """Become a member if the roster names us and we have room; otherwise only follow."""
-        working = sum(known.as_member is not None and not known.over for known in self._rounds.values())
+        working = sum(known.as_member is not None for known in self._open.values())
         effects = (
             [] if working >= self._open_rounds_max else self._start_member(message, query, now_ms, member.Restored())
         )
@@ -256,6 +260,7 @@ class Participant:
             self._make_room(now_ms)
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
         known.as_member = started.state
+        self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
         return [join, *self._route(message.id, started.effects)]
 
@@ -349,18 +354,18 @@ class Participant:
                 case Finish():
                     routed.append(effect)
                     if self._rounds[query].over:
+                        del self._open[query]
                         self.validator.close(query)
                 case _:
                     routed.append(effect)
         return routed
 
     def _make_room(self, now_ms: int) -> None:
-        self._rounds = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms or not known.over}
-        while len(self._rounds) >= ROUNDS_KEPT:
-            over = [id for id, known in self._rounds.items() if known.over]
-            if not over:
-                return
-            del self._rounds[over[0]]
+        kept = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms or id in self._open}
+        over = [id for id in kept if id not in self._open]
+        for id in over[: max(0, len(kept) + 1 - ROUNDS_KEPT)]:
+            del kept[id]
+        self._rounds = kept
 
 
 def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from consensus.clusters import canonical_form
 from protocol import codec
@@ -16,6 +16,7 @@ from protocol.errors import Fault, FaultReason
 from protocol.hashing import answer_digest, commitment, content_digest
 from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Query, Seat
 from protocol.params import NetworkParams
+from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
 from protocol.types import ABSTAIN, Digest, Key, Role, TaskType
@@ -41,7 +42,7 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Record:
     """Everything that counts so far, in canonical order."""
 
@@ -66,6 +67,8 @@ class Record:
     beacon: bytes = b""
     assignment: Mapping[Key, Pairs] = field(default_factory=dict)
     """Pairs of each judge in this wave; empty where there is nothing to compare."""
+    before: "Record | None" = field(default=None, repr=False, compare=False)
+    """The record that the last closing extended; held, so that whoever replays the chain recalls each step of it."""
 
     @property
     def id(self) -> Digest:
@@ -116,8 +119,21 @@ class Record:
         return frozenset(keys - self.removed)
 
 
+_OPENED: Final = Recall[tuple[Digest, Digest], Record]()
+"""By network and query id."""
+
+
 def open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fault:
-    """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, UNSORTED)."""
+    """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, MALFORMED)."""
+    key = (params.digest, message.id)
+    known = _OPENED.recall(key)
+    if known is not None:
+        return known
+    opened = _open_record(params, message)
+    return opened if isinstance(opened, Fault) else _OPENED.remember(key, opened)
+
+
+def _open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fault:
     query = message.body
     if not isinstance(query, Query):
         return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")

@@ -111,7 +111,9 @@ def _fit(record: Record, standing: list[int], clusters: dict[int, int]) -> Fit:
 
 @lru_cache(maxsize=4)
 def _remembered_fit(items: tuple[Item, ...], comparisons: tuple[Comparison, ...], model: Model) -> Fit:
-    """The requester ranks, checks its own closing, and is a member that recounts: one fit serves all three."""
+    """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
+
+    Others need none where they share a process, for they share the record (`closings.extend`)."""
     return fit(items, comparisons, model)
 
 

@@ -42,8 +42,10 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
-    """Run a node for as long as the block runs.
+async def open_node(
+    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+) -> AsyncIterator[Node]:
+    """Run a node for as long as the block runs. `make_participant`: called as Participant is.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -56,7 +58,7 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
         ) as store,
         open_engine(config.engine) as engine,
     ):
-        participant = Participant(
+        participant = make_participant(
             key.keypair,
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
@@ -79,11 +81,15 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
                 nursery.cancel_scope.cancel()
 
 
-async def run_node(config: NodeConfig, on_ready: Callable[[Node, str], None]) -> None:
+async def run_node(
+    config: NodeConfig,
+    on_ready: Callable[[Node, str], None],
+    make_participant: Callable[..., Participant] = Participant,
+) -> None:
     """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
     from node.http.server import serve
 
-    async with open_node(config) as node, trio.open_nursery() as nursery:
+    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node)
         on_ready(node, url)
 

@@ -50,12 +50,6 @@ from protocol.types import Digest, Key, Kind
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
-CONTRIBUTE_MS = 2_000
-"""ms for a requester to acknowledge a contribution before it is gossiped: a few slow hops."""
-
-PULL_MS = 5_000
-"""ms for one source to answer a pull: it may hold 4 MiB."""
-
 OUTBOX_MAX = 1024
 """gossip messages waiting to be sent; the loop waits when it is full."""
 
@@ -258,7 +252,7 @@ class Driver:
         message = effect.message
         try:
             answer = await self._overlay.request(
-                effect.requester, CONTRIBUTE, message.envelope, timeout_ms=CONTRIBUTE_MS
+                effect.requester, CONTRIBUTE, message.envelope, timeout_ms=fx.ACKNOWLEDGE_MS
             )
         except PeerUnreachable as error:
             answer = str(error).encode()
@@ -281,7 +275,7 @@ class Driver:
             if source == self._participant.keypair.public:
                 continue
             try:
-                reply = await self._overlay.request(source, PULL, request, timeout_ms=PULL_MS)
+                reply = await self._overlay.request(source, PULL, request, timeout_ms=fx.PULL_SOURCE_MS)
             except PeerUnreachable:
                 continue
             tell, told = trio.open_memory_channel[bool](1)
@@ -292,7 +286,7 @@ class Driver:
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
         """Keep what we took part in, after checking it as any reader would."""
         try:
-            raw = await self._overlay.request(effect.requester, CERTIFICATE, effect.query, timeout_ms=PULL_MS)
+            raw = await self._overlay.request(effect.requester, CERTIFICATE, effect.query, timeout_ms=fx.PULL_SOURCE_MS)
         except PeerUnreachable as error:
             log.info("certificate not fetched", query_id=effect.query.hex()[:16], why=str(error))
             return

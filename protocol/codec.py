@@ -28,7 +28,10 @@ class _Refused(Exception):
 
 
 def encode(value: Any) -> bytes:
-    """The canonical encoding of a schema's instance. Raises EncodingError if a field is out of bounds."""
+    """The canonical encoding of a schema's instance. Raises EncodingError if a field is out of bounds.
+
+    Each field is of its very type (no text for an enum, no list for a tuple), so decoding gives an equal instance.
+    """
     try:
         plain = _plan(type(value)).encode(value)
     except _Refused as error:
@@ -211,23 +214,33 @@ def _text(bound: Size) -> _Plan:
 def _enumeration(enum: type[StrEnum]) -> _Plan:
     members = {member.value: member for member in enum}
 
+    def encode_member(value: Any) -> str:
+        if type(value) is not enum:
+            raise _Refused(f"not a {enum.__name__}")
+        return value.value
+
     def decode_member(value: Any) -> StrEnum:
         if type(value) is not str or value not in members:
             raise _Refused(f"not a {enum.__name__}")
         return members[value]
 
-    return _Plan(lambda member: decode_member(str(member)).value, decode_member)
+    return _Plan(encode_member, decode_member)
 
 
 def _flags(enum: type[IntFlag]) -> _Plan:
     every = sum(enum)
+
+    def encode_flags(value: Any) -> int:
+        if type(value) is not enum or value & ~every:
+            raise _Refused(f"not a set of {enum.__name__}")
+        return value.value
 
     def decode_flags(value: Any) -> IntFlag:
         if type(value) is not int or value & ~every:
             raise _Refused(f"not a set of {enum.__name__}")
         return enum(value)
 
-    return _Plan(lambda flags: int(decode_flags(int(flags))), decode_flags)
+    return _Plan(encode_flags, decode_flags)
 
 
 def _sequence(element: Any, bound: Count) -> _Plan:

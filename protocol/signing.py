@@ -1,4 +1,4 @@
-"""Ed25519 keys, sealed messages, and the one function that makes a VerifiedMessage.
+"""Ed25519 keys, sealed messages; the only module that makes a VerifiedMessage.
 
 An envelope is `kind (1 byte) || signature (64 bytes) || body` (rule P3): a frame outside of the signed bytes, so that
 the received body is verified as it came.
@@ -15,20 +15,25 @@ from protocol.errors import Fault, FaultReason
 from protocol.hashing import message_id, message_preimage
 from protocol.limits import MESSAGE_BYTES_MAX, SIGNATURE_BYTES, SLOT_MESSAGE_BYTES_MAX
 from protocol.messages import MESSAGE_TYPES, Message
+from protocol.recall import Recall
 from protocol.types import Digest, Key, Kind
 
 _HEADER: Final = 1 + SIGNATURE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class VerifiedMessage:
-    """A message whose bytes are canonical and whose signature is its author's. Only `open_envelope` makes one."""
+    """A message whose bytes are canonical and whose signature is its author's. `seal` and `open_envelope` make one."""
 
     kind: Kind
     author: Key
     id: Digest
     body: Message
     envelope: bytes
+
+
+_VERIFIED: Final = Recall[tuple[Digest, bytes], VerifiedMessage]()
+"""By network and envelope: what a signature proves follows from these bytes."""
 
 
 class Keypair:
@@ -46,19 +51,24 @@ class Keypair:
 
 
 def seal(keypair: Keypair, network: Digest, body: Message) -> VerifiedMessage:
-    """Sign `body`, which must name `keypair` as its author, for the network. Raises EncodingError if out of bounds."""
+    """Sign `body`, which must name `keypair` as its author, for the network. Raises EncodingError if out of bounds.
+
+    What was encoded within bounds and signed here would open, so it is not opened again.
+    """
     if body.author != keypair.public:
         raise ValueError("a message is signed by the author that it names")
     raw = codec.encode(body)
-    signature = keypair.sign(message_preimage(network, body.KIND, raw))
-    opened = open_envelope(b"".join((bytes((body.KIND,)), signature, raw)), network)
-    if isinstance(opened, Fault):
-        raise codec.EncodingError(f"own {body.KIND.name} message: {opened}")
-    return opened
+    preimage = message_preimage(network, body.KIND, raw)
+    envelope = b"".join((bytes((body.KIND,)), keypair.sign(preimage), raw))
+    if fault := _too_large(body.KIND, envelope):
+        raise codec.EncodingError(f"own {body.KIND.name} message: {fault}")
+    return _verified(network, envelope, body, preimage)
 
 
 def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
-    """Check an envelope from outside: size, frame, canonical body, signature. Costs one decoding and one verification.
+    """Check an envelope from outside: size, frame, canonical body, signature.
+
+    Costs one decoding and one verification, unless the process still holds the message from before.
 
     Faults (all REJECT): TOO_LARGE, UNKNOWN_KIND, MALFORMED, NOT_CANONICAL, BAD_SIGNATURE.
     """
@@ -66,12 +76,15 @@ def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
         return Fault(FaultReason.TOO_LARGE, "P1", f"{len(envelope)} bytes")
     if len(envelope) <= _HEADER:
         return Fault(FaultReason.MALFORMED, "P3", "shorter than a frame")
+    known = _VERIFIED.recall((network, envelope))
+    if known is not None:
+        return known
     try:
         kind = Kind(envelope[0])
     except ValueError:
         return Fault(FaultReason.UNKNOWN_KIND, "P3", str(envelope[0]))
-    if kind is not Kind.EVIDENCE and len(envelope) > SLOT_MESSAGE_BYTES_MAX:
-        return Fault(FaultReason.TOO_LARGE, "P1", f"{kind.name} of {len(envelope)} bytes")
+    if fault := _too_large(kind, envelope):
+        return fault
     raw = envelope[_HEADER:]
     body = codec.decode(MESSAGE_TYPES[kind], raw)
     if isinstance(body, Fault):
@@ -81,4 +94,15 @@ def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
         VerifyKey(body.author).verify(preimage, envelope[1:_HEADER])
     except (BadSignatureError, ValueError):
         return Fault(FaultReason.BAD_SIGNATURE, "R1", kind.name)
-    return VerifiedMessage(kind, body.author, message_id(preimage), body, envelope)
+    return _verified(network, envelope, body, preimage)
+
+
+def _too_large(kind: Kind, envelope: bytes) -> Fault | None:
+    most = MESSAGE_BYTES_MAX if kind is Kind.EVIDENCE else SLOT_MESSAGE_BYTES_MAX
+    return Fault(FaultReason.TOO_LARGE, "P1", f"{kind.name} of {len(envelope)} bytes") if len(envelope) > most else None
+
+
+def _verified(network: Digest, envelope: bytes, body: Message, preimage: bytes) -> VerifiedMessage:
+    """What both ways lead to: `envelope` is canonical and signed by `body.author` for the network."""
+    message = VerifiedMessage(body.KIND, body.author, message_id(preimage), body, envelope)
+    return _VERIFIED.remember((network, envelope), message)

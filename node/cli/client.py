@@ -27,6 +27,13 @@ class Client:
         response = await self._request("GET", path, timeout_s, params={k: str(v) for k, v in query.items()})
         return self._json(response)
 
+    async def wait_offers(self, nodes: int, timeout_s: float) -> None:
+        """Wait until the node knows this many that offer to work, itself included. Raises CliError."""
+        timeout_ms = round(timeout_s * 1000)
+        told = await self.get("/api/wait", timeout_s=timeout_s + 10, offers=nodes, timeout_ms=timeout_ms)
+        if (known := told["offers"]) < nodes:
+            raise CliError(f"only {known} of {nodes} nodes offer to work after {timeout_s:.0f} s", Exit.TIMEOUT)
+
     async def certificate(self, query_id: str) -> bytes:
         """A certificate's bytes. Raises CliError."""
         response = await self._request("GET", f"/api/certificates/{query_id}", 30.0)

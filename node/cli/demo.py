@@ -14,16 +14,10 @@ from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.follow import follow, save_certificate
 from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, read_query, stderr
-from node.cli.processes import Child, NodeSpec, start_node
+from node.cli.processes import NODES_MAX, START_S, Child, NodeSpec, start_swarm
 from node.inference import EngineConfig, EngineInfo, open_engine
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
-
-NODES_MAX = 25
-"""nodes on one machine: each is a process of about 90 MB."""
-
-START_S = 120.0
-"""seconds for all nodes to start and to know each other's offers."""
 
 PATIENCE_MS = 20_000
 """ms to wait for stragglers after a quorum: the nodes share one model server and answer one after the other."""
@@ -54,14 +48,11 @@ async def demo(
     with tempfile.TemporaryDirectory(prefix="strand-demo-") as folder:
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, stack, console)
-            children = await _start(nodes, config, Path(folder), stack, console)
+            console.print(f"starting {nodes} node processes")
+            children = await start_swarm(_specs(nodes, config, Path(folder)), stack)
             asked = children[0]
             client = await stack.enter_async_context(open_client(Source(), asked.url))
-            told = await client.get("/api/wait", timeout_s=START_S + 10, offers=nodes, timeout_ms=round(START_S * 1000))
-            if told["offers"] < nodes:
-                raise CliError(
-                    f"only {told['offers']} of {nodes} nodes offer to work after {START_S:.0f} s", Exit.TIMEOUT
-                )
+            await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             question = {"query": query, "patience_ms": PATIENCE_MS}
             followed = await follow(client, question, 600.0, console)
@@ -110,28 +101,11 @@ def _engine_name(kind: str, info: EngineInfo) -> str:
     return f"{kind} llama.cpp: {info.model}" if kind == "embedded" else f"{info.kind}: {info.model}"
 
 
-async def _start(
-    nodes: int, config: EngineConfig, folder: Path, stack: AsyncExitStack, console: Console
-) -> list[Child]:
-    """The first node alone, then the others, who find each other through it."""
-    console.print(f"starting {nodes} node processes")
-    children: list[Child | None] = [None] * nodes
-
-    async def start(index: int, bootstrap: tuple[str, ...]) -> None:
-        spec = NodeSpec(folder / f"node-{index}", config, bootstrap, seed=index, temperature=0.5 + 0.1 * (index % 6))
-        with trio.fail_after(START_S):
-            children[index] = await start_node(spec, stack)
-
-    try:
-        await start(0, ())
-        first = children[0]
-        assert first is not None
-        async with trio.open_nursery() as nursery:
-            for index in range(1, nodes):
-                nursery.start_soon(start, index, first.addresses[:1])
-    except* trio.TooSlowError as error:
-        raise CliError(f"the nodes did not start within {START_S:.0f} s", Exit.TIMEOUT) from error
-    return [child for child in children if child is not None]
+def _specs(nodes: int, config: EngineConfig, folder: Path) -> list[NodeSpec]:
+    return [
+        NodeSpec(folder / f"node-{index}", config, seed=index, temperature=0.5 + 0.1 * (index % 6))
+        for index in range(nodes)
+    ]
 
 
 def _print_ports(children: list[Child], console: Console) -> None:

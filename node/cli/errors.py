@@ -30,6 +30,7 @@ _USER_ERRORS: dict[str, Exit] = {
     "StoreError": Exit.REFUSED,
     "EngineError": Exit.UNREACHABLE,
     "OverlayError": Exit.REFUSED,
+    "RecordingError": Exit.REFUSED,
     "ApiBindError": Exit.REFUSED,
 }
 """Errors whose text is meant for the user, by name: their modules are not imported for `--help`."""

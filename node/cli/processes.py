@@ -4,18 +4,27 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from node.cli.errors import CliError
+from node.cli.errors import CliError, Exit
 from node.inference import EngineConfig
+
+NODES_MAX = 25
+"""nodes on one machine: each is a process of about 90 MB."""
+
+START_S = 120.0
+"""seconds for a node to start while others of its swarm do, and as long again for all to know each other's offers."""
 
 READY_BYTES_MAX = 64 * 1024
 """bytes of a child's one line: its URL, key and addresses."""
+
+RECORDING_NAME = "recording"
 
 STOP_S = 5.0
 """seconds for a child to end after its stdin is closed, before it is killed."""
@@ -32,6 +41,10 @@ class NodeSpec:
     temperature: float = 0.8
     network: str = "devnet"
     patience_ms: int = 1_000
+    round: Mapping[str, int | float] = field(default_factory=dict)
+    """More of the configuration's [round] table: what a question cannot say itself."""
+    record: bool = False
+    """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +58,22 @@ class Child:
     log: Path
 
 
+async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
+    """Start the first node alone, then the others, who find each other through it. Raises CliError."""
+    children: dict[int, Child] = {}
+
+    async def start(index: int, spec: NodeSpec) -> None:
+        children[index] = await start_node(spec, stack)
+
+    await start(0, specs[0])
+    async with trio.open_nursery() as nursery:
+        for index, spec in enumerate(specs[1:], 1):
+            nursery.start_soon(start, index, replace(spec, bootstrap=children[0].addresses[:1]))
+    return [children[index] for index in range(len(specs))]
+
+
 async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
-    """Start a node and wait until it is ready; `stack` stops it. Raises CliError with its last words."""
+    """Start a node and wait until it is ready; `stack` stops it. Raises CliError, with its last words if it ended."""
     spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = spec.folder / "node.toml"
     config.write_text(_config(spec), encoding="utf-8")
@@ -54,6 +81,8 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     # Keys stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
     command = [sys.executable, "-P", "-m", "node", "run", "--json", "--until-stdin-closes", "--config", str(config)]
+    if spec.record:
+        command += ["--record", str(spec.folder / RECORDING_NAME)]
     with log.open("ab") as log_file:
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
@@ -61,12 +90,16 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     stack.push_async_callback(partial(stop_node, process))
     assert process.stdout is not None
     line = b""
-    while not line.endswith(b"\n") and len(line) < READY_BYTES_MAX:
-        chunk = await process.stdout.receive_some(READY_BYTES_MAX)
-        if not chunk:
-            await process.wait()
-            raise CliError(f"a node did not start: {_last_line(log)}")
-        line += chunk
+    try:
+        with trio.fail_after(START_S):
+            while not line.endswith(b"\n") and len(line) < READY_BYTES_MAX:
+                chunk = await process.stdout.receive_some(READY_BYTES_MAX)
+                if not chunk:
+                    await process.wait()
+                    raise CliError(f"a node did not start: {_last_line(log)}")
+                line += chunk
+    except trio.TooSlowError as error:
+        raise CliError(f"a node did not start within {START_S:.0f} s", Exit.TIMEOUT) from error
     ready = json.loads(line)
     return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log)
 
@@ -100,7 +133,7 @@ def _config(spec: NodeSpec) -> str:
         },
         # Nodes of one machine know each other; in an open network a node without history has no weight.
         "trust": {"default_weight": 1.0},
-        "round": {"patience_ms": spec.patience_ms},
+        "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }
     if spec.seed is not None:

@@ -3,14 +3,18 @@
 import json as json_module
 import signal
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Literal
 
 import trio
 from cyclopts import Parameter
 
+from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.recording import recording
 
 
 async def run(
@@ -21,6 +25,7 @@ async def run(
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
     engine: Annotated[Literal["embedded", "openai", "scripted"] | None, Parameter(help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
+    record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
     json: JsonFlag = False,
     until_stdin_closes: Annotated[bool, Parameter(negative="", help="Stop when stdin is closed.")] = False,
     source: Source = Source(),  # noqa: B008 - frozen
@@ -44,11 +49,12 @@ async def run(
         else:
             print(f"ready: {url}, reachable at {', '.join(addresses)}", file=sys.stderr, flush=True)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
-        if until_stdin_closes:
-            nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
-        await run_node(config, on_ready)
+    with nullcontext(Participant) if record is None else recording(record) as make_participant:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            if until_stdin_closes:
+                nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
+            await run_node(config, on_ready, make_participant)
     return 0
 
 

@@ -1,14 +1,15 @@
 """All benchmarks, one after another: `make bench`, or `python -P -m tests.bench`."""
 
-from tests.bench import bench_fit, bench_round, bench_wire
+from tests.bench import bench_fit, bench_round, bench_sim, bench_wire
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
     for title, module in (
         ("The aggregator beside two libraries", bench_fit),
         ("The wire beside the libraries under it", bench_wire),
         ("A round of seven processes beside an empty one", bench_round),
+        ("Simulated swarms of growing size", bench_sim),
     ):
         print(f"\n== {title}\n", flush=True)
         module.main()

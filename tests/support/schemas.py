@@ -32,6 +32,22 @@ def instances(schema: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(schema, **{field.name: _values(hints[field.name]) for field in fields(schema)})
 
 
+def largest(annotation: Any) -> tuple[int, int]:
+    """The most msgpack values, and nested containers, of anything within these bounds."""
+    bound: Any = None
+    if get_origin(annotation) is Annotated:
+        annotation, bound, *_ = get_args(annotation)
+    annotation = getattr(annotation, "__supertype__", annotation)
+    if get_origin(annotation) is tuple:
+        items, depth = largest(get_args(annotation)[0])
+        return 1 + bound.most * items, 1 + depth
+    if not is_dataclass(annotation):
+        return 1, 0
+    hints = get_type_hints(annotation, include_extras=True)
+    inner = [largest(hints[field.name]) for field in fields(annotation)]
+    return 1 + sum(1 + items for items, _ in inner), 1 + max(depth for _, depth in inner)
+
+
 def _values(annotation: Any) -> st.SearchStrategy[Any]:
     bound: Any = None
     if get_origin(annotation) is Annotated:

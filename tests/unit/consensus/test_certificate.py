@@ -1,6 +1,6 @@
 """What a certificate shows, and that no byte of it can be changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Certificate, Commit, Cosign
 from protocol.params import NetworkParams
+from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
 from protocol.types import ONE, Digest, Key, Kind, Objection, Outcome
@@ -22,6 +23,13 @@ from tests.transcripts.test_rounds import drop
 
 APART = replace(params(), ride_along_bytes_max=0)
 """Nothing rides along, so that the certificate holds every contribution by itself."""
+
+
+@pytest.fixture(autouse=True)
+def a_stranger() -> Iterator[None]:
+    """Certificates are read by who has nothing but their bytes: what their makers still hold must not help."""
+    with forgetting():
+        yield
 
 
 @dataclass(frozen=True)

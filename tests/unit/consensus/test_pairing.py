@@ -1,6 +1,6 @@
 import random
 from collections import Counter
-from hashlib import sha256
+from hashlib import blake2b, sha256
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +67,51 @@ def test_each_judge_gets_its_number_of_eligible_pairs_without_repetition(drawn: 
         allowed = eligible(drawn, judge)
         assert set(unordered(pairs)) <= allowed, "own answer or unknown index"
         assert len(set(unordered(pairs))) == len(pairs) == min(drawn["pairs_per_judge"], len(allowed))
+
+
+def plainly(drawn: dict) -> Assignment:
+    """The module's text, word by word: what the arrays of `assign_pairs` must not change."""
+    authors, clusters, judges = drawn["authors"], drawn["clusters"], sorted(drawn["judges"])
+    seed = blake2b(b"strand/pairs/1" + drawn["beacon"] + drawn["wave"].to_bytes(4, "big"), digest_size=32).digest()
+    pairs = [(i, j) for i in range(len(authors)) for j in range(i + 1, len(authors))]
+    uses = Counter({(min(pair), max(pair)): count for pair, count in drawn["used"].items()})
+
+    def digest(person: bytes, judge: bytes, number: int) -> bytes:
+        return blake2b(judge + number.to_bytes(4, "big"), key=seed, person=person).digest()
+
+    def lot(judge: bytes, pair: tuple[int, int]) -> int:
+        number = pairs.index(pair)
+        return int.from_bytes(digest(b"lots", judge, number // 16)[4 * (number % 16) :][:4], "big")
+
+    def seen(answer: int) -> int:
+        return sum(count for pair, count in uses.items() if answer in pair)
+
+    assigned: dict[bytes, list[tuple[int, int]]] = {judge: [] for judge in judges}
+    for turn in range(drawn["pairs_per_judge"]):
+        for judge in sorted(judges, key=lambda key: digest(b"order", key, turn)):
+            left = [
+                pair
+                for pair in pairs
+                if judge not in (authors[pair[0]], authors[pair[1]]) and pair not in unordered(tuple(assigned[judge]))
+            ]
+            if left:
+                one, other = chosen = min(
+                    left,
+                    key=lambda pair: (
+                        clusters[pair[0]] == clusters[pair[1]],
+                        uses[pair],
+                        seen(pair[0]) + seen(pair[1]),
+                        lot(judge, pair),
+                    ),
+                )
+                uses[chosen] += 1
+                assigned[judge].append(chosen if lot(judge, chosen) & 1 else (other, one))
+    return {judge: tuple(chosen) for judge, chosen in assigned.items()}
+
+
+@given(rounds())
+def test_the_choice_is_that_of_the_plain_text(drawn: dict):
+    assert assign_pairs(**drawn) == plainly(drawn)
 
 
 @given(rounds())

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from consensus import effects as fx
 from consensus.member import REPAIR_MS, Restored
-from consensus.participant import Participant
-from consensus.validation import OPEN_ROUNDS_MAX, Admitted
+from consensus.participant import ROUNDS_KEPT, Participant
+from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
+from protocol import codec
 from protocol.errors import FaultReason
-from protocol.messages import Offer, Query
+from protocol.messages import Offer, PullRequest, Query
 from protocol.signing import Keypair, seal
 from protocol.topics import topic
 from protocol.types import Digest, Role
@@ -45,6 +46,35 @@ def test_rounds_with_us_do() -> None:
     for nonce in range(PARAMS.open_rounds_per_key_max):
         assert isinstance(admit(node, keypair("b"), nonce, "abcd"), list)
     assert admit(node, keypair("b"), 99, "abcd") is FaultReason.TOO_MANY_ROUNDS
+
+
+def serves(swarm: Swarm, query: Digest) -> bool:
+    """Whether `a` still serves this round's chain to `b`."""
+    request = codec.encode(PullRequest(query=query, ids=()))
+    return isinstance(swarm.nodes["a"].participant.serve_pull(keypair("b").public, request), bytes)
+
+
+def test_rounds_that_are_over_serve_until_room_is_needed() -> None:
+    swarm = Swarm("ab")
+    queries = []
+    for number in range(ROUNDS_KEPT + 1):
+        queries.append(swarm.ask(nonce=number.to_bytes(32, "big")))
+        assert swarm.nodes["a"].participant.wake_at_ms is not None
+        swarm.run()
+        assert swarm.nodes["a"].participant.wake_at_ms is None, "nothing is due where every round is over"
+        assert swarm.nodes["a"].participant.tick(swarm.now_ms) == []
+    assert [serves(swarm, query) for query in queries] == [False, *[True] * ROUNDS_KEPT]
+
+
+def test_rounds_that_are_over_serve_until_their_time_is_out() -> None:
+    swarm = Swarm("ab")
+    over = swarm.ask()
+    swarm.run()
+    swarm.now_ms += LINGER_MS
+    assert serves(swarm, over)
+    swarm.now_ms += 60_000
+    ours = swarm.ask(nonce=b"o" * 32)
+    assert not serves(swarm, over) and serves(swarm, ours)
 
 
 def test_recovery_asks_again_until_the_deadline() -> None:

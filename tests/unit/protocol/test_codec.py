@@ -160,12 +160,25 @@ def test_bounds_hold_for_what_another_encoder_wrote() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"text": "\ud800"}, {"text": b"bytes"}, {"prompt_tokens": True}, {"prompt_tokens": 1.0}, {"finish": "whim"}],
+    [
+        {"text": "\ud800"},
+        {"text": b"bytes"},
+        {"prompt_tokens": True},
+        {"prompt_tokens": 1.0},
+        {"finish": "whim"},
+        {"finish": "stop"},
+    ],
     ids=str,
 )
 def test_a_local_value_that_does_not_fit_is_our_bug(changes: dict[str, Any]) -> None:
     with pytest.raises(codec.EncodingError, match=next(iter(changes))):
         codec.encode(replace(CONTENT, **changes))
+
+
+def test_a_number_is_no_set_of_flags() -> None:
+    """It would be one after decoding: what is encoded is equal to what is decoded, in its types too."""
+    with pytest.raises(codec.EncodingError, match="roles: not a set of Role"):
+        codec.encode(replace(samples()[Kind.OFFER], roles=3))  # type: ignore[call-arg]
 
 
 def test_lists_are_not_tuples_and_subclasses_are_not_the_schema() -> None:

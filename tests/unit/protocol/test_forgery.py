@@ -7,11 +7,13 @@ import pytest
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import message_preimage
-from protocol.limits import MESSAGE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
-from protocol.messages import MESSAGE_TYPES, Commit, Evidence, Message
+from protocol.limits import DEPTH_MAX, ITEMS_MAX, MESSAGE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
+from protocol.messages import MESSAGE_TYPES, CloseSlate, Commit, Evidence, Message
+from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import Digest, Key, Kind
 from tests.support.samples import KEYPAIR, NETWORK, OTHER, digest, samples
+from tests.support.schemas import largest
 from tests.support.swarm import params
 
 HEADER = 65
@@ -37,7 +39,8 @@ def refused(envelope: bytes, network: Digest = NETWORK) -> FaultReason:
 @every_kind
 def test_what_is_sealed_opens_as_it_was(kind: Kind) -> None:
     message = sealed(kind)
-    assert open_envelope(message.envelope, NETWORK) == message
+    with forgetting():
+        assert open_envelope(message.envelope, NETWORK) == message
     assert (message.kind, message.author, message.body) == (kind, KEYPAIR.public, samples()[kind])
     assert sealed(kind).envelope == message.envelope, "signing is deterministic"
 
@@ -148,6 +151,27 @@ def test_seal_refuses_what_does_not_fit() -> None:
     commit = Commit(author=KEYPAIR.public, query=digest("q"), on=digest("q"), commitment=Digest(b"short"))
     with pytest.raises(codec.EncodingError, match="commitment"):
         seal(KEYPAIR, NETWORK, commit)
+
+
+def test_seal_refuses_what_others_would_not_open() -> None:
+    """`seal` does not open what it has made, so its sizes are checked when it is made."""
+    slate = samples()[Kind.CLOSE_SLATE]
+    assert isinstance(slate, CloseSlate)
+    rider = SLOT_MESSAGE_BYTES_MAX - len(sealed(Kind.CLOSE_SLATE).envelope)
+    largest = replace(slate, ride_along=(*slate.ride_along, bytes(rider - 5)))
+    with forgetting():
+        message = seal(KEYPAIR, NETWORK, largest)
+        assert len(message.envelope) == SLOT_MESSAGE_BYTES_MAX
+        assert open_envelope(message.envelope, NETWORK) == message
+    with pytest.raises(codec.EncodingError, match="own CLOSE_SLATE message"):
+        seal(KEYPAIR, NETWORK, replace(largest, ride_along=(*slate.ride_along, bytes(rider - 4))))
+
+
+@pytest.mark.parametrize("schema", MESSAGE_TYPES.values(), ids=lambda schema: schema.__name__)
+def test_bounds_of_fields_keep_within_the_bounds_of_bytes(schema: type[Message]) -> None:
+    """Nothing can be sealed that the scan before decoding would refuse for its number of values or its depth."""
+    items, depth = largest(schema)
+    assert items <= ITEMS_MAX and depth <= DEPTH_MAX
 
 
 def test_ids_differ_by_network_kind_and_body() -> None:

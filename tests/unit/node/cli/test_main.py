@@ -18,7 +18,7 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
 
-COMMANDS = ["demo", "init", "run", "ask", "status", "peers", "show", "verify", "config", "config show"]
+COMMANDS = ["demo", "init", "run", "ask", "status", "peers", "show", "verify", "sim", "config", "config show"]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
 

@@ -73,6 +73,29 @@ async def test_a_script_gives_answers_and_their_order(tmp_path: Path, suffix: st
     assert preference < 0.01
 
 
+async def test_an_answer_may_name_its_query_and_the_others_are_for_all_others(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    answers = [
+        {"text": "mine", "quality": 0.2, "query": "q"},
+        {"text": "theirs", "quality": 0.9},
+        {"text": "", "quality": 0.5, "query": "nothing"},
+    ]
+    path.write_text(json.dumps({"answers": answers}))
+    configs = [EngineConfig(kind="scripted", script=str(path), seed=seed) for seed in range(8)]
+    assert {await answer_of(config, "q") for config in configs} == {"mine"}
+    assert {await answer_of(config, "nothing") for config in configs} == {""}
+    assert {await answer_of(config, "another") for config in configs} == {"theirs"}
+    preference = await preference_of(configs[0], "theirs", "mine")
+    assert preference is not None
+    assert preference > 0.99
+
+
+async def test_a_script_of_named_queries_makes_up_answers_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({"answers": [{"text": "mine", "quality": 0.2, "query": "q"}]}))
+    assert (await answer_of(EngineConfig(kind="scripted", script=str(path), seed=1), "another")).startswith("```rust")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -83,6 +106,8 @@ async def test_a_script_gives_answers_and_their_order(tmp_path: Path, suffix: st
         ('[[answers]]\ntext = "x"\nquality = 1.5', "answer 1 of the script"),
         ('[[answers]]\ntext = "x"\nquality = nan', "answer 1 of the script"),
         ('[[answers]]\ntext = "x"\nquality = 0.5\nmore = 1', "and no more"),
+        ('[[answers]]\ntext = "x"\nquality = 0.5\nquery = 1', "may have a query"),
+        ('[[answers]]\ntext = "x"\nquality = 0.5\nquery = "q"\n' * 2, "two answers to one query"),
     ],
 )
 async def test_a_wrong_script_is_one_clear_line(tmp_path: Path, content: str, message: str) -> None:

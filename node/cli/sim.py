@@ -1,0 +1,379 @@
+"""`strand sim`: swarms in virtual time or of real processes, from a scenario, with a table, JSON or a report."""
+
+import json as json_module
+import signal
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter, validators
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from node.cli.errors import CliError, Exit
+from node.cli.options import JsonFlag, outside, print_json, stderr
+from node.config import load_params
+from node.inference.scripted import SLOPE
+from simnet import study as studies
+from simnet.results import Run, Study
+from simnet.scenario import Scenario, ScenarioError, scenario_from
+
+if TYPE_CHECKING:
+    from protocol.params import NetworkParams
+    from simnet.oracle import Preset
+
+SCENARIO_BYTES_MAX = 256 * 1024
+"""bytes of a scenario or presets file: a study of a thousand seeds has about ten."""
+
+JOBS_MAX = 64
+"""processes side by side: each holds a world of its own."""
+
+FAILING_SHOWN = 5
+"""worlds with violations of which the terminal shows the command that repeats them."""
+
+WIDE = 240
+"""columns of a table that no terminal shows: folded cells would be of no use to whoever reads the file."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What overrides the scenario. The names are those of `study.FLAGS`."""
+
+    layer: Annotated[
+        Literal["network", "aggregate"] | None, Parameter(help="aggregate: no messages, for accuracy alone.")
+    ] = None
+    preset: Annotated[str | None, Parameter(help="Who knows what and judges how well: final-answer, ...")] = None
+    nodes: Annotated[int | None, Parameter(help="Nodes of the swarm.")] = None
+    shard_nodes: Annotated[int | None, Parameter(help="Nodes of a shard; a larger swarm has several.")] = None
+    rounds: Annotated[int | None, Parameter(help="Queries, of all shards together.")] = None
+    seed: Annotated[int | None, Parameter(help="The same seed gives the same run.")] = None
+    loss: Annotated[float | None, Parameter(help="Share of packets that are lost.")] = None
+    latency: Annotated[int | None, Parameter(help="Median latency of a link, ms one way.")] = None
+    crash: Annotated[float | None, Parameter(help="Chance of each member to be killed in each round.")] = None
+    byzantine: Annotated[
+        list[str] | None, Parameter(negative="", help="KIND=SHARE of dishonest nodes; may be repeated.")
+    ] = None
+    partition: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="FROM-UNTIL:SHARE, ms after each query and share cut off; may be repeated."),
+    ] = None
+    set: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="SETTING=VALUE: any setting by its name in a scenario file; may be repeated."),
+    ] = None
+
+    def override(self, table: dict[str, Any]) -> None:
+        """Change a scenario's table in place. What a flag fixes does not vary any more. Raises CliError."""
+        for setting, flag in studies.FLAGS.items():
+            value = getattr(self, flag.removeprefix("--").replace("-", "_"))
+            if value is not None:
+                _put(table, setting, value)
+        for text in self.byzantine or ():
+            kind, share = _split(text, "=", "--byzantine", "KIND=SHARE")
+            _put(table, f"byzantine.{kind}", _number(share, float, "--byzantine"))
+        if self.partition:
+            _put(table, "faults.partitions", [_partition(text) for text in self.partition])
+        for text in self.set or ():
+            setting, value = _split(text, "=", "--set", "SETTING=VALUE")
+            _put(table, setting.strip(), _value(value))
+
+
+def sim(
+    *,
+    scenario: Annotated[str | None, Parameter(help="A TOML file, or a shipped study: attack-matrix, loss, ...")] = None,
+    settings: Settings = Settings(),
+    report: Annotated[Path | None, Parameter(help="Folder for a page with plots, and for the results.")] = None,
+    jobs: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=JOBS_MAX), help="Worlds of a study side by side.")
+    ] = 1,
+    real: Annotated[
+        bool, Parameter(negative="", help="Real node processes over libp2p on this machine, with scripted engines.")
+    ] = False,
+    json: JsonFlag = False,
+) -> int:
+    """Simulate a swarm: the real round machines, messages and certificates, in virtual time and from a seed.
+
+    Exit code 1 says that a safety rule was broken; the command that repeats that world is printed.
+    """
+    chosen = read_scenario(scenario, settings)
+    if real:
+        _check_real(chosen, jobs)
+    if report is not None:
+        # Before the work, not after it.
+        _plots_or_refusal()
+        _make_folder(report)
+    study = _simulate(chosen, jobs, real=real, show_progress=not json and sys.stderr.isatty())
+    if report is not None:
+        write_report(report, chosen, study)
+    if json:
+        print_json(studies.results(study) if chosen.vary else study.cells[0].run.summary())
+    else:
+        print_study(study)
+        if report is not None:
+            print(f"report: {report / 'index.html'}")
+    return judge(chosen, study)
+
+
+# The scenario.
+
+
+def read_scenario(name: str | None, settings: Settings) -> Scenario:
+    """The scenario of this file or shipped name, or the default one, under the flags. Raises CliError."""
+    table = {} if name is None else _read_toml(_scenario_path(name))
+    settings.override(table)
+    try:
+        found = scenario_from(table)
+        studies.worlds(found)
+    except ScenarioError as error:
+        raise CliError(str(error) if name is None else f"{name}: {error}", Exit.USAGE) from error
+    return found
+
+
+def _scenario_path(name: str) -> Path:
+    if "/" in name or name.endswith(".toml"):
+        return Path(name).expanduser()
+    shipped = {path.stem: path for path in Path(str(files("configs"))).glob("scenarios/*.toml")}
+    if name not in shipped:
+        raise CliError(f"no scenario {name!r}: give a file, or one of {', '.join(sorted(shipped))}", Exit.USAGE)
+    return shipped[name]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(SCENARIO_BYTES_MAX + 1)
+        if len(raw) > SCENARIO_BYTES_MAX:
+            raise CliError(f"{path} has more than {SCENARIO_BYTES_MAX} bytes", Exit.USAGE)
+        return tomllib.loads(raw.decode())
+    except OSError as error:
+        raise CliError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CliError(f"{path} is not TOML: {error}", Exit.USAGE) from error
+
+
+def _put(table: dict[str, Any], setting: str, value: Any) -> None:
+    """Fix a setting by its dotted name; under `vary`, what follows the first dot is one name."""
+    path = setting.split(".", 1) if setting.startswith("vary.") else setting.split(".")
+    inner = table
+    for name in path[:-1]:
+        inner = inner.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise CliError(f"{setting}: {name} is no table", Exit.USAGE)
+    inner[path[-1]] = value
+    if isinstance(vary := table.get("vary"), dict):
+        vary.pop(setting, None)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        # A bare word needs no quotes; what else it might be, the scenario's own check will say.
+        return text
+
+
+def _partition(text: str) -> dict[str, Any]:
+    form = "FROM-UNTIL:SHARE"
+    times, share = _split(text, ":", "--partition", form)
+    begins, ends = _split(times, "-", "--partition", form)
+    return {
+        "from_ms": _number(begins, int, "--partition"),
+        "until_ms": _number(ends, int, "--partition"),
+        "share": _number(share, float, "--partition"),
+    }
+
+
+def _split(text: str, sign: str, flag: str, form: str) -> tuple[str, str]:
+    left, found, right = text.partition(sign)
+    if not found or not left:
+        raise CliError(f"{flag} wants {form}, not {text!r}", Exit.USAGE)
+    return left, right
+
+
+def _number(text: str, kind: Callable[[str], float], flag: str) -> float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise CliError(f"{flag}: {text!r} is no number", Exit.USAGE) from error
+
+
+# The work.
+
+
+def _simulate(scenario: Scenario, jobs: int, *, real: bool, show_progress: bool) -> Study:
+    try:
+        presets, params = _presets(), load_params("devnet")
+        run = partial(studies.run_study, scenario, presets=presets, params=params)
+        total = sum(world.rounds for world in studies.worlds(scenario).values())
+        with _progress(scenario.name, total, show=show_progress) as advance:
+            if real:
+                real_runs = partial(_real_runs, presets, params, partial(advance, 1))
+                return replace(run(each=lambda _, worlds: real_runs(worlds)), real=True)
+            if jobs == 1:
+                return run(on_round=lambda _: advance(1))
+            with _processes(jobs, advance) as each:
+                return run(each=each)
+    except ScenarioError as error:
+        raise CliError(str(error), Exit.USAGE) from error
+
+
+def _check_real(scenario: Scenario, jobs: int) -> None:
+    """Before the first process is started. Raises CliError."""
+    from node.cli.processes import NODES_MAX
+    from simnet.real import check_real
+
+    if jobs > 1:
+        raise CliError("--jobs: real swarms run one after the other", Exit.USAGE)
+    try:
+        for world in studies.worlds(scenario).values():
+            check_real(world, NODES_MAX)
+    except ScenarioError as error:
+        raise CliError(str(error), Exit.USAGE) from error
+
+
+def _real_runs(
+    presets: "Mapping[str, Preset]", params: "NetworkParams", on_round: Callable[[], None], worlds: Iterable[Scenario]
+) -> Iterator[Run]:
+    """Play worlds with processes, one after the other."""
+    import msgspec
+    import trio
+
+    from node.cli.real_swarm import Programme, play
+    from simnet.plan import Plan
+    from simnet.real import NOTE, programme_of, run_of
+
+    print(f"strand: {NOTE}", file=sys.stderr)
+    for world in worlds:
+        plan = Plan(world, presets[world.preset], params)
+        programme = msgspec.convert(programme_of(plan, SLOPE), Programme)
+        played = trio.run(play, programme, on_round)
+        yield run_of(plan, played.keys, played.heard)
+
+
+def _presets() -> "Mapping[str, Preset]":
+    from simnet.oracle import presets_from
+
+    return presets_from(_read_toml(Path(str(files("configs"))) / "presets.toml"))
+
+
+@contextmanager
+def _progress(name: str, rounds: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rounds"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr(), transient=True, disable=not show) as bar:
+        task = bar.add_task(name, total=rounds)
+        yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Each]:
+    """Run worlds in processes of their own. An interrupted one dies silently; a killed one is an error of one line."""
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=default) as pool:
+
+        def each(run: Callable[[Scenario], Run], worlds: Iterable[Scenario]) -> Iterator[Run]:
+            try:
+                for done in pool.map(run, worlds):
+                    advance(len(done.rounds))
+                    yield done
+            except BrokenProcessPool as error:
+                raise CliError("a process that simulated a world was killed: out of memory?") from error
+
+        yield each
+
+
+# What is shown.
+
+
+def print_study(study: Study) -> None:
+    """The table at the end; one world stands upright."""
+    found = studies.table(study)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    head, rows = found.head, found.rows
+    if len(rows) == 1:
+        head, rows = ["", ""], list(zip(head, rows[0], strict=True))
+    # Names of settings and their values come from outside; the first column names things, the others are numbers.
+    columns = (
+        Column(outside(name), justify="right" if number else "left", overflow="fold")
+        for number, name in enumerate(head)
+    )
+    shown = Table(*columns, box=None, show_header=any(head), padding=(0, 1, 0, 0))
+    for row in rows:
+        shown.add_row(*map(outside, row))
+    console.print(outside(f"{study.name}: {study.about}" if study.about else study.name))
+    console.print(shown)
+    if found.common:
+        console.print("The same in all: " + ", ".join(f"{name} {text}" for name, text in found.common.items()) + ".")
+    console.print(studies.NOTES, style="dim")
+
+
+def judge(scenario: Scenario, study: Study) -> Exit:
+    """Say on stderr what was broken and how to repeat it, and with what code the command ends."""
+    failing = studies.failing(scenario, study)
+    for world, run in failing[:FAILING_SHOWN]:
+        first = run.violations[0]
+        lines = (
+            f"{len(run.violations)} safety violations, the first in round {first.round}: {first.rule}: {first.detail}",
+            f"repeat it: {studies.repeat_command(world, real=study.real)}",
+        )
+        for line in lines:
+            print(f"strand: {line}", file=sys.stderr)
+    if len(failing) > FAILING_SHOWN:
+        print(f"strand: and {len(failing) - FAILING_SHOWN} more worlds", file=sys.stderr)
+    return Exit.REFUSED if failing else Exit.OK
+
+
+# The report.
+
+
+def _plots_or_refusal() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise CliError("a report needs matplotlib: pip install 'strand-swarm[sim]'", Exit.USAGE) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"--report: cannot make {folder}: {error.strerror}", Exit.USAGE) from error
+
+
+def write_report(folder: Path, scenario: Scenario, study: Study) -> None:
+    """The page, its pictures and the figures as JSON. Raises CliError."""
+    from simnet.page import page
+    from simnet.plots import plots
+
+    drawn = list(plots(study))
+    found = {
+        "about": study.about,
+        "settings": dict(studies.changed(scenario)),
+        "repeat": studies.repeat_command(scenario, real=study.real),
+        **studies.results(study),
+    }
+    contents = {f"{plot.name}.png": plot.png for plot in drawn} | {
+        "index.html": page(scenario, study, drawn).encode(),
+        "results.json": json_module.dumps(found, ensure_ascii=False, indent=2).encode() + b"\n",
+    }
+    try:
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise CliError(f"cannot write the report to {folder}: {error.strerror}") from error

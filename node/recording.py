@@ -1,0 +1,206 @@
+"""Writes down what a participant is told, for `strand run --record`; `consensus.recording` says what and in which form.
+
+The file may only be read by its owner: it holds the salts of answers before they are opened. Writes block the loop for
+some microseconds, as those of the journal do; nothing is flushed to the disk, so a power cut may cost the end.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from consensus import recording as told
+from consensus.effects import Effect
+from consensus.events import Delivered, Generated, Judged
+from consensus.member import Restored
+from consensus.participant import PULL_REQUEST_BYTES_MAX, Participant
+from consensus.validation import Admitted, Validator
+from protocol.errors import Fault, Verdict
+from protocol.messages import Offer, Query
+from protocol.params import NetworkParams
+from protocol.signing import Keypair
+from protocol.types import Digest, Key, Kind
+
+log = structlog.get_logger()
+
+
+class RecordingError(Exception):
+    """The file cannot be written; one line for the user."""
+
+
+class Recorder:
+    """Appends inputs to a file until it is full or the disk refuses; the node goes on without it."""
+
+    def __init__(self, descriptor: int, bytes_max: int = told.RECORDING_BYTES_MAX) -> None:
+        self._descriptor = descriptor
+        self._room_bytes = bytes_max
+        self._stopped = False
+        self._within = False
+
+    def write(self, each: told.Beginning | told.Input) -> None:
+        """Append. What is appended once the call returns survives SIGKILL."""
+        if self._stopped:
+            return
+        frame = told.frame(each)
+        why = "the file is full"
+        if len(frame) <= self._room_bytes:
+            self._room_bytes -= len(frame)
+            try:
+                if os.write(self._descriptor, frame) == len(frame):
+                    return
+                why = "the disk is full"
+            except OSError as error:
+                why = error.strerror or str(error)
+        # An input that is left out would make all later ones a lie.
+        self._stopped = True
+        log.warning("recording stopped", why=why)
+
+    @contextmanager
+    def input(self, each: told.Input) -> Iterator[None]:
+        """Around a call: it is an input unless it is made within another one. Written first: a crash is on file."""
+        if self._within:
+            yield
+            return
+        self.write(each)
+        self._within = True
+        try:
+            yield
+        finally:
+            self._within = False
+
+
+class RecordingValidator(Validator):
+    """A validator whose arrivals are written down."""
+
+    def __init__(
+        self, recorder: Recorder, params: NetworkParams, *, joins_from_ms: int, trusted: Collection[Key]
+    ) -> None:
+        super().__init__(params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self._recorder = recorder
+
+    def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_gossip(on_topic, source, data, now_ms)
+        if _matters(data, admitted):
+            self._recorder.write(told.Gossiped(at_ms=now_ms, topic=on_topic, source=source, envelope=data))
+        return admitted
+
+    def admit_stream(self, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_stream(source, data, now_ms)
+        if _matters(data, admitted):
+            self._recorder.write(told.Streamed(at_ms=now_ms, source=source, envelope=data))
+        return admitted
+
+    def close(self, query: Digest) -> None:
+        with self._recorder.input(told.Closed(query=query)):
+            super().close(query)
+
+
+class RecordingParticipant(Participant):
+    """A participant that writes down what it is told."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        keypair: Keypair,
+        params: NetworkParams,
+        *,
+        joins_from_ms: int = 0,
+        open_rounds_max: int = 8,
+        trusted: Collection[Key] = (),
+    ) -> None:
+        super().__init__(keypair, params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max, trusted=trusted)
+        self.validator = RecordingValidator(recorder, params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self._recorder = recorder
+        recorder.write(
+            told.Beginning(
+                key=keypair.public, params=params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max
+            )
+        )
+
+    def admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
+        if admitted.message.kind is Kind.OFFER:
+            return super().admitted(admitted, now_ms)
+        with self._recorder.input(told.TakenUp(at_ms=now_ms, message=admitted.message.id)):
+            return super().admitted(admitted, now_ms)
+
+    def pulled(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
+        if len(raw) > self.params.pull_bytes_max:
+            # Refused unread.
+            return super().pulled(query, raw, now_ms)
+        with self._recorder.input(told.PullAnswered(at_ms=now_ms, query=query, reply=raw)):
+            return super().pulled(query, raw, now_ms)
+
+    def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
+        if len(raw) > PULL_REQUEST_BYTES_MAX:
+            # Refused unread.
+            return super().serve_pull(source, raw)
+        with self._recorder.input(told.PullServed(source=source, request=raw)):
+            return super().serve_pull(source, raw)
+
+    def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
+        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content)):
+            return super().ask(query, content, now_ms)
+
+    def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
+        with self._recorder.input(_worked(query, event, now_ms)):
+            return super().worked(query, event, now_ms)
+
+    def read_own_mail(self, now_ms: int) -> list[Effect] | None:
+        if not self._own_mail:
+            return None
+        with self._recorder.input(told.MailRead(at_ms=now_ms)):
+            return super().read_own_mail(now_ms)
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        with self._recorder.input(told.Ticked(at_ms=now_ms)):
+            return super().tick(now_ms)
+
+    def offer(self, offer: Offer, shard: int, now_ms: int) -> list[Effect]:
+        with self._recorder.input(told.Offered(at_ms=now_ms, offer=offer, shard=shard)):
+            return super().offer(offer, shard, now_ms)
+
+    def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
+        recovered = told.Recovered(
+            query=query,
+            asked_by=asked_by,
+            deadline_ms=deadline_ms,
+            messages=tuple(message.envelope for message in restored.messages.values()),
+            opening=() if restored.opening is None else (restored.opening,),
+        )
+        with self._recorder.input(recovered):
+            super().recover(query, asked_by, restored, deadline_ms)
+
+
+@contextmanager
+def recording(path: Path) -> Iterator[Callable[..., Participant]]:
+    """How to make a participant that is recorded in `path`, a new file: one life of a node. Raises RecordingError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise RecordingError(f"{path} exists already: each run is recorded in a file of its own") from error
+    except OSError as error:
+        raise RecordingError(f"cannot record in {path}: {error.strerror}") from error
+    recorder = Recorder(descriptor)
+    try:
+        yield lambda *args, **settings: RecordingParticipant(recorder, *args, **settings)
+    finally:
+        os.close(descriptor)
+
+
+def _matters(data: bytes, admitted: Admitted | Fault) -> bool:
+    """What is REJECTed leaves nothing behind, and no round depends on offers: neither may fill the file."""
+    if data[:1] == bytes((Kind.OFFER,)):
+        return False
+    return isinstance(admitted, Admitted) or admitted.verdict is not Verdict.REJECT
+
+
+def _worked(query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> told.Input:
+    match event:
+        case Generated(content, salt):
+            return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
+        case Judged(wave, preferences):
+            return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
+        case Delivered(message_id):
+            return told.Reached(at_ms=now_ms, query=query, message=message_id)

@@ -1,0 +1,36 @@
+"""Dishonest nodes, one kind in each file."""
+
+from collections.abc import Mapping
+
+from simnet.adversaries.beacon_grinder import BeaconGrinder
+from simnet.adversaries.behaviour import Behaviour
+from simnet.adversaries.censor import Censor
+from simnet.adversaries.closing_equivocator import ClosingEquivocator
+from simnet.adversaries.collude_same_answer import ColludeSameAnswer
+from simnet.adversaries.collude_split import ColludeSplit
+from simnet.adversaries.commitment_copier import CommitmentCopier
+from simnet.adversaries.copier import Copier
+from simnet.adversaries.equivocator import Equivocator
+from simnet.adversaries.favourite_stopper import FavouriteStopper
+from simnet.adversaries.first_slot import FirstSlot
+from simnet.adversaries.flooder import Flooder
+from simnet.adversaries.forger import Forger
+from simnet.adversaries.inverse import Inverse
+from simnet.adversaries.late import Late
+from simnet.adversaries.lazy import Lazy
+from simnet.adversaries.replayer import Replayer
+from simnet.adversaries.sleeper import Sleeper
+from simnet.adversaries.sybil import Sybil
+from simnet.adversaries.withholder import Withholder
+
+ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, Copier)
+"""They keep to the protocol and aim at the answer."""
+
+PROTOCOL = (Equivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
+"""They break rules as members."""
+
+REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
+"""They break rules as requesters."""
+
+KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *REQUESTERS)}
+"""By the name that scenarios and `--byzantine` use."""

@@ -1,0 +1,86 @@
+"""Beacon grinder: colluding seats, one of them the requester, that choose which of them open their commitments.
+
+The beacon hashes the salts of the counted answers, so k seats choose among 2^k beacons (rule R5's known residue).
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from consensus.clusters import cluster
+from consensus.effects import Contribute, Effect, Publish
+from consensus.pairing import assign_pairs
+from consensus.record import form_of
+from protocol.hashing import beacon
+from protocol.messages import Answer, CloseCommits, Query
+from protocol.signing import VerifiedMessage
+from protocol.types import Digest, Key, Kind
+from simnet.adversaries.behaviour import Accomplice, Action, Desk
+from simnet.adversaries.collude_same_answer import ColludeSameAnswer
+
+SEATS_MAX = 6
+"""accomplices that hold back: 64 beacons to try, and each more doubles the work."""
+
+
+class BeaconGrinder(ColludeSameAnswer):
+    """The ring holds its openings back until the requester has seen all others, and opens what suits it best."""
+
+    KIND = "beacon-grinder"
+    ASKS = True
+    SEATS = True
+    query: Query
+    closing = Digest(b"")
+    committed: frozenset[Key] = frozenset()
+    opened: dict[Key, VerifiedMessage]
+    """What the requester has seen of the openings on `closing`."""
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """Hold an opening back for an accomplice who asks; as the requester, note whose openings will come."""
+        match effect:
+            case Contribute(message=VerifiedMessage(kind=Kind.ANSWER)) if self._holds(effect):
+                self.ring.board[self.node] = effect
+                return ()
+            case Publish(message=VerifiedMessage(body=Query() as query)):
+                self.query = query
+                self.ring.board.clear()
+            case Publish(message=VerifiedMessage(body=CloseCommits(commitments=commitments), id=closing)):
+                self.closing, self.opened = closing, {}
+                self.committed = frozenset(entry.member for entry in commitments)
+        return (effect,)
+
+    def _holds(self, effect: Contribute) -> bool:
+        """Some of the ring, while one of it asks."""
+        return effect.requester in self.ring.keys and self.node in self.ring.members[:SEATS_MAX]
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """As the requester: when all others are open, choose."""
+        if not isinstance(message.body, Answer) or message.body.on != self.closing:
+            return ()
+        self.opened[message.author] = message
+        others = self.committed - set(self.ring.keys)
+        if not others <= self.opened.keys() or message.author in self.ring.keys:
+            return ()
+        held = {node: each for node, each in sorted(self.ring.board.items()) if isinstance(each, Contribute)}
+        choices = [chosen for size in range(len(held) + 1) for chosen in combinations(held, size)]
+        best = max(choices, key=lambda chosen: self._worth([held[node].message for node in chosen]))
+        return [Accomplice(node, held[node]) for node in best]
+
+    def _worth(self, ours: list[VerifiedMessage]) -> int:
+        """How many pairs the ring's judges get that hold one of its answers and one of the others'."""
+        messages = sorted((*self.opened.values(), *ours), key=lambda each: each.id)
+        answers = [each.body for each in messages if isinstance(each.body, Answer)]
+        salts = [each.salt for each in sorted(answers, key=lambda each: each.author)]
+        pairs = assign_pairs(
+            beacon=beacon(answers[0].query, self.closing, salts),
+            wave=0,
+            judges=[seat.member for seat in self.query.roster],
+            authors=[each.author for each in answers],
+            clusters=cluster([form_of(self.query.task, each.content.text) for each in answers]),
+            pairs_per_judge=self.query.waves[0],
+            used={},
+        )
+        ring = set(self.ring.keys)
+        return sum(
+            (answers[first].author in ring) != (answers[second].author in ring)
+            for judge in ring & pairs.keys()
+            for first, second in pairs[judge]
+        )

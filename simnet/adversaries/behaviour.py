@@ -1,0 +1,112 @@
+"""What a node does where it has a choice. This one is honest; each adversary overrides what it does otherwise.
+
+The mind (`answer`, `prefer`) is asked by both layers. The hands (`perform`, `hear`, `takes`) exist only in the network
+layer: they stand between the node's own participant, which is the honest machine, and the world.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar
+
+from consensus.effects import Effect
+from protocol.params import NetworkParams
+from protocol.signing import Keypair, VerifiedMessage
+from protocol.types import Key
+from simnet.oracle import Candidate, Oracle, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Gossip bytes as if `source` had signed the frame, to all peers of the topic or only to some."""
+
+    topic: str
+    source: Key
+    data: bytes
+    to: tuple[Key, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Send bytes to a requester directly, in our own name."""
+
+    requester: Key
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Do it after so many ms."""
+
+    after_ms: int
+    action: "Action"
+
+
+@dataclass(frozen=True, slots=True)
+class Accomplice:
+    """Another node of the ring does it."""
+
+    node: int
+    action: "Action"
+
+
+Action = Effect | Frame | Stream | Later | Accomplice
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """All nodes of one kind in a world: accomplices know each other."""
+
+    members: tuple[int, ...]
+    """Node numbers, ascending."""
+    keys: tuple[Key, ...]
+    """Their keys, in the same order."""
+    oracle: Oracle
+    board: dict[int, Action] = field(default_factory=dict)
+    """What accomplices leave for each other: one entry a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the world lends to a dishonest node's hands."""
+
+    keypair: Keypair
+    params: NetworkParams
+    now_ms: int
+    random: Random
+
+
+class Behaviour:
+    """Honest. `node` is the node's number, `ring` its accomplices (itself among them)."""
+
+    KIND: ClassVar[str] = "honest"
+    ASKS: ClassVar[bool] = False
+    """Whether it misbehaves as a requester: its share is one of queries. Other kinds are never chosen to ask."""
+    SEATS: ClassVar[bool] = False
+    """For those: whether the share is one of nodes too; else one node of each shard is of the kind."""
+    NEWCOMER: ClassVar[bool] = False
+    """Whether its nodes have no history, so that `trust = "known"` gives them no weight."""
+
+    def __init__(self, node: int, ring: Ring) -> None:
+        self.node = node
+        self.ring = ring
+
+    def answer(self, question: Question, own: Candidate) -> Candidate | None:
+        """What it commits to; `own` is what its model wrote. None: nothing."""
+        return own
+
+    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+        """Its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is what its model finds."""
+        return own
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """What it does instead of an effect of its participant."""
+        return (effect,)
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """What it does on a message that reaches it, before its participant sees it."""
+        return ()
+
+    def takes(self, message: VerifiedMessage) -> bool:
+        """False: its participant never sees this message (a stream is acknowledged all the same)."""
+        return True

@@ -1,0 +1,44 @@
+"""Commitment copier: signs what another member has committed to, and opens it when that member does."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consensus.effects import Contribute, Effect
+from protocol.messages import Answer, Commit, Query
+from protocol.signing import VerifiedMessage, seal
+from protocol.topics import topic
+from protocol.types import Kind
+from simnet.adversaries.behaviour import Action, Behaviour, Desk
+
+
+class CommitmentCopier(Behaviour):
+    """An answer without work, if commitments did not bind their author.
+
+    It sees the work of others before phases are closed only where a stream fails and gossip takes over.
+    """
+
+    KIND = "commitment-copier"
+    query: Query
+    copied: Commit | None = None
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """Neither its own commitment nor its own answer."""
+        own = isinstance(effect, Contribute) and effect.message.kind in (Kind.COMMIT, Kind.ANSWER)
+        return () if own else (effect,)
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """The first commitment of a round, and that member's opening."""
+        match message.body:
+            case Query() as query:
+                self.query, self.copied = query, None
+            case Commit() as commit if self.copied is None and commit.author not in self.ring.keys:
+                self.copied = commit
+                return [self._repeat(commit, desk)]
+            case Answer(query=query, author=author) as answer if self.copied is not None:
+                if (query, author) == (self.copied.query, self.copied.author):
+                    return [self._repeat(answer, desk)]
+        return ()
+
+    def _repeat(self, body: Commit | Answer, desk: Desk) -> Contribute:
+        message = seal(desk.keypair, desk.params.digest, replace(body, author=desk.keypair.public))
+        return Contribute(self.query.author, topic(desk.params, self.query.specialty, self.query.shard), message)

@@ -1,0 +1,79 @@
+"""Forger: speaks in other nodes' names."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from protocol import codec
+from protocol.hashing import message_id, message_preimage
+from protocol.messages import CloseCommits, CloseSlate, Commit, Cosign, Evidence, Message, Query
+from protocol.params import NetworkParams
+from protocol.signing import Keypair, VerifiedMessage
+from protocol.topics import topic
+from protocol.types import Digest, Key, Objection
+from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame, Stream
+
+
+class Forger(Behaviour):
+    """Contributions of its victims under its own signature, and evidence that they have contradicted themselves."""
+
+    KIND = "forger"
+    query: Query | None = None
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """Where a phase begins, forge what belongs to it."""
+        match message.body:
+            case Query() as query:
+                self.query = query
+                return [
+                    Stream(query.author, forge(desk, _commit(victim, message.id, "one")))
+                    for victim in _victims(query, desk.keypair)
+                ]
+            case CloseCommits() as closing if self.query is not None:
+                return [
+                    self._accuse(desk, self.query, victim, closing) for victim in _victims(self.query, desk.keypair)
+                ]
+            case CloseSlate() as closing if self.query is not None:
+                forged = (
+                    Cosign(author=victim, query=closing.query, on=message.id, objection=Objection.MISMATCH)
+                    for victim in _victims(self.query, desk.keypair)
+                )
+                on = _topic(desk.params, self.query)
+                return [Frame(on, desk.keypair.public, forge(desk, each)) for each in forged]
+            case _:
+                return ()
+
+    def _accuse(self, desk: Desk, query: Query, victim: Key, closing: CloseCommits) -> Frame:
+        """Evidence of two commitments of the victim, both made here."""
+        bodies = [_commit(victim, closing.query, word) for word in ("one", "other")]
+        forged = sorted((forge(desk, body) for body in bodies), key=lambda each: _id(desk.params, each))
+        evidence = Evidence(author=desk.keypair.public, first=forged[0], second=forged[1])
+        sealed = codec.encode(evidence)
+        signature = desk.keypair.sign(message_preimage(desk.params.digest, Evidence.KIND, sealed))
+        data = bytes((Evidence.KIND,)) + signature + sealed
+        return Frame(_topic(desk.params, query), desk.keypair.public, data)
+
+
+def forge(desk: Desk, body: Message) -> bytes:
+    """An envelope that names another author, signed with our key."""
+    raw = codec.encode(body)
+    signature = desk.keypair.sign(message_preimage(desk.params.digest, body.KIND, raw))
+    return bytes((body.KIND,)) + signature + raw
+
+
+def _victims(query: Query, own: Keypair) -> list[Key]:
+    """The first members of the roster: forging for all of them would be the flooder's business."""
+    return [seat.member for seat in query.roster if seat.member not in (own.public, query.author)][:5]
+
+
+def _commit(victim: Key, query: Digest, word: str) -> Commit:
+    commitment = Digest(blake2b(word.encode(), digest_size=32).digest())
+    return Commit(author=victim, query=query, on=query, commitment=commitment)
+
+
+def _id(params: NetworkParams, envelope: bytes) -> Digest:
+    kind = Commit.KIND
+    return message_id(message_preimage(params.digest, kind, envelope[65:]))
+
+
+def _topic(params: NetworkParams, query: Query) -> str:
+    return topic(params, query.specialty, query.shard)

@@ -1,0 +1,17 @@
+"""Lazy: answers with its model, but does not read what it judges."""
+
+from protocol.types import ONE
+from simnet.adversaries.behaviour import Behaviour
+from simnet.chance import chance
+from simnet.oracle import Candidate, Question
+
+
+class Lazy(Behaviour):
+    """Tosses a coin for every pair: judging is work that nobody sees."""
+
+    KIND = "lazy"
+
+    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+        """A coin."""
+        purpose = ("lazy", self.node, question.number, first.text, second.text)
+        return ONE * chance(self.ring.oracle.seed, *purpose).getrandbits(1)

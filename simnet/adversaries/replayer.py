@@ -1,0 +1,33 @@
+"""Replayer: sends again what others have signed, in the hope that somebody acts upon it twice."""
+
+from collections.abc import Sequence
+
+from protocol.messages import Query
+from protocol.params import NetworkParams
+from protocol.signing import VerifiedMessage
+from protocol.topics import topic
+from protocol.types import CLOSINGS
+from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame, Later
+
+REPLAYS_MS = (1_000, 3_000, 6_000, 10_000, 125_000)
+"""ms after it came: while the round runs, when nodes may have started again, and when the mesh has forgotten it."""
+
+
+class Replayer(Behaviour):
+    """A frame that its author signed is as good at the second time, for who does not remember the first."""
+
+    KIND = "replayer"
+    topic = ""
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """Queries and closings come again and again."""
+        if isinstance(message.body, Query):
+            self.topic = _topic(desk.params, message.body)
+        elif message.kind not in CLOSINGS or not self.topic:
+            return ()
+        frame = Frame(self.topic, message.author, message.envelope)
+        return [Later(after_ms, frame) for after_ms in REPLAYS_MS]
+
+
+def _topic(params: NetworkParams, query: Query) -> str:
+    return topic(params, query.specialty, query.shard)

@@ -1,0 +1,18 @@
+"""Withholder: commits to an answer and never opens it."""
+
+from collections.abc import Sequence
+
+from consensus.effects import Contribute, Effect
+from protocol.types import Kind
+from simnet.adversaries.behaviour import Action, Behaviour, Desk
+
+
+class Withholder(Behaviour):
+    """It makes everybody wait for an opening that does not come."""
+
+    KIND = "withholder"
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """Everything but the opening."""
+        withheld = isinstance(effect, Contribute) and effect.message.kind is Kind.ANSWER
+        return () if withheld else (effect,)

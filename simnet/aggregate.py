@@ -1,0 +1,120 @@
+"""Answers, pairs, ballots and fit without a network: the requester's real machine, fed at once with what members send.
+
+Each round has the ranking digest that it has in a network world without loss. Nobody co-signs, so nothing is certified,
+and there is no time: results have no times, and no message is counted.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+from consensus import requester
+from consensus.effects import Decide
+from consensus.events import Received, Tick
+from consensus.record import Phase, Record, check_content, commit_to, is_void, open_record
+from consensus.roster import choose_roster
+from consensus.tally import Ranking
+from protocol.errors import Fault
+from protocol.messages import Answer, Ballot, Commit, Contribution, Judgement, Opening
+from protocol.signing import VerifiedMessage, seal
+from protocol.types import Key
+from simnet.baselines import verdicts_of
+from simnet.mind import prefer, write
+from simnet.plan import SPECIALTY, Asking, Plan
+from simnet.results import RoundResult, Run, round_result
+from simnet.scenario import ScenarioError
+
+
+def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
+    """Every round of the plan, one after another. Raises ScenarioError for a query that the network would refuse."""
+    run = Run(seed=plan.scenario.seed, nodes=plan.scenario.nodes)
+    trace = blake2b(digest_size=32)
+    for number in range(plan.scenario.rounds):
+        result = _run_round(plan, plan.asking(number))
+        trace.update(len(result.ranking).to_bytes(1, "big") + result.ranking)
+        run.rounds.append(result)
+        if progress is not None:
+            progress(result)
+    run.trace_digest = trace.hexdigest()
+    return run
+
+
+def _run_round(plan: Plan, asking: Asking) -> RoundResult:
+    record, ranking = decide(plan, asking)
+    return round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
+
+
+def decide(plan: Plan, asking: Asking) -> tuple[Record, Ranking]:
+    """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end."""
+    now_ms = asking.at_ms
+    offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
+    roster = choose_roster(offers, SPECIALTY, plan.trust, plan.params.members_max)
+    keypair = plan.keypairs[asking.requester]
+    opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster)))
+    if isinstance(opened, Fault):
+        raise ScenarioError(f"the network refuses such a query: {opened}")
+    openings = _openings(plan, asking, opened)
+    state = requester.start(opened, keypair, now_ms).state
+    while True:
+        head = state.record.head
+        for message in _contributions(plan, asking, state.record, openings):
+            moved = requester.step(state, Received(message), now_ms)
+            state = moved.state
+        if state.record.head == head:
+            moved = requester.step(state, Tick(), state.wake_at_ms)
+            state = moved.state
+        decided = next((effect for effect in moved.effects if isinstance(effect, Decide)), None)
+        if decided is not None:
+            return state.record, decided.ranking
+
+
+def _openings(plan: Plan, asking: Asking, record: Record) -> dict[Key, Opening]:
+    """What members commit to; those who would not are left out."""
+    openings = {}
+    for key in record.seats:
+        node = plan.number_of[key]
+        content = write(plan, asking.question, node)
+        if content is not None and check_content(record, content) is None:
+            openings[key] = Opening(content=content, salt=plan.salt(asking.number, node))
+    return openings
+
+
+def _contributions(
+    plan: Plan, asking: Asking, record: Record, openings: Mapping[Key, Opening]
+) -> Iterator[VerifiedMessage]:
+    """What members send in the record's phase, as consensus/member.py builds it."""
+    texts = [content.text for content in record.contents.values()]
+    query, on = record.id, record.head
+    for key in sorted(record.expected()):
+        body: Contribution
+        match record.phase:
+            case Phase.ANSWERING if key in openings:
+                promise = commit_to(record, key, openings[key].content, openings[key].salt)
+                body = Commit(author=key, query=query, on=on, commitment=promise)
+            case Phase.OPENING:
+                body = Answer(author=key, query=query, on=on, content=openings[key].content, salt=openings[key].salt)
+            case Phase.JUDGING:
+                body = Ballot(
+                    author=key,
+                    query=query,
+                    on=on,
+                    wave=record.wave,
+                    judgements=_judge(plan, asking, record, key, texts),
+                )
+                if is_void(body):
+                    continue
+            case _:
+                continue
+        yield seal(plan.keypairs[plan.number_of[key]], plan.params.digest, body)
+
+
+def _judge(plan: Plan, asking: Asking, record: Record, judge: Key, texts: Sequence[str]) -> tuple[Judgement, ...]:
+    node = plan.number_of[judge]
+    return tuple(
+        Judgement(
+            first=first,
+            second=second,
+            preference=prefer(plan, asking.question, node, texts[first], texts[second]),
+            evidence=0,
+        )
+        for first, second in record.assignment[judge]
+    )

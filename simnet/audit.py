@@ -1,0 +1,471 @@
+"""A second reading of certificates, from the text of the rules alone (protocol/README.md, DESIGN R1-R9).
+
+Deliberately plain, and apart from `consensus`: what both get wrong in the same way, nobody sees. Shared are the
+schemas and their codec. What it cannot check without being a second `consensus`: which pairs are assigned (R6), which
+forms are equal (R7), which strengths follow (R8).
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from protocol import codec
+from protocol.errors import Fault
+from protocol.limits import CERTIFICATE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
+from protocol.messages import (
+    MESSAGE_TYPES,
+    Answer,
+    Ballot,
+    Certificate,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Contribution,
+    Cosign,
+    Evidence,
+    Message,
+    Query,
+    Seat,
+)
+from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
+
+Body = TypeVar("Body", bound=Message)
+Opened = tuple[Digest, Body]
+"""A message's id and its body; the body names the author."""
+Judging = CloseWave | CloseTally
+"""A closing that names ballots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that the certificate breaks."""
+
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What a certificate without findings states."""
+
+    query: Digest
+    requester: Key
+    winner: Digest
+    """The winning answer's id."""
+    author: Key
+    """Who wrote it."""
+    text: str
+    counted: tuple[Key, ...]
+    """Authors of the slate's answers, in its order; evidence that came later may have removed some."""
+    removed: frozenset[Key]
+    unopened: tuple[Key, ...]
+    """Who committed and did not open, ascending."""
+    cosigners: tuple[Key, ...]
+    weighty: tuple[Key, ...]
+    """Members with voting weight."""
+    full: bool
+    beacon: Digest
+    closings: tuple[Opened[Closing], ...]
+    accused: tuple[frozenset[Key], ...]
+    """Whom each closing, and those before it, removed."""
+
+
+def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
+    """Read a certificate and check what can be checked without knowing how rankings are made. Never raises on bytes."""
+    certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
+    if isinstance(certificate, Fault):
+        return (Finding(certificate.rule, str(certificate)),)
+    papers = _read(certificate)
+    if not isinstance(papers, _Papers):
+        return papers
+    findings = tuple(finding for check in _CHECKS for finding in check(papers))
+    return findings or _conclude(papers)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Papers:
+    """A certificate whose signatures are good and whose parts are where they belong; nothing else is known yet."""
+
+    certificate: Certificate
+    network: bytes
+    query: Opened[Query]
+    closings: tuple[Opened[Closing], ...]
+    commits: Opened[CloseCommits]
+    slate: Opened[CloseSlate]
+    judging: tuple[Opened[Judging], ...]
+    """The closings of the waves, the tally last."""
+    tally: Opened[CloseTally]
+    answers: tuple[Opened[Answer], ...]
+    """As the slate lists them."""
+    ballots: tuple[tuple[Opened[Ballot], ...], ...]
+    """As each closing of `judging` lists them."""
+    accusations: tuple[tuple[Opened[Evidence], ...], ...]
+    """As each closing lists them, the commits closing's (none) first."""
+    accused: tuple[frozenset[Key], ...]
+    """Whom evidence has removed when each closing is made: what it lists, and what those before it list."""
+    cosigns: tuple[Opened[Cosign], ...]
+    seats: Mapping[Key, Seat]
+
+
+def _read(certificate: Certificate) -> _Papers | tuple[Finding, ...]:
+    """Open everything, and find what the closings name. Findings of this stage leave nothing to reason about."""
+    network = _hash(b"strand/params/1", codec.encode(certificate.params))
+    findings: list[Finding] = []
+
+    def take(envelopes: Sequence[bytes], schema: type[Body] | tuple[type[Body], ...], rule: str) -> list[Opened[Body]]:
+        taken: list[Opened[Body]] = []
+        for envelope in envelopes:
+            opened = _open(envelope, network)
+            if isinstance(opened, Finding):
+                findings.append(opened)
+            elif not isinstance(opened[1], schema):
+                findings.append(Finding(rule, f"a {opened[1].KIND.name} where none belongs"))
+            else:
+                taken.append((opened[0], opened[1]))
+        return taken
+
+    queries = take([certificate.query], Query, "C1")
+    chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseWave, CloseTally), "C1")
+    closings = tuple((id, body) for id, body in chain if isinstance(body, Closing))
+    carriers = [body for _, body in closings if not isinstance(body, CloseCommits)]
+    apart: list[Opened[Message]] = [
+        *take(certificate.answers, Answer, "C3"),
+        *take(certificate.ballots, Ballot, "C3"),
+        *take(certificate.evidence, Evidence, "C3"),
+    ]
+    riding = [take(body.ride_along, (Answer, Ballot, Evidence), "R13") for body in carriers]
+    cosigns = take(certificate.cosigns, Cosign, "C5")
+    kinds = [type(body) for _, body in closings]
+    if kinds != [CloseCommits, CloseSlate, *[CloseWave] * (len(kinds) - 3), CloseTally]:
+        findings.append(Finding("C1", "closings are not commits, slate, waves, tally"))
+    findings += _inventory(carriers, apart, riding)
+    if findings:
+        return tuple(findings)
+    here = dict(itertools.chain(apart, *riding))
+    accusations = ((), *(_pick(here, body.evidence, Evidence) for body in carriers))
+    judging = tuple((id, body) for id, body in closings if isinstance(body, CloseWave | CloseTally))
+    (commits,) = ((id, body) for id, body in closings if isinstance(body, CloseCommits))
+    (slate,) = ((id, body) for id, body in closings if isinstance(body, CloseSlate))
+    (tally,) = ((id, body) for id, body in closings if isinstance(body, CloseTally))
+    return _Papers(
+        certificate=certificate,
+        network=network,
+        query=queries[0],
+        closings=closings,
+        commits=commits,
+        slate=slate,
+        judging=judging,
+        tally=tally,
+        answers=_pick(here, slate[1].answers, Answer),
+        ballots=tuple(_pick(here, body.ballots, Ballot) for _, body in judging),
+        accusations=accusations,
+        accused=_accused(accusations, network),
+        cosigns=tuple(cosigns),
+        seats={seat.member: seat for seat in queries[0][1].roster},
+    )
+
+
+def _open(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
+    """P3, R1: kind (1 byte), signature (64 bytes), body; id and signature are of tag, network, kind and body."""
+    try:
+        kind = Kind(envelope[0])
+    except ValueError:
+        return Finding("P3", f"kind {envelope[0]}")
+    if kind is not Kind.EVIDENCE and len(envelope) > SLOT_MESSAGE_BYTES_MAX:
+        return Finding("P1", f"{kind.name} of {len(envelope)} bytes")
+    body = codec.decode(MESSAGE_TYPES[kind], envelope[65:])
+    if isinstance(body, Fault):
+        return Finding(body.rule, str(body))
+    signed = b"strand/message/1" + network + envelope[:1] + envelope[65:]
+    try:
+        VerifyKey(body.author).verify(signed, envelope[1:65])
+    except (BadSignatureError, ValueError):
+        return Finding("R1", f"{kind.name} is not signed by its author")
+    return _hash(signed), body
+
+
+def _inventory(
+    carriers: Sequence[CloseSlate | Judging],
+    apart: Sequence[Opened[Message]],
+    riding: Sequence[Sequence[Opened[Message]]],
+) -> Iterator[Finding]:
+    """C3: everything named is here, once, as what it is named; nothing else is. R13: its own closing names a rider."""
+    here = dict(itertools.chain(apart, *riding))
+    if len(here) != len(apart) + sum(map(len, riding)):
+        yield Finding("C3", "something stands here twice")
+    named: set[Digest] = set()
+    for closing, riders in zip(carriers, riding, strict=True):
+        contributions = closing.answers if isinstance(closing, CloseSlate) else closing.ballots
+        schema = Answer if isinstance(closing, CloseSlate) else Ballot
+        for ids, expected in ((contributions, schema), (closing.evidence, Evidence)):
+            for id in ids:
+                if not isinstance(here.get(id), expected):
+                    yield Finding("C3", f"{closing.KIND.name} names a {expected.KIND.name} that is not here")
+        if not {id for id, _ in riders} <= {*contributions, *closing.evidence}:
+            yield Finding("R13", f"{closing.KIND.name} carries what it does not name")
+        named |= {*contributions, *closing.evidence}
+    if surplus := here.keys() - named:
+        yield Finding("C3", f"{len(surplus)} messages that no closing names")
+
+
+def _pick(here: Mapping[Digest, Message], ids: Sequence[Digest], schema: type[Body]) -> tuple[Opened[Body], ...]:
+    return tuple((id, body) for id in ids if isinstance(body := here[id], schema))
+
+
+def _accused(accusations: Sequence[Sequence[Opened[Evidence]]], network: bytes) -> tuple[frozenset[Key], ...]:
+    removed: set[Key] = set()
+    so_far = []
+    for listed in accusations:
+        for _, evidence in listed:
+            shown = _open(evidence.first, network)
+            if not isinstance(shown, Finding):
+                removed.add(shown[1].author)
+        so_far.append(frozenset(removed))
+    return tuple(so_far)
+
+
+def _hash(*parts: bytes) -> Digest:
+    return Digest(blake2b(b"".join(parts), digest_size=32).digest())
+
+
+# -- checks: each yields what it finds --------------------------------------------------------------------------------
+
+
+def _order(papers: _Papers) -> Iterator[Finding]:
+    """C2, R2: lists ascend, so that a set has one encoding. R1: so does the roster, one seat for each member."""
+    members = [seat.member for seat in papers.query[1].roster]
+    if members != sorted(set(members)):
+        yield Finding("R1", "the roster does not ascend")
+    committed = [entry.member for entry in papers.commits[1].commitments]
+    if committed != sorted(set(committed)):
+        yield Finding("R2", "commitments do not ascend by member")
+    for name, envelopes in (
+        ("answers", papers.certificate.answers),
+        ("ballots", papers.certificate.ballots),
+        ("evidence", papers.certificate.evidence),
+        ("co-signatures", papers.certificate.cosigns),
+    ):
+        ids = [_hash(b"strand/message/1", papers.network, each[:1], each[65:]) for each in envelopes]
+        if ids != sorted(set(ids)):
+            yield Finding("C2", f"{name} do not ascend by id")
+    for named in (papers.answers, *papers.ballots, *papers.accusations):
+        ids = [id for id, _ in named]
+        if ids != sorted(set(ids)):
+            yield Finding("R2", "what a closing names does not ascend by id")
+
+
+def _text(papers: _Papers) -> Iterator[Finding]:
+    """C4: the query's text has its digest, and stands beside the query only if it is not in it."""
+    query, beside = papers.query[1], papers.certificate.content
+    if query.content and beside:
+        yield Finding("C4", "the text of a public query stands here twice")
+    for text in (query.content, beside):
+        if text and _hash(b"strand/content/1", text.encode()) != query.content_digest:
+            yield Finding("C4", "a text that does not have the query's digest")
+
+
+def _chain(papers: _Papers) -> Iterator[Finding]:
+    """R2: each closing is the requester's, in this round, and names the message before it."""
+    id, query = papers.query
+    before = id
+    for closing_id, closing in papers.closings:
+        name = closing.KIND.name
+        if closing.author != query.author:
+            yield Finding("R2", f"{name} is not the requester's")
+        if closing.query != id:
+            yield Finding("R2", f"{name} is of another round")
+        if closing.prev != before:
+            yield Finding("R2", f"{name} does not name the message before it")
+        before = closing_id
+    for wave, (_, closing) in enumerate(papers.judging):
+        if wave >= len(query.waves):
+            yield Finding("R2", f"wave {wave} is not in the plan")
+        if isinstance(closing, CloseWave) and closing.wave != wave:
+            yield Finding("R2", f"the closing of wave {closing.wave} in the place of wave {wave}")
+
+
+def _contributions(papers: _Papers) -> Iterator[Finding]:
+    """R2, R3: a contribution is a member's, acts upon the closing before, stands once, and not after evidence."""
+    accused = papers.accused
+    places: list[tuple[Digest, Role, frozenset[Key], Sequence[Opened[Answer] | Opened[Ballot] | Opened[Cosign]]]] = [
+        (papers.commits[0], Role.ANSWER, accused[1], papers.answers)
+    ]
+    for wave, ballots in enumerate(papers.ballots):
+        places.append((papers.closings[1 + wave][0], Role.JUDGE, accused[2 + wave], ballots))
+    places.append((papers.tally[0], Role(0), accused[-1], papers.cosigns))
+    for on, role, removed, contributions in places:
+        authors: set[Key] = set()
+        for _, body in contributions:
+            name = f"{body.KIND.name} of {body.author.hex()[:8]}"
+            seat = papers.seats.get(body.author)
+            if seat is None or role not in seat.roles:
+                yield Finding("R2", f"{name}: no such seat in the roster")
+            if body.query != papers.query[0]:
+                yield Finding("R2", f"{name} is of another round")
+            if body.on != on:
+                yield Finding("R2", f"{name} acts upon another message")
+            if body.author in authors:
+                yield Finding("R3", f"{name}: a second one")
+            if body.author in removed:
+                yield Finding("R3", f"{name} counts in spite of evidence")
+            authors.add(body.author)
+
+
+def _openings(papers: _Papers) -> Iterator[Finding]:
+    """R4: an answer opens the commitment that the commits closing lists for its author."""
+    listed = {entry.member: entry.commitment for entry in papers.commits[1].commitments}
+    for member in listed:
+        if member not in papers.seats or Role.ANSWER not in papers.seats[member].roles:
+            yield Finding("R4", f"a commitment of {member.hex()[:8]}, who has no answering seat")
+    for _, answer in papers.answers:
+        content = _hash(b"strand/answer/1", codec.encode(answer.content))
+        opened = _hash(b"strand/commit/1", papers.network, papers.query[0], answer.author, answer.salt, content)
+        if listed.get(answer.author) != opened:
+            yield Finding("R4", f"answer of {answer.author.hex()[:8]} opens no listed commitment")
+
+
+def _evidence(papers: _Papers) -> Iterator[Finding]:
+    """R3: two different contributions of one member for one slot of this round, the lower id first, listed once."""
+    convicted: set[Key] = set()
+    for accusations in papers.accusations:
+        for _, evidence in accusations:
+            first, second = _open(evidence.first, papers.network), _open(evidence.second, papers.network)
+            if isinstance(first, Finding) or isinstance(second, Finding):
+                yield Finding("R3", "evidence that holds what is not signed")
+                continue
+            (one_id, one), (other_id, other) = first, second
+            if not isinstance(one, Contribution) or not isinstance(other, Contribution):
+                yield Finding("R3", "evidence about what is no contribution")
+                continue
+            if _slot(one) != _slot(other) or one_id >= other_id:
+                yield Finding("R3", "evidence that does not show two different messages of one slot, lower id first")
+            if one.query != papers.query[0] or one.author not in papers.seats:
+                yield Finding("R3", "evidence that is not about a member of this round")
+            if one.author in convicted:
+                yield Finding("R3", "evidence against one member is listed twice")
+            convicted.add(one.author)
+
+
+def _ballots(papers: _Papers) -> Iterator[Finding]:
+    """R6: as far as it can be seen without the assignment of pairs."""
+    authors = [answer.author for _, answer in papers.answers]
+    for wave, (plan, ballots) in enumerate(zip(papers.query[1].waves, papers.ballots, strict=False)):
+        for _, ballot in ballots:
+            name = f"ballot of {ballot.author.hex()[:8]}"
+            if ballot.wave != wave:
+                yield Finding("R2", f"{name} is of wave {ballot.wave}, not {wave}")
+            if len(ballot.judgements) > plan:
+                yield Finding("R6", f"{name} has {len(ballot.judgements)} pairs, the plan {plan}")
+            abstentions = sum(each.preference == ABSTAIN for each in ballot.judgements)
+            if abstentions > len(ballot.judgements) - abstentions:
+                yield Finding("R6", f"{name} is void and counted")
+            pairs: set[frozenset[int]] = set()
+            for each in ballot.judgements:
+                pair = frozenset((each.first, each.second))
+                if len(pair) < 2 or max(pair) >= len(authors):
+                    yield Finding("R6", f"{name} compares what are not two answers of the slate")
+                elif ballot.author in (authors[each.first], authors[each.second]):
+                    yield Finding("R6", f"{name} judges its author's own answer")
+                if pair in pairs:
+                    yield Finding("R6", f"{name} judges one pair twice")
+                pairs.add(pair)
+
+
+def _tally(papers: _Papers) -> Iterator[Finding]:
+    """R8: what can be said of a tally without the fit."""
+    tally = papers.tally[1]
+    standing = {id for id, answer in papers.answers if answer.author not in papers.accused[-1]}
+    if tally.winner not in standing:
+        yield Finding("R8", "the winner is not among the counted answers")
+    if tally.stop is StopReason.CERTAIN and (tally.p_best < papers.query[1].threshold or not any(papers.ballots)):
+        yield Finding("R8", "certain, but P(best) is below the threshold")
+
+
+def _outcome(papers: _Papers) -> Iterator[Finding]:
+    """R9: outcome and reason, as far as they need no ranking."""
+    tally, params, removed = papers.tally[1], papers.certificate.params, papers.accused[-1]
+    standing = [answer for _, answer in papers.answers if answer.author not in removed]
+    if not any(seat.vote_weight for seat in papers.seats.values()):
+        possible = {OutcomeReason.NO_WEIGHT}
+    elif len(standing) < params.answers_min:
+        possible = {OutcomeReason.TOO_FEW_ANSWERS}
+    else:
+        possible = {OutcomeReason.NONE, OutcomeReason.TOO_FEW_JUDGES}
+    if tally.reason not in possible:
+        yield Finding("R9", f"the reason {tally.reason} is not so")
+    if tally.outcome is not (Outcome.DECIDED if tally.reason is OutcomeReason.NONE else Outcome.DEGRADED):
+        yield Finding("R9", f"{tally.outcome} for the reason {tally.reason}")
+    judges: set[Key] = set()
+    for _, ballot in itertools.chain(*papers.ballots):
+        seat = papers.seats.get(ballot.author)
+        if seat is None or not seat.judge_weight or ballot.author in removed:
+            continue
+        for each in ballot.judgements:
+            seen = [papers.answers[at][0] for at in (each.first, each.second) if at < len(papers.answers)]
+            if tally.winner in seen and each.preference != ABSTAIN:
+                judges.add(ballot.author)
+    if tally.outcome is Outcome.DECIDED and tally.stop is not StopReason.UNANIMOUS and len(judges) < params.judges_min:
+        yield Finding("R9", f"decided, and {len(judges)} judges with weight have seen the winner")
+
+
+def _cosigns(papers: _Papers) -> Iterator[Finding]:
+    """C5: nobody among the co-signers objects. (Members, this tally, one each: `_contributions`.)"""
+    for _, cosign in papers.cosigns:
+        if cosign.objection is not Objection.NONE:
+            yield Finding("C5", f"{cosign.author.hex()[:8]} objects: {cosign.objection}")
+
+
+_CHECKS: tuple[Callable[[_Papers], Iterator[Finding]], ...] = (
+    _order,
+    _text,
+    _chain,
+    _contributions,
+    _openings,
+    _evidence,
+    _ballots,
+    _tally,
+    _outcome,
+    _cosigns,
+)
+
+
+def _slot(body: Contribution) -> tuple[Digest, Key, Kind, int]:
+    return body.query, body.author, body.KIND, body.wave if isinstance(body, Ballot) else 0
+
+
+def _conclude(papers: _Papers) -> Audited:
+    """R4, R5, R9: what follows from a certificate in which nothing is wrong."""
+    query_id, query = papers.query
+    answers = dict(papers.answers)
+    winner = answers[Digest(papers.tally[1].winner)]
+    opened = {answer.author for answer in answers.values()}
+    salts = [answer.salt for answer in sorted(answers.values(), key=lambda answer: answer.author)]
+    weighty = tuple(seat.member for seat in query.roster if seat.vote_weight)
+    cosigners = tuple(sorted(cosign.author for _, cosign in papers.cosigns))
+    signed = sum(member in cosigners for member in weighty)
+    return Audited(
+        query=query_id,
+        requester=query.author,
+        winner=Digest(papers.tally[1].winner),
+        author=winner.author,
+        text=winner.content.text,
+        counted=tuple(answer.author for answer in answers.values()),
+        removed=papers.accused[-1],
+        unopened=tuple(entry.member for entry in papers.commits[1].commitments if entry.member not in opened),
+        cosigners=cosigners,
+        weighty=weighty,
+        full=signed * 3 > len(weighty) * 2 if len(weighty) > 3 else 0 < signed == len(weighty),
+        beacon=_hash(b"strand/beacon/1", query_id, papers.commits[0], *salts),
+        closings=papers.closings,
+        accused=papers.accused,
+    )

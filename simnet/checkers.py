@@ -1,0 +1,392 @@
+"""Safety and liveness, judged from outside: the world tells what happens, nothing here acts upon it.
+
+What is promised to and by honest nodes is checked for honest nodes. Memory is bounded: a round is forgotten when it is
+closed, or when `ROUNDS_MAX` others have begun since.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Protocol
+
+from consensus import member, participant, roster, validation
+from consensus.certificate import Verified, verify_certificate
+from consensus.clusters import canonical_form, cluster
+from consensus.evidence import Slot, examine, slot_of
+from consensus.pairing import assign_pairs
+from consensus.participant import Participant
+from consensus.record import Pairs, Phase, Record, bodies
+from protocol.errors import Fault
+from protocol.limits import MEMBERS_MAX, WAVES_MAX
+from protocol.messages import (
+    Answer,
+    Ballot,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Commit,
+    Contribution,
+    Cosign,
+    Evidence,
+    Offer,
+)
+from protocol.params import NetworkParams
+from protocol.recall import forgetting
+from protocol.signing import VerifiedMessage
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role
+from simnet.audit import Audited, audit
+from simnet.plan import Asking
+from simnet.results import RoundResult, Violation
+
+ROUNDS_MAX = 256
+"""rounds that are watched: those that the world closes late, or never because a flooder began them."""
+
+AUDITED_MAX = 1_024
+"""digests of certificates that were audited, so that each is audited once, however many nodes hold it."""
+
+NO_ROUND = -1
+"""The number of a round that the world did not plan."""
+
+SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) - 1 + WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
+"""slots of a round: each member's contributions, with a ballot for any wave; closings, likewise; the notice."""
+
+OWN_CONTRIBUTIONS_MAX = 3 + WAVES_MAX
+"""contributions of one member to one round: they join its pool even if that is full."""
+
+
+class Cast(Protocol):
+    """What the checkers need to know of a plan."""
+
+    @property
+    def params(self) -> NetworkParams: ...
+    @property
+    def honest(self) -> frozenset[int]: ...
+    @property
+    def number_of(self) -> Mapping[Key, int]: ...
+
+
+@dataclass(slots=True)
+class _Life:
+    """What an honest node has seen of a round since its last start: a restart forgets it, as the node does."""
+
+    slots: dict[Slot, Digest] = field(default_factory=dict)
+    """The first message of each slot."""
+    accused: dict[Slot, int] = field(default_factory=dict)
+    """Slots that it knows to be filled twice, and since when, ms."""
+    came_ms: dict[Digest, int] = field(default_factory=dict)
+    """When each closing first reached it."""
+    delivered: dict[Slot, tuple[VerifiedMessage, int]] = field(default_factory=dict)
+    """Its contributions that the requester, or the mesh, has, and since when, ms."""
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it knows of two different closings for one slot (R2)."""
+        return any(slot.kind in CLOSINGS for slot in self.accused)
+
+
+@dataclass(slots=True)
+class _Round:
+    number: int = NO_ROUND
+    signed: dict[Slot, Digest] = field(default_factory=dict)
+    """By honest nodes, in all their lives."""
+    lives: dict[int, _Life] = field(default_factory=dict)
+    winner: Digest | None = None
+    """Of the first full certificate."""
+
+
+class Checkers:
+    """All checkers of one world. Only the world calls them."""
+
+    def __init__(self, plan: Cast) -> None:
+        self.violations: list[Violation] = []
+        """Safety: each is a bug."""
+        self.late: list[Violation] = []
+        """Liveness: rounds without an outcome."""
+        self._params = plan.params
+        self._honest = plan.honest
+        self._number_of = plan.number_of
+        self._rounds: dict[Digest, _Round] = {}
+        self._offers: dict[int, tuple[int, Digest]] = {}
+        self._audited: dict[bytes, None] = {}
+
+    # -- a round's beginning and end -----------------------------------------------------------------------------------
+
+    def open_round(self, asking: Asking, query: Digest) -> None:
+        """The planned query has this id: what is found of its round is told under its number."""
+        self._round(query).number = asking.number
+
+    def round_over(self, asking: Asking, result: RoundResult) -> None:
+        """The deadline has passed: liveness."""
+        if result.outcome == "none":
+            detail = f"node {asking.requester} has no outcome by the deadline"
+            self.late.append(Violation("liveness", detail, asking.number))
+
+    def close_round(self, query: Digest) -> None:
+        """Nothing of this round is under way any more: forget it."""
+        self._rounds.pop(query, None)
+
+    # -- what honest nodes say and hear --------------------------------------------------------------------------------
+
+    def signed(self, node: int, message: VerifiedMessage) -> None:
+        """A node's participant journals or sends a message of its own; tell of each, also when it is repeated.
+
+        R3, R12: never two different messages for one slot. R2: no co-signature in a round that it knows to be void.
+        """
+        if node not in self._honest:
+            return
+        if isinstance(message.body, Offer):
+            self._offered(node, message, message.body)
+            return
+        slot = slot_of(message)
+        if slot is None:
+            return
+        known = self._round(Digest(slot.query))
+        before = known.signed.get(slot)
+        if before is None:
+            known.signed[slot] = message.id
+            self._check_void(node, message, known)
+        elif before != message.id:
+            self._violated("R3", f"node {node} signed two different {_name(slot)}", known.number)
+
+    def heard(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
+        """A message of another node came to a node's participant, and its validator let it in. Any clock will do.
+
+        What is only pulled need not be told: a closing that is not heard of is not judged by R10.
+        """
+        if node not in self._honest:
+            return
+        if isinstance(message.body, Evidence):
+            shown = examine(message, self._params.digest)
+            if isinstance(shown, Slot):
+                self._life(node, Digest(shown.query)).accused.setdefault(shown, at_ms)
+            return
+        slot = slot_of(message)
+        if slot is None or not isinstance(message.body, Closing | Contribution):
+            return
+        life = self._life(node, Digest(slot.query))
+        if life.slots.setdefault(slot, message.id) != message.id:
+            life.accused.setdefault(slot, at_ms)
+        if isinstance(message.body, Closing):
+            life.came_ms.setdefault(message.id, at_ms)
+
+    def delivered(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
+        """A node learned that its contribution was acknowledged, or gossiped: from now on an omission is censorship.
+
+        `at_ms` is of the clock of which `heard` is told.
+        """
+        slot = slot_of(message)
+        if node in self._honest and slot is not None:
+            self._life(node, Digest(slot.query)).delivered.setdefault(slot, (message, at_ms))
+
+    def restarted(self, node: int) -> None:
+        """A node has started again: what it heard before, and did not journal, it cannot act upon."""
+        for known in self._rounds.values():
+            known.lives.pop(node, None)
+
+    def _offered(self, node: int, message: VerifiedMessage, offer: Offer) -> None:
+        """R3: an offer's slot is its sequence. It grows, so that the last one is all there is to remember."""
+        sequence, id = self._offers.get(node, (-1, message.id))
+        if offer.sequence == sequence and message.id != id:
+            self._violated("R3", f"node {node} signed two different OFFER messages for one slot", NO_ROUND)
+        self._offers[node] = (offer.sequence, message.id)
+
+    def _check_void(self, node: int, message: VerifiedMessage, known: _Round) -> None:
+        if not isinstance(message.body, Cosign) or message.body.objection is not Objection.NONE:
+            return
+        life = known.lives.get(node)
+        if life is not None and life.is_void:
+            self._violated("R2", f"node {node} co-signed after it had seen two closings of one slot", known.number)
+
+    # -- certificates --------------------------------------------------------------------------------------------------
+
+    def certified(self, node: int, certificate: bytes) -> None:
+        """A node's participant made a certificate, or an honest node accepted one."""
+        digest = blake2b(certificate, digest_size=32).digest()
+        if digest in self._audited:
+            return
+        self._audited[digest] = None
+        if len(self._audited) > AUDITED_MAX:
+            del self._audited[next(iter(self._audited))]
+        # Anew, not by what the nodes themselves computed.
+        with forgetting():
+            audited, verified = audit(certificate), verify_certificate(certificate)
+        if isinstance(verified, Fault):
+            number = self._round(audited.query).number if isinstance(audited, Audited) else NO_ROUND
+            self._violated(verified.rule, f"node {node}: a certificate does not verify: {verified}", number)
+        if not isinstance(audited, Audited):
+            number = NO_ROUND if isinstance(verified, Fault) else self._round(verified.record.id).number
+            for finding in audited:
+                self._violated(finding.rule, f"node {node}: a certificate with {finding.detail}", number)
+            return
+        known = self._round(audited.query)
+        if isinstance(verified, Verified):
+            for rule, what in _differences(audited, verified):
+                self._violated(rule, f"node {node}: audit and verification find different {what}", known.number)
+        if audited.full:
+            self._check_agreement(audited, known)
+        for key in audited.cosigners:
+            cosigner = self._number_of.get(key)
+            life = known.lives.get(cosigner) if cosigner is not None else None
+            if life is not None:
+                for omission in _omissions(audited, key, life, self._params.grace_ms):
+                    self._violated("R10", f"node {cosigner} co-signed although {omission}", known.number)
+
+    def _check_agreement(self, audited: Audited, known: _Round) -> None:
+        """R9: one winner for each query, as long as less than a third of the members with weight is dishonest."""
+        known.winner = known.winner or audited.winner
+        dishonest = sum(self._number_of.get(key) not in self._honest for key in audited.weighty)
+        if known.winner != audited.winner and 3 * dishonest < len(audited.weighty):
+            self._violated("R9", "two full certificates with different winners", known.number)
+
+    # -- limits --------------------------------------------------------------------------------------------------------
+
+    def bounded(self, node: int, participant: Participant) -> None:
+        """What an honest node holds stays within the documented limits, whatever is sent to it."""
+        if node not in self._honest:
+            return
+        for what, count, most in _holdings(participant, self._params):
+            if count > most:
+                self._violated("limits", f"node {node} holds {count} {what}, at most {most}", NO_ROUND)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _round(self, query: Digest) -> _Round:
+        known = self._rounds.get(query)
+        if known is None:
+            known = self._rounds[query] = _Round()
+            if len(self._rounds) > ROUNDS_MAX:
+                del self._rounds[next(iter(self._rounds))]
+        return known
+
+    def _life(self, node: int, query: Digest) -> _Life:
+        lives = self._round(query).lives
+        life = lives.get(node)
+        if life is None:
+            life = lives[node] = _Life()
+        return life
+
+    def _violated(self, rule: str, detail: str, number: int) -> None:
+        self.violations.append(Violation(rule, detail, number))
+
+
+def _name(slot: Slot) -> str:
+    return f"{slot.kind.name} messages for one slot"
+
+
+def _differences(audited: Audited, verified: Verified) -> Iterator[tuple[str, str]]:
+    """Where the two readings of one certificate do not find the same."""
+    record = verified.record
+    best = verified.ranking.ranked[0]
+    if (audited.winner, audited.author) != (best.answer, best.author):
+        yield "R8", "winners"
+    if audited.counted != tuple(answer.author for answer in record.answers):
+        yield "R3", "counted answers"
+    if audited.removed != record.removed:
+        yield "R3", "removed members"
+    if audited.unopened != verified.unopened:
+        yield "R4", "unopened commitments"
+    if audited.beacon != record.beacon:
+        yield "R5", "beacons"
+    judging = record.before
+    while judging is not None and judging.phase is Phase.JUDGING:
+        assigned = _assign(judging, audited.beacon)
+        ballots = [each for each in bodies(record.ballots, Ballot) if each.wave == judging.wave]
+        if any(_pairs(each) != assigned.get(each.author) for each in ballots):
+            yield "R6", f"pairs of wave {judging.wave}"
+        judging = judging.before
+    if (frozenset(audited.cosigners), audited.full) != (verified.cosigners, verified.full):
+        yield "R9", "co-signers"
+
+
+def _pairs(ballot: Ballot) -> Pairs:
+    return tuple((each.first, each.second) for each in ballot.judgements)
+
+
+def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
+    """R6: who compares what, from the audit's beacon. Which pairs a beacon assigns is not read a second time."""
+    answers = bodies(judging.answers, Answer)
+    compared = (_pairs(ballot) for ballot in bodies(judging.ballots, Ballot))
+    used = Counter((min(pair), max(pair)) for pair in itertools.chain(*compared))
+    return assign_pairs(
+        beacon=beacon,
+        wave=judging.wave,
+        judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.removed],
+        authors=[answer.author for answer in answers],
+        clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
+        pairs_per_judge=judging.query.waves[judging.wave],
+        used=used,
+    )
+
+
+def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterator[str]:
+    """R10: what a closing omits although the co-signer had it delivered, or held it, `grace_ms` before it came."""
+    waves = 0
+    for (id, closing), removed in zip(audited.closings, audited.accused, strict=True):
+        came_ms = life.came_ms.get(id)
+        match closing:
+            case CloseCommits():
+                expected, wave = Kind.COMMIT, 0
+            case CloseSlate():
+                expected, wave = Kind.ANSWER, 0
+            case CloseWave() | CloseTally():
+                expected, wave = Kind.BALLOT, waves
+                waves += 1
+        if came_ms is None:
+            continue
+        message, since_ms = life.delivered.get(Slot(audited.query, key, expected, wave), (None, came_ms))
+        if message is not None and came_ms - since_ms >= grace_ms and not _names(closing, message):
+            yield f"its {expected.name}, delivered {came_ms - since_ms} ms before, is not in {closing.KIND.name}"
+        if isinstance(closing, CloseCommits):
+            continue
+        for slot, since_ms in life.accused.items():
+            is_listed = slot.kind not in CONTRIBUTIONS or slot.author in removed
+            if not is_listed and came_ms - since_ms >= grace_ms:
+                yield f"evidence that it held {came_ms - since_ms} ms before is not in {closing.KIND.name}"
+
+
+def _names(closing: Closing, message: VerifiedMessage) -> bool:
+    """Whether the closing counts the contribution, or need not because it acts upon another chain."""
+    body = message.body
+    assert isinstance(body, Contribution)
+    if body.on != closing.prev:
+        return True
+    match closing:
+        case CloseCommits(commitments=commitments):
+            assert isinstance(body, Commit)
+            return any(each.member == body.author and each.commitment == body.commitment for each in commitments)
+        case CloseSlate(answers=named) | CloseWave(ballots=named) | CloseTally(ballots=named):
+            return message.id in named
+
+
+def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str, int, int]]:
+    """What is held, how many, and how many at most. This reads private state, so that no interface need offer it."""
+    validator = holder.validator
+    yield "rounds", len(holder._rounds), participant.ROUNDS_KEPT
+    yield "admitted rounds", len(validator._rounds), validation.ROUNDS_MAX
+    yield "guarded queries", len(validator._guard), validation.GUARD_MAX
+    yield "offers", len(validator.offers._offers), roster.OFFERS_MAX
+    open_of: dict[Key, int] = {}
+    for known in validator._rounds.values():
+        if not known.over and known.query.author != holder.keypair.public:
+            open_of[known.query.author] = open_of.get(known.query.author, 0) + 1
+        yield "slots of a round", len(known.slots), SLOTS_MAX
+        yield "convicted slots", len(known.convicted), SLOTS_MAX
+        yield "messages of a slot", _longest(known.slots), 2
+    yield "open rounds", sum(open_of.values()), validation.OPEN_ROUNDS_MAX
+    yield "open rounds of one key", max(open_of.values(), default=0), params.open_rounds_per_key_max
+    for each in holder._rounds.values():
+        if (at_member := each.as_member) is not None:
+            yield "pooled messages", len(at_member.pool), member.POOL_MAX + OWN_CONTRIBUTIONS_MAX
+            yield "early closings", len(at_member.early), member.EARLY_MAX
+            yield "accused members", len(at_member.accused), len(at_member.record.seats)
+        if (at_requester := each.as_requester) is not None:
+            yield "received contributions", len(at_requester.received), len(at_requester.record.seats)
+            yield "accusations", len(at_requester.accusations), len(at_requester.record.seats)
+
+
+def _longest(lists: Mapping[Slot, Sized]) -> int:
+    return max(map(len, lists.values()), default=0)

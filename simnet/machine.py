@@ -1,0 +1,430 @@
+"""One simulated node: it performs its participant's effects as node/driver.py does, in virtual time.
+
+It has a disk that survives a kill, one engine that works on one thing after the other, and a clock that may be wrong.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from consensus import effects as fx
+from consensus.events import Delivered, Generated, Judged
+from consensus.evidence import Slot
+from consensus.member import Restored
+from consensus.participant import Participant
+from consensus.roster import choose_roster
+from consensus.validation import Admitted, guarded_until_ms
+from protocol import codec
+from protocol.errors import Fault, FaultReason, Verdict
+from protocol.hashing import certificate_digest
+from protocol.messages import Contribution, Opening, PullRequest, Query
+from protocol.signing import VerifiedMessage
+from protocol.types import Digest, Key, Kind
+from simnet import mind
+from simnet.adversaries.behaviour import Accomplice, Action, Desk, Frame, Later, Stream
+from simnet.chance import chance
+from simnet.checkers import Checkers
+from simnet.clockwork import Clockwork
+from simnet.network import Network
+from simnet.plan import SPECIALTY, Asking, Plan
+from simnet.trace import Trace
+
+CERTIFICATES_KEPT = 8
+"""certificates on one disk: their bytes are the requester's, so keeping few is enough for peers that fetch them."""
+
+REQUEST_BYTES = 128
+"""bytes of a small request: an id and a frame."""
+
+
+class Watch(Protocol):
+    """Who follows the rounds that nodes ask for."""
+
+    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+        """A requester's or member's result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all machines of a world share."""
+
+    plan: Plan
+    clock: Clockwork
+    network: Network
+    checkers: Checkers
+    trace: Trace
+    watch: Watch
+
+
+@dataclass(slots=True)
+class Disk:
+    """What survives a kill."""
+
+    journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
+    openings: dict[Digest, Opening] = field(default_factory=dict)
+    rounds: dict[Digest, fx.Join] = field(default_factory=dict)
+    guard: dict[Digest, int] = field(default_factory=dict)
+    certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
+
+    def keep(self, query: Digest, certificate: bytes) -> None:
+        self.certificates[query] = certificate
+        if len(self.certificates) > CERTIFICATES_KEPT:
+            self.certificates.popitem(last=False)
+
+    def drop_before(self, now_ms: int) -> None:
+        """Forget rounds whose time is over."""
+        over = {query for query, join in self.rounds.items() if join.deadline_ms < now_ms}
+        self.rounds = {query: join for query, join in self.rounds.items() if query not in over}
+        self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query not in over}
+        self.openings = {query: kept for query, kept in self.openings.items() if query not in over}
+        self.guard = {query: until_ms for query, until_ms in self.guard.items() if until_ms >= now_ms}
+
+
+class Machine:
+    """A node of the world, and a `network.Host`."""
+
+    def __init__(self, node: int, stage: Stage) -> None:
+        plan = stage.plan
+        self.node = node
+        self.up = True
+        self.keypair = plan.keypairs[node]
+        self.behaviour = plan.behaviours[node]
+        self.participant = Participant(self.keypair, plan.params, trusted=plan.trust.weights)
+        self._stage = stage
+        self._honest = node in plan.honest
+        self._disk = Disk()
+        self._life = 0
+        self._doomed: int | None = None
+        self._wakes_at_ms: int | None = None
+        self._engine_free_ms = 0
+        traits = chance(plan.scenario.seed, "machine", node)
+        skew_ms = plan.scenario.faults.clock_skew_ms
+        self._skew_ms = traits.randint(-skew_ms, skew_ms)
+        self._speed = math.exp(plan.scenario.engine.spread * traits.gauss(0.0, 1.0))
+        self._random = chance(plan.scenario.seed, "hands", node)
+
+    # -- life and death ------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """By its own clock."""
+        return self._stage.clock.now_ms + self._skew_ms
+
+    def doom(self, effects: int) -> None:
+        """SIGKILL after so many more effects; with 0, now."""
+        if effects:
+            self._doomed = effects
+        else:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL: only the disk is left."""
+        if self.up:
+            self._note("killed")
+            self.up, self._doomed, self._wakes_at_ms = False, None, None
+            self._life += 1
+            self._stage.network.forget(self.node)
+
+    def start(self, *, disk_lost: bool) -> None:
+        """Start again after a kill, as node/app.py and node/driver.py do (R12)."""
+        plan, now_ms = self._stage.plan, self.now_ms
+        joins_from_ms = 0
+        if disk_lost:
+            self._disk = Disk()
+            joins_from_ms = now_ms + plan.params.clock_skew_ms
+        self._note("started")
+        self._stage.checkers.restarted(self.node)
+        self.up, self._engine_free_ms = True, 0
+        self.participant = Participant(
+            self.keypair, plan.params, joins_from_ms=joins_from_ms, trusted=plan.trust.weights
+        )
+        self._disk.drop_before(now_ms)
+        for query, until_ms in self._disk.guard.items():
+            self.participant.validator.guard(query, until_ms)
+        for query, join in self._disk.rounds.items():
+            if join.requester != self.keypair.public:
+                messages = {slot: message for slot, message in self._disk.journal.items() if slot.query == query}
+                restored = Restored(messages, self._disk.openings.get(query))
+                self.participant.recover(query, join.requester, restored, join.deadline_ms)
+        self.offer()
+
+    # -- what the world lets it do -------------------------------------------------------------------------------------
+
+    def offer(self) -> None:
+        """Say what we can do."""
+        shard = self._stage.plan.shard_of(self.node)
+        self.perform(self.participant.offer(self._stage.plan.offer(self.node, self.now_ms), shard, self.now_ms))
+
+    def ask(self, asking: Asking) -> tuple[Digest, int, list[fx.Effect]] | None:
+        """Begin a round: its id, its number of members, and what is to be performed; None if nobody offers to work."""
+        plan = self._stage.plan
+        offers = self.participant.validator.offers.valid(self.now_ms)
+        roster = choose_roster(offers, SPECIALTY, plan.trust, plan.params.members_max)
+        if not roster:
+            return None
+        begun = self.participant.ask(plan.query(asking, self.now_ms, roster), asking.question.text, self.now_ms)
+        assert not isinstance(begun, Fault), f"the scenario asks what its network does not allow: {begun}"
+        query, effects = begun
+        return query, len(roster), effects
+
+    def take_gossip(self, topic: str, source: Key, data: bytes) -> Verdict:
+        """See network.Host."""
+        admitted = self.participant.validator.admit_gossip(topic, source, data, self.now_ms)
+        if isinstance(admitted, Fault):
+            return admitted.verdict
+        self._admit(admitted)
+        return Verdict.ACCEPT
+
+    def take_stream(self, source: Key, data: bytes) -> bytes:
+        """A contribution over a stream; the reply is empty if it was taken (node/mailroom.py)."""
+        admitted = self.participant.validator.admit_stream(source, data, self.now_ms)
+        if isinstance(admitted, Fault):
+            return b"" if admitted.reason is FaultReason.DUPLICATE else str(admitted.reason).encode()
+        self._admit(admitted)
+        return b""
+
+    def _admit(self, admitted: Admitted) -> None:
+        message = admitted.message
+        self._note(message.kind.name, message.id)
+        if isinstance(message.body, Query):
+            if message.id in self._disk.guard:
+                self.participant.validator.close(message.id)
+                return
+            self._disk.guard[message.id] = guarded_until_ms(self._stage.plan.params, self.now_ms)
+        if not self._honest:
+            for action in self.behaviour.hear(message, self._desk()):
+                self._act(action)
+            if not self.behaviour.takes(message):
+                return
+        self._stage.checkers.heard(self.node, message, self.now_ms)
+        self.perform(self.participant.admitted(admitted, self.now_ms))
+
+    # -- effects -------------------------------------------------------------------------------------------------------
+
+    def perform(self, effects: Iterable[fx.Effect]) -> None:
+        """In order, as the driver does, and then what we have to tell ourselves."""
+        life = self._life
+        own: Iterable[fx.Effect] | None = effects
+        while own is not None:
+            for effect in own:
+                for action in (effect,) if self._honest else self.behaviour.perform(effect, self._desk()):
+                    self._act(action)
+                if self._doomed is not None:
+                    self.doom(self._doomed - 1)
+                if self._life != life:
+                    return
+            own = self.participant.read_own_mail(self.now_ms)
+        self._wake_in_time()
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case fx.Journal(slot, message, secret):
+                self._stage.checkers.signed(self.node, message)
+                self._disk.journal[slot] = message
+                if secret:
+                    opening = codec.decode(Opening, secret)
+                    assert isinstance(opening, Opening)
+                    self._disk.openings[Digest(slot.query)] = opening
+            case fx.Join():
+                self._disk.drop_before(self.now_ms)
+                self._disk.rounds[action.query] = action
+            case fx.Publish(topics, message):
+                self._stage.checkers.signed(self.node, message)
+                self._note("publish", message.id)
+                for topic in topics:
+                    self._publish(topic, message)
+            case fx.Contribute():
+                self._contribute(action)
+            case fx.Pull():
+                self._pull(action, 0)
+            case fx.FetchCertificate():
+                self._fetch(action)
+            case fx.Generate():
+                self._generate(action)
+            case fx.Judge():
+                self._judge(action)
+            case fx.Certify(query, _, _, certificate):
+                self._disk.keep(query, certificate)
+                self._stage.checkers.certified(self.node, certificate)
+                self._stage.watch.saw(self.node, action)
+            case fx.Progress() | fx.Decide():
+                self._stage.watch.saw(self.node, action)
+            case fx.Finish(query, role, _, _, _):
+                self._note(f"{role} {action.ending}", query)
+                if role == "member":
+                    self._disk.rounds.pop(query, None)
+                self._stage.watch.saw(self.node, action)
+            case Frame(topic, source, data, to):
+                numbers = None if to is None else tuple(self._stage.plan.number_of[key] for key in to)
+                self._stage.network.publish(self.node, topic, source, data, to=numbers)
+            case Stream(requester, data):
+                self._send(requester, data)
+            case Later(after_ms, later):
+                self._after(after_ms, self._act, later)
+            case Accomplice(node, theirs):
+                self._peer(node)._act(theirs)
+            case _:
+                assert_never(action)
+
+    def _publish(self, topic: str, message: VerifiedMessage) -> None:
+        self._stage.network.publish(
+            self.node,
+            topic,
+            self.keypair.public,
+            message.envelope,
+            held=message,
+            standing=message.kind is Kind.OFFER,
+        )
+
+    def _contribute(self, effect: fx.Contribute) -> None:
+        """By stream; without an acknowledgement by gossip."""
+        message = effect.message
+        self._stage.checkers.signed(self.node, message)
+        self._note("contribute", message.id)
+        life = self._life
+
+        def acknowledged(reply: bytes | None) -> None:
+            if self._life != life:
+                return
+            gossip = reply is None or reply == FaultReason.BUSY.encode()
+            if gossip:
+                self._publish(effect.topic, message)
+            if gossip or not reply:
+                assert isinstance(message.body, Contribution)
+                self._stage.checkers.delivered(self.node, message, self.now_ms)
+                self.perform(self.participant.worked(message.body.query, Delivered(message.id), self.now_ms))
+
+        requester = self._stage.plan.number_of[effect.requester]
+        target = self._peer(requester)
+        self._stage.network.request(
+            self.node,
+            requester,
+            len(message.envelope),
+            lambda: target.take_stream(self.keypair.public, message.envelope),
+            acknowledged,
+            fx.ACKNOWLEDGE_MS,
+        )
+
+    def _send(self, requester: Key, data: bytes) -> None:
+        """A dishonest node's own bytes."""
+        number = self._stage.plan.number_of[requester]
+        target = self._peer(number)
+        self._stage.network.request(
+            self.node,
+            number,
+            len(data),
+            lambda: target.take_stream(self.keypair.public, data),
+            lambda _: None,
+            fx.ACKNOWLEDGE_MS,
+        )
+
+    def _pull(self, effect: fx.Pull, position: int) -> None:
+        """One source after the other, until one is of use (R13)."""
+        sources = [key for key in effect.sources if key != self.keypair.public]
+        if position >= len(sources):
+            return
+        request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
+        number = self._stage.plan.number_of[sources[position]]
+        target = self._peer(number)
+        life = self._life
+
+        def serve() -> bytes | None:
+            served = target.participant.serve_pull(self.keypair.public, request)
+            return None if isinstance(served, Fault) else served
+
+        def answered(reply: bytes | None) -> None:
+            if self._life != life:
+                return
+            effects = None if reply is None else self.participant.pulled(effect.query, reply, self.now_ms)
+            if effects is None or isinstance(effects, Fault):
+                self._pull(effect, position + 1)
+            else:
+                self._note("pulled", effect.query)
+                self.perform(effects)
+
+        self._stage.network.request(self.node, number, len(request), serve, answered, fx.PULL_SOURCE_MS)
+
+    def _fetch(self, effect: fx.FetchCertificate) -> None:
+        number = self._stage.plan.number_of[effect.requester]
+        target = self._peer(number)
+        life = self._life
+
+        def fetched(raw: bytes | None) -> None:
+            if self._life == life and raw and certificate_digest(raw) == effect.digest:
+                self._note("fetched", effect.digest)
+                self._disk.keep(effect.query, raw)
+
+        self._stage.network.request(
+            self.node, number, REQUEST_BYTES, lambda: target.certificate(effect.query), fetched, fx.PULL_SOURCE_MS
+        )
+
+    def certificate(self, query: Digest) -> bytes | None:
+        """What it serves to members that fetch it."""
+        return self._disk.certificates.get(query)
+
+    # -- the engine ----------------------------------------------------------------------------------------------------
+
+    def _generate(self, effect: fx.Generate) -> None:
+        plan = self._stage.plan
+        question = plan.oracle.asked(effect.content)
+        content = mind.write(plan, question, self.node)
+        if content is not None:
+            event = Generated(content, plan.salt(question.number, self.node, self._life))
+            self._work(effect.query, plan.scenario.engine.answer_ms, effect.deadline_ms, event)
+
+    def _judge(self, effect: fx.Judge) -> None:
+        plan = self._stage.plan
+        question = plan.oracle.asked(effect.content)
+        preferences = tuple(mind.prefer(plan, question, self.node, first, second) for first, second in effect.pairs)
+        work_ms = plan.scenario.engine.judge_ms * len(preferences)
+        self._work(effect.query, work_ms, effect.deadline_ms, Judged(effect.wave, preferences))
+
+    def _work(self, query: Digest, median_ms: int, deadline_ms: int, event: Generated | Judged) -> None:
+        """Our one engine, first come first served; what would be late is not begun."""
+        length = self._speed * math.exp(self._stage.plan.scenario.engine.spread * self._random.gauss(0.0, 1.0))
+        free_ms = max(self._engine_free_ms, self._stage.clock.now_ms) + max(1, round(median_ms * length))
+        if free_ms + self._skew_ms <= deadline_ms:
+            self._engine_free_ms = free_ms
+            self._after(free_ms - self._stage.clock.now_ms, self._worked, query, event)
+
+    def _worked(self, query: Digest, event: Generated | Judged) -> None:
+        self.perform(self.participant.worked(query, event, self.now_ms))
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _wake_in_time(self) -> None:
+        wake_at_ms = self.participant.wake_at_ms
+        if wake_at_ms is None:
+            self._wakes_at_ms = None
+            return
+        at_ms = max(wake_at_ms - self._skew_ms, self._stage.clock.now_ms)
+        if self._wakes_at_ms is None or at_ms < self._wakes_at_ms:
+            self._wakes_at_ms = at_ms
+            self._stage.clock.at(at_ms, self._wake, at_ms)
+
+    def _wake(self, at_ms: int) -> None:
+        if self._wakes_at_ms == at_ms:
+            self._wakes_at_ms = None
+            self.perform(self.participant.tick(self.now_ms))
+
+    def _after(self, after_ms: int, action: object, *args: object) -> None:
+        """In this life only."""
+        life = self._life
+
+        def act() -> None:
+            if self._life == life:
+                action(*args)  # type: ignore[operator]
+
+        self._stage.clock.after(after_ms, act)
+
+    def _peer(self, node: int) -> "Machine":
+        peer = self._stage.network.hosts[node]
+        assert isinstance(peer, Machine)
+        return peer
+
+    def _desk(self) -> Desk:
+        return Desk(self.keypair, self._stage.plan.params, self.now_ms, self._random)
+
+    def _note(self, what: str, about: bytes = b"") -> None:
+        self._stage.trace.note(self._stage.clock.now_ms, self.node, what, about)

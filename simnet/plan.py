@@ -1,0 +1,165 @@
+"""Who is who in a world, and what is asked when: what both layers agree on before anything happens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consensus.roster import Trust
+from protocol.hashing import content_digest
+from protocol.messages import Offer, Query, Seat
+from protocol.params import NetworkParams
+from protocol.signing import Keypair
+from protocol.types import ONE, Key, Role
+from simnet.adversaries import KINDS
+from simnet.adversaries.behaviour import Behaviour, Ring
+from simnet.chance import chance
+from simnet.oracle import Oracle, Preset, Question
+from simnet.scenario import Scenario, ScenarioError
+
+SPECIALTY = "rust"
+
+START_MS = 1_000_000_000_000
+"""The virtual clock's beginning: 2001, so that it is no real date."""
+
+SETTLE_MS = 5_000
+"""ms before the first query, in which nodes hear each other's offers."""
+
+ANSWER_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One query to come."""
+
+    number: int
+    shard: int
+    requester: int
+    at_ms: int
+    question: Question
+
+
+def check_kinds(scenario: Scenario) -> None:
+    """Raises ScenarioError for a kind of adversary that does not exist."""
+    if unknown := sorted(set(scenario.byzantine) - set(KINDS)):
+        raise ScenarioError(f"byzantine: nothing is named {unknown[0]!r}; there are {', '.join(sorted(KINDS))}")
+
+
+class Plan:
+    """The cast of a world and its programme, from the scenario's seed alone. Raises ScenarioError."""
+
+    def __init__(self, scenario: Scenario, preset: Preset, params: NetworkParams) -> None:
+        self.scenario = scenario
+        self.params = params
+        self.oracle = Oracle(preset, scenario.seed, scenario.nodes)
+        nodes = range(scenario.nodes)
+        self.keypairs = tuple(Keypair(chance(scenario.seed, "key", node).randbytes(32)) for node in nodes)
+        self.number_of = {keypair.public: node for node, keypair in enumerate(self.keypairs)}
+        self.shards = tuple(tuple(range(shard, scenario.nodes, scenario.shards)) for shard in range(scenario.shards))
+        self.behaviours = self._cast()
+        self.honest = frozenset(each.node for each in self.behaviours if each.KIND == Behaviour.KIND)
+        """Nodes that follow the rules and do their best."""
+        self.trust = self._trust()
+
+    def key(self, node: int) -> Key:
+        """The node's public key."""
+        return self.keypairs[node].public
+
+    def shard_of(self, node: int) -> int:
+        """The shard in which the node lives."""
+        return node % self.scenario.shards
+
+    def asking(self, number: int) -> Asking:
+        """The query of this number: the shards take turns, at most one round of a shard at a time."""
+        shard = number % self.scenario.shards
+        turn = number // self.scenario.shards
+        at_ms = START_MS + SETTLE_MS + turn * self.scenario.round.interval_ms
+        return Asking(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
+
+    def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat]) -> Query:
+        """What the requester signs."""
+        table = self.scenario.round
+        text = asking.question.text
+        return Query(
+            author=self.key(asking.requester),
+            specialty=SPECIALTY,
+            shard=asking.shard,
+            task=asking.question.task,
+            content=text,
+            content_digest=content_digest(text),
+            max_tokens=ANSWER_TOKENS,
+            answer_ms=table.answer_ms,
+            open_ms=table.open_ms,
+            judge_ms=table.judge_ms,
+            cosign_ms=table.cosign_ms,
+            patience_ms=table.patience_ms,
+            waves=table.waves,
+            threshold=round(table.threshold * ONE),
+            sent_at_ms=sent_at_ms,
+            nonce=chance(self.scenario.seed, "nonce", asking.number).randbytes(32),
+            roster=tuple(roster),
+        )
+
+    def offer(self, node: int, now_ms: int) -> Offer:
+        """What the node says of itself."""
+        return Offer(
+            author=self.key(node),
+            sequence=now_ms,
+            sent_at_ms=now_ms,
+            roles=Role.ANSWER | Role.JUDGE,
+            specialties=(SPECIALTY,),
+            model="simulated",
+            context_tokens=8_192,
+            milli_tokens_per_second=50_000,
+            queue=0,
+            addresses=(),
+        )
+
+    def salt(self, number: int, node: int, life: int = 0) -> bytes:
+        """What hides a node's answer in its commitment: fresh in each of its lives, as in the daemon."""
+        return chance(self.scenario.seed, "salt", number, node, life).randbytes(32)
+
+    def _requester(self, number: int, shard: int) -> int:
+        """An honest node, or, by their share of the queries, one that misbehaves as a requester."""
+        random = chance(self.scenario.seed, "requester", number)
+        members = self.shards[shard]
+        lot, choice = random.random(), random.random()
+        for kind, share in self.scenario.byzantine.items():
+            dishonest = [node for node in members if KINDS[kind].ASKS and kind == self.behaviours[node].KIND]
+            if dishonest and lot < share:
+                return dishonest[int(choice * len(dishonest))]
+            lot -= share if dishonest else 0.0
+        honest = [node for node in members if self.behaviours[node].KIND == Behaviour.KIND] or list(members)
+        return honest[int(choice * len(honest))]
+
+    def _cast(self) -> tuple[Behaviour, ...]:
+        """Who is dishonest. A larger share of one kind adds to the nodes of a smaller one."""
+        check_kinds(self.scenario)
+        order = list(range(self.scenario.nodes))
+        chance(self.scenario.seed, "cast").shuffle(order)
+        rings: dict[str, list[int]] = {}
+        for kind, share in self.scenario.byzantine.items():
+            count = round(share * self.scenario.nodes)
+            rings[kind] = self._askers(order) if share and KINDS[kind].ASKS and not KINDS[kind].SEATS else order[:count]
+            order = [node for node in order if node not in rings[kind]]
+        kinds = {node: kind for kind, nodes in rings.items() for node in nodes}
+        made = {
+            kind: Ring(tuple(sorted(nodes)), tuple(self.key(n) for n in sorted(nodes)), self.oracle)
+            for kind, nodes in rings.items()
+        }
+        nobody = Ring((), (), self.oracle)
+        return tuple(
+            KINDS[kinds[node]](node, made[kinds[node]]) if node in kinds else Behaviour(node, nobody)
+            for node in range(self.scenario.nodes)
+        )
+
+    def _askers(self, order: Sequence[int]) -> list[int]:
+        """The first node of each shard."""
+        first: dict[int, int] = {}
+        for node in order:
+            first.setdefault(self.shard_of(node), node)
+        return list(first.values())
+
+    def _trust(self) -> Trust:
+        if self.scenario.trust == "equal":
+            return Trust(ONE, {})
+        known = {self.key(each.node): ONE for each in self.behaviours if not each.NEWCOMER}
+        return Trust(0, known)

@@ -1,0 +1,321 @@
+"""Plots of a study, as PNG bytes. Each is drawn only if the study varies what its axis needs.
+
+Figures are made without pyplot: no global state, no display.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
+
+from simnet.results import NO_OUTCOME, Cell, RoundResult, Study
+from simnet.study import METHODS, accuracy, answer_times_ms, per_member, percentile, value_text
+
+DPI = 144
+
+PANELS_MAX = 12
+"""small multiples of one figure: more cannot be read side by side."""
+
+GROUPS_MAX = 8
+"""worlds that one axis can tell apart."""
+
+ACCURACY_ROUNDS_MIN = 50
+"""rounds of each world, for a plot of accuracy: with fewer, the 95 % interval is wider than 27 points."""
+
+INK, FAINT = "#222222", "#767676"
+
+# Okabe and Ito's palette, which colour-blind people can tell apart; dashes and marks tell lines apart in grey print.
+LINES: dict[str, dict[str, Any]] = {
+    "swarm": {"color": "#0072B2", "marker": "o", "linewidth": 2.4, "zorder": 4},
+    "majority": {"color": "#E69F00", "marker": "s", "linewidth": 1.4, "linestyle": "--"},
+    "plain_bradley_terry": {"color": "#D55E00", "marker": "^", "linewidth": 1.4, "linestyle": "-."},
+    "oracle": {"color": FAINT, "marker": "", "linewidth": 1.4, "linestyle": ":"},
+}
+OUTCOMES = {
+    "decided": ("#0072B2", ""),
+    "degraded": ("#E69F00", "//"),
+    "failed": ("#D55E00", "xx"),
+    NO_OUTCOME: (INK, ""),
+}
+"""Colour and hatch of each outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One picture of the report."""
+
+    name: str
+    """Of its file, without suffix."""
+    title: str
+    alt: str
+    """What the picture shows, for those who cannot see it."""
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """A setting along whose values accuracy is drawn."""
+
+    setting: str
+    name: str
+    title: str
+    label: str
+    x: Callable[[Cell], float]
+    logarithmic: bool = False
+
+
+_SWEEPS = (
+    _Sweep("share", "accuracy-attacks", "Accuracy under attack", "attackers, % of nodes",
+           lambda cell: 100 * cell.point["share"]),
+    _Sweep("nodes", "accuracy-size", "Accuracy and swarm size", "nodes", lambda cell: cell.run.nodes, logarithmic=True),
+    _Sweep("round.waves", "accuracy-comparisons", "Accuracy and comparisons", "comparisons of each member",
+           lambda cell: cell.run.summary()["comparisons_per_node"]),
+)  # fmt: skip
+
+
+def plots(study: Study) -> Iterator[Plot]:
+    """Every plot that the study has the figures for."""
+    varied = _varied(study)
+    for sweep in _SWEEPS:
+        if sweep.setting in varied:
+            yield from _accuracy(study, sweep, [setting for setting in varied if setting != sweep.setting])
+    if varied == ["links.loss"]:
+        yield _loss(study)
+    if varied == ["nodes"] and all(cell.run.messages for cell in study):
+        yield _cost(study)
+    if len(study.cells) <= GROUPS_MAX and (phases := _phases(study)):
+        yield _latency(study, varied, phases)
+
+
+def _varied(study: Study) -> list[str]:
+    first = study.cells[0].point
+    return [name for name in first if any(cell.point[name] != first[name] for cell in study)]
+
+
+# Accuracy, along whatever varies.
+
+
+def _accuracy(study: Study, sweep: _Sweep, others: Sequence[str]) -> Iterator[Plot]:
+    panels: dict[str, list[Cell]] = {}
+    for cell in study:
+        panels.setdefault(_where(cell, others), []).append(cell)
+    if len(panels) > PANELS_MAX or any(len(cell.run.rounds) < ACCURACY_ROUNDS_MIN for cell in study):
+        return
+    figure, grid = _figure(sweep.title, len(panels))
+    for axes, (where, cells) in zip(grid, panels.items(), strict=False):
+        _accuracy_panel(axes, sweep, sorted(cells, key=sweep.x))
+        axes.set_title(where, loc="left", fontsize=10, color=INK)
+    if sweep.setting == "share" and len(grid[0].lines) > len(LINES):
+        grid[0].text(100 / 3, 3, " one third", fontsize=7, color=FAINT)
+    _legend(figure, grid[0])
+    columns = _columns(len(panels))
+    for number, axes in enumerate(grid):
+        if number + columns >= len(panels):
+            axes.set_xlabel(sweep.label)
+        axes.tick_params(labelbottom=number + columns >= len(panels), labelleft=number % columns == 0)
+        if number % columns == 0:
+            axes.set_ylabel("rounds answered right")
+    yield Plot(sweep.name, sweep.title, _accuracy_alt(sweep, panels), _png(figure))
+
+
+def _accuracy_panel(axes: Axes, sweep: _Sweep, cells: Sequence[Cell]) -> None:
+    along = [sweep.x(cell) for cell in cells]
+    for method, look in LINES.items():
+        found = [accuracy(cell.run, method) for cell in cells]
+        axes.plot(along, [100 * each.value for each in found], label=METHODS[method], markersize=4, **look)
+        low, high = [100 * each.low for each in found], [100 * each.high for each in found]
+        axes.fill_between(along, low, high, color=look["color"], alpha=0.15, linewidth=0)
+    axes.set_ylim(0, 102)
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    if sweep.setting == "share" and max(along) > 100 / 3:
+        # From a third on, safety itself is not promised.
+        axes.axvline(100 / 3, color=FAINT, linewidth=0.8, zorder=0)
+    if sweep.logarithmic:
+        _logarithmic(axes, along)
+
+
+def _accuracy_alt(sweep: _Sweep, panels: dict[str, list[Cell]]) -> str:
+    told = []
+    for where, cells in panels.items():
+        first, last = min(cells, key=sweep.x), max(cells, key=sweep.x)
+        told.append(
+            (f"{where}: " if where else "")
+            + f"the swarm goes from {100 * accuracy(first.run, 'swarm').value:.0f} % at {sweep.x(first):.5g}"
+            + f" to {100 * accuracy(last.run, 'swarm').value:.0f} % at {sweep.x(last):.5g}"
+        )
+    return f"Rounds answered right against {sweep.label}, for four ways to choose. " + "; ".join(told) + "."
+
+
+def _where(cell: Cell, settings: Sequence[str]) -> str:
+    # A kind of attack or a preset says itself what it is; a bare number does not.
+    return ", ".join(
+        value_text(cell.point[name]) if name in ("attack", "preset") else f"{name} {value_text(cell.point[name])}"
+        for name in settings
+    )
+
+
+# Loss, cost and latency.
+
+
+def _loss(study: Study) -> Plot:
+    cells = sorted(study, key=lambda cell: cell.point["links.loss"])
+    figure, (outcomes, times) = _figure("Packet loss", 2, wide=True)
+    places = range(len(cells))
+    labels = [f"{100 * cell.point['links.loss']:.3g}" for cell in cells]
+    floor = [0.0] * len(cells)
+    for outcome, (color, hatch) in OUTCOMES.items():
+        shares = [100 * _share(cell.run.rounds, outcome) for cell in cells]
+        if any(shares):
+            outcomes.bar(places, shares, bottom=floor, color=color, hatch=hatch, edgecolor="white", linewidth=0.5,
+                         width=0.8, label="no outcome" if outcome == NO_OUTCOME else outcome)  # fmt: skip
+        floor = [below + share for below, share in zip(floor, shares, strict=True)]
+    outcomes.set_ylim(0, 100)
+    outcomes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    outcomes.set_ylabel("rounds")
+    outcomes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=8)
+    for part, name, marker, dash in ((0.5, "median", "o", "-"), (0.95, "95th percentile", "^", "--")):
+        found = [(place, percentile(answer_times_ms(cell.run), part)) for place, cell in enumerate(cells)]
+        known = [(place, at_ms / 1000) for place, at_ms in found if at_ms is not None]
+        times.plot([x for x, _ in known], [y for _, y in known], color="#0072B2", markersize=4, label=name,
+                   marker=marker, linestyle=dash)  # fmt: skip
+    times.set_ylim(bottom=0)
+    times.set_ylabel("time to the answer, s")
+    times.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=8)
+    for axes in (outcomes, times):
+        axes.set_xticks(places, labels)
+        axes.set_xlabel("packets lost, %")
+    told = "; ".join(f"{100 * _share(cell.run.rounds, 'decided'):.0f} % decided at {label} % loss"
+                     for cell, label in zip(cells, labels, strict=True))  # fmt: skip
+    return Plot(
+        "loss", "Packet loss", f"Outcomes of rounds and time to the answer against packet loss: {told}.", _png(figure)
+    )
+
+
+def _share(rounds: Sequence[RoundResult], outcome: str) -> float:
+    return sum(each.outcome == outcome for each in rounds) / max(1, len(rounds))
+
+
+def _cost(study: Study) -> Plot:
+    cells = sorted(study, key=lambda cell: cell.run.nodes)
+    figure, grid = _figure("Cost and swarm size", 2, wide=True)
+    nodes = [cell.run.nodes for cell in cells]
+    messages = [per_member(cell.run, cell.run.messages) for cell in cells]
+    kilobytes = [per_member(cell.run, cell.run.bytes) / 1000 for cell in cells]
+    for axes, costs, name in zip(grid, (messages, kilobytes), ("messages", "kB"), strict=True):
+        axes.plot(nodes, costs, color="#0072B2", marker="o", markersize=5, linewidth=2.2)
+        for count, cost in zip(nodes, costs, strict=True):
+            axes.annotate(f"{cost:,.0f}", (count, cost), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+        axes.set_ylim(0, 1.2 * max(costs))
+        axes.set_ylabel(f"{name} per member and round")
+        axes.set_xlabel("nodes")
+        _logarithmic(axes, nodes)
+        axes.margins(x=0.08)
+    told = "; ".join(f"{m:,.0f} messages and {k:,.0f} kB with {n:,} nodes"
+                     for n, m, k in zip(nodes, messages, kilobytes, strict=True))  # fmt: skip
+    return Plot("cost", "Cost and swarm size", f"Cost per member and round against swarm size: {told}.", _png(figure))
+
+
+def _phases(study: Study) -> list[str]:
+    return list(dict.fromkeys(name for cell in study for each in cell.run.rounds for name in each.phases_ms))
+
+
+def _latency(study: Study, varied: Sequence[str], phases: Sequence[str]) -> Plot:
+    title = "Time of each phase"
+    rows = [*phases, "query to answer"]
+    figure, (axes,) = _figure(title, 1, height=1.6 + 0.16 * len(rows) * (1 + len(study.cells)))
+    told = []
+    for number, cell in enumerate(study):
+        color = _shade(number, len(study.cells))
+        for row, name in enumerate(rows):
+            if not (times_s := _times_s(cell, name)):
+                continue
+            low, median, high = times_s
+            y = row + 0.8 * ((number + 0.5) / len(study.cells) - 0.5)
+            axes.plot([low, high], [y, y], color=color, linewidth=3.5, alpha=0.45, solid_capstyle="butt")
+            label = _where(cell, varied) if row == len(rows) - 1 else None
+            axes.plot([median], [y], color=color, marker="o", markersize=5, linestyle="", label=label)
+            if len(study.cells) == 1:
+                axes.annotate(f"{median:.1f}", (median, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+            if number == 0:
+                told.append(f"{name} {median:.1f} s")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+    axes.axhline(len(phases) - 0.5, color=FAINT, linewidth=0.8)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds: median (dot) and from the 5th to the 95th percentile (bar)")
+    if len(study.cells) > 1:
+        _legend(figure, axes)
+    return Plot("latency", title, "Median length of each phase: " + ", ".join(told) + ".", _png(figure))
+
+
+def _times_s(cell: Cell, phase: str) -> tuple[float, ...]:
+    """5th percentile, median and 95th percentile in seconds; nothing where nothing was measured."""
+    measured = [each.phases_ms[phase] for each in cell.run.rounds if phase in each.phases_ms]
+    times_ms = measured or (answer_times_ms(cell.run) if phase == "query to answer" else [])
+    found = (percentile(times_ms, part) for part in (0.05, 0.5, 0.95))
+    return tuple(at_ms / 1000 for at_ms in found if at_ms is not None)
+
+
+def _shade(number: int, count: int) -> str:
+    """Blue, from dark to light, in the order of the study."""
+    light = 0.0 if count == 1 else 0.6 * number / (count - 1)
+    red, green, blue = (round(256 * (base + (1 - base) * light) - 0.5) for base in (0.0, 0.27, 0.55))
+    return f"#{max(0, red):02x}{max(0, green):02x}{max(0, blue):02x}"
+
+
+# One style for all.
+
+
+def _columns(panels: int) -> int:
+    return panels if panels <= 3 else min(4, -(-panels // 2))
+
+
+def _figure(title: str, panels: int, *, wide: bool = False, height: float | None = None) -> tuple[Figure, list[Axes]]:
+    """A figure with that many panels, styled alike; `wide` for panels that do not share their axes."""
+    columns = _columns(panels)
+    rows = -(-panels // columns)
+    width = 7.2 if panels == 1 else columns * (4.2 if wide else 2.7) + 0.5
+    figure = Figure(
+        figsize=(width, height or (4.2 if panels == 1 or wide else 2.3 * rows + 1.0)), dpi=DPI, layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
+    grid: list[Axes] = []
+    for number in range(panels):
+        shared = grid[0] if grid and not wide else None
+        axes = figure.add_subplot(rows, columns, number + 1, sharex=shared, sharey=shared)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(FAINT)
+        axes.grid(color="#E4E4E4", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=INK, labelsize=8, length=3)
+        axes.xaxis.label.set_fontsize(9)
+        axes.yaxis.label.set_fontsize(9)
+        grid.append(axes)
+    return figure, grid
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+
+
+def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis with a tick at each of the values that were measured."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(values)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def _png(figure: Figure) -> bytes:
+    """The same study gives the same bytes: no version and no date in them."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,192 @@
+"""What real node processes can do of a scenario, as plain data, and what their rounds show.
+
+The processes are `node/cli/real_swarm.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from consensus.certificate import Verified, verify_certificate
+from protocol.params import NetworkParams
+from protocol.types import Key, Outcome
+from simnet.baselines import verdicts_of
+from simnet.chance import chance
+from simnet.checkers import Checkers
+from simnet.plan import Asking, Plan
+from simnet.results import NOBODY_RIGHT, RoundResult, Run, round_result
+from simnet.scenario import Scenario, ScenarioError
+from simnet.study import changed
+
+ROUNDS_MAX = 100
+"""rounds of one swarm: each takes a second or more, and each of 25 nodes has a script of 12 kB for it."""
+
+SLACK_MS = 5_000
+"""ms beyond all of a query's budgets by which a round must have a certificate: one machine serves all nodes."""
+
+OVERHEAD_MS = 500
+"""ms that a round on loopback takes beside the engines' work."""
+
+VIRTUAL: Mapping[str, str] = {
+    "layer": "real nodes have a network",
+    "shard_nodes": "real nodes are one shard",
+    "byzantine": "real nodes are honest",
+    "links": "the links are loopback",
+    "gossip": "real nodes gossip as they do",
+    "faults.partitions": "loopback does not part",
+    "faults.clock_skew_ms": "all real nodes have this machine's clock",
+}
+"""Settings that only a virtual world can have, or tables of them, and why."""
+
+NOTE = (
+    "real nodes on loopback ask one round after the other, in one wave, and each prompt takes half of engine.judge_ms; "
+    "links, gossip, round.interval_ms, engine.answer_ms and engine.spread are left aside"
+)
+"""What does not apply whatever the scenario."""
+
+
+class Heard(Protocol):
+    """What the asker of a round heard."""
+
+    @property
+    def certificate(self) -> bytes | None: ...
+    @property
+    def timings_ms(self) -> Mapping[str, int]:
+        """Length of each phase, `to_answer` and `total`; empty without a certificate."""
+        ...
+
+    @property
+    def why_not(self) -> str:
+        """Why the round failed; empty where nothing was heard by the deadline, or where there is a certificate."""
+        ...
+
+
+def check_real(scenario: Scenario, nodes_max: int) -> None:
+    """Refuse what real processes cannot do, rather than leave it out. Raises ScenarioError."""
+    for setting, count, most in (("nodes", scenario.nodes, nodes_max), ("rounds", scenario.rounds, ROUNDS_MAX)):
+        if count > most:
+            raise ScenarioError(f"--real: {setting} is at most {most}, not {count}")
+    for setting, value in changed(scenario):
+        same = (setting == "shard_nodes" and scenario.shards == 1) or (
+            setting == "byzantine" and not any(value.values())
+        )
+        why = VIRTUAL.get(setting) or VIRTUAL.get(setting.partition(".")[0])
+        if why is not None and not same:
+            raise ScenarioError(f"--real: {setting} cannot be {value}: {why}")
+
+
+# There.
+
+
+def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
+    """The fields of a `node.cli.real_swarm.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
+    scenario = plan.scenario
+    table, pairs = scenario.round, min(sum(scenario.round.waves), plan.params.pairs_per_wave_max)
+    # A pair is two prompts: each answer is shown first once.
+    latency_ms = round(scenario.engine.judge_ms / 2)
+    round_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS
+    askings = [plan.asking(number) for number in range(scenario.rounds)]
+    asked = {
+        "max_tokens": plan.oracle.preset.answer_bytes,
+        "pairs_per_judge": pairs,
+        "answer_ms": table.answer_ms,
+        "judge_ms": table.judge_ms,
+        "patience_ms": table.patience_ms,
+    }
+    return {
+        "scripts": [_script(plan, askings, node, slope) for node in range(scenario.nodes)],
+        "latency_ms": latency_ms,
+        "round": {"open_ms": table.open_ms, "cosign_ms": table.cosign_ms, "threshold": table.threshold},
+        "deadline_ms": table.answer_ms + table.open_ms + table.judge_ms + table.cosign_ms + SLACK_MS,
+        "turns": [
+            {
+                "requester": asking.requester,
+                "question": {"query": asking.question.text, "task": asking.question.task.value, **asked},
+                "kills": _kills(plan, asking, round_ms),
+            }
+            for asking in askings
+        ],
+    }
+
+
+def _script(plan: Plan, askings: Sequence[Asking], judge: int, slope: float) -> list[dict[str, Any]]:
+    """What the node answers, and what all nodes' answers are worth to it."""
+    oracle, script = plan.oracle, []
+    for asking in askings:
+        answers = [oracle.answer(asking.question, node) for node in range(plan.scenario.nodes)]
+        worths = [oracle.worth(asking.question, judge, answer) for answer in answers]
+        rated = zip(answers, qualities(worths, oracle.preset.confidence, slope), strict=True)
+        entries = [{"text": answer.text, "quality": quality} for answer, quality in rated]
+        script += [{**entries.pop(judge), "query": asking.question.text}, *entries]
+    return script
+
+
+def qualities(worths: Sequence[float], confidence: float, slope: float) -> list[float]:
+    """Worths, in log-odds, as qualities from 0 to 1, of whose differences a scripted engine states `slope` times.
+
+    Where statements would be too sure for that, all of them are less so: what is preferred stays the same.
+    """
+    least, spread = min(worths), max(worths) - min(worths)
+    scale = 1 / spread if confidence * spread > slope else confidence / slope
+    return [min(1.0, scale * (worth - least)) for worth in worths]
+
+
+def _kills(plan: Plan, asking: Asking, round_ms: int) -> list[dict[str, Any]]:
+    """Whom the round kills, as in the virtual world (`World._break_things`), but within the time that it takes here."""
+    faults, random = plan.scenario.faults, chance(plan.scenario.seed, "faults", asking.number)
+    others = [node for node in plan.shards[asking.shard] if node != asking.requester]
+    random.shuffle(others)
+    killed = others[: faults.crashes] + [node for node in others[faults.crashes :] if random.random() < faults.crash]
+    return [
+        {
+            "node": node,
+            "after_ms": random.randrange(round_ms),
+            "down_ms": round(random.expovariate(1.0 / max(1, faults.down_ms))),
+            "disk_lost": random.random() < faults.disk_lost,
+        }
+        for node in killed
+    ]
+
+
+# And back.
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Real nodes, whose keys are their own, for the checkers."""
+
+    params: NetworkParams
+    honest: frozenset[int]
+    number_of: Mapping[Key, int]
+
+
+def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard]) -> Run:
+    """What the rounds of nodes with these keys showed. Nobody counts real messages, and there is no trace."""
+    number_of = {Key(key): node for node, key in enumerate(keys)}
+    checkers = Checkers(_Cast(plan.params, frozenset(number_of.values()), number_of))
+    run = Run(plan.scenario.seed, plan.scenario.nodes, violations=checkers.violations)
+    for number, heard in enumerate(rounds):
+        asking = plan.asking(number)
+        verified = None if heard.certificate is None else verify_certificate(heard.certificate)
+        if isinstance(verified, Verified):
+            checkers.open_round(asking, verified.record.id)
+        if heard.certificate is not None:
+            checkers.certified(asking.requester, heard.certificate)
+        run.rounds.append(_result(plan, asking, heard, verified if isinstance(verified, Verified) else None))
+    return run
+
+
+def _result(plan: Plan, asking: Asking, heard: Heard, verified: Verified | None) -> RoundResult:
+    if verified is None:
+        nothing = round_result(asking, None, None, NOBODY_RIGHT)
+        return replace(nothing, outcome=Outcome.FAILED.value, reason=heard.why_not) if heard.why_not else nothing
+    record, ranking = verified.record, verified.ranking
+    phases_ms = {f"{name} 1" if name == "judging" else name: ms for name, ms in heard.timings_ms.items()}
+    answered_ms = phases_ms.pop("to_answer")
+    del phases_ms["total"]
+    return replace(
+        round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking)),
+        full=verified.full,
+        answered_ms=answered_ms,
+        phases_ms=phases_ms,
+    )

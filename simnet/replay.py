@@ -1,0 +1,112 @@
+"""A recorded life of a real node, driven again: the participant is told the same, without network, engine or disk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from consensus import recording as told
+from consensus.effects import Effect
+from consensus.events import Delivered, Generated, Judged
+from consensus.evidence import Slot, slot_of
+from consensus.member import Restored
+from consensus.participant import Participant
+from consensus.recording import Input, Recording
+from consensus.validation import Admitted
+from protocol.errors import Fault, FaultReason
+from protocol.signing import Keypair, VerifiedMessage, open_envelope
+from protocol.types import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the participant did when it was told something: effects, or why it refused."""
+
+    told: Input
+    effects: tuple[Effect, ...] = ()
+    fault: Fault | None = None
+
+
+def replay(recording: Recording, keypair: Keypair) -> Iterator[Step]:
+    """Each input and what comes of it, in order.
+
+    Raises ValueError for another node's key, and whatever the participant raises: a recorded crash is repeated.
+    """
+    if recording.beginning.key != keypair.public:
+        raise ValueError("the recording is another node's")
+    replayed = _Replayed(recording, keypair)
+    for each in recording.inputs:
+        done = replayed.tell(each)
+        yield Step(each, fault=done) if isinstance(done, Fault) else Step(each, tuple(done))
+
+
+class _Replayed:
+    """The participant, and the messages that it let in."""
+
+    def __init__(self, recording: Recording, keypair: Keypair) -> None:
+        began = recording.beginning
+        self._participant = Participant(
+            keypair, began.params, joins_from_ms=began.joins_from_ms, open_rounds_max=began.open_rounds_max
+        )
+        # As many as the recording holds at most.
+        self._let_in: dict[Digest, Admitted] = {}
+
+    def tell(self, each: Input) -> list[Effect] | Fault:
+        """Make the recorded call."""
+        node = self._participant
+        match each:
+            case told.Gossiped():
+                return self._arrived(node.validator.admit_gossip(each.topic, each.source, each.envelope, each.at_ms))
+            case told.Streamed():
+                return self._arrived(node.validator.admit_stream(each.source, each.envelope, each.at_ms))
+            case told.TakenUp():
+                admitted = self._let_in.get(each.message)
+                if admitted is None:
+                    return Fault(FaultReason.MISSING, "recording", "this message was not let in before")
+                return node.admitted(admitted, each.at_ms)
+            case told.Closed():
+                node.validator.close(each.query)
+                return []
+            case told.PullAnswered():
+                return node.pulled(each.query, each.reply, each.at_ms)
+            case told.PullServed():
+                served = node.serve_pull(each.source, each.request)
+                return served if isinstance(served, Fault) else []
+            case told.Asked():
+                begun = node.ask(each.query, each.content, each.at_ms)
+                return begun if isinstance(begun, Fault) else begun[1]
+            case told.Wrote():
+                return node.worked(each.query, Generated(each.content, each.salt), each.at_ms)
+            case told.Compared():
+                return node.worked(each.query, Judged(each.wave, each.preferences), each.at_ms)
+            case told.Reached():
+                return node.worked(each.query, Delivered(each.message), each.at_ms)
+            case told.MailRead():
+                return node.read_own_mail(each.at_ms) or []
+            case told.Ticked():
+                return node.tick(each.at_ms)
+            case told.Offered():
+                return node.offer(each.offer, each.shard, each.at_ms)
+            case told.Recovered():
+                return self._recover(each)
+            case _:
+                assert_never(each)
+
+    def _arrived(self, admitted: Admitted | Fault) -> list[Effect] | Fault:
+        if isinstance(admitted, Fault):
+            return admitted
+        self._let_in[admitted.message.id] = admitted
+        return []
+
+    def _recover(self, each: told.Recovered) -> list[Effect] | Fault:
+        messages: dict[Slot, VerifiedMessage] = {}
+        for envelope in each.messages:
+            message = open_envelope(envelope, self._participant.params.digest)
+            if isinstance(message, Fault):
+                return message
+            slot = slot_of(message)
+            if slot is None:
+                return Fault(FaultReason.MALFORMED, "recording", f"a journal holds no {message.kind.name}")
+            messages[slot] = message
+        restored = Restored(messages, each.opening[0] if each.opening else None)
+        self._participant.recover(each.query, each.asked_by, restored, each.deadline_ms)
+        return []

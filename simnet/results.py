@@ -1,0 +1,165 @@
+"""What a run of the simulator finds: a result for each round, violations, costs, and their summary."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from consensus.record import Record, bodies
+from consensus.tally import Ranking
+from protocol.messages import Ballot
+from protocol.types import ABSTAIN
+from simnet.plan import Asking
+
+NO_OUTCOME = "none"
+"""The outcome of a round whose user was told nothing by its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Whether each way to choose picked a right answer, from what one round counted."""
+
+    swarm: bool
+    majority: bool
+    plain_bradley_terry: bool
+    best_single: bool
+    """The most skilled honest node of the shard alone."""
+    oracle: bool
+    """Whether any counted answer was right: nobody who chooses among them can do better."""
+
+
+NOBODY_RIGHT = Verdicts(False, False, False, False, False)
+"""Of a round that counted nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """One query's outcome. Times are virtual milliseconds after the query."""
+
+    number: int
+    shard: int
+    requester: int
+    """The asking node's number."""
+    outcome: str
+    """`decided`, `degraded`, `failed`, or NO_OUTCOME."""
+    reason: str
+    stop: str
+    full: bool
+    """Certified by more than two thirds of the weighty members."""
+    answered_ms: int | None
+    """When the user was told."""
+    phases_ms: Mapping[str, int]
+    """Length of each phase that was closed."""
+    members: int
+    answers: int
+    comparisons: int
+    """Counted judgements, abstentions left out."""
+    ranking: bytes
+    """The ranking's digest; empty without a ranking."""
+    verdicts: Verdicts
+
+
+def round_result(asking: Asking, record: Record | None, ranking: Ranking | None, verdicts: Verdicts) -> RoundResult:
+    """What a record and its ranking show: without a ranking no outcome, without a record nothing counted."""
+    ballots = [] if record is None else bodies(record.ballots, Ballot)
+    return RoundResult(
+        number=asking.number,
+        shard=asking.shard,
+        requester=asking.requester,
+        outcome=NO_OUTCOME if ranking is None else ranking.outcome.value,
+        reason="" if ranking is None else ranking.reason.value,
+        stop="" if ranking is None else ranking.stop.value,
+        full=False,
+        answered_ms=None,
+        phases_ms={},
+        members=0 if record is None else len(record.seats),
+        answers=0 if record is None else len(record.answers),
+        comparisons=sum(each.preference != ABSTAIN for ballot in ballots for each in ballot.judgements),
+        ranking=b"" if ranking is None else ranking.digest,
+        verdicts=verdicts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that was broken, found from outside of the system."""
+
+    rule: str
+    detail: str
+    round: int
+
+
+@dataclass(slots=True)
+class Run:
+    """All that one world showed."""
+
+    seed: int
+    nodes: int
+    rounds: list[RoundResult] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    messages: int = 0
+    """Packets sent for rounds, forwarded and repeated ones included."""
+    bytes: int = 0
+    """Of these packets, without the transport's own frames."""
+    standing_messages: int = 0
+    """Packets of offers, which nodes send whether anybody asks or not."""
+    standing_bytes: int = 0
+    virtual_ms: int = 0
+    """How long the world stood."""
+    events: int = 0
+    trace_digest: str = ""
+    """BLAKE2b-256 over everything that happened, in order."""
+
+    def summary(self) -> dict[str, Any]:
+        """The object that `strand sim --json` prints."""
+        comparisons = sum(each.comparisons for each in self.rounds)
+        members = sum(each.members for each in self.rounds)
+        return {
+            "seed": self.seed,
+            "nodes": self.nodes,
+            "rounds": len(self.rounds),
+            "decided": self._count("decided"),
+            "degraded": self._count("degraded"),
+            "failed": self._count("failed"),
+            "no_outcome": self._count(NO_OUTCOME),
+            "full_certificates": sum(each.full for each in self.rounds),
+            "safety_violations": len(self.violations),
+            "accuracy": self.accuracy(),
+            "comparisons_per_node": comparisons / members if members else 0.0,
+            "messages": self.messages + self.standing_messages,
+            "bytes": self.bytes + self.standing_bytes,
+            "standing_messages": self.standing_messages,
+            "standing_bytes": self.standing_bytes,
+            "trace_digest": self.trace_digest,
+        }
+
+    def accuracy(self) -> dict[str, float]:
+        """Share of rounds in which each way to choose was right."""
+        names = [each.name for each in fields(Verdicts)]
+        total = max(1, len(self.rounds))
+        return {name: sum(getattr(each.verdicts, name) for each in self.rounds) / total for name in names}
+
+    def _count(self, outcome: str) -> int:
+        return sum(each.outcome == outcome for each in self.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One world of a study."""
+
+    point: Mapping[str, Any]
+    """The settings in which it differs from the others."""
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """All worlds of a scenario; one without `vary` has a single cell."""
+
+    name: str
+    about: str
+    cells: Sequence[Cell]
+    real: bool = False
+    """Found by real processes: not the same to the last bit when it is done again."""
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self.cells)

@@ -1,0 +1,196 @@
+"""What is simulated: one frozen table of settings, read from TOML or from flags, checked once.
+
+Durations are virtual milliseconds, shares are between 0 and 1.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from protocol.limits import MEMBERS_MAX, PAIRS_MAX, WAVES_MAX
+
+NODES_MAX = 20_000
+"""nodes of a world: each takes about 40 kB before its first round."""
+
+ROUNDS_MAX = 1_000_000
+"""rounds of a run: results are kept one by one, about 1 kB each."""
+
+CELLS_MAX = 1_000
+"""worlds of a study: a product of lists grows fast, and a typing error should not start a week of work."""
+
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Ms = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+PositiveMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
+
+
+class ScenarioError(ValueError):
+    """The scenario cannot be simulated. The message is one line for the user: which setting, and what is wrong."""
+
+
+class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every requester asks for."""
+
+    waves: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1, le=PAIRS_MAX)], ...], msgspec.Meta(min_length=1, max_length=WAVES_MAX)
+    ] = (3,)
+    """Pairs that each judge compares, wave by wave."""
+    threshold: Share = 1.0
+    """P(best) at which no further wave is asked for."""
+    answer_ms: PositiveMs = 20_000
+    open_ms: PositiveMs = 5_000
+    judge_ms: PositiveMs = 20_000
+    cosign_ms: PositiveMs = 5_000
+    patience_ms: Ms = 5_000
+    interval_ms: PositiveMs = 30_000
+    """From one query of a shard to its next. Rounds overlap only where phases take all of their budgets."""
+
+
+class LinkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What lies between two nodes. `latency_ms` is the median over pairs, one way; each pair has its own."""
+
+    latency_ms: Ms = 40
+    spread: Share = 0.4
+    """Standard deviation of the logarithm of a pair's latency."""
+    jitter_ms: Ms = 10
+    """Mean of an exponential delay that each packet adds; it reorders packets."""
+    loss: Share = 0.0
+    """Of each packet. Streams time out and gossip takes over, as in the daemon."""
+    duplicate: Share = 0.0
+    reorder: Share = 0.0
+    """Share of packets that are held back by up to `reorder_ms`."""
+    reorder_ms: Ms = 500
+    uplink_kbit_s: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Bandwidth of a node's way out; 0 is without limit."""
+
+
+class GossipTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The overlay's figures (node/overlay/pubsub.py)."""
+
+    degree: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    flood_publish: bool = True
+    """Own messages go to every peer of the topic; others' are forwarded along the mesh."""
+    heartbeat_ms: PositiveMs = 1_000
+    lazy_peers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 6
+    """Peers outside of the mesh that each heartbeat tells of recent messages, so that they may ask for them."""
+
+
+class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How fast nodes answer and judge."""
+
+    answer_ms: PositiveMs = 2_000
+    """Median over nodes of the time for one answer."""
+    judge_ms: PositiveMs = 200
+    """Median over nodes of the time for one pair."""
+    spread: Share = 0.3
+    """Standard deviation of the logarithm of a node's speed, and of each job's length."""
+
+
+class Partition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For a while, some of each shard's nodes reach only each other."""
+
+    from_ms: Ms
+    """After each query."""
+    until_ms: Ms
+    share: Share
+    """Of nodes on the smaller side; the requester is on the other."""
+
+
+class FaultTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What goes wrong at nodes."""
+
+    crash: Share = 0.0
+    """Chance of each member to be killed in each round."""
+    crashes: Annotated[int, msgspec.Meta(ge=0, le=MEMBERS_MAX)] = 0
+    """Members killed in each round beside that."""
+    down_ms: Ms = 2_000
+    """Mean time until a killed node is started again."""
+    disk_lost: Share = 0.0
+    """Share of restarts that find an empty disk."""
+    clock_skew_ms: Ms = 0
+    """Clocks are wrong by up to this, either way."""
+    partitions: tuple[Partition, ...] = ()
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One world, or with `vary` a study of many."""
+
+    name: str = "custom"
+    about: str = ""
+    layer: Literal["network", "aggregate"] = "network"
+    """`network`: everything. `aggregate`: answers, pairs, ballots and fit alone, for studies of accuracy."""
+    preset: str = "final-answer"
+    """Table of configs/presets.toml: who knows what, and who judges how well."""
+    nodes: Annotated[int, msgspec.Meta(ge=1, le=NODES_MAX)] = 25
+    shard_nodes: Annotated[int, msgspec.Meta(ge=1, le=MEMBERS_MAX)] = 50
+    """Nodes of a shard; a swarm that is larger has several (DESIGN 3)."""
+    rounds: Annotated[int, msgspec.Meta(ge=1, le=ROUNDS_MAX)] = 10
+    """Of all shards together; they take turns."""
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    trust: Literal["equal", "known"] = "equal"
+    """Voting weight: `equal` for all (a cold start), or only for nodes that are no sybils (`known`)."""
+    byzantine: dict[str, Share] = {}
+    """Kind of adversary -> share of nodes, or of queries for kinds that misbehave as requesters."""
+    round: RoundTable = RoundTable()
+    links: LinkTable = LinkTable()
+    gossip: GossipTable = GossipTable()
+    engine: EngineTable = EngineTable()
+    faults: FaultTable = FaultTable()
+    vary: dict[str, list[Any]] = {}
+    """A study: setting ("links.loss", "nodes", or "attack" and "share" for one kind of adversary) -> its values."""
+
+    @property
+    def shards(self) -> int:
+        """How many sub-meshes the swarm has."""
+        return -(-self.nodes // self.shard_nodes)
+
+
+def scenario_from(table: Mapping[str, Any]) -> Scenario:
+    """Check a table as TOML gives it. Raises ScenarioError."""
+    try:
+        scenario = msgspec.convert(table, Scenario, strict=True)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(f"scenario: {error}") from None
+    _check(scenario)
+    return scenario
+
+
+def _check(scenario: Scenario) -> None:
+    if sum(scenario.byzantine.values()) > 1.0:
+        raise ScenarioError("byzantine: the shares of all kinds together exceed 1")
+    for partition in scenario.faults.partitions:
+        if partition.until_ms <= partition.from_ms:
+            raise ScenarioError("faults.partitions: until_ms must be later than from_ms")
+
+
+def cells(scenario: Scenario) -> Iterator[tuple[dict[str, Any], Scenario]]:
+    """The worlds of a study, each with the settings that make it different. Raises ScenarioError."""
+    count = 1
+    for values in scenario.vary.values():
+        count *= len(values)
+    if not 1 <= count <= CELLS_MAX:
+        raise ScenarioError(f"vary: makes {count} worlds, not 1 to {CELLS_MAX}")
+    for point_values in itertools.product(*scenario.vary.values()):
+        point = dict(zip(scenario.vary, point_values, strict=True))
+        yield point, _at(scenario, point)
+
+
+def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
+    table: dict[str, Any] = msgspec.to_builtins(scenario)
+    table["vary"] = {}
+    settings = dict(point)
+    attack, share = settings.pop("attack", None), settings.pop("share", None)
+    if (attack is None) != (share is None):
+        raise ScenarioError("vary: attack and share go together")
+    if attack is not None:
+        table["byzantine"] = {**table["byzantine"], attack: share} if share else table["byzantine"]
+    for setting, value in settings.items():
+        *path, last = setting.split(".")
+        inner = table
+        for name in path:
+            inner = inner.get(name, {})
+        if last not in inner or (not path and last == "vary"):
+            raise ScenarioError(f"vary: {setting!r} is no setting of a scenario")
+        inner[last] = value
+    return scenario_from(table)

@@ -1,0 +1,259 @@
+"""Many worlds side by side: how they are run, what is said of each in a table, and the command that repeats one."""
+
+import json
+import math
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simnet.results import Cell, RoundResult, Run, Study
+from simnet.scenario import Scenario, ScenarioError, cells
+
+if TYPE_CHECKING:
+    from protocol.params import NetworkParams
+    from simnet.oracle import Preset
+
+Progress = Callable[[RoundResult], None]
+
+Each = Callable[[Callable[[Scenario], Run], Iterable[Scenario]], Iterable[Run]]
+"""Runs worlds and gives their results in the same order, as the built-in `map` does: worlds are independent."""
+
+Z_95 = 1.959963984540054
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
+
+METHODS: Mapping[str, str] = {
+    "swarm": "swarm",
+    "majority": "majority",
+    "plain_bradley_terry": "plain Bradley-Terry",
+    "best_single": "best single node",
+    "oracle": "oracle",
+}
+"""Ways to choose among one round's answers (results.Verdicts), and how reports call them."""
+
+NOTES = (
+    "Of each way to choose: % of rounds in which it picked a right answer, with its 95 % interval (Wilson). "
+    "Comparisons, messages and kB are per member and round; offer packets are per node and minute. "
+    "Seconds run from the query to the answer: median and 95th percentile of the rounds that had one."
+)
+"""What stands below every table of `measures`."""
+
+FLAGS: Mapping[str, str] = {
+    "layer": "--layer",
+    "preset": "--preset",
+    "nodes": "--nodes",
+    "shard_nodes": "--shard-nodes",
+    "rounds": "--rounds",
+    "seed": "--seed",
+    "links.loss": "--loss",
+    "links.latency_ms": "--latency",
+    "faults.crash": "--crash",
+}
+"""Settings with a flag of their own that takes the bare value; every other setting has `--set`."""
+
+
+def worlds(scenario: Scenario) -> dict[bytes, Scenario]:
+    """The worlds of a study without repetition (every attack at share 0 is the same one), by an id of the settings."""
+    return {_id(world): world for _, world in cells(scenario)}
+
+
+def run_study(
+    scenario: Scenario,
+    presets: Mapping[str, "Preset"],
+    params: "NetworkParams",
+    on_round: Progress | None = None,
+    each: Each = map,
+) -> Study:
+    """Run every world of the scenario. Raises ScenarioError, for wrong names before the first world starts."""
+    distinct = worlds(scenario)
+    for world in distinct.values():
+        _check_names(world, presets)
+    run = partial(run_cell, presets=presets, params=params, on_round=on_round)
+    runs = dict(zip(distinct, each(run, distinct.values()), strict=True))
+    return Study(scenario.name, scenario.about, [Cell(point, runs[_id(world)]) for point, world in cells(scenario)])
+
+
+def run_cell(
+    scenario: Scenario, presets: Mapping[str, "Preset"], params: "NetworkParams", on_round: Progress | None = None
+) -> Run:
+    """Run one world in its layer. Raises ScenarioError."""
+    from simnet.plan import Plan
+
+    plan = Plan(scenario, presets[scenario.preset], params)
+    if scenario.layer == "aggregate":
+        from simnet.aggregate import run_aggregate
+
+        return run_aggregate(plan, on_round)
+    from simnet.world import run_world
+
+    return run_world(plan, on_round)
+
+
+def _check_names(scenario: Scenario, presets: Mapping[str, "Preset"]) -> None:
+    from simnet.plan import check_kinds
+
+    check_kinds(scenario)
+    if scenario.preset not in presets:
+        known = ", ".join(sorted(presets))
+        raise ScenarioError(f"preset: nothing is named {scenario.preset!r}; there are {known}")
+
+
+def _id(scenario: Scenario) -> bytes:
+    return msgspec.json.encode(scenario)
+
+
+# What is said of a world.
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int) -> Estimate:
+    """Share of successes with its score interval (Wilson 1927): sound at 0 and 1, and for few trials."""
+    if not trials:
+        return Estimate(0.0, 0.0, 1.0)
+    share, weight = successes / trials, Z_95**2 / trials
+    middle = (share + weight / 2) / (1 + weight)
+    reach = Z_95 * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    # At the ends rounding must not leave the share outside of its own interval.
+    return Estimate(share, min(share, max(0.0, middle - reach)), max(share, min(1.0, middle + reach)))
+
+
+def accuracy(run: Run, method: str) -> Estimate:
+    """How often a way to choose (a key of METHODS) was right."""
+    return wilson(sum(getattr(each.verdicts, method) for each in run.rounds), len(run.rounds))
+
+
+def percentile(values: Iterable[int], share: float) -> int | None:
+    """The smallest value that at least this share of the values does not exceed; None of no values."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def answer_times_ms(run: Run) -> list[int]:
+    """When the users of answered rounds were told, in ms after their query."""
+    return [each.answered_ms for each in run.rounds if each.answered_ms is not None]
+
+
+def per_member(run: Run, total: int) -> float:
+    """A cost for each member and round. In one shard all nodes are members; in many, each round has its own."""
+    return total / max(1, sum(each.members for each in run.rounds))
+
+
+def measures(run: Run) -> dict[str, str]:
+    """What tables show of a world, by column. What the layer does not know is empty."""
+    summary = run.summary()
+    found = {name: str(summary[key]) for name, key in
+             (("rounds", "rounds"), ("decided", "decided"), ("degraded", "degraded"), ("failed", "failed"),
+              ("no outcome", "no_outcome"))}  # fmt: skip
+    for method, name in METHODS.items():
+        share = accuracy(run, method)
+        found[f"{name} %"] = f"{100 * share.value:.1f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
+    found["comparisons"] = f"{summary['comparisons_per_node']:.2f}"
+    found["messages"] = f"{per_member(run, run.messages):,.0f}" if run.messages else ""
+    found["kB"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
+    minutes = run.nodes * run.virtual_ms / 60_000
+    found["offer packets"] = f"{run.standing_messages / minutes:,.0f}" if minutes else ""
+    times_ms = answer_times_ms(run)
+    for name, part in (("median s", 0.5), ("95th s", 0.95)):
+        at_ms = percentile(times_ms, part)
+        found[name] = "" if at_ms is None else f"{at_ms / 1000:.1f}"
+    found["safety violations"] = str(len(run.violations))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTable:
+    """A study in texts: one row for each world."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    common: Mapping[str, str]
+    """Columns that say the same of every world, and therefore stand beside the table."""
+
+
+def table(study: Study) -> StudyTable:
+    """For each world its point, then its measures that say anything."""
+    settings = list(study.cells[0].point)
+    found = [measures(cell.run) for cell in study]
+    said = [name for name in found[0] if any(each[name] for each in found)]
+    common = {name: found[0][name] for name in said if settings and len({each[name] for each in found}) == 1}
+    columns = [name for name in said if name not in common]
+    rows = [
+        [*(value_text(cell.point[name]) for name in settings), *(each[name] for name in columns)]
+        for cell, each in zip(study, found, strict=True)
+    ]
+    return StudyTable([*settings, *columns], rows, common)
+
+
+def value_text(value: Any) -> str:
+    """A setting's value for people."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def results(study: Study) -> dict[str, Any]:
+    """The object that `strand sim --json` prints of a study."""
+    return {"name": study.name, "cells": [{"point": dict(cell.point), **cell.run.summary()} for cell in study]}
+
+
+# The way back.
+
+
+def repeat_command(scenario: Scenario, *, real: bool = False) -> str:
+    """The command that makes the same world, or the same study: all that differs from the defaults."""
+    words = ["strand", "sim", *(("--real",) if real else ())]
+    for setting, value in changed(scenario):
+        if setting in FLAGS:
+            words += [FLAGS[setting], str(value)]
+        elif setting == "byzantine":
+            words += [word for kind, share in value.items() for word in ("--byzantine", f"{kind}={share}")]
+        elif setting == "faults.partitions":
+            words += [
+                word for cut in value for word in ("--partition", f"{cut['from_ms']}-{cut['until_ms']}:{cut['share']}")
+            ]
+        else:
+            words += ["--set", f"{setting}={_toml(value)}"]
+    return shlex.join(words)
+
+
+def changed(scenario: Scenario) -> Iterator[tuple[str, Any]]:
+    """Settings that are not as by default, by dotted name, as plain values; not what a scenario says of itself."""
+    for setting, value in _leaves(scenario, Scenario()):
+        if setting == "vary":
+            yield from ((f"vary.{varied}", values) for varied, values in value.items())
+        elif setting not in ("name", "about"):
+            yield setting, value
+
+
+def _leaves(table: msgspec.Struct, default: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in table.__struct_fields__:
+        value, usual = getattr(table, name), getattr(default, name)
+        if isinstance(value, msgspec.Struct):
+            yield from _leaves(value, usual, f"{prefix}{name}.")
+        elif value != usual:
+            yield prefix + name, msgspec.to_builtins(value)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{json.dumps(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case _:
+            # JSON's strings, numbers and truth values are TOML's.
+            return json.dumps(value, ensure_ascii=False)
+
+
+def failing(scenario: Scenario, study: Study) -> Sequence[tuple[Scenario, Run]]:
+    """The worlds of the study in which a safety rule was broken."""
+    return [(world, cell.run) for (_, world), cell in zip(cells(scenario), study, strict=True) if cell.run.violations]

@@ -1,0 +1,234 @@
+"""A whole swarm in virtual time: queries are asked, nodes crash and return, the network parts and heals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from consensus import effects as fx
+from consensus.certificate import Verified, verify_certificate
+from protocol.types import Digest, Outcome
+from simnet.baselines import verdicts_of
+from simnet.chance import chance
+from simnet.checkers import Checkers
+from simnet.clockwork import Clockwork
+from simnet.links import Links
+from simnet.machine import Machine, Stage
+from simnet.network import Network
+from simnet.plan import START_MS, Asking, Plan
+from simnet.results import NOBODY_RIGHT, RoundResult, Run, round_result
+from simnet.scenario import Partition
+from simnet.trace import Trace
+
+OFFER_SPREAD_MS = 1_000
+"""ms over which nodes say their first offers, and each later one anew."""
+
+SLACK_MS = 2_000
+"""ms beyond all of a query's budgets after which its round must have an outcome: the network's own delays."""
+
+CRASH_WINDOW_MS = 8_000
+"""ms after a query in which crashes happen: about as long as a round takes."""
+
+REPLAYS_MS = 150_000
+"""ms after its end that a round is still watched: messages of it may be replayed when the mesh has forgotten them."""
+
+DOOM_EFFECTS = 4
+"""A killed node dies before the next of its effects, or in the middle of a step: after up to three."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A round that somebody waits for."""
+
+    asking: Asking
+    query: Digest | None = None
+    members: int = 0
+    phases: dict[str, int] = field(default_factory=dict)
+    """When each phase began, ms after the query."""
+    decided: fx.Decide | None = None
+    decided_ms: int = 0
+    certificate: bytes | None = None
+    void: str | None = None
+    """Why the requester itself gave the round up, if it did."""
+
+
+class World:
+    """One run of the network layer."""
+
+    def __init__(self, plan: Plan, progress: Callable[[RoundResult], None] | None) -> None:
+        scenario = plan.scenario
+        self.plan = plan
+        self.clock = Clockwork(START_MS)
+        self.links = Links(scenario.links, scenario.seed, scenario.nodes)
+        self.network = Network(self.clock, self.links, scenario.gossip, plan.shards, scenario.seed)
+        self.checkers = Checkers(plan)
+        self.trace = Trace()
+        self.run = Run(scenario.seed, scenario.nodes)
+        stage = Stage(plan, self.clock, self.network, self.checkers, self.trace, self)
+        self.machines = [Machine(node, stage) for node in range(scenario.nodes)]
+        self.network.hosts.extend(self.machines)
+        self._progress = progress
+        self._open: dict[int, _Open] = {}
+        self._by_query: dict[Digest, _Open] = {}
+        last_ms = plan.asking(scenario.rounds - 1).at_ms
+        self._ends_ms = last_ms + self._round_ms() + SLACK_MS
+
+    def simulate(self) -> Run:
+        """Let everything happen."""
+        for node in range(self.plan.scenario.nodes):
+            self._offer_soon(node, 0)
+        self._ask_next(0)
+        self.clock.run(self._ends_ms)
+        rounds, standing = self.network.of_rounds, self.network.standing
+        self.run.messages, self.run.bytes = rounds.messages, rounds.bytes
+        self.run.standing_messages, self.run.standing_bytes = standing.messages, standing.bytes
+        self.run.virtual_ms = self.clock.now_ms - START_MS
+        self.run.events = self.clock.events
+        self.run.violations = self.checkers.violations
+        self.run.trace_digest = self.trace.digest
+        return self.run
+
+    # -- the programme -------------------------------------------------------------------------------------------------
+
+    def _offer_soon(self, node: int, after_ms: int) -> None:
+        """Offers are renewed as long as the world stands, at moments of each node's own."""
+        jitter = chance(self.plan.scenario.seed, "offer", node, self.clock.now_ms).randrange(OFFER_SPREAD_MS)
+        at_ms = self.clock.now_ms + after_ms + jitter
+        if at_ms < self._ends_ms:
+            self.clock.at(at_ms, self._offer, node)
+
+    def _offer(self, node: int) -> None:
+        if self.machines[node].up:
+            self.machines[node].offer()
+        self._offer_soon(node, self.plan.params.offer_interval_ms)
+
+    def _ask_next(self, number: int) -> None:
+        if number < self.plan.scenario.rounds:
+            asking = self.plan.asking(number)
+            self.clock.at(asking.at_ms, self._ask, asking)
+
+    def _ask(self, asking: Asking) -> None:
+        self._ask_next(asking.number + 1)
+        opened = self._open[asking.number] = _Open(asking)
+        requester = self.machines[asking.requester]
+        begun = requester.ask(asking) if requester.up else None
+        if begun is not None:
+            opened.query, opened.members, effects = begun
+            self._by_query[opened.query] = opened
+            self.checkers.open_round(asking, opened.query)
+            requester.perform(effects)
+            self._break_things(asking)
+        self.clock.after(self._round_ms() + SLACK_MS, self._close, asking.number)
+
+    def _round_ms(self) -> int:
+        table = self.plan.scenario.round
+        return table.answer_ms + table.open_ms + len(table.waves) * table.judge_ms + table.cosign_ms
+
+    # -- faults --------------------------------------------------------------------------------------------------------
+
+    def _break_things(self, asking: Asking) -> None:
+        """Draw this round's crashes and partitions; with a requester its round would die, so that one is spared."""
+        faults, seed = self.plan.scenario.faults, self.plan.scenario.seed
+        asked = {each.asking.requester for each in self._open.values()}
+        random = chance(seed, "faults", asking.number)
+        others = [node for node in self.plan.shards[asking.shard] if node not in asked]
+        random.shuffle(others)
+        killed = others[: faults.crashes] + [
+            node for node in others[faults.crashes :] if random.random() < faults.crash
+        ]
+        for node in killed:
+            self.clock.after(random.randrange(CRASH_WINDOW_MS), self._kill, node, random.randrange(DOOM_EFFECTS))
+        for number, partition in enumerate(faults.partitions):
+            side = [node for node in self.plan.shards[asking.shard] if node != asking.requester]
+            chance(seed, "partition", asking.number, number).shuffle(side)
+            count = round(partition.share * len(self.plan.shards[asking.shard]))
+            self.clock.after(partition.from_ms, self._cut, partition, frozenset(side[:count]))
+
+    def _cut(self, partition: Partition, side: frozenset[int]) -> None:
+        self.trace.note(self.clock.now_ms, len(side), "cut")
+        self.clock.after(partition.until_ms - partition.from_ms, self.links.heal, self.links.cut(side))
+
+    def _kill(self, node: int, effects: int) -> None:
+        if any(each.asking.requester == node for each in self._open.values()) or not self.machines[node].up:
+            return
+        self.machines[node].doom(effects)
+        random = chance(self.plan.scenario.seed, "restart", node, self.clock.now_ms)
+        faults = self.plan.scenario.faults
+        down_ms = 1 + round(random.expovariate(1.0 / max(1, faults.down_ms)))
+        self.clock.after(down_ms, self._start, node, random.random() < faults.disk_lost)
+
+    def _start(self, node: int, disk_lost: bool) -> None:
+        # Doomed to die in the middle of a step, it may not have had one until now.
+        self.machines[node].kill()
+        self.machines[node].start(disk_lost=disk_lost)
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+        """See machine.Watch."""
+        opened = self._by_query.get(effect.query)
+        if opened is None or opened.asking.requester != node:
+            return
+        since_ms = self.clock.now_ms - opened.asking.at_ms
+        match effect:
+            case fx.Progress(_, phase, wave):
+                name = f"{phase} {wave + 1}" if phase == "judging" else str(phase)
+                if name not in opened.phases:
+                    opened.phases[name] = since_ms
+                    self._inspect(opened.asking)
+            case fx.Decide():
+                opened.decided, opened.decided_ms = effect, since_ms
+            case fx.Certify(_, _, _, certificate):
+                opened.certificate = certificate
+                opened.phases["certified"] = since_ms
+            case fx.Finish(_, "requester", fx.Ending.VOID, _, fault):
+                opened.void = "" if fault is None else str(fault.reason)
+            case fx.Finish():
+                pass
+
+    def _close(self, number: int) -> None:
+        """The deadline of a round: what came of it."""
+        opened = self._open.pop(number)
+        if opened.query is not None:
+            del self._by_query[opened.query]
+            self.clock.after(REPLAYS_MS, self.checkers.close_round, opened.query)
+        result = self._result(opened)
+        self.run.rounds.append(result)
+        self.checkers.round_over(opened.asking, result)
+        self._inspect(opened.asking)
+        if self._progress is not None:
+            self._progress(result)
+
+    def _inspect(self, asking: Asking) -> None:
+        """What nodes hold, where each phase begins and at the end: most of it is gone when a round is over."""
+        for node in self.plan.shards[asking.shard]:
+            self.checkers.bounded(node, self.machines[node].participant)
+
+    def _result(self, opened: _Open) -> RoundResult:
+        asking = opened.asking
+        ranking = None if opened.decided is None else opened.decided.ranking
+        verified = None if opened.certificate is None else verify_certificate(opened.certificate)
+        if ranking is None or not isinstance(verified, Verified):
+            result = round_result(asking, None, ranking, NOBODY_RIGHT)
+        else:
+            verdicts = verdicts_of(self.plan, asking, verified.record, ranking)
+            result = round_result(asking, verified.record, ranking, verdicts)
+        if ranking is None and opened.void is not None:
+            result = replace(result, outcome=Outcome.FAILED.value, reason=opened.void)
+        return replace(
+            result,
+            members=opened.members,
+            full=isinstance(verified, Verified) and verified.full,
+            answered_ms=None if ranking is None else opened.decided_ms,
+            phases_ms=_lengths(opened.phases),
+        )
+
+
+def _lengths(began_ms: dict[str, int]) -> dict[str, int]:
+    """From when each phase began to how long it took; the last one has no end."""
+    names = list(began_ms)
+    return {name: began_ms[after] - began_ms[name] for name, after in pairwise(names)}
+
+
+def run_world(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
+    """Simulate a scenario's network layer; `progress` hears of each round as it ends."""
+    return World(plan, progress).simulate()

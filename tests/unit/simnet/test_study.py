@@ -1,0 +1,130 @@
+"""Studies: which worlds run, what tables say, and figures against plain or foreign reckoning."""
+
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from node.config import load_params
+from simnet.oracle import Preset, presets_from
+from simnet.results import Cell, Run, Study
+from simnet.scenario import Scenario, ScenarioError, scenario_from
+from simnet.study import failing, measures, per_member, percentile, repeat_command, results, run_study, table, wilson
+from tests.support.studies import attack_study, made_cell, single_study, size_study
+
+PARAMS = load_params("devnet")
+
+
+class Worlds:
+    """Stands where `map` does: notes which worlds are to run, and runs none."""
+
+    def __init__(self) -> None:
+        self.asked: list[Scenario] = []
+
+    def __call__(self, _run: Callable[[Scenario], Run], worlds: Iterable[Scenario]) -> Iterable[Run]:
+        self.asked = list(worlds)
+        return [Run(seed=world.seed, nodes=world.nodes, bytes=number) for number, world in enumerate(self.asked)]
+
+
+def study_of(scenario: Scenario, presets: dict[str, Preset], worlds: Worlds) -> Study:
+    return run_study(scenario, presets, PARAMS, each=worlds)
+
+
+@pytest.fixture(scope="module")
+def presets() -> dict[str, Preset]:
+    return presets_from(tomllib.loads((files("configs") / "presets.toml").read_text()))
+
+
+def test_equal_worlds_run_once(presets: dict[str, Preset]) -> None:
+    scenario = scenario_from({"vary": {"attack": ["lazy", "inverse"], "share": [0.0, 0.2]}})
+    worlds = Worlds()
+    study = study_of(scenario, presets, worlds)
+    assert [world.byzantine for world in worlds.asked] == [{}, {"lazy": 0.2}, {"inverse": 0.2}]
+    # The number of the run stands in its bytes.
+    assert [(cell.point["attack"], cell.point["share"], cell.run.bytes) for cell in study] == [
+        ("lazy", 0.0, 0), ("lazy", 0.2, 1), ("inverse", 0.0, 0), ("inverse", 0.2, 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [({"preset": "oracular"}, "oracular.*final-answer"), ({"vary": {"attack": ["lazy", "x"], "share": [0.1]}}, "'x'")],
+)
+def test_wrong_names_are_refused_before_anything_runs(presets: dict[str, Preset], table: object, words: str) -> None:
+    worlds = Worlds()
+    with pytest.raises(ScenarioError, match=words):
+        study_of(scenario_from(table), presets, worlds)  # type: ignore[arg-type]
+    assert not worlds.asked
+
+
+@given(st.integers(1, 2_000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_wilson_is_scipys(counts: tuple[int, int]) -> None:
+    successes, trials = counts
+    found, theirs = wilson(*counts), binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert found.low <= found.value <= found.high
+
+
+def test_nothing_is_known_of_no_trials() -> None:
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+
+
+@given(st.lists(st.integers(0, 1_000), min_size=1, max_size=50), st.sampled_from([0.05, 0.5, 0.95, 1.0]))
+def test_percentile_by_its_definition(values: list[int], share: float) -> None:
+    enough = [each for each in values if sum(other <= each for other in values) >= share * len(values)]
+    assert percentile(values, share) == min(enough)
+    assert percentile([], share) is None
+
+
+def test_costs_are_of_members_and_not_of_all_nodes() -> None:
+    cell = made_cell({}, rounds=10, nodes=10_000)
+    assert per_member(cell.run, 500) == 500 / (10 * 25)
+
+
+def test_measures_leave_out_what_the_layer_does_not_know() -> None:
+    without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
+    unknown = {"messages", "kB", "offer packets", "median s", "95th s"}
+    assert {name for name, text in without.items() if not text} == unknown
+    assert all(whole.values())
+
+
+def test_a_table_says_once_what_is_the_same_everywhere() -> None:
+    study = attack_study(("lazy",))
+    found = table(study)
+    assert found.common["rounds"] == "200"
+    assert list(found.head[:3]) == ["attack", "share", "swarm %"]
+    assert [row[1] for row in found.rows] == ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]
+    assert not set(found.head) & set(found.common)
+    assert "messages" not in found.head
+    assert all(len(row) == len(found.head) for row in found.rows)
+
+
+def test_a_single_world_has_everything_in_its_row() -> None:
+    found = table(single_study())
+    assert not found.common
+    assert dict(zip(found.head, found.rows[0], strict=True)) == measures(single_study().cells[0].run)
+
+
+def test_results_are_the_summaries_with_their_points() -> None:
+    study = size_study()
+    found = results(study)
+    assert found["name"] == "size"
+    assert found["cells"][1] == {"point": {"nodes": 100}, **study.cells[1].run.summary()}
+
+
+def test_the_command_names_only_what_differs_from_the_defaults() -> None:
+    assert repeat_command(Scenario(name="x", about="y")) == "strand sim"
+    assert repeat_command(Scenario(nodes=7, seed=3)) == "strand sim --nodes 7 --seed 3"
+
+
+def test_failing_worlds_are_named_with_their_own_settings() -> None:
+    scenario = scenario_from({"vary": {"seed": [1, 2]}})
+    broken = single_study(violations=2).cells[0].run
+    whole = replace(broken, violations=[])
+    study = Study("", "", [Cell({"seed": 1}, whole), Cell({"seed": 2}, broken)])
+    assert [(world.seed, world.vary) for world, _ in failing(scenario, study)] == [(2, {})]
