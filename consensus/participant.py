@@ -221,6 +221,7 @@ class Participant:
 
     def recover(self, query: Digest, asked_by: Key, restored: member.Restored, deadline_ms: int) -> None:
         """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
+        self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
 
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
@@ -237,7 +238,7 @@ class Participant:
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
         """Become a member if the roster names us and we have room; otherwise only follow."""
-        working = sum(known.as_member is not None for known in self._open.values())
+        working = sum(known.as_member is not None for known in self._open.values()) + len(self._recovering)
         effects = (
             [] if working >= self._open_rounds_max else self._start_member(message, query, now_ms, member.Restored())
         )

@@ -61,11 +61,16 @@ class Validator:
         self._joins_from_ms = joins_from_ms
         self._rounds: dict[Digest, _Round] = {}
         self._guard: OrderedDict[Digest, int] = OrderedDict()
+        self._reserved: dict[Digest, tuple[Key, int]] = {}
         self.offers = OfferBook(params, trusted)
 
     def guard(self, query: Digest, expires_ms: int) -> None:
         """Remember a query that an earlier life of this node has seen."""
         self._guard[query] = expires_ms
+
+    def reserve(self, query: Digest, author: Key, until_ms: int) -> None:
+        """Count a round of an earlier life as open until it is followed: V8 holds over restarts."""
+        self._reserved[query] = (author, until_ms)
 
     def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
         """A message from the mesh; `source` signed the pubsub frame."""
@@ -151,6 +156,7 @@ class Validator:
             return Fault(FaultReason.DUPLICATE, "V7", "query")
         # V8 [IGNORE] Its author, and all together, have not too many rounds open.
         live = [known.query.author for known in self._rounds.values() if not known.over]
+        live += [author for author, _ in self._reserved.values()]
         if live.count(query.author) >= self._params.open_rounds_per_key_max or len(live) >= OPEN_ROUNDS_MAX:
             return Fault(FaultReason.TOO_MANY_ROUNDS, "V8")
         self.follow(message, now_ms)
@@ -159,6 +165,7 @@ class Validator:
     def follow(self, message: VerifiedMessage, now_ms: int) -> None:
         """Let in the messages of this round: an admitted query's, our own, or one that we recover after a restart."""
         assert isinstance(message.body, Query)
+        self._reserved.pop(message.id, None)
         if len(self._rounds) >= ROUNDS_MAX:
             oldest_over = next((id for id, known in self._rounds.items() if known.over), None)
             if oldest_over is not None:
@@ -243,6 +250,7 @@ class Validator:
 
     def _forget(self, now_ms: int) -> None:
         self._rounds = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms}
+        self._reserved = {id: (author, until) for id, (author, until) in self._reserved.items() if until > now_ms}
         while self._guard and next(iter(self._guard.values())) < now_ms:
             self._guard.popitem(last=False)
 

@@ -1,7 +1,7 @@
 """A deterministic engine without a model, for simulations, tests and benchmarks.
 
 Answers carry a hidden quality, either from a script or in a comment (`// quality 0.73`); a preference follows from the
-qualities of the two texts alone, so that all scripted judges agree and agree with themselves.
+qualities of the two texts alone, so that a scripted judge agrees with itself, and judges of one script with each other.
 """
 
 import hashlib
@@ -52,16 +52,19 @@ class ScriptedAnswer:
 
     text: str
     quality: float
+    query: str | None = None
+    """The query to which this engine gives the answer; None: to any query that no answer of the script names."""
 
 
 class ScriptedEngine:
-    """Answers from `answers`, or made up from the seed where there are none."""
+    """The answer of `answers` that names the query, else one that names none, else one made up from the seed."""
 
     concurrency = 1
 
     def __init__(self, seed: int, answers: Sequence[ScriptedAnswer], latency_ms: int, context_tokens: int) -> None:
         self._seed = seed
-        self._answers = answers
+        self._given = {answer.query: answer.text for answer in answers if answer.query is not None}
+        self._answers = [answer.text for answer in answers if answer.query is None]
         self._qualities = {answer.text: answer.quality for answer in answers}
         self._latency_ms = latency_ms
         self._context_tokens = context_tokens
@@ -75,7 +78,10 @@ class ScriptedEngine:
         await trio.sleep(self._latency_ms / 1000)
         digest = hashlib.blake2b(f"{self._seed}/{query}".encode("utf-8", "replace"), digest_size=8).digest()
         random = Random(int.from_bytes(digest, "big"))
-        text = random.choice(self._answers).text if self._answers else _invent(random, task)
+        if query in self._given:
+            text = self._given[query]
+        else:
+            text = random.choice(self._answers) if self._answers else _invent(random, task)
         tokens = math.ceil(len(text) / CHARS_PER_TOKEN)
         finish = Finish.STOP
         if tokens > sampling.max_tokens:
@@ -104,7 +110,10 @@ async def open_scripted(config: EngineConfig) -> ScriptedEngine:
 
 
 def read_script(path: str) -> tuple[ScriptedAnswer, ...]:
-    """The `answers` of a TOML file, or of a JSON file where the name ends so: tables of `text` and `quality`."""
+    """The `answers` of a TOML file, or of a JSON file where the name ends so: tables of `text`, `quality`, `query`.
+
+    `query` may be left out; two answers to one query are refused. Raises EngineError.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (one read with a limit)
             data = file.read(SCRIPT_BYTES_MAX + 1)
@@ -116,16 +125,24 @@ def read_script(path: str) -> tuple[ScriptedAnswer, ...]:
     entries = script.get("answers") if isinstance(script, dict) else None
     if not isinstance(entries, list) or not entries:
         raise EngineError(f"the script {path} has no list named answers")
-    return tuple(_scripted(path, number, entry) for number, entry in enumerate(entries, 1))
+    answers = tuple(_scripted(path, number, entry) for number, entry in enumerate(entries, 1))
+    queries = [answer.query for answer in answers if answer.query is not None]
+    if len(set(queries)) < len(queries):
+        raise EngineError(f"the script {path} has two answers to one query")
+    return answers
 
 
 def _scripted(path: str, number: int, entry: object) -> ScriptedAnswer:
     match entry:
-        case Mapping() as table if set(table) == {"text", "quality"}:
-            text, quality = table["text"], table["quality"]
-            if isinstance(text, str) and isinstance(quality, int | float) and 0 <= quality <= 1:
-                return ScriptedAnswer(text, float(quality))
-    raise EngineError(f"answer {number} of the script {path} must have a text and a quality from 0 to 1, and no more")
+        case Mapping() as table if {"text", "quality"} <= set(table) <= {"text", "quality", "query"}:
+            text, quality, query = table["text"], table["quality"], table.get("query")
+            typed = isinstance(text, str) and isinstance(quality, int | float) and isinstance(query, str | None)
+            if typed and 0 <= quality <= 1:
+                return ScriptedAnswer(text, float(quality), query)
+    raise EngineError(
+        f"answer {number} of the script {path} must have a text and a quality from 0 to 1, "
+        "may have a query, and no more"
+    )
 
 
 def _invent(random: Random, task: TaskType) -> str:

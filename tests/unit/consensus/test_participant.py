@@ -8,7 +8,7 @@ from consensus.participant import ROUNDS_KEPT, Participant
 from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
 from protocol.errors import FaultReason
-from protocol.messages import Offer, PullRequest, Query
+from protocol.messages import Offer, PullReply, PullRequest, Query
 from protocol.signing import Keypair, seal
 from protocol.topics import topic
 from protocol.types import Digest, Role
@@ -110,3 +110,33 @@ def test_offers_go_to_our_shard() -> None:
     assert isinstance(publish, fx.Publish)
     assert publish.topics == (topic(PARAMS, "rust", 3), topic(PARAMS, "go", 3))
     assert publish.message.author == keypair("a").public
+
+
+def test_recovered_rounds_count_as_open() -> None:
+    """V8: a restart gives nobody more open rounds than one key may have, and costs no older commitment."""
+    asker, node = keypair("b"), Participant(keypair("a"), PARAMS)
+    before = [
+        seal(asker, PARAMS.digest, query_of(asker, nonce, "abcd")) for nonce in range(PARAMS.open_rounds_per_key_max)
+    ]
+    for query in before:
+        node.recover(query.id, asker.public, Restored(), START_MS + 60_000)
+    assert admit(node, asker, 100, "abcd") is FaultReason.TOO_MANY_ROUNDS
+    for query in before:
+        reply = codec.encode(PullReply(content="", envelopes=(query.envelope,)))
+        recovered = node.pulled(query.id, reply, START_MS)
+        assert isinstance(recovered, list) and any(isinstance(effect, fx.Generate) for effect in recovered)
+    assert admit(node, asker, 101, "abcd") is FaultReason.TOO_MANY_ROUNDS
+
+
+def test_a_round_that_nobody_can_recover_gives_its_place_back() -> None:
+    asker, node = keypair("b"), Participant(keypair("a"), PARAMS)
+    for nonce in range(PARAMS.open_rounds_per_key_max):
+        node.recover(Digest(nonce.to_bytes(32, "big")), asker.public, Restored(), START_MS)
+    assert isinstance(admit(node, asker, 0, "abcd"), list)
+
+
+def test_recovered_rounds_count_as_work() -> None:
+    """A node takes no more rounds on than its engine serves, those of its earlier life among them."""
+    node = Participant(keypair("a"), PARAMS, open_rounds_max=1)
+    node.recover(Digest(b"q" * 32), keypair("c").public, Restored(), START_MS + 60_000)
+    assert admit(node, keypair("b"), 0, "abcd") == []
