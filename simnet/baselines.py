@@ -6,7 +6,7 @@ honest nodes of the shard would give to this question, whether or not they took 
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -34,24 +34,39 @@ TOLERANCE = 1e-6
 
 
 def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) -> Verdicts:
-    """Whether each way to choose was right in this round; without a counted answer only `best_single` can be."""
-    honest_nodes = plan.honest
-    honest = [node for node in plan.shards[asking.shard] if node in honest_nodes]
-    own = {node: plan.oracle.answer(asking.question, node) for node in honest}
+    """Whether each way to choose was right in this round."""
+    own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
     texts = [answer.content.text for answer in bodies(record.answers, Answer)]
     right = [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
-    best_single = bool(honest) and _is_right(own[max(honest, key=plan.oracle.skill)], least)
     if not right:
-        return Verdicts(False, False, False, best_single=best_single, oracle=False)
+        return nothing_counted(plan, asking)
     place = {answer.id: index for index, answer in enumerate(record.answers)}
     return Verdicts(
         swarm=bool(ranking.ranked) and right[place[ranking.ranked[0].answer]],
         majority=right[_majority(plan, asking, record)],
         plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(_wins(record))))],
-        best_single=best_single,
+        best_single=_best_single(plan, own, least),
         oracle=any(right),
     )
+
+
+def nothing_counted(plan: Plan, asking: Asking, told: str = "") -> Verdicts:
+    """Of a round without a certificate: what the best single node says, and what the user was told all the same."""
+    own = _honest_answers(plan, asking)
+    least = _least_quality(asking, own.values())
+    swarm = bool(told) and _is_right(plan.oracle.candidate(asking.question, told), least)
+    return Verdicts(swarm, False, False, best_single=_best_single(plan, own, least), oracle=False)
+
+
+def _honest_answers(plan: Plan, asking: Asking) -> dict[int, Candidate]:
+    """What the shard's honest nodes would say, by node."""
+    honest = plan.honest
+    return {node: plan.oracle.answer(asking.question, node) for node in plan.shards[asking.shard] if node in honest}
+
+
+def _best_single(plan: Plan, own: Mapping[int, Candidate], least_quality: float | None) -> bool:
+    return bool(own) and _is_right(own[max(own, key=plan.oracle.skill)], least_quality)
 
 
 def _least_quality(asking: Asking, honest: Iterable[Candidate]) -> float | None:

@@ -1,7 +1,8 @@
-"""Randomness by purpose: each draw depends on the seed and on what it is for, never on what was drawn before.
+"""Randomness by purpose: each generator depends on the seed and on what it is for, never on what others have drawn.
 
-So two worlds of one seed differ only where their scenarios make them differ (common random numbers: comparisons between
-scenarios are paired), and the aggregate layer draws what the network layer draws.
+What belongs to a node, a question or a judgement has a generator of its own. So worlds of one seed agree on it whatever
+else differs (common random numbers: comparisons between scenarios are paired), and the aggregate layer draws what the
+network layer draws. Only what comes in the order of events shares one: packets, gossip, a node's pieces of work.
 """
 
 from hashlib import blake2b

@@ -40,7 +40,7 @@ from protocol.signing import VerifiedMessage
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role
 from simnet.audit import Audited, audit
 from simnet.plan import Asking
-from simnet.results import RoundResult, Violation
+from simnet.results import NO_OUTCOME, RoundResult, Violation
 
 ROUNDS_MAX = 256
 """rounds that are watched: those that the world closes late, or never because a flooder began them."""
@@ -121,7 +121,7 @@ class Checkers:
 
     def round_over(self, asking: Asking, result: RoundResult) -> None:
         """The deadline has passed: liveness."""
-        if result.outcome == "none":
+        if result.outcome == NO_OUTCOME:
             detail = f"node {asking.requester} has no outcome by the deadline"
             self.late.append(Violation("liveness", detail, asking.number))
 

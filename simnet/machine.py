@@ -29,6 +29,7 @@ from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
 from simnet.network import Network
 from simnet.plan import SPECIALTY, Asking, Plan
+from simnet.scenario import ScenarioError
 from simnet.trace import Trace
 
 CERTIFICATES_KEPT = 8
@@ -66,6 +67,8 @@ class Disk:
     rounds: dict[Digest, fx.Join] = field(default_factory=dict)
     guard: dict[Digest, int] = field(default_factory=dict)
     certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
+    joins_from_ms: int = 0
+    """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
 
     def keep(self, query: Digest, certificate: bytes) -> None:
         self.certificates[query] = certificate
@@ -73,11 +76,10 @@ class Disk:
             self.certificates.popitem(last=False)
 
     def drop_before(self, now_ms: int) -> None:
-        """Forget rounds whose time is over."""
-        over = {query for query, join in self.rounds.items() if join.deadline_ms < now_ms}
-        self.rounds = {query: join for query, join in self.rounds.items() if query not in over}
-        self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query not in over}
-        self.openings = {query: kept for query, kept in self.openings.items() if query not in over}
+        """Forget rounds whose time is over, and what was journalled for any that is not to be recovered."""
+        self.rounds = {query: join for query, join in self.rounds.items() if join.deadline_ms >= now_ms}
+        self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query in self.rounds}
+        self.openings = {query: kept for query, kept in self.openings.items() if query in self.rounds}
         self.guard = {query: until_ms for query, until_ms in self.guard.items() if until_ms >= now_ms}
 
 
@@ -129,15 +131,13 @@ class Machine:
     def start(self, *, disk_lost: bool) -> None:
         """Start again after a kill, as node/app.py and node/driver.py do (R12)."""
         plan, now_ms = self._stage.plan, self.now_ms
-        joins_from_ms = 0
         if disk_lost:
-            self._disk = Disk()
-            joins_from_ms = now_ms + plan.params.clock_skew_ms
+            self._disk = Disk(joins_from_ms=now_ms + plan.params.clock_skew_ms)
         self._note("started")
         self._stage.checkers.restarted(self.node)
         self.up, self._engine_free_ms = True, 0
         self.participant = Participant(
-            self.keypair, plan.params, joins_from_ms=joins_from_ms, trusted=plan.trust.weights
+            self.keypair, plan.params, joins_from_ms=self._disk.joins_from_ms, trusted=plan.trust.weights
         )
         self._disk.drop_before(now_ms)
         for query, until_ms in self._disk.guard.items():
@@ -157,14 +157,18 @@ class Machine:
         self.perform(self.participant.offer(self._stage.plan.offer(self.node, self.now_ms), shard, self.now_ms))
 
     def ask(self, asking: Asking) -> tuple[Digest, int, list[fx.Effect]] | None:
-        """Begin a round: its id, its number of members, and what is to be performed; None if nobody offers to work."""
+        """Begin a round: its id, its number of members, and what is to be performed; None if nobody offers to work.
+
+        Raises ScenarioError for a query that the network refuses.
+        """
         plan = self._stage.plan
         offers = self.participant.validator.offers.valid(self.now_ms)
         roster = choose_roster(offers, SPECIALTY, plan.trust, plan.params.members_max)
         if not roster:
             return None
         begun = self.participant.ask(plan.query(asking, self.now_ms, roster), asking.question.text, self.now_ms)
-        assert not isinstance(begun, Fault), f"the scenario asks what its network does not allow: {begun}"
+        if isinstance(begun, Fault):
+            raise ScenarioError(f"the network refuses such a query: {begun}")
         query, effects = begun
         return query, len(roster), effects
 
@@ -263,7 +267,8 @@ class Machine:
             case Later(after_ms, later):
                 self._after(after_ms, self._act, later)
             case Accomplice(node, theirs):
-                self._peer(node)._act(theirs)
+                if (accomplice := self._peer(node)).up:
+                    accomplice._act(theirs)
             case _:
                 assert_never(action)
 
@@ -304,6 +309,7 @@ class Machine:
             lambda: target.take_stream(self.keypair.public, message.envelope),
             acknowledged,
             fx.ACKNOWLEDGE_MS,
+            retried=True,
         )
 
     def _send(self, requester: Key, data: bytes) -> None:
@@ -317,6 +323,7 @@ class Machine:
             lambda: target.take_stream(self.keypair.public, data),
             lambda _: None,
             fx.ACKNOWLEDGE_MS,
+            retried=True,
         )
 
     def _pull(self, effect: fx.Pull, position: int) -> None:

@@ -173,8 +173,8 @@ class Network:
         # A frame may still be on its way to whom it is new for as long as anybody tells of it.
         kept = [frame for frame in self._recent[shard] if now_ms - frame.newest_ms <= window_ms]
         for frame in self._recent[shard]:
-            if now_ms - frame.since_ms > SEEN_MS:
-                self._frames.pop((frame.source, frame.data), None)
+            if now_ms - frame.since_ms > SEEN_MS and self._frames.get((frame.source, frame.data)) is frame:
+                del self._frames[frame.source, frame.data]
         self._recent[shard] = [frame for frame in self._recent[shard] if now_ms - frame.since_ms <= SEEN_MS]
         up = [node for node in self._shards[shard] if self.hosts[node].up]
         lacking = [frame for frame in kept if any(node not in frame.seen for node in up)]
@@ -223,12 +223,15 @@ class Network:
         serve: Callable[[], bytes | None],
         done: Callable[[bytes | None], None],
         timeout_ms: int,
+        *,
+        retried: bool = False,
     ) -> None:
         """Ask a node over a stream: `serve` runs there, `done` gets what it returns, or None after the timeout.
 
-        A node that is down refuses the connection at once; a packet that is lost shows only in the timeout.
+        A node that is down refuses the connection at once; a packet that is lost shows only in the timeout. `retried`:
+        a duplicated packet is served twice, as if the sender had lost patience; else once, as transports see to.
         """
-        answered = False
+        arrived = answered = False
 
         def finish(reply: bytes | None) -> None:
             nonlocal answered
@@ -237,6 +240,10 @@ class Network:
                 done(reply)
 
         def arrive() -> None:
+            nonlocal arrived
+            if arrived and not retried:
+                return
+            arrived = True
             up = self.hosts[target].up
             reply = serve() if up else None
             self._send(target, source, CONTROL_BYTES + len(reply or b""), finish, reply)

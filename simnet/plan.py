@@ -1,7 +1,8 @@
 """Who is who in a world, and what is asked when: what both layers agree on before anything happens."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from consensus.roster import Trust
 from protocol.hashing import content_digest
@@ -113,6 +114,14 @@ class Plan:
             addresses=(),
         )
 
+    def killed(self, asking: Asking, spared: Collection[int]) -> tuple[list[int], Random]:
+        """Which members the round kills, and the generator for how: with a requester its round would die (`spared`)."""
+        faults, random = self.scenario.faults, chance(self.scenario.seed, "faults", asking.number)
+        others = [node for node in self.shards[asking.shard] if node not in spared]
+        random.shuffle(others)
+        by_chance = [node for node in others[faults.crashes :] if random.random() < faults.crash]
+        return others[: faults.crashes] + by_chance, random
+
     def salt(self, number: int, node: int, life: int = 0) -> bytes:
         """What hides a node's answer in its commitment: fresh in each of its lives, as in the daemon."""
         return chance(self.scenario.seed, "salt", number, node, life).randbytes(32)
@@ -139,7 +148,8 @@ class Plan:
         for kind, share in self.scenario.byzantine.items():
             count = round(share * self.scenario.nodes)
             rings[kind] = self._askers(order) if share and KINDS[kind].ASKS and not KINDS[kind].SEATS else order[:count]
-            order = [node for node in order if node not in rings[kind]]
+            taken = set(rings[kind])
+            order = [node for node in order if node not in taken]
         kinds = {node: kind for kind, nodes in rings.items() for node in nodes}
         made = {
             kind: Ring(tuple(sorted(nodes)), tuple(self.key(n) for n in sorted(nodes)), self.oracle)

@@ -10,11 +10,10 @@ from typing import Any, Protocol
 from consensus.certificate import Verified, verify_certificate
 from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
-from simnet.baselines import verdicts_of
-from simnet.chance import chance
+from simnet.baselines import nothing_counted, verdicts_of
 from simnet.checkers import Checkers
 from simnet.plan import Asking, Plan
-from simnet.results import NOBODY_RIGHT, RoundResult, Run, round_result
+from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import Scenario, ScenarioError
 from simnet.study import changed
 
@@ -133,10 +132,8 @@ def qualities(worths: Sequence[float], confidence: float, slope: float) -> list[
 
 def _kills(plan: Plan, asking: Asking, round_ms: int) -> list[dict[str, Any]]:
     """Whom the round kills, as in the virtual world (`World._break_things`), but within the time that it takes here."""
-    faults, random = plan.scenario.faults, chance(plan.scenario.seed, "faults", asking.number)
-    others = [node for node in plan.shards[asking.shard] if node != asking.requester]
-    random.shuffle(others)
-    killed = others[: faults.crashes] + [node for node in others[faults.crashes :] if random.random() < faults.crash]
+    faults = plan.scenario.faults
+    killed, random = plan.killed(asking, {asking.requester})
     return [
         {
             "node": node,
@@ -178,7 +175,7 @@ def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard]) -> Run:
 
 def _result(plan: Plan, asking: Asking, heard: Heard, verified: Verified | None) -> RoundResult:
     if verified is None:
-        nothing = round_result(asking, None, None, NOBODY_RIGHT)
+        nothing = round_result(asking, None, None, nothing_counted(plan, asking))
         return replace(nothing, outcome=Outcome.FAILED.value, reason=heard.why_not) if heard.why_not else nothing
     record, ranking = verified.record, verified.ranking
     phases_ms = {f"{name} 1" if name == "judging" else name: ms for name, ms in heard.timings_ms.items()}

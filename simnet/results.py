@@ -27,10 +27,6 @@ class Verdicts:
     """Whether any counted answer was right: nobody who chooses among them can do better."""
 
 
-NOBODY_RIGHT = Verdicts(False, False, False, False, False)
-"""Of a round that counted nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class RoundResult:
     """One query's outcome. Times are virtual milliseconds after the query."""

@@ -69,6 +69,7 @@ class GossipTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The overlay's figures (node/overlay/pubsub.py)."""
 
     degree: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    """Peers of each node in the mesh; in pairs, so that an odd number counts as the even one below, and 1 as 2."""
     flood_publish: bool = True
     """Own messages go to every peer of the topic; others' are forwarded along the mesh."""
     heartbeat_ms: PositiveMs = 1_000
@@ -187,10 +188,10 @@ def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
         table["byzantine"] = {**table["byzantine"], attack: share} if share else table["byzantine"]
     for setting, value in settings.items():
         *path, last = setting.split(".")
-        inner = table
+        inner: Any = table
         for name in path:
-            inner = inner.get(name, {})
-        if last not in inner or (not path and last == "vary"):
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict) or last not in inner or (not path and last == "vary"):
             raise ScenarioError(f"vary: {setting!r} is no setting of a scenario")
         inner[last] = value
     return scenario_from(table)

@@ -55,6 +55,10 @@ FLAGS: Mapping[str, str] = {
 """Settings with a flag of their own that takes the bare value; every other setting has `--set`."""
 
 
+NETWORK_ONLY = ("links", "gossip", "engine", "faults")
+"""Tables that mean nothing in the aggregate layer, which has neither messages nor time."""
+
+
 def worlds(scenario: Scenario) -> dict[bytes, Scenario]:
     """The worlds of a study without repetition (every attack at share 0 is the same one), by an id of the settings."""
     return {_id(world): world for _, world in cells(scenario)}
@@ -67,10 +71,11 @@ def run_study(
     on_round: Progress | None = None,
     each: Each = map,
 ) -> Study:
-    """Run every world of the scenario. Raises ScenarioError, for wrong names before the first world starts."""
+    """Run every world of the scenario. Raises ScenarioError, for wrong names and layers before the first starts."""
     distinct = worlds(scenario)
     for world in distinct.values():
         _check_names(world, presets)
+        _check_layer(world)
     run = partial(run_cell, presets=presets, params=params, on_round=on_round)
     runs = dict(zip(distinct, each(run, distinct.values()), strict=True))
     return Study(scenario.name, scenario.about, [Cell(point, runs[_id(world)]) for point, world in cells(scenario)])
@@ -99,6 +104,21 @@ def _check_names(scenario: Scenario, presets: Mapping[str, "Preset"]) -> None:
     if scenario.preset not in presets:
         known = ", ".join(sorted(presets))
         raise ScenarioError(f"preset: nothing is named {scenario.preset!r}; there are {known}")
+
+
+def _check_layer(scenario: Scenario) -> None:
+    """Refuse what the aggregate layer would leave out: its figures would say that it does no harm."""
+    if scenario.layer != "aggregate":
+        return
+    from simnet.adversaries import ACCURACY
+
+    for setting, value in changed(scenario):
+        if setting.partition(".")[0] in NETWORK_ONLY:
+            raise ScenarioError(f"{setting} cannot be {value}: the aggregate layer has neither messages nor time")
+    minds = {kind.KIND for kind in ACCURACY}
+    for kind, share in scenario.byzantine.items():
+        if share and kind not in minds:
+            raise ScenarioError(f"byzantine: {kind} breaks rules of the network, which the aggregate layer has not")
 
 
 def _id(scenario: Scenario) -> bytes:

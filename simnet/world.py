@@ -7,7 +7,7 @@ from itertools import pairwise
 from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
 from protocol.types import Digest, Outcome
-from simnet.baselines import verdicts_of
+from simnet.baselines import nothing_counted, verdicts_of
 from simnet.chance import chance
 from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
@@ -15,7 +15,7 @@ from simnet.links import Links
 from simnet.machine import Machine, Stage
 from simnet.network import Network
 from simnet.plan import START_MS, Asking, Plan
-from simnet.results import NOBODY_RIGHT, RoundResult, Run, round_result
+from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import Partition
 from simnet.trace import Trace
 
@@ -128,13 +128,7 @@ class World:
     def _break_things(self, asking: Asking) -> None:
         """Draw this round's crashes and partitions; with a requester its round would die, so that one is spared."""
         faults, seed = self.plan.scenario.faults, self.plan.scenario.seed
-        asked = {each.asking.requester for each in self._open.values()}
-        random = chance(seed, "faults", asking.number)
-        others = [node for node in self.plan.shards[asking.shard] if node not in asked]
-        random.shuffle(others)
-        killed = others[: faults.crashes] + [
-            node for node in others[faults.crashes :] if random.random() < faults.crash
-        ]
+        killed, random = self.plan.killed(asking, {each.asking.requester for each in self._open.values()})
         for node in killed:
             self.clock.after(random.randrange(CRASH_WINDOW_MS), self._kill, node, random.randrange(DOOM_EFFECTS))
         for number, partition in enumerate(faults.partitions):
@@ -208,7 +202,8 @@ class World:
         ranking = None if opened.decided is None else opened.decided.ranking
         verified = None if opened.certificate is None else verify_certificate(opened.certificate)
         if ranking is None or not isinstance(verified, Verified):
-            result = round_result(asking, None, ranking, NOBODY_RIGHT)
+            told = "" if opened.decided is None else opened.decided.answer
+            result = round_result(asking, None, ranking, nothing_counted(self.plan, asking, told))
         else:
             verdicts = verdicts_of(self.plan, asking, verified.record, ranking)
             result = round_result(asking, verified.record, ranking, verdicts)

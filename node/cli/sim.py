@@ -3,15 +3,16 @@
 import json as json_module
 import signal
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -114,13 +115,14 @@ def sim(
         _plots_or_refusal()
         _make_folder(report)
     study = _simulate(chosen, jobs, real=real, show_progress=not json and sys.stderr.isatty())
-    if report is not None:
-        write_report(report, chosen, study)
     if json:
         print_json(studies.results(study) if chosen.vary else study.cells[0].run.summary())
     else:
         print_study(study)
-        if report is not None:
+    if report is not None:
+        # After the table: a disk that is full must not cost the results of hours.
+        write_report(report, chosen, study)
+        if not json:
             print(f"report: {report / 'index.html'}")
     return judge(chosen, study)
 
@@ -137,6 +139,8 @@ def read_scenario(name: str | None, settings: Settings) -> Scenario:
         studies.worlds(found)
     except ScenarioError as error:
         raise CliError(str(error) if name is None else f"{name}: {error}", Exit.USAGE) from error
+    except UnicodeEncodeError as error:
+        raise CliError("a setting on the command line is not Unicode", Exit.USAGE) from error
     return found
 
 
@@ -283,7 +287,10 @@ def _progress(name: str, rounds: int, *, show: bool) -> Iterator[Callable[[int],
 
 @contextmanager
 def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Each]:
-    """Run worlds in processes of their own. An interrupted one dies silently; a killed one is an error of one line."""
+    """Run worlds in processes of their own. An interrupted one dies silently; a killed one is an error of one line.
+
+    Whoever leaves early, by an interrupt or an error, waits for none of them.
+    """
     default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=default) as pool:
 
@@ -295,7 +302,15 @@ def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Ea
             except BrokenProcessPool as error:
                 raise CliError("a process that simulated a world was killed: out of memory?") from error
 
-        yield each
+        with ExitStack() as unfinished:
+            unfinished.callback(_end_processes)
+            yield each
+            unfinished.pop_all()
+
+
+def _end_processes() -> None:
+    for child in active_children():
+        child.terminate()
 
 
 # What is shown.
@@ -352,8 +367,10 @@ def _plots_or_refusal() -> None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise CliError(f"--report: cannot make {folder}: {error.strerror}", Exit.USAGE) from error
+        raise CliError(f"--report: cannot write to {folder}: {error.strerror}", Exit.USAGE) from error
 
 
 def write_report(folder: Path, scenario: Scenario, study: Study) -> None:

@@ -5,12 +5,16 @@ from hashlib import blake2b
 
 from protocol import codec
 from protocol.hashing import message_id, message_preimage
+from protocol.limits import SIGNATURE_BYTES
 from protocol.messages import CloseCommits, CloseSlate, Commit, Cosign, Evidence, Message, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.topics import topic
 from protocol.types import Digest, Key, Objection
 from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame, Stream
+
+VICTIMS = 5
+"""members of each round in whose name it speaks: forging for all would be the flooder's business."""
 
 
 class Forger(Behaviour):
@@ -61,8 +65,8 @@ def forge(desk: Desk, body: Message) -> bytes:
 
 
 def _victims(query: Query, own: Keypair) -> list[Key]:
-    """The first members of the roster: forging for all of them would be the flooder's business."""
-    return [seat.member for seat in query.roster if seat.member not in (own.public, query.author)][:5]
+    """The first members of the roster."""
+    return [seat.member for seat in query.roster if seat.member not in (own.public, query.author)][:VICTIMS]
 
 
 def _commit(victim: Key, query: Digest, word: str) -> Commit:
@@ -71,8 +75,7 @@ def _commit(victim: Key, query: Digest, word: str) -> Commit:
 
 
 def _id(params: NetworkParams, envelope: bytes) -> Digest:
-    kind = Commit.KIND
-    return message_id(message_preimage(params.digest, kind, envelope[65:]))
+    return message_id(message_preimage(params.digest, Commit.KIND, envelope[1 + SIGNATURE_BYTES :]))
 
 
 def _topic(params: NetworkParams, query: Query) -> str:

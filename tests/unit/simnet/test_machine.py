@@ -8,9 +8,11 @@ import pytest
 from consensus.effects import ACKNOWLEDGE_MS
 from protocol.messages import Answer
 from protocol.types import Digest
+from simnet.adversaries.behaviour import Accomplice, Frame
 from simnet.machine import CERTIFICATES_KEPT, Disk
+from simnet.network import Traffic
 from simnet.plan import SETTLE_MS, START_MS
-from simnet.scenario import scenario_from
+from simnet.scenario import ScenarioError, scenario_from
 from tests.simulation.worlds import Watched
 
 ASKED_MS = START_MS + SETTLE_MS
@@ -116,6 +118,29 @@ def test_who_starts_with_an_empty_disk_is_silent_in_rounds_that_it_may_have_spok
     assert certificate.unopened == (machine.keypair.public,)
 
 
+def test_who_lost_its_disk_stays_silent_in_such_rounds_when_it_starts_once_more() -> None:
+    watched = world()
+    machine = watched.machines[member(watched)]
+    for after_ms, disk_lost in ((5, True), (20, False)):
+        watched.clock.at(ANSWERED_MS + LINK_MS + after_ms, machine.kill)
+        watched.clock.at(ANSWERED_MS + LINK_MS + after_ms + 10, lambda lost=disk_lost: machine.start(disk_lost=lost))
+    watched.simulate()
+    assert len(watched.notes("contribute", machine.node)) == 1
+    assert machine.node not in answered(watched)
+
+
+def test_nobody_makes_the_dead_act() -> None:
+    watched = world()
+    accomplice = watched.machines[1]
+    frame = Frame("/topic", accomplice.keypair.public, b"data")
+    accomplice.kill()
+    watched.machines[0]._act(Accomplice(1, frame))
+    assert watched.network.of_rounds == Traffic()
+    accomplice.start(disk_lost=False)
+    watched.machines[0]._act(Accomplice(1, frame))
+    assert watched.network.of_rounds.messages == 4
+
+
 def test_who_is_down_neither_hears_nor_works() -> None:
     watched = world()
     machine = watched.machines[member(watched)]
@@ -167,3 +192,23 @@ def test_a_disk_keeps_the_newest_certificates() -> None:
     for id in ids:
         disk.keep(id, b"certificate")
     assert list(disk.certificates) == ids[2:]
+
+
+def test_a_disk_forgets_what_it_wrote_for_rounds_that_are_over() -> None:
+    watched = world(rounds=6)
+    watched.simulate()
+    for machine in watched.machines:
+        disk = machine._disk
+        # Rounds are dropped where the next one is joined.
+        assert len({slot.query for slot in disk.journal}) <= 1
+        assert len(disk.openings) <= 1
+        assert not disk.rounds
+
+
+# -- the network's rules -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("round", [{"waves": [9]}, {"answer_ms": 3_600_000}])
+def test_a_query_that_the_network_refuses_is_the_scenarios_fault(round: dict[str, Any]) -> None:
+    with pytest.raises(ScenarioError, match="the network refuses such a query"):
+        world(**round).simulate()

@@ -47,6 +47,7 @@ class Net:
         self.hosts = [Listener() for _ in range(sum(shards))]
         self.network.hosts.extend(self.hosts)
         self.replies: list[tuple[int, bytes | None]] = []
+        self.served = 0
 
     def publish(self, node: int, data: bytes = b"data", to: tuple[int, ...] | None = None) -> None:
         self.network.publish(node, "/topic", SOURCE, data, to=to)
@@ -55,7 +56,11 @@ class Net:
         def done(reply: bytes | None) -> None:
             self.replies.append((self.clock.now_ms, reply))
 
-        self.network.request(source, target, 10, lambda: b"reply", done, timeout_ms)
+        def serve() -> bytes:
+            self.served += 1
+            return b"reply"
+
+        self.network.request(source, target, 10, serve, done, timeout_ms)
 
     def run(self, ms: int) -> None:
         self.clock.run(self.clock.now_ms + ms)
@@ -147,6 +152,17 @@ def test_a_message_is_known_again_for_as_long_as_the_mesh_remembers_it() -> None
     assert net.heard == [0] + [2] * 5
 
 
+def test_a_message_that_is_said_again_is_remembered_anew() -> None:
+    net = Net(6)
+    net.publish(0)
+    # Later than it is remembered, and before the heartbeat that would forget it.
+    net.run(SEEN_MS + BEAT_MS // 2)
+    for _ in range(2):
+        net.publish(0)
+        net.run(2 * BEAT_MS)
+    assert net.heard == [0] + [2] * 5
+
+
 def test_a_restarted_node_hears_a_message_again() -> None:
     net = Net(6)
     net.publish(0)
@@ -205,3 +221,4 @@ def test_a_stream_is_answered_once_whatever_is_duplicated() -> None:
     net.request(0, 1)
     net.run(10_000)
     assert [reply for _, reply in net.replies] == [None, b"reply"]
+    assert net.served == 2, "a transport hands no packet over twice"

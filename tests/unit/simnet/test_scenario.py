@@ -72,6 +72,8 @@ def test_attack_and_share_add_one_kind_to_the_dishonest_nodes() -> None:
     [
         ({"losses": [1]}, "losses"),
         ({"links.losses": [1]}, "losses"),
+        ({"nodes.more": [1]}, "nodes.more"),
+        ({"faults.partitions.0.share": [1]}, "faults.partitions.0.share"),
         ({"vary": [{}]}, "vary"),
         ({"attack": ["lazy"]}, "share"),
         ({"nodes": []}, "0 worlds"),

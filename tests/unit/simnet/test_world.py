@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+from simnet.aggregate import run_aggregate
 from simnet.plan import START_MS
 from simnet.results import RoundResult
 from simnet.scenario import scenario_from
 from simnet.world import CRASH_WINDOW_MS
 from tests.simulation.worlds import Watched
+from tests.support.simulated import plan_of
 
 
 def simulate(**settings: Any) -> Watched:
@@ -83,6 +85,15 @@ def test_rounds_whose_members_are_all_cut_off_end_in_time() -> None:
     (result,) = watched.run.rounds
     assert (result.outcome, result.answers, result.full) == ("degraded", 1, False)
     assert not watched.findings
+
+
+def test_the_best_single_node_needs_no_swarm() -> None:
+    late = {"nodes": 8, "rounds": 12, "round": {"answer_ms": 1_000, "interval_ms": 10_000}}
+    failed, decided = simulate(**late).run, run_aggregate(plan_of(**late))
+    assert {result.outcome for result in failed.rounds} == {"failed"}
+    best = [result.verdicts.best_single for result in failed.rounds]
+    assert best == [result.verdicts.best_single for result in decided.rounds]
+    assert any(best)
 
 
 def test_a_query_that_finds_its_requester_down_has_no_outcome() -> None:

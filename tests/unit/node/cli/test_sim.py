@@ -3,7 +3,9 @@
 import json
 import shlex
 import sys
+import time
 from collections.abc import Iterator
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.cli.main import build_app, run
-from node.cli.sim import SCENARIO_BYTES_MAX, Settings, judge, print_study, read_scenario, write_report
-from simnet.results import Cell, Study
+from node.cli.sim import SCENARIO_BYTES_MAX, Settings, _processes, judge, print_study, read_scenario, write_report
+from simnet.results import Cell, Run, Study
 from simnet.scenario import Scenario, cells, scenario_from
 from simnet.study import FLAGS, repeat_command
 from tests.support.processes import assert_refusal_line
@@ -159,6 +161,13 @@ def test_the_repeating_command_makes_any_scenario(table: dict[str, Any]) -> None
         (["--real", "--set", "gossip.degree=3"], ["--real", "gossip.degree"]),
         (["--real", "--shard-nodes", "9"], ["--real", "shard_nodes"]),
         (["--report", "/dev/null/x"], ["--report", "/dev/null/x"]),
+        (["--report", "/proc"], ["--report", "/proc"]),
+        (["--set", "name=\udcff"], ["Unicode"]),
+        (["--set", "round.waves=[9]"], ["refuses", "wave plan"]),
+        (["--set", "vary.nodes.more=[1]"], ["nodes.more"]),
+        (["--layer", "aggregate", "--loss", ".1"], ["aggregate", "links.loss"]),
+        (["--layer", "aggregate", "--crash", ".1"], ["aggregate", "faults.crash"]),
+        (["--layer", "aggregate", "--byzantine", "withholder=.2"], ["aggregate", "withholder"]),
     ],
 )
 def test_what_cannot_be_simulated_is_one_line(
@@ -221,6 +230,19 @@ def test_a_study_is_the_same_in_one_process_and_in_two(capsys: pytest.CaptureFix
     assert all(set(cell) == {"point"} | KEYS for cell in found[0]["cells"])
 
 
+def _run_after(seconds: int) -> Run:
+    """A world that takes so long."""
+    time.sleep(seconds)
+    return Run(seed=1, nodes=1)
+
+
+def test_who_is_interrupted_waits_for_no_world() -> None:
+    with pytest.raises(KeyboardInterrupt), _processes(2, lambda _: None) as each:
+        for _ in each(_run_after, [0, 100]):  # type: ignore[list-item, arg-type]
+            raise KeyboardInterrupt
+    assert not active_children()
+
+
 def test_the_network_layer_tells_its_costs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["sim", "--nodes", "4", "--rounds", "1"]) == 0
     captured = capsys.readouterr()
@@ -266,6 +288,14 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "index.html").mkdir()
     with pytest.raises(Exception, match="cannot write the report"):
         write_report(tmp_path, Scenario(), single_study())
+
+
+def test_results_are_told_before_the_report_can_fail(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "index.html").mkdir()
+    assert run([*SMALL, "--json", "--report", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rounds"] == 2
+    assert_refusal_line(captured.err, "cannot write the report")
 
 
 @pytest.fixture
