@@ -14,6 +14,7 @@ from functools import partial
 from importlib.resources import files
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
@@ -26,7 +27,7 @@ from node.cli.options import JsonFlag, outside, print_json, stderr
 from node.config import load_params
 from node.inference.scripted import SLOPE
 from simnet import study as studies
-from simnet.results import Run, Study
+from simnet.results import RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 
 if TYPE_CHECKING:
@@ -225,7 +226,13 @@ def _simulate(scenario: Scenario, jobs: int, *, real: bool, show_progress: bool)
                 real_runs = partial(_real_runs, presets, params, partial(advance, 1))
                 return replace(run(each=lambda _, worlds: real_runs(worlds)), real=True)
             if jobs == 1:
-                return run(on_round=lambda _: advance(1))
+                with _interruptible() as unless_interrupted:
+
+                    def on_round(_: RoundResult) -> None:
+                        unless_interrupted()
+                        advance(1)
+
+                    return run(on_round=on_round)
             with _processes(jobs, advance) as each:
                 return run(each=each)
     except ScenarioError as error:
@@ -283,6 +290,27 @@ def _progress(name: str, rounds: int, *, show: bool) -> Iterator[Callable[[int],
     with Progress(*columns, console=stderr(), transient=True, disable=not show) as bar:
         task = bar.add_task(name, total=rounds)
         yield lambda count: bar.advance(task, count)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Raise a KeyboardInterrupt again that Python has dropped, as it does while a weak reference dies."""
+    interrupted = False
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.default_int_handler(signum, frame)
+
+    def unless_interrupted() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield unless_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
