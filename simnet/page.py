@@ -18,7 +18,7 @@ th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd
 th:first-child, td:first-child { text-align: left }
 td { white-space: nowrap }
 figure { margin: 1.5rem 0 } img { max-width: 100%; height: auto } figcaption, .note { color: #555; font-size: 14px }
-pre { background: #f4f4f4; padding: .8rem; overflow-x: auto }
+pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
 .bad { color: #a30000; font-weight: bold }
 """
 
@@ -38,7 +38,7 @@ def page(scenario: Scenario, study: Study, plots: Sequence[Plot]) -> str:
         f"<p>{escape(study.about)}</p>",
         _violations(study),
         "<h2>What was found</h2>",
-        _table(found.head, found.rows),
+        _table(*found.shown()),
         _common(found.common),
         f'<p class="note">{escape(NOTES)}</p>',
         *map(_figure, plots),
@@ -57,7 +57,7 @@ def page(scenario: Scenario, study: Study, plots: Sequence[Plot]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = "".join(f"<th>{escape(name)}</th>" for name in head)
+    cells = "".join(f"<th>{escape(name)}</th>" for name in head if any(head))
     lines = "\n".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table>\n<tr>{cells}</tr>\n{lines}\n</table></div>'
 

@@ -200,6 +200,12 @@ class StudyTable:
     common: Mapping[str, str]
     """Columns that say the same of every world, and therefore stand beside the table."""
 
+    def shown(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """Head and rows as people read them: one world stands upright, without a head."""
+        if len(self.rows) != 1:
+            return self.head, self.rows
+        return ("", ""), list(zip(self.head, self.rows[0], strict=True))
+
 
 def table(study: Study) -> StudyTable:
     """For each world its point, then its measures that say anything."""

@@ -345,12 +345,10 @@ def _end_processes() -> None:
 
 
 def print_study(study: Study) -> None:
-    """The table at the end; one world stands upright."""
+    """The table at the end."""
     found = studies.table(study)
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
-    head, rows = found.head, found.rows
-    if len(rows) == 1:
-        head, rows = ["", ""], list(zip(head, rows[0], strict=True))
+    head, rows = found.shown()
     # Names of settings and their values come from outside; the first column names things, the others are numbers.
     columns = (
         Column(outside(name), justify="right" if number else "left", overflow="fold")
