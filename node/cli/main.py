@@ -18,6 +18,7 @@ _COMMANDS = {
     "peers": "Show whom the local node knows.",
     "show": "Show a certificate in words.",
     "verify": "Verify a certificate, offline.",
+    "aggregate": "Rank answers by anybody's pairwise judgements.",
     "sim": "Simulate swarms of any size, under faults and attacks.",
 }
 

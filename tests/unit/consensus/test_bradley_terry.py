@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from consensus import exact_math
 from consensus.bradley_terry import (
     COMPARISONS_MAX,
     ITEMS_MAX,
@@ -17,6 +18,7 @@ from consensus.bradley_terry import (
     fit,
     maximum_a_posteriori,
     probability_best,
+    stated,
 )
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
@@ -186,7 +188,7 @@ class TestOrdinaryExtremes:
         assert result.strengths[4] == 0
 
     def test_one_item_and_one_cluster(self):
-        assert fit([Item(0)], [], Model()) == Fit((0,), (0,), (ONE,))
+        assert fit([Item(0)], [], Model()) == Fit((0,), (0,), (ONE,), ())
         assert fit([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)], Model()).p_best == (ONE,)
 
     def test_votes_move_the_prior_only_with_beta(self):
@@ -211,6 +213,26 @@ class TestOrdinaryExtremes:
         repeated = order * (COMPARISONS_MAX // len(order))
         theta = maximum_a_posteriori(items, repeated, Model(0.7, tau_u, tau_v)).theta
         assert np.all(np.diff(theta) < 0), "the data are a total order"
+
+    def test_duels_are_between_clusters_in_doubt(self):
+        """One cluster far behind meets nobody; the two in front meet each other."""
+        items = [Item(cluster) for cluster in range(3)]
+        wins = [Comparison(0, 2, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 4
+        found = fit(items, wins, Model(tau_u=4.0, beta=0.0))
+        assert len(found.duels) == exact_math.DRAWS
+        assert {frozenset(duel) for duel in found.duels} == {frozenset((0, 1))}
+
+    def test_a_duel_is_a_draws_best_and_the_next_other_best(self):
+        posterior = maximum_a_posteriori(*random_round(7, 12, 5, 20), Model())
+        best = posterior.prior.cluster_strengths(posterior.draws()).argmax(axis=0).tolist()
+        assert len(set(best)) > 2, "the round must be in doubt"
+        rivals = [next(each for each in best[draw:] + best[:draw] if each != best[draw]) for draw in range(len(best))]
+        assert stated(posterior).duels == tuple(zip(best, rivals, strict=True))
+
+    def test_where_all_draws_agree_the_second_is_the_rival(self):
+        wins = [Comparison(0, 1, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 8
+        found = fit([Item(cluster) for cluster in range(3)], wins, Model(tau_u=4.0, beta=0.0))
+        assert found.p_best == (ONE, 0, 0) and set(found.duels) == {(0, 1)}
 
     def test_strengths_are_the_rounded_mode(self):
         listed, compared = random_round(9, 10, 4, 25)

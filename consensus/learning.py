@@ -1,0 +1,363 @@
+"""How much votes, judges and authors' records weigh, learned together from gold; defaults where gold is scarce.
+
+What is learned is what a query carries: integers. Members recompute the fit from them and never this; so here the
+linear algebra is NumPy's, and results may differ in a last bit between machines.
+
+The log-odds that one answer is better than another are modelled as linear in the weights. To first order about its
+prior mean m, the mode of `bradley_terry` is θ̂ = m + H⁻¹ Σ_k w_k g_k, with H = P + ¼ (Laplacian of the comparisons) and
+g_k judge k's wins beyond one half per answer. So the difference of H⁻¹ g_k is what a unit of weight of judge k moves a
+pair by, whether it compared that very pair or the two with third answers; a unit of an author's record or of the vote
+moves it by a difference of H⁻¹ P m. The weights' prior is normal about the defaults; logistic regression on gold pairs
+updates it; its widths are averaged over by their evidence. consensus/README.md has the derivation.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from consensus.agreement import Agreement, FloatArray, measure
+from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori
+from consensus.dataset import NO_AUTHOR, Dataset, Question
+from consensus.exact_math import DRAWS
+from protocol.limits import BETA_MAX, WEIGHT_MAX
+from protocol.types import ONE
+
+REPEATED_VERDICTS = 0.5
+"""Correlation assumed of the errors of two judgements of one pair: m count as m / (1 + (m − 1)/2), two at most."""
+
+HISTORY_QUESTIONS = 5
+"""Questions without an effect that an author's record starts with: one good answer is no record."""
+
+JUDGE_SPREADS = (2.0, 8.0, 32.0)
+AUTHOR_SPREADS = (0.1, 0.4, 1.6)
+"""Prior variances, in squared log-odds of a typical gold pair, between which the evidence weighs."""
+
+DIRECTIONS_MAX = 128
+"""Directions in which judges' weights are learned, the widest of the prior's; time grows with the cube."""
+
+RESCALE_MAX = 4.0
+"""By how much weights may grow together to keep the judges' total: where judges are worth little, votes must win."""
+
+CALIBRATION_FOLDS = 5
+_STEPS_MAX = 50
+_STEP_DONE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a query says of its judges, authors and votes, in units of 1/ONE."""
+
+    judges: tuple[int, ...]
+    """−WEIGHT_MAX to WEIGHT_MAX; the verdicts of a judge with a negative weight are turned round."""
+    authors: tuple[int, ...]
+    """Prior mean of an author's answers, −WEIGHT_MAX to WEIGHT_MAX, beside its history."""
+    history: int
+    """Gain on an author's mean strength in the other questions."""
+    beta: int
+    """Weight of the vote."""
+    calibration: tuple[int, int] = (0, ONE)
+    """Intercept and slope of P(correct) in the log-odds of P(best)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """One question's result."""
+
+    order: tuple[int, ...]
+    """Answers, best first: by cluster, then by strength."""
+    strengths: FloatArray
+    """θ per answer."""
+    p_best: FloatArray
+    """Per answer, the probability that its cluster is the best."""
+    draws: FloatArray
+    """Shape (answers, DRAWS): the posterior of θ."""
+
+    @property
+    def pick(self) -> int:
+        """The best answer."""
+        return self.order[0]
+
+    def p_better(self, one: int, other: int) -> float:
+        """The probability that θ of one answer is above the other's."""
+        return float((self.draws[one] > self.draws[other]).mean())
+
+
+class Evidence:
+    """A data set and what follows from it without truth. Remembers what several learners share."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.agreement: Agreement = measure(dataset)
+        self.defaults = self.agreement.default_weights()
+        self._rows: dict[int, _Rows] = {}
+
+    @cached_property
+    def history(self) -> list[FloatArray]:
+        """Per question and answer, its author's mean strength in the other questions, shrunk towards 0."""
+        weights = Weights(_integers(self.defaults), (0,) * len(self.dataset.authors), 0, _integer(Model().beta))
+        strengths = [_posterior(each, weights, np.zeros(len(each.answers))).theta for each in self.dataset.questions]
+        total, count = np.zeros(len(self.dataset.authors) + 1), np.zeros(len(self.dataset.authors) + 1)
+        for question, theta in zip(self.dataset.questions, strengths, strict=True):
+            np.add.at(total, list(question.authors), theta)
+            np.add.at(count, list(question.authors), 1.0)
+        return [
+            _history_of(question, theta, total, count)
+            for question, theta in zip(self.dataset.questions, strengths, strict=True)
+        ]
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        """Shape (K, directions): the widest directions of `Agreement.spread`."""
+        return self.agreement.spread()[:, -DIRECTIONS_MAX:]
+
+    def rows(self, index: int) -> "_Rows":
+        """The regression's rows from one gold question."""
+        if index not in self._rows:
+            self._rows[index] = _rows(self, index)
+        return self._rows[index]
+
+    def rank(self, index: int, weights: Weights) -> Ranked:
+        """Fit one question."""
+        question = self.dataset.questions[index]
+        posterior = _posterior(question, weights, self.history[index])
+        draws = posterior.draws()
+        clusters = _cluster_values(posterior, posterior.theta)
+        wins = np.bincount(_cluster_values(posterior, draws).argmax(axis=0), minlength=len(clusters))
+        p_best = wins / DRAWS
+        order = sorted(
+            range(len(question.answers)),
+            key=lambda answer: (-clusters[question.clusters[answer]], -posterior.theta[answer], answer),
+        )
+        return Ranked(tuple(order), posterior.theta, p_best[list(question.clusters)], draws)
+
+    def default(self) -> Weights:
+        """What rules without gold."""
+        return _weights(self, np.ones(3), np.zeros(len(self.defaults)), np.zeros(len(self.dataset.authors)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Reference pairs of a question as rows of the regression: what each unit of weight adds to their log-odds."""
+
+    common: FloatArray
+    """Shape (pairs, 3): all judges at their defaults, the history, the vote at its default."""
+    judges: FloatArray
+    """Shape (pairs, K)."""
+    authors: FloatArray
+    """Shape (pairs, authors)."""
+    weight: FloatArray
+    """Shape (pairs,)."""
+
+
+def learn(evidence: Evidence, gold: Collection[int]) -> Weights:
+    """Weights from gold questions, with the calibration of P(correct) from predictions out of fold."""
+    gold = sorted(gold)
+    folds = [gold[fold::CALIBRATION_FOLDS] for fold in range(min(CALIBRATION_FOLDS, len(gold)))]
+    claims: list[tuple[float, bool]] = []
+    for fold in folds:
+        weights = _solve(evidence, [index for index in gold if index not in fold])
+        for index in fold:
+            claims.extend(_claims(evidence.dataset.questions[index], evidence.rank(index, weights)))
+    return replace(_solve(evidence, gold), calibration=_calibrate(claims))
+
+
+def p_correct(p_best: float, weights: Weights) -> float:
+    """The calibrated probability that an answer with this P(best) is right."""
+    intercept, slope = weights.calibration
+    return float(_sigmoid(np.array((intercept + slope * _log_odds(p_best)) / ONE)))
+
+
+def discount(question: Question, weights: Sequence[float]) -> float:
+    """By how much every judgement of a question counts less because judgements of one pair err together."""
+    total = sum(abs(weights[each.judge]) for each in question.judgements)
+    pairs = len({frozenset((each.first, each.second)) for each in question.judgements})
+    return 1.0 / (1.0 + max(0.0, total / pairs - 1.0) * REPEATED_VERDICTS) if pairs else 1.0
+
+
+def _posterior(question: Question, weights: Weights, history: FloatArray) -> Posterior:
+    """The one place that meets `bradley_terry`: weights and records of one question as its arguments."""
+    scale = discount(question, [weight / ONE for weight in weights.judges])
+    comparisons = [
+        Comparison(
+            each.first,
+            each.second,
+            each.preference if weights.judges[each.judge] >= 0 else ONE - each.preference,
+            round(abs(weights.judges[each.judge]) * scale),
+        )
+        for each in question.judgements
+    ]
+    authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
+    items = [Item(cluster, ONE, _bounded(author)) for cluster, author in zip(question.clusters, authors, strict=True)]
+    return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE))
+
+
+def _cluster_values(posterior: Posterior, theta: FloatArray) -> FloatArray:
+    """What the clusters are worth, shape (C, ...) for strengths (N, ...): û with the mean record of their authors.
+
+    `bradley_terry` takes a record for what an answer has beyond its cluster, so û leaves it out; but who answered well
+    before does so again in what the answer says, not in how.
+    """
+    prior = posterior.prior
+    record = np.bincount(prior.clusters, prior.mean - prior.cluster_mean[prior.clusters])
+    mean = record / np.bincount(prior.clusters)
+    return prior.cluster_strengths(theta) + mean.reshape(-1, *(1,) * (theta.ndim - 1))
+
+
+def _history_of(question: Question, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
+    """What the authors did in all questions, less what they did in this one."""
+    authors = np.array(question.authors)
+    own_total, own_count = np.zeros_like(total), np.zeros_like(count)
+    np.add.at(own_total, authors, theta)
+    np.add.at(own_count, authors, 1.0)
+    mean = (total - own_total) / (count - own_count + HISTORY_QUESTIONS)
+    return np.where(authors == NO_AUTHOR, 0.0, mean[authors])
+
+
+def _rows(evidence: Evidence, index: int) -> _Rows:
+    question = evidence.dataset.questions[index]
+    references = list(question.references())
+    better = [each.better for each in references]
+    worse = [each.worse for each in references]
+    size = len(question.answers)
+    scale = discount(question, evidence.defaults.tolist())
+    wins, laplacian = np.zeros((size, len(evidence.defaults))), np.zeros((size, size))
+    for each in question.judgements:
+        edge = np.zeros(size)
+        edge[each.first], edge[each.second] = 1.0, -1.0
+        wins[:, each.judge] += edge * (each.preference / ONE - 0.5) * scale
+        laplacian += np.outer(edge, edge) * (evidence.defaults[each.judge] * scale)
+    prior = maximum_a_posteriori([Item(cluster) for cluster in question.clusters], (), Model()).prior
+    covariance = np.linalg.inv(prior.precision + laplacian / 4.0)
+    pull = covariance @ prior.precision
+    records = np.zeros((size, len(evidence.dataset.authors) + 1))
+    records[np.arange(size), list(question.authors)] = 1.0
+
+    def differences(values: FloatArray) -> FloatArray:
+        apart: FloatArray = values[better] - values[worse]
+        return apart
+
+    judges = differences(covariance @ wins)
+    common = (judges @ evidence.defaults, differences(pull @ evidence.history[index]), differences(pull @ prior.mean))
+    return _Rows(
+        common=np.stack(common, axis=1),
+        judges=judges,
+        authors=differences(pull @ records[:, :-1]),
+        weight=np.array([each.weight for each in references]),
+    )
+
+
+def _solve(evidence: Evidence, gold: Collection[int]) -> Weights:
+    """Logistic regression on these questions' references. Gains of the common columns are N(1, 1), the rest normal
+    about 0; solutions under all spreads are averaged by their evidence: few gold items cannot tell spreads apart."""
+    rows = [evidence.rows(index) for index in gold]
+    weight = np.concatenate([each.weight for each in rows]) if rows else np.zeros(0)
+    if not len(weight):
+        return evidence.default()
+    common = np.concatenate([each.common for each in rows])
+    to_judges, judges = _unit_variance(evidence.spread, np.concatenate([each.judges for each in rows]))
+    every_author = np.eye(len(evidence.dataset.authors))
+    to_authors, authors = _unit_variance(every_author, np.concatenate([each.authors for each in rows]))
+    split = (common.shape[1], common.shape[1] + judges.shape[1])
+    solutions, log_evidence = [], []
+    for judge_scale, author_scale in product(np.sqrt(JUDGE_SPREADS), np.sqrt(AUTHOR_SPREADS)):
+        design = np.concatenate((common, judges * judge_scale, authors * author_scale), axis=1)
+        mode, logarithm = _logistic_mode(design, common.sum(axis=1), weight)
+        gains, turned, records = np.split(mode, split)
+        solutions.append((1.0 + gains, to_judges @ turned * judge_scale, to_authors @ records * author_scale))
+        log_evidence.append(logarithm)
+    share = np.exp(np.array(log_evidence) - max(log_evidence))
+    share /= share.sum()
+    gains, turned, records = (share @ np.stack(part) for part in zip(*solutions, strict=True))
+    return _weights(evidence, gains, turned, records)
+
+
+def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Directions in which standard normals give the log-odds of the average row a variance of 1; rows along them."""
+    along = rows @ directions
+    variance = float(np.square(along).sum()) / len(rows)
+    scale = variance**-0.5 if variance > 0.0 else 0.0
+    return directions * scale, along * scale
+
+
+def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+    """The mode of Σ weight · log σ(offset + design z) − ½ |z|², and the Laplace approximation of the log evidence.
+
+    Newton's method with halved steps where a full one does not ascend; the objective is strictly concave.
+    """
+    z = np.zeros(design.shape[1])
+
+    def value(at: FloatArray) -> float:
+        return float(-(weight * np.logaddexp(0.0, -(offset + design @ at))).sum() - at @ at / 2.0)
+
+    for _ in range(_STEPS_MAX):
+        p = _sigmoid(offset + design @ z)
+        hessian = (design * (weight * p * (1.0 - p))[:, None]).T @ design + np.eye(len(z))
+        step = np.linalg.solve(hessian, design.T @ (weight * (1.0 - p)) - z)
+        here = value(z)
+        while value(z + step) < here - 1e-9:
+            step = step / 2.0
+        z = z + step
+        if float(np.abs(step).max()) < _STEP_DONE:
+            break
+    return z, value(z) - float(np.linalg.slogdet(hessian)[1]) / 2.0
+
+
+def _weights(evidence: Evidence, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
+    """Integers. All are scaled together so that the judges' total stays what the regression assumed."""
+    judge, history, vote = common.tolist()
+    total = judge * evidence.defaults + judges
+    size = float(np.abs(total).sum())
+    scale = min(RESCALE_MAX, float(evidence.defaults.sum()) / size) if size else RESCALE_MAX
+    return Weights(
+        judges=_integers(total * scale),
+        authors=_integers(authors * scale),
+        history=_integer(history * scale),
+        beta=max(0, min(BETA_MAX, _integer(vote * scale * Model().beta))),
+    )
+
+
+def _claims(question: Question, ranked: Ranked) -> Iterator[tuple[float, bool]]:
+    """(probability, whether it came true): that the pick is right; without truth, that a pair's stronger answer is."""
+    if ranked.pick in question.truth:
+        yield float(ranked.p_best[ranked.pick]), question.truth[ranked.pick]
+    elif not question.truth:
+        for each in question.references():
+            p = ranked.p_better(each.better, each.worse)
+            yield max(p, 1.0 - p), p > 0.5
+
+
+def _calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
+    """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1)."""
+    if not claims:
+        return 0, ONE
+    sign = np.array([1.0 if true else -1.0 for _, true in claims])
+    odds = np.array([_log_odds(p) for p, _ in claims])
+    design = np.stack((sign, sign * odds), axis=1)
+    mode, _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
+    return _integer(float(mode[0])), max(0, ONE + _integer(float(mode[1])))
+
+
+def _log_odds(p: float) -> float:
+    """Of a share of DRAWS draws; one draw is never all of them."""
+    p = min(max(p, 0.5 / DRAWS), 1.0 - 0.5 / DRAWS)
+    return float(np.log(p / (1.0 - p)))
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    value: FloatArray = 0.5 + 0.5 * np.tanh(x / 2.0)
+    return value
+
+
+def _integers(values: FloatArray) -> tuple[int, ...]:
+    return tuple(_bounded(value * ONE) for value in values.tolist())
+
+
+def _integer(value: float) -> int:
+    return round(value * ONE)
+
+
+def _bounded(value: float) -> int:
+    return max(-WEIGHT_MAX, min(WEIGHT_MAX, round(value)))

@@ -1,0 +1,79 @@
+"""Statistics of judges without truth."""
+
+import numpy as np
+import pytest
+
+from consensus.agreement import measure
+from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from protocol.types import ONE
+
+
+def question(name: int, verdicts: list[tuple[int, int]]) -> Question:
+    """Two answers; per judge the winner when 0 is shown first, and when 1 is."""
+    judgements = []
+    for judge, (forth, back) in enumerate(verdicts):
+        judgements.append(Judgement(judge, 0, 1, ONE if forth == 0 else 0))
+        judgements.append(Judgement(judge, 1, 0, ONE if back == 1 else 0))
+    return Question(str(name), ("a", "b"), (0, 1), (NO_AUTHOR, NO_AUTHOR), tuple(judgements), {}, {})
+
+
+def dataset(*questions: Question) -> Dataset:
+    judges = 1 + max(each.judge for question in questions for each in question.judgements)
+    return Dataset(questions, tuple(map(str, range(judges))), (), clustered=False)
+
+
+def test_who_repeats_itself_is_reliable_and_who_only_looks_at_the_position_is_not() -> None:
+    steady_and_first_slot = [question(n, [(n % 2, n % 2), (0, 1)]) for n in range(100)]
+    agreement = measure(dataset(*steady_and_first_slot))
+    steady, first_slot = agreement.reliability.tolist()
+    assert steady > 0.95
+    # It never varies beyond its lean: nothing is known of its opinions, and the prior remains.
+    assert first_slot == pytest.approx(0.5)
+    assert agreement.opinion[1].tolist() == pytest.approx([0.0, 0.0])
+
+
+def test_a_coin_is_unreliable_and_weighs_little() -> None:
+    coin = [(n % 2, (n // 2) % 2) for n in range(100)]
+    agreement = measure(dataset(*(question(n, [(n % 2, n % 2), coin[n]]) for n in range(100))))
+    steady, tossed = agreement.default_weights().tolist()
+    assert tossed < steady / 40
+    assert (steady + tossed) / 2 == pytest.approx(1.0)
+
+
+def test_a_constant_lean_beside_an_opinion_costs_no_reliability() -> None:
+    """Opinions of three sizes; the judge answers by opinion + lean, as preferences."""
+    rows = []
+    for n in range(300):
+        opinion = (n % 3 - 1) * 0.4
+        rows.append(
+            Question(
+                str(n),
+                ("a", "b"),
+                (0, 1),
+                (NO_AUTHOR, NO_AUTHOR),
+                (
+                    Judgement(0, 0, 1, round(ONE * (0.5 + (opinion + 0.5) / 2))),
+                    Judgement(0, 1, 0, round(ONE * (0.5 + (-opinion + 0.5) / 2))),
+                ),
+                {},
+                {},
+            )
+        )
+    assert measure(dataset(*rows)).reliability[0] > 0.9
+
+
+def test_without_repetition_all_judges_weigh_the_same() -> None:
+    one = Question(
+        "q", ("a", "b"), (0, 1), (NO_AUTHOR, NO_AUTHOR), (Judgement(0, 0, 1, ONE), Judgement(1, 1, 0, ONE)), {}, {}
+    )
+    assert measure(dataset(one)).default_weights().tolist() == [1.0, 1.0]
+
+
+def test_clones_share_one_direction() -> None:
+    """Of two clones and one stranger, the prior of the weights knows two directions, not three."""
+    rows = [question(n, [(n % 2, n % 2), (n % 2, n % 2), (n // 2 % 2, n // 2 % 2)]) for n in range(200)]
+    spread = measure(dataset(*rows)).spread()
+    covariance = spread @ spread.T
+    assert np.linalg.matrix_rank(covariance, tol=0.2) == 2
+    assert covariance[0, 1] == pytest.approx(covariance[0, 0], rel=1e-6)
+    assert abs(covariance[0, 2]) < 0.05
