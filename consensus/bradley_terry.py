@@ -15,13 +15,14 @@ follows the rules of exact_math, so equal arguments give equal bits everywhere.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from consensus import exact_math
 from consensus.exact_math import FloatArray
+from protocol import limits
 from protocol.limits import MEMBERS_MAX, PAIRS_MAX, WAVES_MAX, WEIGHT_MAX
 from protocol.types import ONE
 
@@ -36,9 +37,9 @@ ITEMS_MAX = 128
 COMPARISONS_MAX = MEMBERS_MAX * PAIRS_MAX * WAVES_MAX
 """Comparisons of a fit, all that a round can bring. Integer sums stay below 2^53, where float64 is still exact."""
 
-BETA_MAX = 16.0
-SCALE_RANGE = (1 / 16, 4.0)
-"""Permitted τu and τv. With the limits above, the rounding noise of a step stays an order below _STEP_DONE."""
+BETA_MAX = limits.BETA_MAX / ONE
+SCALE_RANGE = (limits.TAU_MIN / ONE, limits.TAU_MAX / ONE)
+"""Permitted β, τu and τv. With the limits above, the rounding noise of a step stays an order below _STEP_DONE."""
 
 # Largest move of a strength that ends the iteration. Newton's error is then about the square of it times the root of
 # the condition number: below 1e-10, a ten-thousandth of what STRENGTH_ONE resolves.
@@ -97,6 +98,8 @@ class Fit:
     """Per cluster, round(û · STRENGTH_ONE)."""
     p_best: tuple[int, ...]
     """Per cluster, the probability that it is the strongest, in units of 1/ONE; the sum is ONE."""
+    duels: tuple[tuple[int, int], ...]
+    """Per draw of the posterior, two clusters that one more comparison should tell apart; () for a single cluster."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,19 +112,24 @@ class Prior:
     """Shape (C,): m_c."""
     mean: FloatArray
     """Shape (N,): m_c + a_i."""
+    author_mean: FloatArray
+    """Shape (N,): a_i."""
+    cluster_record: FloatArray
+    """Shape (C,): mean of a_i. Whoever answered well before does so again in what the answer says, not in how."""
     shrinkage: FloatArray
     """Shape (C,): τu² / (τv² + k_c τu²) with k_c items in the cluster."""
     precision: FloatArray
     """Shape (N, N): inverse covariance."""
 
     def cluster_strengths(self, theta: FloatArray) -> FloatArray:
-        """E[u | θ] for strengths of shape (N, ...); shape (C, ...)."""
+        """E[u | θ] and the mean record of the cluster's authors, for strengths of shape (N, ...); shape (C, ...)."""
         trailing = (1,) * (theta.ndim - 1)
         deviation = theta - self.mean.reshape(-1, *trailing)
         total = np.zeros((len(self.cluster_mean), *theta.shape[1:]))
         for item, cluster in enumerate(self.clusters.tolist()):
             total[cluster] += deviation[item]
-        return self.cluster_mean.reshape(-1, *trailing) + self.shrinkage.reshape(-1, *trailing) * total
+        known = self.cluster_mean + self.cluster_record
+        return known.reshape(-1, *trailing) + self.shrinkage.reshape(-1, *trailing) * total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,25 +159,40 @@ def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: Model) 
         ValueError: an argument breaks a documented bound. Callers validate what comes from outside, so it is a bug.
         FitDidNotConverge: see there.
     """
-    posterior = maximum_a_posteriori(items, comparisons, model)
-    return Fit(
-        strengths=_rounded(posterior.theta),
-        cluster_strengths=_rounded(posterior.cluster_strengths()),
-        p_best=probability_best(posterior),
-    )
+    return stated(maximum_a_posteriori(items, comparisons, model))
 
 
 def maximum_a_posteriori(items: Sequence[Item], comparisons: Iterable[Comparison], model: Model) -> Posterior:
-    """The mode of the posterior and the curvature there, by Newton's method. Raises as `fit` does.
+    """The mode of the posterior and the curvature there. Raises as `fit` does."""
+    rows = [(c.first, c.second, c.preference, c.weight) for c in comparisons]
+    if len(rows) > COMPARISONS_MAX:
+        raise ValueError(f"a fit takes at most {COMPARISONS_MAX} comparisons, not {len(rows)}")
+    return mode(prior_of(items, model), losses_of(len(items), np.array(rows, dtype=np.int64).reshape(-1, 4)))
+
+
+def stated(posterior: Posterior) -> Fit:
+    """What a tally states of a posterior."""
+    sampled = posterior.prior.cluster_strengths(posterior.draws())
+    return Fit(
+        strengths=_rounded(posterior.theta),
+        cluster_strengths=_rounded(posterior.cluster_strengths()),
+        p_best=_shares(np.argmax(sampled, axis=0), len(sampled)),
+        duels=_duels(sampled),
+    )
+
+
+def mode(prior: Prior, losses: FloatArray, start: FloatArray | None = None, done: float = _STEP_DONE) -> Posterior:
+    """The mode by Newton's method from `start` (the prior mean), until a step moves no strength by `done`.
 
     A step is cut so that no two compared items move apart by more than _STEP_RANGE_MAX. Over a change b of the
     argument, the curvature of log σ changes by a factor of at most e^b, so that such a step always ascends (Sun and
     Tran-Dinh 2019, generalized self-concordant functions, order 2): no line search, and full steps near the mode.
+
+    Raises:
+        FitDidNotConverge: see there.
     """
-    prior = _prior(items, model)
-    losses = _losses(len(items), comparisons)
     games = losses + losses.T
-    theta = prior.mean
+    theta = prior.mean if start is None else start
     for _ in range(_STEPS_MAX):
         # win[i, j] is the probability that j beats i, so that sums over rows are sums over opponents.
         win = exact_math.logistic(theta[None, :] - theta[:, None])
@@ -183,19 +206,43 @@ def maximum_a_posteriori(items: Sequence[Item], comparisons: Iterable[Comparison
         if apart > _STEP_RANGE_MAX:
             step = step * (_STEP_RANGE_MAX / apart)
         theta = theta + step
-        if float(np.max(np.abs(step))) < _STEP_DONE:
+        if float(np.max(np.abs(step))) < done:
             return Posterior(prior, theta, factor)
-    raise FitDidNotConverge(f"no mode after {_STEPS_MAX} steps: {len(items)} items, {model}")
+    raise FitDidNotConverge(f"no mode after {_STEPS_MAX} steps: {len(theta)} items")
 
 
 def probability_best(posterior: Posterior) -> tuple[int, ...]:
     """Per cluster, the share of the fixed draws in which its û is the largest (ties: lowest index), in 1/ONE."""
-    strengths = posterior.prior.cluster_strengths(posterior.draws())
-    wins = np.bincount(np.argmax(strengths, axis=0), minlength=len(strengths))
+    sampled = posterior.prior.cluster_strengths(posterior.draws())
+    return _shares(np.argmax(sampled, axis=0), len(sampled))
+
+
+def _shares(best: IntArray, clusters: int) -> tuple[int, ...]:
+    wins = np.bincount(best, minlength=clusters)
     return tuple(count * (ONE // exact_math.DRAWS) for count in wins.tolist())
 
 
-def _prior(items: Sequence[Item], model: Model) -> Prior:
+def _duels(sampled: FloatArray) -> tuple[tuple[int, int], ...]:
+    """Per draw of û, shape (C, draws): the best cluster, and the best one of the next draw that has another.
+
+    Top-two Thompson sampling (Russo 2016); after the last draw comes the first. Where all draws agree, the rival is the
+    second of each draw.
+    """
+    if len(sampled) == 1:
+        return ()
+    leaders = np.argmax(sampled, axis=0).tolist()
+    first = leaders[0]
+    others = [*range(first), *range(first + 1, len(sampled))]
+    rivals = [others[place] for place in np.argmax(sampled[others], axis=0).tolist()]
+    if len(set(leaders)) > 1:
+        for draw in 2 * [*reversed(range(len(leaders)))]:
+            after = (draw + 1) % len(leaders)
+            rivals[draw] = rivals[after] if leaders[after] == leaders[draw] else leaders[after]
+    return tuple(zip(leaders, rivals, strict=True))
+
+
+def prior_of(items: Sequence[Item], model: Model) -> Prior:
+    """The prior that the model gives to these items. Raises ValueError as `fit` does."""
     if not 1 <= len(items) <= ITEMS_MAX:
         raise ValueError(f"a fit takes 1 to {ITEMS_MAX} items, not {len(items)}")
     low, high = SCALE_RANGE
@@ -210,11 +257,12 @@ def _prior(items: Sequence[Item], model: Model) -> Prior:
 
     votes = [0] * count
     sizes = [0] * count
+    records = [0] * count
     for item in items:
         votes[item.cluster] += item.vote_weight
         sizes[item.cluster] += 1
-    log_shares = exact_math.log(np.array(votes) / ONE + 2.0 / count)  # less the log of Σn + 2, which centring removes
-    cluster_mean = model.beta * (log_shares - exact_math.ordered_sum(log_shares) / count)
+        records[item.cluster] += item.author_weight
+    cluster_mean = _cluster_mean(votes, model)
     author_mean = np.array([item.author_weight for item in items]) / ONE
 
     variance_u, variance_v = model.tau_u * model.tau_u, model.tau_v * model.tau_v
@@ -222,15 +270,28 @@ def _prior(items: Sequence[Item], model: Model) -> Prior:
     same = clusters[:, None] == clusters[None, :]
     precision = np.where(same, -shrinkage[clusters] / variance_v, 0.0)
     np.fill_diagonal(precision, (1.0 - shrinkage[clusters]) / variance_v)
-    return Prior(clusters, cluster_mean, cluster_mean[clusters] + author_mean, shrinkage, precision)
+    mean = cluster_mean[clusters] + author_mean
+    return Prior(clusters, cluster_mean, mean, author_mean, np.array(records) / ONE / sizes, shrinkage, precision)
 
 
-def _losses(items: int, comparisons: Iterable[Comparison]) -> FloatArray:
-    """Shape (items, items): the weight that row i lost to column j. Summed as integers: any order, the same bits."""
-    rows = [(c.first, c.second, c.preference, c.weight) for c in comparisons]
-    if len(rows) > COMPARISONS_MAX:
-        raise ValueError(f"a fit takes at most {COMPARISONS_MAX} comparisons, not {len(rows)}")
-    first, second, preference, weight = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+def revoted(prior: Prior, votes: Sequence[int], model: Model) -> Prior:
+    """The prior with other votes, 1/ONE for each cluster."""
+    cluster_mean = _cluster_mean(votes, model)
+    return replace(prior, cluster_mean=cluster_mean, mean=cluster_mean[prior.clusters] + prior.author_mean)
+
+
+def _cluster_mean(votes: Sequence[int], model: Model) -> FloatArray:
+    log_shares = exact_math.log(np.array(votes) / ONE + 2.0 / len(votes))  # less log(Σn + 2), which centring removes
+    return model.beta * (log_shares - exact_math.ordered_sum(log_shares) / len(votes))
+
+
+def losses_of(items: int, rows: IntArray) -> FloatArray:
+    """Shape (items, items): the weight that row i lost to column j. Summed as integers: any order, the same bits.
+
+    `rows` has shape (rows, 4): first, second, preference, weight as in Comparison. The weights of all rows together are
+    at most COMPARISONS_MAX · WEIGHT_MAX, or sums would not be exact. Raises ValueError as `fit` does.
+    """
+    first, second, preference, weight = rows.T
     for column, limit in ((first, items - 1), (second, items - 1), (preference, ONE), (weight, WEIGHT_MAX)):
         if np.any((column < 0) | (column > limit)):
             raise ValueError("a comparison is out of range")

@@ -13,7 +13,7 @@ from consensus.clusters import cluster
 from consensus.evidence import examine
 from consensus.pairing import assign_pairs
 from consensus.record import Pairs, Phase, Record, ascending, bodies, check_contribution, form_of
-from consensus.tally import check_tally
+from consensus.tally import check_tally, duels
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
 from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
@@ -204,11 +204,9 @@ def _assign(record: Record) -> Mapping[Key, Pairs]:
     """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
     if len(set(record.clusters)) < 2:
         return {}
-    used: dict[tuple[int, int], int] = {}
+    judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(record.ballots, Ballot):
-        for judgement in ballot.judgements:
-            pair = (min(judgement.first, judgement.second), max(judgement.first, judgement.second))
-            used[pair] = used.get(pair, 0) + 1
+        judged.setdefault(ballot.author, []).extend((each.first, each.second) for each in ballot.judgements)
     pairs = assign_pairs(
         beacon=record.beacon,
         wave=record.wave,
@@ -216,6 +214,7 @@ def _assign(record: Record) -> Mapping[Key, Pairs]:
         authors=[answer.author for answer in record.answers],
         clusters=record.clusters,
         pairs_per_judge=record.query.waves[record.wave],
-        used=used,
+        judged=judged,
+        duels=duels(record),
     )
     return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

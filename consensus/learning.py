@@ -19,10 +19,10 @@ from itertools import product
 import numpy as np
 
 from consensus.agreement import Agreement, FloatArray, measure
-from consensus.bradley_terry import BETA_MAX, Comparison, Item, Model, Posterior, maximum_a_posteriori
+from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori
 from consensus.dataset import NO_AUTHOR, Dataset, Question
 from consensus.exact_math import DRAWS
-from protocol.limits import WEIGHT_MAX
+from protocol.limits import BETA_MAX, WEIGHT_MAX
 from protocol.types import ONE
 
 REPEATED_VERDICTS = 0.5
@@ -124,8 +124,8 @@ class Evidence:
         question = self.dataset.questions[index]
         posterior = _posterior(question, weights, self.history[index])
         draws = posterior.draws()
-        clusters = _cluster_values(posterior, posterior.theta)
-        wins = np.bincount(_cluster_values(posterior, draws).argmax(axis=0), minlength=len(clusters))
+        clusters = posterior.cluster_strengths()
+        wins = np.bincount(posterior.prior.cluster_strengths(draws).argmax(axis=0), minlength=len(clusters))
         p_best = wins / DRAWS
         order = sorted(
             range(len(question.answers)),
@@ -192,18 +192,6 @@ def _posterior(question: Question, weights: Weights, history: FloatArray) -> Pos
     authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
     items = [Item(cluster, ONE, _bounded(author)) for cluster, author in zip(question.clusters, authors, strict=True)]
     return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE))
-
-
-def _cluster_values(posterior: Posterior, theta: FloatArray) -> FloatArray:
-    """What the clusters are worth, shape (C, ...) for strengths (N, ...): û with the mean record of their authors.
-
-    `bradley_terry` takes a record for what an answer has beyond its cluster, so û leaves it out; but who answered well
-    before does so again in what the answer says, not in how.
-    """
-    prior = posterior.prior
-    record = np.bincount(prior.clusters, prior.mean - prior.cluster_mean[prior.clusters])
-    mean = record / np.bincount(prior.clusters)
-    return prior.cluster_strengths(theta) + mean.reshape(-1, *(1,) * (theta.ndim - 1))
 
 
 def _history_of(question: Question, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
@@ -315,7 +303,7 @@ def _weights(evidence: Evidence, common: FloatArray, judges: FloatArray, authors
         judges=_integers(total * scale),
         authors=_integers(authors * scale),
         history=_integer(history * scale),
-        beta=max(0, min(_integer(BETA_MAX), _integer(vote * scale * Model().beta))),
+        beta=max(0, min(BETA_MAX, _integer(vote * scale * Model().beta))),
     )
 
 

@@ -21,7 +21,7 @@ from protocol.signing import VerifiedMessage
 from protocol.topics import topic
 from protocol.types import ABSTAIN, Digest, Key, Role, TaskType
 
-AGGREGATOR = "hbt/1"
+AGGREGATOR = "hbt/2"
 CANONICAL_FORM = "forms/1"
 DRAWS = "draws/1"
 """Versions of what everyone recomputes: a change of any figure in `tally`, `clusters` or `exact_math` is a new one."""

@@ -172,7 +172,7 @@ def _close_commits(state: Requester, now_ms: int) -> Transition:
 
 
 def _close_slate(state: Requester, now_ms: int) -> Transition:
-    """R5, R6. Where nothing can be compared the tally follows at once."""
+    """R5, R6."""
     body = CloseSlate(
         author=state.keypair.public,
         query=state.record.id,
@@ -181,11 +181,7 @@ def _close_slate(state: Requester, now_ms: int) -> Transition:
         evidence=_ids(state.accusations),
         ride_along=_riders(state),
     )
-    closed = _publish(state, body, now_ms)
-    if closed.state.record.assignment:
-        return closed
-    tallied = _close_tally(closed.state, now_ms)
-    return Transition(tallied.state, (*closed.effects, *tallied.effects))
+    return _then_judge(_publish(state, body, now_ms), now_ms)
 
 
 def _close_wave(state: Requester, now_ms: int) -> Transition:
@@ -203,7 +199,15 @@ def _close_wave(state: Requester, now_ms: int) -> Transition:
         evidence=_ids(state.accusations),
         ride_along=_riders(state),
     )
-    return _publish(state, body, now_ms)
+    return _then_judge(_publish(state, body, now_ms), now_ms)
+
+
+def _then_judge(closed: Transition, now_ms: int) -> Transition:
+    """Where nobody has anything (left) to compare the tally follows at once."""
+    if closed.state.record.assignment:
+        return closed
+    tallied = _close_tally(closed.state, now_ms)
+    return Transition(tallied.state, (*closed.effects, *tallied.effects))
 
 
 def _provisional(state: Requester) -> Ranking:

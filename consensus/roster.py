@@ -3,18 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from consensus.judges import FRESH
 from protocol.messages import Offer, Seat
 from protocol.params import NetworkParams
-from protocol.types import ONE, Key, Role
+from protocol.types import Key, Role
 
 OFFERS_MAX = 1024
 """offers kept, one for each node: twenty sub-meshes' worth; beyond it the oldest goes."""
 
 RENEWAL_MS = 100
 """ms between two offers of one author: greetings of new peers come in bundles of 300 ms; faster ones are a flood."""
-
-FRESH_MIXTURE = (4 * ONE, 3 * ONE // 10, ONE)
-"""Dirichlet prior of a judge without history: honest, inverse, position coin (DESIGN 5), 2^-16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members
 
 
 def _seat(offer: Offer, trust: Trust) -> Seat:
-    honest, inverse, coin = FRESH_MIXTURE
+    honest, inverse, coin, partisan = FRESH
     weight = trust.weight(offer.author)
     return Seat(
         member=offer.author,
@@ -93,4 +91,5 @@ def _seat(offer: Offer, trust: Trust) -> Seat:
         honest=honest,
         inverse=inverse,
         coin=coin,
+        partisan=partisan,
     )

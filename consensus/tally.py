@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from consensus.bradley_terry import Comparison, Fit, Item, Model, fit
+from consensus import judges
+from consensus.bradley_terry import Fit, Item, Model, stated
+from consensus.judges import Judge
 from consensus.record import Record, bodies
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.messages import Ballot, CloseTally
-from protocol.types import ABSTAIN, Digest, Key, Outcome, OutcomeReason, StopReason, TaskType
+from protocol.types import ABSTAIN, ONE, Digest, Key, Outcome, OutcomeReason, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,13 @@ class Ranking:
 
 def rank(record: Record) -> Ranking:
     """Rank the slate by the counted ballots. Deterministic to the bit (consensus/README.md)."""
-    standing = [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
+    standing = _standing(record)
     if not standing:
         reason = OutcomeReason.NO_ANSWERS if record.commitments else OutcomeReason.NO_COMMITMENTS
         return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED)
-    names = sorted({record.clusters[index] for index in standing})
+    names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
-    fitted = _fit(record, standing, clusters)
+    fitted = _fit(record, standing)
     order = sorted(
         standing,
         key=lambda index: (
@@ -89,32 +91,62 @@ def rank(record: Record) -> Ranking:
     return Ranking(ranked, outcome, reason, _stop(record, ranked, unanimous=runner_up is None))
 
 
-def _fit(record: Record, standing: list[int], clusters: dict[int, int]) -> Fit:
+def duels(record: Record) -> tuple[tuple[int, int], ...]:
+    """Pairs of clusters that the next wave should tell apart, by how much it should; () before the first ballot."""
+    standing = _standing(record)
+    if not standing or not record.ballots:
+        return ()
+    names = _names(record, standing)
+    return tuple((names[one], names[other]) for one, other in _fit(record, standing).duels)
+
+
+def _standing(record: Record) -> list[int]:
+    """Positions of the answers that can win."""
+    return [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
+
+
+def _names(record: Record, standing: list[int]) -> list[int]:
+    """The record's clusters that can win; the fit numbers them in this order."""
+    return sorted({record.clusters[index] for index in standing})
+
+
+def _fit(record: Record, standing: list[int]) -> Fit:
+    names = _names(record, standing)
     place = {index: position for position, index in enumerate(standing)}
     items = [
         Item(
-            cluster=clusters[index],
+            cluster=names.index(record.clusters[index]),
             vote_weight=record.seats[record.answers[index].author].vote_weight,
             author_weight=record.seats[record.answers[index].author].author_weight,
         )
         for index in standing
     ]
-    comparisons = [
-        Comparison(place[each.first], place[each.second], each.preference, record.seats[ballot.author].judge_weight)
+    written = {record.answers[index].author: place[index] for index in standing}
+    seats = list(record.seats.values())
+    number = {seat.member: position for position, seat in enumerate(seats)}
+    bench = [
+        Judge(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
+        for seat in seats
+    ]
+    judgements = [
+        judges.Judgement(number[ballot.author], place[each.first], place[each.second], each.preference)
         for ballot in _counted(record)
         for each in ballot.judgements
         if each.preference != ABSTAIN and each.first in place and each.second in place
     ]
-    model = Model(beta=0.0) if record.query.task is TaskType.OPEN else Model()
-    return _remembered_fit(tuple(items), tuple(comparisons), model)
+    query = record.query
+    model = Model(beta=query.beta / ONE, tau_u=query.tau_u / ONE, tau_v=query.tau_v / ONE)
+    return _remembered_fit(tuple(items), tuple(bench), tuple(judgements), model)
 
 
 @lru_cache(maxsize=4)
-def _remembered_fit(items: tuple[Item, ...], comparisons: tuple[Comparison, ...], model: Model) -> Fit:
+def _remembered_fit(
+    items: tuple[Item, ...], bench: tuple[Judge, ...], judgements: tuple[judges.Judgement, ...], model: Model
+) -> Fit:
     """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
 
     Others need none where they share a process, for they share the record (`closings.extend`)."""
-    return fit(items, comparisons, model)
+    return stated(judges.posterior(items, bench, judgements, model))
 
 
 def _counted(record: Record) -> list[Ballot]:

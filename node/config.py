@@ -87,7 +87,7 @@ class RoundTable:
     cosign_ms: BudgetMs = 5_000
     # How long to wait for the others after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
-    # In each wave; beyond five more comparisons hardly help.
+    # All waves of a round together; beyond five more comparisons hardly help.
     pairs_per_judge: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
     # Of one answer.
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_768)] = 256

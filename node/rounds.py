@@ -11,6 +11,7 @@ import trio
 
 from consensus.participant import Participant
 from consensus.roster import Trust, choose_roster
+from consensus.waves import MODELS, wave_plan
 from node.clock import Clock
 from node.config import NodeConfig
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
@@ -114,6 +115,7 @@ class Asker:
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
         pairs = question.pairs_per_judge or config.round.pairs_per_judge
+        model, plan = MODELS[question.task], wave_plan(question.task, pairs, params.waves_max)
         return Query(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
@@ -130,8 +132,11 @@ class Asker:
                 config.round.patience_ms if question.patience_ms is None else question.patience_ms,
                 params.patience_ms_max,
             ),
-            waves=(min(pairs, params.pairs_per_wave_max),),
+            waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
             threshold=round(config.round.threshold * ONE),
+            beta=round(model.beta * ONE),
+            tau_u=round(model.tau_u * ONE),
+            tau_v=round(model.tau_v * ONE),
             sent_at_ms=now_ms,
             nonce=secrets.token_bytes(32),
             roster=roster,

@@ -67,5 +67,13 @@ COUNT_MAX = (1 << 32) - 1
 WEIGHT_MAX = 16 * 65536
 """weights in 2^-16: the aggregator's own clip is 1.6; 16 leaves room for explicit trust."""
 
+BETA_MAX = 16 * 65536
+"""What a query may let votes weigh, 2^-16: at 16 a cluster twice as large is 11 log-odds ahead, which is certainty."""
+
+TAU_MIN = 65536 // 16
+TAU_MAX = 4 * 65536
+"""Standard deviations of strengths that a query may state, 2^-16 log-odds: below the first judgements move nothing,
+above the second the prior says nothing. Within them the fit's rounding noise stays an order below its last step."""
+
 PULL_IDS_MAX = 3 * MEMBERS_MAX
 """ids in one pull: every answer, ballot and piece of evidence of a closing."""

@@ -17,6 +17,7 @@ from protocol.schema import (
     KeyField,
     Name,
     OptionalDigest,
+    PositiveWeight,
     Range,
     Share,
     SignedWeight,
@@ -32,6 +33,7 @@ from protocol.types import ABSTAIN, ONE, Finish, Kind, Objection, Outcome, Outco
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
 EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
 RideAlong = Annotated[tuple[Envelope, ...], Count(0, 2 * limits.MEMBERS_MAX)]
+Tau = Annotated[int, Range(limits.TAU_MIN, limits.TAU_MAX)]
 Wave = Annotated[int, Range(0, limits.WAVES_MAX - 1)]
 
 
@@ -63,12 +65,14 @@ class Seat:
     roles: Role
     vote_weight: Weight
     """Weight of its answer as a vote for its cluster, and of its co-signature (none or some)."""
-    judge_weight: Weight
+    judge_weight: SignedWeight
+    """Below zero its preferences are turned round. A factor common to all says how much judging is worth."""
     author_weight: SignedWeight
     """Prior mean of its answers' strength."""
-    honest: Weight
-    inverse: Weight
-    coin: Weight
+    honest: PositiveWeight
+    inverse: PositiveWeight
+    coin: PositiveWeight
+    partisan: PositiveWeight
     """Counts of the judge's mixture, Dirichlet prior included."""
 
 
@@ -95,6 +99,12 @@ class Query:
     """Pairs for each judge, wave by wave."""
     threshold: Share
     """P(best) at which the requester may stop."""
+    beta: Annotated[int, Range(0, limits.BETA_MAX)]
+    """What votes weigh in the prior of a cluster's strength, 2^-16."""
+    tau_u: Tau
+    """Standard deviation of the strengths of clusters, 2^-16 log-odds."""
+    tau_v: Tau
+    """Standard deviation of an answer's strength about its cluster's."""
     sent_at_ms: TimeMs
     nonce: Annotated[bytes, Size(limits.NONCE_BYTES, limits.NONCE_BYTES)]
     roster: Annotated[tuple[Seat, ...], Count(1, limits.MEMBERS_MAX)]

@@ -45,6 +45,7 @@ Tokens = Annotated[int, Range(0, limits.TOKENS_MAX)]
 Share = Annotated[int, Range(0, 65536)]
 """A probability or preference in 2^-16."""
 Weight = Annotated[int, Range(0, limits.WEIGHT_MAX)]
+PositiveWeight = Annotated[int, Range(1, limits.WEIGHT_MAX)]
 SignedWeight = Annotated[int, Range(-limits.WEIGHT_MAX, limits.WEIGHT_MAX)]
 Envelope = Annotated[bytes, Size(1 + limits.SIGNATURE_BYTES, limits.MESSAGE_BYTES_MAX)]
 """The bytes of one signed message, as they travelled."""

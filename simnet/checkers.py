@@ -4,8 +4,6 @@ What is promised to and by honest nodes is checked for honest nodes. Memory is b
 closed, or when `ROUNDS_MAX` others have begun since.
 """
 
-import itertools
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -18,6 +16,7 @@ from consensus.evidence import Slot, examine, slot_of
 from consensus.pairing import assign_pairs
 from consensus.participant import Participant
 from consensus.record import Pairs, Phase, Record, bodies
+from consensus.tally import duels
 from protocol.errors import Fault
 from protocol.limits import MEMBERS_MAX, WAVES_MAX
 from protocol.messages import (
@@ -309,8 +308,9 @@ def _pairs(ballot: Ballot) -> Pairs:
 def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
     """R6: who compares what, from the audit's beacon. Which pairs a beacon assigns is not read a second time."""
     answers = bodies(judging.answers, Answer)
-    compared = (_pairs(ballot) for ballot in bodies(judging.ballots, Ballot))
-    used = Counter((min(pair), max(pair)) for pair in itertools.chain(*compared))
+    judged: dict[bytes, list[tuple[int, int]]] = {}
+    for ballot in bodies(judging.ballots, Ballot):
+        judged.setdefault(ballot.author, []).extend(_pairs(ballot))
     return assign_pairs(
         beacon=beacon,
         wave=judging.wave,
@@ -318,7 +318,8 @@ def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
         authors=[answer.author for answer in answers],
         clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
         pairs_per_judge=judging.query.waves[judging.wave],
-        used=used,
+        judged=judged,
+        duels=duels(judging),
     )
 
 

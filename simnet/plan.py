@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from consensus.roster import Trust
+from consensus.waves import MODELS, PAIRS, wave_plan
 from protocol.hashing import content_digest
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
@@ -59,6 +60,8 @@ class Plan:
         self.honest = frozenset(each.node for each in self.behaviours if each.KIND == Behaviour.KIND)
         """Nodes that follow the rules and do their best."""
         self.trust = self._trust()
+        self.waves = scenario.round.waves or wave_plan(preset.task, PAIRS, params.waves_max)
+        """Pairs for each judge, wave by wave."""
 
     def key(self, node: int) -> Key:
         """The node's public key."""
@@ -78,12 +81,13 @@ class Plan:
     def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat]) -> Query:
         """What the requester signs."""
         table = self.scenario.round
-        text = asking.question.text
+        text, task = asking.question.text, asking.question.task
+        model = MODELS[task]
         return Query(
             author=self.key(asking.requester),
             specialty=SPECIALTY,
             shard=asking.shard,
-            task=asking.question.task,
+            task=task,
             content=text,
             content_digest=content_digest(text),
             max_tokens=ANSWER_TOKENS,
@@ -92,8 +96,11 @@ class Plan:
             judge_ms=table.judge_ms,
             cosign_ms=table.cosign_ms,
             patience_ms=table.patience_ms,
-            waves=table.waves,
+            waves=self.waves,
             threshold=round(table.threshold * ONE),
+            beta=round(ONE * (model.beta if table.beta is None else table.beta)),
+            tau_u=round(ONE * (table.tau_u or model.tau_u)),
+            tau_v=round(ONE * (table.tau_v or model.tau_v)),
             sent_at_ms=sent_at_ms,
             nonce=chance(self.scenario.seed, "nonce", asking.number).randbytes(32),
             roster=tuple(roster),

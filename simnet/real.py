@@ -80,7 +80,7 @@ def check_real(scenario: Scenario, nodes_max: int) -> None:
 def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
     """The fields of a `node.cli.real_swarm.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
     scenario = plan.scenario
-    table, pairs = scenario.round, min(sum(scenario.round.waves), plan.params.pairs_per_wave_max)
+    table, pairs = scenario.round, min(sum(plan.waves), plan.params.pairs_per_wave_max)
     # A pair is two prompts: each answer is shown first once.
     latency_ms = round(scenario.engine.judge_ms / 2)
     round_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS

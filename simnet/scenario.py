@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from protocol.limits import MEMBERS_MAX, PAIRS_MAX, WAVES_MAX
+from protocol.limits import BETA_MAX, MEMBERS_MAX, PAIRS_MAX, TAU_MAX, TAU_MIN, WAVES_MAX
+from protocol.types import ONE
 
 NODES_MAX = 20_000
 """nodes of a world: each takes about 40 kB before its first round."""
@@ -21,6 +22,7 @@ CELLS_MAX = 1_000
 """worlds of a study: a product of lists grows fast, and a typing error should not start a week of work."""
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Deviation = Annotated[float, msgspec.Meta(ge=TAU_MIN / ONE, le=TAU_MAX / ONE)]
 Ms = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
 PositiveMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 
@@ -32,12 +34,22 @@ class ScenarioError(ValueError):
 class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What every requester asks for."""
 
-    waves: Annotated[
-        tuple[Annotated[int, msgspec.Meta(ge=1, le=PAIRS_MAX)], ...], msgspec.Meta(min_length=1, max_length=WAVES_MAX)
-    ] = (3,)
-    """Pairs that each judge compares, wave by wave."""
+    waves: (
+        Annotated[
+            tuple[Annotated[int, msgspec.Meta(ge=1, le=PAIRS_MAX)], ...],
+            msgspec.Meta(min_length=1, max_length=WAVES_MAX),
+        ]
+        | None
+    ) = None
+    """Pairs that each judge compares, wave by wave; as by default three in all, in waves by task type."""
     threshold: Share = 1.0
     """P(best) at which no further wave is asked for."""
+    beta: Annotated[float, msgspec.Meta(ge=0.0, le=BETA_MAX / ONE)] | None = None
+    """What votes weigh in the prior; by default by task type, as the two that follow."""
+    tau_u: Deviation | None = None
+    """Standard deviation of the strengths of clusters, log-odds."""
+    tau_v: Deviation | None = None
+    """Of an answer's strength about its cluster's."""
     answer_ms: PositiveMs = 20_000
     open_ms: PositiveMs = 5_000
     judge_ms: PositiveMs = 20_000

@@ -121,7 +121,7 @@ class World:
 
     def _round_ms(self) -> int:
         table = self.plan.scenario.round
-        return table.answer_ms + table.open_ms + len(table.waves) * table.judge_ms + table.cosign_ms
+        return table.answer_ms + table.open_ms + len(self.plan.waves) * table.judge_ms + table.cosign_ms
 
     # -- faults --------------------------------------------------------------------------------------------------------
 

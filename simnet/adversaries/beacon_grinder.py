@@ -76,7 +76,7 @@ class BeaconGrinder(ColludeSameAnswer):
             authors=[each.author for each in answers],
             clusters=cluster([form_of(self.query.task, each.content.text) for each in answers]),
             pairs_per_judge=self.query.waves[0],
-            used={},
+            judged={},
         )
         ring = set(self.ring.keys)
         return sum(

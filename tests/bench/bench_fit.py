@@ -14,12 +14,16 @@ from collections.abc import Callable
 import choix
 import evalica
 
-from consensus import exact_math
+from consensus import bradley_terry, exact_math, judges
 from consensus.bradley_terry import Comparison, Item, Model, maximum_a_posteriori, probability_best
+from consensus.judges import Judge, Judgement
 from protocol.types import ONE
 
 REPETITIONS = 15
-CONTESTANTS = ("fit", "P(best)", "choix", "evalica")
+CONTESTANTS = ("fit", "judges", "P(best)", "choix", "evalica")
+SIZES = (10, 35, 100)
+CURVE = (125, 250, 500, 1_000)
+"""Answers of the last table: how time grows where no round goes, with 3 comparisons each."""
 
 
 def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
@@ -32,6 +36,8 @@ def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
         wins.append((i, j) if rng.random() < 1 / (1 + math.exp(quality[j] - quality[i])) else (j, i))
     listed = [Item(index % max(1, items // 5)) for index in range(items)]
     compared = [Comparison(winner, loser, ONE, ONE) for winner, loser in wins]
+    bench = [Judge(answer=index) for index in range(items)]
+    told = [Judgement(rng.randrange(items), winner, loser, ONE) for winner, loser in wins]
     posterior = maximum_a_posteriori(listed, compared, Model())
     exact_math.normal_draws(items)  # the table is made once per size in a node's life
     xs = [*(winner for winner, _ in wins), *range(items)]
@@ -39,6 +45,7 @@ def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
     outcomes = [evalica.Winner.X] * len(wins) + [evalica.Winner.Draw] * items
     return {
         "fit": lambda: maximum_a_posteriori(listed, compared, Model()),
+        "judges": lambda: judges.posterior(listed, bench, told, Model()),
         "P(best)": lambda: probability_best(posterior),
         "choix": lambda: choix.ilsr_pairwise(items, wins, alpha=0.01),
         "evalica": lambda: evalica.bradley_terry(xs, ys, outcomes),
@@ -57,13 +64,29 @@ def medians_ms(contestants: dict[str, Callable[[], object]]) -> dict[str, float]
 
 def main() -> None:
     columns = "".join(f"{name + ' ms':>12}" for name in CONTESTANTS)
-    print(f"{'items':>5} {'comparisons':>11}{columns}{'fit/choix':>12}{'fit/evalica':>12}")
-    for items in (10, 35, 100):
+    print(f"{'items':>5} {'comparisons':>11}{columns}{'judges/choix':>14}{'judges/evalica':>16}")
+    for items in SIZES:
         for comparisons in (3 * items, items * items // 2):
             ms = medians_ms(contest(items, comparisons))
             cells = "".join(f"{ms[name]:12.2f}" for name in CONTESTANTS)
-            ratios = f"{ms['fit'] / ms['choix']:12.2f}{ms['fit'] / ms['evalica']:12.2f}"
+            ratios = f"{ms['judges'] / ms['choix']:14.2f}{ms['judges'] / ms['evalica']:16.2f}"
             print(f"{items:5} {comparisons:11}{cells}{ratios}")
+    print_growth()
+
+
+def print_growth() -> None:
+    """Time against answers beyond what a round may have, and the exponent of its growth over the whole range."""
+    bradley_terry.ITEMS_MAX = max(CURVE)  # rounds stay within it; here the limit itself is in question
+    print(f"\n{'items':>5} {'comparisons':>11}{'judges ms':>12}")
+    times = []
+    for items in CURVE:
+        judged = contest(items, 3 * items)["judges"]
+        start = time.perf_counter()
+        judged()
+        times.append(1000 * (time.perf_counter() - start))
+        print(f"{items:5} {3 * items:11}{times[-1]:12.1f}")
+    exponent = statistics.linear_regression([math.log(n) for n in CURVE], [math.log(ms) for ms in times]).slope
+    print(f"time grows as answers to the power {exponent:.2f}")
 
 
 if __name__ == "__main__":

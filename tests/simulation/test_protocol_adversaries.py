@@ -91,11 +91,11 @@ TRIALS = (
     Trial("flooder", 0.1, mutants.keeps_all_of_a_slot, "limits", removed),
     Trial("late", 0.4, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
-    Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots),
+    Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
-    Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 8),
-    Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 8, anywhere=True),
-    Trial("beacon-grinder", 0.3, mutants.pairs_by_slate, "R6", unopened, 8, anywhere=True),
+    Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 2),
+    Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 2, anywhere=True),
+    Trial("beacon-grinder", 0.3, mutants.pairs_by_slate, "R6", unopened, 2, anywhere=True),
 )
 
 

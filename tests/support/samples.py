@@ -124,11 +124,12 @@ def _query() -> Query:
             member=key,
             roles=role,
             vote_weight=ONE,
-            judge_weight=ONE // 2,
+            judge_weight=-ONE // 2,
             author_weight=-1,
             honest=4 * ONE,
             inverse=19_660,
             coin=ONE,
+            partisan=ONE // 2,
         )
         for key, role in ((KEYPAIR.public, Role.ANSWER | Role.JUDGE), (OTHER.public, Role.JUDGE))
     ]
@@ -147,6 +148,9 @@ def _query() -> Query:
         patience_ms=1_000,
         waves=(3, 2),
         threshold=58_982,
+        beta=45_875,
+        tau_u=52_429,
+        tau_v=26_214,
         sent_at_ms=1_800_000_000_000,
         nonce=b"\x6e" * 32,
         roster=tuple(sorted(seats, key=lambda seat: seat.member)),

@@ -15,10 +15,11 @@ from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
 from consensus.events import Delivered, Generated, Judged
 from consensus.evidence import Slot
+from consensus.judges import FRESH
 from consensus.member import Restored
 from consensus.participant import Participant
-from consensus.roster import FRESH_MIXTURE
 from consensus.validation import Admitted
+from consensus.waves import MODELS
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import content_digest
@@ -110,7 +111,8 @@ class Swarm:
 
     def query(self, **changes: object) -> Query:
         """A query of `a` to every node of the swarm."""
-        honest, inverse, coin = FRESH_MIXTURE
+        honest, inverse, coin, partisan = FRESH
+        model = MODELS[TaskType(changes.get("task", TaskType.CODE))]
         seats = [
             Seat(
                 member=node.participant.keypair.public,
@@ -121,6 +123,7 @@ class Swarm:
                 honest=honest,
                 inverse=inverse,
                 coin=coin,
+                partisan=partisan,
             )
             for node in self.nodes.values()
         ]
@@ -139,6 +142,9 @@ class Swarm:
             "patience_ms": 300,
             "waves": (3,),
             "threshold": ONE,
+            "beta": round(model.beta * ONE),
+            "tau_u": round(model.tau_u * ONE),
+            "tau_v": round(model.tau_v * ONE),
             "sent_at_ms": self.now_ms,
             "nonce": b"n" * 32,
             "roster": tuple(sorted(seats, key=lambda seat: seat.member)),

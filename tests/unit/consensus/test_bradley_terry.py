@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from consensus import exact_math
 from consensus.bradley_terry import (
     COMPARISONS_MAX,
     ITEMS_MAX,
@@ -17,6 +18,7 @@ from consensus.bradley_terry import (
     fit,
     maximum_a_posteriori,
     probability_best,
+    stated,
 )
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
@@ -84,7 +86,7 @@ class TestOracles:
         theta = u[[item.cluster for item in listed]] + v
         posterior = maximum_a_posteriori(listed, compared, model)
         assert np.max(np.abs(posterior.theta - theta)) < 1e-8
-        assert np.max(np.abs(posterior.cluster_strengths() - u)) < 1e-8
+        assert np.max(np.abs(posterior.cluster_strengths() - u - cluster_records(listed, clusters))) < 1e-8
 
     @pytest.mark.parametrize(
         ("seed", "items", "clusters", "comparisons"), [(1, 8, 3, 12), (2, 20, 4, 60), (3, 5, 5, 4)]
@@ -105,6 +107,7 @@ class TestOracles:
         size = membership.sum(axis=1)
         deviation = (theta - author) @ membership.T - size * prior
         strengths = prior + model.tau_u**2 / (model.tau_v**2 + size * model.tau_u**2) * deviation
+        strengths += cluster_records(listed, clusters)
         oracle = np.bincount(strengths.argmax(axis=1), minlength=clusters) / len(theta)
         ours = np.array(probability_best(posterior)) / ONE
         # Three standard errors of 256 draws at one half.
@@ -117,6 +120,12 @@ def cluster_prior(items: list[Item], clusters: int, model: Model) -> np.ndarray:
     )
     logs = np.log((votes + 2 / clusters) / (votes.sum() + 2))
     return model.beta * (logs - logs.mean())
+
+
+def cluster_records(items: list[Item], clusters: int) -> np.ndarray:
+    """Mean author weight of each cluster."""
+    name = [item.cluster for item in items]
+    return np.bincount(name, [item.author_weight / ONE for item in items], clusters) / np.bincount(name)
 
 
 def joint_log_posterior(items: list[Item], comparisons: list[Comparison], clusters: int, model: Model):
@@ -165,8 +174,14 @@ class TestOrdinaryExtremes:
         posterior = maximum_a_posteriori(items, [], model)
         prior = cluster_prior(items, 2, model)
         assert posterior.theta == pytest.approx([prior[0], prior[1], prior[1] + 0.25], abs=1e-12)
-        assert posterior.cluster_strengths() == pytest.approx(prior, abs=1e-12)
+        assert posterior.cluster_strengths() == pytest.approx([prior[0], prior[1] + 0.125], abs=1e-12)
         assert prior[0] > prior[1]
+
+    def test_a_good_record_raises_its_cluster(self):
+        """The defect of hbt/1: for the same judgements the better known author's cluster stood lower."""
+        compared = [Comparison(0, 1, ONE // 2, ONE)]
+        known, unknown = fit([Item(0, author_weight=ONE), Item(1)], compared, Model()).cluster_strengths
+        assert known > unknown
 
     def test_weight_zero_is_no_comparison(self):
         items = [Item(0), Item(1), Item(1)]
@@ -186,7 +201,7 @@ class TestOrdinaryExtremes:
         assert result.strengths[4] == 0
 
     def test_one_item_and_one_cluster(self):
-        assert fit([Item(0)], [], Model()) == Fit((0,), (0,), (ONE,))
+        assert fit([Item(0)], [], Model()) == Fit((0,), (0,), (ONE,), ())
         assert fit([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)], Model()).p_best == (ONE,)
 
     def test_votes_move_the_prior_only_with_beta(self):
@@ -211,6 +226,26 @@ class TestOrdinaryExtremes:
         repeated = order * (COMPARISONS_MAX // len(order))
         theta = maximum_a_posteriori(items, repeated, Model(0.7, tau_u, tau_v)).theta
         assert np.all(np.diff(theta) < 0), "the data are a total order"
+
+    def test_duels_are_between_clusters_in_doubt(self):
+        """One cluster far behind meets nobody; the two in front meet each other."""
+        items = [Item(cluster) for cluster in range(3)]
+        wins = [Comparison(0, 2, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 4
+        found = fit(items, wins, Model(tau_u=4.0, beta=0.0))
+        assert len(found.duels) == exact_math.DRAWS
+        assert {frozenset(duel) for duel in found.duels} == {frozenset((0, 1))}
+
+    def test_a_duel_is_a_draws_best_and_the_next_other_best(self):
+        posterior = maximum_a_posteriori(*random_round(7, 12, 5, 20), Model())
+        best = posterior.prior.cluster_strengths(posterior.draws()).argmax(axis=0).tolist()
+        assert len(set(best)) > 2, "the round must be in doubt"
+        rivals = [next(each for each in best[draw:] + best[:draw] if each != best[draw]) for draw in range(len(best))]
+        assert stated(posterior).duels == tuple(zip(best, rivals, strict=True))
+
+    def test_where_all_draws_agree_the_second_is_the_rival(self):
+        wins = [Comparison(0, 1, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 8
+        found = fit([Item(cluster) for cluster in range(3)], wins, Model(tau_u=4.0, beta=0.0))
+        assert found.p_best == (ONE, 0, 0) and set(found.duels) == {(0, 1)}
 
     def test_strengths_are_the_rounded_mode(self):
         listed, compared = random_round(9, 10, 4, 25)

@@ -18,7 +18,7 @@ def keys(count: int, group: str = "member") -> list[bytes]:
 
 
 def assign(judges: list[bytes], authors: list[bytes], clusters: list[int], pairs_per_judge: int, **other) -> Assignment:
-    settled = {"beacon": BEACON, "wave": 0, "used": {}} | other
+    settled = {"beacon": BEACON, "wave": 0, "judged": {}} | other
     return assign_pairs(judges=judges, authors=authors, clusters=clusters, pairs_per_judge=pairs_per_judge, **settled)
 
 
@@ -42,13 +42,15 @@ def rounds(draw: st.DrawFn) -> dict:
     authors = draw(st.lists(st.sampled_from(members), unique=True)) if members else []
     clusters = [draw(st.integers(0, 3)) for _ in authors]
     pairs = [(i, j) for j in range(len(authors)) for i in range(j)]
-    used = draw(st.dictionaries(st.sampled_from(pairs), st.integers(1, 3))) if pairs else {}
+    earlier = st.lists(st.sampled_from(pairs), unique=True, max_size=4) if pairs else st.just([])
+    duels = st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(lambda duel: duel[0] != duel[1])
     return {
         "judges": judges,
         "authors": authors,
         "clusters": clusters,
         "pairs_per_judge": draw(st.integers(0, 6)),
-        "used": used,
+        "judged": {judge: draw(earlier) for judge in judges[:4]},
+        "duels": tuple(draw(st.lists(duels, max_size=3))),
         "beacon": draw(st.binary(min_size=32, max_size=32)),
         "wave": draw(st.integers(0, 7)),
     }
@@ -56,7 +58,7 @@ def rounds(draw: st.DrawFn) -> dict:
 
 def eligible(drawn: dict, judge: bytes) -> set[tuple[int, int]]:
     others = [index for index, author in enumerate(drawn["authors"]) if author != judge]
-    return {(i, j) for j in others for i in others if i < j}
+    return {(i, j) for j in others for i in others if i < j} - set(drawn["judged"].get(judge, ()))
 
 
 @given(rounds())
@@ -65,7 +67,7 @@ def test_each_judge_gets_its_number_of_eligible_pairs_without_repetition(drawn: 
     assert list(assignment) == sorted(drawn["judges"])
     for judge, pairs in assignment.items():
         allowed = eligible(drawn, judge)
-        assert set(unordered(pairs)) <= allowed, "own answer or unknown index"
+        assert set(unordered(pairs)) <= allowed, "own answer, unknown index or a pair of an earlier wave"
         assert len(set(unordered(pairs))) == len(pairs) == min(drawn["pairs_per_judge"], len(allowed))
 
 
@@ -74,7 +76,8 @@ def plainly(drawn: dict) -> Assignment:
     authors, clusters, judges = drawn["authors"], drawn["clusters"], sorted(drawn["judges"])
     seed = blake2b(b"strand/pairs/1" + drawn["beacon"] + drawn["wave"].to_bytes(4, "big"), digest_size=32).digest()
     pairs = [(i, j) for i in range(len(authors)) for j in range(i + 1, len(authors))]
-    uses = Counter({(min(pair), max(pair)): count for pair, count in drawn["used"].items()})
+    uses = Counter(pair for judged in drawn["judged"].values() for pair in judged)
+    duels = drawn["duels"]
 
     def digest(person: bytes, judge: bytes, number: int) -> bytes:
         return blake2b(judge + number.to_bytes(4, "big"), key=seed, person=person).digest()
@@ -89,15 +92,20 @@ def plainly(drawn: dict) -> Assignment:
     assigned: dict[bytes, list[tuple[int, int]]] = {judge: [] for judge in judges}
     for turn in range(drawn["pairs_per_judge"]):
         for judge in sorted(judges, key=lambda key: digest(b"order", key, turn)):
+            lot_of_duel = int.from_bytes(digest(b"order", judge, turn)[:8], "big")
+            duel = set(duels[lot_of_duel % len(duels)]) if duels else set()
             left = [
                 pair
                 for pair in pairs
-                if judge not in (authors[pair[0]], authors[pair[1]]) and pair not in unordered(tuple(assigned[judge]))
+                if judge not in (authors[pair[0]], authors[pair[1]])
+                and pair not in unordered(tuple(assigned[judge]))
+                and pair not in drawn["judged"].get(judge, ())
             ]
             if left:
                 one, other = chosen = min(
                     left,
                     key=lambda pair: (
+                        {clusters[pair[0]], clusters[pair[1]]} != duel,
                         clusters[pair[0]] == clusters[pair[1]],
                         uses[pair],
                         seen(pair[0]) + seen(pair[1]),
@@ -125,9 +133,11 @@ def test_within_a_cluster_only_when_nothing_across_is_left(drawn: dict):
 
 @given(rounds(), st.randoms(use_true_random=False))
 def test_order_and_orientation_of_the_inputs_are_irrelevant(drawn: dict, rng: random.Random):
+    judged = {judge: [(j, i) for i, j in rng.sample(pairs, len(pairs))] for judge, pairs in drawn["judged"].items()}
     shuffled = drawn | {
         "judges": rng.sample(drawn["judges"], len(drawn["judges"])),
-        "used": {(j, i): drawn["used"][i, j] for i, j in rng.sample(sorted(drawn["used"]), len(drawn["used"]))},
+        "judged": dict(rng.sample(sorted(judged.items()), len(judged))),
+        "duels": tuple((other, one) for one, other in drawn["duels"]),
     }
     assert list(assign_pairs(**shuffled).items()) == list(assign_pairs(**drawn).items())
 
@@ -135,12 +145,12 @@ def test_order_and_orientation_of_the_inputs_are_irrelevant(drawn: dict, rng: ra
 @given(rounds())
 def test_one_judge_takes_the_least_used_pairs(drawn: dict):
     judge = keys(1, "outsider")
-    clusters, used = drawn["clusters"], drawn["used"]
-    chosen = set(unordered(assign_pairs(**(drawn | {"judges": judge}))[judge[0]]))
+    clusters, used = drawn["clusters"], Counter(pair for pairs in drawn["judged"].values() for pair in pairs)
+    chosen = set(unordered(assign_pairs(**(drawn | {"judges": judge, "duels": ()}))[judge[0]]))
     for within in (False, True):
         kind = {pair for pair in eligible(drawn, judge[0]) if (clusters[pair[0]] == clusters[pair[1]]) == within}
-        most_used = max((used.get(pair, 0) for pair in chosen & kind), default=0)
-        assert all(used.get(pair, 0) >= most_used for pair in kind - chosen)
+        most_used = max((used[pair] for pair in chosen & kind), default=0)
+        assert all(used[pair] >= most_used for pair in kind - chosen)
 
 
 @settings(max_examples=40)
@@ -149,12 +159,13 @@ def test_judges_see_different_pairs(count: int, pairs_per_judge: int, waves: int
     """Peers judging peers: over all waves, no pair is judged more than two times more than another."""
     members = keys(count)
     used: Counter[tuple[int, int]] = Counter()
+    judged: dict[bytes, list[tuple[int, int]]] = {member: [] for member in members}
     for wave in range(waves):
-        used.update(
-            pair_uses(
-                assign(members, members, list(range(count)), pairs_per_judge, wave=wave, used=used, beacon=beacon)
-            )
-        )
+        settled = {"wave": wave, "judged": judged, "beacon": beacon}
+        assignment = assign(members, members, list(range(count)), pairs_per_judge, **settled)
+        used.update(pair_uses(assignment))
+        for member, pairs in assignment.items():
+            judged[member] += pairs
     values = [used[i, j] for j in range(count) for i in range(j)]
     # Two and not one, because the last judges of a turn may be the authors of what is left.
     assert max(values) - min(values) <= 2
@@ -168,6 +179,16 @@ def test_every_answer_is_seen_as_often_as_any_other(count: int, pairs_per_judge:
         assert sum(uses.values()) == 2 * count * pairs_per_judge
         assert set(uses) == set(range(count))
         assert max(uses.values()) - min(uses.values()) <= 2
+
+
+def test_after_the_first_wave_judges_compare_what_is_in_doubt():
+    members = keys(30)
+    clusters = [index % 5 for index in range(30)]
+    duels = ((1, 3),) * 9 + ((3, 0),)
+    assignment = assign(members, members, clusters, 2, wave=1, duels=duels)
+    met = Counter(frozenset((clusters[i], clusters[j])) for pairs in assignment.values() for i, j in pairs)
+    assert set(met) == {frozenset((1, 3)), frozenset((3, 0))}
+    assert met[frozenset((1, 3))] > met[frozenset((3, 0))] > 0
 
 
 def test_another_beacon_or_wave_gives_another_assignment():

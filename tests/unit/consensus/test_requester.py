@@ -100,6 +100,17 @@ def test_a_requester_has_no_engine() -> None:
             at.step(event)
 
 
+def test_a_wave_in_which_nobody_has_a_pair_left_is_over_at_once() -> None:
+    """R6: in a swarm of four each judge has three pairs, and no judge gets one twice."""
+    at = AtRequester(Hand(waves=(3, 2)))
+    at.receive(*(at.hand.commit(name) for name in "abcd"))
+    at.receive(*(at.hand.answer(name) for name in "abcd"))
+    effects = at.receive(*(at.hand.ballot(name) for name in "abcd"))
+    assert at.published(effects) == [Kind.CLOSE_WAVE, Kind.CLOSE_TALLY]
+    (decide,) = of_kind(effects, fx.Decide)
+    assert decide.ranking.stop is StopReason.SPENT
+
+
 def test_a_certain_winner_ends_the_waves() -> None:
     """R8: the plan has a second wave, the threshold makes it needless."""
     at = AtRequester(Hand("abcde", waves=(1, 2), threshold=1))

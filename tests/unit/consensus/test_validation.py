@@ -209,7 +209,7 @@ def test_a_roster_out_of_order(hand: Hand, order: Callable[[Any], Any]) -> None:
 
 def test_a_network_whose_versions_we_do_not_know() -> None:
     """A node that could not recompute a tally takes no part (R8)."""
-    future = replace(PARAMS, aggregator="hbt/2")
+    future = replace(PARAMS, aggregator="hbt/unknown")
     known = Hand()
     query = seal(keypair("a"), future.digest, known.record.query)
     result = Validator(future).admit_gossip(topic(future, "rust", 0), query.author, query.envelope, NOW)
