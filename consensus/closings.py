@@ -127,6 +127,7 @@ def _close_wave(
         record,
         closings=(*record.closings, message),
         ballots=(*record.ballots, *ballots),
+        absent=record.absent | (record.assignment.keys() - {ballot.author for ballot in ballots}),
         wave=record.wave + 1,
     )
     return replace(waved, assignment=_assign(waved))
@@ -204,13 +205,14 @@ def _assign(record: Record) -> Mapping[Key, Pairs]:
     """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
     if len(set(record.clusters)) < 2:
         return {}
+    gone = record.removed | record.absent
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(record.ballots, Ballot):
         judged.setdefault(ballot.author, []).extend((each.first, each.second) for each in ballot.judgements)
     pairs = assign_pairs(
         beacon=record.beacon,
         wave=record.wave,
-        judges=[key for key, seat in record.seats.items() if Role.JUDGE in seat.roles and key not in record.removed],
+        judges=[key for key, seat in record.seats.items() if Role.JUDGE in seat.roles and key not in gone],
         authors=[answer.author for answer in record.answers],
         clusters=record.clusters,
         pairs_per_judge=record.query.waves[record.wave],

@@ -62,6 +62,8 @@ class Record:
     evidence: tuple[VerifiedMessage, ...] = ()
     removed: frozenset[Key] = frozenset()
     """Authors against whom a closing lists evidence."""
+    absent: frozenset[Key] = frozenset()
+    """Judges whose ballot an earlier wave's closing misses: later waves go on without them (R11)."""
     wave: int = 0
     """The wave that is being judged, or that the tally closed."""
     beacon: bytes = b""

@@ -180,6 +180,15 @@ def test_a_wave_is_closed_in_its_turn() -> None:
     void(hand, hand.close_wave([hand.ballot(name) for name in "abcde"]), FaultReason.WRONG_PHASE)
 
 
+def test_a_judge_that_misses_a_wave_is_not_waited_for_in_the_next() -> None:
+    """R6, R11: a round with one dead judge lasted for the whole budget of its last wave."""
+    hand = Hand("abcde", waves=(1, 1)).to_judging()
+    dead = hand.key("e")
+    assert dead in hand.record.expected()
+    assert isinstance(hand.extend(hand.close_wave([hand.ballot(name) for name in "abcd"])), Record)
+    assert hand.record.assignment.keys() == {hand.key(name) for name in "abcd"} == hand.record.expected()
+
+
 def test_lists_of_ids_are_ascending() -> None:
     hand = Hand().to_opening()
     answers = [hand.answer(name) for name in "abcd"]
