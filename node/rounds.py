@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 import trio
 
+from consensus.certainty import UNCALIBRATED
 from consensus.participant import Participant
 from consensus.roster import Trust, choose_roster
 from consensus.waves import MODELS, wave_plan
 from node.clock import Clock
-from node.config import NodeConfig
+from node.config import NodeConfig, Share
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
 from protocol.errors import Fault
 from protocol.hashing import content_digest
@@ -47,6 +48,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private: bool = False
     max_tokens: Positive | None = None
     pairs_per_judge: Positive | None = None
+    confidence_min: Share | None = None
     answer_ms: Positive | None = None
     judge_ms: Positive | None = None
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -115,6 +117,8 @@ class Asker:
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
         pairs = question.pairs_per_judge or config.round.pairs_per_judge
+        intercept, slope = UNCALIBRATED
+        confidence_min = config.round.confidence_min if question.confidence_min is None else question.confidence_min
         model, plan = MODELS[question.task], wave_plan(question.task, pairs, params.waves_max)
         return Query(
             author=self._participant.keypair.public,
@@ -134,6 +138,9 @@ class Asker:
             ),
             waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
             threshold=round(config.round.threshold * ONE),
+            calibration_intercept=intercept,
+            calibration_slope=slope,
+            confidence_min=round(confidence_min * ONE),
             beta=round(model.beta * ONE),
             tau_u=round(model.tau_u * ONE),
             tau_v=round(model.tau_v * ONE),
