@@ -66,7 +66,7 @@ def rank(record: Record) -> Ranking:
         return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED)
     names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
-    fitted = _fit(record, standing)
+    fitted = _fit(contest(record))
     order = sorted(
         standing,
         key=lambda index: (
@@ -88,7 +88,8 @@ def rank(record: Record) -> Ranking:
     )
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
     outcome, reason = _outcome(record, len(standing), order[0], runner_up)
-    return Ranking(ranked, outcome, reason, _stop(record, ranked, unanimous=runner_up is None))
+    stop = StopReason.UNANIMOUS if runner_up is None else _stop(record, ranked[0].p_best, reason)
+    return Ranking(ranked, outcome, reason, stop)
 
 
 def duels(record: Record) -> tuple[tuple[int, int], ...]:
@@ -97,7 +98,7 @@ def duels(record: Record) -> tuple[tuple[int, int], ...]:
     if not standing or not record.ballots:
         return ()
     names = _names(record, standing)
-    return tuple((names[one], names[other]) for one, other in _fit(record, standing).duels)
+    return tuple((names[one], names[other]) for one, other in _fit(contest(record)).duels)
 
 
 def _standing(record: Record) -> list[int]:
@@ -110,43 +111,53 @@ def _names(record: Record, standing: list[int]) -> list[int]:
     return sorted({record.clusters[index] for index in standing})
 
 
-def _fit(record: Record, standing: list[int]) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What the fit is told of a record."""
+
+    items: tuple[Item, ...]
+    """The answers that can win, in the order of the slate."""
+    bench: tuple[Judge, ...]
+    """One for each seat, in the order of the roster."""
+    judgements: tuple[judges.Judgement, ...]
+    model: Model
+
+
+def contest(record: Record) -> Contest:
+    """The fit's arguments; nobody's answer stands in an empty one."""
+    standing = _standing(record)
     names = _names(record, standing)
     place = {index: position for position, index in enumerate(standing)}
-    items = [
+    items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
             vote_weight=record.seats[record.answers[index].author].vote_weight,
             author_weight=record.seats[record.answers[index].author].author_weight,
         )
         for index in standing
-    ]
+    )
     written = {record.answers[index].author: place[index] for index in standing}
-    seats = list(record.seats.values())
-    number = {seat.member: position for position, seat in enumerate(seats)}
-    bench = [
+    number = {key: position for position, key in enumerate(record.seats)}
+    bench = tuple(
         Judge(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
-        for seat in seats
-    ]
-    judgements = [
+        for seat in record.seats.values()
+    )
+    judgements = tuple(
         judges.Judgement(number[ballot.author], place[each.first], place[each.second], each.preference)
         for ballot in _counted(record)
         for each in ballot.judgements
         if each.preference != ABSTAIN and each.first in place and each.second in place
-    ]
+    )
     query = record.query
-    model = Model(beta=query.beta / ONE, tau_u=query.tau_u / ONE, tau_v=query.tau_v / ONE)
-    return _remembered_fit(tuple(items), tuple(bench), tuple(judgements), model)
+    return Contest(items, bench, judgements, Model(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
 
 
 @lru_cache(maxsize=4)
-def _remembered_fit(
-    items: tuple[Item, ...], bench: tuple[Judge, ...], judgements: tuple[judges.Judgement, ...], model: Model
-) -> Fit:
+def _fit(of: Contest) -> Fit:
     """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
 
     Others need none where they share a process, for they share the record (`closings.extend`)."""
-    return stated(judges.posterior(items, bench, judgements, model))
+    return stated(judges.posterior(of.items, of.bench, of.judgements, of.model))
 
 
 def _counted(record: Record) -> list[Ballot]:
@@ -178,11 +189,12 @@ def _weighted_judges(record: Record, index: int) -> int:
     )
 
 
-def _stop(record: Record, ranked: tuple[Ranked, ...], *, unanimous: bool) -> StopReason:
-    """R8: the first reason that holds, so that everyone who recounts finds the same."""
-    if unanimous:
-        return StopReason.UNANIMOUS
-    if record.ballots and ranked[0].p_best >= record.query.threshold:
+def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
+    """R8: the first reason that holds, so that everyone who recounts finds the same.
+
+    Certainty that comes from votes or few judges is none while another wave can bring the judges that R9 asks for.
+    """
+    if record.ballots and p_best >= record.query.threshold and reason is not OutcomeReason.TOO_FEW_JUDGES:
         return StopReason.CERTAIN
     last_wave = record.wave + 1 == len(record.query.waves)
     return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET
