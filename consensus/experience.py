@@ -15,9 +15,9 @@ import numpy as np
 
 from consensus import judges
 from consensus.bradley_terry import Model, Posterior, stated
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from consensus.dataset import Dataset, Judgement, Question
 from consensus.exact_math import DRAWS
-from consensus.learning import Evidence, Weights, calibrate, learn
+from consensus.learning import Evidence, calibrate, learn
 from consensus.record import Record
 from consensus.reputation import Conduct, Scale, Standing, after, scale_of, shares_of
 from consensus.roster import Merit
@@ -114,11 +114,11 @@ class Experience:
     @property
     def gold(self) -> Sequence[GoldRound]:
         """The gold rounds kept, oldest first."""
-        return self._gold
+        return tuple(self._gold)
 
     @property
     def insights(self) -> Mapping[TaskType, Insight]:
-        """What is in force, for tasks that had gold."""
+        """What is in force; empty until weights were renewed for the first time."""
         return self._insights
 
     @property
@@ -147,7 +147,18 @@ class Experience:
 
     def renewed(self) -> dict[TaskType, Insight]:
         """What should be in force now: it may take a second, and changes nothing here (`renew` does)."""
-        return {task: _insight(task, list(self._gold), dict(self._standings)) for task in {g.task for g in self._gold}}
+        tested = {key: standing for key, standing in self._standings.items() if standing.has_gold}
+        return {task: _insight([each for each in self._gold if each.task is task], tested, task) for task in TaskType}
+
+    def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
+        """Somebody else's standings, of nodes that we do not know ourselves and while there is room; returns whose."""
+        taken = []
+        for key, standing in standings:
+            if key not in self._standings and len(self._standings) < STANDINGS_MAX:
+                self._standings[key] = standing
+                self._standings.move_to_end(key, last=False)
+                taken.append(key)
+        return taken
 
     def renew(self, insights: Mapping[TaskType, Insight]) -> None:
         """From now on these are in force."""
@@ -235,29 +246,28 @@ def _model(task: TaskType, gold: Sequence[GoldRound]) -> Model:
     return choices[max(range(len(choices)), key=lambda number: score(number, choices[number]))]
 
 
-def _insight(task: TaskType, gold: Sequence[GoldRound], standings: Mapping[Key, Standing]) -> Insight:
-    """Weights from the standings and the gold of this task."""
-    gold = [each for each in gold if each.task is task]
-    keys = sorted({key for each in gold for key in (*each.authors, *(row[0] for row in each.judgements))})
-    weights = learn_from(gold, keys)
-    place = {key: index for index, key in enumerate(keys)}
-    scale = scale_of(standings.values())
-    merits = {
-        key: _merit(standing, scale, weights, place.get(key))
-        for key, standing in standings.items()
-        if standing.has_gold
-    }
-    model = _model(task, gold)
-    calibration = calibrate([(each.p_best / ONE, each.correct) for each in gold])
-    return Insight(merits, model, calibration, len(gold))
+def _insight(gold: Sequence[GoldRound], tested: Mapping[Key, Standing], task: TaskType) -> Insight:
+    """Weights from the standings of nodes with gold, and from the gold rounds of this task."""
+    weights = learn_from(gold)
+    scale = scale_of(tested.values())
+    return Insight(
+        merits={key: _merit(standing, scale, weights.get(key, (ONE, 0))) for key, standing in tested.items()},
+        model=_model(task, gold),
+        calibration=calibrate([(each.p_best / ONE, each.correct) for each in gold]),
+        gold=len(gold),
+    )
 
 
-def learn_from(gold: Sequence[GoldRound], keys: Sequence[Key]) -> Weights:
-    """What judges, authors and votes are worth, fitted together on gold rounds; `keys` ascending, of all in them."""
+def learn_from(gold: Sequence[GoldRound]) -> dict[Key, tuple[int, int]]:
+    """Weight as a judge and as an author of everybody in these rounds, fitted together; 2^-16."""
+    keys = sorted({key for each in gold for key in (*each.authors, *(judge for judge, *_ in each.judgements))})
+    if not keys:
+        return {}
     place = {key: index for index, key in enumerate(keys)}
     names = tuple(key.hex() for key in keys)
     dataset = Dataset(tuple(_question(each, place) for each in gold), names, names, clustered=True)
-    return learn(Evidence(dataset, history=False), range(len(gold)), calibrated=False)
+    weights = learn(Evidence(dataset, history=False), range(len(gold)), calibrated=False)
+    return dict(zip(keys, zip(weights.judges, weights.authors, strict=True), strict=True))
 
 
 def _question(gold: GoldRound, place: Mapping[Key, int]) -> Question:
@@ -265,7 +275,7 @@ def _question(gold: GoldRound, place: Mapping[Key, int]) -> Question:
         name=gold.query.hex(),
         answers=tuple(str(index) for index in range(len(gold.authors))),
         clusters=gold.clusters,
-        authors=tuple(place.get(author, NO_AUTHOR) for author in gold.authors),
+        authors=tuple(place[author] for author in gold.authors),
         judgements=tuple(Judgement(place[judge], *rest) for judge, *rest in gold.judgements),
         truth=dict(enumerate(gold.right)),
         labels={},
@@ -273,16 +283,16 @@ def _question(gold: GoldRound, place: Mapping[Key, int]) -> Question:
     )
 
 
-def _merit(standing: Standing, scale: Scale, weights: Weights, place: int | None) -> Merit:
+def _merit(standing: Standing, scale: Scale, weights: tuple[int, int]) -> Merit:
     """What a roster says of a node with gold. A judge of negative weight is turned round, and its character with it."""
     if standing.equivocations:
         return Merit(0, 0, 0, standing.counts)
-    judge = ONE if place is None else max(-JUDGE_MAX, min(JUDGE_MAX, weights.judges[place]))
+    judge, author = weights
     honest, inverse, coin, partisan = standing.counts
     return Merit(
         vote=_level(scale.vote(standing) * ONE),
-        judge=_level(judge),
-        author=0 if place is None else _level(weights.authors[place]),
+        judge=_level(max(-JUDGE_MAX, min(JUDGE_MAX, judge))),
+        author=_level(author),
         counts=(honest, inverse, coin, partisan) if judge >= 0 else (inverse, honest, coin, partisan),
     )
 

@@ -11,10 +11,11 @@ import trio
 
 from consensus.participant import Participant
 from consensus.roster import Trust, choose_roster
-from consensus.waves import MODELS, wave_plan
+from consensus.waves import wave_plan
 from node.clock import Clock
 from node.config import NodeConfig
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
+from node.reputation import Reputation
 from protocol.errors import Fault
 from protocol.hashing import content_digest
 from protocol.messages import Query
@@ -64,12 +65,16 @@ class Begun:
 class Asker:
     """Turns questions into rounds."""
 
-    def __init__(self, participant: Participant, mailroom: Mailroom, config: NodeConfig, clock: Clock) -> None:
+    def __init__(
+        self, participant: Participant, mailroom: Mailroom, reputation: Reputation, config: NodeConfig, clock: Clock
+    ) -> None:
         self._participant = participant
         self._mailroom = mailroom
         self._config = config
         self._clock = clock
-        self._trust = trust(config)
+        self._reputation = reputation
+        self.ended = trio.Event()
+        """Set when a round that somebody followed is over; replaced each time."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
@@ -98,6 +103,8 @@ class Asker:
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         async with events:
             yield Begun(answer, query, events)
+        self.ended.set()
+        self.ended = trio.Event()
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""
@@ -109,13 +116,14 @@ class Asker:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         offers = self._participant.validator.offers.valid(now_ms)
-        roster = choose_roster(offers, config.node.specialty, self._trust, params.members_max)
+        trust = self._reputation.trust(question.task)
+        roster = choose_roster(offers, config.node.specialty, trust, params.members_max)
         if not roster:
             raise NoQuorumError(
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
         pairs = question.pairs_per_judge or config.round.pairs_per_judge
-        model, plan = MODELS[question.task], wave_plan(question.task, pairs, params.waves_max)
+        insight, plan = self._reputation.insight(question.task), wave_plan(question.task, pairs, params.waves_max)
         return Query(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
@@ -134,9 +142,9 @@ class Asker:
             ),
             waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
             threshold=round(config.round.threshold * ONE),
-            beta=round(model.beta * ONE),
-            tau_u=round(model.tau_u * ONE),
-            tau_v=round(model.tau_v * ONE),
+            beta=round(insight.model.beta * ONE),
+            tau_u=round(insight.model.tau_u * ONE),
+            tau_v=round(insight.model.tau_v * ONE),
             sent_at_ms=now_ms,
             nonce=secrets.token_bytes(32),
             roster=roster,
