@@ -20,10 +20,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One answer known to be better than another."""
+    """Answers that say the same, known to be better than others that say the same. Never empty."""
 
-    better: int
-    worse: int
+    better: tuple[int, ...]
+    worse: tuple[int, ...]
     weight: float
     """How much it counts as one independent observation."""
 
@@ -45,20 +45,30 @@ class Question:
     """Per pair (lower index first), the reference labels for the lower index less those against it."""
     gold: bool = False
     """Marked as gold in the file."""
+    votes: tuple[int, ...] = ()
+    """Weight of each answer's vote, 2^-16; empty: all are equal."""
 
     def references(self) -> Iterator[Reference]:
-        """Every pair that differs in truth, and every pair whose labels do not balance.
+        """Every pair of things said that differ in truth, and every pair of answers whose labels do not balance.
 
-        The pairs of one truth row are not independent: n answers carry at most n − 1 observations.
+        What is said by many is one observation, and the pairs of one truth row are not independent: n things said
+        carry at most n − 1 observations.
         """
-        right = [answer for answer, true in self.truth.items() if true]
-        wrong = [answer for answer, true in self.truth.items() if not true]
+        right, wrong = self._said(true=True), self._said(true=False)
         if right and wrong:
             weight = (len(right) + len(wrong) - 1) / (len(right) * len(wrong))
             yield from (Reference(better, worse, weight) for better in right for worse in wrong)
         for (low, high), balance in self.labels.items():
             if balance:
-                yield Reference(*((low, high) if balance > 0 else (high, low)), 1.0)
+                yield Reference(*(((low,), (high,)) if balance > 0 else ((high,), (low,))), 1.0)
+
+    def _said(self, *, true: bool) -> list[tuple[int, ...]]:
+        """The answers of this truth, those of one cluster together."""
+        groups: dict[int, list[int]] = {}
+        for answer, is_true in self.truth.items():
+            if is_true == true:
+                groups.setdefault(self.clusters[answer], []).append(answer)
+        return [tuple(group) for group in groups.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from one step to the next are of integers, so the order of judgements has no eff
 consensus/README.md has the formulas and what they are worth.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,6 +105,36 @@ def posterior(
         last = {} if step == _STEPS else {"done": _DONE_BETWEEN}
         fitted = mode(prior, _losses(len(items), case, shares), fitted.theta, **last)
     return fitted
+
+
+def characters(
+    items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement], theta: FloatArray
+) -> IntArray:
+    """Shape (J, 4), 2^-16: what judgements say of their judges where the items' strengths are `theta`, shape (N,).
+
+    Of each judge alone, without its camp. Raises ValueError as `posterior` does.
+    """
+    case = _case(items, judges, judgements)
+    return _shares(_log_prior(case, None) + _log_likelihood(case, theta))
+
+
+def leaving_out(
+    items: Sequence[Item], judges: Sequence[Judge], judgements: Sequence[Judgement], model: Model, fitted: Posterior
+) -> Iterator[FloatArray]:
+    """For each judge the cluster strengths, shape (C,), without its judgements and without its answer's vote.
+
+    Characters are those that `fitted` leaves; its mode is near, so a step or two find the new one.
+    """
+    case = _case(items, judges, judgements)
+    shares = _shares(_log_prior(case, None) + _log_likelihood(case, fitted.theta))
+    for number, judge in enumerate(judges):
+        others = replace(case, weight=np.where(case.judge == number, 0, case.weight))
+        votes = _votes(items, judges, shares)
+        if judge.answer is not None:
+            item = items[judge.answer]
+            votes[item.cluster] -= item.vote_weight * (ONE - int(shares[number, PARTISAN])) // ONE
+        prior = revoted(fitted.prior, votes, model)
+        yield mode(prior, _losses(len(items), others, shares), fitted.theta, _DONE_BETWEEN).cluster_strengths()
 
 
 def _case(items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement]) -> _Case:

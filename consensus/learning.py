@@ -20,7 +20,7 @@ import numpy as np
 
 from consensus import certainty
 from consensus.agreement import Agreement, FloatArray, measure
-from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori
+from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori, prior_of
 from consensus.dataset import NO_AUTHOR, Dataset, Question
 from consensus.exact_math import DRAWS
 from protocol.limits import BETA_MAX, WEIGHT_MAX
@@ -32,7 +32,7 @@ REPEATED_VERDICTS = 0.5
 HISTORY_QUESTIONS = 5
 """Questions without an effect that an author's record starts with: one good answer is no record."""
 
-JUDGE_SPREADS = (2.0, 8.0, 32.0)
+JUDGE_SPREADS = (0.1, 0.5, 2.0, 8.0, 32.0)
 AUTHOR_SPREADS = (0.1, 0.4, 1.6)
 """Prior variances, in squared log-odds of a typical gold pair, between which the evidence weighs."""
 
@@ -89,8 +89,10 @@ class Ranked:
 class Evidence:
     """A data set and what follows from it without truth. Remembers what several learners share."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, *, history: bool = True) -> None:
+        """`history`: whether an author's strength in other questions counts, which only judgements speak for."""
         self.dataset = dataset
+        self._with_history = history
         self.agreement: Agreement = measure(dataset)
         self.defaults = self.agreement.default_weights()
         self._rows: dict[int, _Rows] = {}
@@ -98,6 +100,8 @@ class Evidence:
     @cached_property
     def history(self) -> list[FloatArray]:
         """Per question and answer, its author's mean strength in the other questions, shrunk towards 0."""
+        if not self._with_history:
+            return [np.zeros(len(each.answers)) for each in self.dataset.questions]
         weights = Weights(_integers(self.defaults), (0,) * len(self.dataset.authors), 0, _integer(Model().beta))
         strengths = [_posterior(each, weights, np.zeros(len(each.answers))).theta for each in self.dataset.questions]
         total, count = np.zeros(len(self.dataset.authors) + 1), np.zeros(len(self.dataset.authors) + 1)
@@ -153,16 +157,18 @@ class _Rows:
     """Shape (pairs,)."""
 
 
-def learn(evidence: Evidence, gold: Collection[int]) -> Weights:
-    """Weights from gold questions, with the calibration of P(correct) from predictions out of fold."""
+def learn(evidence: Evidence, gold: Collection[int], *, calibrated: bool = True) -> Weights:
+    """Weights from gold questions; if `calibrated` with that of P(correct) from predictions out of fold."""
     gold = sorted(gold)
+    if not calibrated:
+        return _solve(evidence, gold)
     folds = [gold[fold::CALIBRATION_FOLDS] for fold in range(min(CALIBRATION_FOLDS, len(gold)))]
     claims: list[tuple[float, bool]] = []
     for fold in folds:
         weights = _solve(evidence, [index for index in gold if index not in fold])
         for index in fold:
             claims.extend(_claims(evidence.dataset.questions[index], evidence.rank(index, weights)))
-    return replace(_solve(evidence, gold), calibration=_calibrate(claims))
+    return replace(_solve(evidence, gold), calibration=calibrate(claims))
 
 
 def p_correct(p_best: float, weights: Weights) -> float:
@@ -190,8 +196,13 @@ def _posterior(question: Question, weights: Weights, history: FloatArray) -> Pos
         for each in question.judgements
     ]
     authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
-    items = [Item(cluster, ONE, _bounded(author)) for cluster, author in zip(question.clusters, authors, strict=True)]
+    items = _items(question, [_bounded(author) for author in authors.tolist()])
     return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE))
+
+
+def _items(question: Question, records: Sequence[int]) -> list[Item]:
+    votes = question.votes or (ONE,) * len(question.answers)
+    return [Item(*each) for each in zip(question.clusters, votes, records, strict=True)]
 
 
 def _history_of(question: Question, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
@@ -207,8 +218,6 @@ def _history_of(question: Question, theta: FloatArray, total: FloatArray, count:
 def _rows(evidence: Evidence, index: int) -> _Rows:
     question = evidence.dataset.questions[index]
     references = list(question.references())
-    better = [each.better for each in references]
-    worse = [each.worse for each in references]
     size = len(question.answers)
     scale = discount(question, evidence.defaults.tolist())
     wins, laplacian = np.zeros((size, len(evidence.defaults))), np.zeros((size, size))
@@ -217,15 +226,15 @@ def _rows(evidence: Evidence, index: int) -> _Rows:
         edge[each.first], edge[each.second] = 1.0, -1.0
         wins[:, each.judge] += edge * (each.preference / ONE - 0.5) * scale
         laplacian += np.outer(edge, edge) * (evidence.defaults[each.judge] * scale)
-    prior = maximum_a_posteriori([Item(cluster) for cluster in question.clusters], (), Model()).prior
+    prior = prior_of(_items(question, [0] * size), Model())
     covariance = np.linalg.inv(prior.precision + laplacian / 4.0)
     pull = covariance @ prior.precision
     records = np.zeros((size, len(evidence.dataset.authors) + 1))
     records[np.arange(size), list(question.authors)] = 1.0
 
     def differences(values: FloatArray) -> FloatArray:
-        apart: FloatArray = values[better] - values[worse]
-        return apart
+        rows = [values[list(each.better)].mean(axis=0) - values[list(each.worse)].mean(axis=0) for each in references]
+        return np.array(rows).reshape(len(rows), *values.shape[1:])
 
     judges = differences(covariance @ wins)
     common = (judges @ evidence.defaults, differences(pull @ evidence.history[index]), differences(pull @ prior.mean))
@@ -313,12 +322,12 @@ def _claims(question: Question, ranked: Ranked) -> Iterator[tuple[float, bool]]:
         yield float(ranked.p_best[ranked.pick]), question.truth[ranked.pick]
     elif not question.truth:
         for each in question.references():
-            p = ranked.p_better(each.better, each.worse)
+            p = ranked.p_better(each.better[0], each.worse[0])
             yield max(p, 1.0 - p), p > 0.5
 
 
-def _calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
-    """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1)."""
+def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
+    """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1); claims: (P(best), came true)."""
     if not claims:
         return certainty.UNCALIBRATED
     sign = np.array([1.0 if true else -1.0 for _, true in claims])

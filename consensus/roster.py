@@ -1,9 +1,9 @@
 """Who is there and who is asked: offers in force, and the roster that a requester draws from them (R6, DESIGN 6)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from consensus.judges import FRESH
+from consensus.judges import FRESH, Counts
 from protocol.messages import Offer, Seat
 from protocol.params import NetworkParams
 from protocol.types import Key, Role
@@ -16,15 +16,38 @@ RENEWAL_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Merit:
+    """What a roster says of one member. 2^-16."""
+
+    vote: int
+    judge: int
+    """Below zero its preferences are turned round."""
+    author: int = 0
+    counts: Counts = FRESH
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """The asker's own view of other nodes. Weights in 2^-16."""
 
     default_weight: int
+    """Of strangers."""
     weights: Mapping[Key, int]
+    """What the configuration says, whatever they earned."""
+    merits: Mapping[Key, Merit] = field(default_factory=dict)
+    """What nodes earned."""
 
     def weight(self, key: Key) -> int:
-        """The named weight, else the default."""
-        return self.weights.get(key, self.default_weight)
+        """Of the node's vote: the named weight, else the earned one, else the default."""
+        return self.merit(key).vote
+
+    def merit(self, key: Key) -> Merit:
+        """What a roster says of the node."""
+        earned = self.merits.get(key)
+        named = self.weights.get(key)
+        if named is None:
+            return earned or Merit(self.default_weight, self.default_weight)
+        return replace(earned, vote=named, judge=named) if earned else Merit(named, named)
 
 
 class OfferBook:
@@ -80,14 +103,14 @@ def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members
 
 
 def _seat(offer: Offer, trust: Trust) -> Seat:
-    honest, inverse, coin, partisan = FRESH
-    weight = trust.weight(offer.author)
+    merit = trust.merit(offer.author)
+    honest, inverse, coin, partisan = merit.counts
     return Seat(
         member=offer.author,
         roles=Role(offer.roles),
-        vote_weight=weight,
-        judge_weight=weight,
-        author_weight=0,
+        vote_weight=merit.vote,
+        judge_weight=merit.judge,
+        author_weight=merit.author,
         honest=honest,
         inverse=inverse,
         coin=coin,

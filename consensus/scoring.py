@@ -77,8 +77,9 @@ def author_records(dataset: Dataset, gold: Collection[int]) -> FloatArray | None
             all_[question.authors[answer]] += 1.0
         if not question.truth:
             for each in question.references():
-                good[question.authors[each.better]] += 1.0
-                all_[[question.authors[each.better], question.authors[each.worse]]] += 1.0
+                (better,), (worse,) = each.better, each.worse
+                good[question.authors[better]] += 1.0
+                all_[[question.authors[better], question.authors[worse]]] += 1.0
     return np.append((good / all_)[:-1], -1.0)
 
 

@@ -70,7 +70,7 @@ def rank(record: Record) -> Ranking:
         return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED, p_correct=0, calibrated=False)
     names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
-    fitted = _fit(record, standing)
+    fitted = _fit(contest(record))
     order = sorted(
         standing,
         key=lambda index: (
@@ -95,8 +95,7 @@ def rank(record: Record) -> Ranking:
     p_correct = certainty.p_correct(ranked[0].p_best, *calibration)
     confident = p_correct >= record.query.confidence_min
     outcome, reason = _outcome(record, len(standing), order[0], runner_up, confident=confident)
-    certain = confident and ranked[0].p_best >= record.query.threshold
-    stop = _stop(record, unanimous=runner_up is None, certain=certain)
+    stop = StopReason.UNANIMOUS if runner_up is None else _stop(record, ranked[0].p_best, reason)
     return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
 
 
@@ -106,7 +105,7 @@ def duels(record: Record) -> tuple[tuple[int, int], ...]:
     if not standing or not record.ballots:
         return ()
     names = _names(record, standing)
-    return tuple((names[one], names[other]) for one, other in _fit(record, standing).duels)
+    return tuple((names[one], names[other]) for one, other in _fit(contest(record)).duels)
 
 
 def _standing(record: Record) -> list[int]:
@@ -119,43 +118,53 @@ def _names(record: Record, standing: list[int]) -> list[int]:
     return sorted({record.clusters[index] for index in standing})
 
 
-def _fit(record: Record, standing: list[int]) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What the fit is told of a record."""
+
+    items: tuple[Item, ...]
+    """The answers that can win, in the order of the slate."""
+    bench: tuple[Judge, ...]
+    """One for each seat, in the order of the roster."""
+    judgements: tuple[judges.Judgement, ...]
+    model: Model
+
+
+def contest(record: Record) -> Contest:
+    """The fit's arguments; nobody's answer stands in an empty one."""
+    standing = _standing(record)
     names = _names(record, standing)
     place = {index: position for position, index in enumerate(standing)}
-    items = [
+    items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
             vote_weight=record.seats[record.answers[index].author].vote_weight,
             author_weight=record.seats[record.answers[index].author].author_weight,
         )
         for index in standing
-    ]
+    )
     written = {record.answers[index].author: place[index] for index in standing}
-    seats = list(record.seats.values())
-    number = {seat.member: position for position, seat in enumerate(seats)}
-    bench = [
+    number = {key: position for position, key in enumerate(record.seats)}
+    bench = tuple(
         Judge(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
-        for seat in seats
-    ]
-    judgements = [
+        for seat in record.seats.values()
+    )
+    judgements = tuple(
         judges.Judgement(number[ballot.author], place[each.first], place[each.second], each.preference)
         for ballot in _counted(record)
         for each in ballot.judgements
         if each.preference != ABSTAIN and each.first in place and each.second in place
-    ]
+    )
     query = record.query
-    model = Model(beta=query.beta / ONE, tau_u=query.tau_u / ONE, tau_v=query.tau_v / ONE)
-    return _remembered_fit(tuple(items), tuple(bench), tuple(judgements), model)
+    return Contest(items, bench, judgements, Model(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
 
 
 @lru_cache(maxsize=4)
-def _remembered_fit(
-    items: tuple[Item, ...], bench: tuple[Judge, ...], judgements: tuple[judges.Judgement, ...], model: Model
-) -> Fit:
+def _fit(of: Contest) -> Fit:
     """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
 
     Others need none where they share a process, for they share the record (`closings.extend`)."""
-    return stated(judges.posterior(items, bench, judgements, model))
+    return stated(judges.posterior(of.items, of.bench, of.judgements, of.model))
 
 
 def _counted(record: Record) -> list[Ballot]:
@@ -191,11 +200,16 @@ def _weighted_judges(record: Record, index: int) -> int:
     )
 
 
-def _stop(record: Record, *, unanimous: bool, certain: bool) -> StopReason:
-    """R8: the first reason that holds, so that everyone who recounts finds the same."""
-    if unanimous:
-        return StopReason.UNANIMOUS
-    if certain and _counted(record):
+_ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
+"""What more ballots may mend."""
+
+
+def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
+    """R8: the first reason that holds, so that everyone who recounts finds the same.
+
+    Certainty that comes from votes or few judges, or is less than was asked for, is none while another wave can help.
+    """
+    if _counted(record) and p_best >= record.query.threshold and reason not in _ASKED_ON:
         return StopReason.CERTAIN
     last_wave = record.wave + 1 == len(record.query.waves)
     return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET

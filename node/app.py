@@ -8,15 +8,18 @@ import structlog
 import trio
 
 from consensus.participant import Participant
+from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
 from node.driver import Driver
+from node.gold import GoldBook, load_gold
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
+from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
 from node.storage import Store, open_store
 from node.workroom import Workroom
@@ -37,7 +40,9 @@ class Node:
     workroom: Workroom
     driver: Driver
     store: Store
+    reputation: Reputation
     asker: Asker
+    challenger: Challenger
     clock: Clock
 
 
@@ -50,6 +55,7 @@ async def open_node(
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
     params = load_params(config.node.network)
+    gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
     clock = Clock()
     async with (
@@ -66,18 +72,24 @@ async def open_node(
             trusted=trust(config).weights.keys(),
         )
         mailroom = Mailroom(participant, store, clock)
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
         workroom = Workroom(engine, config.engine, mailroom, clock)
         # An engine that is not there at the start is a mistake to be told; one that fails later is waited for.
         workroom.info = await engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
-            driver = Driver(participant, overlay, mailroom, workroom, store, clock)
+            driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(driver.run)
                 nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
                 _say_started(key, overlay)
-                asker = Asker(participant, mailroom, config, clock)
-                yield Node(config, params, participant, overlay, workroom, driver, store, asker, clock)
+                asker = Asker(participant, mailroom, reputation, config, clock)
+                challenger = Challenger(asker, reputation, config.gold.share)
+                nursery.start_soon(reputation.run)
+                nursery.start_soon(challenger.run)
+                yield Node(
+                    config, params, participant, overlay, workroom, driver, store, reputation, asker, challenger, clock
+                )
                 nursery.cancel_scope.cancel()
 
 

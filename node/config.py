@@ -108,6 +108,16 @@ class TrustTable:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldTable:
+    """Questions whose answers this node knows, by which it learns what others are worth."""
+
+    # JSON lines: {"query": ..., "task": "final", "right": ["42"]}. Keep it to yourself.
+    file: Path | None = None
+    # How often one is asked after a round of our users', as a share of those rounds.
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class LogTable:
     """Logs go to stderr."""
 
@@ -135,6 +145,7 @@ class NodeConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     round: RoundTable = field(default_factory=RoundTable)
     trust: TrustTable = field(default_factory=TrustTable)
+    gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 

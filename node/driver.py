@@ -38,6 +38,7 @@ from node.mailroom import (
     Worked,
 )
 from node.overlay.types import PeerUnreachable
+from node.reputation import Reputation
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store
 from node.workroom import Workroom
 from protocol import codec
@@ -119,6 +120,7 @@ class Driver:
         mailroom: Mailroom,
         workroom: Workroom,
         store: Store,
+        reputation: Reputation,
         clock: Clock,
     ) -> None:
         self._participant = participant
@@ -126,6 +128,7 @@ class Driver:
         self._mailroom = mailroom
         self._workroom = workroom
         self._store = store
+        self._reputation = reputation
         self._clock = clock
         self._watchers: dict[Digest, _Watcher] = {}
         self._outbox, self._to_publish = trio.open_memory_channel[tuple[str, bytes]](OUTBOX_MAX)
@@ -223,6 +226,7 @@ class Driver:
                     nursery.start_soon(self._workroom.judge, effect)
                 case fx.Certify():
                     await self._keep(effect)
+                    self._reputation.finished(effect.certificate)
                     self._tell(effect)
                 case fx.Progress() | fx.Decide():
                     self._tell(effect)

@@ -9,13 +9,13 @@ from typing import Annotated
 import msgspec
 import trio
 
-from consensus.certainty import UNCALIBRATED
 from consensus.participant import Participant
 from consensus.roster import Trust, choose_roster
-from consensus.waves import MODELS, wave_plan
+from consensus.waves import wave_plan
 from node.clock import Clock
 from node.config import NodeConfig, Share
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
+from node.reputation import Reputation
 from protocol.errors import Fault
 from protocol.hashing import content_digest
 from protocol.messages import Query
@@ -66,12 +66,16 @@ class Begun:
 class Asker:
     """Turns questions into rounds."""
 
-    def __init__(self, participant: Participant, mailroom: Mailroom, config: NodeConfig, clock: Clock) -> None:
+    def __init__(
+        self, participant: Participant, mailroom: Mailroom, reputation: Reputation, config: NodeConfig, clock: Clock
+    ) -> None:
         self._participant = participant
         self._mailroom = mailroom
         self._config = config
         self._clock = clock
-        self._trust = trust(config)
+        self._reputation = reputation
+        self.ended = trio.Event()
+        """Set when a round that somebody followed is over; replaced each time."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
@@ -100,6 +104,8 @@ class Asker:
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         async with events:
             yield Begun(answer, query, events)
+        self.ended.set()
+        self.ended = trio.Event()
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""
@@ -111,15 +117,15 @@ class Asker:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         offers = self._participant.validator.offers.valid(now_ms)
-        roster = choose_roster(offers, config.node.specialty, self._trust, params.members_max)
+        trust = self._reputation.trust(question.task)
+        roster = choose_roster(offers, config.node.specialty, trust, params.members_max)
         if not roster:
             raise NoQuorumError(
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
         pairs = question.pairs_per_judge or config.round.pairs_per_judge
-        intercept, slope = UNCALIBRATED
+        insight, plan = self._reputation.insight(question.task), wave_plan(question.task, pairs, params.waves_max)
         confidence_min = config.round.confidence_min if question.confidence_min is None else question.confidence_min
-        model, plan = MODELS[question.task], wave_plan(question.task, pairs, params.waves_max)
         return Query(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
@@ -138,12 +144,12 @@ class Asker:
             ),
             waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
             threshold=round(config.round.threshold * ONE),
-            calibration_intercept=intercept,
-            calibration_slope=slope,
+            calibration_intercept=insight.calibration[0],
+            calibration_slope=insight.calibration[1],
             confidence_min=round(confidence_min * ONE),
-            beta=round(model.beta * ONE),
-            tau_u=round(model.tau_u * ONE),
-            tau_v=round(model.tau_v * ONE),
+            beta=round(insight.model.beta * ONE),
+            tau_u=round(insight.model.tau_u * ONE),
+            tau_v=round(insight.model.tau_v * ONE),
             sent_at_ms=now_ms,
             nonce=secrets.token_bytes(32),
             roster=roster,

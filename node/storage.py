@@ -21,7 +21,7 @@ from protocol.types import Digest, Key, Kind, Outcome
 
 DATABASE_NAME: Final = "strand.db"
 LOCK_NAME: Final = "strand.lock"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Synchronous = Literal["normal", "full"]
 
@@ -73,6 +73,15 @@ class OpenRound:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """One piece of what the node learned of others (node/reputation.py); unique by specialty, part and name."""
+
+    part: str
+    name: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TableLimit:
     """Bounds of one table; beyond them its oldest rows go."""
 
@@ -91,6 +100,8 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     "open_rounds": TableLimit(rows_max=4_096, bytes_max=_GIB),
     # Queries live for minutes: 100 new ones a second for a quarter of an hour.
     "seen_queries": TableLimit(rows_max=100_000, bytes_max=_GIB),
+    # Of three specialties, each 4,096 standings (STANDINGS_MAX) of some 300 bytes and 128 gold rounds of 10 KiB.
+    "learned": TableLimit(rows_max=3 * 4_352, bytes_max=_GIB),
 }
 
 # `age` grows with each insert. The triggers keep `usage` exact within each transaction, so that limits cost no scan and
@@ -112,6 +123,9 @@ CREATE TABLE open_rounds (
 CREATE TABLE seen_queries (
     age INTEGER PRIMARY KEY, query_id BLOB NOT NULL UNIQUE, expires_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX seen_queries_expiry ON seen_queries (expires_ms);
+CREATE TABLE learned (
+    age INTEGER PRIMARY KEY, specialty TEXT NOT NULL, part TEXT NOT NULL, name BLOB NOT NULL, body BLOB NOT NULL,
+    UNIQUE (specialty, part, name)) STRICT;
 CREATE TRIGGER journal_shortened AFTER DELETE ON journal BEGIN
     UPDATE meta SET journal_began_ms = max(journal_began_ms, OLD.created_ms + 1);
 END;
@@ -131,6 +145,7 @@ END;
 _ROW_BYTES: Final = {
     "journal": "(length({row}.envelope) + length({row}.secret))",
     "certificates": "length({row}.bytes)",
+    "learned": "length({row}.body)",
 }
 
 T = TypeVar("T")
@@ -232,6 +247,14 @@ class Store:
     async def admit_query(self, query_id: Digest, *, expires_ms: int, now_ms: int) -> bool:
         """Return whether the query is new, and remember it until `expires_ms`."""
         return await self._run_here(_admit_query, query_id, expires_ms, now_ms, self._limits["seen_queries"])
+
+    async def put_learned(self, specialty: str, rows: Sequence[Learned]) -> None:
+        """Store all `rows` or none; each replaces the one of its name."""
+        await self._run(_put_learned, specialty, rows, self._limits["learned"])
+
+    async def learned(self, specialty: str) -> list[Learned]:
+        """Return what was learned, what was stored last at the end."""
+        return await self._run(_learned, specialty)
 
     async def _run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         """Do `work` as one transaction in a thread. Once begun it is not cancelled: its result would be unknown."""
@@ -427,3 +450,17 @@ def _admit_query(
     )
     _prune(connection, "seen_queries", limit)
     return added.rowcount == 1
+
+
+def _put_learned(connection: sqlite3.Connection, specialty: str, rows: Sequence[Learned], limit: TableLimit) -> None:
+    for row in rows:
+        # Not INSERT OR REPLACE: see _put_certificate.
+        name = (specialty, row.part, row.name)
+        connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
+        connection.execute("INSERT INTO learned (specialty, part, name, body) VALUES (?, ?, ?, ?)", (*name, row.body))
+    _prune(connection, "learned", limit)
+
+
+def _learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
+    rows = connection.execute("SELECT part, name, body FROM learned WHERE specialty = ? ORDER BY age", (specialty,))
+    return [Learned(part, name, body) for part, name, body in rows]

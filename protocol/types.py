@@ -71,7 +71,7 @@ class StopReason(StrEnum):
     """Why the requester closed the tally when it did (rule R8)."""
 
     CERTAIN = "certain"
-    """P(best) of the winner reached the query's threshold, and P(correct) its `confidence_min`."""
+    """P(best) of the winner reached the query's threshold, and nothing is missing that more ballots may mend."""
     SPENT = "spent"
     """Every ballot of the whole wave plan is in."""
     BUDGET = "budget"

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from consensus import requester
 from consensus.effects import Decide
 from consensus.events import Received, Tick
+from consensus.experience import Experience
 from consensus.record import Phase, Record, check_content, commit_to, is_void, open_record
 from consensus.roster import choose_roster
 from consensus.tally import Ranking
@@ -22,14 +23,17 @@ from simnet.mind import prefer, write
 from simnet.plan import SPECIALTY, Asking, Plan
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import ScenarioError
+from simnet.school import take_in, trust_of
 
 
 def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
     """Every round of the plan, one after another. Raises ScenarioError for a query that the network would refuse."""
+    experiences: dict[int, Experience] = {}
     run = Run(seed=plan.scenario.seed, nodes=plan.scenario.nodes)
     trace = blake2b(digest_size=32)
     for number in range(plan.scenario.rounds):
-        result = _run_round(plan, plan.asking(number))
+        asking = plan.asking(number)
+        result = _run_round(plan, asking, experiences.setdefault(asking.requester, Experience()))
         trace.update(len(result.ranking).to_bytes(1, "big") + result.ranking)
         run.rounds.append(result)
         if progress is not None:
@@ -38,18 +42,20 @@ def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = N
     return run
 
 
-def _run_round(plan: Plan, asking: Asking) -> RoundResult:
-    record, ranking = decide(plan, asking)
+def _run_round(plan: Plan, asking: Asking, experience: Experience) -> RoundResult:
+    record, ranking = decide(plan, asking, experience)
+    take_in(plan, experience, asking, record, ranking)
     return round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
 
 
-def decide(plan: Plan, asking: Asking) -> tuple[Record, Ranking]:
+def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, Ranking]:
     """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end."""
     now_ms = asking.at_ms
     offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
-    roster = choose_roster(offers, SPECIALTY, plan.trust, plan.params.members_max)
+    roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max)
+    insight = experience.insight(asking.question.task)
     keypair = plan.keypairs[asking.requester]
-    opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster)))
+    opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, insight)))
     if isinstance(opened, Fault):
         raise ScenarioError(f"the network refuses such a query: {opened}")
     openings = _openings(plan, asking, opened)

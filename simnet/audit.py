@@ -391,8 +391,8 @@ def _tally(papers: _Papers) -> Iterator[Finding]:
     if tally.stop is StopReason.CERTAIN:
         if tally.p_best < papers.query[1].threshold:
             yield Finding("R8", "certain, but P(best) is below the threshold")
-        if not _is_confident(papers):
-            yield Finding("R8", "certain, but P(correct) is below what the query asks for")
+        if tally.reason in (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE):
+            yield Finding("R8", f"certain in spite of {tally.reason}")
         if all(ballot.author in papers.accused[-1] for _, ballot in itertools.chain(*papers.ballots)):
             yield Finding("R8", "certain without a ballot that counts")
 

@@ -37,8 +37,7 @@ def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) ->
     """Whether each way to choose was right in this round."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
-    texts = [answer.content.text for answer in bodies(record.answers, Answer)]
-    right = [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
+    right = right_answers(plan, asking, [answer.content.text for answer in bodies(record.answers, Answer)])
     if not right:
         return nothing_counted(plan, asking)
     place = {answer.id: index for index, answer in enumerate(record.answers)}
@@ -49,6 +48,12 @@ def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) ->
         best_single=_best_single(plan, own, least),
         oracle=any(right),
     )
+
+
+def right_answers(plan: Plan, asking: Asking, texts: Iterable[str]) -> list[bool]:
+    """Whether each text is a right answer to the question."""
+    least = _least_quality(asking, _honest_answers(plan, asking).values())
+    return [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
 
 
 def nothing_counted(plan: Plan, asking: Asking, told: str = "") -> Verdicts:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from consensus import effects as fx
+from consensus.certificate import verify_certificate
 from consensus.events import Delivered, Generated, Judged
 from consensus.evidence import Slot
+from consensus.experience import Experience
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.roster import choose_roster
@@ -30,6 +32,7 @@ from simnet.clockwork import Clockwork
 from simnet.network import Network
 from simnet.plan import SPECIALTY, Asking, Plan
 from simnet.scenario import ScenarioError
+from simnet.school import take_in, trust_of
 from simnet.trace import Trace
 
 CERTIFICATES_KEPT = 8
@@ -67,6 +70,7 @@ class Disk:
     rounds: dict[Digest, fx.Join] = field(default_factory=dict)
     guard: dict[Digest, int] = field(default_factory=dict)
     certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
+    experience: Experience = field(default_factory=Experience)
     joins_from_ms: int = 0
     """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
 
@@ -163,14 +167,16 @@ class Machine:
         """
         plan = self._stage.plan
         offers = self.participant.validator.offers.valid(self.now_ms)
-        roster = choose_roster(offers, SPECIALTY, plan.trust, plan.params.members_max)
+        trust = trust_of(plan, self._disk.experience, asking)
+        roster = choose_roster(offers, SPECIALTY, trust, plan.params.members_max)
         if not roster:
             return None
-        begun = self.participant.ask(plan.query(asking, self.now_ms, roster), asking.question.text, self.now_ms)
+        query = plan.query(asking, self.now_ms, roster, self._disk.experience.insight(asking.question.task))
+        begun = self.participant.ask(query, asking.question.text, self.now_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
-        query, effects = begun
-        return query, len(roster), effects
+        id, effects = begun
+        return id, len(roster), effects
 
     def take_gossip(self, topic: str, source: Key, data: bytes) -> Verdict:
         """See network.Host."""
@@ -251,6 +257,7 @@ class Machine:
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
                 self._stage.checkers.certified(self.node, certificate)
+                self._learn(certificate)
                 self._stage.watch.saw(self.node, action)
             case fx.Progress() | fx.Decide():
                 self._stage.watch.saw(self.node, action)
@@ -369,6 +376,15 @@ class Machine:
     def certificate(self, query: Digest) -> bytes | None:
         """What it serves to members that fetch it."""
         return self._disk.certificates.get(query)
+
+    def _learn(self, certificate: bytes) -> None:
+        """From a round of our own."""
+        plan = self._stage.plan
+        if plan.scenario.reputation.gold:
+            verified = verify_certificate(certificate)
+            assert not isinstance(verified, Fault)
+            asking = plan.asking(plan.oracle.asked(verified.content).number)
+            take_in(plan, self._disk.experience, asking, verified.record, verified.ranking)
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 

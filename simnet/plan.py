@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from consensus.certainty import UNCALIBRATED
+from consensus.experience import Insight
 from consensus.roster import Trust
-from consensus.waves import MODELS, PAIRS, wave_plan
+from consensus.waves import PAIRS, wave_plan
 from protocol.hashing import content_digest
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
@@ -79,11 +79,11 @@ class Plan:
         at_ms = START_MS + SETTLE_MS + turn * self.scenario.round.interval_ms
         return Asking(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
 
-    def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat]) -> Query:
+    def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat], insight: Insight) -> Query:
         """What the requester signs."""
         table = self.scenario.round
         text, task = asking.question.text, asking.question.task
-        model, (intercept, slope) = MODELS[task], UNCALIBRATED
+        model, (intercept, slope) = insight.model, insight.calibration
         return Query(
             author=self.key(asking.requester),
             specialty=SPECIALTY,
@@ -148,6 +148,8 @@ class Plan:
                 return dishonest[int(choice * len(dishonest))]
             lot -= share if dishonest else 0.0
         honest = [node for node in members if self.behaviours[node].KIND == Behaviour.KIND] or list(members)
+        if self.scenario.reputation.gold:
+            return honest[0]
         return honest[int(choice * len(honest))]
 
     def _cast(self) -> tuple[Behaviour, ...]:

@@ -102,6 +102,13 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Standard deviation of the logarithm of a node's speed, and of each job's length."""
 
 
+class ReputationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What askers learn of others. Where they learn, one honest node of each shard asks all of its queries."""
+
+    gold: Share = 0.0
+    """Share of queries whose truth the asker knows; with none, nobody learns."""
+
+
 class Partition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """For a while, some of each shard's nodes reach only each other."""
 
@@ -152,6 +159,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gossip: GossipTable = GossipTable()
     engine: EngineTable = EngineTable()
     faults: FaultTable = FaultTable()
+    reputation: ReputationTable = ReputationTable()
     vary: dict[str, list[Any]] = {}
     """A study: setting ("links.loss", "nodes", or "attack" and "share" for one kind of adversary) -> its values."""
 

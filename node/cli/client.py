@@ -27,6 +27,10 @@ class Client:
         response = await self._request("GET", path, timeout_s, params={k: str(v) for k, v in query.items()})
         return self._json(response)
 
+    async def post(self, path: str, body: bytes, *, timeout_s: float = 30.0) -> Any:
+        """A JSON document, for a body of bytes. Raises CliError."""
+        return self._json(await self._request("POST", path, timeout_s, content=body))
+
     async def wait_offers(self, nodes: int, timeout_s: float) -> None:
         """Wait until the node knows this many that offer to work, itself included. Raises CliError."""
         timeout_ms = round(timeout_s * 1000)

@@ -26,6 +26,7 @@ class CliError(Exception):
 _USER_ERRORS: dict[str, Exit] = {
     "CliError": Exit.REFUSED,
     "ConfigError": Exit.USAGE,
+    "GoldFileError": Exit.USAGE,
     "KeyFileError": Exit.REFUSED,
     "StoreError": Exit.REFUSED,
     "EngineError": Exit.UNREACHABLE,

@@ -23,6 +23,14 @@ _COMMANDS = {
 }
 
 
+_REPUTATION = (
+    ("show", "show", "Show what the local node learned of others, and what its rosters say of them."),
+    ("export", "export", "Write the local node's standings as JSON."),
+    ("take_over", "import", "Believe somebody else's standings, of nodes not met yet."),
+    ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
+)
+
+
 def build_app() -> App:
     """The command tree. Commands are named by import path, so that only the one that is called is imported."""
     app = App(
@@ -41,6 +49,10 @@ def build_app() -> App:
     config = App(name="config", help="Show the configuration.")
     config.command("node.cli.config:show", name="show", help="Show every setting; with --origin, where it comes from.")
     app.command(config)
+    reputation = App(name="reputation", help="What the local node learned of others.")
+    for function, name, help_text in _REPUTATION:
+        reputation.command(f"node.cli.reputation:{function}", name=name, help=help_text)
+    app.command(reputation)
     return app
 
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from consensus import effects as fx
 from node.app import Node
 from node.http.guard import Guard
+from node.http.reputation import reputation_routes
 from node.mailroom import Watched
 from node.report import claimed_correct
 from node.rounds import AskError, Begun, NoQuorumError, Question, TooBusyError
@@ -37,6 +38,7 @@ def build_app(node: Node) -> Starlette:
             Route("/api/wait", api.wait),
             Route("/api/ask", api.ask, methods=["POST"]),
             Route("/api/certificates/{query_id}", api.certificate),
+            *reputation_routes(node),
         ],
         middleware=[Middleware(Guard, token=node.config.api.token)],
     )

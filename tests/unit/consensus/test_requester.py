@@ -113,7 +113,7 @@ def test_a_wave_in_which_nobody_has_a_pair_left_is_over_at_once() -> None:
 
 def test_a_certain_winner_ends_the_waves() -> None:
     """R8: the plan has a second wave, the threshold makes it needless."""
-    at = AtRequester(Hand("abcde", waves=(1, 2), threshold=1))
+    at = AtRequester(Hand("abcde", waves=(2, 1), threshold=1))
     at.receive(*(at.hand.commit(name) for name in "abcde"))
     at.receive(*(at.hand.answer(name) for name in "abcde"))
     at.receive(*(at.hand.ballot(name) for name in "abcde"))

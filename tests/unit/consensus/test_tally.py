@@ -73,6 +73,13 @@ def test_too_few_judges_have_weight() -> None:
     assert outcome(judged(hand, "abcd"))[:2] == (Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES)
 
 
+def test_there_is_no_certainty_without_judges_enough() -> None:
+    """R8: votes alone make P(best) reach the threshold; another wave may bring the judges that R9 asks for."""
+    for weight, stop in ((0, StopReason.SPENT), (ONE, StopReason.CERTAIN)):
+        hand = weighted("abcd", dict.fromkeys("bcd", (ONE, weight)), threshold=1)
+        assert outcome(judged(hand, "abcd"))[2] is stop
+
+
 def test_no_ballots_in_time() -> None:
     expected = (Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES, StopReason.BUDGET)
     assert outcome(judged(Hand(), "")) == expected

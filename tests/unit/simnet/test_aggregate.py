@@ -59,9 +59,11 @@ def test_the_swarm_abstains_where_it_would_often_be_wrong() -> None:
 
 
 def test_a_round_goes_on_without_those_who_do_not_answer_or_judge() -> None:
-    run = run_aggregate(plan_of(nodes=9, rounds=3, preset="open-ended", mute=[1], abstaining=[2, 3]))
-    assert {each.answers for each in run.rounds} == {8}
-    assert {(each.comparisons, each.stop) for each in run.rounds} == {(21, StopReason.BUDGET)}
+    settings = {"nodes": 9, "rounds": 3, "preset": "open-ended", "mute": [1], "abstaining": [2, 3]}
+    for waves, stop in (((3,), StopReason.BUDGET), ((1, 2), StopReason.SPENT)):
+        run = run_aggregate(plan_of(**settings, round={"waves": waves}))
+        assert {each.answers for each in run.rounds} == {8}
+        assert {(each.comparisons, each.stop) for each in run.rounds} == {(21, stop)}
 
 
 def test_no_answers_fail_the_round() -> None:

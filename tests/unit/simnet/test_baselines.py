@@ -6,6 +6,7 @@ import choix
 import numpy as np
 import pytest
 
+from consensus.experience import Experience
 from consensus.record import Record
 from simnet import aggregate
 from simnet.baselines import OPEN_RIGHT_RANK, plain_bradley_terry, verdicts_of
@@ -43,7 +44,7 @@ def test_a_final_answers_verdicts_follow_from_the_counted_options() -> None:
     seen = set()
     for number in range(plan.scenario.rounds):
         asking = plan.asking(number)
-        record, ranking = aggregate.decide(plan, asking)
+        record, ranking = aggregate.decide(plan, asking, Experience())
         verdicts = verdicts_of(plan, asking, record, ranking)
         seen.add(verdicts)
         # Everybody is honest and nothing is lost, so that what is counted is what the models write.
@@ -62,7 +63,7 @@ def test_an_open_answer_is_right_among_the_best_honest_ones() -> None:
     right = 0
     for number in range(plan.scenario.rounds):
         asking = plan.asking(number)
-        record, ranking = aggregate.decide(plan, asking)
+        record, ranking = aggregate.decide(plan, asking, Experience())
         honest = sorted(plan.oracle.answer(asking.question, node).quality for node in plan.honest)
         verdicts = verdicts_of(plan, asking, record, ranking)
         winner = plan.oracle.candidate(asking.question, texts(record)[ranking.ranked[0].answer])
@@ -76,7 +77,10 @@ def test_an_open_answer_is_right_among_the_best_honest_ones() -> None:
 def test_a_lost_tie_of_the_majority_is_the_same_lot_every_time() -> None:
     plan = plan_of(nodes=4, rounds=40)
     first, second = (
-        [verdicts_of(plan, asking, *aggregate.decide(plan, asking)).majority for asking in map(plan.asking, range(40))]
+        [
+            verdicts_of(plan, asking, *aggregate.decide(plan, asking, Experience())).majority
+            for asking in map(plan.asking, range(40))
+        ]
         for _ in range(2)
     )
     assert first == second
@@ -86,7 +90,7 @@ def test_a_lost_tie_of_the_majority_is_the_same_lot_every_time() -> None:
 def test_a_round_without_answers_is_wrong_but_for_the_best_single_node(preset: str) -> None:
     plan = plan_of(nodes=5, rounds=1, preset=preset, mute=range(5))
     asking = plan.asking(0)
-    record, ranking = aggregate.decide(plan, asking)
+    record, ranking = aggregate.decide(plan, asking, Experience())
     assert record.answers == ()
     verdicts = verdicts_of(plan, asking, record, ranking)
     assert verdicts == Verdicts(False, False, False, best_single=verdicts.best_single, oracle=False)

@@ -1,0 +1,138 @@
+"""`strand reputation`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter, validators
+from rich.console import Console
+from rich.table import Column, Table
+
+from node.cli.client import open_client
+from node.cli.errors import CliError, Exit
+from node.cli.options import KEY_DIGITS, JsonFlag, Source, print_json, stderr
+
+IMPORT_BYTES_MAX = 4 * 1024 * 1024
+"""bytes of a file to import: 4,096 standings of some 500 bytes, twice over."""
+
+BATCH = 128
+"""standings in one request: a third of the body that a node takes."""
+
+CHALLENGE_S = 900.0
+"""seconds for one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+
+Url = Annotated[str | None, Parameter(help="The node's HTTP interface.")]
+File = Annotated[Path, Parameter(help="The file; - is standard input or output.", allow_leading_hyphen=True)]
+
+
+async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Source()) -> int:  # noqa: B008 - frozen
+    """Show what the local node learned of others, and what its rosters say of them."""
+    async with open_client(source, url) as client:
+        told = await client.get("/api/reputation")
+    if json:
+        print_json(told)
+        return 0
+    console = Console()
+    force = {task: each for task, each in told["in_force"].items() if each["gold_rounds"]}
+    task = max(force, key=lambda name: force[name]["gold_rounds"], default="code")
+    key = Column("key", no_wrap=True, min_width=KEY_DIGITS)
+    table = Table(key, "rounds", "gold", "right", "honest judge", "vote", "judge", "author")
+    for node in told["nodes"]:
+        weights, judging, accuracy = node["weights"][task], node["judging"], node["answering"]["accuracy"]
+        table.add_row(
+            node["key"][:KEY_DIGITS],
+            str(node["rounds"]),
+            str(node["gold_rounds"]),
+            "" if accuracy is None else f"{accuracy:.0%}",
+            "equivocated" if node["equivocations"] else "" if judging is None else f"{judging['honest']:.0%}",
+            *(f"{weights[name]:.2f}" for name in ("vote", "judge", "author")),
+        )
+    console.print(table)
+    console.print(
+        f"{told['specialty']}: {told['rounds']} rounds learned from, weights renewed every {told['renewal_rounds']}; "
+        f"{told['gold_questions']} gold questions in the file. Weights are those for {task} tasks."
+    )
+    for name, each in force.items():
+        console.print(
+            f"{name}: from {each['gold_rounds']} gold rounds: votes weigh {each['beta']:.2f} (beta), "
+            f"clusters move by {each['tau_u']:.2f} (tau_u)"
+        )
+    return 0
+
+
+async def export(file: File, *, url: Url = None, source: Source = Source()) -> int:  # noqa: B008 - frozen
+    """Write the local node's standings as JSON. Which questions were gold is not in it."""
+    async with open_client(source, url) as client:
+        told = await client.get("/api/reputation/export")
+    if str(file) == "-":
+        print_json(told)
+        return 0
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    except OSError as error:
+        raise CliError(f"cannot write {file}: {error.strerror}") from error
+    print(f"{len(told['standings'])} standings: {file}")
+    return 0
+
+
+async def take_over(
+    file: File,
+    *,
+    url: Url = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Believe somebody else's standings, of nodes that the local node has not met itself."""
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as stream:
+            raw = stream.read(IMPORT_BYTES_MAX + 1)
+    except OSError as error:
+        raise CliError(f"cannot read {file}: {error.strerror}") from error
+    if len(raw) > IMPORT_BYTES_MAX:
+        raise CliError(f"{file} has more than {IMPORT_BYTES_MAX} bytes", Exit.USAGE)
+    told = {"taken": 0, "known_already": 0}
+    async with open_client(source, url) as client:
+        for batch in _batches(raw, str(file)):
+            answer = await client.post("/api/reputation", msgspec.json.encode(batch))
+            told = {name: told[name] + answer[name] for name in told}
+    if json:
+        print_json(told)
+    else:
+        print(f"{told['taken']} taken over, {told['known_already']} known already")
+    return 0
+
+
+def _batches(raw: bytes, file: str) -> Iterator[dict[str, Any]]:
+    """The file's standings in bodies that the node takes, which also checks them. Raises CliError."""
+    try:
+        exported = msgspec.json.decode(raw, type=dict[str, Any])
+        standings = msgspec.convert(exported.get("standings"), dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CliError(f"{file} is no exported reputation: {error}", Exit.USAGE) from error
+    rows = list(standings.items())
+    for begin in range(0, max(1, len(rows)), BATCH):
+        yield {**exported, "standings": dict(rows[begin : begin + BATCH])}
+
+
+async def challenge(
+    count: Annotated[int, Parameter(help="How many gold questions.", validator=validators.Number(gt=0, lte=1_000))] = 1,
+    *,
+    url: Url = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Ask the swarm gold questions now, one after the other, and learn from them."""
+    rounds: list[dict[str, Any]] = []
+    async with open_client(source, url) as client:
+        with stderr().status("asking") as status:
+            for number in range(1, count + 1):
+                status.update(f"gold question {number} of {count}")
+                rounds.append(await client.post("/api/challenge", b"", timeout_s=CHALLENGE_S))
+    right = sum(each["correct"] is True for each in rounds)
+    if json:
+        print_json({"asked": count, "right": right, "rounds": rounds})
+    else:
+        print(f"{right} of {count} answered right")
+    return 0

@@ -1,0 +1,130 @@
+"""What this node learns of others from the rounds that it asks for, taken in as they are certified, kept in the store.
+
+The work on one round takes up to a second, in a thread; what queries say changes only in the loop.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+import trio
+
+from consensus.certificate import Verified, verify_certificate
+from consensus.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight
+from consensus.reputation import Standing
+from consensus.roster import Trust
+from node.gold import GoldBook
+from node.storage import Learned, Store
+from protocol.types import Key, TaskType
+
+WAITING_MAX = 16
+"""certificates waiting to be learned from, up to 8 MiB each: more than a node's own open rounds; what comes beyond is
+not learned."""
+
+log = structlog.get_logger()
+
+STANDING, GOLD, INSIGHT = "standing", "gold", "insight"
+"""Parts of what is learned, as the store names them."""
+
+
+class Force(msgspec.Struct, frozen=True):
+    """The weights in force, as stored."""
+
+    rounds: int
+    insights: dict[TaskType, Insight]
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    certificate: bytes
+    done: trio.Event
+
+
+class Reputation:
+    """The node's experience of its specialty."""
+
+    def __init__(self, experience: Experience, gold: GoldBook, trust: Trust, store: Store, specialty: str) -> None:
+        self.experience = experience
+        self.gold = gold
+        self._trust = trust
+        self._store = store
+        self._specialty = specialty
+        self._turn = trio.Lock()
+        self._last = trio.Event()
+        self._last.set()
+        self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
+
+    def trust(self, task: TaskType) -> Trust:
+        """How rosters of this task weigh nodes: as configured, else as earned."""
+        merits = self.experience.insight(task).merits
+        return Trust(self._trust.default_weight, self._trust.weights, merits)
+
+    def insight(self, task: TaskType) -> Insight:
+        """What queries of this task say of votes and certainty."""
+        return self.experience.insight(task)
+
+    def finished(self, certificate: bytes) -> None:
+        """A round of ours was certified: learn from it soon."""
+        round_ = _Round(certificate, trio.Event())
+        try:
+            self._send.send_nowait(round_)
+        except trio.WouldBlock:
+            log.warning("round not learned from: too many wait", waiting=WAITING_MAX)
+        else:
+            self._last = round_.done
+
+    async def settled(self) -> None:
+        """Return when all that was finished so far is learned from."""
+        await self._last.wait()
+
+    async def run(self) -> None:
+        """Learn until cancelled."""
+        async for round_ in self._rounds:
+            async with self._turn:
+                await self._learn(round_.certificate)
+            round_.done.set()
+
+    async def _learn(self, certificate: bytes) -> None:
+        verified = await trio.to_thread.run_sync(verify_certificate, certificate)
+        assert isinstance(verified, Verified), "our own round's certificate does not verify"
+        truth = self.gold.truth(verified.content, verified.record)
+        learn = self.experience.learn
+        met = await trio.to_thread.run_sync(learn, verified.record, verified.ranking, truth)
+        if self.experience.is_due:
+            await self._renew()
+        newest = self.experience.gold[-1:] if truth is not None and met else []
+        await self._keep(met, newest)
+
+    async def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
+        """Believe somebody else's standings of nodes that we do not know; they count at once."""
+        async with self._turn:
+            taken = self.experience.take_over(standings)
+            await self._renew()
+            await self._keep(taken, [])
+        return taken
+
+    async def _renew(self) -> None:
+        self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
+
+    async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound]) -> None:
+        force = Force(self.experience.rounds, dict(self.experience.insights))
+        rows = [Learned(STANDING, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
+        rows += [Learned(GOLD, each.query, msgspec.json.encode(each)) for each in gold]
+        rows.append(Learned(INSIGHT, b"", msgspec.json.encode(force)))
+        await self._store.put_learned(self._specialty, rows)
+
+
+async def open_reputation(store: Store, gold: GoldBook, trust: Trust, specialty: str) -> Reputation:
+    """What the store holds of this specialty."""
+    standings, rounds, force = [], [], Force(0, {})
+    for row in await store.learned(specialty):
+        match row.part:
+            case "standing":
+                standings.append((Key(row.name), msgspec.json.decode(row.body, type=Standing)))
+            case "gold":
+                rounds.append(msgspec.json.decode(row.body, type=GoldRound))
+            case _:
+                force = msgspec.json.decode(row.body, type=Force)
+    experience = Experience(standings[-STANDINGS_MAX:], rounds[-GOLD_KEPT:], force.rounds, force.insights)
+    return Reputation(experience, gold, trust, store, specialty)
