@@ -207,20 +207,21 @@ def _gather(
 
 def _assign(record: Record) -> Mapping[Key, Pairs]:
     """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
-    if len(set(record.clusters)) < 2:
+    standing = zip(record.clusters, record.answers, strict=True)
+    if len({name for name, answer in standing if answer.author not in record.removed}) < 2:
         return {}
-    gone = record.removed | record.absent
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(record.ballots, Ballot):
         judged.setdefault(ballot.author, []).extend((each.first, each.second) for each in ballot.judgements)
     pairs = assign_pairs(
         beacon=record.beacon,
         wave=record.wave,
-        judges=[key for key, seat in record.seats.items() if Role.JUDGE in seat.roles and key not in gone],
+        judges=[key for key, seat in record.seats.items() if Role.JUDGE in seat.roles and key not in record.absent],
         authors=[answer.author for answer in record.answers],
         clusters=record.clusters,
         pairs_per_judge=record.query.waves[record.wave],
         judged=judged,
         duels=duels(record),
+        removed=record.removed,
     )
     return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

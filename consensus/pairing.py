@@ -35,6 +35,7 @@ def assign_pairs(
     pairs_per_judge: int,
     judged: Mapping[bytes, Collection[tuple[int, int]]],
     duels: Sequence[tuple[int, int]] = (),
+    removed: Collection[bytes] = (),
 ) -> dict[bytes, tuple[tuple[int, int], ...]]:
     """The ordered pairs (first shown, second shown) of answer indices for each judge.
 
@@ -47,10 +48,12 @@ def assign_pairs(
             used, and no judge gets one of its own again.
         duels: pairs of clusters; a judge's turn draws one of them by hash. The more a pair is in doubt, the more often
             the list has it. Empty: criterion 0 is left out.
+        removed: keys against which there is evidence: they judge nothing, nobody judges their answers, and what they
+            judged counts as unused, for the fit leaves it out.
 
     Returns:
-        One entry per judge, by ascending key. It has fewer than `pairs_per_judge` pairs only where no more are
-        eligible, and never the same two answers twice.
+        One entry per judge that is not removed, by ascending key. It has fewer than `pairs_per_judge` pairs only where
+        no more are eligible, and never the same two answers twice.
 
     Raises:
         ValueError: `authors` and `clusters` differ in length.
@@ -58,11 +61,15 @@ def assign_pairs(
     if len(authors) != len(clusters):
         raise ValueError(f"{len(authors)} authors but {len(clusters)} clusters")
     seed = blake2b(_SEED_TAG + beacon + wave.to_bytes(4, "big"), digest_size=32).digest()
-    keys = sorted(set(judges))
+    keys = sorted(set(judges).difference(removed))
+    judged = {judge: pairs for judge, pairs in judged.items() if judge not in removed}
     coverage = _Coverage(clusters, judged, judgements_max=len(keys) * pairs_per_judge)
     lots = {judge: _lots(seed, judge, coverage.size) for judge in keys}
     barred = {
-        judge: coverage.bar((index for index, author in enumerate(authors) if author == judge), judged.get(judge, ()))
+        judge: coverage.bar(
+            (index for index, author in enumerate(authors) if author == judge or author in removed),
+            judged.get(judge, ()),
+        )
         for judge in keys
     }
     assigned: dict[bytes, list[tuple[int, int]]] = {judge: [] for judge in keys}

@@ -308,19 +308,19 @@ def _pairs(ballot: Ballot) -> Pairs:
 def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
     """R6: who compares what, from the audit's beacon. Which pairs a beacon assigns is not read a second time."""
     answers = bodies(judging.answers, Answer)
-    gone = judging.removed | judging.absent
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(judging.ballots, Ballot):
         judged.setdefault(ballot.author, []).extend(_pairs(ballot))
     return assign_pairs(
         beacon=beacon,
         wave=judging.wave,
-        judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in gone],
+        judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.absent],
         authors=[answer.author for answer in answers],
         clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
         pairs_per_judge=judging.query.waves[judging.wave],
         judged=judged,
         duels=duels(judging),
+        removed=judging.removed,
     )
 
 

@@ -32,6 +32,26 @@ def void(hand: Hand, closing: VerifiedMessage, reason: FaultReason, *pool: Verif
     assert hand.record is before
 
 
+def test_nobody_is_asked_about_the_answers_of_the_removed() -> None:
+    """R3, R6: what cannot win is not worth a comparison; where all that stand are equal, nothing is left to judge."""
+    hand = Hand("abcdef", waves=(1, 3)).to_judging()
+    caught = hand.evidence("a", *hand.equivocation("f"))
+    closing = hand.close_wave([hand.ballot(name) for name in "abcde"], evidence=(caught.id,))
+    record = hand.extend(closing, caught)
+    assert isinstance(record, Record) and record.removed == {hand.key("f")}
+    gone = next(at for at, answer in enumerate(record.answers) if answer.author == hand.key("f"))
+    assert len(record.assignment) == 5
+    assert all(gone not in pair for pairs in record.assignment.values() for pair in pairs)
+    hand = Hand("abcd", waves=(1, 1))
+    contents = {name: hand.content("d" if name == "d" else "a") for name in "abcd"}
+    hand.content = contents.__getitem__  # type: ignore[method-assign]
+    hand.to_judging()
+    caught = hand.evidence("a", *hand.equivocation("d"))
+    judges = [name for name in "abc" if hand.key(name) in hand.record.assignment]
+    record = hand.extend(hand.close_wave([hand.ballot(name) for name in judges], evidence=(caught.id,)), caught)
+    assert isinstance(record, Record) and not record.assignment
+
+
 def test_figures_that_no_fit_follows_from_void_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """R8: a hostile query can bring the fit to its last step. It costs its own round, not the node."""
     hand = Hand().to_judging()

@@ -51,20 +51,21 @@ def rounds(draw: st.DrawFn) -> dict:
         "pairs_per_judge": draw(st.integers(0, 6)),
         "judged": {judge: draw(earlier) for judge in judges[:4]},
         "duels": tuple(draw(st.lists(duels, max_size=3))),
+        "removed": frozenset(draw(st.lists(st.sampled_from(members), max_size=2))) if members else frozenset(),
         "beacon": draw(st.binary(min_size=32, max_size=32)),
         "wave": draw(st.integers(0, 7)),
     }
 
 
 def eligible(drawn: dict, judge: bytes) -> set[tuple[int, int]]:
-    others = [index for index, author in enumerate(drawn["authors"]) if author != judge]
+    others = [index for index, author in enumerate(drawn["authors"]) if author not in {judge, *drawn["removed"]}]
     return {(i, j) for j in others for i in others if i < j} - set(drawn["judged"].get(judge, ()))
 
 
 @given(rounds())
 def test_each_judge_gets_its_number_of_eligible_pairs_without_repetition(drawn: dict):
     assignment = assign_pairs(**drawn)
-    assert list(assignment) == sorted(drawn["judges"])
+    assert list(assignment) == sorted(set(drawn["judges"]) - drawn["removed"])
     for judge, pairs in assignment.items():
         allowed = eligible(drawn, judge)
         assert set(unordered(pairs)) <= allowed, "own answer, unknown index or a pair of an earlier wave"
@@ -73,10 +74,11 @@ def test_each_judge_gets_its_number_of_eligible_pairs_without_repetition(drawn: 
 
 def plainly(drawn: dict) -> Assignment:
     """The module's text, word by word: what the arrays of `assign_pairs` must not change."""
-    authors, clusters, judges = drawn["authors"], drawn["clusters"], sorted(drawn["judges"])
+    authors, clusters, removed = drawn["authors"], drawn["clusters"], drawn["removed"]
+    judges = sorted(set(drawn["judges"]) - removed)
     seed = blake2b(b"strand/pairs/1" + drawn["beacon"] + drawn["wave"].to_bytes(4, "big"), digest_size=32).digest()
     pairs = [(i, j) for i in range(len(authors)) for j in range(i + 1, len(authors))]
-    uses = Counter(pair for judged in drawn["judged"].values() for pair in judged)
+    uses = Counter(pair for key, judged in drawn["judged"].items() for pair in judged if key not in removed)
     duels = drawn["duels"]
 
     def digest(person: bytes, judge: bytes, number: int) -> bytes:
@@ -97,7 +99,7 @@ def plainly(drawn: dict) -> Assignment:
             left = [
                 pair
                 for pair in pairs
-                if judge not in (authors[pair[0]], authors[pair[1]])
+                if not {judge, *removed} & {authors[pair[0]], authors[pair[1]]}
                 and pair not in unordered(tuple(assigned[judge]))
                 and pair not in drawn["judged"].get(judge, ())
             ]
@@ -145,6 +147,7 @@ def test_order_and_orientation_of_the_inputs_are_irrelevant(drawn: dict, rng: ra
 @given(rounds())
 def test_one_judge_takes_the_least_used_pairs(drawn: dict):
     judge = keys(1, "outsider")
+    drawn |= {"judged": {key: pairs for key, pairs in drawn["judged"].items() if key not in drawn["removed"]}}
     clusters, used = drawn["clusters"], Counter(pair for pairs in drawn["judged"].values() for pair in pairs)
     chosen = set(unordered(assign_pairs(**(drawn | {"judges": judge, "duels": ()}))[judge[0]]))
     for within in (False, True):
