@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from consensus.bradley_terry import FitDidNotConverge
 from consensus.clusters import cluster
 from consensus.evidence import examine
 from consensus.pairing import assign_pairs
@@ -58,7 +59,10 @@ def extend(
     known = _EXTENDED.recall(message.id)
     if known is not None and known.before is record:
         return known
-    extended = _apply(record, message, closing, at_hand)
+    try:
+        extended = _apply(record, message, closing, at_hand)
+    except FitDidNotConverge as error:
+        return Fault(FaultReason.NO_FIT, "R8", str(error))
     if isinstance(extended, Fault):
         return extended
     extended = replace(extended, before=record)

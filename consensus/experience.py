@@ -15,6 +15,7 @@ import numpy as np
 
 from consensus import judges
 from consensus.bradley_terry import Model, Posterior, stated
+from consensus.certainty import UNCALIBRATED
 from consensus.dataset import Dataset, Judgement, Question
 from consensus.exact_math import DRAWS
 from consensus.learning import Evidence, calibrate, learn
@@ -83,7 +84,7 @@ class Insight:
     merits: Mapping[Key, Merit]
     """Of nodes with gold; others are strangers."""
     model: Model
-    calibration: tuple[int, int] = (0, ONE)
+    calibration: tuple[int, int] = UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
     gold: int = 0
     """Gold rounds behind it."""

@@ -82,6 +82,8 @@ class _Case:
     """Shape (M,): 1 where the first is of the judge's own cluster and the second is not, -1 the other way, else 0."""
     counts: IntArray
     """Shape (J, 4): priors."""
+    heard: IntArray
+    """Shape (J, 1): 1 for judges with weight, 0 for those without."""
     camp: IntArray
     """Shape (J,): cluster of the judge's own answer; the number of clusters where it has none."""
 
@@ -159,6 +161,7 @@ def _case(items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[J
         weight=np.abs(weight),
         own=(clusters[first] == camp[judge]).astype(np.int64) - (clusters[second] == camp[judge]),
         counts=np.array([each.counts for each in judges], dtype=np.int64).reshape(-1, 4),
+        heard=np.array([[int(each.weight != 0)] for each in judges], dtype=np.int64),
         camp=camp,
     )
 
@@ -166,13 +169,15 @@ def _case(items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[J
 def _log_prior(case: _Case, shares: IntArray | None) -> FloatArray:
     """Shape (J, 4): logarithms of the Dirichlet counts, the shares of those who gave the same answer among them.
 
-    A judge's own share is left out: it would count its own judgements a second time.
+    A judge's own share is left out: it would count its own judgements a second time. So are those of judges without
+    weight: identities are free, and a crowd of them must not make others of their camp look as they do.
     """
     counts = case.counts
     if shares is not None:
+        heard = shares * case.heard
         camps = np.zeros((int(np.max(case.camp)) + 1, 4), dtype=np.int64)
-        np.add.at(camps, case.camp, shares)
-        counts = counts + camps[case.camp] - shares
+        np.add.at(camps, case.camp, heard)
+        counts = counts + camps[case.camp] - heard
     total = exact_math.log(np.add.accumulate(counts, axis=1)[:, -1:].astype(np.float64))
     return exact_math.log(counts.astype(np.float64)) - total
 

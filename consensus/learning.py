@@ -18,6 +18,7 @@ from itertools import product
 
 import numpy as np
 
+from consensus import certainty
 from consensus.agreement import Agreement, FloatArray, measure
 from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori, prior_of
 from consensus.dataset import NO_AUTHOR, Dataset, Question
@@ -58,7 +59,7 @@ class Weights:
     """Gain on an author's mean strength in the other questions."""
     beta: int
     """Weight of the vote."""
-    calibration: tuple[int, int] = (0, ONE)
+    calibration: tuple[int, int] = certainty.UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best)."""
 
 
@@ -172,8 +173,7 @@ def learn(evidence: Evidence, gold: Collection[int], *, calibrated: bool = True)
 
 def p_correct(p_best: float, weights: Weights) -> float:
     """The calibrated probability that an answer with this P(best) is right."""
-    intercept, slope = weights.calibration
-    return float(_sigmoid(np.array((intercept + slope * _log_odds(p_best)) / ONE)))
+    return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
 
 
 def discount(question: Question, weights: Sequence[float]) -> float:
@@ -329,18 +329,12 @@ def _claims(question: Question, ranked: Ranked) -> Iterator[tuple[float, bool]]:
 def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
     """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1); claims: (P(best), came true)."""
     if not claims:
-        return 0, ONE
+        return certainty.UNCALIBRATED
     sign = np.array([1.0 if true else -1.0 for _, true in claims])
-    odds = np.array([_log_odds(p) for p, _ in claims])
+    odds = np.array([certainty.log_odds(round(p * ONE)) for p, _ in claims])
     design = np.stack((sign, sign * odds), axis=1)
     mode, _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
-    return _integer(float(mode[0])), max(0, ONE + _integer(float(mode[1])))
-
-
-def _log_odds(p: float) -> float:
-    """Of a share of DRAWS draws; one draw is never all of them."""
-    p = min(max(p, 0.5 / DRAWS), 1.0 - 0.5 / DRAWS)
-    return float(np.log(p / (1.0 - p)))
+    return _bounded(float(mode[0]) * ONE), max(0, _bounded((1.0 + float(mode[1])) * ONE))
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:

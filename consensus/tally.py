@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from consensus import judges
+from consensus import certainty, judges
 from consensus.bradley_terry import Fit, Item, Model, stated
 from consensus.judges import Judge
 from consensus.record import Record, bodies
@@ -35,6 +35,10 @@ class Ranking:
     outcome: Outcome
     reason: OutcomeReason
     stop: StopReason
+    p_correct: int
+    """Probability that the winner is right, 2^-16 (`certainty`); 0 if there is none."""
+    calibrated: bool
+    """Whether `p_correct` rests on the requester's gold; else it is `p_best` and claims no more."""
 
     @property
     def winner(self) -> bytes:
@@ -63,7 +67,7 @@ def rank(record: Record) -> Ranking:
     standing = _standing(record)
     if not standing:
         reason = OutcomeReason.NO_ANSWERS if record.commitments else OutcomeReason.NO_COMMITMENTS
-        return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED)
+        return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED, p_correct=0, calibrated=False)
     names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
     fitted = _fit(contest(record))
@@ -87,9 +91,12 @@ def rank(record: Record) -> Ranking:
         for index in order
     )
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
-    outcome, reason = _outcome(record, len(standing), order[0], runner_up)
+    calibration = (record.query.calibration_intercept, record.query.calibration_slope)
+    p_correct = certainty.p_correct(ranked[0].p_best, *calibration)
+    confident = p_correct >= record.query.confidence_min
+    outcome, reason = _outcome(record, len(standing), order[0], runner_up, confident=confident)
     stop = StopReason.UNANIMOUS if runner_up is None else _stop(record, ranked[0].p_best, reason)
-    return Ranking(ranked, outcome, reason, stop)
+    return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
 
 
 def duels(record: Record) -> tuple[tuple[int, int], ...]:
@@ -164,7 +171,9 @@ def _counted(record: Record) -> list[Ballot]:
     return [ballot for ballot in bodies(record.ballots, Ballot) if ballot.author not in record.removed]
 
 
-def _outcome(record: Record, openings: int, best: int, runner_up: int | None) -> tuple[Outcome, OutcomeReason]:
+def _outcome(
+    record: Record, openings: int, best: int, runner_up: int | None, *, confident: bool
+) -> tuple[Outcome, OutcomeReason]:
     """R9."""
     if not any(seat.vote_weight for seat in record.seats.values()):
         return Outcome.DEGRADED, OutcomeReason.NO_WEIGHT
@@ -174,6 +183,8 @@ def _outcome(record: Record, openings: int, best: int, runner_up: int | None) ->
         for index in (best, runner_up):
             if _weighted_judges(record, index) < record.params.judges_min:
                 return Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES
+    if not confident:
+        return Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE
     return Outcome.DECIDED, OutcomeReason.NONE
 
 
@@ -189,12 +200,16 @@ def _weighted_judges(record: Record, index: int) -> int:
     )
 
 
+_ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
+"""What more ballots may mend."""
+
+
 def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
     """R8: the first reason that holds, so that everyone who recounts finds the same.
 
-    Certainty that comes from votes or few judges is none while another wave can bring the judges that R9 asks for.
+    Certainty that comes from votes or few judges, or is less than was asked for, is none while another wave can help.
     """
-    if record.ballots and p_best >= record.query.threshold and reason is not OutcomeReason.TOO_FEW_JUDGES:
+    if _counted(record) and p_best >= record.query.threshold and reason not in _ASKED_ON:
         return StopReason.CERTAIN
     last_wave = record.wave + 1 == len(record.query.waves)
     return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET

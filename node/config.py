@@ -25,6 +25,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 # The aggregator takes weights up to 16 (WEIGHT_MAX); its own clip for earned ones is 1.6.
 Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -93,6 +94,8 @@ class RoundTable:
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_768)] = 256
     # P(best) at which no further wave is asked for.
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
+    # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
+    confidence_min: Share = 0.0
 
 
 @dataclass(frozen=True, slots=True)

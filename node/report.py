@@ -4,11 +4,17 @@ from typing import Any
 
 from consensus.certificate import Verified
 from consensus.record import bodies
+from consensus.tally import Ranking
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 
 DECISIVE = ONE // 50
 """2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
+
+
+def claimed_correct(ranking: Ranking) -> float | None:
+    """P(correct); None where no gold of the requester's stands behind it, and P(best) is all there is to say."""
+    return ranking.p_correct / ONE if ranking.calibrated else None
 
 
 def describe(verified: Verified) -> dict[str, Any]:
@@ -27,6 +33,8 @@ def describe(verified: Verified) -> dict[str, Any]:
         "outcome": ranking.outcome,
         "reason": ranking.reason,
         "stop": ranking.stop,
+        "p_correct": claimed_correct(ranking),
+        "confidence_min": record.query.confidence_min / ONE,
         "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": contents[best.answer].text},
         "ranking": [
             {

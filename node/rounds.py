@@ -13,7 +13,7 @@ from consensus.participant import Participant
 from consensus.roster import Trust, choose_roster
 from consensus.waves import wave_plan
 from node.clock import Clock
-from node.config import NodeConfig
+from node.config import NodeConfig, Share
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
 from node.reputation import Reputation
 from protocol.errors import Fault
@@ -48,6 +48,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     private: bool = False
     max_tokens: Positive | None = None
     pairs_per_judge: Positive | None = None
+    confidence_min: Share | None = None
     answer_ms: Positive | None = None
     judge_ms: Positive | None = None
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -124,6 +125,7 @@ class Asker:
             )
         pairs = question.pairs_per_judge or config.round.pairs_per_judge
         insight, plan = self._reputation.insight(question.task), wave_plan(question.task, pairs, params.waves_max)
+        confidence_min = config.round.confidence_min if question.confidence_min is None else question.confidence_min
         return Query(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
@@ -142,6 +144,9 @@ class Asker:
             ),
             waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
             threshold=round(config.round.threshold * ONE),
+            calibration_intercept=insight.calibration[0],
+            calibration_slope=insight.calibration[1],
+            confidence_min=round(confidence_min * ONE),
             beta=round(insight.model.beta * ONE),
             tau_u=round(insight.model.tau_u * ONE),
             tau_v=round(insight.model.tau_v * ONE),

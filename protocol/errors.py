@@ -73,6 +73,8 @@ class FaultReason(StrEnum):
     """The two messages do not prove that one author filled one slot twice (R3)."""
     WRONG_TALLY = "wrong_tally"
     """Outcome, winner, certainty, digest or stopping reason does not follow from what is counted (R8, R9)."""
+    NO_FIT = "no_fit"
+    """The query's weights, at their limits and of many sizes, leave the fit without an end: the round is void (R8)."""
     EQUIVOCATION = "equivocation"
     """The requester signed two different closings for one slot: the round is void (R2)."""
 

@@ -99,6 +99,11 @@ class Query:
     """Pairs for each judge, wave by wave."""
     threshold: Share
     """P(best) at which the requester may stop."""
+    calibration_intercept: SignedWeight
+    calibration_slope: Weight
+    """P(correct) = σ(intercept + slope · logit P(best)), fitted on the requester's gold; without gold 0 and ONE."""
+    confidence_min: Share
+    """P(correct) below which the outcome is degraded: the asker wants no guess. 0: whatever it is."""
     beta: Annotated[int, Range(0, limits.BETA_MAX)]
     """What votes weigh in the prior of a cluster's strength, 2^-16."""
     tau_u: Tau

@@ -71,7 +71,7 @@ class StopReason(StrEnum):
     """Why the requester closed the tally when it did (rule R8)."""
 
     CERTAIN = "certain"
-    """P(best) of the winner reached the query's threshold."""
+    """P(best) of the winner reached the query's threshold, and nothing is missing that more ballots may mend."""
     SPENT = "spent"
     """Every ballot of the whole wave plan is in."""
     BUDGET = "budget"
@@ -96,6 +96,8 @@ class OutcomeReason(StrEnum):
     """degraded: no member has any voting weight."""
     TOO_FEW_JUDGES = "too_few_judges"
     """degraded: the best answer of one of the two best clusters was compared by too few judges with weight."""
+    LOW_CONFIDENCE = "low_confidence"
+    """degraded: P(correct) is below the query's `confidence_min`; the swarm abstains rather than guess."""
 
 
 class Objection(StrEnum):

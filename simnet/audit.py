@@ -6,6 +6,7 @@ forms are equal (R7), which strengths follow (R8).
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -387,8 +388,21 @@ def _tally(papers: _Papers) -> Iterator[Finding]:
     standing = {id for id, answer in papers.answers if answer.author not in papers.accused[-1]}
     if tally.winner not in standing:
         yield Finding("R8", "the winner is not among the counted answers")
-    if tally.stop is StopReason.CERTAIN and (tally.p_best < papers.query[1].threshold or not any(papers.ballots)):
-        yield Finding("R8", "certain, but P(best) is below the threshold")
+    if tally.stop is StopReason.CERTAIN:
+        if tally.p_best < papers.query[1].threshold:
+            yield Finding("R8", "certain, but P(best) is below the threshold")
+        if tally.reason in (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE):
+            yield Finding("R8", f"certain in spite of {tally.reason}")
+        if all(ballot.author in papers.accused[-1] for _, ballot in itertools.chain(*papers.ballots)):
+            yield Finding("R8", "certain without a ballot that counts")
+
+
+def _is_confident(papers: _Papers) -> bool:
+    """R9: P(correct) = σ(a + b · logit P(best)), P(best) at least half of one of 256 draws away from 0 and 1."""
+    query, p_best = papers.query[1], papers.tally[1].p_best / 65536
+    p_best = min(max(p_best, 1 / 512), 511 / 512)
+    log_odds = query.calibration_intercept / 65536 + query.calibration_slope / 65536 * math.log(p_best / (1 - p_best))
+    return round(65536 / (1 + math.exp(-log_odds))) >= query.confidence_min
 
 
 def _outcome(papers: _Papers) -> Iterator[Finding]:
@@ -400,7 +414,8 @@ def _outcome(papers: _Papers) -> Iterator[Finding]:
     elif len(standing) < params.answers_min:
         possible = {OutcomeReason.TOO_FEW_ANSWERS}
     else:
-        possible = {OutcomeReason.NONE, OutcomeReason.TOO_FEW_JUDGES}
+        ordinary = OutcomeReason.NONE if _is_confident(papers) else OutcomeReason.LOW_CONFIDENCE
+        possible = {ordinary, OutcomeReason.TOO_FEW_JUDGES}
     if tally.reason not in possible:
         yield Finding("R9", f"the reason {tally.reason} is not so")
     if tally.outcome is not (Outcome.DECIDED if tally.reason is OutcomeReason.NONE else Outcome.DEGRADED):

@@ -83,7 +83,7 @@ class Plan:
         """What the requester signs."""
         table = self.scenario.round
         text, task = asking.question.text, asking.question.task
-        model = insight.model
+        model, (intercept, slope) = insight.model, insight.calibration
         return Query(
             author=self.key(asking.requester),
             specialty=SPECIALTY,
@@ -99,6 +99,9 @@ class Plan:
             patience_ms=table.patience_ms,
             waves=self.waves,
             threshold=round(table.threshold * ONE),
+            calibration_intercept=intercept,
+            calibration_slope=slope,
+            confidence_min=round(table.confidence_min * ONE),
             beta=round(ONE * (model.beta if table.beta is None else table.beta)),
             tau_u=round(ONE * (table.tau_u or model.tau_u)),
             tau_v=round(ONE * (table.tau_v or model.tau_v)),

@@ -95,7 +95,12 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
     return {
         "scripts": [_script(plan, askings, node, slope) for node in range(scenario.nodes)],
         "latency_ms": latency_ms,
-        "round": {"open_ms": table.open_ms, "cosign_ms": table.cosign_ms, "threshold": table.threshold},
+        "round": {
+            "open_ms": table.open_ms,
+            "cosign_ms": table.cosign_ms,
+            "threshold": table.threshold,
+            "confidence_min": table.confidence_min,
+        },
         "deadline_ms": table.answer_ms + table.open_ms + table.judge_ms + table.cosign_ms + SLACK_MS,
         "turns": [
             {

@@ -44,6 +44,8 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Pairs that each judge compares, wave by wave; as by default three in all, in waves by task type."""
     threshold: Share = 1.0
     """P(best) at which no further wave is asked for."""
+    confidence_min: Share = 0.0
+    """P(correct) below which the swarm abstains: the outcome is degraded."""
     beta: Annotated[float, msgspec.Meta(ge=0.0, le=BETA_MAX / ONE)] | None = None
     """What votes weigh in the prior; by default by task type, as the two that follow."""
     tau_u: Deviation | None = None

@@ -21,6 +21,14 @@ async def ask(
     task: Annotated[Literal["code", "final", "open"], Parameter(help="How equal answers are recognised.")] = "code",
     private: Annotated[bool, Parameter(negative="", help="Send the text to members only, not by gossip.")] = False,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
+    confidence_min: Annotated[
+        float | None,
+        Parameter(
+            name="--min-confidence",
+            validator=validators.Number(gte=0, lte=1),
+            help="Probability of being right below which the swarm abstains: outcome degraded, its best guess marked.",
+        ),
+    ] = None,
     max_tokens: Annotated[int | None, Parameter(validator=_POSITIVE, help="Length of one answer.")] = None,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
@@ -31,7 +39,13 @@ async def ask(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm through the local node, and wait for its answer."""
-    question = {"query": read_query(query), "task": task, "private": private, "max_tokens": max_tokens}
+    question = {
+        "query": read_query(query),
+        "task": task,
+        "private": private,
+        "max_tokens": max_tokens,
+        "confidence_min": confidence_min,
+    }
     async with open_client(source, url) as client:
         followed = await follow(client, question, timeout_s, stderr())
     path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"

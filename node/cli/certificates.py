@@ -9,6 +9,7 @@ from rich.table import Table
 from node.cli.errors import CliError, Exit
 from node.cli.options import KEY_DIGITS, outside
 from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.types import OutcomeReason
 
 
 def read_certificate(path: Path) -> bytes:
@@ -24,7 +25,14 @@ def read_certificate(path: Path) -> bytes:
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
-    """The winning answer, then the ranking and what it rests on."""
+    """The winning answer, marked where it is no more than a guess; then the ranking and what it rests on."""
+    if report["reason"] == OutcomeReason.LOW_CONFIDENCE:
+        console.print(
+            f"The swarm abstains: {certainty(report)} is less than the {report['confidence_min']:.2f} asked for. "
+            "Its best guess follows: check it, ask again, or ask for less (--min-confidence).",
+            soft_wrap=True,
+        )
+        console.print()
     console.print(outside(report["winner"]["text"].strip()), soft_wrap=True)
     console.print()
     table = Table("", "author", "strength", "P(best)", "equal answers", "finish")
@@ -39,12 +47,24 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     kind = "full" if report["full"] else "partial"
-    reason = "" if report["reason"] == "none" else f" ({report['reason']})"
     console.print(
-        f"{report['outcome']}{reason}, stopped: {report['stop']}; {report['ballots']} ballots, "
+        f"{outcome(report)}, {certainty(report)}, stopped: {report['stop']}; {report['ballots']} ballots, "
         f"{report['comparisons']} comparisons, {report['abstentions']} abstentions; "
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members"
     )
     for label in ("unopened", "removed"):
         if report[label]:
             console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
+
+
+def outcome(report: dict[str, Any]) -> str:
+    """The outcome, with its reason where it has one."""
+    return str(report["outcome"]) if report["reason"] == "none" else f"{report['outcome']} ({report['reason']})"
+
+
+def certainty(report: dict[str, Any]) -> str:
+    """How sure the swarm is of its winner, and what stands behind the figure."""
+    p_best = f"P(best) {report['ranking'][0]['p_best']:.2f}"
+    if report["p_correct"] is None:
+        return f"{p_best} (uncalibrated)"
+    return f"P(correct) {report['p_correct']:.2f} (calibrated on the asker's gold; {p_best})"

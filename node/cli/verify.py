@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from consensus.certificate import Verified, verify_certificate
-from node.cli.certificates import read_certificate
+from node.cli.certificates import outcome, read_certificate
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
 from node.report import describe
@@ -41,7 +41,7 @@ def verify(
     else:
         kind = "full" if verified.full else "partial"
         print(
-            f"valid: {report['outcome']}, {kind}, co-signed by {len(verified.cosigners)} of {report['members']} members"
+            f"valid: {outcome(report)}, {kind}, co-signed by {len(verified.cosigners)} of {report['members']} members"
         )
     if trusted is not None and not verified.full:
         raise CliError("valid, but not co-signed by enough of the keys that you trust (rule R9)", Exit.NO_QUORUM)

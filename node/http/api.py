@@ -18,6 +18,7 @@ from node.app import Node
 from node.http.guard import Guard
 from node.http.reputation import reputation_routes
 from node.mailroom import Watched
+from node.report import claimed_correct
 from node.rounds import AskError, Begun, NoQuorumError, Question, TooBusyError
 from protocol.types import ONE, Digest, Role
 
@@ -184,6 +185,7 @@ def _event(watched: Watched) -> dict[str, Any]:
                 "reason": ranking.reason,
                 "winner": ranking.winner.hex(),
                 "p_best": ranking.p_best / ONE,
+                "p_correct": claimed_correct(ranking),
                 "answer": answer,
             }
         case fx.Certify(_, outcome, _, certificate):

@@ -60,6 +60,23 @@ def test_a_question_is_answered_and_its_certificate_kept(shell: Shell, swarm: Ru
     assert shown.json == {key: report[key] for key in shown.json}
 
 
+def test_a_swarm_that_is_not_sure_enough_abstains(shell: Shell, swarm: RunningSwarm, tmp_path: Path) -> None:
+    asked = ("ask", "Rotate a slice.", "--min-confidence", "1", "--url", swarm.url)
+    ran = shell.strand(*asked, "--strict", "--out", tmp_path / "guess.strand")
+    assert ran.code == 3, ran
+    assert ran.stdout.startswith("The swarm abstains: P(best) 0.") and "(uncalibrated)" in ran.stdout
+    verified = shell.strand("verify", tmp_path / "guess.strand")
+    assert (verified.code, verified.stdout.split(",")[0]) == (0, "valid: degraded (low_confidence)")
+    report = shell.strand(*asked, "--json").json
+    assert (report["outcome"], report["reason"]) == ("degraded", "low_confidence")
+    assert (report["p_correct"], report["confidence_min"]) == (None, 1.0)
+
+
+@pytest.mark.parametrize("confidence", ["-0.1", "1.5", "nan", "much"])
+def test_a_confidence_is_a_probability(shell: Shell, confidence: str) -> None:
+    assert_refused(shell.strand("ask", "x", f"--min-confidence={confidence}"), 2, "--min-confidence")
+
+
 def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, swarm: RunningSwarm) -> None:
     ran = shell.strand("ask", "-", "--private", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode())
     assert ran.code == 0, ran

@@ -15,7 +15,8 @@ from tests.e2e.conftest import Demo
 from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused
 
 REPORT_KEYS = {
-    "query_id", "query", "requester", "network", "outcome", "reason", "stop", "winner", "ranking", "ballots",
+    "query_id", "query", "requester", "network", "outcome", "reason", "stop", "p_correct",
+    "confidence_min", "winner", "ranking", "ballots",
     "comparisons", "abstentions", "decisive_share", "cosignatures", "members", "full", "unopened", "removed",
     "certificate", "timings_ms", "nodes", "engine",
 }  # fmt: skip

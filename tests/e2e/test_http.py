@@ -96,6 +96,8 @@ async def test_with_a_token_every_request_needs_it(
         b'{"query": "x", "answer_ms": -1}',
         b'{"query": "x", "judge_ms": 0}',
         b'{"query": "x", "patience_ms": -1}',
+        b'{"query": "x", "confidence_min": 1.01}',
+        b'{"query": "x", "confidence_min": NaN}',
         b'{"query": "\\ud800"}',
         b'{"query": "\xff"}',
         b'{"query": "  "}',

@@ -14,7 +14,7 @@ PROMPT = {"engine": {"spread": 0.1}, "rounds": 4}
 
 WORLDS: dict[str, dict[str, Any]] = {
     "one wave": {"nodes": 12},
-    "two waves and a threshold": {"nodes": 10, "round": {"waves": [2, 2], "threshold": 0.8}},
+    "two waves and a threshold": {"nodes": 10, "round": {"waves": [2, 2], "threshold": 0.8, "confidence_min": 0.7}},
     "open answers": {"nodes": 10, "preset": "open-ended"},
     "adversaries": {"nodes": 15, "byzantine": {"collude-split": 0.2, "lazy": 0.2, "first-slot": 0.2}},
     "two shards and known trust": {"nodes": 14, "shard_nodes": 8, "trust": "known", "byzantine": {"sybil": 0.3}},

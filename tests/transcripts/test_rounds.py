@@ -15,7 +15,7 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Evidence
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import Kind, Outcome, OutcomeReason, StopReason
+from protocol.types import ONE, Kind, Outcome, OutcomeReason, StopReason
 from tests.support.swarm import Interceptor, Node, Swarm, answer_text, keypair, params
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -204,6 +204,17 @@ def test_too_few_answers() -> None:
     check(swarm, "too_few_answers")
     ranking = swarm.verified().ranking
     assert (ranking.outcome, ranking.reason) == (Outcome.DEGRADED, OutcomeReason.TOO_FEW_ANSWERS)
+
+
+def test_low_confidence() -> None:
+    """R8, R9: a swarm that is not sure enough asks on, then abstains; everyone finds the same and co-signs it."""
+    swarm = Swarm("abcde")
+    swarm.ask(waves=(1, 1), threshold=1, confidence_min=ONE)
+    swarm.run()
+    check(swarm, "low_confidence")
+    verified = swarm.verified()
+    assert (verified.ranking.outcome, verified.ranking.reason) == (Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE)
+    assert verified.full and verified.record.wave == 1
 
 
 def test_no_answers() -> None:

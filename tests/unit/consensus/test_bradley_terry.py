@@ -13,6 +13,7 @@ from consensus.bradley_terry import (
     STRENGTH_ONE,
     Comparison,
     Fit,
+    FitDidNotConverge,
     Item,
     Model,
     fit,
@@ -226,6 +227,17 @@ class TestOrdinaryExtremes:
         repeated = order * (COMPARISONS_MAX // len(order))
         theta = maximum_a_posteriori(items, repeated, Model(0.7, tau_u, tau_v)).theta
         assert np.all(np.diff(theta) < 0), "the data are a total order"
+
+    def test_weights_of_many_sizes_at_all_limits_do_not_converge(self):
+        """Every pair against a prior as strong as can be, each on a scale of its own: steps follow one scale at a time.
+
+        Nobody asks this in earnest; who does, gets an exception that `closings` turns into a fault."""
+        items, comparisons = [], []
+        for pair in range(32):
+            items += [Item(2 * pair, WEIGHT_MAX, WEIGHT_MAX), Item(2 * pair + 1, 0, -WEIGHT_MAX)]
+            comparisons += [Comparison(2 * pair, 2 * pair + 1, 0, WEIGHT_MAX * 4 >> pair % 7 + 2)] * 4
+        with pytest.raises(FitDidNotConverge):
+            fit(items, comparisons, Model(16.0, 4.0, 4.0))
 
     def test_duels_are_between_clusters_in_doubt(self):
         """One cluster far behind meets nobody; the two in front meet each other."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consensus import bradley_terry, tally
 from consensus.closings import Missing
 from consensus.record import Phase, Record, check_contribution, commit_to
 from protocol.errors import Fault, FaultReason
@@ -29,6 +30,17 @@ def void(hand: Hand, closing: VerifiedMessage, reason: FaultReason, *pool: Verif
     result = hand.extend(closing, *pool)
     assert isinstance(result, Fault) and result.reason is reason, result
     assert hand.record is before
+
+
+def test_figures_that_no_fit_follows_from_void_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R8: a hostile query can bring the fit to its last step. It costs its own round, not the node."""
+    hand = Hand().to_judging()
+    closing = hand.close_tally([hand.ballot(name, ONE) for name in "abcd"])
+    tally._fit.cache_clear()
+    monkeypatch.setattr(bradley_terry, "_STEPS_MAX", 1)
+    void(hand, closing, FaultReason.NO_FIT)
+    hand = Hand("abcde", waves=(1, 1)).to_judging()
+    void(hand, hand.close_wave([hand.ballot(name, ONE) for name in "abcde"]), FaultReason.NO_FIT)
 
 
 # -- contributions --------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -85,13 +86,14 @@ def reference(items: list[Item], bench: list[Judge], told: list[Judgement]) -> l
     shares = [[count / sum(judge.counts) for count in judge.counts] for judge in bench]
     theta = maximise(items, items, bench, camp, told, shares)
     for _ in range(3):
+        heard = [share if judge.weight else [0.0] * 4 for judge, share in zip(bench, shares, strict=True)]
         sums = {
-            name: [sum(shares[k][z] for k in range(len(bench)) if camp[k] == name) for z in range(4)]
+            name: [sum(heard[k][z] for k in range(len(bench)) if camp[k] == name) for z in range(4)]
             for name in set(camp)
         }
         found = []
         for k, judge in enumerate(bench):
-            mates = [sums[camp[k]][z] - shares[k][z] for z in range(4)]
+            mates = [sums[camp[k]][z] - heard[k][z] for z in range(4)]
             counts = [count / ONE + mate for count, mate in zip(judge.counts, mates, strict=True)]
             logs = [math.log(count) for count in counts]
             for each in (each for each in told if each.judge == k):
@@ -210,6 +212,21 @@ def test_history_outweighs_a_round() -> None:
     told += [Judgement(1, 3, 0, ONE), Judgement(1, 2, 0, ONE)]
     known = [replace(judge, counts=(WEIGHT_MAX, 1, 1, 1)) if index == 1 else judge for index, judge in enumerate(bench)]
     assert found(items, known, told).strengths[0] < found(items, bench, told).strengths[0]
+
+
+def test_who_has_no_weight_says_nothing_of_its_camp() -> None:
+    """Whatever judges without weight prefer: free identities must not make an honest judge look like a partisan."""
+    clusters = [0, 0, 0, 0, 1, 1, 2]
+    items, bench = peers(clusters)
+    sybils = (2, 3)
+    items = [replace(item, vote_weight=0) if index in sybils else item for index, item in enumerate(items)]
+    bench = [replace(judge, weight=0) if index in sybils else judge for index, judge in enumerate(bench)]
+
+    def says(sign: int, judge: int, first: int, second: int) -> int:
+        return ONE if (first < second) != (judge in sybils and sign < 0) else 0
+
+    one, other = (found(items, bench, round_robin(clusters, partial(says, sign))) for sign in (1, -1))
+    assert one == other
 
 
 def test_without_judgements_the_prior_speaks() -> None:

@@ -107,6 +107,59 @@ def test_nothing_is_certain_without_a_ballot() -> None:
     assert judged(Hand(threshold=0), "").stop is StopReason.BUDGET
 
 
+def test_nothing_is_certain_by_ballots_that_do_not_count() -> None:
+    hand = Hand("abcde", threshold=0, waves=(1, 1)).to_judging()
+    record = replace(hand.record, ballots=(hand.ballot("e"),), removed=frozenset({hand.key("e")}))
+    assert rank(record).stop is StopReason.BUDGET
+
+
+def test_the_swarm_abstains_below_the_confidence_asked_for() -> None:
+    """R9: one step above what there is, and no other reason."""
+    record = Hand().to_cosigning().record
+    told = rank(record)
+    sure, unsure = (
+        rank(replace(record, query=replace(record.query, confidence_min=told.p_correct + more))) for more in (0, 1)
+    )
+    assert outcome(sure) == (Outcome.DECIDED, OutcomeReason.NONE, StopReason.SPENT)
+    assert outcome(unsure) == (Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE, StopReason.SPENT)
+    assert unsure.ranked == told.ranked, "its best guess is told all the same"
+
+
+@pytest.mark.parametrize(
+    ("calibration", "confident"),
+    [((0, ONE), True), ((-5 * ONE, ONE), False), ((0, ONE // 8), False), ((4 * ONE, 0), True)],
+)
+def test_confidence_is_what_the_calibration_makes_of_p_best(calibration: tuple[int, int], confident: bool) -> None:
+    intercept, slope = calibration
+    asked: dict[str, Any] = {"calibration_intercept": intercept, "calibration_slope": slope}
+    ranking = rank(_unanimous(Hand(confidence_min=ONE * 9 // 10, **asked)).record)
+    assert (ranking.p_best, ranking.calibrated) == (ONE, calibration != (0, ONE))
+    assert (ranking.reason is OutcomeReason.NONE) is confident is (ranking.p_correct >= ONE * 9 // 10)
+
+
+def test_graver_reasons_go_before_low_confidence() -> None:
+    assert judged(Hand(confidence_min=ONE), "").reason is OutcomeReason.TOO_FEW_JUDGES
+    assert rank(Hand("ab", confidence_min=ONE).to_judging().record).reason is OutcomeReason.TOO_FEW_ANSWERS
+
+
+def test_a_round_that_is_not_sure_enough_goes_on() -> None:
+    """R8: P(best) at the threshold is not certain while P(correct) is below what was asked for."""
+    asked: dict[str, Any] = {"threshold": 1, "waves": (1, 1), "confidence_min": ONE}
+    hand = Hand("abcde", **asked).to_judging()
+    ballots = [hand.ballot(name) for name in "abcde"]
+    assert isinstance(hand.extend(hand.close_tally(ballots)), Fault)
+    assert isinstance(hand.extend(hand.close_wave(ballots)), Record)
+
+
+def test_a_tally_that_hides_its_doubt_does_not_follow() -> None:
+    """The requester's word for `decided` where everyone finds too little confidence, and the other way."""
+    for confidence_min, said in ((ONE, (Outcome.DECIDED, "none")), (0, (Outcome.DEGRADED, "low_confidence"))):
+        hand = Hand(confidence_min=confidence_min).to_judging()
+        changes = {"outcome": said[0], "reason": OutcomeReason(said[1])}
+        result = hand.extend(hand.close_tally([hand.ballot(name) for name in "abcd"], **changes))
+        assert isinstance(result, Fault) and result.reason is FaultReason.WRONG_TALLY, result
+
+
 def test_budget_while_the_plan_has_another_wave() -> None:
     assert judged(Hand("abcde", waves=(1, 1)), "abc").stop is StopReason.BUDGET
 
@@ -148,7 +201,7 @@ def test_failed(phase: str, reason: OutcomeReason) -> None:
         hand.to_opening()
     ranking = rank(hand.record)
     assert outcome(ranking) == (Outcome.FAILED, reason, StopReason.ABORTED)
-    assert (ranking.winner, ranking.p_best, ranking.digest) == (b"", 0, b"")
+    assert (ranking.winner, ranking.p_best, ranking.p_correct, ranking.digest) == (b"", 0, 0, b"")
     record = hand.extend(hand.close_tally([]))
     assert isinstance(record, Record) and record.phase is Phase.FAILED
     assert not record.expected()

@@ -78,6 +78,8 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
         ('[node]\nshard = "1"', "node.shard in FILE: Expected `int`, got `str`"),
         ("[node]\ndata_dir = 1", "node.data_dir in FILE: Expected a path"),
         ("[round]\nanswer_ms = 0", "round.answer_ms in FILE: Expected `int` >= 1"),
+        ("[round]\nconfidence_min = 1.01", "round.confidence_min in FILE: Expected `float` <= 1.0"),
+        ("[round]\nconfidence_min = nan", "round.confidence_min in FILE: Expected `float` >= 0.0"),
         ('[log]\nlevel = "loud"', "log.level in FILE: Invalid enum value 'loud'"),
         ("[trust.trusted]\nab = 1.0", "trust.trusted in FILE: Expected `str` matching regex '^[0-9a-f]{64}$'"),
         (f'[trust.trusted]\n{KEY} = "1"', "trust.trusted in FILE: Expected `float`, got `str`"),

@@ -51,10 +51,12 @@ def test_what_changes_nothing_is_not_refused() -> None:
 
 def test_what_can_be_asked_is_asked() -> None:
     table = {"waves": [2, 3], "answer_ms": 11, "open_ms": 12, "judge_ms": 13, "cosign_ms": 14, "patience_ms": 15}
-    plan = plan_of(nodes=6, rounds=4, seed=3, round={**table, "threshold": 0.5}, engine={"judge_ms": 60})
+    plan = plan_of(
+        nodes=6, rounds=4, seed=3, round={**table, "threshold": 0.5, "confidence_min": 0.25}, engine={"judge_ms": 60}
+    )
     told = programme(plan)
     assert told.latency_ms == 30
-    assert told.round == {"open_ms": 12, "cosign_ms": 14, "threshold": 0.5}
+    assert told.round == {"open_ms": 12, "cosign_ms": 14, "threshold": 0.5, "confidence_min": 0.25}
     assert told.deadline_ms > 11 + 12 + 13 + 14
     assert [turn.requester for turn in told.turns] == [plan.asking(number).requester for number in range(4)]
     assert [turn.question["query"] for turn in told.turns] == [plan.asking(n).question.text for n in range(4)]

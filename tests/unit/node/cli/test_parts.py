@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from node.cli.certificates import print_report
+from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import save_certificate
 from node.cli.options import outside
@@ -72,6 +72,34 @@ def test_a_certificate_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
 
 
+@pytest.mark.parametrize(
+    ("p_correct", "said"),
+    [
+        (None, "abstains: P(best) 0.75 (uncalibrated) is less than the 0.80 asked for."),
+        (
+            0.5,
+            "abstains: P(correct) 0.50 (calibrated on the asker's gold; P(best) 0.75) is less than the 0.80 asked for.",
+        ),
+    ],
+)
+def test_a_guess_is_announced_as_one(p_correct: float | None, said: str) -> None:
+    """First that the swarm is not sure, then what it would have said."""
+    out = io.StringIO()
+    doubt = {"outcome": "degraded", "reason": "low_confidence", "p_correct": p_correct, "confidence_min": 0.8}
+    print_report(_report("fn guess() {}") | doubt, Console(file=out, width=300))
+    first, *rest = out.getvalue().splitlines()
+    assert said in first and "--min-confidence" in first
+    assert "fn guess() {}" in rest
+    assert rest[-2].startswith("degraded (low_confidence), P(")
+
+
+def test_certainty_is_called_calibrated_only_where_it_is() -> None:
+    report = _report("")
+    assert certainty(report) == "P(best) 0.75 (uncalibrated)"
+    assert certainty(report | {"p_correct": 0.6}).startswith("P(correct) 0.60 (calibrated")
+    assert (outcome(report), outcome(report | {"reason": "no_weight"})) == ("decided", "decided (no_weight)")
+
+
 def _report(text: str) -> dict[str, Any]:
     row = {"author": "ab" * 32, "strength": 0.5, "p_best": 0.75, "cluster_size": 1, "finish": "stop"}
     return {
@@ -81,6 +109,8 @@ def _report(text: str) -> dict[str, Any]:
         "reason": "none",
         "outcome": "decided",
         "stop": "spent",
+        "p_correct": None,
+        "confidence_min": 0.0,
         "ballots": 2,
         "comparisons": 2,
         "abstentions": 0,
