@@ -74,8 +74,13 @@ def fewer_ballots(seen: Watched, peaceful: Watched) -> bool:
     return rounds[0].comparisons < rounds[1].comparisons and unsigned(seen, peaceful)
 
 
-SLOW = {"preset": "open-ended", "engine": {"answer_ms": 4_000, "judge_ms": 1_000}, "round": {"cosign_ms": 1_000}}
-"""Without budgets, work of this length takes longer than all budgets together."""
+SLOW = {
+    "preset": "open-ended",
+    "engine": {"answer_ms": 4_000, "judge_ms": 1_000},
+    "round": {"cosign_ms": 1_000, "waves": [3]},
+}
+"""Without budgets, work of this length takes longer than all budgets together; in one wave, for in later ones nobody waits
+for the late, and budgets that are left over would pay for the first."""
 
 AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost": 1.0}}
 """Nodes commit late enough to be killed before the commitments are closed, and forget everything."""
