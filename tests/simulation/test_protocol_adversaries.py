@@ -79,8 +79,8 @@ SLOW = {
     "engine": {"answer_ms": 4_000, "judge_ms": 1_000},
     "round": {"cosign_ms": 1_000, "waves": [3]},
 }
-"""Without budgets, work of this length takes longer than all budgets together; in one wave, for in later ones nobody waits
-for the late, and budgets that are left over would pay for the first."""
+"""Without budgets, work of this length takes longer than all budgets together. In one wave: in later ones nobody waits
+for the late, and the budgets left over would pay for the first."""
 
 AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost": 1.0}}
 """Nodes commit late enough to be killed before the commitments are closed, and forget everything."""
