@@ -211,6 +211,10 @@ def _pairings(study: Study) -> Iterator[Plot]:
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         axes.set_xlabel("comparisons of each member")
         axes.set_ylabel("rounds answered right")
+    for left, right in zip(grid[::2], grid[1::2], strict=True):
+        low, high = zip(left.get_ylim(), right.get_ylim(), strict=True)
+        for axes in (left, right):
+            axes.set_ylim(min(low), max(high))
     _legend(figure, grid[0], columns=3)
     alt = "Rounds answered right against comparisons of each member. " + "; ".join(told) + "."
     yield Plot("pairings", title, alt, _png(figure))
@@ -436,7 +440,7 @@ def _figure(title: str, panels: int, *, wide: bool = False, height: float | None
 
 def _legend(figure: Figure, axes: Axes, columns: int = 4) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3)
 
 
 def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
