@@ -270,7 +270,7 @@ def _reliability(study: Study) -> Plot:
         grid, (("p_best", "P(best)", "the honest judges' choice by all pairs"), ("p_correct", "P(correct)", "right")),
         strict=True,
     ):  # fmt: skip
-        pairs = [pair for cell in study for pair in cell.run.told(probability)]
+        pairs = study.told(probability)
         found = bins(pairs)
         shares = [wilson(each.true, each.count) for each in found]
         below = [100 * (each.value - each.low) for each in shares]

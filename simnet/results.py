@@ -185,3 +185,8 @@ class Study:
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
+
+    def told(self, probability: str) -> list[tuple[float, bool]]:
+        """What rounds of all worlds said, as Run.told; worlds that are one count once."""
+        runs = {id(cell.run): cell.run for cell in self.cells}
+        return [pair for run in runs.values() for pair in run.told(probability)]

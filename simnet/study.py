@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simnet.calibration import expected_calibration_error
 from simnet.results import Cell, RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, cells
 
@@ -240,7 +241,11 @@ def value_text(value: Any) -> str:
 
 def results(study: Study) -> dict[str, Any]:
     """The object that `strand sim --json` prints of a study."""
-    return {"name": study.name, "cells": [{"point": dict(cell.point), **cell.run.summary()} for cell in study]}
+    return {
+        "name": study.name,
+        "ece": {name: expected_calibration_error(study.told(name)) for name in ("p_best", "p_correct")},
+        "cells": [{"point": dict(cell.point), **cell.run.summary()} for cell in study],
+    }
 
 
 # The way back.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from node.config import load_params
+from simnet.calibration import expected_calibration_error
 from simnet.oracle import Preset, presets_from
 from simnet.results import Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
@@ -107,6 +108,14 @@ def test_measures_of_calibration_and_rankings_are_said_where_they_were_asked_for
     assert measures(pairing_study().cells[-1].run)["judges' own rankings %"]
 
 
+def test_a_studys_calibration_error_is_that_of_all_its_rounds() -> None:
+    study = calibration_study()
+    together = [pair for cell in study for pair in cell.run.told("p_best")]
+    assert results(study)["ece"]["p_best"] == expected_calibration_error(together)
+    twice = Study(study.name, study.about, [*study.cells, Cell({"seed": 3}, study.cells[0].run)])
+    assert twice.told("p_best") == study.told("p_best")
+
+
 def test_a_table_says_once_what_is_the_same_everywhere() -> None:
     study = attack_study(("lazy",))
     found = table(study)
@@ -130,6 +139,7 @@ def test_results_are_the_summaries_with_their_points() -> None:
     study = size_study()
     found = results(study)
     assert found["name"] == "size"
+    assert found["ece"]["p_best"] is None
     assert found["cells"][1] == {"point": {"nodes": 100}, **study.cells[1].run.summary()}
 
 
