@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from node.config import load_params
+from simnet.calibration import expected_calibration_error
 from simnet.oracle import Preset, presets_from
 from simnet.results import Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 from simnet.study import failing, measures, per_member, percentile, repeat_command, results, run_study, table, wilson
-from tests.support.studies import attack_study, made_cell, single_study, size_study
+from tests.support.studies import (
+    attack_study,
+    calibration_study,
+    made_cell,
+    pairing_study,
+    single_study,
+    size_study,
+)
 
 PARAMS = load_params("devnet")
 
@@ -89,8 +97,23 @@ def test_costs_are_of_members_and_not_of_all_nodes() -> None:
 def test_measures_leave_out_what_the_layer_does_not_know() -> None:
     without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
     unknown = {"messages", "kB", "offer packets", "median s", "95th s"}
-    assert {name for name, text in without.items() if not text} == unknown
-    assert all(whole.values())
+    unasked = {"judges' own rankings %", "ECE of P(best)", "ECE of P(correct)"}
+    assert {name for name, text in without.items() if not text} == unknown | unasked
+    assert {name for name, text in whole.items() if not text} == unasked
+
+
+def test_measures_of_calibration_and_rankings_are_said_where_they_were_asked_for() -> None:
+    first = calibration_study().cells[0].run
+    assert measures(first)["ECE of P(best)"] == f"{first.summary()['ece']['p_best']:.3f}"
+    assert measures(pairing_study().cells[-1].run)["judges' own rankings %"]
+
+
+def test_a_studys_calibration_error_is_that_of_all_its_rounds() -> None:
+    study = calibration_study()
+    together = [pair for cell in study for pair in cell.run.told("p_best")]
+    assert results(study)["ece"]["p_best"] == expected_calibration_error(together)
+    twice = Study(study.name, study.about, [*study.cells, Cell({"seed": 3}, study.cells[0].run)])
+    assert twice.told("p_best") == study.told("p_best")
 
 
 def test_a_table_says_once_what_is_the_same_everywhere() -> None:
@@ -107,13 +130,16 @@ def test_a_table_says_once_what_is_the_same_everywhere() -> None:
 def test_a_single_world_has_everything_in_its_row() -> None:
     found = table(single_study())
     assert not found.common
-    assert dict(zip(found.head, found.rows[0], strict=True)) == measures(single_study().cells[0].run)
+    assert dict(zip(found.head, found.rows[0], strict=True)) == {
+        name: text for name, text in measures(single_study().cells[0].run).items() if text
+    }
 
 
 def test_results_are_the_summaries_with_their_points() -> None:
     study = size_study()
     found = results(study)
     assert found["name"] == "size"
+    assert found["ece"]["p_best"] is None
     assert found["cells"][1] == {"point": {"nodes": 100}, **study.cells[1].run.summary()}
 
 
