@@ -42,12 +42,16 @@ def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) ->
     if not right:
         return nothing_counted(plan, asking)
     place = {answer.id: index for index, answer in enumerate(record.answers)}
+    wins = _wins(record, bodies(record.ballots, Ballot))
+    learns = bool(plan.scenario.reputation.gold)
     return Verdicts(
         swarm=bool(ranking.ranked) and right[place[ranking.ranked[0].answer]],
         majority=right[_majority(plan, asking, record)],
-        plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(_wins(record, bodies(record.ballots, Ballot)))))],
+        plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(wins)))],
         best_single=_best_single(plan, own, least),
         oracle=any(right),
+        win_rate=right[int(np.argmax(_win_rates(wins)))] if learns else None,
+        weighted_majority=right[_weighted_majority(record)] if learns else None,
         rankings=right[int(np.argmin(_mean_places(record)))] if plan.scenario.pairing == "client" else None,
     )
 
@@ -119,6 +123,20 @@ def _majority(plan: Plan, asking: Asking, record: Record) -> int:
     largest = max(sizes.values())
     tied = sorted(cluster for cluster, size in sizes.items() if size == largest)
     return record.clusters.index(chance(plan.scenario.seed, "majority", asking.number).choice(tied))
+
+
+def _weighted_majority(record: Record) -> int:
+    """An answer of the cluster whose authors' votes weigh most; of equal ones the first on the slate, as by lot."""
+    votes: Counter[int] = Counter()
+    for cluster, answer in zip(record.clusters, record.answers, strict=True):
+        votes[cluster] += record.seats[answer.author].vote_weight
+    return record.clusters.index(max(sorted(votes), key=votes.__getitem__))
+
+
+def _win_rates(wins: FloatArray) -> FloatArray:
+    """Shape (answers,): share of comparisons won, one half where there were none."""
+    games = wins.sum(axis=0) + wins.sum(axis=1)
+    return np.where(games > 0.0, wins.sum(axis=1) / np.maximum(games, 1.0), 0.5)
 
 
 def _mean_places(record: Record) -> FloatArray:

@@ -1,6 +1,6 @@
 """Whether probabilities mean what they say: of all that is called 80 % sure, four fifths should be true."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 BINS = 10
@@ -24,11 +24,3 @@ def bins(told: Iterable[tuple[float, bool]]) -> list[Bin]:
     for said, true in told:
         rows[min(BINS - 1, int(BINS * said))].append((said, true))
     return [Bin(len(row), sum(said for said, _ in row) / len(row), sum(true for _, true in row)) for row in rows if row]
-
-
-def expected_calibration_error(told: Sequence[tuple[float, bool]]) -> float | None:
-    """Mean distance of a bin's frequency from its mean probability, by how much is in it (Naeini, Cooper and
-    Hauskrecht 2015); None of nothing."""
-    if not told:
-        return None
-    return sum(abs(each.true - each.count * each.said) for each in bins(told)) / len(told)

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from simnet.calibration import bins, expected_calibration_error
+from consensus.scoring import calibration_error
+from simnet.calibration import bins
 from simnet.results import NO_OUTCOME, Cell, RoundResult, Study
 from simnet.study import METHODS, Estimate, accuracy, answer_times_ms, per_member, percentile, value_text, wilson
 
@@ -284,7 +285,7 @@ def _reliability(study: Study) -> Plot:
         for each, share in zip(found, shares, strict=True):
             axes.annotate(f"{each.count:,}", (100 * each.said, 100 * share.low), (0, -4), textcoords="offset points",
                           ha="center", va="top", fontsize=7, color=FAINT)  # fmt: skip
-        error = expected_calibration_error(pairs) or 0.0
+        error = calibration_error(pairs) or 0.0
         axes.set_title(f"{name}: expected calibration error {error:.3f}", loc="left", fontsize=10, color=INK)
         axes.set_xlim(0, 102)
         axes.set_ylim(-8, 102)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from consensus.record import Record, bodies
+from consensus.scoring import calibration_error
 from consensus.tally import Ranking
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
-from simnet.calibration import expected_calibration_error
 from simnet.plan import Asking
+
+WINDOW = 10
+"""rounds of one point of a learning curve"""
 
 NO_OUTCOME = "none"
 """The outcome of a round whose user was told nothing by its deadline."""
@@ -26,6 +29,10 @@ class Verdicts:
     """The most skilled honest node of the shard alone."""
     oracle: bool
     """Whether any counted answer was right: nobody who chooses among them can do better."""
+    win_rate: bool | None = None
+    """The answer that won the largest share of its comparisons. This and the next where askers learn."""
+    weighted_majority: bool | None = None
+    """The largest cluster by its authors' votes in the roster, which is what their record earned."""
     rankings: bool | None = None
     """The answer of the best mean place in the judges' own rankings, which is what the published client's judges tell;
     None where judges compare too little for a ranking of their own."""
@@ -59,7 +66,7 @@ class RoundResult:
     p_best: float | None = None
     """What the ranking says of its winner: the probability that its cluster is the best."""
     p_correct: float | None = None
-    """The probability that the winner is right. Nothing is learned on gold here: it is P(best)."""
+    """The probability that the winner is right: as gold calibrates it, without gold P(best)."""
     consensual: bool | None = None
     """Whether the winner's cluster is the one that the honest judges would choose by all pairs, if that was asked."""
 
@@ -83,7 +90,7 @@ def round_result(asking: Asking, record: Record | None, ranking: Ranking | None,
         ranking=b"" if ranking is None else ranking.digest,
         verdicts=verdicts,
         p_best=ranking.p_best / ONE if ranking is not None and ranking.ranked else None,
-        p_correct=ranking.p_best / ONE if ranking is not None and ranking.ranked else None,
+        p_correct=ranking.p_correct / ONE if ranking is not None and ranking.ranked else None,
     )
 
 
@@ -132,7 +139,7 @@ class Run:
             "full_certificates": sum(each.full for each in self.rounds),
             "safety_violations": len(self.violations),
             "accuracy": self.accuracy(),
-            "ece": {name: expected_calibration_error(self.told(name)) for name in ("p_best", "p_correct")},
+            "ece": {name: calibration_error(self.told(name)) for name in ("p_best", "p_correct")},
             "comparisons_per_node": comparisons / members if members else 0.0,
             "messages": self.messages + self.standing_messages,
             "bytes": self.bytes + self.standing_bytes,
@@ -150,6 +157,13 @@ class Run:
             if None not in right:
                 found[name] = sum(right) / total
         return found
+
+    def learning_curve(self) -> list[dict[str, Any]]:
+        """Accuracy in each WINDOW of rounds: how fast askers learn, and how fast they see a change."""
+        windows = [self.rounds[start : start + WINDOW] for start in range(0, len(self.rounds), WINDOW)]
+        return [
+            {"rounds": len(rounds), "accuracy": Run(self.seed, self.nodes, rounds).accuracy()} for rounds in windows
+        ]
 
     def told(self, probability: str) -> list[tuple[float, bool]]:
         """What rounds said of their winners by `p_best` or `p_correct`, and what is true; rounds that said nothing, or

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simnet.calibration import expected_calibration_error
+from consensus.scoring import calibration_error
 from simnet.results import Cell, RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, cells
 
@@ -32,6 +32,8 @@ METHODS: Mapping[str, str] = {
     "plain_bradley_terry": "plain Bradley-Terry",
     "best_single": "best single node",
     "oracle": "oracle",
+    "win_rate": "win rate",
+    "weighted_majority": "record-weighted majority",
     "rankings": "judges' own rankings",
 }
 """Ways to choose among one round's answers (results.Verdicts), and how reports call them."""
@@ -158,6 +160,21 @@ def accuracy(run: Run, method: str) -> Estimate:
     return wilson(sum(getattr(each.verdicts, method) or 0 for each in run.rounds), len(run.rounds))
 
 
+def largest_loss(run: Run) -> tuple[str, Estimate]:
+    """The other way to choose, an oracle apart, to which the swarm loses most, and how much (negative: it wins).
+
+    The interval is of paired differences, by the central limit theorem: with hundreds of rounds a bootstrap's too.
+    """
+    losses = {}
+    for method in run.accuracy().keys() - {"swarm", "oracle"}:
+        apart = [getattr(each.verdicts, method) - each.verdicts.swarm for each in run.rounds]
+        mean = math.fsum(apart) / len(apart)
+        reach = Z_95 * math.sqrt(math.fsum((each - mean) ** 2 for each in apart)) / len(apart)
+        losses[method] = Estimate(mean, mean - reach, mean + reach)
+    method = max(sorted(losses), key=lambda name: losses[name].high)
+    return method, losses[method]
+
+
 def percentile(values: Iterable[int], share: float) -> int | None:
     """The smallest value that at least this share of the values does not exceed; None of no values."""
     ordered = sorted(values)
@@ -186,6 +203,9 @@ def measures(run: Run) -> dict[str, str]:
             continue
         share = accuracy(run, method)
         found[f"{name} %"] = f"{100 * share.value:.1f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
+    if run.rounds:
+        method, loss = largest_loss(run)
+        found["loss to the best other %"] = f"{100 * loss.value:+.1f} (≤ {100 * loss.high:+.1f}) {METHODS[method]}"
     asked = any(each.consensual is not None for each in run.rounds)
     for probability, name in (("p_best", "ECE of P(best)"), ("p_correct", "ECE of P(correct)")):
         found[name] = f"{summary['ece'][probability]:.3f}" if asked else ""
@@ -243,8 +263,11 @@ def results(study: Study) -> dict[str, Any]:
     """The object that `strand sim --json` prints of a study."""
     return {
         "name": study.name,
-        "ece": {name: expected_calibration_error(study.told(name)) for name in ("p_best", "p_correct")},
-        "cells": [{"point": dict(cell.point), **cell.run.summary()} for cell in study],
+        "ece": {name: calibration_error(study.told(name)) for name in ("p_best", "p_correct")},
+        "cells": [
+            {"point": dict(cell.point), **cell.run.summary(), "learning_curve": cell.run.learning_curve()}
+            for cell in study
+        ],
     }
 
 

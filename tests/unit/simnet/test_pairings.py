@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from consensus.experience import Experience
 from consensus.record import Record, bodies
 from protocol.limits import PAIRS_MAX
 from protocol.messages import Answer, Ballot
@@ -27,7 +28,7 @@ def played(tournament: Tournament, strength: list[int]) -> list[list[Pair]]:
 
 def record_of(pairing: str, **settings: object) -> Record:
     plan = plan_of(nodes=9, rounds=1, preset="open-ended", pairing=pairing, **settings)
-    record, ranking = decide(plan, plan.asking(0))
+    record, ranking = decide(plan, plan.asking(0), Experience())
     assert ranking.ranked
     return record
 
@@ -101,7 +102,7 @@ def test_judges_share_the_work_and_judge_no_answer_of_their_own(pairing: str) ->
 
 def test_every_judge_has_the_clients_whole_list_in_ballots_that_the_wire_would_carry() -> None:
     plan = plan_of(nodes=30, rounds=1, preset="open-ended", pairing="client")
-    record, _ = decide(plan, plan.asking(0))
+    record, _ = decide(plan, plan.asking(0), Experience())
     found: dict[bytes, list[Pair]] = {}
     for ballot in sorted(bodies(record.ballots, Ballot), key=lambda each: each.wave):
         assert len(ballot.judgements) <= PAIRS_MAX

@@ -10,12 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from consensus.scoring import calibration_error
 from node.config import load_params
-from simnet.calibration import expected_calibration_error
 from simnet.oracle import Preset, presets_from
 from simnet.results import Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
-from simnet.study import failing, measures, per_member, percentile, repeat_command, results, run_study, table, wilson
+from simnet.study import (
+    failing,
+    largest_loss,
+    measures,
+    per_member,
+    percentile,
+    repeat_command,
+    results,
+    run_study,
+    table,
+    wilson,
+)
 from tests.support.studies import (
     attack_study,
     calibration_study,
@@ -97,7 +108,8 @@ def test_costs_are_of_members_and_not_of_all_nodes() -> None:
 def test_measures_leave_out_what_the_layer_does_not_know() -> None:
     without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
     unknown = {"messages", "kB", "offer packets", "median s", "95th s"}
-    unasked = {"judges' own rankings %", "ECE of P(best)", "ECE of P(correct)"}
+    unasked = {"judges' own rankings %", "win rate %", "record-weighted majority %"}
+    unasked |= {"ECE of P(best)", "ECE of P(correct)"}
     assert {name for name, text in without.items() if not text} == unknown | unasked
     assert {name for name, text in whole.items() if not text} == unasked
 
@@ -111,7 +123,7 @@ def test_measures_of_calibration_and_rankings_are_said_where_they_were_asked_for
 def test_a_studys_calibration_error_is_that_of_all_its_rounds() -> None:
     study = calibration_study()
     together = [pair for cell in study for pair in cell.run.told("p_best")]
-    assert results(study)["ece"]["p_best"] == expected_calibration_error(together)
+    assert results(study)["ece"]["p_best"] == calibration_error(together)
     twice = Study(study.name, study.about, [*study.cells, Cell({"seed": 3}, study.cells[0].run)])
     assert twice.told("p_best") == study.told("p_best")
 
@@ -140,7 +152,18 @@ def test_results_are_the_summaries_with_their_points() -> None:
     found = results(study)
     assert found["name"] == "size"
     assert found["ece"]["p_best"] is None
-    assert found["cells"][1] == {"point": {"nodes": 100}, **study.cells[1].run.summary()}
+    run = study.cells[1].run
+    assert found["cells"][1] == {"point": {"nodes": 100}, **run.summary(), "learning_curve": run.learning_curve()}
+    assert [window["rounds"] for window in run.learning_curve()] == [10] * 20
+    mean = sum(window["accuracy"]["swarm"] for window in run.learning_curve()) / 20
+    assert mean == pytest.approx(run.accuracy()["swarm"])
+
+
+def test_the_largest_loss_is_to_the_best_other_way() -> None:
+    run = made_cell({}, 0.5, rounds=400).run
+    method, loss = largest_loss(run)
+    assert method == "best_single", "right in six of ten rounds, the swarm in five"
+    assert loss.low < run.accuracy()[method] - run.accuracy()["swarm"] == pytest.approx(loss.value) < loss.high
 
 
 def test_the_command_names_only_what_differs_from_the_defaults() -> None:

@@ -230,7 +230,7 @@ def test_a_study_is_the_same_in_one_process_and_in_two(capsys: pytest.CaptureFix
     assert found[0] == found[1]
     assert found[0]["name"] == "custom"
     assert [cell["point"] for cell in found[0]["cells"]] == [{"seed": seed} for seed in (1, 2, 3)]
-    assert all(set(cell) == {"point"} | KEYS for cell in found[0]["cells"])
+    assert all(set(cell) == {"point", "learning_curve"} | KEYS for cell in found[0]["cells"])
 
 
 def _run_after(seconds: int) -> Run:
