@@ -315,8 +315,9 @@ def _cholesky(matrix: FloatArray, vector: FloatArray) -> tuple[FloatArray, Float
     for k in range(size):
         row = work[k, k:]
         row /= math.sqrt(row[0])
-        tail = row[1:]
-        work[k + 1 :, k + 1 :] -= tail[:-1, None] * tail
+        # Not `work[...] -= ...`, which would store the whole rest a second time.
+        rest = work[k + 1 :, k + 1 :]
+        rest -= row[1:-1, None] * row[1:]
     return work[:, :size], work[:, size]
 
 
@@ -326,7 +327,8 @@ def _back_substitute(upper: FloatArray, vector: FloatArray) -> FloatArray:
     columns = upper.reshape(*upper.shape, *(1,) * (vector.ndim - 1))
     for k in range(len(solution) - 1, -1, -1):
         solution[k] /= upper[k, k]
-        solution[:k] -= columns[:k, k] * solution[k]
+        rest = solution[:k]
+        rest -= columns[:k, k] * solution[k]
     return solution
 
 

@@ -16,8 +16,9 @@ MODELS: Mapping[TaskType, Model] = {
 PAIRS = 3
 """pairs for each judge of a round, all waves together: beyond five more hardly help."""
 
-_WAVES: Mapping[TaskType, int] = {TaskType.CODE: 2, TaskType.FINAL: 2, TaskType.OPEN: 4}
-"""Waves of a plan with enough pairs. Two tell few clusters apart; many single answers need more rounds of doubt."""
+_WAVES: Mapping[TaskType, int] = {TaskType.CODE: 3, TaskType.FINAL: 3, TaskType.OPEN: 4}
+"""Waves of a plan with enough pairs. Few clusters are told apart by two or three, of which most rounds need one; many
+single answers need more rounds of doubt."""
 
 
 def wave_plan(task: TaskType, pairs: int, waves_max: int) -> tuple[int, ...]:

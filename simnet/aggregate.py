@@ -4,7 +4,8 @@ Each round has the ranking digest that it has in a network world without loss. N
 and there is no time: results have no times, and no message is counted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 
 from consensus import requester
@@ -13,13 +14,14 @@ from consensus.events import Received, Tick
 from consensus.experience import Experience
 from consensus.record import Phase, Record, check_content, commit_to, is_void, open_record
 from consensus.roster import choose_roster
-from consensus.tally import Ranking
+from consensus.tally import Ranking, rank
 from protocol.errors import Fault
-from protocol.messages import Answer, Ballot, Commit, Contribution, Judgement, Opening
+from protocol.messages import Answer, Ballot, Commit, Contribution, Opening
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
-from simnet.baselines import verdicts_of
-from simnet.mind import prefer, write
+from simnet.baselines import is_consensual, verdicts_of
+from simnet.mind import judge, write
+from simnet.pairings import judged
 from simnet.plan import SPECIALTY, Asking, Plan
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import ScenarioError
@@ -45,11 +47,17 @@ def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = N
 def _run_round(plan: Plan, asking: Asking, experience: Experience) -> RoundResult:
     record, ranking = decide(plan, asking, experience)
     take_in(plan, experience, asking, record, ranking)
-    return round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
+    result = round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
+    if not plan.scenario.reference:
+        return result
+    return replace(result, consensual=is_consensual(plan, asking, record, ranking))
 
 
 def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, Ranking]:
-    """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end."""
+    """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end.
+
+    Where another pairing than the swarm's is in question, it goes on from the slate, without the machine.
+    """
     now_ms = asking.at_ms
     offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
     roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max)
@@ -61,6 +69,9 @@ def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, 
     openings = _openings(plan, asking, opened)
     state = requester.start(opened, keypair, now_ms).state
     while True:
+        if state.record.phase is Phase.JUDGING and plan.scenario.pairing != "swarm":
+            record = judged(plan, asking, state.record)
+            return record, rank(record)
         head = state.record.head
         for message in _contributions(plan, asking, state.record, openings):
             moved = requester.step(state, Received(message), now_ms)
@@ -104,23 +115,10 @@ def _contributions(
                     query=query,
                     on=on,
                     wave=record.wave,
-                    judgements=_judge(plan, asking, record, key, texts),
+                    judgements=judge(plan, asking.question, plan.number_of[key], texts, record.assignment[key]),
                 )
                 if is_void(body):
                     continue
             case _:
                 continue
         yield seal(plan.keypairs[plan.number_of[key]], plan.params.digest, body)
-
-
-def _judge(plan: Plan, asking: Asking, record: Record, judge: Key, texts: Sequence[str]) -> tuple[Judgement, ...]:
-    node = plan.number_of[judge]
-    return tuple(
-        Judgement(
-            first=first,
-            second=second,
-            preference=prefer(plan, asking.question, node, texts[first], texts[second]),
-            evidence=0,
-        )
-        for first, second in record.assignment[judge]
-    )

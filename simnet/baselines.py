@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from consensus.bradley_terry import Item, Model, mode, prior_of
 from consensus.record import Record, bodies
 from consensus.tally import Ranking
 from protocol.messages import Answer, Ballot
-from protocol.types import ABSTAIN, ONE, TaskType
+from protocol.types import ABSTAIN, ONE, Key, TaskType
 from simnet.chance import chance
 from simnet.oracle import Candidate
 from simnet.plan import Asking, Plan
@@ -41,12 +42,17 @@ def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) ->
     if not right:
         return nothing_counted(plan, asking)
     place = {answer.id: index for index, answer in enumerate(record.answers)}
+    wins = _wins(record, bodies(record.ballots, Ballot))
+    learns = bool(plan.scenario.reputation.gold)
     return Verdicts(
         swarm=bool(ranking.ranked) and right[place[ranking.ranked[0].answer]],
         majority=right[_majority(plan, asking, record)],
-        plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(_wins(record))))],
+        plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(wins)))],
         best_single=_best_single(plan, own, least),
         oracle=any(right),
+        win_rate=right[int(np.argmax(_win_rates(wins)))] if learns else None,
+        weighted_majority=right[_weighted_majority(record)] if learns else None,
+        rankings=right[int(np.argmin(_mean_places(record)))] if plan.scenario.pairing == "client" else None,
     )
 
 
@@ -56,12 +62,35 @@ def right_answers(plan: Plan, asking: Asking, texts: Iterable[str]) -> list[bool
     return [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
 
 
+def is_consensual(plan: Plan, asking: Asking, record: Record, ranking: Ranking) -> bool | None:
+    """Whether the winner's cluster is the one that the honest members would choose if they had compared all pairs.
+
+    All weigh the same, and the prior is the query's: beside so many judgements it hardly counts. None without answers.
+    """
+    if not ranking.ranked:
+        return None
+    answers = bodies(record.answers, Answer)
+    authors = [plan.number_of[answer.author] for answer in answers]
+    candidates = [plan.oracle.candidate(asking.question, answer.content.text) for answer in answers]
+    if any(candidate is None for candidate in candidates):
+        return None
+    judges = [plan.number_of[key] for key in record.seats if plan.number_of[key] in plan.honest]
+    wins = plan.oracle.poll(asking.question, judges, [each for each in candidates if each is not None], authors)
+    query = record.query
+    model = Model(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
+    prior = prior_of([Item(cluster) for cluster in record.clusters], model)
+    best = int(np.argmax(mode(prior, wins.T).cluster_strengths()))
+    winner = next(place for place, answer in enumerate(record.answers) if answer.id == ranking.winner)
+    return record.clusters[winner] == best
+
+
 def nothing_counted(plan: Plan, asking: Asking, told: str = "") -> Verdicts:
     """Of a round without a certificate: what the best single node says, and what the user was told all the same."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
     swarm = bool(told) and _is_right(plan.oracle.candidate(asking.question, told), least)
-    return Verdicts(swarm, False, False, best_single=_best_single(plan, own, least), oracle=False)
+    rankings = False if plan.scenario.pairing == "client" else None
+    return Verdicts(swarm, False, False, best_single=_best_single(plan, own, least), oracle=False, rankings=rankings)
 
 
 def _honest_answers(plan: Plan, asking: Asking) -> dict[int, Candidate]:
@@ -96,10 +125,40 @@ def _majority(plan: Plan, asking: Asking, record: Record) -> int:
     return record.clusters.index(chance(plan.scenario.seed, "majority", asking.number).choice(tied))
 
 
-def _wins(record: Record) -> FloatArray:
+def _weighted_majority(record: Record) -> int:
+    """An answer of the cluster whose authors' votes weigh most; of equal ones the first on the slate, as by lot."""
+    votes: Counter[int] = Counter()
+    for cluster, answer in zip(record.clusters, record.answers, strict=True):
+        votes[cluster] += record.seats[answer.author].vote_weight
+    return record.clusters.index(max(sorted(votes), key=votes.__getitem__))
+
+
+def _win_rates(wins: FloatArray) -> FloatArray:
+    """Shape (answers,): share of comparisons won, one half where there were none."""
+    games = wins.sum(axis=0) + wins.sum(axis=1)
+    return np.where(games > 0.0, wins.sum(axis=1) / np.maximum(games, 1.0), 0.5)
+
+
+def _mean_places(record: Record) -> FloatArray:
+    """Shape (answers,): mean place, 0 is the best, in rankings that each judge made of its own judgements alone.
+
+    Equal strengths share their places. Bradley and Terry's fit of complete rankings has the same order.
+    """
+    ballots: dict[Key, list[Ballot]] = {}
+    for ballot in bodies(record.ballots, Ballot):
+        ballots.setdefault(ballot.author, []).append(ballot)
+    places = np.zeros(len(record.answers))
+    for own in ballots.values():
+        strengths = plain_bradley_terry(_wins(record, own))
+        above, level = strengths > strengths[:, None], strengths == strengths[:, None]
+        places += above.sum(axis=1) + (level.sum(axis=1) - 1) / 2
+    return places / max(1, len(ballots))
+
+
+def _wins(record: Record, ballots: Iterable[Ballot]) -> FloatArray:
     """Shape (answers, answers): how often the row's answer was preferred to the column's; a tie is half a win each."""
     wins = np.zeros((len(record.answers), len(record.answers)))
-    for ballot in bodies(record.ballots, Ballot):
+    for ballot in ballots:
         for judgement in ballot.judgements:
             if judgement.preference == ABSTAIN:
                 continue

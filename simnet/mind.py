@@ -3,7 +3,9 @@
 Both layers ask here, so that they commit to the same bytes and count the same preferences.
 """
 
-from protocol.messages import AnswerContent
+from collections.abc import Iterable, Sequence
+
+from protocol.messages import AnswerContent, Judgement
 from protocol.types import ABSTAIN
 from simnet.oracle import Question, content_of
 from simnet.plan import Plan
@@ -22,3 +24,18 @@ def prefer(plan: Plan, question: Question, node: int, first: str, second: str) -
     if one is None or other is None:
         return ABSTAIN
     return plan.behaviours[node].prefer(question, one, other, oracle.preference(question, node, one, other))
+
+
+def judge(
+    plan: Plan, question: Question, node: int, texts: Sequence[str], pairs: Iterable[tuple[int, int]]
+) -> tuple[Judgement, ...]:
+    """The node's judgements of these pairs of texts, without evidence."""
+    return tuple(
+        Judgement(
+            first=first,
+            second=second,
+            preference=prefer(plan, question, node, texts[first], texts[second]),
+            evidence=0,
+        )
+        for first, second in pairs
+    )

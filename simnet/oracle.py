@@ -11,18 +11,22 @@ ask.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import Annotated, Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from protocol.messages import AnswerContent
 from protocol.types import ONE, Finish, TaskType
 from simnet.chance import chance
 from simnet.scenario import ScenarioError
+
+FloatArray = npt.NDArray[np.float64]
 
 QUESTIONS_KEPT = 1_024
 """questions whose attributes are remembered: more than there are shards with a round at one time."""
@@ -212,6 +216,40 @@ class Oracle:
             log_odds += preset.self_preference * ((first.option == own) - (second.option == own))
         stated = preset.confidence * (log_odds + preset.noise * _logistic(random))
         return round(ONE * _probability(stated))
+
+    def poll(
+        self, question: Question, judges: Sequence[int], candidates: Sequence[Candidate], authors: Sequence[int]
+    ) -> FloatArray:
+        """What these honest judges would say of all pairs of others' answers, each pair once, in an order by lot.
+
+        The distribution is that of `preference`, with draws of its own: one judgement at a time would take a hundred
+        times as long.
+
+        Args:
+            authors: node that gave each candidate.
+
+        Returns:
+            Shape (candidates, candidates): what the row won over the column, all judges together.
+        """
+        preset = self.preset
+        random = np.random.default_rng(chance(self.seed, "poll", question.number).getrandbits(128))
+        low, high = np.triu_indices(len(candidates), 1)
+        appeal = np.array([candidate.appeal for candidate in candidates])
+        option = np.array([candidate.option for candidate in candidates])
+        author = np.array(authors)
+        wins = np.zeros((len(candidates), len(candidates)))
+        for judge in judges:
+            traits, own = self._traits[judge], self.answer(question, judge).option
+            slip, lot, order = random.random((3, len(low)))
+            log_odds = traits.sharpness * (appeal[low] - appeal[high])
+            log_odds += np.where(order < 0.5, traits.position, -traits.position)
+            log_odds += preset.self_preference * ((option[low] == own) * 1.0 - (option[high] == own))
+            log_odds = np.where(slip < preset.slip, 0.0, log_odds) + preset.noise * np.log(lot / (1.0 - lot))
+            won = 1.0 / (1.0 + np.exp(-np.clip(preset.confidence * log_odds, -LOG_ODDS_MAX, LOG_ODDS_MAX)))
+            others = (author[low] != judge) & (author[high] != judge)
+            wins[low, high] += np.where(others, won, 0.0)
+            wins[high, low] += np.where(others, 1.0 - won, 0.0)
+        return wins
 
     def worth(self, question: Question, judge: int, candidate: Candidate) -> float:
         """What an answer is to an honest judge who gives it one number for good, in log-odds.

@@ -13,8 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
+from consensus.scoring import calibration_error
+from simnet.calibration import bins
 from simnet.results import NO_OUTCOME, Cell, RoundResult, Study
-from simnet.study import METHODS, accuracy, answer_times_ms, per_member, percentile, value_text
+from simnet.study import METHODS, Estimate, accuracy, answer_times_ms, per_member, percentile, value_text, wilson
 
 DPI = 144
 
@@ -81,8 +83,12 @@ _SWEEPS = (
 def plots(study: Study) -> Iterator[Plot]:
     """Every plot that the study has the figures for."""
     varied = _varied(study)
+    if "pairing" in varied:
+        yield from _pairings(study)
+    if any(each.consensual is not None for cell in study for each in cell.run.rounds):
+        yield _reliability(study)
     for sweep in _SWEEPS:
-        if sweep.setting in varied:
+        if sweep.setting in varied and "pairing" not in varied:
             yield from _accuracy(study, sweep, [setting for setting in varied if setting != sweep.setting])
     if varied == ["links.loss"]:
         yield _loss(study)
@@ -157,6 +163,138 @@ def _where(cell: Cell, settings: Sequence[str]) -> str:
         value_text(cell.point[name]) if name in ("attack", "preset") else f"{name} {value_text(cell.point[name])}"
         for name in settings
     )
+
+
+# Other ways to choose pairs.
+
+PAIRINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "random": ("random pairs", {"color": "#E69F00", "marker": "s"}),
+    "swiss": ("Swiss", {"color": "#009E73", "marker": "^"}),
+    "knockout": ("knockout", {"color": "#CC79A7", "marker": "v"}),
+    "client": ("published client's list", {"color": "#D55E00", "marker": "D"}),
+}
+SWARMS = ("-", "--", ":")
+"""Dashes of the swarm's lines, by threshold."""
+
+
+def _pairings(study: Study) -> Iterator[Plot]:
+    """A panel for each preset and each fit of the others' pairs; all seeds together."""
+    presets: dict[str, list[Cell]] = {}
+    for cell in study:
+        presets.setdefault(_where(cell, ["preset"] if "preset" in cell.point else []), []).append(cell)
+    seeds = len({cell.point.get("seed") for cell in study})
+    few = any(seeds * len(cell.run.rounds) < ACCURACY_ROUNDS_MIN for cell in study)
+    if 2 * len(presets) > PANELS_MAX or few:
+        return
+    title = "Who compares what: the swarm and others"
+    figure, grid = _figure(title, 2 * len(presets), wide=True, height=3.4 * len(presets) + 1.2)
+    told = []
+    fits = (("swarm", "their pairs, our fit"), ("plain_bradley_terry", "their pairs, plain Bradley-Terry"))
+    panels = [(where, cells, method, fit) for where, cells in presets.items() for method, fit in fits]
+    for axes, (where, cells, method, fit) in zip(grid, panels, strict=True):
+        lines = _pairing_lines(cells, method)
+        for label, (look, points) in lines.items():
+            along = [x for x, _ in points]
+            axes.plot(along, [100 * y.value for _, y in points], label=label, markersize=4, **look)
+            axes.fill_between(along, [100 * y.low for _, y in points], [100 * y.high for _, y in points],
+                              color=look["color"], alpha=0.12, linewidth=0)  # fmt: skip
+            if len(points) == 1:
+                axes.errorbar(along, [100 * y.value for _, y in points], color=look["color"], capsize=3,
+                              yerr=[[100 * (y.value - y.low) for _, y in points],
+                                    [100 * (y.high - y.value) for _, y in points]])  # fmt: skip
+            ends = "; ".join(f"{100 * y.value:.0f} % with {x:.2g}" for x, y in (points[0], points[-1]))
+            told.append(f"{where + ', ' if where else ''}{fit}, {label}: {ends}")
+        axes.set_title(f"{where}: {fit}" if where else fit, loc="left", fontsize=10, color=INK)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator([1, 2, 3, 5, 10, 30, 100]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        axes.set_xlabel("comparisons of each member")
+        axes.set_ylabel("rounds answered right")
+    for left, right in zip(grid[::2], grid[1::2], strict=True):
+        low, high = zip(left.get_ylim(), right.get_ylim(), strict=True)
+        for axes in (left, right):
+            axes.set_ylim(min(low), max(high))
+    _legend(figure, grid[0], columns=3)
+    alt = "Rounds answered right against comparisons of each member. " + "; ".join(told) + "."
+    yield Plot("pairings", title, alt, _png(figure))
+
+
+def _pairing_lines(
+    cells: Sequence[Cell], method: str
+) -> dict[str, tuple[dict[str, Any], list[tuple[float, Estimate]]]]:
+    """By label: its look, and accuracy by comparisons of a member. The swarm is always ranked by its own fit."""
+    rounds: dict[tuple[str, Any, str], list[RoundResult]] = {}
+    for cell in cells:
+        key = (cell.point["pairing"], cell.point.get("round.threshold"), value_text(cell.point.get("round.waves")))
+        rounds.setdefault(key, []).extend(cell.run.rounds)
+    single = {waves: found for (pairing, threshold, waves), found in rounds.items()
+              if pairing == "swarm" and threshold is None}  # fmt: skip
+    thresholds = sorted({at for pairing, at, _ in rounds if pairing == "swarm" and at is not None}) or [None]
+    lines: dict[str, tuple[dict[str, Any], list[tuple[float, Estimate]]]] = {}
+    for number, threshold in enumerate(thresholds):
+        own = [*single.values()] if threshold is not None else []
+        own += [found for (pairing, at, _), found in rounds.items() if (pairing, at) == ("swarm", threshold)]
+        label = "swarm" if threshold is None else f"swarm, stops at P(best) {threshold:g}"
+        look = {**LINES["swarm"], "linestyle": SWARMS[number % len(SWARMS)], "linewidth": 2.0}
+        lines[label] = (look, _points(own, "swarm"))
+    for name, (label, look) in PAIRINGS.items():
+        found = [of for (pairing, _, _), of in rounds.items() if pairing == name]
+        if found:
+            lines[label] = ({**look, "linewidth": 1.4}, _points(found, method))
+    if client := [of for (pairing, _, _), of in rounds.items() if pairing == "client"]:
+        look = {"color": INK, "marker": "X", "linewidth": 1.4}
+        lines["its judges' own rankings"] = (look, _points(client, "rankings"))
+    return {label: line for label, line in lines.items() if line[1]}
+
+
+def _points(found: Sequence[Sequence[RoundResult]], method: str) -> list[tuple[float, Estimate]]:
+    """Comparisons of a member, and how often the method was right, for several plans; ascending."""
+    points = []
+    for rounds in found:
+        right = sum(bool(getattr(each.verdicts, method)) for each in rounds)
+        comparisons = sum(each.comparisons for each in rounds) / max(1, sum(each.members for each in rounds))
+        points.append((comparisons, wilson(right, len(rounds))))
+    return sorted(points, key=lambda point: point[0])
+
+
+# Calibration.
+
+
+def _reliability(study: Study) -> Plot:
+    """How often it was so, against how sure the ranking was; all worlds together."""
+    title = "Are probabilities what they say?"
+    figure, grid = _figure(title, 2, wide=True)
+    told = []
+    for axes, (probability, name, truth) in zip(
+        grid, (("p_best", "P(best)", "the honest judges' choice by all pairs"), ("p_correct", "P(correct)", "right")),
+        strict=True,
+    ):  # fmt: skip
+        pairs = study.told(probability)
+        found = bins(pairs)
+        shares = [wilson(each.true, each.count) for each in found]
+        below = [100 * (each.value - each.low) for each in shares]
+        above = [100 * (each.high - each.value) for each in shares]
+        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":")
+        axes.errorbar(
+            [100 * each.said for each in found], [100 * each.value for each in shares], color="#0072B2", marker="o",
+            markersize=5, linestyle="", capsize=3,
+            yerr=[below, above],
+        )  # fmt: skip
+        for each, share in zip(found, shares, strict=True):
+            axes.annotate(f"{each.count:,}", (100 * each.said, 100 * share.low), (0, -4), textcoords="offset points",
+                          ha="center", va="top", fontsize=7, color=FAINT)  # fmt: skip
+        error = calibration_error(pairs) or 0.0
+        axes.set_title(f"{name}: expected calibration error {error:.3f}", loc="left", fontsize=10, color=INK)
+        axes.set_xlim(0, 102)
+        axes.set_ylim(-8, 102)
+        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+        axes.set_xlabel(f"{name} of the winner; small: rounds")
+        axes.set_ylabel(f"winner is {truth}")
+        told.append(f"{name} against whether the winner is {truth}: expected calibration error {error:.3f}")
+    return Plot("reliability", title, "In ten bins, with 95 % intervals. " + "; ".join(told) + ".", _png(figure))
 
 
 # Loss, cost and latency.
@@ -301,9 +439,9 @@ def _figure(title: str, panels: int, *, wide: bool = False, height: float | None
     return figure, grid
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def _legend(figure: Figure, axes: Axes, columns: int = 4) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3)
 
 
 def _logarithmic(axes: Axes, values: Sequence[float]) -> None:

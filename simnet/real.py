@@ -30,6 +30,8 @@ VIRTUAL: Mapping[str, str] = {
     "layer": "real nodes have a network",
     "shard_nodes": "real nodes are one shard",
     "byzantine": "real nodes are honest",
+    "pairing": "real nodes choose pairs as they do",
+    "reference": "real nodes judge the pairs of their rounds alone",
     "links": "the links are loopback",
     "gossip": "real nodes gossip as they do",
     "faults.partitions": "loopback does not part",

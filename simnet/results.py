@@ -5,10 +5,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from consensus.record import Record, bodies
+from consensus.scoring import calibration_error
 from consensus.tally import Ranking
 from protocol.messages import Ballot
-from protocol.types import ABSTAIN
+from protocol.types import ABSTAIN, ONE
 from simnet.plan import Asking
+
+WINDOW = 10
+"""rounds of one point of a learning curve"""
 
 NO_OUTCOME = "none"
 """The outcome of a round whose user was told nothing by its deadline."""
@@ -25,6 +29,13 @@ class Verdicts:
     """The most skilled honest node of the shard alone."""
     oracle: bool
     """Whether any counted answer was right: nobody who chooses among them can do better."""
+    win_rate: bool | None = None
+    """The answer that won the largest share of its comparisons. This and the next where askers learn."""
+    weighted_majority: bool | None = None
+    """The largest cluster by its authors' votes in the roster, which is what their record earned."""
+    rankings: bool | None = None
+    """The answer of the best mean place in the judges' own rankings, which is what the published client's judges tell;
+    None where judges compare too little for a ranking of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,12 @@ class RoundResult:
     ranking: bytes
     """The ranking's digest; empty without a ranking."""
     verdicts: Verdicts
+    p_best: float | None = None
+    """What the ranking says of its winner: the probability that its cluster is the best."""
+    p_correct: float | None = None
+    """The probability that the winner is right: as gold calibrates it, without gold P(best)."""
+    consensual: bool | None = None
+    """Whether the winner's cluster is the one that the honest judges would choose by all pairs, if that was asked."""
 
 
 def round_result(asking: Asking, record: Record | None, ranking: Ranking | None, verdicts: Verdicts) -> RoundResult:
@@ -72,6 +89,8 @@ def round_result(asking: Asking, record: Record | None, ranking: Ranking | None,
         comparisons=sum(each.preference != ABSTAIN for ballot in ballots for each in ballot.judgements),
         ranking=b"" if ranking is None else ranking.digest,
         verdicts=verdicts,
+        p_best=ranking.p_best / ONE if ranking is not None and ranking.ranked else None,
+        p_correct=ranking.p_correct / ONE if ranking is not None and ranking.ranked else None,
     )
 
 
@@ -120,6 +139,7 @@ class Run:
             "full_certificates": sum(each.full for each in self.rounds),
             "safety_violations": len(self.violations),
             "accuracy": self.accuracy(),
+            "ece": {name: calibration_error(self.told(name)) for name in ("p_best", "p_correct")},
             "comparisons_per_node": comparisons / members if members else 0.0,
             "messages": self.messages + self.standing_messages,
             "bytes": self.bytes + self.standing_bytes,
@@ -130,9 +150,29 @@ class Run:
 
     def accuracy(self) -> dict[str, float]:
         """Share of rounds in which each way to choose was right."""
-        names = [each.name for each in fields(Verdicts)]
         total = max(1, len(self.rounds))
-        return {name: sum(getattr(each.verdicts, name) for each in self.rounds) / total for name in names}
+        found = {}
+        for name in (each.name for each in fields(Verdicts)):
+            right = [getattr(each.verdicts, name) for each in self.rounds]
+            if None not in right:
+                found[name] = sum(right) / total
+        return found
+
+    def learning_curve(self) -> list[dict[str, Any]]:
+        """Accuracy in each WINDOW of rounds: how fast askers learn, and how fast they see a change."""
+        windows = [self.rounds[start : start + WINDOW] for start in range(0, len(self.rounds), WINDOW)]
+        return [
+            {"rounds": len(rounds), "accuracy": Run(self.seed, self.nodes, rounds).accuracy()} for rounds in windows
+        ]
+
+    def told(self, probability: str) -> list[tuple[float, bool]]:
+        """What rounds said of their winners by `p_best` or `p_correct`, and what is true; rounds that said nothing, or
+        of which nobody asked what the consensus would be, are left out."""
+        pairs = (
+            (each.p_best, each.consensual) if probability == "p_best" else (each.p_correct, each.verdicts.swarm)
+            for each in self.rounds
+        )
+        return [(said, true) for said, true in pairs if said is not None and true is not None]
 
     def _count(self, outcome: str) -> int:
         return sum(each.outcome == outcome for each in self.rounds)
@@ -159,3 +199,8 @@ class Study:
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
+
+    def told(self, probability: str) -> list[tuple[float, bool]]:
+        """What rounds of all worlds said, as Run.told; worlds that are one count once."""
+        runs = {id(cell.run): cell.run for cell in self.cells}
+        return [pair for run in runs.values() for pair in run.told(probability)]

@@ -152,6 +152,11 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     trust: Literal["equal", "known"] = "equal"
     """Voting weight: `equal` for all (a cold start), or only for nodes that are no sybils (`known`)."""
+    pairing: Literal["swarm", "client", "random", "swiss", "knockout"] = "swarm"
+    """Who chooses the pairs, in the aggregate layer: the swarm as it is, or, to compare with, `pairings`. There judges
+    compare as many as `round.waves` has in all; the published client's list has a length of its own."""
+    reference: bool = False
+    """Aggregate layer: whether to find what the honest judges would choose if they compared all pairs."""
     byzantine: dict[str, Share] = {}
     """Kind of adversary -> share of nodes, or of queries for kinds that misbehave as requesters."""
     round: RoundTable = RoundTable()
@@ -194,9 +199,29 @@ def cells(scenario: Scenario) -> Iterator[tuple[dict[str, Any], Scenario]]:
         count *= len(values)
     if not 1 <= count <= CELLS_MAX:
         raise ScenarioError(f"vary: makes {count} worlds, not 1 to {CELLS_MAX}")
+    known = set()
     for point_values in itertools.product(*scenario.vary.values()):
         point = dict(zip(scenario.vary, point_values, strict=True))
-        yield point, _at(scenario, point)
+        world = _at(scenario, point)
+        if idle := [setting for setting in _idle(world) if setting in point]:
+            world = _at(scenario, {setting: value for setting, value in point.items() if setting not in idle})
+            point |= dict.fromkeys(idle)
+            if (told := repr(point)) in known:
+                continue
+            known.add(told)
+        yield point, world
+
+
+def _idle(scenario: Scenario) -> tuple[str, ...]:
+    """Settings that mean nothing in this world: points that differ in nothing else are one, and have None there."""
+    match scenario.pairing:
+        case "swarm":
+            waves = scenario.round.waves
+            return ("round.threshold",) if waves is not None and len(waves) == 1 else ()
+        case "client":
+            return "round.waves", "round.threshold"
+        case _:
+            return ("round.threshold",)
 
 
 def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consensus.scoring import calibration_error
 from simnet.results import Cell, RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, cells
 
@@ -31,12 +32,16 @@ METHODS: Mapping[str, str] = {
     "plain_bradley_terry": "plain Bradley-Terry",
     "best_single": "best single node",
     "oracle": "oracle",
+    "win_rate": "win rate",
+    "weighted_majority": "record-weighted majority",
+    "rankings": "judges' own rankings",
 }
 """Ways to choose among one round's answers (results.Verdicts), and how reports call them."""
 
 NOTES = (
     "Of each way to choose: % of rounds in which it picked a right answer, with its 95 % interval (Wilson). "
     "Comparisons, messages and kB are per member and round; offer packets are per node and minute. "
+    "ECE: expected calibration error in 10 bins, of P(best) against the choice by all pairs of all honest judges. "
     "Seconds run from the query to the answer: median and 95th percentile of the rounds that had one."
 )
 """What stands below every table of `measures`."""
@@ -107,8 +112,10 @@ def _check_names(scenario: Scenario, presets: Mapping[str, "Preset"]) -> None:
 
 
 def _check_layer(scenario: Scenario) -> None:
-    """Refuse what the aggregate layer would leave out: its figures would say that it does no harm."""
+    """Refuse what a layer would leave out: its figures would say that it does no harm."""
     if scenario.layer != "aggregate":
+        if scenario.pairing != "swarm" or scenario.reference:
+            raise ScenarioError("pairing and reference are for the aggregate layer: --layer aggregate")
         return
     from simnet.adversaries import ACCURACY
 
@@ -150,7 +157,22 @@ def wilson(successes: int, trials: int) -> Estimate:
 
 def accuracy(run: Run, method: str) -> Estimate:
     """How often a way to choose (a key of METHODS) was right."""
-    return wilson(sum(getattr(each.verdicts, method) for each in run.rounds), len(run.rounds))
+    return wilson(sum(getattr(each.verdicts, method) or 0 for each in run.rounds), len(run.rounds))
+
+
+def largest_loss(run: Run) -> tuple[str, Estimate]:
+    """The other way to choose, an oracle apart, to which the swarm loses most, and how much (negative: it wins).
+
+    The interval is of paired differences, by the central limit theorem: with hundreds of rounds a bootstrap's too.
+    """
+    losses = {}
+    for method in run.accuracy().keys() - {"swarm", "oracle"}:
+        apart = [getattr(each.verdicts, method) - each.verdicts.swarm for each in run.rounds]
+        mean = math.fsum(apart) / len(apart)
+        reach = Z_95 * math.sqrt(math.fsum((each - mean) ** 2 for each in apart)) / len(apart)
+        losses[method] = Estimate(mean, mean - reach, mean + reach)
+    method = max(sorted(losses), key=lambda name: losses[name].high)
+    return method, losses[method]
 
 
 def percentile(values: Iterable[int], share: float) -> int | None:
@@ -176,8 +198,17 @@ def measures(run: Run) -> dict[str, str]:
              (("rounds", "rounds"), ("decided", "decided"), ("degraded", "degraded"), ("failed", "failed"),
               ("no outcome", "no_outcome"))}  # fmt: skip
     for method, name in METHODS.items():
+        if method not in summary["accuracy"]:
+            found[f"{name} %"] = ""
+            continue
         share = accuracy(run, method)
         found[f"{name} %"] = f"{100 * share.value:.1f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
+    if run.rounds:
+        method, loss = largest_loss(run)
+        found["loss to the best other %"] = f"{100 * loss.value:+.1f} (≤ {100 * loss.high:+.1f}) {METHODS[method]}"
+    asked = any(each.consensual is not None for each in run.rounds)
+    for probability, name in (("p_best", "ECE of P(best)"), ("p_correct", "ECE of P(correct)")):
+        found[name] = f"{summary['ece'][probability]:.3f}" if asked else ""
     found["comparisons"] = f"{summary['comparisons_per_node']:.2f}"
     found["messages"] = f"{per_member(run, run.messages):,.0f}" if run.messages else ""
     found["kB"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
@@ -222,13 +253,22 @@ def table(study: Study) -> StudyTable:
 
 
 def value_text(value: Any) -> str:
-    """A setting's value for people."""
+    """A setting's value for people; a setting that means nothing where it stands has none."""
+    if value is None:
+        return ""
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def results(study: Study) -> dict[str, Any]:
     """The object that `strand sim --json` prints of a study."""
-    return {"name": study.name, "cells": [{"point": dict(cell.point), **cell.run.summary()} for cell in study]}
+    return {
+        "name": study.name,
+        "ece": {name: calibration_error(study.told(name)) for name in ("p_best", "p_correct")},
+        "cells": [
+            {"point": dict(cell.point), **cell.run.summary(), "learning_curve": cell.run.learning_curve()}
+            for cell in study
+        ],
+    }
 
 
 # The way back.

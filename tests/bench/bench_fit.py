@@ -1,6 +1,7 @@
 """Times of the aggregator beside two libraries: `python -m tests.bench.bench_fit`.
 
-All contestants take turns within each repetition, so that a busy machine disturbs them alike; medians are printed.
+All contestants take turns within each repetition, so that a busy machine disturbs them alike; medians of CPU time are
+printed, for what else the machine does should not count.
 evalica gets its one draw per item against a virtual item, without which a zero-win item ruins its scores. Neither
 library knows clusters, priors of votes or bit-determinism, and evalica's input is prepared outside the clock.
 """
@@ -56,9 +57,9 @@ def medians_ms(contestants: dict[str, Callable[[], object]]) -> dict[str, float]
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(REPETITIONS):
         for name, run in contestants.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     return {name: 1000 * statistics.median(values) for name, values in times.items()}
 
 
@@ -81,9 +82,9 @@ def print_growth() -> None:
     times = []
     for items in CURVE:
         judged = contest(items, 3 * items)["judges"]
-        start = time.perf_counter()
+        start = time.process_time()
         judged()
-        times.append(1000 * (time.perf_counter() - start))
+        times.append(1000 * (time.process_time() - start))
         print(f"{items:5} {3 * items:11}{times[-1]:12.1f}")
     exponent = statistics.linear_regression([math.log(n) for n in CURVE], [math.log(ms) for ms in times]).slope
     print(f"time grows as answers to the power {exponent:.2f}")

@@ -88,6 +88,37 @@ def waves_study() -> Study:
     return Study("waves", "Made-up waves.", cells)
 
 
+def pairing_study() -> Study:
+    """Accuracy against comparisons, for three ways to choose pairs."""
+    points = [
+        *(("swarm", [1] * waves, at if waves > 1 else None) for waves in (1, 2, 3) for at in (0.8, 1.0)),
+        *(("swiss", [pairs], None) for pairs in (1, 2, 5)),
+        ("client", None, None),
+    ]
+    cells = []
+    for pairing, waves, threshold in points:
+        cell = made_cell({"pairing": pairing, "round.waves": waves, "round.threshold": threshold}, network=False)
+        rounds = [_with_comparisons(each, 25 * sum(waves or [100])) for each in cell.run.rounds]
+        cell.run.rounds = [
+            replace(each, verdicts=replace(each.verdicts, rankings=each.number % 3 > 0)) if waves is None else each
+            for each in rounds
+        ]
+        cells.append(cell)
+    return Study("pairings", "Made-up pairings.", cells)
+
+
+def calibration_study() -> Study:
+    """What is said with .05 to .95, and comes true as often."""
+    cells = [made_cell({"seed": seed}, network=False) for seed in (1, 2)]
+    for cell in cells:
+        cell.run.rounds = [
+            replace(each, p_best=said, p_correct=said, consensual=(7 * each.number % 20) / 20 < said)
+            for each in cell.run.rounds
+            for said in [(each.number // 20 % 10) / 10 + 0.05]
+        ]
+    return Study("calibration", "Made-up certainty.", cells)
+
+
 def _with_comparisons(result: RoundResult, comparisons: int) -> RoundResult:
     return replace(result, comparisons=comparisons)
 

@@ -17,6 +17,7 @@ from consensus import bradley_terry, certainty, exact_math, judges, pairing
 from consensus.bradley_terry import Comparison, Item, Model
 from consensus.judges import Judge, Judgement
 from protocol.types import ONE
+from tests.support import reference_fit
 
 ROOT = Path(__file__).parents[3]
 
@@ -68,6 +69,16 @@ def digest_of_many_fits() -> str:
     return state.hexdigest()
 
 
+def digest_of_cases(seed: int) -> str:
+    """Over the thousand cases that plain Python recomputes bit for bit (test_fit_reference), in any order."""
+    rng = random.Random(seed)
+    state = hashlib.blake2b(digest_size=16)
+    for case in reference_fit.cases(1_000):
+        fitted = judges.posterior(case.items, case.bench, rng.sample(case.told, len(case.told)), case.model)
+        state.update(fitted.theta.tobytes() + repr(bradley_terry.stated(fitted)).encode())
+    return state.hexdigest()
+
+
 def enabled_features() -> list[str]:
     return [name for name in __cpu_dispatch__ if __cpu_features__[name]]
 
@@ -78,12 +89,12 @@ def disabled_sets() -> list[tuple[str, ...]]:
     return [*((name,) for name in enabled), tuple(enabled)] if enabled else []
 
 
-def child(hash_seed: int, disabled: tuple[str, ...] = ()) -> dict[str, object]:
+def child(hash_seed: int, disabled: tuple[str, ...] = (), *arguments: str) -> dict[str, object]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NPY_")}
     environment |= {"PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(ROOT)}
     if disabled:
         environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(disabled)
-    command = [sys.executable, "-W", "error", __file__]
+    command = [sys.executable, "-W", "error", __file__, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -104,6 +115,11 @@ def test_same_bits_without_cpu_features(disabled: tuple[str, ...]):
     told = child(0, disabled)
     assert told["enabled"] == [name for name in enabled_features() if name not in disabled], "nothing was switched off"
     assert told["digest"] == PINNED_DIGEST
+
+
+def test_a_thousand_cases_have_the_same_bits_in_a_process_unlike_this_one():
+    told = child(7, tuple(enabled_features()), "cases")
+    assert told["cases"] == digest_of_cases(1)
 
 
 def test_float_code_uses_only_operations_with_fixed_bits():
@@ -142,4 +158,6 @@ def code_of(source: str) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"digest": digest_of_many_fits(), "enabled": enabled_features()}))
+    found: dict[str, object] = {"enabled": enabled_features()}
+    found |= {"cases": digest_of_cases(2)} if sys.argv[1:] == ["cases"] else {"digest": digest_of_many_fits()}
+    print(json.dumps(found))

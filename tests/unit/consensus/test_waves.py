@@ -7,8 +7,9 @@ from protocol.types import TaskType
 @pytest.mark.parametrize(
     ("task", "pairs", "waves_max", "plan"),
     [
-        (TaskType.FINAL, 3, 4, (1, 2)),
-        (TaskType.CODE, 5, 4, (1, 4)),
+        (TaskType.FINAL, 3, 4, (1, 1, 1)),
+        (TaskType.CODE, 5, 4, (1, 1, 3)),
+        (TaskType.FINAL, 3, 2, (1, 2)),
         (TaskType.FINAL, 1, 4, (1,)),
         (TaskType.FINAL, 3, 1, (3,)),
         (TaskType.OPEN, 3, 4, (1, 1, 1)),

@@ -104,7 +104,7 @@ def test_who_starts_with_its_disk_repeats_its_commitment_and_opens_it() -> None:
     live(watched, ANSWERED_MS + LINK_MS + 20, lambda: machine.start(disk_lost=False))
     sent = [each.about for each in watched.notes("contribute", machine.node)]
     assert sent[0] == sent[1]
-    assert len(set(sent)) == 5  # commitment, opening, a ballot for each of two waves, co-signature
+    assert len(set(sent)) == 6  # commitment, opening, a ballot for each of three waves, co-signature
     assert machine.node in answered(watched)
 
 

@@ -1,5 +1,6 @@
 """The simulated models: what they write can be told apart, and what they prefer follows from what they see."""
 
+import itertools
 import math
 import tomllib
 from dataclasses import replace
@@ -7,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from consensus.clusters import canonical_form
@@ -177,6 +179,42 @@ def test_worths_are_preferred_as_often_as_judges_prefer() -> None:
                     pairs += 1
     assert stated / pairs == pytest.approx(worth / pairs, abs=0.01)
     assert 0.6 < worth / pairs < 0.8
+
+
+@pytest.mark.parametrize("name", ["final-answer", "open-ended"])
+def test_a_poll_brings_what_single_judgements_bring(name: str) -> None:
+    """The same distribution, from other draws: it is held against every judgement, asked one by one in both orders."""
+    oracle = Oracle(presets_from(shipped())[name], seed=6, nodes=NODES)
+    judges, authors = [0, 2, 3, 5, 7], [1, 2, 3, 4]
+    polled, single = np.zeros((4, 4)), np.zeros((4, 4))
+    for number in range(60):
+        question = oracle.question(number)
+        answers = [oracle.answer(question, author) for author in authors]
+        # By what they are to judges, so that the means of the cells differ.
+        order = sorted(range(4), key=lambda place: answers[place].appeal)
+        answers, written = [answers[place] for place in order], [authors[place] for place in order]
+        polled += oracle.poll(question, judges, answers, written)
+        for judge in judges:
+            for one, other in itertools.permutations(range(4), 2):
+                if judge not in (written[one], written[other]):
+                    share = oracle.preference(question, judge, answers[one], answers[other]) / ONE
+                    single[one, other] += share / 2
+                    single[other, one] += (1 - share) / 2
+    np.testing.assert_allclose(polled + polled.T, single + single.T)
+    np.testing.assert_allclose(
+        polled / (polled + polled.T + np.eye(4)), single / (single + single.T + np.eye(4)), atol=0.1
+    )
+    assert polled[3, 0] > 1.5 * polled[0, 3]
+
+
+def test_a_poll_of_clear_judges_finds_what_they_see() -> None:
+    oracle = plain_judges()
+    question = oracle.question(0)
+    answers = [oracle.answer(question, node) for node in range(3)]
+    wins = oracle.poll(question, [3, 4], answers, [0, 1, 2])
+    one_by_one = sum(oracle.preference(question, judge, answers[0], answers[1]) / ONE for judge in (3, 4))
+    assert wins[0, 1] == pytest.approx(one_by_one, abs=1e-4)
+    assert oracle.poll(question, [0, 3, 4], answers, [0, 1, 2])[0, 1] == wins[0, 1], "nobody judges its own answer"
 
 
 def test_without_noise_worths_differ_as_preferences_say() -> None:

@@ -11,7 +11,16 @@ from simnet.page import page
 from simnet.plots import PANELS_MAX, plots
 from simnet.results import NO_OUTCOME, Cell, Study
 from simnet.scenario import scenario_from
-from tests.support.studies import attack_study, loss_study, made_cell, single_study, size_study, waves_study
+from tests.support.studies import (
+    attack_study,
+    calibration_study,
+    loss_study,
+    made_cell,
+    pairing_study,
+    single_study,
+    size_study,
+    waves_study,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -24,6 +33,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
         (size_study(), ["accuracy-size", "cost", "latency"]),
         (loss_study(), ["loss", "latency"]),
         (single_study(), ["latency"]),
+        (pairing_study(), ["pairings"]),
+        (calibration_study(), ["reliability"]),
         (Study("", "", [made_cell({"nodes": n}, nodes=n, network=False) for n in (5, 10)]), ["accuracy-size"]),
         (Study("", "", [made_cell({"nodes": n}, nodes=n, rounds=5) for n in (5, 10)]), ["cost", "latency"]),
         (Study("", "", [made_cell({"seed": n}) for n in range(9)]), []),
@@ -37,6 +48,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
         "size",
         "loss",
         "single",
+        "pairings",
+        "calibration",
         "no messages",
         "few rounds",
         "many",
@@ -75,6 +88,22 @@ def test_the_alternative_text_tells_the_figures() -> None:
     rounds = attack_study(("lazy",)).cells[0].run.rounds
     assert int(start) == round(100 * sum(each.verdicts.swarm for each in rounds) / len(rounds))
     assert int(end) < int(start)
+
+
+def test_the_picture_of_pairings_tells_both_ends_of_each_line() -> None:
+    study = pairing_study()
+    (plot,) = plots(study)
+    rankings = [each.verdicts.rankings for each in study.cells[-1].run.rounds]
+    assert f"its judges' own rankings: {100 * sum(map(bool, rankings)) / len(rankings):.0f} % with 1e+02" in plot.alt
+    for line in ("swarm, stops at P(best) 0.8", "swarm, stops at P(best) 1", "Swiss", "published client's list"):
+        assert plot.alt.count(f"plain Bradley-Terry, {line}: ") == 1
+    assert "random" not in plot.alt
+
+
+def test_the_picture_of_reliability_tells_the_errors() -> None:
+    (plot,) = plots(calibration_study())
+    best, right = map(float, re.findall(r"calibration error (\d\.\d+)", plot.alt))
+    assert best < 0.03 < 0.2 < right
 
 
 class Reader(HTMLParser):

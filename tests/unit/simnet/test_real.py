@@ -34,6 +34,8 @@ def programme(plan: Plan) -> Programme:
         ({"layer": "aggregate"}, "layer"),
         ({"nodes": 9, "shard_nodes": 8}, "shard_nodes"),
         ({"byzantine": {"lazy": 0.1}}, "byzantine"),
+        ({"pairing": "swiss"}, "pairing"),
+        ({"reference": True}, "reference"),
         ({"links": {"loss": 0.1}}, "links.loss"),
         ({"gossip": {"degree": 3}}, "gossip.degree"),
         ({"faults": {"clock_skew_ms": 5}}, "faults.clock_skew_ms"),

@@ -67,6 +67,25 @@ def test_attack_and_share_add_one_kind_to_the_dishonest_nodes() -> None:
     assert [world.byzantine for _, world in cells(scenario)] == [{"lazy": 0.1}, {"lazy": 0.1, "sybil": 0.2}]
 
 
+def test_what_means_nothing_under_a_pairing_does_not_vary_there() -> None:
+    vary = {
+        "pairing": ["swarm", "swiss", "client"],
+        "round.waves": [[2], [1, 1]],
+        "round.threshold": [0.5, 1.0],
+    }
+    found = list(cells(scenario_from({"round": {"threshold": 0.7}, "vary": vary})))
+    assert [tuple(point.values()) for point, _ in found] == [
+        ("swarm", [2], None),
+        ("swarm", [1, 1], 0.5),
+        ("swarm", [1, 1], 1.0),
+        ("swiss", [2], None),
+        ("swiss", [1, 1], None),
+        ("client", None, None),
+    ]
+    assert [world.round.threshold for _, world in found] == [0.7, 0.5, 1.0, 0.7, 0.7, 0.7]
+    assert found[-1][1].round.waves is None
+
+
 @pytest.mark.parametrize(
     ("vary", "words"),
     [
@@ -100,4 +119,14 @@ def test_shipped_scenarios_can_be_simulated(path: Path) -> None:
 
 def test_the_studies_that_the_documentation_names_are_shipped() -> None:
     names = {path.stem for path in SHIPPED}
-    assert names >= {"attack-matrix", "scaling", "cost", "loss", "cold-start", "comparisons", "hostile"}
+    assert names >= {
+        "attack-matrix",
+        "scaling",
+        "cost",
+        "loss",
+        "cold-start",
+        "comparisons",
+        "hostile",
+        "methods",
+        "calibration",
+    }

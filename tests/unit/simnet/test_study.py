@@ -10,12 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from consensus.scoring import calibration_error
 from node.config import load_params
 from simnet.oracle import Preset, presets_from
 from simnet.results import Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
-from simnet.study import failing, measures, per_member, percentile, repeat_command, results, run_study, table, wilson
-from tests.support.studies import attack_study, made_cell, single_study, size_study
+from simnet.study import (
+    failing,
+    largest_loss,
+    measures,
+    per_member,
+    percentile,
+    repeat_command,
+    results,
+    run_study,
+    table,
+    wilson,
+)
+from tests.support.studies import (
+    attack_study,
+    calibration_study,
+    made_cell,
+    pairing_study,
+    single_study,
+    size_study,
+)
 
 PARAMS = load_params("devnet")
 
@@ -89,8 +108,24 @@ def test_costs_are_of_members_and_not_of_all_nodes() -> None:
 def test_measures_leave_out_what_the_layer_does_not_know() -> None:
     without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
     unknown = {"messages", "kB", "offer packets", "median s", "95th s"}
-    assert {name for name, text in without.items() if not text} == unknown
-    assert all(whole.values())
+    unasked = {"judges' own rankings %", "win rate %", "record-weighted majority %"}
+    unasked |= {"ECE of P(best)", "ECE of P(correct)"}
+    assert {name for name, text in without.items() if not text} == unknown | unasked
+    assert {name for name, text in whole.items() if not text} == unasked
+
+
+def test_measures_of_calibration_and_rankings_are_said_where_they_were_asked_for() -> None:
+    first = calibration_study().cells[0].run
+    assert measures(first)["ECE of P(best)"] == f"{first.summary()['ece']['p_best']:.3f}"
+    assert measures(pairing_study().cells[-1].run)["judges' own rankings %"]
+
+
+def test_a_studys_calibration_error_is_that_of_all_its_rounds() -> None:
+    study = calibration_study()
+    together = [pair for cell in study for pair in cell.run.told("p_best")]
+    assert results(study)["ece"]["p_best"] == calibration_error(together)
+    twice = Study(study.name, study.about, [*study.cells, Cell({"seed": 3}, study.cells[0].run)])
+    assert twice.told("p_best") == study.told("p_best")
 
 
 def test_a_table_says_once_what_is_the_same_everywhere() -> None:
@@ -107,14 +142,29 @@ def test_a_table_says_once_what_is_the_same_everywhere() -> None:
 def test_a_single_world_has_everything_in_its_row() -> None:
     found = table(single_study())
     assert not found.common
-    assert dict(zip(found.head, found.rows[0], strict=True)) == measures(single_study().cells[0].run)
+    assert dict(zip(found.head, found.rows[0], strict=True)) == {
+        name: text for name, text in measures(single_study().cells[0].run).items() if text
+    }
 
 
 def test_results_are_the_summaries_with_their_points() -> None:
     study = size_study()
     found = results(study)
     assert found["name"] == "size"
-    assert found["cells"][1] == {"point": {"nodes": 100}, **study.cells[1].run.summary()}
+    assert found["ece"]["p_best"] is None
+    run = study.cells[1].run
+    assert found["cells"][1] == {"point": {"nodes": 100}, **run.summary(), "learning_curve": run.learning_curve()}
+    assert [window["rounds"] for window in run.learning_curve()] == [10] * 20
+    mean = sum(window["accuracy"]["swarm"] for window in run.learning_curve()) / 20
+    assert mean == pytest.approx(run.accuracy()["swarm"])
+
+
+def test_the_largest_loss_is_to_the_best_other_way() -> None:
+    run = made_cell({}, 0.5, rounds=400).run
+    method, loss = largest_loss(run)
+    assert method == "best_single", "right in six of ten rounds, the swarm in five"
+    assert loss.value == pytest.approx(run.accuracy()[method] - run.accuracy()["swarm"])
+    assert loss.low < loss.value < loss.high
 
 
 def test_the_command_names_only_what_differs_from_the_defaults() -> None:

@@ -25,7 +25,8 @@ from tests.support.studies import attack_study, single_study
 SMALL = ["sim", "--layer", "aggregate", "--nodes", "5", "--rounds", "2"]
 KEYS = {
     "seed", "nodes", "rounds", "decided", "degraded", "failed", "no_outcome", "full_certificates", "safety_violations",
-    "accuracy", "comparisons_per_node", "messages", "bytes", "standing_messages", "standing_bytes", "trace_digest",
+    "accuracy", "ece", "comparisons_per_node", "messages", "bytes", "standing_messages", "standing_bytes",
+    "trace_digest",
 }  # fmt: skip
 
 
@@ -166,6 +167,8 @@ def test_the_repeating_command_makes_any_scenario(table: dict[str, Any]) -> None
         (["--set", "round.waves=[9]"], ["refuses", "wave plan"]),
         (["--set", "vary.nodes.more=[1]"], ["nodes.more"]),
         (["--layer", "aggregate", "--loss", ".1"], ["aggregate", "links.loss"]),
+        (["--set", "pairing=swiss"], ["pairing", "aggregate"]),
+        (["--set", "reference=true"], ["reference", "aggregate"]),
         (["--layer", "aggregate", "--crash", ".1"], ["aggregate", "faults.crash"]),
         (["--layer", "aggregate", "--byzantine", "withholder=.2"], ["aggregate", "withholder"]),
     ],
@@ -227,7 +230,7 @@ def test_a_study_is_the_same_in_one_process_and_in_two(capsys: pytest.CaptureFix
     assert found[0] == found[1]
     assert found[0]["name"] == "custom"
     assert [cell["point"] for cell in found[0]["cells"]] == [{"seed": seed} for seed in (1, 2, 3)]
-    assert all(set(cell) == {"point"} | KEYS for cell in found[0]["cells"])
+    assert all(set(cell) == {"point", "learning_curve"} | KEYS for cell in found[0]["cells"])
 
 
 def _run_after(seconds: int) -> Run:

@@ -1,0 +1,19 @@
+"""The aggregator against its reference in plain Python, bit for bit, whatever the order of judgements."""
+
+import random
+
+from consensus import judges
+from consensus.bradley_terry import stated
+from tests.support import reference_fit
+
+CASES = 1_000
+
+
+def test_a_thousand_cases_have_the_bits_of_plain_python_in_any_order():
+    rng = random.Random(1)
+    for number, case in enumerate(reference_fit.cases(CASES)):
+        shuffled = rng.sample(case.told, len(case.told))
+        fitted = judges.posterior(case.items, case.bench, shuffled, case.model)
+        theta, expected = reference_fit.stated(case)
+        assert fitted.theta.tolist() == theta, number
+        assert stated(fitted) == expected, number
