@@ -82,6 +82,9 @@ SLOW = {
 """Without budgets, work of this length takes longer than all budgets together. In one wave: in later ones nobody waits
 for the late, and the budgets left over would pay for the first."""
 
+ONE_WAVE = {"round": {"waves": [3]}}
+"""The ballots that are left out are the tally's."""
+
 AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost": 1.0}}
 """Nodes commit late enough to be killed before the commitments are closed, and forget everything."""
 
@@ -96,7 +99,7 @@ TRIALS = (
     Trial("flooder", 0.1, mutants.keeps_all_of_a_slot, "limits", removed),
     Trial("late", 0.4, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
-    Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2),
+    Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
     Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 2),
     Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 2, anywhere=True),

@@ -241,7 +241,8 @@ def _log_prior(counts: list[int]) -> Vector:
 
 
 def _with_camp(judge: int, bench: Sequence[Judge], camps: Sequence[int | None], shares: list[list[int]]) -> list[int]:
-    friends = [other for other in range(len(bench)) if other != judge and camps[other] == camps[judge]]
+    alike = [other for other in range(len(bench)) if other != judge and camps[other] == camps[judge]]
+    friends = [other for other in alike if bench[other].weight]
     return [
         count + sum(shares[friend][character] for friend in friends)
         for character, count in enumerate(bench[judge].counts)
