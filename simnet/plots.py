@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMe
 
 from consensus.scoring import calibration_error
 from simnet.calibration import bins
-from simnet.results import NO_OUTCOME, Cell, RoundResult, Study
+from simnet.results import NO_OUTCOME, WINDOW, Cell, RoundResult, Run, Study
 from simnet.study import METHODS, Estimate, accuracy, answer_times_ms, per_member, percentile, value_text, wilson
 
 DPI = 144
@@ -90,6 +90,8 @@ def plots(study: Study) -> Iterator[Plot]:
     for sweep in _SWEEPS:
         if sweep.setting in varied and "pairing" not in varied:
             yield from _accuracy(study, sweep, [setting for setting in varied if setting != sweep.setting])
+    if varied == ["seed"]:
+        yield from _learning(study)
     if varied == ["links.loss"]:
         yield _loss(study)
     if varied == ["nodes"] and all(cell.run.messages for cell in study):
@@ -127,6 +129,21 @@ def _accuracy(study: Study, sweep: _Sweep, others: Sequence[str]) -> Iterator[Pl
         if number % columns == 0:
             axes.set_ylabel("rounds answered right")
     yield Plot(sweep.name, sweep.title, _accuracy_alt(sweep, panels), _png(figure))
+
+
+def _learning(study: Study) -> Iterator[Plot]:
+    """Accuracy against how many questions were asked before, all casts together, if their askers learn."""
+    if any(each.verdicts.weighted_majority is None for cell in study for each in cell.run.rounds):
+        return
+    longest = max(len(cell.run.rounds) for cell in study)
+    windows = []
+    for start in range(0, longest, WINDOW):
+        rounds = [each for cell in study for each in cell.run.rounds[start : start + WINDOW]]
+        windows.append(Cell({"asked": start}, Run(0, study.cells[0].run.nodes, rounds)))
+    sweep = _Sweep(
+        "asked", "learning", "Accuracy as askers learn", "questions asked before", lambda c: c.point["asked"]
+    )
+    yield from _accuracy(Study(study.name, study.about, windows), sweep, [])
 
 
 def _accuracy_panel(axes: Axes, sweep: _Sweep, cells: Sequence[Cell]) -> None:

@@ -119,6 +119,17 @@ def calibration_study() -> Study:
     return Study("calibration", "Made-up certainty.", cells)
 
 
+def learning_study() -> Study:
+    """Ten casts whose askers learn."""
+    cells = [made_cell({"seed": seed}, rounds=60, network=False) for seed in range(10)]
+    for cell in cells:
+        cell.run.rounds = [
+            replace(each, verdicts=replace(each.verdicts, win_rate=True, weighted_majority=False))
+            for each in cell.run.rounds
+        ]
+    return Study("learning", "Made-up learning.", cells)
+
+
 def _with_comparisons(result: RoundResult, comparisons: int) -> RoundResult:
     return replace(result, comparisons=comparisons)
 

@@ -14,6 +14,7 @@ from simnet.scenario import scenario_from
 from tests.support.studies import (
     attack_study,
     calibration_study,
+    learning_study,
     loss_study,
     made_cell,
     pairing_study,
@@ -35,6 +36,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
         (single_study(), ["latency"]),
         (pairing_study(), ["pairings"]),
         (calibration_study(), ["reliability"]),
+        (learning_study(), ["learning"]),
         (Study("", "", [made_cell({"nodes": n}, nodes=n, network=False) for n in (5, 10)]), ["accuracy-size"]),
         (Study("", "", [made_cell({"nodes": n}, nodes=n, rounds=5) for n in (5, 10)]), ["cost", "latency"]),
         (Study("", "", [made_cell({"seed": n}) for n in range(9)]), []),
@@ -50,6 +52,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
         "single",
         "pairings",
         "calibration",
+        "learning",
         "no messages",
         "few rounds",
         "many",
