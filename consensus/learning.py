@@ -333,8 +333,12 @@ def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
     sign = np.array([1.0 if true else -1.0 for _, true in claims])
     odds = np.array([_log_odds(p) for p, _ in claims])
     design = np.stack((sign, sign * odds), axis=1)
-    mode, _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
-    return _integer(float(mode[0])), max(0, ONE + _integer(float(mode[1])))
+    (intercept, slope), _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
+    if slope > -1.0:
+        return _integer(float(intercept)), ONE + _integer(float(slope))
+    # More certainty never means less: the best that does not say so says the same of all.
+    (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
+    return _integer(float(intercept)), 0
 
 
 def _log_odds(p: float) -> float:

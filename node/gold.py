@@ -72,6 +72,8 @@ def load_gold(file: Path) -> GoldBook:
             question = msgspec.json.decode(line, type=GoldQuestion)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise GoldFileError(f"{file}, line {number}: {error}") from error
+        if not question.query.strip():
+            raise GoldFileError(f"{file}, line {number}: the query is empty")
         if question.query in questions:
             raise GoldFileError(f"{file}, line {number}: the same query stands above already")
         if not all(form_of(question.task, text) for text in question.right):

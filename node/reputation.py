@@ -1,6 +1,6 @@
 """What this node learns of others from the rounds that it asks for, taken in as they are certified, kept in the store.
 
-The work on one round takes up to a second, in a thread; what queries say changes only in the loop.
+The work on one round takes up to a second, in a thread; what is known changes only in the loop, where it is read.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from consensus.certificate import Verified, verify_certificate
-from consensus.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight
+from consensus.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight, lesson_of
 from consensus.reputation import Standing
 from consensus.roster import Trust
 from node.gold import GoldBook
@@ -89,12 +89,11 @@ class Reputation:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, Verified), "our own round's certificate does not verify"
         truth = self.gold.truth(verified.content, verified.record)
-        learn = self.experience.learn
-        met = await trio.to_thread.run_sync(learn, verified.record, verified.ranking, truth)
+        lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
+        self.experience.learn(lesson)
         if self.experience.is_due:
             await self._renew()
-        newest = self.experience.gold[-1:] if truth is not None and met else []
-        await self._keep(met, newest)
+        await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
 
     async def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""

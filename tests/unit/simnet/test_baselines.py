@@ -77,7 +77,10 @@ def test_an_open_answer_is_right_among_the_best_honest_ones() -> None:
 def test_a_lost_tie_of_the_majority_is_the_same_lot_every_time() -> None:
     plan = plan_of(nodes=4, rounds=40)
     first, second = (
-        [verdicts_of(plan, asking, *aggregate.decide(plan, asking, Experience())).majority for asking in map(plan.asking, range(40))]
+        [
+            verdicts_of(plan, asking, *aggregate.decide(plan, asking, Experience())).majority
+            for asking in map(plan.asking, range(40))
+        ]
         for _ in range(2)
     )
     assert first == second
