@@ -24,8 +24,8 @@ not learned."""
 
 log = structlog.get_logger()
 
-STANDING, GOLD, INSIGHT = "standing", "gold", "insight"
-"""Parts of what is learned, as the store names them."""
+STANDING, HEARSAY, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
+"""Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
 
 
 class Force(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ class Reputation:
     async def _learn(self, certificate: bytes) -> None:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, Verified), "our own round's certificate does not verify"
-        truth = self.gold.truth(verified.content, verified.record)
+        truth = self.gold.truth(verified.record)
         lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
         self.experience.learn(lesson)
         if self.experience.is_due:
@@ -100,30 +100,29 @@ class Reputation:
         async with self._turn:
             taken = self.experience.take_over(standings)
             await self._renew()
-            await self._keep(taken, [])
+            await self._keep(taken, [], part=HEARSAY)
         return taken
 
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
-    async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound]) -> None:
+    async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
         force = Force(self.experience.rounds, dict(self.experience.insights))
-        rows = [Learned(STANDING, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
+        rows = [Learned(part, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
         rows += [Learned(GOLD, each.query, msgspec.json.encode(each)) for each in gold]
         rows.append(Learned(INSIGHT, b"", msgspec.json.encode(force)))
         await self._store.put_learned(self._specialty, rows)
 
 
-async def open_reputation(store: Store, gold: GoldBook, trust: Trust, specialty: str) -> Reputation:
+async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
     """What the store holds of this specialty."""
-    standings, rounds, force = [], [], Force(0, {})
+    parts: dict[str, dict[bytes, bytes]] = {STANDING: {}, HEARSAY: {}, GOLD: {}, INSIGHT: {}}
     for row in await store.learned(specialty):
-        match row.part:
-            case "standing":
-                standings.append((Key(row.name), msgspec.json.decode(row.body, type=Standing)))
-            case "gold":
-                rounds.append(msgspec.json.decode(row.body, type=GoldRound))
-            case _:
-                force = msgspec.json.decode(row.body, type=Force)
-    experience = Experience(standings[-STANDINGS_MAX:], rounds[-GOLD_KEPT:], force.rounds, force.insights)
-    return Reputation(experience, gold, trust, store, specialty)
+        parts[row.part][row.name] = row.body
+    met, heard = parts[STANDING], parts[HEARSAY]
+    bodies = [*((key, body) for key, body in heard.items() if key not in met), *met.items()]
+    standings = [(Key(key), msgspec.json.decode(body, type=Standing)) for key, body in bodies[-STANDINGS_MAX:]]
+    gold = [msgspec.json.decode(body, type=GoldRound) for body in list(parts[GOLD].values())[-GOLD_KEPT:]]
+    force = msgspec.json.decode(parts[INSIGHT][b""], type=Force) if parts[INSIGHT] else Force(0, {})
+    experience = Experience(standings, gold, force.rounds, force.insights)
+    return Reputation(experience, book, trust, store, specialty)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from consensus.certificate import build_certificate
 from consensus.experience import Lesson, lesson_of
 from consensus.record import Record, bodies, is_void
 from consensus.tally import Ranking, rank
+from protocol import codec
 from protocol.messages import Ballot, Seat
 from protocol.types import ONE, Digest, Key
 from tests.support.hand import Hand
@@ -34,6 +36,11 @@ class Told:
     ranking: Ranking
     letters: Mapping[Digest, str]
     """What each answer says."""
+
+    @property
+    def certificate(self) -> bytes:
+        """As the requester makes it before anybody co-signed."""
+        return codec.encode(build_certificate(self.record, ()))
 
     def lesson(self, right: str | None = None) -> Lesson:
         """What it teaches; `right`: the letters that are, if it was gold."""
