@@ -18,6 +18,7 @@ from consensus.bradley_terry import Model, Posterior, stated
 from consensus.certainty import UNCALIBRATED
 from consensus.dataset import Dataset, Judgement, Question
 from consensus.exact_math import DRAWS
+from consensus.judges import Judge, turned
 from consensus.learning import Evidence, calibrate, learn
 from consensus.record import Record
 from consensus.reputation import Conduct, Scale, Standing, after, scale_of, shares_of
@@ -82,12 +83,21 @@ class Insight:
     """What a query of one task type says of its members, of votes and of certainty."""
 
     merits: Mapping[Key, Merit]
-    """Of nodes with gold; others are strangers."""
+    """Of nodes with gold, and of those that contradicted themselves; others are strangers."""
     model: Model
     calibration: tuple[int, int] = UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
     gold: int = 0
     """Gold rounds behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one finished round of ours says of others."""
+
+    conducts: Mapping[Key, Conduct]
+    """Of each member that committed, judged, or contradicted itself; of nobody where nothing is ranked."""
+    gold: GoldRound | None
 
 
 class Experience:
@@ -131,25 +141,23 @@ class Experience:
         """What the next query of this task says."""
         return self._insights.get(task) or Insight({}, MODELS[task])
 
-    def learn(self, record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> list[Key]:
-        """Take in a finished round: `truth` of its answers by id, if it was gold. Returns whose standing changed."""
-        if not ranking.ranked:
-            return []
-        conducts = conducts_of(record, ranking, truth)
-        for key, conduct in conducts.items():
+    def learn(self, lesson: Lesson) -> None:
+        """Take in a finished round, at once: what takes time is in `lesson_of`."""
+        if not lesson.conducts:
+            return
+        for key, conduct in lesson.conducts.items():
             standing = self._standings.pop(key, Standing())
-            self._standings[key] = after(standing, conduct, gold=truth is not None)
+            self._standings[key] = after(standing, conduct, gold=lesson.gold is not None)
         while len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
-        if truth is not None:
-            self._gold.append(_gold_round(record, ranking, truth))
+        if lesson.gold is not None:
+            self._gold.append(lesson.gold)
         self.rounds += 1
-        return list(conducts)
 
     def renewed(self) -> dict[TaskType, Insight]:
         """What should be in force now: it may take a second, and changes nothing here (`renew` does)."""
-        tested = {key: standing for key, standing in self._standings.items() if standing.has_gold}
-        return {task: _insight([each for each in self._gold if each.task is task], tested, task) for task in TaskType}
+        known = {key: each for key, each in self._standings.items() if each.has_gold or each.equivocations}
+        return {task: _insight([each for each in self._gold if each.task is task], known, task) for task in TaskType}
 
     def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
         """Somebody else's standings, of nodes that we do not know ourselves and while there is room; returns whose."""
@@ -166,14 +174,22 @@ class Experience:
         self._insights = dict(insights)
 
 
-def conducts_of(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None) -> dict[Key, Conduct]:
-    """What a round showed of each member that committed, judged, or contradicted itself."""
+def lesson_of(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> Lesson:
+    """What a round teaches: `truth` of its answers by id, if it was gold. Some 0.1 s of work, and nothing changes."""
+    if not ranking.ranked:
+        return Lesson({}, None)
+    gold = None if truth is None else _gold_round(record, ranking, truth)
+    return Lesson(_conducts(record, ranking, truth), gold)
+
+
+def _conducts(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None) -> dict[Key, Conduct]:
     given = contest(record)
     fitted = judges.posterior(given.items, given.bench, given.judgements, given.model)
     standing = [answer for answer in record.answers if answer.author not in record.removed]
     right = None if truth is None else [truth[answer.id] for answer in standing]
     theta = fitted.theta if right is None else TRUE_APART * np.array(right, dtype=np.float64)
-    characters = judges.characters(given.items, given.bench, given.judgements, theta).tolist()
+    bench = [_as_it_spoke(judge) for judge in given.bench]
+    characters = judges.characters(given.items, bench, given.judgements, theta).tolist()
     judged = {judgement.judge for judgement in given.judgements}
     agreed = dict(_agreements(given, ranking, fitted)) if right is None else {}
     conducts = {}
@@ -191,9 +207,17 @@ def conducts_of(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] |
     return conducts
 
 
+def _as_it_spoke(judge: Judge) -> Judge:
+    """A judge whom our query turned round, as before: its standing tells of what it said."""
+    return replace(judge, weight=-judge.weight, counts=turned(judge.counts)) if judge.weight < 0 else judge
+
+
 def _agreements(given: Contest, ranking: Ranking, fitted: Posterior) -> Iterator[tuple[int, float]]:
-    """Per judge with an answer: how sure the consensus is, negative if without it another cluster wins."""
+    """Per judge with an answer: how sure the consensus is, negative if without it another cluster wins; none if the
+    consensus is not sure at all."""
     sure = 2.0 * ranking.p_best / ONE - 1.0
+    if sure <= 0.0:
+        return
     without = judges.leaving_out(given.items, given.bench, given.judgements, given.model, fitted)
     for number, (judge, strengths) in enumerate(zip(given.bench, without, strict=True)):
         if judge.answer is not None:
@@ -247,12 +271,12 @@ def _model(task: TaskType, gold: Sequence[GoldRound]) -> Model:
     return choices[max(range(len(choices)), key=lambda number: score(number, choices[number]))]
 
 
-def _insight(gold: Sequence[GoldRound], tested: Mapping[Key, Standing], task: TaskType) -> Insight:
-    """Weights from the standings of nodes with gold, and from the gold rounds of this task."""
+def _insight(gold: Sequence[GoldRound], known: Mapping[Key, Standing], task: TaskType) -> Insight:
+    """Weights from the standings of nodes that are no strangers, and from the gold rounds of this task."""
     weights = learn_from(gold)
-    scale = scale_of(tested.values())
+    scale = scale_of(known.values())
     return Insight(
-        merits={key: _merit(standing, scale, weights.get(key, (ONE, 0))) for key, standing in tested.items()},
+        merits={key: _merit(standing, scale, weights.get(key, (ONE, 0))) for key, standing in known.items()},
         model=_model(task, gold),
         calibration=calibrate([(each.p_best / ONE, each.correct) for each in gold]),
         gold=len(gold),
@@ -285,16 +309,15 @@ def _question(gold: GoldRound, place: Mapping[Key, int]) -> Question:
 
 
 def _merit(standing: Standing, scale: Scale, weights: tuple[int, int]) -> Merit:
-    """What a roster says of a node with gold. A judge of negative weight is turned round, and its character with it."""
+    """What a roster says of a node that is no stranger."""
     if standing.equivocations:
         return Merit(0, 0, 0, standing.counts)
     judge, author = weights
-    honest, inverse, coin, partisan = standing.counts
     return Merit(
         vote=_level(scale.vote(standing) * ONE),
         judge=_level(max(-JUDGE_MAX, min(JUDGE_MAX, judge))),
         author=_level(author),
-        counts=(honest, inverse, coin, partisan) if judge >= 0 else (inverse, honest, coin, partisan),
+        counts=standing.counts,
     )
 
 

@@ -45,6 +45,12 @@ _DONE_BETWEEN = 0.05
 """Log-odds: strengths between two expectations need not be exact (a generalised EM); the last ones are."""
 
 
+def turned(counts: Counts) -> Counts:
+    """Of a judge whose preferences are turned round: who was inverse is honest, and the other way."""
+    honest, inverse, coin, partisan = counts
+    return inverse, honest, coin, partisan
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """What is known of a judge before the round. Counts and weights in 2^-16."""

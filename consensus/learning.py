@@ -333,8 +333,12 @@ def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
     sign = np.array([1.0 if true else -1.0 for _, true in claims])
     odds = np.array([certainty.log_odds(round(p * ONE)) for p, _ in claims])
     design = np.stack((sign, sign * odds), axis=1)
-    mode, _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
-    return _bounded(float(mode[0]) * ONE), max(0, _bounded((1.0 + float(mode[1])) * ONE))
+    (intercept, slope), _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
+    if slope <= -1.0:
+        # More certainty never means less: the best that does not say so says the same of all.
+        (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
+        slope = -1.0
+    return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE)
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from consensus.judges import FRESH, Counts
+from consensus.judges import FRESH, Counts, turned
 from protocol.messages import Offer, Seat
 from protocol.params import NetworkParams
 from protocol.types import Key, Role
@@ -24,6 +24,7 @@ class Merit:
     """Below zero its preferences are turned round."""
     author: int = 0
     counts: Counts = FRESH
+    """Of its character, as it speaks: before its preferences are turned round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members
 
 def _seat(offer: Offer, trust: Trust) -> Seat:
     merit = trust.merit(offer.author)
-    honest, inverse, coin, partisan = merit.counts
+    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else turned(merit.counts)
     return Seat(
         member=offer.author,
         roles=Role(offer.roles),

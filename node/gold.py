@@ -11,6 +11,7 @@ import msgspec
 
 from consensus.record import Record, bodies, form_of
 from node.config import ConfigError
+from protocol.hashing import content_digest
 from protocol.messages import Answer
 from protocol.types import Digest, TaskType
 
@@ -34,18 +35,16 @@ class GoldQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GoldBook:
-    """The node's gold questions, by their text."""
+    """The node's gold questions."""
 
     def __init__(self, questions: tuple[GoldQuestion, ...] = ()) -> None:
         self.questions = questions
-        self._by_text = {each.query: each for each in questions}
+        # By digest, for a private query's record does not hold the text.
+        self._by_digest = {content_digest(each.query): each for each in questions}
 
-    def truth(self, content: str, record: Record) -> Mapping[Digest, bool] | None:
-        """Which of a round's answers are right, by id; None if the question is not gold, or was asked as another task.
-
-        `content`: the query's text, which a private query's record does not hold.
-        """
-        known = self._by_text.get(content)
+    def truth(self, record: Record) -> Mapping[Digest, bool] | None:
+        """Which of a round's answers are right, by id; None if the query is not gold, or was asked as another task."""
+        known = self._by_digest.get(record.query.content_digest)
         if known is None or known.task is not record.query.task:
             return None
         right = {form_of(known.task, text) for text in known.right}
@@ -72,6 +71,8 @@ def load_gold(file: Path) -> GoldBook:
             question = msgspec.json.decode(line, type=GoldQuestion)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise GoldFileError(f"{file}, line {number}: {error}") from error
+        if not question.query.strip():
+            raise GoldFileError(f"{file}, line {number}: the query is empty")
         if question.query in questions:
             raise GoldFileError(f"{file}, line {number}: the same query stands above already")
         if not all(form_of(question.task, text) for text in question.right):

@@ -1,6 +1,6 @@
 """What this node learns of others from the rounds that it asks for, taken in as they are certified, kept in the store.
 
-The work on one round takes up to a second, in a thread; what queries say changes only in the loop.
+The work on one round takes up to a second, in a thread; what is known changes only in the loop, where it is read.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from consensus.certificate import Verified, verify_certificate
-from consensus.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight
+from consensus.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight, lesson_of
 from consensus.reputation import Standing
 from consensus.roster import Trust
 from node.gold import GoldBook
@@ -24,8 +24,8 @@ not learned."""
 
 log = structlog.get_logger()
 
-STANDING, GOLD, INSIGHT = "standing", "gold", "insight"
-"""Parts of what is learned, as the store names them."""
+STANDING, HEARSAY, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
+"""Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
 
 
 class Force(msgspec.Struct, frozen=True):
@@ -88,43 +88,41 @@ class Reputation:
     async def _learn(self, certificate: bytes) -> None:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, Verified), "our own round's certificate does not verify"
-        truth = self.gold.truth(verified.content, verified.record)
-        learn = self.experience.learn
-        met = await trio.to_thread.run_sync(learn, verified.record, verified.ranking, truth)
+        truth = self.gold.truth(verified.record)
+        lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
+        self.experience.learn(lesson)
         if self.experience.is_due:
             await self._renew()
-        newest = self.experience.gold[-1:] if truth is not None and met else []
-        await self._keep(met, newest)
+        await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
 
     async def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""
         async with self._turn:
             taken = self.experience.take_over(standings)
             await self._renew()
-            await self._keep(taken, [])
+            await self._keep(taken, [], part=HEARSAY)
         return taken
 
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
-    async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound]) -> None:
+    async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
         force = Force(self.experience.rounds, dict(self.experience.insights))
-        rows = [Learned(STANDING, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
+        rows = [Learned(part, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
         rows += [Learned(GOLD, each.query, msgspec.json.encode(each)) for each in gold]
         rows.append(Learned(INSIGHT, b"", msgspec.json.encode(force)))
         await self._store.put_learned(self._specialty, rows)
 
 
-async def open_reputation(store: Store, gold: GoldBook, trust: Trust, specialty: str) -> Reputation:
+async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
     """What the store holds of this specialty."""
-    standings, rounds, force = [], [], Force(0, {})
+    parts: dict[str, dict[bytes, bytes]] = {STANDING: {}, HEARSAY: {}, GOLD: {}, INSIGHT: {}}
     for row in await store.learned(specialty):
-        match row.part:
-            case "standing":
-                standings.append((Key(row.name), msgspec.json.decode(row.body, type=Standing)))
-            case "gold":
-                rounds.append(msgspec.json.decode(row.body, type=GoldRound))
-            case _:
-                force = msgspec.json.decode(row.body, type=Force)
-    experience = Experience(standings[-STANDINGS_MAX:], rounds[-GOLD_KEPT:], force.rounds, force.insights)
-    return Reputation(experience, gold, trust, store, specialty)
+        parts[row.part][row.name] = row.body
+    met, heard = parts[STANDING], parts[HEARSAY]
+    bodies = [*((key, body) for key, body in heard.items() if key not in met), *met.items()]
+    standings = [(Key(key), msgspec.json.decode(body, type=Standing)) for key, body in bodies[-STANDINGS_MAX:]]
+    gold = [msgspec.json.decode(body, type=GoldRound) for body in list(parts[GOLD].values())[-GOLD_KEPT:]]
+    force = msgspec.json.decode(parts[INSIGHT][b""], type=Force) if parts[INSIGHT] else Force(0, {})
+    experience = Experience(standings, gold, force.rounds, force.insights)
+    return Reputation(experience, book, trust, store, specialty)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from consensus.experience import Experience
+from consensus.experience import Experience, lesson_of
 from consensus.record import Record, bodies
 from consensus.roster import Trust
 from consensus.tally import Ranking
@@ -28,7 +28,8 @@ def take_in(plan: Plan, experience: Experience, asking: Asking, record: Record, 
     """One finished round of the asker."""
     if not plan.scenario.reputation.gold:
         return
-    experience.learn(record, ranking, _truth(plan, asking, record) if is_gold(plan, asking) else None)
+    truth = _truth(plan, asking, record) if is_gold(plan, asking) else None
+    experience.learn(lesson_of(record, ranking, truth))
     if experience.is_due:
         experience.renew(experience.renewed())
 

@@ -109,7 +109,7 @@ def _batches(raw: bytes, file: str) -> Iterator[dict[str, Any]]:
     try:
         exported = msgspec.json.decode(raw, type=dict[str, Any])
         standings = msgspec.convert(exported.get("standings"), dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CliError(f"{file} is no exported reputation: {error}", Exit.USAGE) from error
     rows = list(standings.items())
     for begin in range(0, max(1, len(rows)), BATCH):

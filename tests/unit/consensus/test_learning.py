@@ -1,12 +1,13 @@
 """Learning on gold, on small worlds whose truth is known."""
 
+import math
 from random import Random
 
 import numpy as np
 import pytest
 
 from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
-from consensus.learning import Evidence, discount, learn, p_correct
+from consensus.learning import Evidence, calibrate, discount, learn, p_correct
 from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
@@ -177,3 +178,10 @@ def test_truth_of_many_answers_counts_as_one_less_than_there_are() -> None:
     references = list(question.references())
     assert len(references) == 6
     assert np.sum([each.weight for each in references]) == pytest.approx(4.0)
+
+
+def test_claims_that_never_came_true_are_not_believed() -> None:
+    """However sure they were: a slope that would turn certainty round is none, and the rest is fitted without it."""
+    intercept, slope = calibrate([(0.99, False)] * 20)
+    assert slope == 0
+    assert 1.0 / (1.0 + math.exp(-intercept / ONE)) < 0.15

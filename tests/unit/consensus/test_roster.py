@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consensus import roster
-from consensus.roster import OfferBook, Trust, choose_roster
+from consensus.judges import FRESH
+from consensus.roster import Merit, OfferBook, Trust, choose_roster
 from protocol.messages import Offer
 from protocol.types import ONE, Key, Role
 from tests.support.swarm import keypair, params
@@ -140,3 +141,29 @@ def test_a_seat_says_all_that_the_fit_reads() -> None:
     assert (a.honest, a.inverse, a.coin) == (4 * ONE, 3 * ONE // 10, ONE)
     (b,) = choose_roster([offer("b")], "rust", trust, 8)
     assert b.vote_weight == b.judge_weight == 7
+
+
+def test_what_was_earned_is_seated_and_what_is_named_goes_before_it() -> None:
+    earned = {key("a"): Merit(vote=3 * ONE, judge=2 * ONE, author=-ONE, counts=(9, 8, 7, 6))}
+    (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8)
+    assert (seat.vote_weight, seat.judge_weight, seat.author_weight) == (3 * ONE, 2 * ONE, -ONE)
+    assert (seat.honest, seat.inverse, seat.coin, seat.partisan) == (9, 8, 7, 6)
+    (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {key("a"): 5}, earned), 8)
+    assert (seat.vote_weight, seat.judge_weight, seat.author_weight, seat.honest) == (5, 5, -ONE, 9)
+    (stranger,) = choose_roster([offer("b")], "rust", Trust(ONE, {}, earned), 8)
+    assert (stranger.vote_weight, stranger.judge_weight, stranger.honest) == (ONE, ONE, FRESH[0])
+
+
+def test_a_judge_of_negative_weight_is_turned_round_and_its_character_with_it() -> None:
+    """But not where the configuration gives it a weight of its own, for then nobody turns its preferences."""
+    earned = {key("a"): Merit(vote=0, judge=-ONE, counts=(1, 9, 2, 3))}
+    (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8)
+    assert (seat.judge_weight, seat.honest, seat.inverse, seat.coin, seat.partisan) == (-ONE, 9, 1, 2, 3)
+    (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {key("a"): ONE}, earned), 8)
+    assert (seat.judge_weight, seat.honest, seat.inverse) == (ONE, 1, 9)
+
+
+def test_the_earned_vote_decides_who_is_seated() -> None:
+    earned = {key("a"): Merit(0, ONE), key("b"): Merit(ONE // 2, 0), key("c"): Merit(ONE, 0)}
+    assert seated([offer(name) for name in "abc"], Trust(ONE // 4, {}, earned), 1) == "c"
+    assert seated([offer(name) for name in "abcd"], Trust(ONE // 4, {}, earned), 3) == "bcd"

@@ -17,6 +17,7 @@ from node.storage import (
     LIMITS,
     CertificateSummary,
     JournalEntry,
+    Learned,
     OpenRound,
     SlotTakenError,
     Store,
@@ -236,3 +237,51 @@ async def test_the_write_ahead_log_is_emptied_now_and_then(tmp_path: Path) -> No
         for number in range(CHECKPOINT_CALLS, 3 * CHECKPOINT_CALLS):
             await store.write_journal([entry(number)])
         assert log.stat().st_size < 2 * bytes_once
+
+
+async def test_what_was_learned_stays_by_specialty_part_and_name(tmp_path: Path) -> None:
+    """Given pieces of one name, when another is stored, then it replaces the one of its specialty and part, and only
+    that, and it is the newest."""
+    first, second = Learned("standing", b"a", b"1"), Learned("standing", b"b", b"2")
+    async with opened(tmp_path) as store:
+        await store.put_learned("rust", [first, second, Learned("gold", b"a", b"3")])
+        await store.put_learned("go", [Learned("standing", b"a", b"4")])
+        await store.put_learned("rust", [replace(first, body=b"5")])
+    async with opened(tmp_path) as store:
+        assert await store.learned("rust") == [second, Learned("gold", b"a", b"3"), replace(first, body=b"5")]
+        assert await store.learned("go") == [Learned("standing", b"a", b"4")]
+        assert await store.learned("c") == []
+
+
+async def test_what_was_learned_is_bounded_and_the_oldest_goes(tmp_path: Path) -> None:
+    rows = [Learned("standing", bytes([number]), b"x" * 10) for number in range(5)]
+    async with opened(tmp_path, learned=TableLimit(rows_max=3, bytes_max=1 << 20)) as store:
+        await store.put_learned("rust", rows)
+        assert await store.learned("rust") == rows[2:]
+        await store.put_learned("rust", [rows[2]])
+        await store.put_learned("go", [rows[0]])
+        assert await store.learned("rust") == [rows[4], rows[2]]
+    async with opened(tmp_path, learned=TableLimit(rows_max=9, bytes_max=25)) as store:
+        await store.put_learned("rust", [])
+        assert await store.learned("rust") == [rows[2]]
+        assert await store.learned("go") == [rows[0]]
+
+
+async def test_what_was_learned_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put_learned("rust", [Learned("standing", b"a", b"1")])
+        with pytest.raises(StoreError):
+            await store.put_learned("rust", [Learned("standing", b"a", b"2"), Learned("standing", b"b", None)])  # type: ignore[arg-type]
+        assert await store.learned("rust") == [Learned("standing", b"a", b"1")]
+
+
+async def test_a_store_from_before_is_refused(tmp_path: Path) -> None:
+    """Version 1 had no table for what is learned."""
+    async with opened(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / DATABASE_NAME)
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(StoreError, match="has version 1, this strand reads version 2"):
+        async with opened(tmp_path):
+            pass

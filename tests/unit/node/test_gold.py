@@ -1,0 +1,120 @@
+"""A gold file: what is taken, what is refused by its line, and which answers it calls right."""
+
+from pathlib import Path
+
+import pytest
+
+from node import gold
+from node.config import ConfigError
+from node.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
+from protocol.hashing import content_digest
+from protocol.types import TaskType
+from tests.support.lessons import told
+from tests.support.swarm import answer_text
+
+GOOD = b'{"query": "Six times seven?", "right": ["42"]}'
+
+
+def written(folder: Path, *lines: bytes) -> Path:
+    file = folder / "gold.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    return file
+
+
+def test_a_file_of_questions(tmp_path: Path) -> None:
+    other = '{"query": "Größe?", "task": "open", "right": ["a  b", "c"]}'.encode()
+    book = load_gold(written(tmp_path, GOOD, b"", b"  ", other, b""))
+    assert book.questions == (
+        GoldQuestion("Six times seven?", ("42",), TaskType.FINAL),
+        GoldQuestion("Größe?", ("a  b", "c"), TaskType.OPEN),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"{", "malformed|truncated"),
+        (b"[]", "Expected `object`"),
+        (b"\xff\xfe", "malformed|invalid"),
+        (b'{"query": "x"}', "right"),
+        (b'{"right": ["1"]}', "query"),
+        (b'{"query": "", "right": ["1"]}', "query"),
+        (b'{"query": " \\n", "right": ["1"]}', "the query is empty"),
+        (b'{"query": 7, "right": ["1"]}', "query"),
+        (b'{"query": "x", "right": "1"}', "right"),
+        (b'{"query": "x", "right": []}', "right"),
+        (b'{"query": "x", "right": [""]}', "right"),
+        (b'{"query": "x", "right": [7]}', "right"),
+        (b'{"query": "x", "right": ["1"], "task": "poem"}', "task"),
+        (b'{"query": "x", "right": ["1"], "wrong": ["2"]}', "wrong"),
+        (b'{"query": "x", "right": ["1", " "]}', "no canonical form"),
+        (b'{"query": "x", "task": "code", "right": ["// nothing"]}', "no canonical form"),
+        (b'{"query": "' + b"x" * 65_537 + b'", "right": ["1"]}', "query"),
+        (b'{"query": "x", "right": [' + b",".join([b'"1"'] * 65) + b"]}", "right"),
+        (b'{"query": ' + b"[" * 100_000, "query"),
+        (GOOD, "stands above already"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: bytes, words: str) -> None:
+    file = written(tmp_path, GOOD, b"", line)
+    with pytest.raises(GoldFileError, match=words) as refused:
+        load_gold(file)
+    assert str(refused.value).startswith(f"{file}, line 3: ")
+    assert "\n" not in str(refused.value)
+    assert isinstance(refused.value, ConfigError)
+
+
+def test_one_question_has_one_task(tmp_path: Path) -> None:
+    """A file that asks the same twice would hold two truths of it."""
+    again = b'{"query": "Six times seven?", "task": "open", "right": ["forty-two"]}'
+    with pytest.raises(GoldFileError, match="line 2.*above already"):
+        load_gold(written(tmp_path, GOOD, again))
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for file, words in ((tmp_path / "absent", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(GoldFileError, match=f"cannot read the gold file {file}: {words}"):
+            load_gold(file)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, GOOD)
+    monkeypatch.setattr(gold, "FILE_BYTES_MAX", len(GOOD))
+    assert len(load_gold(file).questions) == 1
+    monkeypatch.setattr(gold, "FILE_BYTES_MAX", len(GOOD) - 1)
+    with pytest.raises(GoldFileError, match=f"has {len(GOOD)} bytes"):
+        load_gold(file)
+
+
+ROUND = {"a": "A", "b": "B", "c": "A", "d": "C"}
+RIGHT = "Some words.\n\n" + answer_text("A").replace("{ ", "{\n\n  /* as good */ ")
+"""The answer A, written otherwise."""
+
+
+def test_answers_are_compared_in_canonical_form() -> None:
+    round_ = told(ROUND)
+    book = GoldBook((GoldQuestion("Which?", (RIGHT, answer_text("Z")), TaskType.CODE),))
+    assert book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
+    assert sorted(round_.letters.values()) == list("AABC")
+
+
+def test_several_answers_can_be_right() -> None:
+    round_ = told(ROUND)
+    book = GoldBook((GoldQuestion("Which?", (answer_text("B"), answer_text("C")), TaskType.CODE),))
+    assert book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
+
+
+def test_a_private_query_can_be_gold() -> None:
+    """Its text stands nowhere in the round; its digest does."""
+    round_ = told(ROUND, content="", content_digest=content_digest("Which?"))
+    assert round_.record.query.content == ""
+    truth = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
+    assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
+
+
+def test_what_is_not_gold_has_no_truth() -> None:
+    """Another question, and the same one asked as another task."""
+    record = told(ROUND).record
+    assert GoldBook().truth(record) is None
+    assert GoldBook((GoldQuestion("Which ?", (answer_text("A"),), TaskType.CODE),)).truth(record) is None
+    assert GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
