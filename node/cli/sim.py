@@ -1,9 +1,11 @@
 """`strand sim`: swarms in virtual time or of real processes, from a scenario, with a table, JSON or a report."""
 
 import json as json_module
+import os
 import signal
 import sys
 import tempfile
+import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -319,8 +322,7 @@ def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Ea
 
     Whoever leaves early, by an interrupt or an error, waits for none of them.
     """
-    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=default) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin_process) as pool:
 
         def each(run: Callable[[Scenario], Run], worlds: Iterable[Scenario]) -> Iterator[Run]:
             try:
@@ -334,6 +336,20 @@ def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Ea
             unfinished.callback(_end_processes)
             yield each
             unfinished.pop_all()
+
+
+def _begin_process() -> None:
+    """A child that simulates worlds ends with an interrupt, and with its parent, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def end_with_parent() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _end_processes() -> None:

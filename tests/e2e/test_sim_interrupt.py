@@ -1,9 +1,14 @@
-"""Ctrl-C ends a simulation, also where Python would drop the interrupt."""
+"""How a simulation ends: by Ctrl-C, also where Python would drop it, and with all of its processes."""
 
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+
+import trio
+
+from tests.integration.overlay.world import until
 
 
 def test_an_interrupt_ends_the_command() -> None:
@@ -17,6 +22,25 @@ def test_an_interrupt_ends_the_command() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+async def test_no_process_outlives_the_command() -> None:
+    """Whoever killed it waited for worlds of minutes that nobody would see."""
+    settings = ["--rounds", "100000", "--jobs", "2", "--set", "vary.seed=[1,2]"]
+    command = [sys.executable, "-P", "-m", "node", "sim", *settings]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        # multiprocessing's tracker and the two that simulate.
+        await until(lambda: len(children.read_text().split()) >= 3)
+    finally:
+        process.kill()
+    # All of them have our pipe as their standard output: it ends with the last of them.
+    with trio.fail_after(60):
+        async with process.stdout:
+            assert await process.stdout.receive_some() == b""
+        await process.wait()
 
 
 # The command itself, but it says when its first round is over: nothing else tells that it is in the midst of work.

@@ -31,9 +31,12 @@ def opened(folder: Path) -> AbstractAsyncContextManager[Store]:
     return open_store(folder, public_key=OWNER, fresh_key=True, now_ms=0)
 
 
+TRUST = Trust(ONE // 2, {})
+
+
 @asynccontextmanager
 async def learning(
-    folder: Path, book: GoldBook = BOOK, trust: Trust = Trust(ONE // 2, {}), specialty: str = "rust"
+    folder: Path, book: GoldBook = BOOK, trust: Trust = TRUST, specialty: str = "rust"
 ) -> AsyncIterator[Reputation]:
     """One life of a node."""
     async with opened(folder) as store, trio.open_nursery() as nursery:
