@@ -67,7 +67,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, words: str) -> None:
 def test_one_question_has_one_task(tmp_path: Path) -> None:
     """A file that asks the same twice would hold two truths of it."""
     again = b'{"query": "Six times seven?", "task": "open", "right": ["forty-two"]}'
-    with pytest.raises(GoldFileError, match="line 2.*above already"):
+    with pytest.raises(GoldFileError, match=r"line 2.*above already"):
         load_gold(written(tmp_path, GOOD, again))
 
 

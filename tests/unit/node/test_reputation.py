@@ -24,6 +24,9 @@ CODE = TaskType.CODE
 BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), CODE),))
 """The one question that the tests' rounds ask."""
 
+HALF = Trust(ONE // 2, {})
+"""Strangers have half a vote."""
+
 ANSWERS = {"a": "A", "b": "B", "c": "A", "d": "C", "e": "A"}
 
 
@@ -33,7 +36,7 @@ def opened(folder: Path) -> AbstractAsyncContextManager[Store]:
 
 @asynccontextmanager
 async def learning(
-    folder: Path, book: GoldBook = BOOK, trust: Trust = Trust(ONE // 2, {}), specialty: str = "rust"
+    folder: Path, book: GoldBook = BOOK, trust: Trust = HALF, specialty: str = "rust"
 ) -> AsyncIterator[Reputation]:
     """One life of a node."""
     async with opened(folder) as store, trio.open_nursery() as nursery:
