@@ -147,6 +147,14 @@ async def test_standings_of_others_count_at_once_and_stay(tmp_path: Path) -> Non
         assert await reputation.take_over([(key("y"), bad)]) == []
 
 
+async def test_what_tells_nothing_new_renews_nothing(tmp_path: Path) -> None:
+    """Weights that change off their time would tell which of the rounds before was gold."""
+    async with learning(tmp_path) as reputation:
+        await finish(reputation, told(ANSWERS))
+        assert await reputation.take_over(list(reputation.experience.standings.items())) == []
+        assert reputation.experience.insights == {}
+
+
 async def test_hearsay_is_forgotten_first_also_after_a_restart(tmp_path: Path) -> None:
     """Whoever hands us a long file must not push out what we saw ourselves."""
     imported = [(Key(number.to_bytes(32, "big")), Standing(rounds=1)) for number in range(STANDINGS_MAX)]
