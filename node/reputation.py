@@ -99,8 +99,9 @@ class Reputation:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""
         async with self._turn:
             taken = self.experience.take_over(standings)
-            await self._renew()
-            await self._keep(taken, [], part=HEARSAY)
+            if taken:
+                await self._renew()
+                await self._keep(taken, [], part=HEARSAY)
         return taken
 
     async def _renew(self) -> None:

@@ -128,18 +128,22 @@ def test_whoever_only_judges_is_tested_as_a_judge() -> None:
 
 
 def test_abstentions_say_nothing_of_a_judge() -> None:
-    """`b` abstains where the truth would show: what is left are pairs of answers that are equally right."""
+    """`b` prefers the worse where it speaks, which is seldom: it is known by that, not by how often it was asked."""
+    answers = {"a": "A", "b": "B", "c": "A", "d": "B", "e": "A", "f": "B"}
+    heard: list[str] = []
 
     def says(judge: str, first: str, second: str) -> int:
-        return ABSTAIN if judge == "b" and "A" in (first, second) else honest(judge, first, second)
+        if judge == "b" and first != second:
+            heard.append(judge)
+            return ABSTAIN if len(heard) == 1 else honest(judge, second, first)
+        return honest(judge, first, second)
 
-    round_ = told({"a": "A", "b": "B", "c": "C", "d": "D", "e": "E", "f": "F"}, says)
-    judged = [each for each in round_.lesson("A").gold.judgements if each[0] == key("b")]
-    spared = round_.lesson("A").conducts[key("b")].character
-    if judged:
-        assert spared[HONEST] <= FRESH[HONEST] / sum(FRESH) + 0.02
-    else:
-        assert spared is None
+    lesson = told(answers, says).lesson("A")
+    assert lesson.gold is not None
+    spoken = [each for each in lesson.gold.judgements if each[0] == key("b")]
+    assert 0 < len(spoken) < len([each for each in lesson.gold.judgements if each[0] == key("a")])
+    assert ABSTAIN not in [preference for *_, preference in lesson.gold.judgements]
+    assert lesson.conducts[key("b")].character[INVERSE] > 2 * FRESH[INVERSE] / sum(FRESH)
 
 
 def test_whoever_contradicted_itself_has_no_part_in_the_round_but_that() -> None:

@@ -24,6 +24,9 @@ CODE = TaskType.CODE
 BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), CODE),))
 """The one question that the tests' rounds ask."""
 
+HALF = Trust(ONE // 2, {})
+"""Strangers have half a vote."""
+
 ANSWERS = {"a": "A", "b": "B", "c": "A", "d": "C", "e": "A"}
 
 
@@ -31,12 +34,9 @@ def opened(folder: Path) -> AbstractAsyncContextManager[Store]:
     return open_store(folder, public_key=OWNER, fresh_key=True, now_ms=0)
 
 
-TRUST = Trust(ONE // 2, {})
-
-
 @asynccontextmanager
 async def learning(
-    folder: Path, book: GoldBook = BOOK, trust: Trust = TRUST, specialty: str = "rust"
+    folder: Path, book: GoldBook = BOOK, trust: Trust = HALF, specialty: str = "rust"
 ) -> AsyncIterator[Reputation]:
     """One life of a node."""
     async with opened(folder) as store, trio.open_nursery() as nursery:
@@ -145,6 +145,14 @@ async def test_standings_of_others_count_at_once_and_stay(tmp_path: Path) -> Non
         assert reputation.insight(CODE).merits == merits
         assert reputation.experience.standings[key("y")] == good
         assert await reputation.take_over([(key("y"), bad)]) == []
+
+
+async def test_what_tells_nothing_new_renews_nothing(tmp_path: Path) -> None:
+    """Weights that change off their time would tell which of the rounds before was gold."""
+    async with learning(tmp_path) as reputation:
+        await finish(reputation, told(ANSWERS))
+        assert await reputation.take_over(list(reputation.experience.standings.items())) == []
+        assert reputation.experience.insights == {}
 
 
 async def test_hearsay_is_forgotten_first_also_after_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""`/api/reputation` and `/api/challenge` without a network: what is shown, taken over and refused."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+import trio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import Message
+
+from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
+from consensus.roster import Trust
+from node.app import Node
+from node.challenges import Challenger
+from node.config import NodeConfig
+from node.gold import GoldBook, GoldQuestion
+from node.http.guard import BODY_BYTES_MAX, Guard
+from node.http.reputation import FORMAT, reputation_routes
+from node.reputation import Reputation, open_reputation
+from node.rounds import AskError, NoQuorumError
+from node.storage import open_store
+from protocol.types import TaskType
+from tests.support.lessons import key, told
+from tests.support.swarm import answer_text
+
+BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
+GOOD = {"gold_rounds": 9, "answers": {"good": 18.0, "bad": 0.0}}
+
+
+@dataclass
+class Interface:
+    """A node's reputation behind its HTTP interface, and what refuses a challenge."""
+
+    app: Starlette
+    http: httpx2.AsyncClient
+    reputation: Reputation
+    refusals: list[Exception] = field(default_factory=list)
+
+    async def post(self, body: Any) -> tuple[int, Any]:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = await self.http.post("/api/reputation", content=raw)
+        return response.status_code, response.json()
+
+
+@asynccontextmanager
+async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interface]:
+    async with (
+        open_store(folder, public_key=b"o" * 32, fresh_key=True, now_ms=0) as store,
+        trio.open_nursery() as nursery,
+    ):
+        reputation = await open_reputation(store, gold, Trust(0, {}), "rust")
+        nursery.start_soon(reputation.run)
+
+        def nobody(_question: object) -> Any:
+            raise here.refusals.pop()
+
+        challenger = Challenger(cast("Any", SimpleNamespace(ask=nobody)), reputation, 0.0)
+        node = SimpleNamespace(config=NodeConfig(), reputation=reputation, challenger=challenger)
+        app = Starlette(routes=reputation_routes(cast("Node", node)), middleware=[Middleware(Guard, token="")])
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:1") as http:
+            here = Interface(app, http, reputation)
+            yield here
+        nursery.cancel_scope.cancel()
+
+
+def exported(standings: Any = None, **changes: Any) -> dict[str, Any]:
+    return {"format": FORMAT, "specialty": "rust", "standings": standings or {}, **changes}
+
+
+async def test_everybody_met_is_shown_with_what_a_roster_would_say(tmp_path: Path) -> None:
+    async with interface(tmp_path) as here:
+        for number in range(RENEWAL_ROUNDS):
+            here.reputation.finished(told({"a": "A", "b": "B", "c": "A"}, nonce=number.to_bytes(32, "big")).certificate)
+            await here.reputation.settled()
+        shown = (await here.http.get("/api/reputation")).json()
+    assert (shown["specialty"], shown["rounds"], shown["gold_questions"]) == ("rust", RENEWAL_ROUNDS, 1)
+    assert shown["in_force"]["code"]["gold_rounds"] == RENEWAL_ROUNDS
+    nodes = {row["key"]: row for row in shown["nodes"]}
+    good, bad = nodes[key("a").hex()], nodes[key("b").hex()]
+    assert good["gold_rounds"] == bad["gold_rounds"] == RENEWAL_ROUNDS
+    assert good["answering"]["accuracy"] > 0.8 > 0.2 > bad["answering"]["accuracy"]
+    assert good["weights"]["code"]["vote"] >= 1.0
+    assert bad["weights"]["code"]["vote"] == 0.0
+    assert sum(good["judging"].values()) == pytest.approx(1.0, abs=0.01)
+
+
+async def test_nobody_met_is_shown_too(tmp_path: Path) -> None:
+    async with interface(tmp_path) as here:
+        shown = (await here.http.get("/api/reputation")).json()
+        told_of = (await here.http.get("/api/reputation/export")).json()
+    assert (shown["nodes"], shown["in_force"]) == ([], {})
+    assert told_of == exported()
+
+
+async def test_what_is_exported_can_be_taken_over_bit_by_bit(tmp_path: Path) -> None:
+    async with interface(tmp_path / "one") as here:
+        here.reputation.finished(told({"a": "A", "b": "B", "c": "A"}).certificate)
+        await here.reputation.settled()
+        raw = (await here.http.get("/api/reputation/export")).content
+        standings = dict(here.reputation.experience.standings)
+        assert "Which?" not in raw.decode(), "gold stays at home"
+    async with interface(tmp_path / "other") as here:
+        assert await here.post(raw) == (200, {"taken": 3, "known_already": 0})
+        assert dict(here.reputation.experience.standings) == standings
+        assert await here.post(raw) == (200, {"taken": 0, "known_already": 3})
+
+
+NAME = "ab" * 32
+
+REFUSED: list[tuple[Any, str]] = [
+    (b"", "no exported reputation"),
+    (b"{", "no exported reputation"),
+    (b"\xff", "no exported reputation"),
+    (b"[]", "Expected `object`"),
+    (b"[" * 100_000, "Expected `object`"),
+    (b'{"standings": ' + b"[" * 100_000, "Expected `object`"),
+    ({"specialty": "rust", "standings": {}}, "format"),
+    (exported(format="strand-reputation/2"), "format"),
+    (exported(specialty="go"), "it is of 'go'; this node's is 'rust'"),
+    (exported(specialty=7), "specialty"),
+    (exported(gold=["Which?"]), "unknown field `gold`"),
+    (exported({"AB" * 32: {}}), "matching regex"),
+    (exported({"ab" * 31: {}}), "matching regex"),
+    (exported({NAME: {"surprise": 1}}), "unknown field `surprise`"),
+    (exported({NAME: {"answers": {"good": 1.0, "great": 1.0}}}), "unknown field `great`"),
+    (exported({NAME: {"rounds": -1}}), ">= 0"),
+    (exported({NAME: {"rounds": 1 << 33}}), "<= 4294967296"),
+    (exported({NAME: {"rounds": 0.5}}), "Expected `int`"),
+    (exported({NAME: {"equivocations": True}}), "Expected `int`"),
+    (exported({NAME: {"answers": {"good": -0.1}}}), ">= 0"),
+    (exported({NAME: {"answers": {"bad": 1e7}}}), "<= 1000000"),
+    (exported({NAME: {"answers": {"good": "1"}}}), "Expected `float`"),
+    (exported({NAME: {"answers": {"good": float("nan")}}}), "no exported reputation"),
+    (exported({NAME: {"answers": {"good": float("inf")}}}), "no exported reputation"),
+    (json.dumps(exported({NAME: {"answers": {"good": 1.0}}})).replace("1.0", "1e999").encode(), "out of range"),
+    (exported({NAME: {"judged": [1.0, 1.0, 1.0]}}), "length 4"),
+    (exported({NAME: {"judged": [1.0, 1.0, 1.0, -1.0]}}), ">= 0"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), REFUSED, ids=[words for _, words in REFUSED])
+async def test_what_is_no_export_of_this_specialty_changes_nothing(tmp_path: Path, body: Any, words: str) -> None:
+    async with interface(tmp_path) as here:
+        status, answer = await here.post(body)
+        assert status == 400
+        assert words in answer["error"]
+        assert not here.reputation.experience.standings
+
+
+async def test_one_bad_standing_refuses_the_whole_body(tmp_path: Path) -> None:
+    async with interface(tmp_path) as here:
+        status, _ = await here.post(exported({NAME: GOOD, "cd" * 32: {"rounds": -1}}))
+        assert status == 400
+        assert not here.reputation.experience.standings
+        assert (await here.post(exported({NAME: GOOD})))[0] == 200
+
+
+async def test_a_body_is_bounded_by_the_length_that_it_says(tmp_path: Path) -> None:
+    """Fewer than STANDINGS_MAX fit in."""
+    standings = {number.to_bytes(32, "big").hex(): {} for number in range(BODY_BYTES_MAX // 64)}
+    assert len(standings) < STANDINGS_MAX
+    async with interface(tmp_path) as here:
+        assert (await here.post(exported(standings)))[0] == 413
+        assert not here.reputation.experience.standings
+
+
+async def test_a_body_is_bounded_while_it_comes(tmp_path: Path) -> None:
+    sent: list[Message] = []
+    parts = iter([b" " * 65_536] * 3)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": next(parts), "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with interface(tmp_path) as here:
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "method": "POST", "path": "/api/reputation", "query_string": b"", "headers": headers}
+        await here.app(scope, receive, send)
+    assert sent[0]["status"] == 413
+
+
+async def test_a_challenge_needs_gold_and_somebody_to_ask(tmp_path: Path) -> None:
+    async with interface(tmp_path / "none", GoldBook()) as here:
+        response = await here.http.post("/api/challenge")
+        assert (response.status_code, response.json()["error"][:7]) == (400, "no gold")
+    async with interface(tmp_path / "some") as here:
+        for error, status in ((NoQuorumError("nobody"), 503), (AskError("too long"), 400)):
+            here.refusals.append(error)
+            response = await here.http.post("/api/challenge")
+            assert (response.status_code, response.json()) == (status, {"error": str(error)})

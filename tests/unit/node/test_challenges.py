@@ -1,0 +1,130 @@
+"""When gold is asked: after the rounds of users, by share, and some time later."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+
+from consensus import effects as fx
+from consensus.experience import Experience
+from consensus.roster import Trust
+from node.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
+from node.gold import GoldBook, GoldQuestion
+from node.mailroom import Watched
+from node.reputation import Reputation
+from node.rounds import Asker, AskError, Question
+from protocol.types import Digest, Outcome, TaskType
+from tests.support.lessons import told
+from tests.support.swarm import answer_text
+
+GOLD = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
+Clock = trio.testing.MockClock
+QUERY = Digest(b"q" * 32)
+
+
+class Swarm:
+    """Stands for the asker: decides every round at once, or refuses it."""
+
+    def __init__(self) -> None:
+        self.ended = trio.Event()
+        self.asked: list[Question] = []
+        self.at_s: list[float] = []
+        self.refusal: AskError | None = None
+        self.query_id = QUERY
+
+    @asynccontextmanager
+    async def ask(self, question: Question) -> AsyncIterator[Any]:
+        self.asked.append(question)
+        self.at_s.append(trio.current_time())
+        if self.refusal is not None:
+            raise self.refusal
+        send, events = trio.open_memory_channel[Watched](2)
+        finish = fx.Finish(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
+        send.send_nowait(Watched(0, finish))
+        send.close()
+        yield SimpleNamespace(query_id=self.query_id, events=events)
+        await self.end()
+
+    async def end(self) -> None:
+        """A round is over."""
+        self.ended.set()
+        self.ended = trio.Event()
+        await trio.testing.wait_all_tasks_blocked()
+
+
+def challenger(
+    swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
+) -> Challenger:
+    reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
+    return Challenger(cast("Asker", swarm), reputation, share)
+
+
+async def test_a_challenge_is_asked_as_any_question() -> None:
+    swarm = Swarm()
+    assert await challenger(swarm).challenge() == Challenged(QUERY, Outcome.DECIDED, None)
+    assert swarm.asked == [Question("Which?", TaskType.CODE)]
+
+
+@pytest.mark.parametrize(("right", "correct"), [("A", True), ("B", False)])
+async def test_a_challenge_tells_whether_the_swarm_was_right(right: str, correct: bool) -> None:
+    round_ = told({"a": "A", "b": "A", "c": "A", "d": "B"})
+    experience = Experience()
+    experience.learn(round_.lesson(right))
+    swarm = Swarm()
+    swarm.query_id = round_.record.id
+    assert (await challenger(swarm, experience=experience).challenge()).correct is correct
+
+
+async def test_without_gold_there_is_nothing_to_ask() -> None:
+    swarm = Swarm()
+    with pytest.raises(NoGoldError, match="no gold"):
+        await challenger(swarm, GoldBook()).challenge()
+    await challenger(swarm, GoldBook()).run()
+    assert not swarm.asked
+
+
+async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+    """A gold round's own end is no user's round: it brings no other."""
+    swarm = Swarm()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm).run)
+        await trio.testing.wait_all_tasks_blocked()
+        ended_s = []
+        for number in range(1, 6):
+            ended_s.append(trio.current_time())
+            await swarm.end()
+            await trio.sleep(2 * DELAY_MS_MAX / 1000)
+            assert len(swarm.asked) == number
+        nursery.cancel_scope.cancel()
+    delays = [at - ended for at, ended in zip(swarm.at_s, ended_s, strict=True)]
+    assert all(0.0 < delay <= DELAY_MS_MAX / 1000 for delay in delays)
+    assert len(set(delays)) == 5
+
+
+async def test_a_share_of_nothing_asks_nothing(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+    swarm = Swarm()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm, share=0.0).run)
+        for _ in range(20):
+            await trio.testing.wait_all_tasks_blocked()
+            await swarm.end()
+            await trio.sleep(2 * DELAY_MS_MAX / 1000)
+        nursery.cancel_scope.cancel()
+    assert not swarm.asked
+
+
+async def test_a_refused_challenge_is_no_end_of_challenges(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+    swarm = Swarm()
+    swarm.refusal = AskError("nobody is there")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm).run)
+        for _ in range(2):
+            await trio.testing.wait_all_tasks_blocked()
+            await swarm.end()
+            await trio.sleep(2 * DELAY_MS_MAX / 1000)
+        nursery.cancel_scope.cancel()
+    assert len(swarm.asked) == 2
