@@ -394,6 +394,12 @@ def test_a_persistent_minority_that_votes_alike_ends_up_without_a_vote() -> None
 # -- bounds ----------------------------------------------------------------------------------------------------------
 
 
+def test_no_judge_may_decide_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experience, "JUDGE_MAX", LEVEL)
+    merits = in_force(told(ANSWERS, inverse_of("g")).lesson("A"), times=20).merits
+    assert {merit.judge for merit in merits.values()} == {LEVEL, -LEVEL}
+
+
 def test_gold_kept_is_bounded_and_the_newest() -> None:
     old, new = told(ANSWERS).lesson("A"), told(ANSWERS, nonce=b"m" * 32).lesson("A")
     known = learned(old, times=GOLD_KEPT + 3)
