@@ -5,6 +5,7 @@ reply's bytes and a limit on requests in flight, and ends in a JSON object or in
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +26,8 @@ CONNECT_TIMEOUT_S = 5.0
 
 CAUSE_CHARS_MAX = 200
 """How much of a server's own words goes into an error line."""
+
+_BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
 
 _CAUSES = {
     401: "refused the API key",
@@ -80,6 +83,11 @@ class JsonClient:
                     status, content = await self._fetch(method, path, body)
             except trio.TooSlowError:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
+            except httpx2.RemoteProtocolError as error:
+                words = _one_line(str(error))
+                # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
+                kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
+                raise EngineError(f"{where} {kind} to {path}: {words}") from None
             except httpx2.TransportError as error:
                 raise EngineError(
                     f"{where} is not reachable: {_one_line(str(error)) or type(error).__name__}"
@@ -126,6 +134,10 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
         # The key must reach the configured server and nobody else: no proxy, .netrc or redirect decides where it goes.
         trust_env=False,
         follow_redirects=False,
+        # One exchange each connection. A server that sends more than its reply would have the rest read as the reply to
+        # the next request, a preference about other answers; and one that closes an idle connection just as we write
+        # would cost a judgement. A connection costs 0.3 ms on loopback; a judgement takes hundreds.
+        limits=httpx2.Limits(max_keepalive_connections=0),
         # A certificate store takes 0.1 s to load and plain HTTP needs none.
         verify=root.startswith("https:"),
     )

@@ -74,7 +74,7 @@ class OpenAIEngine:
             kind=self._config.kind,
             model=server.model,
             context_tokens=server.context_tokens,
-            tokens_per_second=sample.answer_tokens / elapsed_s,
+            tokens_per_second=min(sample.answer_tokens, SPEED_TOKENS) / elapsed_s,
             logprobs=server.judging is not Judging.TEXT,
             raw_completions=server.judging is Judging.RAW,
         )
@@ -112,8 +112,8 @@ class OpenAIEngine:
             listed = next((model for model in models if model.name == wanted), None)
             if listed is None:
                 names = ", ".join(ascii(model.name[:80]) for model in models[:8]) or "none"
-                missing = f"engine at {self._config.url} has no model {wanted!r}" if wanted else "engine has no model"
-                raise EngineError(f"{missing}; it lists: {names}")
+                missing = f"no model {wanted!r}" if wanted else "no model"
+                raise EngineError(f"engine at {self._config.url} has {missing}; it lists: {names}")
             context_tokens = listed.context_tokens or self._config.context_tokens
             self._server = _Server(wanted, context_tokens, await self._find_judging(wanted))
             return self._server

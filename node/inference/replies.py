@@ -23,6 +23,9 @@ ALTERNATIVES_MAX = 100
 MODELS_MAX = 1000
 """Models of a server's list that are read; a multi-model gateway has some hundreds."""
 
+MODEL_NAME_CHARS_MAX = 512
+"""Characters of a model's name: those of paths are long, and every request carries it."""
+
 _LOGPROB_MIN = -10_000.0  # vLLM's -inf is -9999
 _LOGPROB_MAX = 0.001  # rounding may lift a probability of one above it
 _LETTER_ALONE = re.compile(r"[\s\"'`*(\[]{0,8}(?:Answer )?([AB])[\s\"'`*)\].:]{0,8}")
@@ -44,7 +47,7 @@ def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
     return tuple(
         ListedModel(entry["id"], _context(entry))
         for entry in data[:MODELS_MAX]
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        if isinstance(entry, dict) and _is_name(entry.get("id"))
     )
 
 
@@ -132,6 +135,11 @@ def _count(usage: Mapping[str, Any], key: str) -> int:
     if type(value) is not int or not 0 <= value < 2**32:
         raise ValueError(f"a usage without {key}")
     return value
+
+
+def _is_name(value: object) -> bool:
+    """A name that can be sent back, logged and shown: a lone surrogate would fail in each of them."""
+    return isinstance(value, str) and 0 < len(value) <= MODEL_NAME_CHARS_MAX and value.isprintable()
 
 
 def _context(entry: Mapping[str, Any]) -> int | None:

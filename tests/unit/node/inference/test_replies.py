@@ -120,7 +120,15 @@ def test_a_wrong_completion_says_what_is_wrong(change: dict[str, Any], message: 
 
 
 def test_models_with_the_context_of_vllm_and_of_llama_cpp() -> None:
-    data = [{"id": "v", "max_model_len": 2048}, {"id": "l", "meta": {"n_ctx": 4096}}, {"id": "o"}, {"id": 3}, None]
+    data = [
+        {"id": "v", "max_model_len": 2048},
+        {"id": "l", "meta": {"n_ctx": 4096}},
+        {"id": "o"},
+        {"id": 3},
+        {"id": "\ud800"},
+        {"id": ""},
+        None,
+    ]
     assert parse_models({"data": data}) == (ListedModel("v", 2048), ListedModel("l", 4096), ListedModel("o", None))
 
 
