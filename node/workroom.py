@@ -90,7 +90,9 @@ class Workroom:
         try:
             limits = prompt_limits(info.context_tokens, self._config.judge_answer_bytes_max)
             nonce = secrets.token_bytes(16)
-            async with judge(self._engine, work.content, work.pairs, nonce=nonce, limits=limits) as judgements:
+            async with judge(
+                self._engine, work.content, work.pairs, nonce=nonce, limits=limits, cut=work.cut
+            ) as judgements:
                 async for judgement in judgements:
                     if judgement.preference is not None:
                         preferences[judgement.index] = judgement.preference

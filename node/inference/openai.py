@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,7 @@ import trio
 
 from node.inference.config import EngineConfig
 from node.inference.http_json import JsonClient, Refused, open_json_client
+from node.inference.hygiene import clean
 from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Sampling
 from node.inference.prompts import answer_messages
 from node.inference.replies import (
@@ -91,7 +92,14 @@ class OpenAIEngine:
         }
         if sampling.seed is not None:
             body["seed"] = sampling.seed
-        return await self._complete(body)
+        completion = await self._complete(body)
+        text = clean(completion.text)
+        if not text:
+            tokens = completion.answer_tokens
+            raise EngineError(
+                f"engine at {self._config.url} wrote no answer, but {tokens} tokens of reasoning or nothing"
+            )
+        return replace(completion, text=text)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
         """See Engine.preference."""
@@ -103,7 +111,7 @@ class OpenAIEngine:
                 return parse_logprob_preference(await self._chat_logprobs(server.model, prompt.text))
             case Judging.TEXT:
                 body = {"messages": _user(prompt.text), "max_tokens": TEXT_TOKENS, "temperature": 0}
-                return parse_text_preference((await self._complete({"model": server.model} | body)).text)
+                return parse_text_preference(clean((await self._complete({"model": server.model} | body)).text))
 
     async def _discover(self) -> _Server:
         async with self._discovering:

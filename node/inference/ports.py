@@ -30,7 +30,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer as the engine gave it. `text` is always encodable as UTF-8; token counts are the engine's own."""
+    """One answer, without reasoning and template debris. `text` is always encodable as UTF-8.
+
+    Token counts are the engine's own.
+    """
 
     text: str
     finish: Finish

@@ -90,6 +90,24 @@ async def test_a_reply_that_loses_its_logprobs_later_is_an_abstention() -> None:
         assert await engine.preference(PROMPT) is None
 
 
+async def test_reasoning_and_debris_are_no_part_of_an_answer() -> None:
+    choice = {"message": {"content": "<think>\nhm\n</think>\n\nfn main() {}<|im_end|>"}, "finish_reason": "stop"}
+    replies = {"/v1/chat/completions": as_json(ANSWER | {"choices": [choice]})}
+    async with engine_at(replies) as (engine, _):
+        assert (await engine.answer("query", TaskType.CODE, SAMPLING)).text == "fn main() {}"
+
+
+async def test_a_model_that_was_cut_while_it_thought_has_no_answer() -> None:
+    choice = {"message": {"content": "<think>\nFirst I"}, "finish_reason": "length"}
+    assert "wrote no answer" in await failure_of(as_json(ANSWER | {"choices": [choice]}))
+
+
+async def test_a_letter_after_thoughts_is_read() -> None:
+    choice = {"message": {"content": "<think>\n\n</think>\n\nB"}, "finish_reason": "stop"}
+    async with engine_at({"/v1/chat/completions": as_json(ANSWER | {"choices": [choice]})}) as (engine, _):
+        assert await engine.preference(PROMPT) == 0.0
+
+
 async def test_a_named_model_that_is_not_listed_is_refused_with_those_that_are() -> None:
     async with engine_at({}, model="other") as (engine, _):
         with pytest.raises(EngineError, match=r"has no model 'other'; it lists: 'strand', 'base'"):
