@@ -38,6 +38,10 @@ _CAUSES = {
 }
 
 
+class Unreachable(EngineError):
+    """There was no connection, or it broke: what was known of the server may be true no more."""
+
+
 class Refused(EngineError):
     """The server replied, with an HTTP status other than 200."""
 
@@ -69,13 +73,17 @@ class JsonClient:
 
     async def get(self, path: str) -> Mapping[str, Any]:
         """The JSON object at `path`; raises EngineError."""
-        return await self._exchange("GET", path, None)
+        return self._object(path, await self._exchange("GET", path, None))
+
+    async def text(self, path: str) -> str:
+        """The text at `path`; raises EngineError."""
+        return (await self._exchange("GET", path, None)).decode(errors="replace")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The JSON object that answers `body`; raises EngineError."""
-        return await self._exchange("POST", path, body)
+        return self._object(path, await self._exchange("POST", path, body))
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         where = f"engine at {self._url}"
         async with self._limiter:
             try:
@@ -87,15 +95,19 @@ class JsonClient:
                 words = _one_line(str(error))
                 # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
                 kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
-                raise EngineError(f"{where} {kind} to {path}: {words}") from None
+                raise Unreachable(f"{where} {kind} to {path}: {words}") from None
             except httpx2.TransportError as error:
-                raise EngineError(
+                raise Unreachable(
                     f"{where} is not reachable: {_one_line(str(error)) or type(error).__name__}"
                 ) from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             words = _error_words(content)
             raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
+        return content
+
+    def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
+        where = f"engine at {self._url}"
         try:
             reply = json.loads(content)
         except (ValueError, RecursionError):

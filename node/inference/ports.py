@@ -5,6 +5,7 @@ Every engine, remote or embedded or scripted, is an `Engine`. What goes wrong at
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from protocol.types import Finish, TaskType
@@ -41,16 +42,53 @@ class Completion:
     answer_tokens: int
 
 
+class Judging(StrEnum):
+    """How an engine is asked for a preference, the best way first: a probe takes the first that works.
+
+    What cannot be read in that way is an abstention; no way is tried for another's failure.
+    """
+
+    RAW = "raw completion with logprobs"
+    """The few-shot prompt as it is; the masses of the two letters as the next token."""
+    CHAT = "chat with logprobs"
+    """The same as a message: the template stands between the prompt and the letter."""
+    CHOICE = "constrained choice"
+    """A message, and the letter by force: a preference of 0 or 1."""
+    TEXT = "letter in the text"
+    """A message; a preference of 0 or 1 where the reply is the letter and nothing else."""
+    SCRIPT = "by a script"
+    """No model judges."""
+
+
+class CacheReport(StrEnum):
+    """Where an engine tells how much of its prompts was cached."""
+
+    USAGE = "usage"
+    """With each reply: of our own prompts."""
+    METRICS = "metrics"
+    """At /metrics: of everybody's."""
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a probe found out. `context_tokens` is what one request may use, prompt and answer together."""
+    """What a probe found out."""
 
     kind: str
     model: str
     context_tokens: int
+    """What one request may use, prompt and answer together."""
     tokens_per_second: float
-    logprobs: bool
-    raw_completions: bool
+    """Of one short generation, alone."""
+    judging: Judging
+    logprobs: int = 0
+    """Alternatives of a token that it lists; 0: none."""
+    constraint: str = ""
+    """The field that constrains a text to a choice; empty: none does."""
+    models: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    """Those of the models that are LoRA adapters of another."""
+    cache_report: CacheReport = CacheReport.NONE
 
 
 @dataclass(frozen=True, slots=True)

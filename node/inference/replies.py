@@ -4,12 +4,14 @@ What is missing or of the wrong shape is a ValueError for a completion (there is
 (the judge abstains): nothing is guessed.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
+from node.inference import llama_cpp, vllm
 from node.inference.ports import Completion
 from protocol.types import Finish
 
@@ -37,15 +39,17 @@ class ListedModel:
 
     name: str
     context_tokens: int | None
+    parent: str | None = None
+    """The model of which it is an adapter."""
 
 
 def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
-    """The models of a /v1/models reply. The context is vLLM's `max_model_len` or llama.cpp's `meta.n_ctx`."""
+    """The models of a /v1/models reply."""
     data = reply.get("data")
     if not isinstance(data, list):
         return ()
     return tuple(
-        ListedModel(entry["id"], _context(entry))
+        ListedModel(entry["id"], _context(entry), parent if _is_name(parent := vllm.parent(entry)) else None)
         for entry in data[:MODELS_MAX]
         if isinstance(entry, dict) and _is_name(entry.get("id"))
     )
@@ -86,9 +90,39 @@ def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
     return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
 
 
-def has_logprobs(reply: Mapping[str, Any]) -> bool:
-    """Whether the reply carries alternatives of its first token."""
-    return any(True for _ in _alternatives(reply))
+def count_logprobs(reply: Mapping[str, Any]) -> int:
+    """How many alternatives of its first token the reply lists."""
+    return sum(1 for _ in _alternatives(reply))
+
+
+def parse_text(reply: Mapping[str, Any]) -> str:
+    """The text of a /v1/chat/completions reply, whatever else is wrong with it; empty where there is none."""
+    try:
+        message = _first_choice(reply).get("message")
+    except ValueError:
+        return ""
+    text = message.get("content") if isinstance(message, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def parse_choice(text: str, texts: Sequence[str]) -> str | None:
+    """Which of `texts` a constrained reply is, alone or as JSON's {"choice": ...}; else None."""
+    if text.strip() in texts:
+        return text.strip()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    chosen = value.get("choice") if isinstance(value, dict) and len(value) == 1 else None
+    return chosen if isinstance(chosen, str) and chosen in texts else None
+
+
+def parse_cached_tokens(reply: Mapping[str, Any]) -> int | None:
+    """How many of its prompt's tokens were cached, where the reply tells."""
+    usage = reply.get("usage")
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return cached if type(cached) is int and 0 <= cached < 2**32 else None
 
 
 def parse_text_preference(text: str) -> float | None:
@@ -137,14 +171,13 @@ def _count(usage: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def _is_name(value: object) -> bool:
+def _is_name(value: object) -> TypeGuard[str]:
     """A name that can be sent back, logged and shown: a lone surrogate would fail in each of them."""
     return isinstance(value, str) and 0 < len(value) <= MODEL_NAME_CHARS_MAX and value.isprintable()
 
 
 def _context(entry: Mapping[str, Any]) -> int | None:
-    meta = entry.get("meta")
-    for value in (entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None):
+    for value in (vllm.context_tokens(entry), llama_cpp.context_tokens(entry)):
         if type(value) is int and 0 < value < 2**31:
             return value
     return None

@@ -100,38 +100,61 @@ class Server:
 class StandIn(Server):
     """A good server without a model: it checks the key and the model's name, keeps to the limits, tells usage.
 
-    A token is a word. It writes "word word ..." and thinks that of two answers the longer is the better.
+    A token is a word. It writes "word word ..." and thinks that of two answers the longer is the better. `raw`: it has
+    raw completions; `top_logprobs`: the most alternatives it gives, 0 for none; `constraint`: the one that it knows.
     """
 
     KEY = "the key of the stand-in"
     CONTEXT_TOKENS = 4096
 
-    def __init__(self) -> None:
+    def __init__(self, *, raw: bool = True, top_logprobs: int = 20, constraint: str = "structured_outputs") -> None:
         super().__init__({})
+        self.models: list[dict[str, Any]] = [{"id": "stand-in", "max_model_len": self.CONTEXT_TOKENS}]
+        self._raw, self._top_logprobs, self._constraint = raw, top_logprobs, constraint
 
     def reply_to(self, path: str, headers: str, body: Any) -> Reply:
         """See Server."""
         if f"authorization: bearer {self.KEY}" not in headers:
             return as_json({"error": {"message": "no such key"}}, "401 Unauthorized")
         if path == "/v1/models":
-            return as_json({"data": [{"id": "stand-in", "max_model_len": self.CONTEXT_TOKENS}]})
-        if body is None or body["model"] != "stand-in":
+            return as_json({"data": self.models})
+        if path in self.replies:
+            return self.replies[path]
+        if path not in ("/v1/chat/completions", "/v1/completions" if self._raw else ""):
+            return http(b"{}", "404 Not Found")
+        if body["model"] not in [model["id"] for model in self.models]:
             return as_json({"error": {"message": "no such model"}}, "404 Not Found")
-        prompt = body["prompt"] if "prompt" in body else " ".join(each["content"] for each in body["messages"])
+        prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         used = len(prompt.split())
         if used + body["max_tokens"] > self.CONTEXT_TOKENS:
             return as_json({"error": {"message": "the prompt is too long"}}, "400 Bad Request")
+        asked = body.get("top_logprobs", body.get("logprobs", 0))
+        if asked and asked > self._top_logprobs > 0:
+            return as_json({"error": {"message": "too many logprobs"}}, "400 Bad Request")
         written = min(body["max_tokens"], 50)
         finish = "length" if written == body["max_tokens"] else "stop"
         usage = {"prompt_tokens": used, "completion_tokens": written}
         share = self._share_of_a(prompt)
+        given = asked and self._top_logprobs
         if path == "/v1/completions":
-            return as_json(legacy_logprobs(share, 1 - share) | {"usage": usage})
-        if path != "/v1/chat/completions":
-            return http(b"{}", "404 Not Found")
-        reply = chat_logprobs(share, 1 - share) if body.get("logprobs") else {"choices": [{}]}
-        message = {"message": {"content": "word " * written}, "finish_reason": finish}
-        return as_json({"choices": [reply["choices"][0] | message], "usage": usage})
+            reply = legacy_logprobs(share, 1 - share) if given else {"choices": [{"text": " A", "logprobs": None}]}
+            return as_json(reply | {"usage": usage})
+        choice = chat_logprobs(share, 1 - share)["choices"][0] if given else {}
+        text = self._constrained(body, share) or "word " * written
+        return as_json({"choices": [choice | {"message": {"content": text}, "finish_reason": finish}], "usage": usage})
+
+    def _constrained(self, body: Any, share: float) -> str:
+        wanted = body.get(self._constraint)
+        if wanted is None:
+            return ""
+        if self._constraint == "structured_outputs":
+            texts = wanted["choice"]
+        elif self._constraint == "grammar":
+            texts = wanted.split('"')[1::2]
+        else:
+            texts = wanted["json_schema"]["schema"]["properties"]["choice"]["enum"]
+        chosen = texts[0 if share >= 0.5 else 1]
+        return json.dumps({"choice": chosen}, indent=4) if self._constraint == "response_format" else str(chosen)
 
     @staticmethod
     def _share_of_a(prompt: str) -> float:

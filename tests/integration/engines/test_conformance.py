@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, Sampling, open_engine
+from node.inference import EngineConfig, EngineError, Judging, Sampling, open_engine
 from node.inference.embedded import embedded_server
 from node.judging import judge, prompt_limits
 from protocol.types import Finish, TaskType
@@ -62,7 +62,9 @@ async def test_a_probe_finds_what_the_server_can_do(serve: Serve) -> None:
         assert info.model
         assert info.context_tokens >= 512
         assert info.tokens_per_second > 0
-        assert info.logprobs
+        assert info.judging in (Judging.RAW, Judging.CHAT)
+        assert info.constraint
+        assert info.model in info.models
         again = await engine.probe()
         assert replace(again, tokens_per_second=info.tokens_per_second) == info
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, open_engine
+from node.inference import EngineConfig, EngineError, Judging, open_engine
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -50,7 +50,7 @@ async def test_a_server_with_raw_completions_judges_by_them() -> None:
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][2]["prompt"] == PROMPT.text
         info = await engine.probe()
-    assert (info.model, info.context_tokens, info.logprobs, info.raw_completions) == ("strand", 2048, True, True)
+    assert (info.model, info.context_tokens, info.judging) == ("strand", 2048, Judging.RAW)
     assert info.tokens_per_second > 0
 
 
@@ -68,14 +68,14 @@ async def test_without_raw_completions_judging_goes_through_the_chat(refusal: Re
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][0] == "/v1/chat/completions"
         info = await engine.probe()
-    assert (info.logprobs, info.raw_completions) == (True, False)
+    assert info.judging is Judging.CHAT
 
 
 async def test_without_logprobs_the_letter_is_read_from_the_text() -> None:
     async with engine_at({"/v1/chat/completions": as_json(NO_LOGPROBS)}) as (engine, _):
         assert await engine.preference(PROMPT) == 0.0
         info = await engine.probe()
-    assert (info.logprobs, info.raw_completions) == (False, False)
+    assert info.judging is Judging.TEXT
 
 
 async def test_an_essay_instead_of_a_letter_is_an_abstention() -> None:
@@ -178,8 +178,10 @@ async def test_no_more_requests_than_configured_are_in_flight() -> None:
         await gate.wait()
         await as_json(ANSWER)(stream)
 
-    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": wait}
+    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": as_json(ANSWER)}
     async with engine_at(replies, concurrency=2) as (engine, server), trio.open_nursery() as nursery:
+        await engine.probe()
+        server.replies["/v1/chat/completions"] = wait
         for _ in range(6):
             nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
     assert server.in_flight_most == 2

@@ -7,7 +7,9 @@ import pytest
 
 from node.inference.replies import (
     ListedModel,
-    has_logprobs,
+    count_logprobs,
+    parse_cached_tokens,
+    parse_choice,
     parse_completion,
     parse_logprob_preference,
     parse_models,
@@ -71,8 +73,45 @@ def test_wrong_logprobs_are_an_abstention(reply: dict[str, Any]) -> None:
 
 
 def test_logprobs_are_seen_whatever_the_tokens() -> None:
-    assert has_logprobs(chat_shape(("hello", -0.1)))
-    assert not has_logprobs({"choices": [{"logprobs": None}]})
+    assert count_logprobs(chat_shape(("hello", -0.1), ("you", -2.0))) == 2
+    assert count_logprobs({"choices": [{"logprobs": None}]}) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A", "A"),
+        (" B\n", "B"),
+        ('{\n    "choice" : "B"\n}', "B"),
+        ("", None),
+        ("AB", None),
+        ("A is", None),
+        ('{"choice": "C"}', None),
+        ('{"choice": ["A"]}', None),
+        ('{"choice": {"A": 1}}', None),
+        ('{"choice": "A", "or": "B"}', None),
+        ('["A"]', None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_a_choice_is_read_where_the_constraint_held(text: str, expected: str | None) -> None:
+    assert parse_choice(text, ("A", "B")) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 7}}, 7),
+        ({"prompt_tokens_details": {"cached_tokens": 0}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": True}}, None),
+        ({"prompt_tokens_details": {"cached_tokens": -1}}, None),
+        ({"prompt_tokens_details": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_cached_tokens_are_read_where_they_are_told(usage: Any, expected: int | None) -> None:
+    assert parse_cached_tokens({"usage": usage}) == expected
 
 
 @pytest.mark.parametrize(
