@@ -10,6 +10,7 @@ from consensus.effects import Generate, Judge
 from consensus.events import Generated, Judged
 from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Sampling
+from node.inference.metered import Metered
 from node.judging import judge, prompt_limits
 from node.mailroom import Mailroom, Worked
 from protocol.hashing import domain_digest
@@ -24,12 +25,14 @@ class Workroom:
     """Performs Generate and Judge. A failure gives no result: the round goes on without us."""
 
     def __init__(self, engine: Engine, config: EngineConfig, mailroom: Mailroom, clock: Clock) -> None:
-        self._engine = engine
+        self.engine = Metered(engine)
         self._config = config
         self._mailroom = mailroom
         self._clock = clock
         self._scopes: dict[Digest, set[trio.CancelScope]] = defaultdict(set)
         self.info: EngineInfo | None = None
+        self.trouble = ""
+        """Why the last probe failed; empty when it did not."""
 
     @property
     def queue(self) -> int:
@@ -39,10 +42,10 @@ class Workroom:
     async def probe(self) -> EngineInfo | None:
         """Ask the engine whether it is there; None, logged, if not."""
         try:
-            self.info = await self._engine.probe()
+            self.info, self.trouble = await self.engine.probe(), ""
         except EngineError as error:
             log.warning("engine does not answer", why=str(error))
-            self.info = None
+            self.info, self.trouble = None, str(error)
         return self.info
 
     async def generate(self, work: Generate) -> None:
@@ -72,7 +75,7 @@ class Workroom:
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
         seed = None if config.seed is None else _seed(config.seed, work.content)
         sampling = Sampling(config.temperature, config.top_p, seed, min(work.max_tokens, config.max_tokens))
-        completion = await self._engine.answer(work.content, work.task, sampling)
+        completion = await self.engine.answer(work.content, work.task, sampling)
         if len(completion.text.encode()) > TEXT_BYTES_MAX:
             raise EngineError(f"the answer is longer than {TEXT_BYTES_MAX} bytes")
         content = AnswerContent(
@@ -91,7 +94,7 @@ class Workroom:
             limits = prompt_limits(info.context_tokens, self._config.judge_answer_bytes_max)
             nonce = secrets.token_bytes(16)
             async with judge(
-                self._engine, work.content, work.pairs, nonce=nonce, limits=limits, cut=work.cut
+                self.engine, work.content, work.pairs, nonce=nonce, limits=limits, cut=work.cut
             ) as judgements:
                 async for judgement in judgements:
                     if judgement.preference is not None:

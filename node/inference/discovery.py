@@ -7,11 +7,11 @@ from typing import Any
 from node.inference import llama_cpp, vllm
 from node.inference.config import EngineConfig
 from node.inference.http_json import JsonClient, Refused
-from node.inference.ports import CacheReport, EngineError, Judging
+from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging
 from node.inference.replies import (
     ListedModel,
     count_logprobs,
-    parse_cached_tokens,
+    parse_cache,
     parse_choice,
     parse_models,
     parse_text,
@@ -112,6 +112,14 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Abil
     )
 
 
+async def cache_counts(client: JsonClient) -> CacheCounts | None:
+    """What vLLM's metrics tell of its prefix cache; None at any other server. Nothing depends on them."""
+    try:
+        return vllm.prefix_cache(await client.text("/metrics"))
+    except EngineError:
+        return None
+
+
 def raw_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
     """The body that asks /v1/completions for the alternatives of one token."""
     return {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
@@ -173,11 +181,6 @@ async def _find_constraint(post: Post, model: str) -> Constraint | None:
 
 
 async def _find_cache_report(client: JsonClient, reply: Mapping[str, Any]) -> CacheReport:
-    if parse_cached_tokens(reply) is not None:
+    if parse_cache(reply) is not None:
         return CacheReport.USAGE
-    try:
-        metrics = await client.text("/metrics")
-    except EngineError:
-        # Nobody needs it.
-        return CacheReport.NONE
-    return CacheReport.NONE if vllm.prefix_cache_tokens(metrics) is None else CacheReport.METRICS
+    return CacheReport.NONE if await cache_counts(client) is None else CacheReport.METRICS

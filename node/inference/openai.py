@@ -12,6 +12,7 @@ from node.inference.discovery import (
     LETTERS,
     TEXT_TOKENS,
     Abilities,
+    cache_counts,
     chat_request,
     discover,
     list_models,
@@ -20,9 +21,19 @@ from node.inference.discovery import (
 )
 from node.inference.http_json import JsonClient, Refused, Unreachable, open_json_client
 from node.inference.hygiene import clean
-from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
+from node.inference.ports import (
+    CacheCounts,
+    CacheReport,
+    Completion,
+    EngineError,
+    EngineInfo,
+    JudgePrompt,
+    Judging,
+    Sampling,
+)
 from node.inference.prompts import answer_messages
 from node.inference.replies import (
+    parse_cache,
     parse_choice,
     parse_completion,
     parse_logprob_preference,
@@ -46,6 +57,8 @@ class OpenAIEngine:
         self._config = config
         self._abilities: Abilities | None = None
         self._discovering = trio.Lock()
+        self.cache: CacheCounts | None = None
+        """See Engine.cache."""
 
     @property
     def concurrency(self) -> int:
@@ -58,6 +71,8 @@ class OpenAIEngine:
         if await list_models(self._client) != can.models:
             self._abilities = None
             can = await self._server()
+        if can.cache_report is CacheReport.METRICS:
+            self.cache = await cache_counts(self._client)
         started_s = trio.current_time()
         request = chat_request(can.model, "Count from one to fifty in words.", SPEED_TOKENS)
         sample = await self._complete(request)
@@ -129,7 +144,7 @@ class OpenAIEngine:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            return await self._client.post(path, body)
+            reply = await self._client.post(path, body)
         except Unreachable:
             self._abilities = None
             raise
@@ -138,6 +153,10 @@ class OpenAIEngine:
                 # The model was unloaded, or another server has the port.
                 self._abilities = None
             raise
+        if (told := parse_cache(reply)) is not None:
+            before = self.cache or CacheCounts(0, 0)
+            self.cache = CacheCounts(before.tokens + told.tokens, before.hits + told.hits)
+        return reply
 
 
 @asynccontextmanager

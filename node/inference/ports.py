@@ -71,6 +71,19 @@ class CacheReport(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """How far prompts were cached: of `tokens` tokens, `hits`."""
+
+    tokens: int
+    hits: int
+
+    @property
+    def hit_rate(self) -> float:
+        """From 0 to 1."""
+        return self.hits / self.tokens if self.tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What a probe found out."""
 
@@ -109,6 +122,11 @@ class Engine(Protocol):
     @property
     def concurrency(self) -> int:
         """Requests that are worth having in flight at once; more only wait in line."""
+        ...
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """How far prompts were cached since the start, as of the last reply or probe that told; None: none did."""
         ...
 
     async def probe(self) -> EngineInfo:

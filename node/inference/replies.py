@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from node.inference import llama_cpp, vllm
-from node.inference.ports import Completion
+from node.inference.ports import CacheCounts, Completion
 from protocol.types import Finish
 
 LETTER_MASS_MIN = 0.05
@@ -117,12 +117,18 @@ def parse_choice(text: str, texts: Sequence[str]) -> str | None:
     return chosen if isinstance(chosen, str) and chosen in texts else None
 
 
-def parse_cached_tokens(reply: Mapping[str, Any]) -> int | None:
-    """How many of its prompt's tokens were cached, where the reply tells."""
+def parse_cache(reply: Mapping[str, Any]) -> CacheCounts | None:
+    """How far the reply's prompt was cached, where it tells."""
     usage = reply.get("usage")
     details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return cached if type(cached) is int and 0 <= cached < 2**32 else None
+    if type(cached) is not int:
+        return None
+    try:
+        tokens = _count(usage, "prompt_tokens") if isinstance(usage, dict) else 0
+    except ValueError:
+        return None
+    return CacheCounts(tokens, cached) if 0 <= cached <= tokens else None
 
 
 def parse_text_preference(text: str) -> float | None:

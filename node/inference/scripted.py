@@ -60,6 +60,7 @@ class ScriptedEngine:
     """The answer of `answers` that names the query, else one that names none, else one made up from the seed."""
 
     concurrency = 1
+    cache = None
 
     def __init__(self, seed: int, answers: Sequence[ScriptedAnswer], latency_ms: int, context_tokens: int) -> None:
         self._seed = seed

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from node.inference.ports import CacheCounts
+
 _COUNTER = re.compile(
     r"^vllm:(prefix_cache_(?:queries|hits))(?:_total)?(?:\{[^}\n]*\})? ([0-9.e+]{1,24})$", re.MULTILINE
 )
@@ -24,7 +26,7 @@ def parent(entry: Mapping[str, Any]) -> object:
     return entry.get("parent")
 
 
-def prefix_cache_tokens(metrics: str) -> tuple[int, int] | None:
+def prefix_cache(metrics: str) -> CacheCounts | None:
     """Prompt tokens that were looked up in the prefix cache, and found there, since the server's start, by /metrics.
 
     None where it does not say, or says what cannot be.
@@ -38,4 +40,4 @@ def prefix_cache_tokens(metrics: str) -> tuple[int, int] | None:
             return None
         found.add(name)
     queries, hits = sums["prefix_cache_queries"], sums["prefix_cache_hits"]
-    return (int(queries), int(hits)) if len(found) == 2 and 0 <= hits <= queries < 2**63 else None
+    return CacheCounts(int(queries), int(hits)) if len(found) == 2 and 0 <= hits <= queries < 2**63 else None

@@ -107,14 +107,19 @@ async def test_adapters_are_told_from_models_and_have_their_models_context() -> 
 
 
 @pytest.mark.parametrize(
-    ("usage", "metrics", "report"),
+    ("usage", "metrics", "report", "rate"),
     [
-        ({"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}}, b"", "usage"),
-        ({"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": None}, METRICS, "metrics"),
-        ({"prompt_tokens": 9, "completion_tokens": 1}, b"process_cpu_seconds_total 1.0\n", "none"),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}},
+            b"",
+            "usage",
+            0.44,
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": None}, METRICS, "metrics", 0.25),
+        ({"prompt_tokens": 9, "completion_tokens": 1}, b"process_cpu_seconds_total 1.0\n", "none", None),
     ],
 )
-async def test_where_the_prefix_cache_is_reported(usage: Any, metrics: bytes, report: str) -> None:
+async def test_where_the_prefix_cache_is_reported(usage: Any, metrics: bytes, report: str, rate: float | None) -> None:
     replies = {
         "/v1/completions": as_json(legacy_logprobs(0.6, 0.2) | {"usage": usage}),
         "/v1/chat/completions": as_json(chat_logprobs(0.6, 0.2)),
@@ -122,6 +127,7 @@ async def test_where_the_prefix_cache_is_reported(usage: Any, metrics: bytes, re
     }
     async with engine_at(replies) as (engine, _):
         assert (await engine.probe()).cache_report is CacheReport(report)
+        assert (None if engine.cache is None else round(engine.cache.hit_rate, 2)) == rate
 
 
 async def test_a_probe_of_a_known_server_is_short() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from node.inference.ports import CacheCounts
 from node.inference.replies import (
     ListedModel,
     count_logprobs,
-    parse_cached_tokens,
+    parse_cache,
     parse_choice,
     parse_completion,
     parse_logprob_preference,
@@ -99,19 +100,29 @@ def test_a_choice_is_read_where_the_constraint_held(text: str, expected: str | N
 
 
 @pytest.mark.parametrize(
-    ("usage", "expected"),
+    ("cached", "expected"),
     [
-        ({"prompt_tokens_details": {"cached_tokens": 7}}, 7),
-        ({"prompt_tokens_details": {"cached_tokens": 0}}, 0),
-        ({"prompt_tokens_details": {"cached_tokens": True}}, None),
-        ({"prompt_tokens_details": {"cached_tokens": -1}}, None),
-        ({"prompt_tokens_details": None}, None),
-        ({}, None),
+        (7, CacheCounts(9, 7)),
+        (0, CacheCounts(9, 0)),
+        (9, CacheCounts(9, 9)),
+        (10, None),
+        (True, None),
+        (-1, None),
+        (7.0, None),
         (None, None),
     ],
 )
-def test_cached_tokens_are_read_where_they_are_told(usage: Any, expected: int | None) -> None:
-    assert parse_cached_tokens({"usage": usage}) == expected
+def test_cached_tokens_are_read_where_they_are_told(cached: Any, expected: CacheCounts | None) -> None:
+    usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": cached}}
+    assert parse_cache({"usage": usage}) == expected
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {}, {"prompt_tokens_details": None}, {"prompt_tokens_details": {"cached_tokens": 1}}, {"prompt_tokens": 1}],
+)
+def test_a_usage_without_cached_tokens_tells_nothing(usage: Any) -> None:
+    assert parse_cache({"usage": usage}) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from node.inference.vllm import prefix_cache_tokens
+from node.inference.ports import CacheCounts
+from node.inference.vllm import prefix_cache
 
 SEEN = """# HELP vllm:prefix_cache_queries_total Prefix cache queries, in terms of number of queried tokens.
 # TYPE vllm:prefix_cache_queries_total counter
@@ -15,11 +16,11 @@ vllm:num_requests_running{engine="0",model_name="strand"} 3.0
 
 
 def test_hits_and_queries_are_read() -> None:
-    assert prefix_cache_tokens(SEEN) == (12345, 11000)
+    assert prefix_cache(SEEN) == CacheCounts(12345, 11000)
 
 
 def test_engines_of_one_server_are_summed() -> None:
-    assert prefix_cache_tokens(SEEN + SEEN.replace('engine="0"', 'engine="1"')) == (24690, 22000)
+    assert prefix_cache(SEEN + SEEN.replace('engine="0"', 'engine="1"')) == CacheCounts(24690, 22000)
 
 
 @pytest.mark.parametrize(
@@ -36,4 +37,4 @@ def test_engines_of_one_server_are_summed() -> None:
     ],
 )
 def test_what_cannot_be_is_not_read(text: str) -> None:
-    assert prefix_cache_tokens(text) is None
+    assert prefix_cache(text) is None

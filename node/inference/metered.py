@@ -1,0 +1,86 @@
+"""An engine that is watched: what was asked of it, what failed, how long it takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import trio
+
+from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from protocol.types import TaskType
+
+MEMORY = 0.9
+"""What an average keeps at each new value: it follows some ten of them, a round's worth."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the node's start."""
+
+    answers: int = 0
+    judgements: int = 0
+    failures: int = 0
+    last_failure: str = ""
+    in_flight: int = 0
+
+
+class Metered:
+    """Engine that counts what goes through another. Times are those of requests that were given a reply."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.counts = Counts()
+        self.token_s: float | None = None
+        """Seconds for one token of an answer, its prompt and its wait in line included."""
+        self.judgement_s: float | None = None
+        """Seconds for one preference, its wait in line included."""
+
+    @property
+    def concurrency(self) -> int:
+        """See Engine."""
+        return self._engine.concurrency
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """See Engine."""
+        return self._engine.cache
+
+    async def probe(self) -> EngineInfo:
+        """See Engine."""
+        with self._watched():
+            return await self._engine.probe()
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """See Engine."""
+        self.counts.answers += 1
+        started_s = trio.current_time()
+        with self._watched():
+            completion = await self._engine.answer(query, task, sampling)
+        if completion.answer_tokens:
+            self.token_s = _follow(self.token_s, (trio.current_time() - started_s) / completion.answer_tokens)
+        return completion
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """See Engine."""
+        self.counts.judgements += 1
+        started_s = trio.current_time()
+        with self._watched():
+            preference = await self._engine.preference(prompt)
+        self.judgement_s = _follow(self.judgement_s, trio.current_time() - started_s)
+        return preference
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self.counts.in_flight += 1
+        try:
+            yield
+        except EngineError as error:
+            self.counts.failures += 1
+            self.counts.last_failure = str(error)
+            raise
+        finally:
+            self.counts.in_flight -= 1
+
+
+def _follow(average: float | None, value: float) -> float:
+    return value if average is None else MEMORY * average + (1 - MEMORY) * value
