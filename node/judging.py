@@ -153,6 +153,12 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int) -> PromptLimits:
     return PromptLimits(min(QUERY_BYTES_MAX, free_tokens - 2 * answer_bytes), answer_bytes)
 
 
+def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
+    """Bytes of the longest prompt of these pairs, but for the delimiters."""
+    shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
+    return len(_prefix()) + min(len(query.encode()), limits.query_bytes_max) + shown
+
+
 def judge_prompt(
     query: str, first: str, second: str, *, nonce: bytes, limits: PromptLimits, cut: Container[str] = frozenset()
 ) -> JudgePrompt:

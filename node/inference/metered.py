@@ -30,10 +30,10 @@ class Metered:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.counts = Counts()
-        self.token_s: float | None = None
-        """Seconds for one token of an answer, its prompt and its wait in line included."""
         self.judgement_s: float | None = None
         """Seconds for one preference, its wait in line included."""
+        self.prompt_byte_s: float | None = None
+        """The same for each byte of its prompt, whose reading is all the work."""
 
     @property
     def concurrency(self) -> int:
@@ -53,12 +53,8 @@ class Metered:
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
         """See Engine."""
         self.counts.answers += 1
-        started_s = trio.current_time()
         with self._watched():
-            completion = await self._engine.answer(query, task, sampling)
-        if completion.answer_tokens:
-            self.token_s = _follow(self.token_s, (trio.current_time() - started_s) / completion.answer_tokens)
-        return completion
+            return await self._engine.answer(query, task, sampling)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
         """See Engine."""
@@ -66,8 +62,14 @@ class Metered:
         started_s = trio.current_time()
         with self._watched():
             preference = await self._engine.preference(prompt)
-        self.judgement_s = _follow(self.judgement_s, trio.current_time() - started_s)
+        elapsed_s = trio.current_time() - started_s
+        self.judgement_s = _follow(self.judgement_s, elapsed_s)
+        self.prompt_byte_s = _follow(self.prompt_byte_s, elapsed_s / max(len(prompt.text.encode()), 1))
         return preference
+
+    def forget_pace(self) -> None:
+        """What was seen may be over, and a node that stays out of work sees no more: the next request starts anew."""
+        self.prompt_byte_s = None
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

@@ -185,3 +185,17 @@ async def test_no_more_requests_than_configured_are_in_flight() -> None:
         for _ in range(6):
             nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
     assert server.in_flight_most == 2
+
+
+async def test_a_cancelled_request_closes_its_connection_so_that_the_server_stops() -> None:
+    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": as_json(ANSWER)}
+    async with engine_at(replies) as (engine, server), trio.open_nursery() as nursery:
+        await engine.probe()
+        server.replies["/v1/chat/completions"] = server.hang
+        nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
+        with trio.fail_after(20):
+            while not server.in_flight:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await server.dropped.wait()

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from node.inference import EngineConfig, EngineError, JudgePrompt, Sampling, open_engine
 from node.inference.metered import MEMORY, Metered
@@ -38,16 +39,15 @@ async def test_a_failure_is_counted_with_its_line_and_goes_on() -> None:
     assert engine.judgement_s is None
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_what_was_cancelled_is_no_failure_and_no_time() -> None:
+async def test_what_was_cancelled_is_no_failure_and_no_time(autojump_clock: MockClock) -> None:
     engine = await metered(latency_ms=60_000)
     with trio.move_on_after(1):
         await engine.preference(PROMPT)
+    assert autojump_clock.current_time() == pytest.approx(1)
     assert (engine.counts.failures, engine.counts.in_flight, engine.judgement_s) == (0, 0, None)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_times_are_followed() -> None:
+async def test_times_are_followed(autojump_clock: MockClock) -> None:
     engine = await metered(latency_ms=1_000)
     await engine.preference(PROMPT)
     assert engine.judgement_s == pytest.approx(1)
@@ -55,5 +55,5 @@ async def test_times_are_followed() -> None:
     slower.judgement_s = 1.0
     await slower.preference(PROMPT)
     assert slower.judgement_s == pytest.approx(MEMORY + 2 * (1 - MEMORY))
-    tokens = (await engine.answer("q", TaskType.CODE, SAMPLING)).answer_tokens
-    assert engine.token_s == pytest.approx(1 / tokens)
+    assert slower.prompt_byte_s == pytest.approx(2 / len(PROMPT.text))
+    assert autojump_clock.current_time() == pytest.approx(3)
