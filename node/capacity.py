@@ -28,6 +28,7 @@ class Pace:
 
     context_tokens: int
     tokens_per_second: float
+    """0: the server tells no tokens, and writing is taken for free."""
     prompt_byte_s: float | None
     """Seconds that a byte of a prompt takes, as last seen; None: no prompt was timed yet, and is taken for free."""
     concurrency: int
@@ -36,7 +37,8 @@ class Pace:
 
     def answer_s(self, query_bytes: int, max_tokens: int) -> float:
         """Seconds to read a query and write an answer of the full length, without the wait for other work."""
-        return query_bytes * (self.prompt_byte_s or 0.0) + max_tokens / max(self.tokens_per_second, 1e-6)
+        writing_s = max_tokens / self.tokens_per_second if self.tokens_per_second else 0.0
+        return query_bytes * (self.prompt_byte_s or 0.0) + writing_s
 
     def ballot_s(self, pairs: int, prompt_bytes: int) -> float:
         """Seconds to ask for both orders of each pair, one after the other, without the wait for other work."""

@@ -149,7 +149,7 @@ class Workroom:
     def _pace(self, info: EngineInfo) -> Pace:
         return Pace(
             context_tokens=info.context_tokens,
-            tokens_per_second=info.tokens_per_second,
+            tokens_per_second=self.engine.tokens_per_second,
             prompt_byte_s=self.engine.prompt_byte_s,
             concurrency=self.engine.concurrency,
             backlog_s=sum(piece.left_s for piece in self._pieces.values()),

@@ -44,7 +44,8 @@ def rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", probe["model"]
         yield "models listed", ", ".join(adapters) or "none"
         yield "context", f"{probe['context_tokens']} tokens"
-        yield "speed", f"{probe['tokens_per_second']} tokens/s, in one short generation"
+        last = f"{probe['tokens_per_second']:.1f} in the last probe"
+        yield "speed", f"{told['tokens_per_second']:.1f} tokens/s at best lately, {last}"
         yield "judges by", probe["judging"]
         yield "logprobs", f"{probe['logprobs']} alternatives" if probe["logprobs"] else "none"
         yield "constrained choice", probe["constraint"] or "none"

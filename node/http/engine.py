@@ -16,13 +16,13 @@ def engine_routes(node: Node) -> list[Route]:
         workroom = node.workroom
         info, counts, cache = workroom.info, workroom.engine.counts, workroom.engine.cache
         judgement_s = workroom.engine.judgement_s
-        probe = None if info is None else {**asdict(info), "tokens_per_second": round(info.tokens_per_second, 1)}
         return JSONResponse(
             {
                 "answers": info is not None,
                 "trouble": workroom.trouble or None,
                 "kind": node.config.engine.kind,
-                "probe": probe,
+                "probe": None if info is None else asdict(info),
+                "tokens_per_second": round(workroom.engine.tokens_per_second, 1),
                 "concurrency": workroom.engine.concurrency,
                 "in_flight": counts.in_flight,
                 "working_on": workroom.queue,

@@ -148,7 +148,7 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
         follow_redirects=False,
         # One exchange each connection. A server that sends more than its reply would have the rest read as the reply to
         # the next request, a preference about other answers; and one that closes an idle connection just as we write
-        # would cost a judgement. A connection costs 0.3 ms on loopback; a judgement takes hundreds.
+        # would cost a judgement. A connection costs 0.5 ms on loopback; a judgement takes a hundred or more.
         limits=httpx2.Limits(max_keepalive_connections=0),
         # A certificate store takes 0.1 s to load and plain HTTP needs none.
         verify=root.startswith("https:"),

@@ -1,5 +1,6 @@
 """An engine that is watched: what was asked of it, what failed, how long it takes."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from protocol.types import TaskType
 
 MEMORY = 0.9
 """What an average keeps at each new value: it follows some ten of them, a round's worth."""
+
+
+SPEEDS_MAX = 8
+"""Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,7 @@ class Metered:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.counts = Counts()
+        self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
         self.judgement_s: float | None = None
         """Seconds for one preference, its wait in line included."""
         self.prompt_byte_s: float | None = None
@@ -45,16 +51,29 @@ class Metered:
         """See Engine."""
         return self._engine.cache
 
+    @property
+    def tokens_per_second(self) -> float:
+        """The best that was seen lately; 0 before anything was.
+
+        Several nodes may share a server: what waits in their line is slow once, and says nothing of the next request.
+        """
+        return max(self._speeds, default=0.0)
+
     async def probe(self) -> EngineInfo:
         """See Engine."""
         with self._watched():
-            return await self._engine.probe()
+            info = await self._engine.probe()
+        self._speeds.append(info.tokens_per_second)
+        return info
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
         """See Engine."""
         self.counts.answers += 1
+        started_s = trio.current_time()
         with self._watched():
-            return await self._engine.answer(query, task, sampling)
+            completion = await self._engine.answer(query, task, sampling)
+        self._speeds.append(completion.answer_tokens / max(trio.current_time() - started_s, 0.001))
+        return completion
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
         """See Engine."""

@@ -59,8 +59,8 @@ def test_what_was_never_timed_is_tried() -> None:
     assert answer_refusal(fresh, 10_000, 1, budget_s=1) is None
 
 
-def test_a_model_of_no_speed_is_refused_and_not_divided_by() -> None:
-    assert answer_refusal(replace(PACE, tokens_per_second=0.0), 10, 1, budget_s=1e3) is not None
+def test_a_server_that_tells_no_tokens_is_tried() -> None:
+    assert answer_refusal(replace(PACE, tokens_per_second=0.0), 10, 1_000, budget_s=1) is None
 
 
 def test_a_reserve_is_a_share_and_bounded() -> None:

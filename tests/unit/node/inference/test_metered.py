@@ -5,8 +5,8 @@ import trio
 from trio.testing import MockClock
 
 from node.inference import EngineConfig, EngineError, JudgePrompt, Sampling, open_engine
-from node.inference.metered import MEMORY, Metered
-from node.inference.scripted import open_scripted
+from node.inference.metered import MEMORY, SPEEDS_MAX, Metered
+from node.inference.scripted import TOKENS_PER_SECOND, open_scripted
 from protocol.types import TaskType
 
 SAMPLING = Sampling(0.8, 0.95, None, max_tokens=100)
@@ -57,3 +57,18 @@ async def test_times_are_followed(autojump_clock: MockClock) -> None:
     assert slower.judgement_s == pytest.approx(MEMORY + 2 * (1 - MEMORY))
     assert slower.prompt_byte_s == pytest.approx(2 / len(PROMPT.text))
     assert autojump_clock.current_time() == pytest.approx(3)
+
+
+async def test_one_slow_answer_does_not_make_a_slow_engine(autojump_clock: MockClock) -> None:
+    engine = Metered(await open_scripted(EngineConfig(kind="scripted", seed=1, latency_ms=100_000)))
+    assert engine.tokens_per_second == 0
+    completion = await engine.answer("q", TaskType.CODE, SAMPLING)
+    assert engine.tokens_per_second == pytest.approx(completion.answer_tokens / 100)
+    await engine.probe()
+    assert engine.tokens_per_second == TOKENS_PER_SECOND
+    for _ in range(SPEEDS_MAX - 1):
+        await engine.answer("q", TaskType.CODE, SAMPLING)
+    assert engine.tokens_per_second == TOKENS_PER_SECOND
+    await engine.answer("q", TaskType.CODE, SAMPLING)
+    assert engine.tokens_per_second == pytest.approx(completion.answer_tokens / 100)
+    assert autojump_clock.current_time() > 100 * SPEEDS_MAX
