@@ -81,6 +81,8 @@ class Judge:
     pairs: tuple[tuple[str, str], ...]
     """Texts: the one shown first, the one shown second."""
     deadline_ms: int
+    cut: frozenset[str] = frozenset()
+    """Those of the texts that ended at their limit of tokens, as their authors say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from protocol.messages import (
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Outcome, Role
+from protocol.types import Finish as FinishReason
 
 POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.EVIDENCE})
 """What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
@@ -196,6 +197,8 @@ def _judge(state: Member, now_ms: int) -> Transition:
     if before is not None:
         return _repeat(state, before)
     texts = [content.text for content in record.contents.values()]
+    shown = tuple((texts[first], texts[second]) for first, second in pairs)
+    cut = {content.text for content in record.contents.values() if content.finish is FinishReason.LENGTH}
     return Transition(
         state,
         (
@@ -203,8 +206,9 @@ def _judge(state: Member, now_ms: int) -> Transition:
                 query=record.id,
                 wave=record.wave,
                 content=state.content,
-                pairs=tuple((texts[first], texts[second]) for first, second in pairs),
+                pairs=shown,
                 deadline_ms=now_ms + record.query.judge_ms,
+                cut=frozenset(text for pair in shown for text in pair if text in cut),
             ),
         ),
     )

@@ -75,7 +75,7 @@ async def open_node(
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
         workroom = Workroom(engine, config.engine, mailroom, clock)
         # An engine that is not there at the start is a mistake to be told; one that fails later is waited for.
-        workroom.info = await engine.probe()
+        workroom.info = await workroom.engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))

@@ -8,7 +8,7 @@ know, and the control tokens of chat templates are broken up.
 
 import re
 from base64 import b32encode
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -38,6 +38,8 @@ _HEAD = (
 
 # Looks like a nonce: a plain word here halved SmolLM2's margin for good answers over garbage (0.10 to 0.05).
 _EXAMPLE_TAG = "mfzwizlbonrgk"
+
+_CUT = "(cut off: it reached its length limit)"
 
 # Worked examples: task, answer A, answer B, the better one. Balanced, so that no position is favoured by the prompt.
 _EXAMPLES = (
@@ -100,12 +102,19 @@ class Ask:
 
 @trio.as_safe_channel
 async def judge(
-    engine: Engine, query: str, pairs: Sequence[tuple[str, str]], *, nonce: bytes, limits: PromptLimits
+    engine: Engine,
+    query: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    nonce: bytes,
+    limits: PromptLimits,
+    cut: Container[str] = frozenset(),
 ) -> AsyncGenerator[Judgement, None]:
     """Judge `pairs` of answers to `query`, each once, in the order in which they become known.
 
     Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels what
     is still asked. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs only.
+    `cut`: the texts that ended at their limit of tokens; the judge is told.
     """
     asks = []
     for ask in asking_order(pairs):
@@ -113,7 +122,7 @@ async def judge(
             asks.append(ask)
         elif not ask.swapped:
             yield Judgement(ask.index, ONE // 2)
-    prompts = ((ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits)) for ask in asks)
+    prompts = ((ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut)) for ask in asks)
     halves: dict[int, float | None] = {}
     send, receive = trio.open_memory_channel[tuple[Ask, float | None]](len(asks))
     async with trio.open_nursery() as nursery:
@@ -144,16 +153,27 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int) -> PromptLimits:
     return PromptLimits(min(QUERY_BYTES_MAX, free_tokens - 2 * answer_bytes), answer_bytes)
 
 
-def judge_prompt(query: str, first: str, second: str, *, nonce: bytes, limits: PromptLimits) -> JudgePrompt:
+def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
+    """Bytes of the longest prompt of these pairs, but for the delimiters."""
+    shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
+    return len(_prefix()) + min(len(query.encode()), limits.query_bytes_max) + shown
+
+
+def judge_prompt(
+    query: str, first: str, second: str, *, nonce: bytes, limits: PromptLimits, cut: Container[str] = frozenset()
+) -> JudgePrompt:
     """The prompt that shows `first` as A and `second` as B. What all prompts of a query share comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
+    # Half the tokens of hexadecimal: digits are tokens of their own.
+    tag = b32encode(nonce).decode().rstrip("=").lower()
     shown = _question(
         clip(query, limits.query_bytes_max),
         clip(first, limits.answer_bytes_max),
         clip(second, limits.answer_bytes_max),
-        # Half the tokens of hexadecimal: digits are tokens of their own.
-        b32encode(nonce).decode().rstrip("=").lower(),
+        tag,
+        # In the delimiter, where no author can write.
+        tuple(f"{tag} {_CUT}" if text in cut else tag for text in (first, second)),
     )
     return JudgePrompt(text=_prefix() + shown, first=first, second=second)
 
@@ -210,9 +230,11 @@ def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
     return (second, first) if ask.swapped else (first, second)
 
 
-def _question(query: str, first: str, second: str, tag: str) -> str:
+def _question(query: str, first: str, second: str, tag: str, tags: Sequence[str] = ()) -> str:
+    """`tags`: what follows the names of A and B, where it is not the tag alone."""
+    tag_a, tag_b = tags or (tag, tag)
     return (
-        f"=== Task\n{query}\n=== Answer A {tag}\n{first}\n=== Answer B {tag}\n{second}\n=== End {tag}\n"
+        f"=== Task\n{query}\n=== Answer A {tag_a}\n{first}\n=== Answer B {tag_b}\n{second}\n=== End {tag}\n"
         "The better answer is Answer"
     )
 

@@ -1,16 +1,20 @@
 """The local model's work: answers and judgements as bounded, cancellable background tasks."""
 
 import secrets
-from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 import trio
 
 from consensus.effects import Generate, Judge
 from consensus.events import Generated, Judged
+from node.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Sampling
-from node.judging import judge, prompt_limits
+from node.inference.metered import Metered
+from node.judging import judge, prompt_bytes, prompt_limits
 from node.mailroom import Mailroom, Worked
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
@@ -20,61 +24,87 @@ from protocol.types import ABSTAIN, Digest
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Piece:
+    """Work in hand, and when the engine is expected to be done with it."""
+
+    scope: trio.CancelScope
+    ends_s: float = 0.0
+
+    @property
+    def left_s(self) -> float:
+        return max(self.ends_s - trio.current_time(), 0.0)
+
+
 class Workroom:
-    """Performs Generate and Judge. A failure gives no result: the round goes on without us."""
+    """Performs Generate and Judge. A failure gives no result: the round goes on without us.
+
+    A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
+    """
 
     def __init__(self, engine: Engine, config: EngineConfig, mailroom: Mailroom, clock: Clock) -> None:
-        self._engine = engine
+        self.engine = Metered(engine)
         self._config = config
         self._mailroom = mailroom
         self._clock = clock
-        self._scopes: dict[Digest, set[trio.CancelScope]] = defaultdict(set)
+        self._pieces: dict[Digest, _Piece] = {}
         self.info: EngineInfo | None = None
+        self.trouble = ""
+        """Why the last probe failed; empty when it did not."""
 
     @property
     def queue(self) -> int:
         """Pieces of work in hand."""
-        return sum(len(scopes) for scopes in self._scopes.values())
+        return len(self._pieces)
 
     async def probe(self) -> EngineInfo | None:
         """Ask the engine whether it is there; None, logged, if not."""
         try:
-            self.info = await self._engine.probe()
+            self.info, self.trouble = await self.engine.probe(), ""
         except EngineError as error:
             log.warning("engine does not answer", why=str(error))
-            self.info = None
+            self.info, self.trouble = None, str(error)
         return self.info
 
     async def generate(self, work: Generate) -> None:
-        """Answer a query."""
-        with self._scope(work.query, work.deadline_ms) as scope:
-            try:
-                await self._generate(work)
-            except EngineError as error:
-                log.warning("no answer", query_id=work.query.hex()[:16], why=str(error))
-        self._leave(work.query, scope)
-
-    async def judge(self, work: Judge) -> None:
-        """Compare the pairs of a wave; what the engine cannot say is an abstention."""
-        with self._scope(work.query, work.deadline_ms) as scope:
+        """Answer a query, if the engine can in time."""
+        with self._piece(work.query, work.deadline_ms) as piece:
             info = self.info or await self.probe()
             if info is not None:
-                await self._judge(work, info)
-        self._leave(work.query, scope)
+                await self._generate(work, info, piece)
+
+    async def judge(self, work: Judge) -> None:
+        """Compare the pairs of a wave, if the engine can in time; what it cannot say by then is an abstention."""
+        with self._piece(work.query, work.deadline_ms) as piece:
+            info = self.info or await self.probe()
+            if info is not None:
+                await self._judge(work, info, piece)
 
     def cancel(self, query: Digest) -> None:
-        """The round is over: stop working for it."""
-        for scope in self._scopes.pop(query, ()):
-            scope.cancel()
+        """The round, or what it asked for last, is over: stop. The engine's connection closes, which frees its slot."""
+        if (piece := self._pieces.pop(query, None)) is not None:
+            piece.scope.cancel()
 
-    async def _generate(self, work: Generate) -> None:
-        config = self._config
+    async def _generate(self, work: Generate, info: EngineInfo, piece: _Piece) -> None:
+        config, pace, size = self._config, self._pace(info), len(work.content.encode())
+        max_tokens = min(work.max_tokens, config.max_tokens)
+        refusal = answer_refusal(pace, size, max_tokens, self._budget_s(work.deadline_ms))
+        if refusal is not None:
+            self._stay_out(work.query, refusal)
+            return
+        piece.ends_s = trio.current_time() + pace.answer_s(size, max_tokens)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
         seed = None if config.seed is None else _seed(config.seed, work.content)
-        sampling = Sampling(config.temperature, config.top_p, seed, min(work.max_tokens, config.max_tokens))
-        completion = await self._engine.answer(work.content, work.task, sampling)
+        sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
+        try:
+            completion = await self.engine.answer(work.content, work.task, sampling)
+        except EngineError as error:
+            log.warning("no answer", query_id=work.query.hex()[:16], why=str(error))
+            return
         if len(completion.text.encode()) > TEXT_BYTES_MAX:
-            raise EngineError(f"the answer is longer than {TEXT_BYTES_MAX} bytes")
+            why = f"the answer is longer than {TEXT_BYTES_MAX} bytes"
+            log.warning("no answer", query_id=work.query.hex()[:16], why=why)
+            return
         content = AnswerContent(
             text=completion.text,
             finish=completion.finish,
@@ -84,31 +114,62 @@ class Workroom:
         )
         await self._mailroom.deliver(Worked(work.query, Generated(content, secrets.token_bytes(32))))
 
-    async def _judge(self, work: Judge, info: EngineInfo) -> None:
-        log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
-        preferences = [ABSTAIN] * len(work.pairs)
+    async def _judge(self, work: Judge, info: EngineInfo, piece: _Piece) -> None:
         try:
             limits = prompt_limits(info.context_tokens, self._config.judge_answer_bytes_max)
-            nonce = secrets.token_bytes(16)
-            async with judge(self._engine, work.content, work.pairs, nonce=nonce, limits=limits) as judgements:
-                async for judgement in judgements:
-                    if judgement.preference is not None:
-                        preferences[judgement.index] = judgement.preference
         except EngineError as error:
             log.warning("no ballot", query_id=work.query.hex()[:16], why=str(error))
             return
+        pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
+        budget_s = self._budget_s(work.deadline_ms)
+        budget_s -= reserve_s(budget_s)
+        refusal = ballot_refusal(pace, len(work.pairs), size, budget_s)
+        if refusal is not None:
+            self._stay_out(work.query, refusal)
+            return
+        piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size)
+        log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
+        preferences = [ABSTAIN] * len(work.pairs)
+        nonce = secrets.token_bytes(16)
+        with trio.move_on_after(max(budget_s, 0.0)) as in_time:
+            async with judge(
+                self.engine, work.content, work.pairs, nonce=nonce, limits=limits, cut=work.cut
+            ) as judgements:
+                async for judgement in judgements:
+                    if judgement.preference is not None:
+                        preferences[judgement.index] = judgement.preference
+        if in_time.cancelled_caught:
+            log.info("ballot cut short", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         await self._mailroom.deliver(Worked(work.query, Judged(work.wave, tuple(preferences))))
 
-    def _scope(self, query: Digest, deadline_ms: int) -> trio.CancelScope:
-        scope = trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms))
-        self._scopes[query].add(scope)
-        return scope
+    def _stay_out(self, query: Digest, why: str) -> None:
+        log.info("not taking part", query_id=query.hex()[:16], why=why)
+        self.engine.forget_pace()
 
-    def _leave(self, query: Digest, scope: trio.CancelScope) -> None:
-        if query in self._scopes:
-            self._scopes[query].discard(scope)
-            if not self._scopes[query]:
-                del self._scopes[query]
+    def _pace(self, info: EngineInfo) -> Pace:
+        return Pace(
+            context_tokens=info.context_tokens,
+            tokens_per_second=self.engine.tokens_per_second,
+            prompt_byte_s=self.engine.prompt_byte_s,
+            concurrency=self.engine.concurrency,
+            backlog_s=sum(piece.left_s for piece in self._pieces.values()),
+        )
+
+    def _budget_s(self, deadline_ms: int) -> float:
+        return self._clock.trio_deadline(deadline_ms) - trio.current_time()
+
+    @contextmanager
+    def _piece(self, query: Digest, deadline_ms: int) -> Iterator[_Piece]:
+        """Work on a query until its deadline or until it is cancelled."""
+        self.cancel(query)
+        piece = _Piece(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)))
+        self._pieces[query] = piece
+        try:
+            with piece.scope:
+                yield piece
+        finally:
+            if self._pieces.get(query) is piece:
+                del self._pieces[query]
 
 
 def _seed(seed: int, content: str) -> int:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from consensus import effects as fx
 from node.app import Node
+from node.http.engine import engine_routes
 from node.http.guard import Guard
 from node.http.reputation import reputation_routes
 from node.mailroom import Watched
@@ -38,6 +39,7 @@ def build_app(node: Node) -> Starlette:
             Route("/api/wait", api.wait),
             Route("/api/ask", api.ask, methods=["POST"]),
             Route("/api/certificates/{query_id}", api.certificate),
+            *engine_routes(node),
             *reputation_routes(node),
         ],
         middleware=[Middleware(Guard, token=node.config.api.token)],

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import assert_never
 
 from node.inference.config import EngineConfig
-from node.inference.ports import Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import Completion, Engine, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
 
 __all__ = [
     "Completion",
@@ -14,6 +14,7 @@ __all__ = [
     "EngineError",
     "EngineInfo",
     "JudgePrompt",
+    "Judging",
     "Sampling",
     "open_engine",
 ]

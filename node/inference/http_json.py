@@ -5,6 +5,7 @@ reply's bytes and a limit on requests in flight, and ends in a JSON object or in
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,8 @@ CONNECT_TIMEOUT_S = 5.0
 CAUSE_CHARS_MAX = 200
 """How much of a server's own words goes into an error line."""
 
+_BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
+
 _CAUSES = {
     401: "refused the API key",
     403: "refused the API key",
@@ -33,6 +36,10 @@ _CAUSES = {
     429: "has too much to do",
     503: "is not ready or has too much to do",
 }
+
+
+class Unreachable(EngineError):
+    """There was no connection, or it broke: what was known of the server may be true no more."""
 
 
 class Refused(EngineError):
@@ -66,13 +73,17 @@ class JsonClient:
 
     async def get(self, path: str) -> Mapping[str, Any]:
         """The JSON object at `path`; raises EngineError."""
-        return await self._exchange("GET", path, None)
+        return self._object(path, await self._exchange("GET", path, None))
+
+    async def text(self, path: str) -> str:
+        """The text at `path`; raises EngineError."""
+        return (await self._exchange("GET", path, None)).decode(errors="replace")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The JSON object that answers `body`; raises EngineError."""
-        return await self._exchange("POST", path, body)
+        return self._object(path, await self._exchange("POST", path, body))
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         where = f"engine at {self._url}"
         async with self._limiter:
             try:
@@ -80,14 +91,23 @@ class JsonClient:
                     status, content = await self._fetch(method, path, body)
             except trio.TooSlowError:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
+            except httpx2.RemoteProtocolError as error:
+                words = _one_line(str(error))
+                # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
+                kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
+                raise Unreachable(f"{where} {kind} to {path}: {words}") from None
             except httpx2.TransportError as error:
-                raise EngineError(
+                raise Unreachable(
                     f"{where} is not reachable: {_one_line(str(error)) or type(error).__name__}"
                 ) from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             words = _error_words(content)
             raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
+        return content
+
+    def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
+        where = f"engine at {self._url}"
         try:
             reply = json.loads(content)
         except (ValueError, RecursionError):
@@ -126,6 +146,10 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
         # The key must reach the configured server and nobody else: no proxy, .netrc or redirect decides where it goes.
         trust_env=False,
         follow_redirects=False,
+        # One exchange each connection. A server that sends more than its reply would have the rest read as the reply to
+        # the next request, a preference about other answers; and one that closes an idle connection just as we write
+        # would cost a judgement. A connection costs 0.5 ms on loopback; a judgement takes a hundred or more.
+        limits=httpx2.Limits(max_keepalive_connections=0),
         # A certificate store takes 0.1 s to load and plain HTTP needs none.
         verify=root.startswith("https:"),
     )

@@ -5,6 +5,7 @@ Every engine, remote or embedded or scripted, is an `Engine`. What goes wrong at
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from protocol.types import Finish, TaskType
@@ -30,7 +31,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer as the engine gave it. `text` is always encodable as UTF-8; token counts are the engine's own."""
+    """One answer, without reasoning and template debris. `text` is always encodable as UTF-8.
+
+    Token counts are the engine's own.
+    """
 
     text: str
     finish: Finish
@@ -38,16 +42,66 @@ class Completion:
     answer_tokens: int
 
 
+class Judging(StrEnum):
+    """How an engine is asked for a preference, the best way first: a probe takes the first that works.
+
+    What cannot be read in that way is an abstention; no way is tried for another's failure.
+    """
+
+    RAW = "raw completion with logprobs"
+    """The few-shot prompt as it is; the masses of the two letters as the next token."""
+    CHAT = "chat with logprobs"
+    """The same as a message: the template stands between the prompt and the letter."""
+    CHOICE = "constrained choice"
+    """A message, and the letter by force: a preference of 0 or 1."""
+    TEXT = "letter in the text"
+    """A message; a preference of 0 or 1 where the reply is the letter and nothing else."""
+    SCRIPT = "by a script"
+    """No model judges."""
+
+
+class CacheReport(StrEnum):
+    """Where an engine tells how much of its prompts was cached."""
+
+    USAGE = "usage"
+    """With each reply: of our own prompts."""
+    METRICS = "metrics"
+    """At /metrics: of everybody's."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """How far prompts were cached: of `tokens` tokens, `hits`."""
+
+    tokens: int
+    hits: int
+
+    @property
+    def hit_rate(self) -> float:
+        """From 0 to 1."""
+        return self.hits / self.tokens if self.tokens else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a probe found out. `context_tokens` is what one request may use, prompt and answer together."""
+    """What a probe found out."""
 
     kind: str
     model: str
     context_tokens: int
+    """What one request may use, prompt and answer together."""
     tokens_per_second: float
-    logprobs: bool
-    raw_completions: bool
+    """Of one short generation, alone."""
+    judging: Judging
+    logprobs: int = 0
+    """Alternatives of a token that it lists; 0: none."""
+    constraint: str = ""
+    """The field that constrains a text to a choice; empty: none does."""
+    models: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    """Those of the models that are LoRA adapters of another."""
+    cache_report: CacheReport = CacheReport.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +122,11 @@ class Engine(Protocol):
     @property
     def concurrency(self) -> int:
         """Requests that are worth having in flight at once; more only wait in line."""
+        ...
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """How far prompts were cached since the start, as of the last reply or probe that told; None: none did."""
         ...
 
     async def probe(self) -> EngineInfo:

@@ -4,13 +4,15 @@ What is missing or of the wrong shape is a ValueError for a completion (there is
 (the judge abstains): nothing is guessed.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from node.inference.ports import Completion
+from node.inference import llama_cpp, vllm
+from node.inference.ports import CacheCounts, Completion
 from protocol.types import Finish
 
 LETTER_MASS_MIN = 0.05
@@ -23,6 +25,9 @@ ALTERNATIVES_MAX = 100
 MODELS_MAX = 1000
 """Models of a server's list that are read; a multi-model gateway has some hundreds."""
 
+MODEL_NAME_CHARS_MAX = 512
+"""Characters of a model's name: those of paths are long, and every request carries it."""
+
 _LOGPROB_MIN = -10_000.0  # vLLM's -inf is -9999
 _LOGPROB_MAX = 0.001  # rounding may lift a probability of one above it
 _LETTER_ALONE = re.compile(r"[\s\"'`*(\[]{0,8}(?:Answer )?([AB])[\s\"'`*)\].:]{0,8}")
@@ -34,17 +39,19 @@ class ListedModel:
 
     name: str
     context_tokens: int | None
+    parent: str | None = None
+    """The model of which it is an adapter."""
 
 
 def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
-    """The models of a /v1/models reply. The context is vLLM's `max_model_len` or llama.cpp's `meta.n_ctx`."""
+    """The models of a /v1/models reply."""
     data = reply.get("data")
     if not isinstance(data, list):
         return ()
     return tuple(
-        ListedModel(entry["id"], _context(entry))
+        ListedModel(entry["id"], _context(entry), parent if _is_name(parent := vllm.parent(entry)) else None)
         for entry in data[:MODELS_MAX]
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        if isinstance(entry, dict) and _is_name(entry.get("id"))
     )
 
 
@@ -83,9 +90,45 @@ def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
     return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
 
 
-def has_logprobs(reply: Mapping[str, Any]) -> bool:
-    """Whether the reply carries alternatives of its first token."""
-    return any(True for _ in _alternatives(reply))
+def count_logprobs(reply: Mapping[str, Any]) -> int:
+    """How many alternatives of its first token the reply lists."""
+    return sum(1 for _ in _alternatives(reply))
+
+
+def parse_text(reply: Mapping[str, Any]) -> str:
+    """The text of a /v1/chat/completions reply, whatever else is wrong with it; empty where there is none."""
+    try:
+        message = _first_choice(reply).get("message")
+    except ValueError:
+        return ""
+    text = message.get("content") if isinstance(message, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def parse_choice(text: str, texts: Sequence[str]) -> str | None:
+    """Which of `texts` a constrained reply is, alone or as JSON's {"choice": ...}; else None."""
+    if text.strip() in texts:
+        return text.strip()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    chosen = value.get("choice") if isinstance(value, dict) and len(value) == 1 else None
+    return chosen if isinstance(chosen, str) and chosen in texts else None
+
+
+def parse_cache(reply: Mapping[str, Any]) -> CacheCounts | None:
+    """How far the reply's prompt was cached, where it tells."""
+    usage = reply.get("usage")
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if type(cached) is not int:
+        return None
+    try:
+        tokens = _count(usage, "prompt_tokens") if isinstance(usage, dict) else 0
+    except ValueError:
+        return None
+    return CacheCounts(tokens, cached) if 0 <= cached <= tokens else None
 
 
 def parse_text_preference(text: str) -> float | None:
@@ -134,9 +177,13 @@ def _count(usage: Mapping[str, Any], key: str) -> int:
     return value
 
 
+def _is_name(value: object) -> TypeGuard[str]:
+    """A name that can be sent back, logged and shown: a lone surrogate would fail in each of them."""
+    return isinstance(value, str) and 0 < len(value) <= MODEL_NAME_CHARS_MAX and value.isprintable()
+
+
 def _context(entry: Mapping[str, Any]) -> int | None:
-    meta = entry.get("meta")
-    for value in (entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None):
+    for value in (vllm.context_tokens(entry), llama_cpp.context_tokens(entry)):
         if type(value) is int and 0 < value < 2**31:
             return value
     return None

@@ -16,7 +16,7 @@ from random import Random
 import trio
 
 from node.inference.config import EngineConfig
-from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
 from protocol.types import Finish, TaskType
 
 SLOPE = 10.0
@@ -60,6 +60,7 @@ class ScriptedEngine:
     """The answer of `answers` that names the query, else one that names none, else one made up from the seed."""
 
     concurrency = 1
+    cache = None
 
     def __init__(self, seed: int, answers: Sequence[ScriptedAnswer], latency_ms: int, context_tokens: int) -> None:
         self._seed = seed
@@ -71,7 +72,7 @@ class ScriptedEngine:
 
     async def probe(self) -> EngineInfo:
         """See Engine.probe."""
-        return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, True, True)
+        return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, Judging.SCRIPT)
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
         """See Engine.answer. The same seed and query give the same answer."""

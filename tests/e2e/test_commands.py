@@ -38,6 +38,17 @@ def test_status_tells_what_the_node_does(shell: Shell, swarm: RunningSwarm) -> N
     assert told["key"][:32] in words.stdout
 
 
+def test_engine_tells_what_the_model_server_can_do(shell: Shell, swarm: RunningSwarm) -> None:
+    told = shell.strand("engine", "--json", "--url", swarm.url).json
+    assert told["answers"] is True
+    assert told["probe"]["kind"] == "scripted"
+    assert told["asked"]["judgements"] >= 1
+    assert told["failures"] == 0
+    words = shell.strand("engine", "--url", swarm.url)
+    assert words.code == 0
+    assert "by a script" in words.stdout
+
+
 def test_peers_are_told_with_their_offers(shell: Shell, swarm: RunningSwarm) -> None:
     peers = shell.strand("peers", "--json", "--url", swarm.url).json["peers"]
     others = {row["author"] for row in swarm.report["ranking"]} - {swarm.report["requester"]}

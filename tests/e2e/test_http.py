@@ -142,6 +142,8 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(swarm: RunningSwarm) ->
         ("GET", f"/api/certificates/{'0' * 64}", 404),
         ("GET", "/api/certificates/00", 404),
         ("GET", "/api/certificates/..%2f..%2fnode.key", 404),
+        ("GET", "/api/engine", 200),
+        ("POST", "/api/engine", 405),
         ("GET", "/health/live", 200),
         ("GET", "/health/ready", 200),
     ],

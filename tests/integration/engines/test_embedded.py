@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, Sampling, open_engine
+from node.inference import EngineConfig, EngineError, Judging, Sampling, open_engine
 from node.inference.embedded import (
     DEFAULT_MODEL,
     ModelFile,
@@ -49,8 +49,8 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
     async with open_engine(EngineConfig()) as engine:
         info = await engine.probe()
         assert (info.kind, info.model, info.context_tokens) == ("embedded", DEFAULT_MODEL, 4096)
-        assert info.logprobs
-        assert info.raw_completions
+        assert (info.judging, info.logprobs) == (Judging.RAW, 20)
+        assert (info.constraint, info.cache_report) == ("grammar", "usage")
         completion = await engine.answer(QUERY, TaskType.CODE, Sampling(0.8, 0.95, 1, max_tokens=24))
         assert completion.text.strip()
         assert 0 < completion.answer_tokens <= 24

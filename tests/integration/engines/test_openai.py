@@ -1,96 +1,24 @@
 """The OpenAI client against a real HTTP server on loopback that behaves, and that misbehaves in every way we know."""
 
-import json
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
 import trio
 
-from node.inference import Engine, EngineConfig, EngineError, JudgePrompt, Sampling, open_engine
+from node.inference import EngineConfig, EngineError, Judging, open_engine
 from protocol.types import TaskType
-
-SAMPLING = Sampling(temperature=0.8, top_p=0.95, seed=7, max_tokens=64)
-PROMPT = JudgePrompt("The better answer is Answer", "first", "second")
-MODELS = {"data": [{"id": "strand", "max_model_len": 2048}, {"id": "base"}]}
-ANSWER = {
-    "choices": [{"message": {"content": "fn main() {}"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 4},
-}
-
-Reply = Callable[[trio.SocketStream], Awaitable[None]]
-
-
-def http(body: bytes, status: str = "200 OK", headers: str = "Content-Type: application/json\r\n") -> Reply:
-    async def reply(stream: trio.SocketStream) -> None:
-        await stream.send_all(f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-    return reply
-
-
-def as_json(value: object, status: str = "200 OK") -> Reply:
-    return http(json.dumps(value).encode(), status)
-
-
-def legacy_logprobs(a: float, b: float) -> dict[str, Any]:
-    return {"choices": [{"text": " A", "logprobs": {"top_logprobs": [{" A": math.log(a), " B": math.log(b)}]}}]}
-
-
-def chat_logprobs(a: float, b: float) -> dict[str, Any]:
-    top = [{"token": "A", "logprob": math.log(a)}, {"token": "B", "logprob": math.log(b)}]
-    return ANSWER | {"choices": [ANSWER["choices"][0] | {"logprobs": {"content": [{"top_logprobs": top}]}}]}  # type: ignore[index,operator]
-
-
-NO_LOGPROBS = ANSWER | {"choices": [{"message": {"content": "B"}, "finish_reason": "length", "logprobs": None}]}
-
-
-class Server:
-    """Replies by path; keeps the requests that it got as (path, headers in lower case, body)."""
-
-    def __init__(self, replies: dict[str, Reply]) -> None:
-        self.replies = {"/v1/models": as_json(MODELS)} | replies
-        self.requests: list[tuple[str, str, Any]] = []
-        self.in_flight = self.in_flight_most = 0
-
-    async def serve(self, stream: trio.SocketStream) -> None:
-        received = b""
-        try:
-            while True:
-                while b"\r\n\r\n" not in received:
-                    chunk = await stream.receive_some()
-                    if not chunk:
-                        return
-                    received += chunk
-                head, _, received = received.partition(b"\r\n\r\n")
-                lines = head.decode().lower().split("\r\n")
-                length = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
-                while len(received) < length:
-                    received += await stream.receive_some()
-                body, received = received[:length], received[length:]
-                path = head.split()[1].decode()
-                self.requests.append((path, "\n".join(lines), json.loads(body) if body else None))
-                self.in_flight += 1
-                self.in_flight_most = max(self.in_flight_most, self.in_flight)
-                try:
-                    await self.replies.get(path, http(b"{}", "404 Not Found"))(stream)
-                finally:
-                    self.in_flight -= 1
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # the client hung up on a reply that it did not want
-
-
-@asynccontextmanager
-async def engine_at(replies: dict[str, Reply], **config: Any) -> AsyncIterator[tuple[Engine, Server]]:
-    server = Server(replies)
-    async with trio.open_nursery() as nursery:
-        (listener,) = await nursery.start(partial(trio.serve_tcp, server.serve, 0, host="127.0.0.1"))
-        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/v1/"
-        async with open_engine(EngineConfig(kind="openai", url=url, **config)) as engine:
-            yield engine, server
-        nursery.cancel_scope.cancel()
+from tests.support.engine_server import (
+    ANSWER,
+    NO_LOGPROBS,
+    PROMPT,
+    SAMPLING,
+    Reply,
+    as_json,
+    chat_logprobs,
+    engine_at,
+    http,
+    legacy_logprobs,
+)
 
 
 async def failure_of(reply: Reply, **config: Any) -> str:
@@ -122,7 +50,7 @@ async def test_a_server_with_raw_completions_judges_by_them() -> None:
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][2]["prompt"] == PROMPT.text
         info = await engine.probe()
-    assert (info.model, info.context_tokens, info.logprobs, info.raw_completions) == ("strand", 2048, True, True)
+    assert (info.model, info.context_tokens, info.judging) == ("strand", 2048, Judging.RAW)
     assert info.tokens_per_second > 0
 
 
@@ -140,14 +68,14 @@ async def test_without_raw_completions_judging_goes_through_the_chat(refusal: Re
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][0] == "/v1/chat/completions"
         info = await engine.probe()
-    assert (info.logprobs, info.raw_completions) == (True, False)
+    assert info.judging is Judging.CHAT
 
 
 async def test_without_logprobs_the_letter_is_read_from_the_text() -> None:
     async with engine_at({"/v1/chat/completions": as_json(NO_LOGPROBS)}) as (engine, _):
         assert await engine.preference(PROMPT) == 0.0
         info = await engine.probe()
-    assert (info.logprobs, info.raw_completions) == (False, False)
+    assert info.judging is Judging.TEXT
 
 
 async def test_an_essay_instead_of_a_letter_is_an_abstention() -> None:
@@ -160,6 +88,24 @@ async def test_a_reply_that_loses_its_logprobs_later_is_an_abstention() -> None:
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         server.replies["/v1/completions"] = as_json({"choices": [{"text": " A", "logprobs": {"top_logprobs": "A"}}]})
         assert await engine.preference(PROMPT) is None
+
+
+async def test_reasoning_and_debris_are_no_part_of_an_answer() -> None:
+    choice = {"message": {"content": "<think>\nhm\n</think>\n\nfn main() {}<|im_end|>"}, "finish_reason": "stop"}
+    replies = {"/v1/chat/completions": as_json(ANSWER | {"choices": [choice]})}
+    async with engine_at(replies) as (engine, _):
+        assert (await engine.answer("query", TaskType.CODE, SAMPLING)).text == "fn main() {}"
+
+
+async def test_a_model_that_was_cut_while_it_thought_has_no_answer() -> None:
+    choice = {"message": {"content": "<think>\nFirst I"}, "finish_reason": "length"}
+    assert "wrote no answer" in await failure_of(as_json(ANSWER | {"choices": [choice]}))
+
+
+async def test_a_letter_after_thoughts_is_read() -> None:
+    choice = {"message": {"content": "<think>\n\n</think>\n\nB"}, "finish_reason": "stop"}
+    async with engine_at({"/v1/chat/completions": as_json(ANSWER | {"choices": [choice]})}) as (engine, _):
+        assert await engine.preference(PROMPT) == 0.0
 
 
 async def test_a_named_model_that_is_not_listed_is_refused_with_those_that_are() -> None:
@@ -205,66 +151,6 @@ async def test_a_wrong_reply_is_one_clear_line(reply: Reply, words: str) -> None
     assert len(line) < 400
 
 
-async def test_a_body_of_50_mb_is_cut_off() -> None:
-    sent = 0
-
-    async def flood(stream: trio.SocketStream) -> None:
-        nonlocal sent
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
-        for _ in range(50):
-            await stream.send_all(b" " * 1_000_000)
-            sent += 1_000_000
-
-    assert "sent more than 1048576 bytes or" in await failure_of(flood)
-    assert sent < 50_000_000
-
-
-async def test_an_endless_stream_is_cut_off() -> None:
-    async def drip(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while True:
-            await stream.send_all(b"1\r\n \r\n" * 1000)
-
-    assert "sent more than" in await failure_of(drip)
-
-
-async def test_a_compressed_reply_is_not_unfolded() -> None:
-    assert "not JSON" in await failure_of(http(b"\x1f\x8b" + b"\0" * 100, headers="Content-Encoding: gzip\r\n"))
-
-
-async def test_a_server_that_hangs_meets_the_deadline() -> None:
-    async def hang(_stream: trio.SocketStream) -> None:
-        await trio.sleep_forever()
-
-    assert "within 200 ms" in await failure_of(hang, request_timeout_ms=200)
-
-
-async def test_a_server_that_trickles_meets_the_deadline_too() -> None:
-    async def trickle(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
-            await stream.send_all(b" ")
-            await trio.sleep(0.02)
-
-    assert "within 200 ms" in await failure_of(trickle, request_timeout_ms=200)
-
-
-async def test_a_server_that_hangs_up_is_not_reachable() -> None:
-    async def hang_up(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
-        await stream.aclose()
-
-    assert "is not reachable" in await failure_of(hang_up)
-
-
-async def test_a_server_that_does_not_speak_http_is_not_reachable() -> None:
-    async def noise(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"\x00\x01\x02 hello\r\n\r\n")
-        await stream.aclose()
-
-    assert "is not reachable" in await failure_of(noise)
-
-
 async def test_no_server_is_one_clear_line() -> None:
     with trio.socket.socket() as unused:
         await unused.bind(("127.0.0.1", 0))
@@ -292,8 +178,24 @@ async def test_no_more_requests_than_configured_are_in_flight() -> None:
         await gate.wait()
         await as_json(ANSWER)(stream)
 
-    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": wait}
+    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": as_json(ANSWER)}
     async with engine_at(replies, concurrency=2) as (engine, server), trio.open_nursery() as nursery:
+        await engine.probe()
+        server.replies["/v1/chat/completions"] = wait
         for _ in range(6):
             nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
     assert server.in_flight_most == 2
+
+
+async def test_a_cancelled_request_closes_its_connection_so_that_the_server_stops() -> None:
+    replies = {"/v1/completions": as_json(legacy_logprobs(0.5, 0.4)), "/v1/chat/completions": as_json(ANSWER)}
+    async with engine_at(replies) as (engine, server), trio.open_nursery() as nursery:
+        await engine.probe()
+        server.replies["/v1/chat/completions"] = server.hang
+        nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
+        with trio.fail_after(20):
+            while not server.in_flight:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await server.dropped.wait()

@@ -14,8 +14,8 @@ from consensus.member import PULLS_MAX, REPAIR_MS, Restored
 from consensus.record import Phase
 from protocol import codec
 from protocol.errors import FaultReason
-from protocol.messages import Cosign, Opening
-from protocol.types import ABSTAIN, ONE, Digest, Kind, Objection
+from protocol.messages import AnswerContent, Cosign, Opening
+from protocol.types import ABSTAIN, ONE, Digest, Finish, Kind, Objection
 from tests.support.hand import Hand
 from tests.support.machines import GRACE_MS, NOW, AtMember, contributed, of_kind
 from tests.support.swarm import params
@@ -163,6 +163,22 @@ def test_a_closing_that_comes_early_waits_and_the_chain_is_pulled() -> None:
     assert of_kind(at.step(Received(commits)), fx.Judge)
     assert at.state.early == () and at.state.record.phase is Phase.JUDGING
     assert not at.step(Received(slate)), "a repetition is nothing new"
+
+
+class CutHand(Hand):
+    """All answers but the one of "a" were cut."""
+
+    def content(self, name: str) -> AnswerContent:
+        return replace(super().content(name), finish=Finish.STOP if name == "a" else Finish.LENGTH)
+
+
+@pytest.mark.parametrize(("hand", "uncut"), [(Hand, "abcd"), (CutHand, "a")])
+def test_a_judge_hears_which_answers_were_cut(hand: type[Hand], uncut: str) -> None:
+    chain = hand().to_judging().record.closings
+    (judging,) = of_kind(AtMember(Hand()).step(Pulled(tuple(reversed(chain)))), fx.Judge)
+    shown = {text for pair in judging.pairs for text in pair}
+    assert len(shown) > 1
+    assert judging.cut == shown - {hand().content(name).text for name in uncut}
 
 
 def test_the_whole_chain_at_once_in_any_order() -> None:

@@ -124,6 +124,23 @@ def test_the_tag_of_the_examples_is_not_shown_in_an_answer() -> None:
     assert forged.count(tag) == plain.count(tag) > 0
 
 
+def test_a_judge_is_told_in_the_delimiter_which_answer_was_cut() -> None:
+    def lines(first: str, second: str) -> list[str]:
+        text = judge_prompt("q", first, second, nonce=NONCE, limits=LIMITS, cut={"short"}).text
+        return [line for line in text.splitlines() if line.startswith("===")][-3:]
+
+    assert ["cut off" in line for line in lines("whole", "short")] == [False, True, False]
+    assert ["cut off" in line for line in lines("short", "whole")] == [True, False, False]
+    assert not any("cut off" in line for line in lines("whole", "all of it"))
+
+
+async def test_both_orders_of_a_pair_tell_what_was_cut() -> None:
+    engine = LetterEngine()
+    async with judge(engine, "query", [("xxx", "y")], nonce=NONCE, limits=LIMITS, cut={"y"}) as judgements:
+        assert [judgement.index async for judgement in judgements] == [0]
+    assert [prompt.text.count("cut off") for prompt in engine.prompts] == [1, 1]
+
+
 def test_another_nonce_gives_other_delimiters() -> None:
     texts = {judge_prompt("q", "x", "y", nonce=bytes([n]) * 8, limits=LIMITS).text for n in range(4)}
     assert len(texts) == 4

@@ -18,7 +18,7 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
 
-COMMANDS = ["demo", "init", "run", "ask", "status", "peers", "show", "verify", "sim", "config", "config show"]
+COMMANDS = ["demo", "init", "run", "ask", "status", "engine", "peers", "show", "verify", "sim", "config", "config show"]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
 
@@ -76,6 +76,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["ask", "x", "--url", "http://[::"], 2, ["not a URL"]),
         (["ask", "x", "--url", DEAD], 4, [DEAD, "strand run"]),
         (["status", "--url", DEAD], 4, [DEAD, "strand run"]),
+        (["engine", "--url", DEAD], 4, [DEAD, "strand run"]),
         (["peers", "--url", DEAD], 4, [DEAD, "strand run"]),
         (["show", "0" * 64, "--url", DEAD], 4, [DEAD, "strand run"]),
         (["show", "absent"], 2, ["absent", "No such file"]),

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from node.inference.ports import CacheCounts
 from node.inference.replies import (
     ListedModel,
-    has_logprobs,
+    count_logprobs,
+    parse_cache,
+    parse_choice,
     parse_completion,
     parse_logprob_preference,
     parse_models,
@@ -71,8 +74,55 @@ def test_wrong_logprobs_are_an_abstention(reply: dict[str, Any]) -> None:
 
 
 def test_logprobs_are_seen_whatever_the_tokens() -> None:
-    assert has_logprobs(chat_shape(("hello", -0.1)))
-    assert not has_logprobs({"choices": [{"logprobs": None}]})
+    assert count_logprobs(chat_shape(("hello", -0.1), ("you", -2.0))) == 2
+    assert count_logprobs({"choices": [{"logprobs": None}]}) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A", "A"),
+        (" B\n", "B"),
+        ('{\n    "choice" : "B"\n}', "B"),
+        ("", None),
+        ("AB", None),
+        ("A is", None),
+        ('{"choice": "C"}', None),
+        ('{"choice": ["A"]}', None),
+        ('{"choice": {"A": 1}}', None),
+        ('{"choice": "A", "or": "B"}', None),
+        ('["A"]', None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_a_choice_is_read_where_the_constraint_held(text: str, expected: str | None) -> None:
+    assert parse_choice(text, ("A", "B")) == expected
+
+
+@pytest.mark.parametrize(
+    ("cached", "expected"),
+    [
+        (7, CacheCounts(9, 7)),
+        (0, CacheCounts(9, 0)),
+        (9, CacheCounts(9, 9)),
+        (10, None),
+        (True, None),
+        (-1, None),
+        (7.0, None),
+        (None, None),
+    ],
+)
+def test_cached_tokens_are_read_where_they_are_told(cached: Any, expected: CacheCounts | None) -> None:
+    usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": cached}}
+    assert parse_cache({"usage": usage}) == expected
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {}, {"prompt_tokens_details": None}, {"prompt_tokens_details": {"cached_tokens": 1}}, {"prompt_tokens": 1}],
+)
+def test_a_usage_without_cached_tokens_tells_nothing(usage: Any) -> None:
+    assert parse_cache({"usage": usage}) is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +170,15 @@ def test_a_wrong_completion_says_what_is_wrong(change: dict[str, Any], message: 
 
 
 def test_models_with_the_context_of_vllm_and_of_llama_cpp() -> None:
-    data = [{"id": "v", "max_model_len": 2048}, {"id": "l", "meta": {"n_ctx": 4096}}, {"id": "o"}, {"id": 3}, None]
+    data = [
+        {"id": "v", "max_model_len": 2048},
+        {"id": "l", "meta": {"n_ctx": 4096}},
+        {"id": "o"},
+        {"id": 3},
+        {"id": "\ud800"},
+        {"id": ""},
+        None,
+    ]
     assert parse_models({"data": data}) == (ListedModel("v", 2048), ListedModel("l", 4096), ListedModel("o", None))
 
 

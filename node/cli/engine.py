@@ -1,0 +1,60 @@
+"""`strand engine`."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Column, Table
+
+from node.cli.client import open_client
+from node.cli.errors import Exit
+from node.cli.options import JsonFlag, Source, outside, print_json, stderr
+
+
+async def engine(
+    *,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Show what the local node's engine can do and how it does."""
+    async with open_client(source, url) as client:
+        told = await client.get("/api/engine")
+    if json:
+        print_json(told)
+    else:
+        table = Table("", Column(overflow="fold"), show_header=False)
+        for name, value in rows(told):
+            table.add_row(name, outside(value))
+        Console().print(table)
+    if told["answers"]:
+        return Exit.OK
+    trouble = outside(f"strand: the engine does not answer: {told['trouble'] or 'it was not asked yet'}")
+    stderr().print(trouble, soft_wrap=True)
+    return Exit.UNREACHABLE
+
+
+def rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What /api/engine tells, as names and words."""
+    probe, cache = told["probe"], told["cache"]
+    yield "engine", told["kind"]
+    if probe is not None:
+        adapters = [f"{name} (adapter)" if name in probe["adapters"] else name for name in probe["models"]]
+        yield "model", probe["model"]
+        yield "models listed", ", ".join(adapters) or "none"
+        yield "context", f"{probe['context_tokens']} tokens"
+        last = f"{probe['tokens_per_second']:.1f} in the last probe"
+        yield "speed", f"{told['tokens_per_second']:.1f} tokens/s at best lately, {last}"
+        yield "judges by", probe["judging"]
+        yield "logprobs", f"{probe['logprobs']} alternatives" if probe["logprobs"] else "none"
+        yield "constrained choice", probe["constraint"] or "none"
+        yield "tells its prefix cache", probe["cache_report"]
+    yield "prefix cache hits", "not told" if cache is None else f"{cache['hit_rate']:.0%} of {cache['tokens']} tokens"
+    yield "in flight", f"{told['in_flight']} of {told['concurrency']}, for {told['working_on']} pieces of work"
+    yield "asked", f"{told['asked']['answers']} answers, {told['asked']['judgements']} judgements"
+    if told["judgement_ms"] is not None:
+        yield "one judgement", f"{told['judgement_ms']} ms"
+    yield "failures", str(told["failures"])
+    if told["last_failure"]:
+        yield "last failure", told["last_failure"]

@@ -1,0 +1,37 @@
+"""`/api/engine`: what the engine can do, how it does, and what went wrong."""
+
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from node.app import Node
+
+
+def engine_routes(node: Node) -> list[Route]:
+    """The routes of this module."""
+
+    async def show(_: Request) -> Response:
+        workroom = node.workroom
+        info, counts, cache = workroom.info, workroom.engine.counts, workroom.engine.cache
+        judgement_s = workroom.engine.judgement_s
+        return JSONResponse(
+            {
+                "answers": info is not None,
+                "trouble": workroom.trouble or None,
+                "kind": node.config.engine.kind,
+                "probe": None if info is None else asdict(info),
+                "tokens_per_second": round(workroom.engine.tokens_per_second, 1),
+                "concurrency": workroom.engine.concurrency,
+                "in_flight": counts.in_flight,
+                "working_on": workroom.queue,
+                "asked": {"answers": counts.answers, "judgements": counts.judgements},
+                "failures": counts.failures,
+                "last_failure": counts.last_failure or None,
+                "judgement_ms": None if judgement_s is None else round(judgement_s * 1000, 1),
+                "cache": None if cache is None else {**asdict(cache), "hit_rate": cache.hit_rate},
+            }
+        )
+
+    return [Route("/api/engine", show)]

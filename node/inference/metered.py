@@ -1,0 +1,107 @@
+"""An engine that is watched: what was asked of it, what failed, how long it takes."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import trio
+
+from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from protocol.types import TaskType
+
+MEMORY = 0.9
+"""What an average keeps at each new value: it follows some ten of them, a round's worth."""
+
+
+SPEEDS_MAX = 8
+"""Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the node's start."""
+
+    answers: int = 0
+    judgements: int = 0
+    failures: int = 0
+    last_failure: str = ""
+    in_flight: int = 0
+
+
+class Metered:
+    """Engine that counts what goes through another. Times are those of requests that were given a reply."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.counts = Counts()
+        self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
+        self.judgement_s: float | None = None
+        """Seconds for one preference, its wait in line included."""
+        self.prompt_byte_s: float | None = None
+        """The same for each byte of its prompt, whose reading is all the work."""
+
+    @property
+    def concurrency(self) -> int:
+        """See Engine."""
+        return self._engine.concurrency
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """See Engine."""
+        return self._engine.cache
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The best that was seen lately; 0 before anything was.
+
+        Several nodes may share a server: what waits in their line is slow once, and says nothing of the next request.
+        """
+        return max(self._speeds, default=0.0)
+
+    async def probe(self) -> EngineInfo:
+        """See Engine."""
+        with self._watched():
+            info = await self._engine.probe()
+        self._speeds.append(info.tokens_per_second)
+        return info
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """See Engine."""
+        self.counts.answers += 1
+        started_s = trio.current_time()
+        with self._watched():
+            completion = await self._engine.answer(query, task, sampling)
+        self._speeds.append(completion.answer_tokens / max(trio.current_time() - started_s, 0.001))
+        return completion
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """See Engine."""
+        self.counts.judgements += 1
+        started_s = trio.current_time()
+        with self._watched():
+            preference = await self._engine.preference(prompt)
+        elapsed_s = trio.current_time() - started_s
+        self.judgement_s = _follow(self.judgement_s, elapsed_s)
+        self.prompt_byte_s = _follow(self.prompt_byte_s, elapsed_s / max(len(prompt.text.encode()), 1))
+        return preference
+
+    def forget_pace(self) -> None:
+        """What was seen may be over, and a node that stays out of work sees no more: the next request starts anew."""
+        self.prompt_byte_s = None
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self.counts.in_flight += 1
+        try:
+            yield
+        except EngineError as error:
+            self.counts.failures += 1
+            self.counts.last_failure = str(error)
+            raise
+        finally:
+            self.counts.in_flight -= 1
+
+
+def _follow(average: float | None, value: float) -> float:
+    return value if average is None else MEMORY * average + (1 - MEMORY) * value

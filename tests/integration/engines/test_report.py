@@ -1,0 +1,68 @@
+"""What a user is told of the engine, over HTTP and in words."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from node.app import Node
+from node.cli.engine import rows
+from node.clock import Clock
+from node.config import NodeConfig
+from node.http.engine import engine_routes
+from node.inference import EngineConfig, EngineError, open_engine
+from node.mailroom import Mailroom
+from node.workroom import Workroom
+from tests.support.engine_server import PROMPT, StandIn, http, serving
+
+
+async def told(workroom: Workroom, config: EngineConfig) -> Any:
+    """The body of GET /api/engine at a node with this workroom."""
+    node = cast(Node, SimpleNamespace(workroom=workroom, config=NodeConfig(engine=config)))
+    transport = httpx2.ASGITransport(Starlette(routes=engine_routes(node)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://node") as client:
+        return (await client.get("/api/engine")).json()
+
+
+async def test_a_good_engine_in_figures_and_words() -> None:
+    async with serving(StandIn()) as url:
+        config = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
+        async with open_engine(config) as engine:
+            workroom = Workroom(engine, config, cast(Mailroom, None), Clock())
+            await workroom.probe()
+            await workroom.engine.preference(PROMPT)
+            answer = await told(workroom, config)
+    assert answer["answers"] is True
+    assert answer["trouble"] is None
+    assert answer["probe"]["model"] == "stand-in"
+    assert answer["asked"] == {"answers": 0, "judgements": 1}
+    assert (answer["failures"], answer["in_flight"], answer["working_on"]) == (0, 0, 0)
+    words = dict(rows(answer))
+    assert words["judges by"] == "raw completion with logprobs"
+    assert words["constrained choice"] == "structured_outputs"
+    assert words["prefix cache hits"] == "not told"
+    assert "last failure" not in words
+    assert StandIn.KEY not in str(answer)
+
+
+async def test_an_engine_that_went_away_is_one_line_and_its_figures() -> None:
+    server = StandIn()
+    async with serving(server) as url:
+        config = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
+        async with open_engine(config) as engine:
+            workroom = Workroom(engine, config, cast(Mailroom, None), Clock())
+            await workroom.probe()
+            server.replies["/v1/completions"] = http(b"", "500 Internal Server Error")
+            with pytest.raises(EngineError):
+                await workroom.engine.preference(PROMPT)
+            server.models = []
+            await workroom.probe()
+            answer = await told(workroom, config)
+    assert answer["answers"] is False
+    assert answer["probe"] is None
+    assert "no model" in answer["trouble"]
+    assert "\n" not in answer["trouble"]
+    assert answer["failures"] == 2
+    assert dict(rows(answer))["last failure"] == answer["trouble"]

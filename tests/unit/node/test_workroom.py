@@ -1,0 +1,142 @@
+"""Work in hand, in virtual time: partial ballots, what is not begun, and what is stopped."""
+
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from consensus.effects import Generate, Judge
+from consensus.events import Generated, Judged
+from consensus.participant import Participant
+from node.clock import Clock
+from node.inference import EngineConfig
+from node.inference.scripted import open_scripted
+from node.mailroom import Mailroom, Worked
+from node.storage import Store
+from node.workroom import Workroom
+from protocol.types import ABSTAIN, Digest, TaskType
+
+QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
+PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
+
+
+class Room:
+    """A workroom over a scripted engine, with its mail."""
+
+    def __init__(self, workroom: Workroom, clock: Clock, mailroom: Mailroom) -> None:
+        self.workroom, self._clock, self._mailroom = workroom, clock, mailroom
+
+    def judge(self, seconds: float, query: Digest = QUERY, wave: int = 0) -> Judge:
+        return Judge(query, wave, "Sum.", PAIRS, self._clock.now_ms() + round(seconds * 1000))
+
+    def generate(self, seconds: float, tokens: int, query: Digest = QUERY, content: str = "Sum.") -> Generate:
+        return Generate(query, content, TaskType.CODE, tokens, self._clock.now_ms() + round(seconds * 1000))
+
+    def mail(self) -> list[Generated | Judged]:
+        inbox = self._mailroom.inbox
+        found = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
+        return [each.event for each in found if isinstance(each, Worked) and isinstance(each.event, Generated | Judged)]
+
+
+async def room(latency_s: float, **config: int) -> Room:
+    settings: dict[str, Any] = {"seed": 1, "latency_ms": round(latency_s * 1000), "max_tokens": 100_000, **config}
+    engine_config = EngineConfig(kind="scripted", **settings)
+    clock = Clock()
+    mailroom = Mailroom(cast(Participant, None), cast(Store, None), clock)
+    workroom = Workroom(await open_scripted(engine_config), engine_config, mailroom, clock)
+    await workroom.probe()
+    return Room(workroom, clock, mailroom)
+
+
+async def test_what_is_judged_by_the_deadline_counts_and_the_rest_abstains(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=1)
+    # Six questions of a second each; half a second of the budget is kept for the ballot's way.
+    await at.workroom.judge(at.judge(seconds=5))
+    assert autojump_clock.current_time() == pytest.approx(4.5, abs=0.01)
+    (judged,) = at.mail()
+    assert isinstance(judged, Judged)
+    assert judged.preferences[0] > 60_000
+    assert judged.preferences[1] > 60_000
+    assert judged.preferences[2] == ABSTAIN
+    assert at.workroom.queue == 0
+
+
+async def test_a_ballot_in_time_is_whole(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=1)
+    await at.workroom.judge(at.judge(seconds=60))
+    assert autojump_clock.current_time() == pytest.approx(6, abs=0.01)
+    (judged,) = at.mail()
+    assert isinstance(judged, Judged)
+    assert ABSTAIN not in judged.preferences
+
+
+async def test_a_ballot_with_no_time_for_half_of_it_is_not_begun_and_the_next_is_tried(
+    autojump_clock: MockClock,
+) -> None:
+    at = await room(latency_s=1)
+    await at.workroom.judge(at.judge(seconds=60))
+    began_s = autojump_clock.current_time()
+    await at.workroom.judge(at.judge(seconds=4))
+    assert autojump_clock.current_time() == began_s
+    assert len(at.mail()) == 1
+    # The engine may be faster by now: nobody would know if it were never asked again.
+    await at.workroom.judge(at.judge(seconds=4))
+    assert len(at.mail()) == 1
+
+
+async def test_an_answer_that_would_come_late_is_not_begun(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=0)
+    await at.workroom.generate(at.generate(seconds=1, tokens=2_000))
+    assert at.workroom.engine.counts.answers == 0
+    await at.workroom.generate(at.generate(seconds=3, tokens=2_000))
+    (generated,) = at.mail()
+    assert isinstance(generated, Generated)
+    assert autojump_clock.current_time() == 0
+
+
+async def test_a_query_over_the_context_is_not_asked() -> None:
+    at = await room(latency_s=0, context_tokens=1_000)
+    await at.workroom.generate(at.generate(seconds=100, tokens=10, content="x" * 10_000))
+    assert (at.workroom.engine.counts.answers, at.mail()) == (0, [])
+
+
+async def test_work_in_hand_leaves_no_time_for_more(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=8)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(at.workroom.generate, at.generate(seconds=100, tokens=3_000))
+        await wait_all_tasks_blocked()
+        assert at.workroom.queue == 1
+        await at.workroom.generate(at.generate(seconds=3, tokens=100, query=OTHER))
+        assert at.workroom.engine.counts.answers == 1
+        await at.workroom.generate(at.generate(seconds=10, tokens=100, query=OTHER))
+        assert at.workroom.engine.counts.answers == 2
+    assert autojump_clock.current_time() == pytest.approx(8, abs=0.01)
+    assert len(at.mail()) == 2
+
+
+async def test_what_a_round_asks_for_next_ends_what_it_asked_for_before(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(at.workroom.generate, at.generate(seconds=100, tokens=10))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(at.workroom.judge, at.judge(seconds=100, wave=0))
+        await trio.sleep(3.5)
+        nursery.start_soon(at.workroom.judge, at.judge(seconds=100, wave=1))
+    (judged,) = at.mail()
+    assert isinstance(judged, Judged)
+    assert judged.wave == 1
+    assert autojump_clock.current_time() == pytest.approx(9.5, abs=0.01)
+    assert at.workroom.queue == 0
+
+
+async def test_a_round_that_is_over_is_worked_for_no_longer(autojump_clock: MockClock) -> None:
+    at = await room(latency_s=60)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(at.workroom.generate, at.generate(seconds=100, tokens=10))
+        await trio.sleep(1)
+        at.workroom.cancel(OTHER)
+        assert at.workroom.queue == 1
+        at.workroom.cancel(QUERY)
+    assert autojump_clock.current_time() == pytest.approx(1, abs=0.01)
+    assert (at.mail(), at.workroom.queue) == ([], 0)
