@@ -42,7 +42,8 @@ def user_error(error: BaseException) -> tuple[str, Exit] | None:
     if isinstance(error, BaseExceptionGroup):
         found = [user_error(inner) for inner in error.exceptions]
         return found[0] if found and all(each is not None for each in found) else None
-    code = _USER_ERRORS.get(type(error).__name__)
+    # A kind of an error that is meant for the user is one too.
+    code = next((_USER_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _USER_ERRORS), None)
     if code is None:
         return None
     return str(error), getattr(error, "code", code)

@@ -13,6 +13,7 @@ from node.cli.follow import save_certificate
 from node.cli.options import outside
 from node.config import ConfigError
 from node.inference import EngineError
+from node.inference.http_json import Refused
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -43,6 +44,7 @@ def test_a_report_keeps_long_lines_of_code_whole() -> None:
         (CliError("no", Exit.TIMEOUT), ("no", Exit.TIMEOUT)),
         (ConfigError("bad key"), ("bad key", Exit.USAGE)),
         (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
+        (Refused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
         (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
         (ZeroDivisionError(), None),
     ],
