@@ -148,7 +148,7 @@ def test_the_repeating_command_makes_any_scenario(table: dict[str, Any]) -> None
         (["--preset", "oracular"], ["oracular", "final-answer"]),
         (["--scenario", "absent"], ["absent", "attack-matrix"]),
         (["--scenario", "absent.toml"], ["absent.toml", "No such file"]),
-        (["--scenario", "../x"], ["../x", "No such file"]),
+        (["--scenario", "no-such-folder/x"], ["no-such-folder/x", "No such file"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--real", "--nodes", "26"], ["--real", "nodes", "25", "26"]),
         (["--real", "--rounds", "101"], ["--real", "rounds", "100"]),
