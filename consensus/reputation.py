@@ -4,7 +4,7 @@ Gold, a round whose truth the asker knows, counts much. Agreement with the conse
 node: a ring that wins a round agrees with itself. All counts are Beta or Dirichlet evidence beside a prior, and fade.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consensus.judges import FRESH, Counts
@@ -25,6 +25,13 @@ PRIOR = 4.0
 
 VOTE_MAX = 1.6
 """Weight of the best answerer's vote; an average one has 1, and who is right half as often as others has none."""
+
+VOTE_MIN = 0.125
+"""Weight of an honest judge's vote, however seldom it is right: where few know the answer most do not, and a round
+without them would lack their judgements, and at times the only right answer."""
+
+HONEST_SHARE = 0.6
+"""Between an accomplice that judges honestly what is not its ring's (seen: half) and an honest judge (.7 and more)."""
 
 ROUNDS_MAX = 1 << 32
 
@@ -72,6 +79,11 @@ class Standing:
     def has_gold(self) -> bool:
         """Whether the asker has tested it: without, it has the weight of a stranger."""
         return self.gold_rounds > 0
+
+    @property
+    def judges_honestly(self) -> bool:
+        """Whether HONEST_SHARE of its ballots on gold speak for honesty; False without any."""
+        return self.judged[0] > HONEST_SHARE * sum(self.judged)
 
     @property
     def counts(self) -> Counts:
@@ -147,13 +159,13 @@ class Scale:
     def vote(self, standing: Standing) -> float:
         """Weight of a node's vote, 0 to VOTE_MAX: 1 at the reference, 0 at half of it and below.
 
-        Agreement can only lower it.
+        Whoever judges honestly on gold has VOTE_MIN. Agreement can only lower a vote.
         """
         if standing.equivocations:
             return 0.0
         both = Score(standing.answers.good + standing.agreed.good, standing.answers.bad + standing.agreed.bad)
         rate = min(standing.answers.rate(self.typical), both.rate(self.typical))
-        return max(0.0, min(VOTE_MAX, 2.0 * rate / self.reference - 1.0))
+        return max(VOTE_MIN * standing.judges_honestly, min(VOTE_MAX, 2.0 * rate / self.reference - 1.0))
 
 
 def scale_of(standings: Iterable[Standing]) -> Scale:
@@ -168,6 +180,3 @@ def scale_of(standings: Iterable[Standing]) -> Scale:
 def shares_of(row: Sequence[int]) -> tuple[float, ...]:
     """Shares in 2^-16 as floats."""
     return tuple(each / ONE for each in row)
-
-
-Standings = Mapping[bytes, Standing]

@@ -29,9 +29,10 @@ def test_the_demo_decides_and_reports_it_as_json(demo: Demo) -> None:
     assert set(report) == REPORT_KEYS
     assert report["outcome"] == "decided"
     assert report["nodes"] == report["members"] == report["cosignatures"] == 5
-    assert report["ballots"] == 10, "two waves"
+    # Up to three waves of one pair each, until one answer is sure enough.
+    assert report["ballots"] == report["comparisons"]
+    assert report["ballots"] in (5, 10, 15)
     assert report["full"] is True
-    assert report["comparisons"] == 15
     assert report["abstentions"] == 0
     assert report["engine"] == "scripted: scripted"
     assert report["unopened"] == report["removed"] == []

@@ -14,6 +14,7 @@ from consensus.reputation import (
     PRIOR,
     ROUNDS_MAX,
     VOTE_MAX,
+    VOTE_MIN,
     Conduct,
     Scale,
     Score,
@@ -152,6 +153,18 @@ def test_a_vote_is_one_at_the_reference_and_nothing_at_half_of_it() -> None:
     assert scale.vote(Standing(answers=Score(6e5, 4e5))) == pytest.approx(0.5, abs=1e-4)
     assert scale.vote(Standing(answers=Score(3.9e5, 6.1e5))) == 0.0
     assert Scale(0.3, 0.3).vote(Standing(answers=Score(1e6, 0.0))) == VOTE_MAX
+
+
+@pytest.mark.parametrize(
+    ("judged", "least"),
+    [((7.0, 1.0, 1.0, 1.0), VOTE_MIN), ((5.0, 0.0, 1.0, 4.0), 0.0), ((0.0, 0.0, 0.0, 0.0), 0.0)],
+    ids=["honest", "accomplice", "never judged"],
+)
+def test_an_honest_judge_keeps_a_small_vote_however_seldom_it_is_right(
+    judged: tuple[float, float, float, float], least: float
+) -> None:
+    """Else it would lose its seat where few are right, and the round its judgements."""
+    assert EVEN.vote(Standing(answers=Score(0.0, 60.0), judged=judged)) == least
 
 
 def test_who_contradicted_itself_has_no_vote() -> None:
