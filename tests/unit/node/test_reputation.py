@@ -9,7 +9,7 @@ import trio
 from structlog.testing import capture_logs
 
 from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experience, Insight, Lesson
-from consensus.reputation import GOLD, Score, Standing
+from consensus.reputation import GOLD, VOTE_MIN, Score, Standing
 from consensus.roster import Merit, Trust
 from consensus.waves import MODELS
 from node.gold import GoldBook, GoldQuestion
@@ -23,6 +23,9 @@ OWNER = b"o" * 32
 CODE = TaskType.CODE
 BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), CODE),))
 """The one question that the tests' rounds ask."""
+
+LEAST_VOTE = int(VOTE_MIN * ONE)
+"""What a node that judges well and answers badly keeps."""
 
 HALF = Trust(ONE // 2, {})
 """Strangers have half a vote."""
@@ -106,7 +109,7 @@ async def test_weights_change_at_renewals_only_also_over_restarts(tmp_path: Path
         await finish(reputation, last)
         merit = reputation.trust(CODE).merit(key("a"))
         assert merit.vote >= ONE
-        assert reputation.trust(CODE).weight(key("b")) == 0
+        assert reputation.trust(CODE).weight(key("b")) == LEAST_VOTE
         assert reputation.insight(CODE).gold == RENEWAL_ROUNDS
         await finish(reputation, beyond)
         assert reputation.trust(CODE).merit(key("a")) == merit
@@ -116,7 +119,7 @@ async def test_named_weights_go_before_earned_ones(tmp_path: Path) -> None:
     async with learning(tmp_path, trust=Trust(0, {key("b"): 3 * ONE})) as reputation:
         await finish(reputation, *rounds(RENEWAL_ROUNDS))
         trust = reputation.trust(CODE)
-        assert (trust.weight(key("b")), trust.weight(key("d")), trust.weight(key("z"))) == (3 * ONE, 0, 0)
+        assert (trust.weight(key("b")), trust.weight(key("d")), trust.weight(key("z"))) == (3 * ONE, LEAST_VOTE, 0)
         assert trust.weight(key("a")) >= ONE
 
 

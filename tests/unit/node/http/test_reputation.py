@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.types import Message
 
 from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
+from consensus.reputation import VOTE_MIN
 from consensus.roster import Trust
 from node.app import Node
 from node.challenges import Challenger
@@ -88,7 +89,7 @@ async def test_everybody_met_is_shown_with_what_a_roster_would_say(tmp_path: Pat
     assert good["gold_rounds"] == bad["gold_rounds"] == RENEWAL_ROUNDS
     assert good["answering"]["accuracy"] > 0.8 > 0.2 > bad["answering"]["accuracy"]
     assert good["weights"]["code"]["vote"] >= 1.0
-    assert bad["weights"]["code"]["vote"] == 0.0
+    assert bad["weights"]["code"]["vote"] == VOTE_MIN
     assert sum(good["judging"].values()) == pytest.approx(1.0, abs=0.01)
 
 
