@@ -40,8 +40,8 @@ VIRTUAL: Mapping[str, str] = {
 """Settings that only a virtual world can have, or tables of them, and why."""
 
 NOTE = (
-    "real nodes on loopback ask one round after the other, in one wave, and each prompt takes half of engine.judge_ms; "
-    "links, gossip, round.interval_ms, engine.answer_ms and engine.spread are left aside"
+    "real nodes on loopback ask one round after the other, in waves of their own plan, and each prompt takes half of "
+    "engine.judge_ms; links, gossip, round.interval_ms, engine.answer_ms and engine.spread are left aside"
 )
 """What does not apply whatever the scenario."""
 

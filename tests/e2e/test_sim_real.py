@@ -26,7 +26,9 @@ def test_a_scenario_of_real_processes_ends_as_a_simulated_one_does(shell: Shell)
     found = ran.json
     assert set(found) == set(Run(1, NODES).summary())
     assert (found["nodes"], found["rounds"], found["decided"], found["full_certificates"]) == (NODES, 2, 2, 2)
-    assert (found["safety_violations"], found["comparisons_per_node"], found["trace_digest"]) == (0, 3.0, "")
+    assert (found["safety_violations"], found["trace_digest"]) == (0, "")
+    # Real nodes draw their salts, so the pairs differ from run to run, and with them how soon no draw disagrees.
+    assert 1.0 <= found["comparisons_per_node"] <= 3.0
 
 
 async def test_the_winners_are_right_where_they_say_so_and_a_killed_node_is_back_in_the_next_round() -> None:
