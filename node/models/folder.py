@@ -1,0 +1,277 @@
+"""The model folder: what lies in it, what is known of it, and how something gets in.
+
+Each pulled model has a folder of its own. A file gets its name there when its checksum is right, and
+`.strand/record.json` says which checksums were: what is there with its recorded size was verified when it came. What is
+under way lies in `.strand` too, each file under its checksum, so that a broken pull goes on where it was.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+import msgspec
+from rich.filesize import decimal
+
+MODELS_MAX = 1_024
+"""entries of the model folder that are looked at: more than anybody keeps."""
+
+FILES_MAX = 1_024
+"""files of one model: the largest checkpoints have some 200, weights and all."""
+
+BYTES_MAX = 4 * 1024**4
+"""bytes of one model: the largest open checkpoints have 1.3 TB."""
+
+NAME_BYTES_MAX = 255
+"""bytes of each part of a file's name: what Linux's file systems take."""
+
+PATH_BYTES_MAX = 1_024
+"""bytes of a file's name within a model: a quarter of what Linux takes for a whole path."""
+
+RECORD_BYTES_MAX = 4 * 1024 * 1024
+"""bytes of a record: FILES_MAX files with the longest names, twice over."""
+
+FREE_BYTES_MIN = 512 * 1024**2
+"""bytes that a pull leaves free: the node's store and everybody else write to the same disk."""
+
+CHUNK_BYTES = 1024 * 1024
+"""bytes read at a time."""
+
+PRIVATE = ".strand"
+"""What is ours in a model's folder; no file of a model may have this name."""
+
+Kind = Literal["gguf", "checkpoint", "adapter"]
+State = Literal["verified", "unverified", "incomplete", "changed", "damaged", "not installed"]
+"""verified: its checksums were right when it came, and its sizes still are. unverified: nobody said what it should be.
+incomplete: a pull did not end. changed: files have other sizes since. damaged: its checksum is wrong."""
+
+Told = Callable[[str, int, int], None]
+"""Hears of a file: how many bytes are read, of how many. What it raises ends the work; what came so far is kept."""
+
+Checksum = Annotated[str, msgspec.Meta(pattern="^(sha256:[0-9a-f]{64}|git-sha1:[0-9a-f]{40})$")]
+"""The content's SHA-256, or for small files the name that git gives it: SHA-1 of "blob <bytes>\\0" and the content."""
+
+
+class ModelError(Exception):
+    """A model cannot be listed, pulled or converted. The message is one line for the user."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """What one file of a model has to be."""
+
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=BYTES_MAX)]
+    checksum: Checksum
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is known of a pulled model."""
+
+    name: str
+    source: str
+    commit: str
+    files: dict[str, File]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: a GGUF file, or a folder with a checkpoint or an adapter."""
+
+    name: str
+    kind: Kind
+    bytes: int
+    path: Path | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """How one file came. kept: it was there and is still right. resumed: a part of it was there."""
+
+    name: str
+    bytes: int
+    checksum: str
+    how: Literal["fetched", "resumed", "kept", "linked", "copied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A model whose files all have the right checksums."""
+
+    name: str
+    path: Path
+    commit: str
+    files: tuple[Came, ...]
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name from outside names a file within a model's folder, and a person can read it."""
+    parts = name.split("/")
+    return (
+        len(name.encode(errors="replace")) <= PATH_BYTES_MAX
+        and all(part not in ("", ".", "..") and len(part.encode(errors="replace")) <= NAME_BYTES_MAX for part in parts)
+        and name.isprintable()
+        and "\\" not in name
+        and parts[0] != PRIVATE
+    )
+
+
+def is_right(path: Path, file: File, name: str, told: Told) -> bool:
+    """Whether there is a file with this size and checksum. Reads it all."""
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        return False
+    digest = hasher(file)
+    add_content(digest, path, file, name, told)
+    return shown_digest(digest, file) == file.checksum
+
+
+def hasher(file: File) -> "hashlib._Hash":
+    """What the file's content has to be fed to."""
+    if file.checksum.startswith("sha256:"):
+        return hashlib.sha256()
+    return hashlib.sha1(b"blob %d\0" % file.bytes, usedforsecurity=False)
+
+
+def add_content(digest: "hashlib._Hash", path: Path, file: File, name: str, told: Told) -> None:
+    """Feed what `path` holds."""
+    done = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+            done += len(chunk)
+            told(name, done, file.bytes)
+
+
+def shown_digest(digest: "hashlib._Hash", file: File) -> str:
+    """A digest in the form of the file's checksum."""
+    return f"{file.checksum.partition(':')[0]}:{digest.hexdigest()}"
+
+
+def settle(partial: Path, target: Path) -> None:
+    """Give a verified file its name; it is on the disk before it has it."""
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial.replace(target)
+
+
+@contextmanager
+def pulling(folder: Path, record: Record, offered: Mapping[str, File]) -> Iterator[Path]:
+    """Hold a model's folder while its files come; yields where they do, named by `partial_name`.
+
+    What the folder has already and the source still offers unchanged stays; what it no longer does goes at the end,
+    when the new files are there. Raises ModelError if another pull is at work there.
+    """
+    private = folder / PRIVATE
+    parts = private / "partial"
+    parts.mkdir(parents=True, exist_ok=True)
+    with (private / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ModelError(f"another strand pulls into {folder} already") from error
+        before = _read_record(private / "record.json")
+        known = {} if before is None else before.files
+        kept = {name: file for name, file in known.items() if offered.get(name) == file}
+        record = msgspec.structs.replace(record, files=kept | record.files)
+        draft = private / "pulling.json"
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+        yield parts
+        for name in known.keys() - record.files.keys():
+            if is_safe(name):
+                (folder / name).unlink(missing_ok=True)
+        draft.replace(private / "record.json")
+        shutil.rmtree(parts)
+
+
+def partial_name(file: File) -> str:
+    """The name of a file on its way: what it has to be, so that nothing else is ever mistaken for its beginning."""
+    return file.checksum.partition(":")[2]
+
+
+def check_free(folder: Path, name: str, needed: int) -> None:
+    """Raise ModelError where the disk has no room for so many bytes more."""
+    free = max(0, shutil.disk_usage(folder).free - FREE_BYTES_MIN)
+    if needed > free:
+        raise ModelError(
+            f"{name} needs {decimal(needed)} more and {folder} has {decimal(free)} to spare: choose with --file"
+        )
+
+
+def list_models(folder: Path) -> list[Model]:
+    """The models in the folder, by name. Raises ModelError where it cannot be read."""
+    try:
+        if not folder.is_dir():
+            return []
+        found: list[Model] = []
+        for entry in sorted(islice(folder.iterdir(), MODELS_MAX)):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                found += models_of(entry)
+            elif entry.suffix == ".gguf":
+                found.append(Model(entry.stem, "gguf", entry.stat().st_size, entry, "unverified"))
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename or folder}: {error.strerror}") from error
+    return found
+
+
+def models_of(folder: Path) -> list[Model]:
+    """The models in one model's folder: a checkpoint or an adapter, and every GGUF file. Raises OSError."""
+    private = folder / PRIVATE
+    record = _read_record(private / "pulling.json") or _read_record(private / "record.json")
+    known = {} if record is None else record.files
+    there = dict(islice(_sizes(folder), FILES_MAX))
+    name = folder.name if record is None else record.name
+    names = there.keys() | known.keys()
+    ggufs = sorted(each for each in names if each.endswith(".gguf"))
+    found = [
+        Model(f"{name}/{each}", "gguf", there.get(each, 0), folder / each, _state({each}, there, known))
+        for each in ggufs
+    ]
+    kind = _kind_of(names)
+    if kind is not None:
+        rest = names.difference(ggufs)
+        found.insert(0, Model(name, kind, sum(there.get(each, 0) for each in rest), folder, _state(rest, there, known)))
+    return found
+
+
+def _kind_of(names: set[str]) -> Kind | None:
+    """What a folder with these files is besides its GGUF files."""
+    if "adapter_config.json" in names:
+        return "adapter"
+    weights = any(PurePosixPath(name).suffix in (".safetensors", ".bin") for name in names)
+    return "checkpoint" if weights and "config.json" in names else None
+
+
+def _state(names: set[str], there: Mapping[str, int], known: Mapping[str, File]) -> State:
+    expected = names & known.keys()
+    if not expected:
+        return "unverified"
+    if expected - there.keys():
+        return "incomplete"
+    return "verified" if all(there[name] == known[name].bytes for name in expected) else "changed"
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    """Every file below but for what is ours, by its name within the folder."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != PRIVATE)
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.is_file():
+                yield path.relative_to(folder).as_posix(), path.stat().st_size
+
+
+def _read_record(path: Path) -> Record | None:
+    """A record, if there is one that can be read: without it, a model is unverified and pulled anew."""
+    try:
+        with path.open("rb") as stream:
+            return msgspec.json.decode(stream.read(RECORD_BYTES_MAX), type=Record)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None

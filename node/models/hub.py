@@ -1,0 +1,346 @@
+"""Pulling a model from the Hugging Face hub.
+
+Whom to ask, which token to show, how to get there and what a refusal means is `huggingface_hub`'s. Two things are ours:
+its downloads have names of their own since 2.x, are thrown away when they break, and end when the hub says so. Here
+they go on where they were, take no more than was announced, and count when their checksum is right.
+"""
+
+import errno
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import httpx2
+import huggingface_hub
+import msgspec
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from rich.filesize import decimal
+
+from node.models.folder import (
+    BYTES_MAX,
+    FILES_MAX,
+    Came,
+    File,
+    ModelError,
+    Pulled,
+    Record,
+    Told,
+    add_content,
+    check_free,
+    hasher,
+    is_right,
+    is_safe,
+    partial_name,
+    pulling,
+    settle,
+    shown_digest,
+)
+
+LISTING_BYTES_MAX = 16 * 1024 * 1024
+"""bytes of a repository's description: FILES_MAX files of some 400 bytes, and a model card's data and chat template."""
+
+TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
+"""seconds without a byte, and for a connection."""
+
+TRIES_MAX = 64
+"""connections for one file: 50 GB over a line that breaks every GB."""
+
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""seconds before the next try, after so many in a row that brought nothing; then the pull ends."""
+
+NAMES_SHOWN = 5
+"""files of a repository that an error names."""
+
+TEXT_SHOWN = 200
+"""characters from a hub that an error shows."""
+
+_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
+
+
+class HubUnreachableError(ModelError):
+    """The hub cannot be reached, or does not go on; what came so far is kept."""
+
+
+class _Lfs(msgspec.Struct):
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    size: int
+
+
+class _Sibling(msgspec.Struct):
+    rfilename: str
+    size: int | None = None
+    blobId: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    lfs: _Lfs | None = None
+
+
+class _Listing(msgspec.Struct):
+    sha: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{40}$")]
+    siblings: list[_Sibling]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub, and how to wait for it."""
+
+    endpoint: str = constants.ENDPOINT
+    pause: Callable[[float], None] = time.sleep
+
+    @property
+    def host(self) -> str:
+        """For errors."""
+        return urlsplit(self.endpoint).netloc or self.endpoint
+
+
+def is_repo(name: str) -> bool:
+    """Whether this can be a repository at the hub: "owner/repo"."""
+    return _REPO.fullmatch(name) is not None and "--" not in name and ".." not in name
+
+
+def pull(
+    repo: str, models: Path, *, revision: str = "main", patterns: Sequence[str] = (), told: Told, hub: Hub | None = None
+) -> Pulled:
+    """Pull a repository, or those of its files that fit a pattern, into its folder in `models`.
+
+    What is there already and right is kept, what came of a broken pull is gone on with. Blocks. Raises ModelError.
+    """
+    hub = Hub() if hub is None else hub
+    # "--" is in no repository's name.
+    folder = models / repo.replace("/", "--")
+    # It would show people what a hub says in its headers.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    with _one_line(hub, repo, revision, folder):
+        commit, offered = _listing(hub, repo, revision)
+        chosen = _choose(hub, repo, offered, patterns)
+        record = Record(repo, hub.endpoint, commit, chosen)
+        with pulling(folder, record, offered) as parts:
+            check_free(folder, repo, sum(_missing(folder / name, parts, file) for name, file in chosen.items()))
+            came = []
+            for name, file in chosen.items():
+                url = huggingface_hub.hf_hub_url(repo, name, revision=commit, endpoint=hub.endpoint)
+                came.append(_bring(hub, url, folder / name, parts / partial_name(file), name, file, told))
+    return Pulled(repo, folder, commit, tuple(came))
+
+
+def _listing(hub: Hub, repo: str, revision: str) -> tuple[str, dict[str, File]]:
+    """The commit behind a revision, and what it has. Raises ModelError, HfHubHTTPError and httpx2.HTTPError."""
+    body = bytearray()
+    with _get(f"{hub.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true") as response:
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > LISTING_BYTES_MAX:
+                raise ModelError(f"{hub.host} describes {repo} in more than {decimal(LISTING_BYTES_MAX)}")
+    try:
+        listing = msgspec.json.decode(body, type=_Listing)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"{hub.host} describes {repo} in words that are not a hub's: {error}") from error
+    if len(listing.siblings) > FILES_MAX:
+        raise ModelError(f"{repo} has {len(listing.siblings)} files; more than {FILES_MAX} are not taken")
+    return listing.sha, {each.rfilename: _offered(hub, each) for each in listing.siblings}
+
+
+def _offered(hub: Hub, sibling: _Sibling) -> File:
+    name = _shown(sibling.rfilename)
+    if not is_safe(sibling.rfilename):
+        raise ModelError(f"{hub.host} names a file that cannot be kept under its name: {name}")
+    if sibling.lfs is not None:
+        size, checksum = sibling.lfs.size, f"sha256:{sibling.lfs.sha256}"
+    elif sibling.size is not None and sibling.blobId is not None:
+        size, checksum = sibling.size, f"git-sha1:{sibling.blobId}"
+    else:
+        raise ModelError(f"{hub.host} tells no checksum of {name}")
+    if not 0 <= size <= BYTES_MAX:
+        raise ModelError(f"{name} has {size} bytes by {hub.host}; more than {decimal(BYTES_MAX)} are not taken")
+    return File(size, checksum)
+
+
+def _choose(hub: Hub, repo: str, offered: Mapping[str, File], patterns: Sequence[str]) -> dict[str, File]:
+    """The files that fit a pattern; without patterns, all. Raises ModelError where they are none or too many bytes."""
+    chosen = {
+        name: file
+        for name, file in sorted(offered.items())
+        if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    if not chosen:
+        some = ", ".join(_shown(name) for name in sorted(offered)[:NAMES_SHOWN])
+        raise ModelError(f"no file of {repo} is named so; of its {len(offered)} files the first are: {some or 'none'}")
+    total = sum(file.bytes for file in chosen.values())
+    if total > BYTES_MAX:
+        raise ModelError(f"{repo} has {decimal(total)} by {hub.host}; more than {decimal(BYTES_MAX)} are not taken")
+    return chosen
+
+
+def _missing(target: Path, parts: Path, file: File) -> int:
+    """Bytes of a file that are yet to come."""
+    if target.is_file() and target.stat().st_size == file.bytes:
+        return 0
+    partial = parts / partial_name(file)
+    return max(0, file.bytes - (partial.stat().st_size if partial.is_file() else 0))
+
+
+def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: File, told: Told) -> Came:
+    """Have one file under its name. Raises ModelError, HfHubHTTPError and OSError."""
+    if is_right(target, file, name, told):
+        return Came(name, file.bytes, file.checksum, "kept")
+    coming = _Coming(partial, file, name, told)
+    resumed = coming.bytes > 0
+    _fetch(hub, url, coming)
+    if coming.checksum != file.checksum:
+        partial.unlink()
+        raise ModelError(
+            f"{name} has another checksum than {hub.host} announces; what came was removed: run the command again"
+        )
+    settle(partial, target)
+    return Came(name, file.bytes, file.checksum, "resumed" if resumed else "fetched")
+
+
+class _Coming:
+    """A file on its way: bytes on the disk, and the digest of the same bytes."""
+
+    def __init__(self, path: Path, file: File, name: str, told: Told) -> None:
+        self.name = name
+        self.file = file
+        self._path = path
+        self._told = told
+        self._digest = hasher(file)
+        self.bytes = path.stat().st_size if path.is_file() else 0
+        if self.bytes > file.bytes:
+            self.restart()
+        elif self.bytes:
+            add_content(self._digest, path, file, name, told)
+        else:
+            path.touch()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all bytes are there."""
+        return self.bytes == self.file.bytes
+
+    @property
+    def checksum(self) -> str:
+        """Of what came so far."""
+        return shown_digest(self._digest, self.file)
+
+    def restart(self) -> None:
+        """Forget what came."""
+        self._path.write_bytes(b"")
+        self._digest = hasher(self.file)
+        self.bytes = 0
+
+    def add(self, chunks: Iterator[bytes]) -> None:
+        """Take what comes, as far as it was announced. Raises ModelError if there is more."""
+        # Unbuffered: what came is kept however the process ends.
+        with self._path.open("ab", buffering=0) as stream:
+            for chunk in chunks:
+                if self.bytes + len(chunk) > self.file.bytes:
+                    self.restart()
+                    raise ModelError(f"{self.name} is longer than announced: {self.file.bytes} bytes; it was removed")
+                stream.write(chunk)
+                self._digest.update(chunk)
+                self.bytes += len(chunk)
+                self._told(self.name, self.bytes, self.file.bytes)
+
+
+def _fetch(hub: Hub, url: str, coming: _Coming) -> None:
+    """Have all of a file's bytes, over several connections if need be."""
+    if coming.whole:
+        return
+    barren = 0
+    for _ in range(TRIES_MAX):
+        before = coming.bytes
+        try:
+            _stream(url, coming)
+            words = "it ended early"
+        except httpx2.TransportError as error:
+            words = _shown(str(error)) or type(error).__name__
+        if coming.whole:
+            return
+        barren = 0 if coming.bytes > before else barren + 1
+        if barren == len(PAUSES_S):
+            break
+        hub.pause(PAUSES_S[barren])
+    raise HubUnreachableError(
+        f"{hub.host} broke off {coming.name} after {decimal(coming.bytes)} of {decimal(coming.file.bytes)}: {words}; "
+        "run the command again to go on"
+    )
+
+
+def _stream(url: str, coming: _Coming) -> None:
+    """One connection's share of a file."""
+    with _get(url, {"range": f"bytes={coming.bytes}-"} if coming.bytes else {}) as response:
+        if response.status_code != 206:
+            coming.restart()
+        elif not response.headers.get("content-range", "").startswith(f"bytes {coming.bytes}-"):
+            raise ModelError(f"the hub sent another part of {coming.name} than it was asked for")
+        coming.add(response.iter_raw())
+
+
+@contextmanager
+def _get(url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.Response]:
+    """A reply whose body is yet to be read. Raises HfHubHTTPError where it is a refusal."""
+    sent = {"user-agent": f"strand-swarm/{version('strand-swarm')}", "accept-encoding": "identity"} | dict(
+        headers or {}
+    )
+    # The library's own headers would tell the hub what runs here, and ask it for a list of what could.
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else huggingface_hub.get_token()
+    if token:
+        sent["authorization"] = f"Bearer {token}"
+    with huggingface_hub.get_session().stream("GET", url, headers=sent, timeout=TIMEOUT) as response:
+        # The library reads a refusal's body, which has any length; the headers hold what it means.
+        reason = {name: response.headers[name] for name in ("x-error-code",) if name in response.headers}
+        bodyless = httpx2.Response(response.status_code, headers=reason, request=response.request)
+        huggingface_hub.hf_raise_for_status(bodyless)
+        yield response
+
+
+@contextmanager
+def _one_line(hub: Hub, repo: str, revision: str, folder: Path) -> Iterator[None]:
+    """What a pull can meet, as a ModelError."""
+    try:
+        yield
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{repo} is open only to those who accept its terms: do so at {hub.endpoint}/{repo}, then set HF_TOKEN"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{hub.host} knows no model {repo}; if it is private, set HF_TOKEN to a token that may read it"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{repo} has no revision {revision}") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        kind = HubUnreachableError if status == 429 or status >= 500 else ModelError
+        raise kind(f"{hub.host} does not give {repo}: HTTP status {status}") from error
+    except OfflineModeIsEnabled as error:
+        raise HubUnreachableError(f"{hub.host} is not asked, for HF_HUB_OFFLINE is set") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        words = _shown(str(error)) or type(error).__name__
+        raise HubUnreachableError(f"cannot reach {hub.host}: {words}") from error
+    except UnicodeEncodeError as error:
+        raise ModelError("HF_TOKEN has letters that no token has") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ModelError(f"the disk of {folder} is full: make room and run the command again to go on") from error
+        raise ModelError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+    finally:
+        huggingface_hub.close_session()
+
+
+def _shown(text: str) -> str:
+    """Words from elsewhere for an error: one line, bounded, without escape sequences."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:TEXT_SHOWN])
