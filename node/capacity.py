@@ -37,12 +37,20 @@ class Pace:
 
     def answer_s(self, query_bytes: int, max_tokens: int) -> float:
         """Seconds to read a query and write an answer of the full length, without the wait for other work."""
-        writing_s = max_tokens / self.tokens_per_second if self.tokens_per_second else 0.0
-        return query_bytes * (self.prompt_byte_s or 0.0) + writing_s
+        return self._reading_s(query_bytes) + self._writing_s(max_tokens)
 
-    def ballot_s(self, pairs: int, prompt_bytes: int) -> float:
-        """Seconds to ask for both orders of each pair, one after the other, without the wait for other work."""
-        return 2 * pairs * prompt_bytes * (self.prompt_byte_s or 0.0)
+    def ballot_s(self, pairs: int, prompt_bytes: int, reasoning_tokens: int = 0) -> float:
+        """Seconds to ask for both orders of each pair, one after the other, without the wait for other work.
+
+        Each with reasoning of the full length: how much less a judge writes is not known.
+        """
+        return 2 * pairs * (self._reading_s(prompt_bytes) + self._writing_s(reasoning_tokens))
+
+    def _reading_s(self, prompt_bytes: int) -> float:
+        return prompt_bytes * (self.prompt_byte_s or 0.0)
+
+    def _writing_s(self, tokens: int) -> float:
+        return tokens / self.tokens_per_second if self.tokens_per_second else 0.0
 
     @property
     def wait_s(self) -> float:
@@ -59,9 +67,10 @@ def answer_refusal(pace: Pace, query_bytes: int, max_tokens: int, budget_s: floa
     return _over("the answer", needed_s, budget_s)
 
 
-def ballot_refusal(pace: Pace, pairs: int, prompt_bytes: int, budget_s: float) -> str | None:
+def ballot_refusal(pace: Pace, pairs: int, prompt_bytes: int, budget_s: float, reasoning_tokens: int = 0) -> str | None:
     """Why we do not judge; None: we do. Half of a ballot counts, so there must be time for half."""
-    needed_s = pace.wait_s + pace.ballot_s(math.ceil(pairs / 2), prompt_bytes) / min(pace.concurrency, 2 * pairs)
+    half_s = pace.ballot_s(math.ceil(pairs / 2), prompt_bytes, reasoning_tokens)
+    needed_s = pace.wait_s + half_s / min(pace.concurrency, 2 * pairs)
     return _over("half of the ballot", needed_s, budget_s)
 
 

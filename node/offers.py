@@ -6,6 +6,7 @@ import trio
 from node.config import NodeConfig
 from node.driver import Driver
 from node.inference import EngineInfo
+from node.inference.status import ServerStatus
 from node.mailroom import Mailroom, Offering
 from node.workroom import Workroom
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
@@ -36,15 +37,32 @@ class Offers:
 
     async def run(self, addresses: tuple[str, ...]) -> None:
         """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
+        server = self._workroom.engine.server
         while True:
             info = self._workroom.info
             if info is None or not self._workroom.queue:
                 info = await self._workroom.probe()
             await self._say(info, addresses)
-            if info is None:
+            if info is not None:
+                await self._stand(info, addresses, server)
+            elif server is None or server.ready:
                 await trio.sleep(PROBE_RETRY_MS / 1000)
             else:
-                await self._greet_until_renewal(info, addresses)
+                await server.wait_ready()
+
+    async def _stand(self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None) -> None:
+        """Until the offer is to be renewed, or withdrawn."""
+        async with trio.open_nursery() as nursery:
+            if server is not None:
+                nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
+            await self._greet_until_renewal(info, addresses)
+            nursery.cancel_scope.cancel()
+
+    async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
+        """A server of ours that ends is known at once: no need to let others count on it until the next probe."""
+        await server.wait_until(lambda: not server.ready)
+        self._workroom.info = None
+        renewal.cancel()
 
     async def _greet_until_renewal(self, info: EngineInfo, addresses: tuple[str, ...]) -> None:
         with trio.move_on_after(self._params.offer_interval_ms / 1000):

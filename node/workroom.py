@@ -49,8 +49,13 @@ class Workroom:
         self._clock = clock
         self._pieces: dict[Digest, _Piece] = {}
         self.info: EngineInfo | None = None
-        self.trouble = ""
-        """Why the last probe failed; empty when it did not."""
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the engine is not there, as of the last probe or of its server, where that is ours; else empty."""
+        server = self.engine.server
+        return str(server) if server is not None and not server.ready else self._trouble
 
     @property
     def queue(self) -> int:
@@ -58,12 +63,15 @@ class Workroom:
         return len(self._pieces)
 
     async def probe(self) -> EngineInfo | None:
-        """Ask the engine whether it is there; None, logged, if not."""
+        """Ask the engine whether it is there; None if not: logged, unless it is a server of ours that tells itself."""
+        if (server := self.engine.server) is not None and not server.ready:
+            self.info = None
+            return None
         try:
-            self.info, self.trouble = await self.engine.probe(), ""
+            self.info, self._trouble = await self.engine.probe(), ""
         except EngineError as error:
             log.warning("engine does not answer", why=str(error))
-            self.info, self.trouble = None, str(error)
+            self.info, self._trouble = None, str(error)
         return self.info
 
     async def generate(self, work: Generate) -> None:
@@ -115,19 +123,20 @@ class Workroom:
         await self._mailroom.deliver(Worked(work.query, Generated(content, secrets.token_bytes(32))))
 
     async def _judge(self, work: Judge, info: EngineInfo, piece: _Piece) -> None:
+        config = self._config
         try:
-            limits = prompt_limits(info.context_tokens, self._config.judge_answer_bytes_max)
+            limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
         except EngineError as error:
             log.warning("no ballot", query_id=work.query.hex()[:16], why=str(error))
             return
         pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
-        refusal = ballot_refusal(pace, len(work.pairs), size, budget_s)
+        refusal = ballot_refusal(pace, len(work.pairs), size, budget_s, limits.reasoning_tokens)
         if refusal is not None:
             self._stay_out(work.query, refusal)
             return
-        piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size)
+        piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, limits.reasoning_tokens)
         log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
         preferences = [ABSTAIN] * len(work.pairs)
         nonce = secrets.token_bytes(16)

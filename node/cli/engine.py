@@ -39,6 +39,12 @@ def rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What /api/engine tells, as names and words."""
     probe, cache = told["probe"], told["cache"]
     yield "engine", told["kind"]
+    if (server := told["server"]) is not None:
+        progress = f" ({server['progress']})" if server["progress"] else ""
+        yield "server", f"{server['stage']}{progress} for {server['seconds']:.0f} s, process {server['pid'] or 'none'}"
+        yield "restarts", f"{server['restarts']}"
+        if server["trouble"]:
+            yield "why it ended", server["trouble"]
     if probe is not None:
         adapters = [f"{name} (adapter)" if name in probe["adapters"] else name for name in probe["models"]]
         yield "model", probe["model"]

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from node.cli.errors import CliError, Exit
-from node.inference import EngineConfig
+from node.inference import EngineConfig, VllmConfig
 
 NODES_MAX = 25
 """nodes on one machine: each is a process of about 90 MB."""
@@ -36,6 +36,7 @@ class NodeSpec:
 
     folder: Path
     engine: EngineConfig
+    vllm: VllmConfig = field(default_factory=VllmConfig)
     bootstrap: tuple[str, ...] = ()
     seed: int | None = None
     temperature: float = 0.8
@@ -122,15 +123,8 @@ def _config(spec: NodeSpec) -> str:
         "node": {"data_dir": str(spec.folder), "network": spec.network},
         "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap)},
         "api": {"bind": "127.0.0.1:0"},
-        "engine": {
-            "kind": engine.kind,
-            "url": engine.url,
-            "model": engine.model,
-            "script": engine.script,
-            "latency_ms": engine.latency_ms,
-            "judge_answer_bytes_max": engine.judge_answer_bytes_max,
-            "temperature": spec.temperature,
-        },
+        "engine": _told(engine) | {"temperature": spec.temperature},
+        "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
         "trust": {"default_weight": 1.0},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
@@ -144,6 +138,11 @@ def _config(spec: NodeSpec) -> str:
         for table, keys in values.items()
     )
     return "\n".join(tables)
+
+
+def _told(table: EngineConfig | VllmConfig) -> dict[str, object]:
+    """What is set, but for the key; TOML has no word for None."""
+    return {name: value for name, value in asdict(table).items() if value is not None and name != "api_key"}
 
 
 def _last_line(log: Path) -> str:

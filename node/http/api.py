@@ -17,6 +17,7 @@ from consensus import effects as fx
 from node.app import Node
 from node.http.engine import engine_routes
 from node.http.guard import Guard
+from node.http.metrics import metrics_routes
 from node.http.reputation import reputation_routes
 from node.mailroom import Watched
 from node.report import claimed_correct
@@ -40,6 +41,7 @@ def build_app(node: Node) -> Starlette:
             Route("/api/ask", api.ask, methods=["POST"]),
             Route("/api/certificates/{query_id}", api.certificate),
             *engine_routes(node),
+            *metrics_routes(node),
             *reputation_routes(node),
         ],
         middleware=[Middleware(Guard, token=node.config.api.token)],

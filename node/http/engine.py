@@ -7,6 +7,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from node.app import Node
+from node.inference.status import ServerStatus
+
+
+def _server(status: ServerStatus) -> dict[str, object]:
+    return {
+        "name": status.name,
+        "stage": status.stage.value,
+        "progress": status.progress or None,
+        "seconds": round(status.stage_s, 1),
+        "restarts": status.restarts,
+        "pid": status.pid,
+        "trouble": status.trouble or None,
+    }
 
 
 def engine_routes(node: Node) -> list[Route]:
@@ -19,6 +32,7 @@ def engine_routes(node: Node) -> list[Route]:
         return JSONResponse(
             {
                 "answers": info is not None,
+                "server": None if workroom.engine.server is None else _server(workroom.engine.server),
                 "trouble": workroom.trouble or None,
                 "kind": node.config.engine.kind,
                 "probe": None if info is None else asdict(info),

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import assert_never
 
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, VllmConfig
 from node.inference.ports import Completion, Engine, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
 
 __all__ = [
@@ -16,19 +17,31 @@ __all__ = [
     "JudgePrompt",
     "Judging",
     "Sampling",
+    "VllmConfig",
     "open_engine",
 ]
 
 
 @asynccontextmanager
-async def open_engine(config: EngineConfig) -> AsyncIterator[Engine]:
+async def open_engine(
+    config: EngineConfig,
+    vllm: VllmConfig | None = None,
+    folder: Path | None = None,
+) -> AsyncIterator[Engine]:
     """The engine that `config.kind` names, for as long as the block runs.
 
-    Raises EngineError where an embedded engine cannot start or a script cannot be read. A remote engine is not
+    `vllm` and `folder` (where its log is) are for a vLLM of our own, which may still be starting: see Engine.server.
+    Raises EngineError where an engine of our own cannot start or a script cannot be read. A remote engine is not
     contacted before its first use: call `probe`.
     """
     match config.kind:
-        case "openai":
+        case "vllm" if vllm is not None and vllm.model:
+            from node.inference.vllm.server import open_vllm
+
+            assert folder is not None
+            async with open_vllm(config, vllm, folder) as engine:
+                yield engine
+        case "openai" | "vllm":
             from node.inference.openai import open_openai
 
             async with open_openai(config) as engine:

@@ -64,6 +64,9 @@ class VllmConfig:
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     # Of the GPU's memory, for weights and cache.
     gpu_memory_share: Annotated[float, Meta(gt=0, le=1)] = 0.90
+    # On loopback; 0: one that is free. Its key is engine.api_key, else a fresh one: other nodes of this machine that
+    # shall use it need to be told both.
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     # Requests that it works on at once; the node sends no more.
     sequences_max: Annotated[int, Meta(ge=1, le=1024)] = 32
     # Further arguments of `vllm serve`.

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node.inference import llama_cpp, vllm
+from node.inference import llama_cpp
 from node.inference.config import EngineConfig
 from node.inference.http_json import JsonClient, Refused
 from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging
@@ -16,6 +16,7 @@ from node.inference.replies import (
     parse_models,
     parse_text,
 )
+from node.inference.vllm import dialect as vllm
 
 Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 

@@ -18,12 +18,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
 import trio
 
 from node.inference.config import EngineConfig
-from node.inference.openai import OpenAIEngine, open_openai
-from node.inference.ports import EngineError
+from node.inference.openai import open_openai
+from node.inference.ports import Engine, EngineError
+from node.inference.status import ServerStatus, Stage
+from node.inference.supervision import ServedEngine, Supervisor, keep_tail, last_line
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -36,23 +37,8 @@ CACHE_RAM_MIB = 256
 START_TIMEOUT_S = 60.0
 """Loading takes half a second for the default model and a minute for the largest that a CPU can use."""
 
-RESTARTS_MAX = 8
-"""Failures in a row after which the server stays down: with the pauses below, about two minutes of trying."""
-
-PAUSE_FIRST_S = 0.25
-PAUSE_MAX_S = 60.0
-"""The pause before a restart doubles from the first to the longest."""
-
-STABLE_S = 60.0
-"""A child that lived this long did not fail at starting: the count begins anew."""
-
 LINE_BYTES_MAX = 4096
 """The child's one line holds a URL or a short error."""
-
-TAIL_BYTES_MAX = 8192
-"""How much of what the child last printed is kept, for the one line of it that goes into an error."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +83,14 @@ class EmbeddedServer:
     def __init__(self, config: EngineConfig, model: ModelFile) -> None:
         self.url = ""
         self.api_key = secrets.token_urlsafe(24)
-        self.pid: int | None = None
-        self.lives = 0
+        self.supervisor = Supervisor(f"the embedded engine with {model.path}", self._live)
         self._config = config
         self._model = model
-        self._serving = trio.Condition()
+
+    @property
+    def status(self) -> ServerStatus:
+        """How it is."""
+        return self.supervisor.status
 
     @property
     def client_config(self) -> EngineConfig:
@@ -115,38 +104,8 @@ class EmbeddedServer:
             concurrency=self._config.slots,
         )
 
-    async def supervise(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
-        """Run the child and restart it when it ends. Reports None when it first serves, or why it never did.
-
-        After too many failures in a row the server stays down, and its engines raise EngineError.
-        """
-        failures = 0
-        while failures < RESTARTS_MAX:
-            started_s = trio.current_time()
-            words = await self._run_child(task_status)
-            if not self.url:
-                task_status.started(EngineError(f"the embedded engine did not start with {self._model.path}: {words}"))
-                return
-            failures = 1 if trio.current_time() - started_s >= STABLE_S else failures + 1
-            pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
-            _log.warning("engine.ended", reason=words, failures=failures, restart_in_s=pause_s)
-            await trio.sleep(pause_s)
-        _log.error("engine.down", reason=words, failures=failures)
-
-    async def wait_for_life(self, number: int) -> None:
-        """Wait until the child serves for the `number`-th time; the first life is 1."""
-        async with self._serving:
-            while self.lives < number:
-                await self._serving.wait()
-
-    async def _announce(self, url: str, pid: int) -> None:
-        self.url, self.pid = url, pid
-        self.lives += 1
-        async with self._serving:
-            self._serving.notify_all()
-
-    async def _run_child(self, task_status: trio.TaskStatus[EngineError | None]) -> str:
-        """One life of the child, from start to end; returns its last words. Reports the first time that it serves."""
+    async def _live(self) -> str:
+        """One life of the child, from start to end; returns its last words."""
         tail = bytearray()
         async with trio.open_nursery() as nursery:
             start = partial(
@@ -164,22 +123,18 @@ class EmbeddedServer:
             )
             process: trio.Process = await nursery.start(start)
             assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-            nursery.start_soon(_keep_tail, process.stderr, tail)
+            nursery.start_soon(keep_tail, process.stderr, tail)
+            self.status.pid = process.pid
             url = None
             with trio.move_on_after(START_TIMEOUT_S):
                 url = await self._hand_over(process.stdin, process.stdout)
             if url is None:
                 process.kill()
             else:
-                await self._announce(url, process.pid)
-                if self.lives == 1:
-                    task_status.started(None)
+                self.url = url
+                self.status.become(Stage.READY)
                 await process.wait()
-                self.pid = None
-        lines = tail.decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        shown = "".join(c if c.isprintable() else " " for c in last[:200])
-        return shown or f"no ready line within {START_TIMEOUT_S:.0f} s, exit code {process.returncode}"
+        return last_line(tail) or f"no ready line within {START_TIMEOUT_S:.0f} s, exit code {process.returncode}"
 
     async def _hand_over(self, stdin: trio.abc.SendStream, stdout: trio.abc.ReceiveStream) -> str | None:
         """Give the child its settings and wait for its URL; None where it ends or says something else."""
@@ -216,7 +171,7 @@ async def embedded_server(config: EngineConfig) -> AsyncIterator[EmbeddedServer]
     await trio.to_thread.run_sync(check_model, model)
     server = EmbeddedServer(config, model)
     async with trio.open_nursery() as nursery:
-        failure: EngineError | None = await nursery.start(server.supervise)
+        failure: EngineError | None = await nursery.start(server.supervisor.run)
         if failure is None:
             yield server
         nursery.cancel_scope.cancel()
@@ -225,20 +180,12 @@ async def embedded_server(config: EngineConfig) -> AsyncIterator[EmbeddedServer]
 
 
 @asynccontextmanager
-async def open_embedded(config: EngineConfig) -> AsyncIterator[OpenAIEngine]:
+async def open_embedded(config: EngineConfig) -> AsyncIterator[Engine]:
     """An engine with a server of its own; raises EngineError where that cannot start."""
     async with embedded_server(config) as server, open_openai(replace(server.client_config, kind="embedded")) as engine:
-        yield engine
+        yield ServedEngine(engine, server.status)
 
 
 async def _kill(process: trio.Process) -> None:
     """The child holds no state that an orderly end would save."""
     process.kill()
-
-
-async def _keep_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:
-    """Read a stream to its end, so that the writer never blocks, and keep its last bytes."""
-    async with stream:
-        async for chunk in stream:
-            tail += chunk
-            del tail[:-TAIL_BYTES_MAX]

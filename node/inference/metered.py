@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import trio
 
 from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.status import ServerStatus
 from protocol.types import TaskType
 
 MEMORY = 0.9
@@ -39,7 +40,7 @@ class Metered:
         self.judgement_s: float | None = None
         """Seconds for one preference, its wait in line included."""
         self.prompt_byte_s: float | None = None
-        """The same for each byte of its prompt, whose reading is all the work."""
+        """The same for each byte of its prompt, less the time that reasoning of the full length takes: of reading."""
 
     @property
     def concurrency(self) -> int:
@@ -50,6 +51,11 @@ class Metered:
     def cache(self) -> CacheCounts | None:
         """See Engine."""
         return self._engine.cache
+
+    @property
+    def server(self) -> ServerStatus | None:
+        """See Engine."""
+        return self._engine.server
 
     @property
     def tokens_per_second(self) -> float:
@@ -83,7 +89,13 @@ class Metered:
             preference = await self._engine.preference(prompt)
         elapsed_s = trio.current_time() - started_s
         self.judgement_s = _follow(self.judgement_s, elapsed_s)
-        self.prompt_byte_s = _follow(self.prompt_byte_s, elapsed_s / max(len(prompt.text.encode()), 1))
+        text, tokens = prompt.text, 0
+        if prompt.reasoning is not None:
+            text, tokens = prompt.reasoning.text, prompt.reasoning.tokens_max
+        # How much was written is not told. A plan adds the full length again: the sum is what was seen, or more.
+        writing_s = tokens / self.tokens_per_second if self.tokens_per_second else 0.0
+        reading_s = max(elapsed_s - writing_s, 0.0)
+        self.prompt_byte_s = _follow(self.prompt_byte_s, reading_s / max(len(text.encode()), 1))
         return preference
 
     def forget_pace(self) -> None:

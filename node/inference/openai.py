@@ -29,6 +29,7 @@ from node.inference.ports import (
     EngineInfo,
     JudgePrompt,
     Judging,
+    Reasoning,
     Sampling,
 )
 from node.inference.prompts import answer_messages
@@ -59,6 +60,8 @@ class OpenAIEngine:
         self._discovering = trio.Lock()
         self.cache: CacheCounts | None = None
         """See Engine.cache."""
+        self.server = None
+        """See Engine.server."""
 
     @property
     def concurrency(self) -> int:
@@ -114,21 +117,33 @@ class OpenAIEngine:
     async def preference(self, prompt: JudgePrompt) -> float | None:
         """See Engine.preference."""
         can = await self._server()
+        text = prompt.text if prompt.reasoning is None else await self._reasoned(can, prompt.reasoning)
         match can.judging:
             case Judging.RAW:
-                request = raw_request(can.model, prompt.text, can.top_logprobs)
+                request = raw_request(can.model, text, can.top_logprobs)
                 return parse_logprob_preference(await self._post("/v1/completions", request))
             case Judging.CHAT:
-                request = logprobs_request(can.model, prompt.text, can.top_logprobs)
+                request = logprobs_request(can.model, text, can.top_logprobs)
                 return parse_logprob_preference(await self._post("/v1/chat/completions", request))
             case Judging.CHOICE:
                 assert can.constraint is not None
-                request = can.constraint.request(can.model, prompt.text, LETTERS)
+                request = can.constraint.request(can.model, text, LETTERS)
                 chosen = parse_choice(parse_text(await self._post("/v1/chat/completions", request)), LETTERS)
                 return None if chosen is None else float(chosen == LETTERS[0])
             case _:
-                request = chat_request(can.model, prompt.text, TEXT_TOKENS)
+                request = chat_request(can.model, text, TEXT_TOKENS)
                 return parse_text_preference(clean((await self._complete(request)).text))
+
+    async def _reasoned(self, can: Abilities, reasoning: Reasoning) -> str:
+        """What asks for the letter after the model's reasoning; a reply without a text holds none."""
+        if can.judging is Judging.RAW:
+            # One line, as in the examples: a model that completes texts would go on with the letter and another task.
+            body = {"model": can.model, "prompt": reasoning.text, "max_tokens": reasoning.tokens_max}
+            reply = await self._post("/v1/completions", {**body, "temperature": 0, "stop": ["\n"]})
+        else:
+            body = chat_request(can.model, reasoning.text, reasoning.tokens_max)
+            reply = await self._post("/v1/chat/completions", body)
+        return reasoning.choice(clean(_written(reply)))
 
     async def _server(self) -> Abilities:
         async with self._discovering:
@@ -157,6 +172,15 @@ class OpenAIEngine:
             before = self.cache or CacheCounts(0, 0)
             self.cache = CacheCounts(before.tokens + told.tokens, before.hits + told.hits)
         return reply
+
+
+def _written(reply: Mapping[str, Any]) -> str:
+    """The text of a reply to either path."""
+    match reply:
+        case {"choices": [{"text": str(text)}, *_]}:
+            return text
+        case _:
+            return parse_text(reply)
 
 
 @asynccontextmanager

@@ -4,10 +4,12 @@ Every engine, remote or embedded or scripted, is an `Engine`. What goes wrong at
 `EngineError`, because the node's reaction is the same in all cases: it does not answer, or abstains.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from node.inference.status import ServerStatus
 from protocol.types import Finish, TaskType
 
 
@@ -105,6 +107,17 @@ class EngineInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a language model is asked to write about a pair before it chooses."""
+
+    text: str
+    """All that it sees; it ends where the reasoning belongs."""
+    tokens_max: int
+    choice: Callable[[str], str]
+    """The text that asks for the letter after what was written, whatever that is; after nothing, JudgePrompt's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class JudgePrompt:
     """One question "A or B?". `text` is all that a language model sees; it ends where the letter belongs.
 
@@ -114,6 +127,8 @@ class JudgePrompt:
     text: str
     first: str
     second: str
+    reasoning: Reasoning | None = None
+    """None: the letter is asked for at once."""
 
 
 class Engine(Protocol):
@@ -129,6 +144,11 @@ class Engine(Protocol):
         """How far prompts were cached since the start, as of the last reply or probe that told; None: none did."""
         ...
 
+    @property
+    def server(self) -> ServerStatus | None:
+        """How the model server is, where it is ours to run; None: it is somebody else's, or there is none."""
+        ...
+
     async def probe(self) -> EngineInfo:
         """Ask the engine for its model and abilities and time a short generation; raises EngineError."""
         ...
@@ -138,5 +158,9 @@ class Engine(Protocol):
         ...
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
-        """Probability that A is the better answer, or None where the reply does not say; raises EngineError."""
+        """Probability that A is the better answer, or None where the reply does not say; raises EngineError.
+
+        Reasoning comes first where the prompt asks for it. A model that then writes nothing of use is asked for the
+        letter as without; a server that fails at it is an EngineError, as it would be at the letter.
+        """
         ...

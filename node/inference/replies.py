@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from node.inference import llama_cpp, vllm
+from node.inference import llama_cpp
 from node.inference.ports import CacheCounts, Completion
+from node.inference.vllm import dialect as vllm
 from protocol.types import Finish
 
 LETTER_MASS_MIN = 0.05

@@ -61,6 +61,7 @@ class ScriptedEngine:
 
     concurrency = 1
     cache = None
+    server = None
 
     def __init__(self, seed: int, answers: Sequence[ScriptedAnswer], latency_ms: int, context_tokens: int) -> None:
         self._seed = seed

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 
 from node.cli.processes import NodeSpec, start_node
 from node.http.guard import BODY_BYTES_MAX
 from node.inference import EngineConfig
-from tests.e2e.conftest import RunningSwarm
+from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.support.processes import PATIENCE_S, Shell, assert_refused
 
 
@@ -150,3 +151,13 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(swarm: RunningSwarm) ->
 )
 def test_paths(swarm: RunningSwarm, method: str, path: str, status: int) -> None:
     assert ask(swarm.url, method, path)[0] == status
+
+
+def test_metrics_are_read_by_prometheus_own_parser(swarm: RunningSwarm) -> None:
+    status, body = ask(swarm.url, "GET", "/metrics")
+    assert status == 200
+    samples = {each.name: each for family in text_string_to_metric_families(body.decode()) for each in family.samples}
+    assert samples["strand_engine_info"].labels["kind"] == "scripted"
+    assert samples["strand_engine_up"].value == 1
+    assert samples["strand_nodes_offering"].value == SWARM_NODES
+    assert samples["strand_engine_answers_total"].value >= 1

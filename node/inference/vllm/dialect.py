@@ -1,4 +1,4 @@
-"""What only vLLM does: its constraint, its list of adapters, its metrics."""
+"""What only vLLM does on the wire: its constraint, its list of adapters, its metrics."""
 
 import re
 from collections.abc import Mapping, Sequence

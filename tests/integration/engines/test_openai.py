@@ -1,11 +1,14 @@
 """The OpenAI client against a real HTTP server on loopback that behaves, and that misbehaves in every way we know."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, Judging, open_engine
+from node.inference.ports import Reasoning
+from node.judging import PromptLimits, judge_prompt
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -13,12 +16,16 @@ from tests.support.engine_server import (
     PROMPT,
     SAMPLING,
     Reply,
+    StandIn,
     as_json,
     chat_logprobs,
     engine_at,
     http,
     legacy_logprobs,
+    serving,
 )
+
+REASONED = replace(PROMPT, reasoning=Reasoning("Reason:", 24, lambda written: f"<{written}> so " + PROMPT.text))
 
 
 async def failure_of(reply: Reply, **config: Any) -> str:
@@ -88,6 +95,66 @@ async def test_a_reply_that_loses_its_logprobs_later_is_an_abstention() -> None:
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         server.replies["/v1/completions"] = as_json({"choices": [{"text": " A", "logprobs": {"top_logprobs": "A"}}]})
         assert await engine.preference(PROMPT) is None
+
+
+async def test_reasoning_is_a_request_of_its_own_before_the_letter() -> None:
+    text = "<think>\nhm\n</think>\nA compiles.<|im_end|>"
+    reply = {"choices": [legacy_logprobs(0.6, 0.2)["choices"][0] | {"text": text}]}
+    async with engine_at({"/v1/completions": as_json(reply)}) as (engine, server):
+        assert await engine.preference(REASONED) == pytest.approx(0.75)
+    (_, _, reasoned), (_, _, asked) = server.requests[-2:]
+    assert reasoned == {
+        "model": "strand", "prompt": "Reason:", "max_tokens": 24, "temperature": 0, "stop": ["\n"],
+    }  # fmt: skip
+    assert (asked["prompt"], asked["max_tokens"]) == (f"<A compiles.> so {PROMPT.text}", 1)
+
+
+async def test_reasoning_goes_the_way_of_the_letter_through_the_chat() -> None:
+    async with engine_at({"/v1/chat/completions": as_json(chat_logprobs(0.6, 0.2))}) as (engine, server):
+        assert await engine.preference(REASONED) == pytest.approx(0.75)
+    (path, _, reasoned), (_, _, asked) = server.requests[-2:]
+    assert path == "/v1/chat/completions"
+    assert reasoned["messages"] == [{"role": "user", "content": "Reason:"}]
+    assert (reasoned["max_tokens"], "logprobs" in reasoned) == (24, False)
+    assert asked["messages"] == [{"role": "user", "content": f"<fn main() {{}}> so {PROMPT.text}"}]
+
+
+@pytest.mark.parametrize("abilities", [{}, {"raw": False}, {"top_logprobs": 0}])
+async def test_each_way_of_judging_can_reason(abilities: dict[str, Any]) -> None:
+    limits = PromptLimits(query_bytes_max=1000, answer_bytes_max=400, reasoning_tokens=8)
+    long, short = "x" * 300, "x" * 3
+    server = StandIn(**abilities)
+    async with (
+        serving(server) as url,
+        open_engine(EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)) as engine,
+    ):
+        prompts = [judge_prompt("q", *pair, nonce=bytes(8), limits=limits) for pair in ((long, short), (short, long))]
+        as_a, as_b = [await engine.preference(prompt) for prompt in prompts]
+    assert as_a is not None
+    assert as_b is not None
+    assert as_a > 0.5 > as_b
+    asked = [body for _, _, body in server.requests[-4:]]
+    shown = [body["prompt"] if "prompt" in body else body["messages"][-1]["content"] for body in asked]
+    assert [text.splitlines()[-1] for text in shown] == ["Reason:", "The better answer is Answer"] * 2
+    assert [text.count("Reason: ") for text in shown] == [4, 5, 4, 5]
+
+
+@pytest.mark.parametrize("told", [{"text": "<think>It"}, {"text": None}, {"text": ["A"]}, {}, {"message": None}])
+async def test_a_model_that_writes_no_reasoning_is_asked_for_the_letter_all_the_same(told: dict[str, Any]) -> None:
+    reply = {"choices": [{"logprobs": legacy_logprobs(0.6, 0.2)["choices"][0]["logprobs"]} | told]}
+    async with engine_at({"/v1/completions": as_json(reply)}) as (engine, server):
+        assert await engine.preference(REASONED) == pytest.approx(0.75)
+    assert server.requests[-1][2]["prompt"] == f"<> so {PROMPT.text}"
+
+
+async def test_a_server_that_fails_at_the_reasoning_is_not_asked_for_the_letter() -> None:
+    async with engine_at({"/v1/completions": as_json(legacy_logprobs(0.6, 0.2))}) as (engine, server):
+        await engine.preference(PROMPT)
+        asked = server.asked("/v1/completions")
+        server.replies["/v1/completions"] = as_json({}, "400 Bad Request")
+        with pytest.raises(EngineError, match="HTTP status 400"):
+            await engine.preference(REASONED)
+        assert server.asked("/v1/completions") == asked + 1
 
 
 async def test_reasoning_and_debris_are_no_part_of_an_answer() -> None:

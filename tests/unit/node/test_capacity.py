@@ -47,6 +47,16 @@ def test_a_ballot_needs_time_for_half_of_its_pairs() -> None:
     assert ballot_refusal(replace(PACE, concurrency=2), 3, 1000, budget_s=2 / PLANNED + 0.01) is None
 
 
+def test_a_ballot_with_reasoning_needs_time_to_write_it_in_full() -> None:
+    # Both orders of each pair: a second to read, two to write.
+    assert PACE.ballot_s(pairs=3, prompt_bytes=1000, reasoning_tokens=100) == pytest.approx(6 * (1 + 2))
+    half_s = 4 * (1 + 2)
+    assert ballot_refusal(PACE, 3, 1000, half_s / PLANNED + 0.01, reasoning_tokens=100) is None
+    assert ballot_refusal(PACE, 3, 1000, half_s / PLANNED - 0.01, reasoning_tokens=100) is not None
+    untold = replace(PACE, tokens_per_second=0.0)
+    assert untold.ballot_s(3, 1000, reasoning_tokens=100) == untold.ballot_s(3, 1000)
+
+
 def test_requests_at_once_beyond_those_of_a_ballot_do_not_make_it_faster() -> None:
     wide = replace(PACE, concurrency=64)
     assert ballot_refusal(wide, pairs=1, prompt_bytes=1000, budget_s=1 / PLANNED + 0.01) is None

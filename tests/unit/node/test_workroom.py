@@ -85,6 +85,24 @@ async def test_a_ballot_with_no_time_for_half_of_it_is_not_begun_and_the_next_is
     assert len(at.mail()) == 1
 
 
+@pytest.mark.parametrize(("reasoning_tokens", "begun"), [(0, True), (90, True), (100, False)])
+async def test_a_ballot_is_not_begun_without_the_time_to_reason_about_half_of_it(
+    autojump_clock: MockClock, reasoning_tokens: int, begun: bool
+) -> None:
+    at = await room(latency_s=0, reasoning_tokens=reasoning_tokens)
+    # Two pairs of three, in both orders, at 1,000 tokens a second, within 0.8 of 0.9 of the budget.
+    await at.workroom.judge(at.judge(seconds=0.52))
+    assert len(at.mail()) == begun
+    assert at.workroom.engine.counts.judgements == 6 * begun
+    assert autojump_clock.current_time() == 0
+
+
+async def test_a_context_without_room_for_reasoning_gives_no_ballot() -> None:
+    at = await room(latency_s=0, context_tokens=1536, reasoning_tokens=100)
+    await at.workroom.judge(at.judge(seconds=60))
+    assert (at.workroom.engine.counts.judgements, at.mail()) == (0, [])
+
+
 async def test_an_answer_that_would_come_late_is_not_begun(autojump_clock: MockClock) -> None:
     at = await room(latency_s=0)
     await at.workroom.generate(at.generate(seconds=1, tokens=2_000))

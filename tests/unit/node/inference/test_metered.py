@@ -1,11 +1,14 @@
 """What is counted of an engine, and what is not."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from node.inference import EngineConfig, EngineError, JudgePrompt, Sampling, open_engine
 from node.inference.metered import MEMORY, SPEEDS_MAX, Metered
+from node.inference.ports import Reasoning
 from node.inference.scripted import TOKENS_PER_SECOND, open_scripted
 from protocol.types import TaskType
 
@@ -57,6 +60,23 @@ async def test_times_are_followed(autojump_clock: MockClock) -> None:
     assert slower.judgement_s == pytest.approx(MEMORY + 2 * (1 - MEMORY))
     assert slower.prompt_byte_s == pytest.approx(2 / len(PROMPT.text))
     assert autojump_clock.current_time() == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("tokens", "reading_s"), [(400, 0.6), (1_000, 0.0), (100_000, 0.0)])
+async def test_the_time_to_write_reasoning_is_no_time_to_read(
+    autojump_clock: MockClock, tokens: int, reading_s: float
+) -> None:
+    engine = await metered(latency_ms=1_000)
+    reasoned = replace(PROMPT, reasoning=Reasoning("Why A or B?", tokens, str))
+    await engine.preference(reasoned)
+    # Nothing was timed that tells how fast it writes.
+    assert engine.prompt_byte_s == pytest.approx(1 / len("Why A or B?"))
+    await engine.probe()
+    engine.forget_pace()
+    await engine.preference(reasoned)
+    assert engine.prompt_byte_s == pytest.approx(reading_s / len("Why A or B?"))
+    assert engine.judgement_s == pytest.approx(1)
+    assert autojump_clock.current_time() == pytest.approx(2)
 
 
 async def test_one_slow_answer_does_not_make_a_slow_engine(autojump_clock: MockClock) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from node.inference.ports import CacheCounts
-from node.inference.vllm import prefix_cache
+from node.inference.vllm.dialect import prefix_cache
 
 SEEN = """# HELP vllm:prefix_cache_queries_total Prefix cache queries, in terms of number of queried tokens.
 # TYPE vllm:prefix_cache_queries_total counter

@@ -1,0 +1,82 @@
+"""How a model server of ours is, for whoever looks and whoever waits."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+import trio
+
+_log = structlog.get_logger(__name__)
+
+
+class Stage(StrEnum):
+    """How far a server is."""
+
+    STARTING = "starting"
+    LOADING = "loading weights"
+    COMPILING = "compiling"
+    READY = "ready"
+    PAUSING = "ended, to be started again"
+    DOWN = "down"
+    """It failed too often and is not started again."""
+
+
+class ServerStatus:
+    """How a server of ours is, for whoever looks and whoever waits."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stage = Stage.STARTING
+        self.progress = ""
+        """How far it is within the stage, in the server's words; empty where it does not say."""
+        self.lives = 0
+        """How often it became ready."""
+        self.starts = 0
+        self.pid: int | None = None
+        """Of the process that we started, while it runs."""
+        self.trouble = ""
+        """Why it last ended; empty before it did."""
+        self._since_s = trio.current_time()
+        self._changed = trio.Event()
+
+    @property
+    def stage_s(self) -> float:
+        """Seconds in the present stage."""
+        return trio.current_time() - self._since_s
+
+    @property
+    def ready(self) -> bool:
+        """It serves."""
+        return self.stage is Stage.READY
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(self.starts - 1, 0)
+
+    def become(self, stage: Stage, progress: str = "") -> None:
+        """Move to a stage."""
+        if (stage, progress) == (self.stage, self.progress):
+            return
+        if stage is not self.stage:
+            _log.info("engine.stage", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
+            self._since_s = trio.current_time()
+        if stage is Stage.READY and not self.ready:
+            self.lives += 1
+        self.stage, self.progress = stage, progress
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_ready(self) -> None:
+        """Wait until it serves."""
+        await self.wait_until(lambda: self.ready)
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until a condition on this status holds; it is looked at again at every change."""
+        while not holds():
+            await self._changed.wait()
+
+    def __str__(self) -> str:
+        """One line for the user."""
+        how = f"{self.name} is {self.stage.value}" + (f" ({self.progress})" if self.progress else "")
+        return f"{how}; it ended before: {self.trouble}" if self.trouble and not self.ready else how

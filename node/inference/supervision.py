@@ -1,0 +1,133 @@
+"""Model servers of our own: started, watched, and started again when they end."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.status import ServerStatus, Stage
+from protocol.types import TaskType
+
+FAILURES_MAX = 8
+"""Failures in a row after which a server stays down: with the pauses below, about two minutes of trying."""
+
+PAUSE_FIRST_S = 0.25
+PAUSE_MAX_S = 60.0
+"""The pause before a new start doubles from the first to the longest."""
+
+STABLE_S = 60.0
+"""A server that lived this long did not fail at starting: the count begins anew."""
+
+TAIL_BYTES_MAX = 8192
+"""How much of what a server last printed is kept, for the one line of it that goes into an error."""
+
+WORDS_CHARS_MAX = 300
+"""Of a server's last words."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Starts a server again when it ends, with growing pauses and a limit.
+
+    `live` is one life of the server, from start to end; it tells the status how far it is and returns the server's last
+    words.
+    """
+
+    def __init__(self, name: str, live: Callable[[], Awaitable[str]]) -> None:
+        self.status = ServerStatus(name)
+        self._live = live
+
+    async def run(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
+        """Run until the server stays down. Reports None when it is ready for the first time, or why it never was.
+
+        A server that ends before it was ever ready is not started again: that is a mistake to be told.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._report_ready, task_status)
+            failures = 0
+            while failures < FAILURES_MAX:
+                failures = await self._start_once(failures)
+                if not self.status.lives:
+                    task_status.started(EngineError(f"{self.status.name} did not start: {self.status.trouble}"))
+                    nursery.cancel_scope.cancel()
+                    return
+                pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
+                _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
+                self.status.become(Stage.PAUSING)
+                await trio.sleep(pause_s)
+            self.status.become(Stage.DOWN)
+            _log.error("engine.down", reason=self.status.trouble, failures=failures)
+
+    async def _start_once(self, failures: int) -> int:
+        """One life; returns the failures in a row, this one included."""
+        started_s = trio.current_time()
+        self.status.starts += 1
+        self.status.become(Stage.STARTING)
+        self.status.trouble = await self._live()
+        self.status.pid = None
+        return 1 if trio.current_time() - started_s >= STABLE_S else failures + 1
+
+    async def _report_ready(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
+        # It may have ended again before we are woken.
+        await self.status.wait_until(lambda: self.status.lives > 0)
+        task_status.started(None)
+
+
+class ServedEngine:
+    """Engine at a server of ours: while that is not ready, nothing is sent to it."""
+
+    def __init__(self, engine: Engine, status: ServerStatus) -> None:
+        self._engine = engine
+        self.server: ServerStatus | None = status
+        """See Engine.server."""
+
+    @property
+    def concurrency(self) -> int:
+        """See Engine."""
+        return self._engine.concurrency
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """See Engine."""
+        return self._engine.cache
+
+    async def probe(self) -> EngineInfo:
+        """See Engine."""
+        self._require_ready()
+        return await self._engine.probe()
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """See Engine."""
+        self._require_ready()
+        return await self._engine.answer(query, task, sampling)
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """See Engine."""
+        self._require_ready()
+        return await self._engine.preference(prompt)
+
+    def _require_ready(self) -> None:
+        assert self.server is not None
+        if not self.server.ready:
+            raise EngineError(str(self.server))
+
+
+def last_line(tail: bytes | bytearray) -> str:
+    """The last line of a server's output, printable and short; empty where there is none."""
+    lines = tail.decode(errors="replace").replace("\r", "\n").split("\n")
+    return printable(next((line for line in reversed(lines) if line.strip()), ""))
+
+
+def printable(words: str) -> str:
+    """A server's words, short and without control characters."""
+    return "".join(c if c.isprintable() else " " for c in words.strip()[:WORDS_CHARS_MAX])
+
+
+async def keep_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:
+    """Read a stream to its end, so that the writer never blocks, and keep its last bytes."""
+    async with stream:
+        async for chunk in stream:
+            tail += chunk
+            del tail[:-TAIL_BYTES_MAX]

@@ -1,0 +1,1 @@
+"""vLLM: what only it does, and how to run one. No other package knows its quirks."""

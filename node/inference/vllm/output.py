@@ -1,0 +1,74 @@
+"""What a vLLM of ours prints: into its log file, and read for how far it is (wordings of vLLM 0.32)."""
+
+import logging
+import re
+from contextlib import closing
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import trio
+
+from node.inference.status import ServerStatus, Stage
+from node.inference.supervision import last_line
+from node.inference.vllm.causes import diagnose
+
+LOG_BYTES_MAX = 8 * 1024 * 1024
+LOG_FILES_OLD = 1
+"""bytes of a log file, and older ones beside it: some days of statistics, or many starts."""
+
+TAIL_BYTES_MAX = 64 * 1024
+"""bytes in which a failure's cause is looked for: each of four processes prints the traceback of its own."""
+
+LINE_BYTES_MAX = 16 * 1024
+"""bytes of a line; a longer one is no message."""
+
+_STAGES = (
+    (Stage.LOADING, re.compile(r"Starting to load model|Loading \S+ checkpoint shards|Loading weights")),
+    (Stage.COMPILING, re.compile(r"Dynamo bytecode|Compiling a graph|Capturing CUDA graphs|KV cache size")),
+)
+_ORDER = tuple(Stage)
+_PERCENT = re.compile(r"(?:shards|graphs)\D*?(\d{1,3}% ?\w*)")
+
+
+class Output:
+    """Reads what the server prints, line by line."""
+
+    def __init__(self, path: Path, status: ServerStatus) -> None:
+        self.ended = trio.Event()
+        """The last process that could print has gone."""
+        self._status = status
+        self._tail = bytearray()
+        self._log = RotatingFileHandler(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_OLD, encoding="utf-8")
+
+    async def read(self, stream: trio.abc.ReceiveStream) -> None:
+        """Read to the end."""
+        rest = b""
+        with closing(self._log):
+            async with stream:
+                async for chunk in stream:
+                    self._tail += chunk
+                    del self._tail[:-TAIL_BYTES_MAX]
+                    # A progress bar begins with a carriage return and has no other end than the next.
+                    *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
+                    for line in lines:
+                        self._take(line)
+                    rest = rest[:LINE_BYTES_MAX]
+            self._take(rest)
+        self.ended.set()
+
+    @property
+    def last_words(self) -> str:
+        """Why the server ended, in one line."""
+        return diagnose(self._tail.decode(errors="replace")) or last_line(self._tail)
+
+    def _take(self, raw: bytes) -> None:
+        line = raw[:LINE_BYTES_MAX].decode(errors="replace").rstrip()
+        if not line:
+            return
+        self._log.handle(logging.makeLogRecord({"msg": line}))
+        if self._status.ready:
+            return
+        for stage, words in _STAGES:
+            if _ORDER.index(stage) >= _ORDER.index(self._status.stage) and words.search(line):
+                percent = _PERCENT.search(line)
+                self._status.become(stage, percent[1] if percent else "")

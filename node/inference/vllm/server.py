@@ -1,0 +1,224 @@
+"""A vLLM of ours: started with its model and adapter, watched, started again, and never left behind."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from node.inference import keeper
+from node.inference.config import EngineConfig, VllmConfig
+from node.inference.http_json import open_json_client
+from node.inference.openai import open_openai
+from node.inference.ports import Engine, EngineError
+from node.inference.status import ServerStatus, Stage
+from node.inference.supervision import ServedEngine, Supervisor
+from node.inference.vllm.command import arguments, environment, is_folder, served_model
+from node.inference.vllm.output import Output
+
+READY_POLL_S = 1.0
+"""Seconds between two looks whether a starting server is ready: it starts for half a minute at least."""
+
+HEALTH_S = 15.0
+HEALTH_TIMEOUT_S = 30.0
+HEALTH_MISSES_MAX = 3
+"""Seconds between two health checks, seconds for one, and misses in a row after which a server hangs: its HTTP process
+does nothing but talk, and two minutes of silence are no load."""
+
+DRAIN_S = 2.0
+"""Seconds for the end of the output, after all processes have ended."""
+
+STOP_S = keeper.TERM_S + keeper.KILL_S + 2.0
+"""Seconds for the keeper to end everything, before it is killed itself."""
+
+SESSION_NAME = "session"
+"""File in the server's folder: the boot and the session of the last start, one line."""
+
+_log = structlog.get_logger(__name__)
+
+
+class VllmServer:
+    """One server. URL and key stay the same over restarts."""
+
+    def __init__(self, config: EngineConfig, vllm: VllmConfig, folder: Path) -> None:
+        port = vllm.port or _free_port()
+        self.supervisor = Supervisor("vLLM", self._live)
+        self.client_config = replace(
+            config,
+            url=f"http://127.0.0.1:{port}",
+            api_key=config.api_key or secrets.token_urlsafe(24),
+            model=served_model(config, vllm),
+            concurrency=vllm.sequences_max,
+        )
+        self._arguments = arguments(config, vllm, port)
+        self._start_timeout_ms = vllm.start_timeout_ms
+        self._folder = folder
+
+    @property
+    def status(self) -> ServerStatus:
+        """How it is."""
+        return self.supervisor.status
+
+    async def _live(self) -> str:
+        """One life, from start to end; returns its last words."""
+        await trio.to_thread.run_sync(end_left_behind, self._folder)
+        output = Output(self._folder / "vllm.log", self.status)
+        hung: list[str] = []
+        async with trio.open_nursery() as nursery:
+            start = partial(
+                trio.run_process,
+                [sys.executable, "-P", keeper.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                deliver_cancel=_end,
+                # A session and a folder of its own are how what it leaves behind is known.
+                start_new_session=True,
+                cwd=self._folder,
+            )
+            process: trio.Process = await nursery.start(start)
+            (self._folder / SESSION_NAME).write_text(f"{_boot_id()} {process.pid}", encoding="ascii")
+            self.status.pid = process.pid
+            assert process.stdin is not None and process.stdout is not None
+            nursery.start_soon(output.read, process.stdout)
+            nursery.start_soon(self._watch, process, hung)
+            settings = {"argv": self._arguments, "env": environment(os.environ, self.client_config.api_key)}
+            # A keeper that ended already says why in its output.
+            try:
+                await process.stdin.send_all(json.dumps(settings).encode() + b"\n")
+            except trio.BrokenResourceError:
+                _log.debug("engine.keeper_gone")
+            await process.wait()
+            with trio.move_on_after(DRAIN_S):
+                await output.ended.wait()
+            nursery.cancel_scope.cancel()
+        assert process.returncode is not None
+        words = hung[0] if hung else _signal(process.returncode) or output.last_words or "it ended without a word"
+        return f"{words} (log: {self._folder / 'vllm.log'})"
+
+    async def _watch(self, process: trio.Process, hung: list[str]) -> None:
+        """Tell when it serves, and end it when it no longer does, or never comes to."""
+        config = self.client_config
+        timeout_ms = round(HEALTH_TIMEOUT_S * 1000)
+        async with open_json_client(config.url, config.api_key, timeout_ms=timeout_ms, concurrency=1) as client:
+
+            async def healthy() -> bool:
+                try:
+                    await client.text("/health")
+                except EngineError:
+                    return False
+                return True
+
+            with trio.move_on_after(self._start_timeout_ms / 1000):
+                while not await healthy():  # noqa: ASYNC110 - another process, which tells nobody
+                    await trio.sleep(READY_POLL_S)
+                self.status.become(Stage.READY)
+            if self.status.ready:
+                misses = 0
+                while misses < HEALTH_MISSES_MAX:
+                    await trio.sleep(HEALTH_S)
+                    misses = 0 if await healthy() else misses + 1
+                hung.append(f"it did not answer {misses} health checks in a row")
+            else:
+                hung.append(f"it was not ready within {self._start_timeout_ms / 1000:.0f} s ([vllm] start_timeout_ms)")
+        await _end(process)
+
+
+@asynccontextmanager
+async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> AsyncIterator[Engine]:
+    """An engine with a vLLM of its own, which may still be starting when the block begins.
+
+    `folder`: its log and what it leaves behind; one node's alone. Raises EngineError at once for what can be seen
+    without a start, and in the block, in an exception group, where the first start fails.
+    """
+    check(vllm)
+    server = VllmServer(config, vllm, _make_folder(folder))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_run, server.supervisor, nursery)
+        async with open_openai(server.client_config) as engine:
+            yield ServedEngine(engine, server.status)
+        nursery.cancel_scope.cancel()
+
+
+def check(vllm: VllmConfig) -> None:
+    """Raise EngineError for what can be seen without a start."""
+    if sys.platform != "linux":
+        raise EngineError(
+            "a vLLM of the node's own needs Linux: start one yourself, leave [vllm] model empty, set engine.url"
+        )
+    python = Path(vllm.python).expanduser()
+    if not os.access(python, os.X_OK):
+        make = python.parent.parent
+        raise EngineError(
+            f"there is no vLLM environment: {python} cannot be run; make one with "
+            f"`python3 -m venv {make} && {make}/bin/pip install vllm`, or set [vllm] python"
+        )
+    for key, name, needed in (("model", vllm.model, "config.json"), ("adapter", vllm.adapter, "adapter_config.json")):
+        if name and is_folder(name) and not (Path(name).expanduser() / needed).is_file():
+            raise EngineError(f"[vllm] {key}: {name} is no folder with a file {needed}")
+
+
+def end_left_behind(folder: Path) -> None:
+    """End what the last server in `folder` left running, if its keeper was killed."""
+    try:
+        boot_id, session = (folder / SESSION_NAME).read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        return
+    # Numbers of processes begin anew at each boot, and may come again: so only those that work in our folder.
+    if boot_id == _boot_id() and session.isdecimal():
+        left = keeper.end_all(int(session), keeper.KILL_S, folder)
+        if left:
+            _log.warning("engine.left_behind", processes=left, session=int(session))
+
+
+async def _run(supervisor: Supervisor, nursery: trio.Nursery) -> None:
+    failure: EngineError | None = await nursery.start(supervisor.run)
+    if failure is not None:
+        raise failure
+
+
+async def _end(process: trio.Process) -> None:
+    """Have the keeper end everything."""
+    with trio.CancelScope(shield=True):
+        assert process.stdin is not None
+        await process.stdin.aclose()
+        with trio.move_on_after(STOP_S):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+
+
+def _signal(code: int) -> str:
+    """How a process ended whose keeper ended with `code`, if by a signal; else empty."""
+    if code <= keeper.SIGNALLED:
+        return ""
+    why = " (out of memory? dmesg tells)" if code == keeper.SIGNALLED + signal.SIGKILL else ""
+    return f"it was ended by signal {code - keeper.SIGNALLED}{why}"
+
+
+def _make_folder(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def _free_port() -> int:
+    """A port that is free now. Another program may take it before the server does: then the next start fails too."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

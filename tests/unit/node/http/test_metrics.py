@@ -1,0 +1,218 @@
+"""`/metrics` over a node's real parts: what is told, under which names, and what is left out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from consensus.experience import Experience
+from consensus.participant import Participant
+from node.app import Node
+from node.clock import Clock
+from node.http.guard import Guard
+from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
+from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
+from node.inference.scripted import TOKENS_PER_SECOND
+from node.mailroom import Mailroom
+from node.overlay.types import PeerInfo
+from node.storage import CertificateSummary, Store, open_store
+from node.workroom import Workroom
+from protocol.messages import Offer
+from protocol.types import Digest, Outcome, Role, TaskType
+from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
+from tests.support.swarm import keypair, params
+
+SCRIPTED = EngineConfig(kind="scripted", seed=1)
+CACHED = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}}
+JUDGED = as_json(legacy_logprobs(0.6, 0.2) | {"usage": CACHED})
+
+
+def peer(name: str, connected: bool) -> PeerInfo:
+    return PeerInfo(keypair(name).public, f"id of {name}", (), connected, "inbound" if connected else None, None, ())
+
+
+def offer(name: str, roles: Role, now_ms: int) -> Offer:
+    return Offer(
+        author=keypair(name).public,
+        sequence=1,
+        sent_at_ms=now_ms,
+        roles=roles,
+        specialties=("rust",),
+        model="m",
+        context_tokens=1,
+        milli_tokens_per_second=1,
+        queue=0,
+        addresses=(),
+    )
+
+
+class Scraped:
+    """A node's metrics as its database reads them."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.response = response
+        self.families = {family.name: family for family in text_string_to_metric_families(response.text)}
+        samples = [sample for family in self.families.values() for sample in family.samples]
+        self.values = {sample.name: sample.value for sample in samples}
+        self.labels = {sample.name: sample.labels for sample in samples if sample.labels}
+        assert len(self.values) == len(samples), "one sample of each name"
+
+
+class Watched:
+    """A node without a network behind its HTTP interface."""
+
+    def __init__(self, workroom: Workroom, store: Store, token: str) -> None:
+        self.workroom, self.store = workroom, store
+        clock = Clock()
+        participant = Participant(keypair("a"), params())
+        for name, roles in (("a", Role.ANSWER | Role.JUDGE), ("b", Role(0)), ("c", Role.JUDGE)):
+            participant.validator.offers.add(offer(name, roles, clock.now_ms()), clock.now_ms())
+        node = SimpleNamespace(
+            workroom=workroom,
+            store=store,
+            participant=participant,
+            overlay=SimpleNamespace(peers=lambda: [peer("b", True), peer("c", False), peer("d", True)]),
+            reputation=SimpleNamespace(experience=Experience(rounds=7)),
+            clock=clock,
+        )
+        app = Starlette(routes=metrics_routes(cast("Node", node)), middleware=[Middleware(Guard, token=token)])
+        self._transport = httpx2.ASGITransport(app)
+
+    async def get(self, **headers: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=self._transport, base_url="http://127.0.0.1:1") as http:
+            return await http.get("/metrics", headers=headers)
+
+    async def scrape(self) -> Scraped:
+        response = await self.get()
+        assert response.status_code == 200
+        return Scraped(response)
+
+
+@asynccontextmanager
+async def watched(
+    folder: Path, engine: Engine, config: EngineConfig = SCRIPTED, token: str = ""
+) -> AsyncIterator[Watched]:
+    async with open_store(folder, public_key=keypair("a").public, fresh_key=True, now_ms=0) as store:
+        yield Watched(Workroom(engine, config, cast(Mailroom, None), Clock()), store, token)
+
+
+async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Path) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        await node.workroom.probe()
+        await node.workroom.engine.answer("q", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
+        for _ in range(2):
+            await node.workroom.engine.preference(PROMPT)
+        summary = CertificateSummary(Digest(bytes(32)), Outcome.DECIDED, b"", 0)
+        await node.store.put_certificate(summary, b"certificate")
+        scraped = await node.scrape()
+    judgement_s = scraped.values.pop("strand_engine_judgement_seconds")
+    assert 0 <= judgement_s < 60
+    assert scraped.values.pop("strand_engine_tokens_per_second") >= TOKENS_PER_SECOND
+    assert scraped.values == {
+        "strand_engine_up": 1,
+        "strand_engine_info": 1,
+        "strand_engine_concurrency": 1,
+        "strand_engine_requests_in_flight": 0,
+        "strand_engine_answers_total": 1,
+        "strand_engine_judgements_total": 2,
+        "strand_engine_failures_total": 0,
+        "strand_work_pieces": 0,
+        "strand_peers_connected": 2,
+        "strand_nodes_offering": 2,
+        "strand_certificates": 1,
+        "strand_rounds_learned_total": 7,
+    }
+    assert scraped.labels == {"strand_engine_info": {"kind": "scripted", "model": "scripted", "judging": "by a script"}}
+    for family in scraped.families.values():
+        assert family.documentation.endswith(".")
+        assert (family.type == "counter") == all(sample.name.endswith("_total") for sample in family.samples)
+
+
+async def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        values = (await node.scrape()).values
+    assert values["strand_engine_up"] == 0
+    assert values["strand_engine_tokens_per_second"] == 0
+    assert {"strand_engine_info", "strand_engine_judgement_seconds"}.isdisjoint(values)
+    assert not [name for name in values if "cache" in name]
+
+
+async def test_a_scrape_tells_what_is_and_not_what_was(tmp_path: Path) -> None:
+    """An engine that comes, works, fails and goes."""
+    async with (
+        engine_at({"/v1/completions": JUDGED, "/v1/chat/completions": as_json({})}) as (engine, server),
+        watched(tmp_path, engine) as node,
+    ):
+        await node.workroom.engine.preference(PROMPT)
+        before = (await node.scrape()).values
+        await node.workroom.engine.preference(PROMPT)
+        server.replies["/v1/completions"] = http(b"", "500 Internal Server Error")
+        with pytest.raises(EngineError):
+            await node.workroom.engine.preference(PROMPT)
+        after = (await node.scrape()).values
+    changes = {name: after[name] - value for name, value in before.items() if name.endswith("_total")}
+    assert {name: change for name, change in changes.items() if change} == {
+        "strand_engine_judgements_total": 2,
+        "strand_engine_failures_total": 1,
+        "strand_engine_prefix_cache_tokens_total": 9,
+        "strand_engine_prefix_cache_hits_total": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("models/strand", "models/strand"),
+        ('"} 1\\', '"} 1\\'),
+        ("ü" * 512, "ü" * LABEL_CHARS_MAX),
+        ("/long" * 100 + "/strand-7b", ("/long" * 100 + "/strand-7b")[-LABEL_CHARS_MAX:]),
+        ("a\n# TYPE b gauge\nb 1\r\x1b[31m\x00", "a # TYPE b gauge b 1  [31m "),
+        ("\ud800lone", " lone"),
+        ("", ""),
+    ],
+)
+async def test_a_models_name_is_one_bounded_label_whatever_it_is(tmp_path: Path, name: str, shown: str) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        info = await node.workroom.probe()
+        assert info is not None
+        node.workroom.info = replace(info, model=name)
+        scraped = await node.scrape()
+    assert scraped.labels["strand_engine_info"]["model"] == shown
+    assert all(family.startswith("strand_") for family in scraped.families)
+
+
+async def test_certificates_are_counted_up_to_a_limit(tmp_path: Path) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        for number in range(CERTIFICATES_MAX + 1):
+            summary = CertificateSummary(Digest(number.to_bytes(32, "big")), Outcome.DECIDED, b"", 0)
+            await node.store.put_certificate(summary, b"")
+        scraped = await node.scrape()
+    assert scraped.values["strand_certificates"] == CERTIFICATES_MAX
+    assert str(CERTIFICATES_MAX) in scraped.families["strand_certificates"].documentation
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        ("", {}, 200),
+        ("", {"Host": "rebound.example"}, 403),
+        ("", {"Origin": "https://page.example"}, 403),
+        ("secret", {}, 401),
+        ("secret", {"Authorization": "Bearer secret"}, 200),
+    ],
+)
+async def test_it_is_guarded_as_everything_is(tmp_path: Path, token: str, headers: dict[str, Any], status: int) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine, token=token) as node:
+        response = await node.get(**headers)
+    assert response.status_code == status
+    assert ("strand_" in response.text) == (status == 200)
+    if status == 200:
+        assert response.headers["content-type"].startswith("text/plain; version=")
