@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,10 +13,16 @@ from node.keys import NodeKey, load_or_create_key
 from node.overlay.identity import peer_id_text
 from node.storage import open_store
 
+ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
+"""Files of configs/node."""
+
 
 async def init(
     *,
-    write_config: Annotated[bool, Parameter(help="Write a commented configuration file if there is none.")] = True,
+    write_config: Annotated[bool, Parameter(help="Write a configuration file if there is none.")] = True,
+    ready: Annotated[
+        ReadyFile, Parameter(help="Which: example has every setting, the others are ready for one model server.")
+    ] = "example",
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
@@ -25,7 +31,7 @@ async def init(
     key = load_or_create_key(config.node.data_dir)
     await _make_store(config, key)
     file = source.config or default_file()
-    written = write_config and _write_example(file)
+    written = write_config and _write_ready(file, ready)
     told = {
         "key": key.keypair.public.hex(),
         "peer_id": peer_id_text(key.keypair.public),
@@ -52,9 +58,9 @@ async def _make_store(config: NodeConfig, key: NodeKey) -> None:
         pass
 
 
-def _write_example(file: Path) -> bool:
+def _write_ready(file: Path, name: ReadyFile) -> bool:
     if file.exists():
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(files("configs").joinpath("node/example.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    file.write_text(files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8"), encoding="utf-8")
     return True

@@ -5,7 +5,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import trio
 from cyclopts import Parameter
@@ -14,6 +14,7 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.inference.config import EngineKind
 from node.recording import recording
 
 
@@ -23,7 +24,7 @@ async def run(
     listen: Annotated[str | None, Parameter(help="Multiaddrs to listen on, separated by commas.")] = None,
     bootstrap: Annotated[str | None, Parameter(help="Multiaddrs of nodes to join, separated by commas.")] = None,
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
-    engine: Annotated[Literal["embedded", "openai", "scripted"] | None, Parameter(help="Kind of engine.")] = None,
+    engine: Annotated[EngineKind | None, Parameter(help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
     record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
     json: JsonFlag = False,

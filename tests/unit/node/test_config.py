@@ -2,11 +2,14 @@ import importlib.resources
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from consensus.record import AGGREGATOR, CANONICAL_FORM, DRAWS
+from node.cli.init import ReadyFile
 from node.config import ConfigError, NodeConfig, load_config, load_params
+from node.judging import prompt_limits
 
 EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
 KEY = "ab" * 32
@@ -168,3 +171,24 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
         load_params(str(path))
     with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
         load_params("nowhere")
+
+
+READY = sorted(set(get_args(ReadyFile)) - {"example"})
+
+
+def test_every_ready_file_can_be_chosen() -> None:
+    assert sorted(get_args(ReadyFile)) == sorted(p.name.removesuffix(".toml") for p in EXAMPLE.parent.iterdir())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_file_is_right_and_says_what_it_needs(name: str) -> None:
+    path = Path(str(EXAMPLE)).with_name(f"{name}.toml")
+    config = load_config(file=path, environment={}).config
+    assert config.engine.kind == ("vllm" if name.startswith("vllm") else "openai")
+    assert bool(config.vllm.model) == name.startswith("vllm")
+    # A judge reads two answers of the length that it says it does.
+    context_tokens = 8_192 if name == "llama-cpp" else config.engine.context_tokens
+    limits = prompt_limits(context_tokens, config.engine.judge_answer_bytes_max)
+    assert limits.answer_bytes_max == config.engine.judge_answer_bytes_max
+    assert " GB " in path.read_text()
+    assert f"strand run --config {name}.toml" in path.read_text()

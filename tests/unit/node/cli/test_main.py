@@ -186,6 +186,11 @@ def test_init_makes_a_node_once(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert f"found the key {first['key']}" in capsys.readouterr().out
 
 
+def test_init_writes_the_file_that_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "--ready", "ollama", "--json"]) == 0
+    assert "11434" in Path(json.loads(capsys.readouterr().out)["config"]).read_text()
+
+
 def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "node"
     assert run(["init", "--data-dir", str(folder), "--no-write-config"]) == 0
