@@ -2,7 +2,7 @@
 
 It prints what vLLM prints, serves a StandIn, and starts a second process that does not end by itself. What else it
 does stands in the file stand-in.json of the folder that holds its model: {"fail": TEXT} to print and end with 1,
-{"deaf": true} for one that never serves.
+{"deaf": true} for one that never serves, {"gate": PATH} to wait until somebody writes to that FIFO.
 """
 
 import json
@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> int:
         print(line.format(model=model))
     if told.get("deaf"):
         signal.pause()
+    if "gate" in told:
+        Path(told["gate"]).read_text()
     server = StandInVllm()
     given = [word.removeprefix("--").partition("=") for word in arguments]
     (name,) = (value for option, _, value in given if option == "served-model-name")

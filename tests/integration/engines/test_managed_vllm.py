@@ -3,7 +3,6 @@
 The real one is in tests/vllm.
 """
 
-import json
 import os
 import select
 import signal
@@ -18,12 +17,12 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, VllmConfig, open_engine
+from node.inference import Engine, EngineConfig, EngineError, Judging, open_engine
 from node.inference.keeper import session_members
 from node.inference.vllm.server import SESSION_NAME, end_left_behind
 from tests.support.processes import PATIENCE_S
+from tests.support.vllm_stage import ROOT, Stage
 
-ROOT = Path(__file__).parents[3]
 CONFIG = EngineConfig(kind="vllm", context_tokens=2048)
 
 PARENT = """
@@ -42,39 +41,15 @@ trio.run(main)
 """
 
 
-class Stage:
-    """An environment with the stand-in, a model's folder and a server's folder."""
-
-    def __init__(self, folder: Path) -> None:
-        python = folder / "python"
-        # It is called as `python -m vllm.entrypoints...`.
-        program = f'{sys.executable} -P -m tests.support.stand_in_vllm "$@"'
-        python.write_text(f"#!/bin/sh\nshift 2\nPYTHONPATH={ROOT} exec {program}\n")
-        python.chmod(0o700)
-        self.model = folder / "Model-7B"
-        self.model.mkdir()
-        (self.model / "config.json").write_text("{}")
-        self.behave()
-        self.folder = folder / "vllm"
-        self.config = VllmConfig(python=str(python), model=str(self.model))
-
-    def behave(self, **how: object) -> None:
-        (self.model / "stand-in.json").write_text(json.dumps(how))
-
-    @property
-    def session(self) -> int:
-        """Of the last start."""
-        return int((self.folder / SESSION_NAME).read_text().split()[1])
-
-    @asynccontextmanager
-    async def opened(self, **vllm: Any) -> AsyncIterator[Engine]:
-        async with open_engine(CONFIG, replace(self.config, **vllm), self.folder) as engine:
-            yield engine
-
-
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
+
+
+@asynccontextmanager
+async def opened(stage: Stage, **vllm: Any) -> AsyncIterator[Engine]:
+    async with open_engine(CONFIG, replace(stage.config, **vllm), stage.folder) as engine:
+        yield engine
 
 
 async def ready(engine: Engine) -> None:
@@ -84,7 +59,7 @@ async def ready(engine: Engine) -> None:
 
 
 async def test_it_lives_before_it_serves_and_serves_under_its_name_and_key(stage: Stage) -> None:
-    async with stage.opened() as engine:
+    async with opened(stage) as engine:
         with pytest.raises(EngineError, match="vLLM is starting"):
             await engine.probe()
         await ready(engine)
@@ -101,14 +76,14 @@ async def test_it_lives_before_it_serves_and_serves_under_its_name_and_key(stage
 
 async def test_an_adapter_is_asked_by_its_name(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
-    async with stage.opened(adapter=str(tmp_path)) as engine:
+    async with opened(stage, adapter=str(tmp_path)) as engine:
         await ready(engine)
         info = await engine.probe()
     assert (info.model, info.models, info.adapters) == ("strand", ("Model-7B", "strand"), ("strand",))
 
 
 async def test_a_killed_server_is_back_and_nothing_of_the_old_one_is_left(stage: Stage) -> None:
-    async with stage.opened() as engine:
+    async with opened(stage) as engine:
         await ready(engine)
         server = engine.server
         assert server is not None and server.pid is not None
@@ -175,7 +150,7 @@ def test_a_session_of_the_same_number_that_is_not_ours_is_left_alone(stage: Stag
 async def test_a_first_start_that_fails_is_one_clear_line(stage: Stage, printed: str, told: str) -> None:
     stage.behave(fail=printed)
     with pytest.raises(ExceptionGroup) as caught:
-        async with stage.opened():
+        async with opened(stage):
             await trio.sleep_forever()
     (error,) = caught.value.exceptions
     assert isinstance(error, EngineError)
@@ -186,7 +161,7 @@ async def test_a_first_start_that_fails_is_one_clear_line(stage: Stage, printed:
 async def test_a_server_that_never_serves_is_given_up(stage: Stage) -> None:
     stage.behave(deaf=True)
     with pytest.raises(ExceptionGroup) as caught:
-        async with stage.opened(start_timeout_ms=1_500):
+        async with opened(stage, start_timeout_ms=1_500):
             await trio.sleep_forever()
     assert "it was not ready within 2 s" in str(caught.value.exceptions[0])
     assert [*session_members(stage.session)] == []
@@ -194,7 +169,7 @@ async def test_a_server_that_never_serves_is_given_up(stage: Stage) -> None:
 
 async def test_an_environment_without_vllm_says_how_to_install_it(stage: Stage) -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        async with stage.opened(python=sys.executable):
+        async with opened(stage, python=sys.executable):
             await trio.sleep_forever()
     assert "pip install vllm" in str(caught.value.exceptions[0])
 
@@ -209,5 +184,5 @@ async def test_an_environment_without_vllm_says_how_to_install_it(stage: Stage) 
 )
 async def test_what_can_be_seen_is_said_at_once(stage: Stage, key: str, value: str, told: str) -> None:
     with pytest.raises(EngineError, match=told):
-        async with stage.opened(**{key: value}):
+        async with opened(stage, **{key: value}):
             pass
