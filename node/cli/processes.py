@@ -14,6 +14,7 @@ import trio
 
 from node.cli.errors import CliError, Exit
 from node.inference import EngineConfig, VllmConfig
+from node.inference.supervision import end_with_stdin
 
 NODES_MAX = 25
 """nodes on one machine: each is a process of about 90 MB."""
@@ -88,7 +89,7 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
         )
-    stack.push_async_callback(partial(stop_node, process))
+    stack.push_async_callback(partial(end_with_stdin, process, STOP_S))
     assert process.stdout is not None
     line = b""
     try:
@@ -103,18 +104,6 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
         raise CliError(f"a node did not start within {START_S:.0f} s", Exit.TIMEOUT) from error
     ready = json.loads(line)
     return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log)
-
-
-async def stop_node(process: trio.Process) -> None:
-    """Close a child's stdin, wait, and kill it if that is not enough."""
-    with trio.CancelScope(shield=True):
-        assert process.stdin is not None
-        await process.stdin.aclose()
-        with trio.move_on_after(STOP_S):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 def _config(spec: NodeSpec) -> str:

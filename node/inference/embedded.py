@@ -24,7 +24,7 @@ from node.inference.config import EngineConfig
 from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
 from node.inference.status import ServerStatus, Stage
-from node.inference.supervision import ServedEngine, Supervisor, keep_tail, last_line
+from node.inference.supervision import Supervisor, keep_tail, last_line
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -182,8 +182,11 @@ async def embedded_server(config: EngineConfig) -> AsyncIterator[EmbeddedServer]
 @asynccontextmanager
 async def open_embedded(config: EngineConfig) -> AsyncIterator[Engine]:
     """An engine with a server of its own; raises EngineError where that cannot start."""
-    async with embedded_server(config) as server, open_openai(replace(server.client_config, kind="embedded")) as engine:
-        yield ServedEngine(engine, server.status)
+    async with (
+        embedded_server(config) as server,
+        open_openai(replace(server.client_config, kind="embedded"), server.status) as engine,
+    ):
+        yield engine
 
 
 async def _kill(process: trio.Process) -> None:

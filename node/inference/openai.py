@@ -41,6 +41,7 @@ from node.inference.replies import (
     parse_text,
     parse_text_preference,
 )
+from node.inference.status import ServerStatus
 from protocol.types import TaskType
 
 SPEED_TOKENS = 24
@@ -53,15 +54,15 @@ class OpenAIEngine:
     What the server can do is found out on first use, and again when it was away: another may have come in its place.
     """
 
-    def __init__(self, client: JsonClient, config: EngineConfig) -> None:
+    def __init__(self, client: JsonClient, config: EngineConfig, server: ServerStatus | None) -> None:
         self._client = client
         self._config = config
         self._abilities: Abilities | None = None
         self._discovering = trio.Lock()
         self.cache: CacheCounts | None = None
         """See Engine.cache."""
-        self.server = None
-        """See Engine.server."""
+        self.server = server
+        """See Engine.server. While it is not ready, nothing is sent to it."""
 
     @property
     def concurrency(self) -> int:
@@ -146,6 +147,8 @@ class OpenAIEngine:
         return reasoning.choice(clean(_written(reply)))
 
     async def _server(self) -> Abilities:
+        if self.server is not None and not self.server.ready:
+            raise EngineError(str(self.server))
         async with self._discovering:
             if self._abilities is None:
                 self._abilities = await discover(self._client, self._post, self._config)
@@ -184,9 +187,12 @@ def _written(reply: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def open_openai(config: EngineConfig) -> AsyncIterator[OpenAIEngine]:
-    """The engine at `config.url`; raises EngineError where URL or key cannot be used. Connects on first use."""
+async def open_openai(config: EngineConfig, server: ServerStatus | None = None) -> AsyncIterator[OpenAIEngine]:
+    """The engine at `config.url`; raises EngineError where URL or key cannot be used. Connects on first use.
+
+    `server`: where it is ours to run.
+    """
     async with open_json_client(
         config.url, config.api_key, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency
     ) as client:
-        yield OpenAIEngine(client, config)
+        yield OpenAIEngine(client, config, server)

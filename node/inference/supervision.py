@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
-from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import EngineError
 from node.inference.status import ServerStatus, Stage
-from protocol.types import TaskType
 
 FAILURES_MAX = 8
 """Failures in a row after which a server stays down: with the pauses below, about two minutes of trying."""
@@ -75,43 +74,16 @@ class Supervisor:
         task_status.started(None)
 
 
-class ServedEngine:
-    """Engine at a server of ours: while that is not ready, nothing is sent to it."""
-
-    def __init__(self, engine: Engine, status: ServerStatus) -> None:
-        self._engine = engine
-        self.server: ServerStatus | None = status
-        """See Engine.server."""
-
-    @property
-    def concurrency(self) -> int:
-        """See Engine."""
-        return self._engine.concurrency
-
-    @property
-    def cache(self) -> CacheCounts | None:
-        """See Engine."""
-        return self._engine.cache
-
-    async def probe(self) -> EngineInfo:
-        """See Engine."""
-        self._require_ready()
-        return await self._engine.probe()
-
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """See Engine."""
-        self._require_ready()
-        return await self._engine.answer(query, task, sampling)
-
-    async def preference(self, prompt: JudgePrompt) -> float | None:
-        """See Engine."""
-        self._require_ready()
-        return await self._engine.preference(prompt)
-
-    def _require_ready(self) -> None:
-        assert self.server is not None
-        if not self.server.ready:
-            raise EngineError(str(self.server))
+async def end_with_stdin(process: trio.Process, patience_s: float) -> None:
+    """Close a child's stdin, at whose end it ends; wait, and kill it if that is not enough."""
+    with trio.CancelScope(shield=True):
+        assert process.stdin is not None
+        await process.stdin.aclose()
+        with trio.move_on_after(patience_s):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def last_line(tail: bytes | bytearray) -> str:

@@ -26,8 +26,9 @@ import trio
 from consensus.certificate import Verified, verify_certificate
 from node.cli.client import Client, open_client
 from node.cli.options import Source
-from node.cli.processes import READY_BYTES_MAX, Child, NodeSpec, start_node, stop_node
+from node.cli.processes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node
 from node.inference import EngineConfig
+from node.inference.supervision import end_with_stdin
 from protocol import codec
 from protocol.messages import Certificate, Commit, Notice
 from protocol.signing import Keypair, seal
@@ -191,7 +192,7 @@ async def start_skeletons(folder: Path, stack: AsyncExitStack) -> Skeletons:
             process = await trio.lowlevel.open_process(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
-        stack.push_async_callback(partial(stop_node, process))
+        stack.push_async_callback(partial(end_with_stdin, process, STOP_S))
         processes.append(process)
         addresses.append((await _read_line(process))["addresses"][0])
     await _tell(processes[0], {"do": "settle"})

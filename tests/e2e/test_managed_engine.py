@@ -13,7 +13,7 @@ import trio
 
 from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig, keeper
-from tests.support.processes import PATIENCE_S, POLL_S, Shell, get_json, wait_offers
+from tests.support.processes import PATIENCE_S, POLL_S, Shell, get_json, get_text, wait_offers
 from tests.support.vllm_stage import Stage
 
 
@@ -56,6 +56,9 @@ async def test_a_node_lives_before_its_engine_and_without_it(shell: Shell, tmp_p
         assert "signal 9" in told["trouble"]
         await trio.to_thread.run_sync(stage.open_gate)
         await wait_offers(node.url, 1)
+        metrics = await trio.to_thread.run_sync(get_text, f"{node.url}/metrics")
+        assert 'strand_engine_server_stage{stage="ready"} 1.0' in metrics
+        assert "strand_engine_server_restarts_total 1.0" in metrics
         session = stage.session
         assert keeper.session_members(session) != set()
     assert keeper.session_members(session) == set()

@@ -95,9 +95,14 @@ async def logged(log: Path, condition: Callable[[dict[str, Any]], bool]) -> dict
 
 
 def get_json(url: str) -> Any:
-    """A JSON document from a node; proxies of the environment are left aside."""
+    """A JSON document from a node."""
+    return json.loads(get_text(url))
+
+
+def get_text(url: str) -> str:
+    """A text from a node; proxies of the environment are left aside."""
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=PATIENCE_S) as response:
-        return json.load(response)
+        return str(response.read().decode())
 
 
 async def wait_offers(url: str, nodes: int) -> None:

@@ -22,7 +22,7 @@ from node.inference.http_json import open_json_client
 from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
 from node.inference.status import ServerStatus, Stage
-from node.inference.supervision import ServedEngine, Supervisor
+from node.inference.supervision import Supervisor, end_with_stdin
 from node.inference.vllm.command import arguments, environment, is_folder, served_model
 from node.inference.vllm.output import Output
 
@@ -82,7 +82,7 @@ class VllmServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 check=False,
-                deliver_cancel=_end,
+                deliver_cancel=_stop,
                 # A session and a folder of its own are how what it leaves behind is known.
                 start_new_session=True,
                 cwd=self._folder,
@@ -132,7 +132,7 @@ class VllmServer:
                 hung.append(f"it did not answer {misses} health checks in a row")
             else:
                 hung.append(f"it was not ready within {self._start_timeout_ms / 1000:.0f} s ([vllm] start_timeout_ms)")
-        await _end(process)
+        await _stop(process)
 
 
 @asynccontextmanager
@@ -146,8 +146,8 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
     server = VllmServer(config, vllm, _make_folder(folder))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_run, server.supervisor, nursery)
-        async with open_openai(server.client_config) as engine:
-            yield ServedEngine(engine, server.status)
+        async with open_openai(server.client_config, server.status) as engine:
+            yield engine
         nursery.cancel_scope.cancel()
 
 
@@ -188,15 +188,9 @@ async def _run(supervisor: Supervisor, nursery: trio.Nursery) -> None:
         raise failure
 
 
-async def _end(process: trio.Process) -> None:
+async def _stop(process: trio.Process) -> None:
     """Have the keeper end everything."""
-    with trio.CancelScope(shield=True):
-        assert process.stdin is not None
-        await process.stdin.aclose()
-        with trio.move_on_after(STOP_S):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
+    await end_with_stdin(process, STOP_S)
 
 
 def _signal(code: int) -> str:

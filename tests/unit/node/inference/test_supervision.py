@@ -6,19 +6,19 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from node.inference import EngineConfig, EngineError, open_engine
-from node.inference.status import Stage
+from node.inference import EngineConfig, EngineError
+from node.inference.openai import open_openai
+from node.inference.status import ServerStatus, Stage
 from node.inference.supervision import (
     FAILURES_MAX,
     PAUSE_FIRST_S,
     PAUSE_MAX_S,
     STABLE_S,
-    ServedEngine,
     Supervisor,
     last_line,
 )
 from protocol.types import TaskType
-from tests.support.engine_server import PROMPT, SAMPLING
+from tests.support.engine_server import PROMPT, SAMPLING, StandIn, serving
 
 
 class Lives:
@@ -86,19 +86,21 @@ async def test_whoever_waits_is_told_of_every_life(autojump_clock: MockClock) ->
 
 @pytest.mark.parametrize("ask", ["probe", "answer", "preference"])
 async def test_a_server_that_is_not_ready_is_not_asked(ask: str) -> None:
-    async with open_engine(EngineConfig(kind="scripted", seed=1)) as scripted:
-        status = Supervisor("the server", scripted.probe).status  # type: ignore[arg-type]
-        engine = ServedEngine(scripted, status)
-        asks: dict[str, Callable[[], Awaitable[object]]] = {
-            "probe": engine.probe,
-            "answer": lambda: engine.answer("q", TaskType.CODE, SAMPLING),
-            "preference": lambda: engine.preference(PROMPT),
-        }
-        status.become(Stage.LOADING, "50% Completed")
-        with pytest.raises(EngineError, match=r"^the server is loading weights \(50% Completed\)$"):
+    server = StandIn()
+    async with serving(server) as url:
+        status = ServerStatus("the server")
+        async with open_openai(EngineConfig(kind="openai", url=url, api_key=StandIn.KEY), status) as engine:
+            asks: dict[str, Callable[[], Awaitable[object]]] = {
+                "probe": engine.probe,
+                "answer": lambda: engine.answer("q", TaskType.CODE, SAMPLING),
+                "preference": lambda: engine.preference(PROMPT),
+            }
+            status.become(Stage.LOADING, "50% Completed")
+            with pytest.raises(EngineError, match=r"^the server is loading weights \(50% Completed\)$"):
+                await asks[ask]()
+            assert server.requests == []
+            status.become(Stage.READY)
             await asks[ask]()
-        status.become(Stage.READY)
-        await asks[ask]()
 
 
 @pytest.mark.parametrize(
