@@ -63,6 +63,8 @@ class VllmServer:
         self._arguments = arguments(config, vllm, port)
         self._start_timeout_ms = vllm.start_timeout_ms
         self._folder = folder
+        self._given_up = ""
+        """Why we ended it ourselves; empty: we did not."""
 
     @property
     def status(self) -> ServerStatus:
@@ -73,7 +75,7 @@ class VllmServer:
         """One life, from start to end; returns its last words."""
         await trio.to_thread.run_sync(end_left_behind, self._folder)
         output = Output(self._folder / "vllm.log", self.status)
-        hung: list[str] = []
+        self._given_up = ""
         async with trio.open_nursery() as nursery:
             start = partial(
                 trio.run_process,
@@ -92,7 +94,7 @@ class VllmServer:
             self.status.pid = process.pid
             assert process.stdin is not None and process.stdout is not None
             nursery.start_soon(output.read, process.stdout)
-            nursery.start_soon(self._watch, process, hung)
+            nursery.start_soon(self._watch, process)
             settings = {"argv": self._arguments, "env": environment(os.environ, self.client_config.api_key)}
             # A keeper that ended already says why in its output.
             try:
@@ -104,10 +106,10 @@ class VllmServer:
                 await output.ended.wait()
             nursery.cancel_scope.cancel()
         assert process.returncode is not None
-        words = hung[0] if hung else _signal(process.returncode) or output.last_words or "it ended without a word"
+        words = self._given_up or _signal(process.returncode) or output.last_words or "it ended without a word"
         return f"{words} (log: {self._folder / 'vllm.log'})"
 
-    async def _watch(self, process: trio.Process, hung: list[str]) -> None:
+    async def _watch(self, process: trio.Process) -> None:
         """Tell when it serves, and end it when it no longer does, or never comes to."""
         config = self.client_config
         timeout_ms = round(HEALTH_TIMEOUT_S * 1000)
@@ -129,9 +131,10 @@ class VllmServer:
                 while misses < HEALTH_MISSES_MAX:
                     await trio.sleep(HEALTH_S)
                     misses = 0 if await healthy() else misses + 1
-                hung.append(f"it did not answer {misses} health checks in a row")
+                self._given_up = f"it did not answer {misses} health checks in a row"
             else:
-                hung.append(f"it was not ready within {self._start_timeout_ms / 1000:.0f} s ([vllm] start_timeout_ms)")
+                timeout_s = self._start_timeout_ms / 1000
+                self._given_up = f"it was not ready within {timeout_s:.0f} s ([vllm] start_timeout_ms)"
         await _stop(process)
 
 
@@ -142,8 +145,10 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
     `folder`: its log and what it leaves behind; one node's alone. Raises EngineError at once for what can be seen
     without a start, and in the block, in an exception group, where the first start fails.
     """
+    folder = _make_folder(folder)
+    await trio.to_thread.run_sync(end_left_behind, folder)
     check(vllm)
-    server = VllmServer(config, vllm, _make_folder(folder))
+    server = VllmServer(config, vllm, folder)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_run, server.supervisor, nursery)
         async with open_openai(server.client_config, server.status) as engine:
@@ -167,6 +172,9 @@ def check(vllm: VllmConfig) -> None:
     for key, name, needed in (("model", vllm.model, "config.json"), ("adapter", vllm.adapter, "adapter_config.json")):
         if name and is_folder(name) and not (Path(name).expanduser() / needed).is_file():
             raise EngineError(f"[vllm] {key}: {name} is no folder with a file {needed}")
+    # Its health checks would be answered in our server's place.
+    if vllm.port and not _is_free(vllm.port):
+        raise EngineError(f"[vllm] port: another program has port {vllm.port}; 0 takes one that is free")
 
 
 def end_left_behind(folder: Path) -> None:
@@ -204,6 +212,17 @@ def _signal(code: int) -> str:
 def _make_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        # What a server that just ended leaves in the kernel does not count.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

@@ -6,6 +6,7 @@ The real one is in tests/vllm.
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -156,6 +157,16 @@ async def test_a_first_start_that_fails_is_one_clear_line(stage: Stage, printed:
     assert isinstance(error, EngineError)
     assert str(error).startswith("vLLM did not start: ") and told in str(error)
     assert "\n" not in str(error)
+
+
+async def test_a_port_that_is_taken_is_said_at_once(stage: Stage) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(EngineError, match=rf"\[vllm\] port: another program has port {port}"):
+            async with opened(stage, port=port):
+                pass
 
 
 async def test_a_server_that_never_serves_is_given_up(stage: Stage) -> None:
