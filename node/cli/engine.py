@@ -41,7 +41,10 @@ def rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "engine", told["kind"]
     if (server := told["server"]) is not None:
         progress = f" ({server['progress']})" if server["progress"] else ""
-        yield "server", f"{server['stage']}{progress} for {server['seconds']:.0f} s, process {server['pid'] or 'none'}"
+        yield (
+            "server",
+            f"{server['stage']}{progress} for {server['seconds']:.0f} s, child process {server['pid'] or 'none'}",
+        )
         yield "restarts", f"{server['restarts']}"
         if server["trouble"]:
             yield "why it ended", server["trouble"]

@@ -1,11 +1,13 @@
 """`strand init`."""
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, print_json
 from node.clock import Clock
 from node.config import NodeConfig, default_file
@@ -21,17 +23,20 @@ async def init(
     *,
     write_config: Annotated[bool, Parameter(help="Write a configuration file if there is none.")] = True,
     ready: Annotated[
-        ReadyFile, Parameter(help="Which: example has every setting, the others are ready for one model server.")
-    ] = "example",
+        ReadyFile | None, Parameter(help="Which: example, with every setting (default), or one for a model server.")
+    ] = None,
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Make a key, a store and a configuration file. What is there already is kept."""
-    config = source.load().config
+    file = source.config or default_file()
+    if ready is not None and file.exists():
+        raise CliError(f"there is a configuration {file} already: remove it, or name another by --config")
+    # The file that is to be written need not be there.
+    config = (source if file.exists() else replace(source, config=None)).load().config
     key = load_or_create_key(config.node.data_dir)
     await _make_store(config, key)
-    file = source.config or default_file()
-    written = write_config and _write_ready(file, ready)
+    written = write_config and _write_ready(file, ready or "example")
     told = {
         "key": key.keypair.public.hex(),
         "peer_id": peer_id_text(key.keypair.public),

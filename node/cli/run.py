@@ -48,7 +48,9 @@ async def run(
             ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
             print(json_module.dumps(ready), flush=True)
         else:
-            print(f"ready: {url}, reachable at {', '.join(addresses)}", file=sys.stderr, flush=True)
+            server = node.workroom.engine.server
+            waits = f"; {server}, see `strand engine`" if server is not None and not server.ready else ""
+            print(f"ready: {url}, reachable at {', '.join(addresses)}{waits}", file=sys.stderr, flush=True)
 
     with nullcontext(Participant) if record is None else recording(record) as make_participant:
         async with trio.open_nursery() as nursery:

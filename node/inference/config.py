@@ -46,7 +46,7 @@ class EngineConfig:
     script: str = ""
     latency_ms: int = 0
     request_timeout_ms: int = 120_000
-    # openai: requests in flight at once (embedded: its slots; a vLLM of ours: its sequences)
+    # openai, and vllm at a URL: requests in flight at once (embedded: its slots; a vLLM of ours: its sequences)
     concurrency: int = 4
 
 

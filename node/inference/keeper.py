@@ -80,9 +80,6 @@ def end_all(session: int, patience_s: float, folder: Path | None = None) -> int:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
         time.sleep(_PAUSE_S)
     return 0
 

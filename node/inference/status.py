@@ -29,11 +29,13 @@ class ServerStatus:
         self.stage = Stage.STARTING
         self.progress = ""
         """How far it is within the stage, in the server's words; empty where it does not say."""
+        self.served_s = 0.0
+        """Seconds that the present life, or the last one, served before it ended; 0 while it serves."""
         self.lives = 0
         """How often it became ready."""
         self.starts = 0
         self.pid: int | None = None
-        """Of the process that we started, while it runs."""
+        """Of our child, while it runs: llama.cpp's server itself, or the keeper of vLLM's processes."""
         self.trouble = ""
         """Why it last ended; empty before it did."""
         self._since_s = trio.current_time()
@@ -60,6 +62,10 @@ class ServerStatus:
             return
         if stage is not self.stage:
             _log.info("engine.stage", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
+            if self.ready:
+                self.served_s = self.stage_s
+            elif stage is Stage.STARTING:
+                self.served_s = 0.0
             self._since_s = trio.current_time()
         if stage is Stage.READY and not self.ready:
             self.lives += 1

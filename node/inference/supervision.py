@@ -9,14 +9,14 @@ from node.inference.ports import EngineError
 from node.inference.status import ServerStatus, Stage
 
 FAILURES_MAX = 8
-"""Failures in a row after which a server stays down: with the pauses below, about two minutes of trying."""
+"""Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
 
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 60.0
 """The pause before a new start doubles from the first to the longest."""
 
 STABLE_S = 60.0
-"""A server that lived this long did not fail at starting: the count begins anew."""
+"""A server that served this long did not fail at starting, however long that took: the count begins anew."""
 
 TAIL_BYTES_MAX = 8192
 """How much of what a server last printed is kept, for the one line of it that goes into an error."""
@@ -52,21 +52,24 @@ class Supervisor:
                     task_status.started(EngineError(f"{self.status.name} did not start: {self.status.trouble}"))
                     nursery.cancel_scope.cancel()
                     return
-                pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
-                _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
-                self.status.become(Stage.PAUSING)
-                await trio.sleep(pause_s)
+                if failures < FAILURES_MAX:
+                    await self._pause(failures)
             self.status.become(Stage.DOWN)
             _log.error("engine.down", reason=self.status.trouble, failures=failures)
 
     async def _start_once(self, failures: int) -> int:
         """One life; returns the failures in a row, this one included."""
-        started_s = trio.current_time()
         self.status.starts += 1
         self.status.become(Stage.STARTING)
         self.status.trouble = await self._live()
         self.status.pid = None
-        return 1 if trio.current_time() - started_s >= STABLE_S else failures + 1
+        self.status.become(Stage.PAUSING)
+        return 1 if self.status.served_s >= STABLE_S else failures + 1
+
+    async def _pause(self, failures: int) -> None:
+        pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
+        _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
+        await trio.sleep(pause_s)
 
     async def _report_ready(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
         # It may have ended again before we are woken.

@@ -75,15 +75,24 @@ _CAUSES = tuple(
 )
 """The most telling first."""
 
+_COMPLAINT = re.compile(r"Error\b|\bERROR\b|Exception\b|Value error|No module named|cannot start ")
+"""Of what a server prints, warnings and settings hold the same words as failures do."""
+
 _ERROR = re.compile(r"(?:^|\] |\s)((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 _CONSEQUENCE = re.compile(r"Engine core initialization failed|Engine process failed|EngineDeadError|Worker failed")
 """What the processes above the one that failed say."""
 
 
-def diagnose(output: str) -> str:
-    """One line: the cause and what to do, else the last error that is no mere consequence; empty if there is none."""
+def known_cause(output: str) -> str:
+    """One line for a failure that we know: the cause and what to do; else empty."""
+    complaints = "\n".join(line for line in output.splitlines() if _COMPLAINT.search(line))
     for cause in _CAUSES:
-        if found := cause.shows.search(output):
+        if found := cause.shows.search(complaints):
             return cause.told.format(*found.groups())
+    return ""
+
+
+def last_error(output: str) -> str:
+    """The last error that is no mere consequence of another, in the server's words; empty if there is none."""
     errors = [error for error in _ERROR.findall(output) if not _CONSEQUENCE.search(error)]
     return printable(errors[-1]) if errors else ""

@@ -8,6 +8,20 @@ from node.inference.config import EngineConfig, VllmConfig
 ADAPTER_NAME = "strand"
 """The served name of the adapter where `engine.model` gives none."""
 
+OURS = {
+    "--api-key": "[engine] api_key",
+    "--enable-lora": "[vllm] adapter",
+    "--gpu-memory-utilization": "[vllm] gpu_memory_share",
+    "--host": "nothing: it serves this machine alone",
+    "--lora-modules": "[vllm] adapter",
+    "--max-model-len": "[engine] context_tokens",
+    "--max-num-seqs": "[vllm] sequences_max",
+    "--model": "[vllm] model",
+    "--port": "[vllm] port",
+    "--served-model-name": "[engine] model",
+}
+"""Arguments on which the node relies, and the setting behind each."""
+
 
 def served_model(config: EngineConfig, vllm: VllmConfig) -> str:
     """The model to ask: the adapter where there is one, else the model itself."""

@@ -2,15 +2,15 @@
 
 import logging
 import re
-from contextlib import closing
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+import structlog
 import trio
 
 from node.inference.status import ServerStatus, Stage
 from node.inference.supervision import last_line
-from node.inference.vllm.causes import diagnose
+from node.inference.vllm.causes import known_cause, last_error
 
 LOG_BYTES_MAX = 8 * 1024 * 1024
 LOG_FILES_OLD = 1
@@ -22,12 +22,26 @@ TAIL_BYTES_MAX = 64 * 1024
 LINE_BYTES_MAX = 16 * 1024
 """bytes of a line; a longer one is no message."""
 
+_log = structlog.get_logger(__name__)
+
 _STAGES = (
     (Stage.LOADING, re.compile(r"Starting to load model|Loading \S+ checkpoint shards|Loading weights")),
     (Stage.COMPILING, re.compile(r"Dynamo bytecode|Compiling a graph|Capturing CUDA graphs|KV cache size")),
 )
 _ORDER = tuple(Stage)
 _PERCENT = re.compile(r"(?:shards|graphs)\D*?(\d{1,3}% ?\w*)")
+
+
+class _LogFile(RotatingFileHandler):
+    """A log that a full disk ends quietly: what it holds is no reason to lose the server, or to flood our own log."""
+
+    lost = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's own name
+        """Say it once."""
+        if not self.lost:
+            self.lost = True
+            _log.warning("engine.log_lost", path=self.baseFilename)
 
 
 class Output:
@@ -38,34 +52,38 @@ class Output:
         """The last process that could print has gone."""
         self._status = status
         self._tail = bytearray()
-        self._log = RotatingFileHandler(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_OLD, encoding="utf-8")
+        self._log = _LogFile(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_OLD, encoding="utf-8")
 
     async def read(self, stream: trio.abc.ReceiveStream) -> None:
         """Read to the end."""
         rest = b""
-        with closing(self._log):
-            async with stream:
-                async for chunk in stream:
-                    self._tail += chunk
-                    del self._tail[:-TAIL_BYTES_MAX]
-                    # A progress bar begins with a carriage return and has no other end than the next.
-                    *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
-                    for line in lines:
-                        self._take(line)
-                    rest = rest[:LINE_BYTES_MAX]
-            self._take(rest)
+        async with stream:
+            async for chunk in stream:
+                self._tail += chunk
+                del self._tail[:-TAIL_BYTES_MAX]
+                # A progress bar begins with a carriage return and has no other end than the next.
+                *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
+                for line in lines:
+                    self._take(line)
+                rest = rest[:LINE_BYTES_MAX]
+        self._take(rest)
         self.ended.set()
 
-    @property
-    def last_words(self) -> str:
-        """Why the server ended, in one line."""
-        return diagnose(self._tail.decode(errors="replace")) or last_line(self._tail)
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def why(self, ended_by: str) -> str:
+        """Why the server ended, in one line; `ended_by`: the signal that ended it, in words; else empty."""
+        printed = self._tail.decode(errors="replace")
+        return known_cause(printed) or ended_by or last_error(printed) or last_line(self._tail)
 
     def _take(self, raw: bytes) -> None:
         line = raw[:LINE_BYTES_MAX].decode(errors="replace").rstrip()
         if not line:
             return
-        self._log.handle(logging.makeLogRecord({"msg": line}))
+        if not self._log.lost:
+            self._log.handle(logging.makeLogRecord({"msg": line}))
         if self._status.ready:
             return
         for stage, words in _STAGES:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
 from node.inference.status import ServerStatus, Stage
 from node.inference.supervision import Supervisor, end_with_stdin
-from node.inference.vllm.command import arguments, environment, is_folder, served_model
+from node.inference.vllm.command import OURS, arguments, base_name, environment, is_folder, served_model
 from node.inference.vllm.output import Output
 
 READY_POLL_S = 1.0
@@ -40,6 +40,8 @@ DRAIN_S = 2.0
 
 STOP_S = keeper.TERM_S + keeper.KILL_S + 2.0
 """Seconds for the keeper to end everything, before it is killed itself."""
+
+LOG_NAME = "vllm.log"
 
 SESSION_NAME = "session"
 """File in the server's folder: the boot and the session of the last start, one line."""
@@ -72,42 +74,56 @@ class VllmServer:
         return self.supervisor.status
 
     async def _live(self) -> str:
-        """One life, from start to end; returns its last words."""
-        await trio.to_thread.run_sync(end_left_behind, self._folder)
-        output = Output(self._folder / "vllm.log", self.status)
+        """One life, from start to end; returns its last words.
+
+        What this machine refuses (a full disk, no more processes) is no reason to lose the node.
+        """
+        words = ""
+        try:
+            words = await self._run()
+        except* OSError as refused:
+            words = f"this machine refuses to run it: {_first(refused)}"
+        finally:
+            # The keeper left nothing, unless somebody killed it.
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(end_left_behind, self._folder)
+        return f"{words} (log: {self._folder / LOG_NAME})"
+
+    async def _run(self) -> str:
+        """Start the keeper and wait for its end; returns why it came to that. Raises OSError, or a group of such."""
         self._given_up = ""
-        async with trio.open_nursery() as nursery:
-            start = partial(
-                trio.run_process,
-                [sys.executable, "-P", keeper.__file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-                deliver_cancel=_stop,
-                # A session and a folder of its own are how what it leaves behind is known.
-                start_new_session=True,
-                cwd=self._folder,
-            )
-            process: trio.Process = await nursery.start(start)
-            (self._folder / SESSION_NAME).write_text(f"{_boot_id()} {process.pid}", encoding="ascii")
-            self.status.pid = process.pid
-            assert process.stdin is not None and process.stdout is not None
-            nursery.start_soon(output.read, process.stdout)
-            nursery.start_soon(self._watch, process)
-            settings = {"argv": self._arguments, "env": environment(os.environ, self.client_config.api_key)}
-            # A keeper that ended already says why in its output.
-            try:
-                await process.stdin.send_all(json.dumps(settings).encode() + b"\n")
-            except trio.BrokenResourceError:
-                _log.debug("engine.keeper_gone")
-            await process.wait()
-            with trio.move_on_after(DRAIN_S):
-                await output.ended.wait()
-            nursery.cancel_scope.cancel()
-        assert process.returncode is not None
-        words = self._given_up or _signal(process.returncode) or output.last_words or "it ended without a word"
-        return f"{words} (log: {self._folder / 'vllm.log'})"
+        with closing(Output(self._folder / LOG_NAME, self.status)) as output:
+            async with trio.open_nursery() as nursery:
+                start = partial(
+                    trio.run_process,
+                    [sys.executable, "-P", keeper.__file__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                    deliver_cancel=_stop,
+                    # A session and a folder of its own are how what it leaves behind is known.
+                    start_new_session=True,
+                    cwd=self._folder,
+                )
+                process: trio.Process = await nursery.start(start)
+                (self._folder / SESSION_NAME).write_text(f"{_boot_id()} {process.pid}", encoding="ascii")
+                self.status.pid = process.pid
+                assert process.stdin is not None and process.stdout is not None
+                nursery.start_soon(output.read, process.stdout)
+                nursery.start_soon(self._watch, process)
+                settings = {"argv": self._arguments, "env": environment(os.environ, self.client_config.api_key)}
+                # A keeper that ended already says why in its output.
+                with suppress(trio.BrokenResourceError):
+                    await process.stdin.send_all(json.dumps(settings).encode() + b"\n")
+                await process.wait()
+                self.status.become(Stage.PAUSING)
+                with trio.move_on_after(DRAIN_S):
+                    await output.ended.wait()
+                nursery.cancel_scope.cancel()
+            assert process.returncode is not None
+            last = output.why(_signal(process.returncode)) or f"it ended with exit code {process.returncode}"
+        return self._given_up or last
 
     async def _watch(self, process: trio.Process) -> None:
         """Tell when it serves, and end it when it no longer does, or never comes to."""
@@ -135,6 +151,8 @@ class VllmServer:
             else:
                 timeout_s = self._start_timeout_ms / 1000
                 self._given_up = f"it was not ready within {timeout_s:.0f} s ([vllm] start_timeout_ms)"
+        # Before it has ended: nobody shall count on it meanwhile.
+        self.status.become(Stage.PAUSING)
         await _stop(process)
 
 
@@ -147,7 +165,7 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
     """
     folder = _make_folder(folder)
     await trio.to_thread.run_sync(end_left_behind, folder)
-    check(vllm)
+    check(config, vllm)
     server = VllmServer(config, vllm, folder)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_run, server.supervisor, nursery)
@@ -156,7 +174,7 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
         nursery.cancel_scope.cancel()
 
 
-def check(vllm: VllmConfig) -> None:
+def check(config: EngineConfig, vllm: VllmConfig) -> None:
     """Raise EngineError for what can be seen without a start."""
     if sys.platform != "linux":
         raise EngineError(
@@ -172,6 +190,11 @@ def check(vllm: VllmConfig) -> None:
     for key, name, needed in (("model", vllm.model, "config.json"), ("adapter", vllm.adapter, "adapter_config.json")):
         if name and is_folder(name) and not (Path(name).expanduser() / needed).is_file():
             raise EngineError(f"[vllm] {key}: {name} is no folder with a file {needed}")
+    if vllm.adapter and served_model(config, vllm) == base_name(vllm):
+        raise EngineError(f"[engine] model: {base_name(vllm)} is the name of [vllm] model; the adapter needs another")
+    for word in vllm.arguments:
+        if (option := word.partition("=")[0]) in OURS:
+            raise EngineError(f"[vllm] arguments: {option} is the node's to set, by {OURS[option]}")
     # Its health checks would be answered in our server's place.
     if vllm.port and not _is_free(vllm.port):
         raise EngineError(f"[vllm] port: another program has port {vllm.port}; 0 takes one that is free")
@@ -181,7 +204,7 @@ def end_left_behind(folder: Path) -> None:
     """End what the last server in `folder` left running, if its keeper was killed."""
     try:
         boot_id, session = (folder / SESSION_NAME).read_text(encoding="ascii").split()
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return
     # Numbers of processes begin anew at each boot, and may come again: so only those that work in our folder.
     if boot_id == _boot_id() and session.isdecimal():
@@ -202,11 +225,21 @@ async def _stop(process: trio.Process) -> None:
 
 
 def _signal(code: int) -> str:
-    """How a process ended whose keeper ended with `code`, if by a signal; else empty."""
-    if code <= keeper.SIGNALLED:
+    """In words, how the server ended whose keeper ended with `code`, if by a signal; else empty."""
+    if code < 0:
+        return f"its keeper was ended by signal {-code}"
+    number = code - keeper.SIGNALLED
+    if number not in set(signal.Signals):
         return ""
-    why = " (out of memory? dmesg tells)" if code == keeper.SIGNALLED + signal.SIGKILL else ""
-    return f"it was ended by signal {code - keeper.SIGNALLED}{why}"
+    why = " (out of memory? dmesg tells)" if number == signal.SIGKILL else ""
+    return f"it was ended by signal {number}{why}"
+
+
+def _first(group: BaseExceptionGroup[OSError]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
 
 
 def _make_folder(folder: Path) -> Path:

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, open_engine
-from node.inference.keeper import session_members
+from node.inference import Engine, EngineConfig, EngineError, Judging, keeper, open_engine
+from node.inference.vllm import server as server_module
 from node.inference.vllm.server import SESSION_NAME, end_left_behind
 from tests.support.processes import PATIENCE_S
 from tests.support.vllm_stage import ROOT, Stage
@@ -72,7 +72,7 @@ async def test_it_lives_before_it_serves_and_serves_under_its_name_and_key(stage
         assert (engine.server.lives, engine.server.restarts) == (1, 0)
     log = (stage.folder / "vllm.log").read_text()
     assert "100% Completed" in log
-    assert [*session_members(stage.session)] == []
+    assert keeper.session_members(stage.session) == set()
 
 
 async def test_an_adapter_is_asked_by_its_name(stage: Stage, tmp_path: Path) -> None:
@@ -90,44 +90,92 @@ async def test_a_killed_server_is_back_and_nothing_of_the_old_one_is_left(stage:
         assert server is not None and server.pid is not None
         old = stage.session
         # The keeper, and the server's two processes.
-        assert len([*session_members(old)]) == 3
-        first = min(pid for pid in session_members(old) if pid != server.pid)
+        assert len(keeper.session_members(old)) == 3
+        first = min(pid for pid in keeper.session_members(old) if pid != server.pid)
         os.kill(first, signal.SIGKILL)
         with trio.fail_after(PATIENCE_S):
             await server.wait_until(lambda: server.lives == 2)
-        assert [*session_members(old)] == []
+        assert keeper.session_members(old) == set()
         assert server.restarts == 1
         assert server.trouble.startswith("it was ended by signal 9 (out of memory? dmesg tells) (log: ")
         await engine.probe()
+
+
+async def test_a_server_that_hangs_is_ended_and_started_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HEALTH_S", 0.05)
+    monkeypatch.setattr(server_module, "HEALTH_TIMEOUT_S", 0.5)
+    async with opened(stage) as engine:
+        await ready(engine)
+        server = engine.server
+        assert server is not None
+        for pid in keeper.session_members(stage.session) - {server.pid}:
+            os.kill(pid, signal.SIGSTOP)
+        with trio.fail_after(PATIENCE_S):
+            await server.wait_until(lambda: server.lives == 2)
+        assert server.trouble.startswith("it did not answer 3 health checks in a row")
+
+
+async def test_a_keeper_that_is_killed_leaves_nothing_under_a_living_node(stage: Stage) -> None:
+    async with opened(stage) as engine:
+        await ready(engine)
+        server = engine.server
+        assert server is not None and server.pid is not None
+        old = stage.session
+        os.kill(server.pid, signal.SIGKILL)
+        with trio.fail_after(PATIENCE_S):
+            await server.wait_until(lambda: bool(server.trouble))
+        assert server.trouble.startswith("its keeper was ended by signal 9")
+        assert keeper.session_members(old) == set()
+
+
+async def test_a_disk_that_refuses_costs_the_engine_and_not_the_node(stage: Stage) -> None:
+    async with opened(stage) as engine:
+        await ready(engine)
+        server = engine.server
+        assert server is not None and server.pid is not None
+        # Nothing can be written there: not the log, nor who runs.
+        (stage.folder / "vllm.log").unlink()
+        (stage.folder / "vllm.log").mkdir()
+        os.kill(server.pid, signal.SIGKILL)
+        with trio.fail_after(PATIENCE_S):
+            await server.wait_until(lambda: "this machine refuses" in server.trouble)
+        assert "vllm.log" in server.trouble
+
+
+@pytest.mark.parametrize("option", ["--port", "--api-key=mine", "--served-model-name"])
+async def test_an_argument_that_is_the_nodes_to_set_is_refused(stage: Stage, option: str) -> None:
+    with pytest.raises(EngineError, match=rf"\[vllm\] arguments: {option.partition('=')[0]} is the node's to set"):
+        async with opened(stage, arguments=(option, "1")):
+            pass
 
 
 def test_all_of_it_ends_when_the_node_is_killed(stage: Stage) -> None:
     command = [sys.executable, "-c", PARENT, stage.config.python, str(stage.model), str(stage.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as node:
         assert node.stdout is not None
-        keeper = os.pidfd_open(int(node.stdout.readline()))
+        ended = os.pidfd_open(int(node.stdout.readline()))
         node.kill()
     try:
         # A pidfd is readable when its process has ended, and the keeper is the last to go.
-        assert select.select([keeper], [], [], PATIENCE_S)[0] == [keeper]
+        assert select.select([ended], [], [], PATIENCE_S)[0] == [ended]
     finally:
-        os.close(keeper)
-    assert [*session_members(stage.session)] == []
+        os.close(ended)
+    assert keeper.session_members(stage.session) == set()
 
 
 def test_what_a_killed_keeper_left_is_ended_at_the_next_start(stage: Stage) -> None:
     command = [sys.executable, "-c", PARENT, stage.config.python, str(stage.model), str(stage.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as node:
         assert node.stdout is not None
-        keeper = int(node.stdout.readline())
+        pid = int(node.stdout.readline())
         node.send_signal(signal.SIGSTOP)
-        os.kill(keeper, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         node.kill()
     session = stage.session
     # Its first process goes with the keeper; the second one would stay for ever.
-    assert [*session_members(session)] != []
+    assert keeper.session_members(session) != set()
     end_left_behind(stage.folder)
-    assert [*session_members(session)] == []
+    assert keeper.session_members(session) == set()
 
 
 def test_a_session_of_the_same_number_that_is_not_ours_is_left_alone(stage: Stage, tmp_path: Path) -> None:
@@ -150,7 +198,7 @@ def test_a_session_of_the_same_number_that_is_not_ours_is_left_alone(stage: Stag
 )
 async def test_a_first_start_that_fails_is_one_clear_line(stage: Stage, printed: str, told: str) -> None:
     stage.behave(fail=printed)
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ExceptionGroup) as caught, trio.fail_after(PATIENCE_S):
         async with opened(stage):
             await trio.sleep_forever()
     (error,) = caught.value.exceptions
@@ -171,15 +219,15 @@ async def test_a_port_that_is_taken_is_said_at_once(stage: Stage) -> None:
 
 async def test_a_server_that_never_serves_is_given_up(stage: Stage) -> None:
     stage.behave(deaf=True)
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ExceptionGroup) as caught, trio.fail_after(PATIENCE_S):
         async with opened(stage, start_timeout_ms=1_500):
             await trio.sleep_forever()
     assert "it was not ready within 2 s" in str(caught.value.exceptions[0])
-    assert [*session_members(stage.session)] == []
+    assert keeper.session_members(stage.session) == set()
 
 
 async def test_an_environment_without_vllm_says_how_to_install_it(stage: Stage) -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ExceptionGroup) as caught, trio.fail_after(PATIENCE_S):
         async with opened(stage, python=sys.executable):
             await trio.sleep_forever()
     assert "pip install vllm" in str(caught.value.exceptions[0])

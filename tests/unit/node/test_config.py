@@ -191,4 +191,4 @@ def test_a_ready_file_is_right_and_says_what_it_needs(name: str) -> None:
     limits = prompt_limits(context_tokens, config.engine.judge_answer_bytes_max)
     assert limits.answer_bytes_max == config.engine.judge_answer_bytes_max
     assert " GB " in path.read_text()
-    assert f"strand run --config {name}.toml" in path.read_text()
+    assert f"strand init --ready {name} && strand run" in path.read_text()

@@ -191,6 +191,15 @@ def test_init_writes_the_file_that_is_chosen(capsys: pytest.CaptureFixture[str])
     assert "11434" in Path(json.loads(capsys.readouterr().out)["config"]).read_text()
 
 
+def test_init_does_not_replace_a_file_by_another_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    assert run(["init", "--ready", "llama-cpp", "--config", str(mine)]) == 0
+    capsys.readouterr()
+    assert run(["init", "--ready", "ollama", "--config", str(mine)]) == 1
+    assert_refusal_line(capsys.readouterr().err, "mine.toml")
+    assert "8080" in mine.read_text()
+
+
 def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "node"
     assert run(["init", "--data-dir", str(folder), "--no-write-config"]) == 0
