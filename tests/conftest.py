@@ -1,6 +1,10 @@
 """Hypothesis profiles: `pytest --hypothesis-profile=small` for a quick look. A failure prints what reproduces it."""
 
+import pytest
 from hypothesis import settings
+
+# Their assertions are those of the tests that use them.
+pytest.register_assert_rewrite("tests.support.conformance", "tests.support.processes")
 
 # Always fresh examples, also where a CI service is detected: a fixed set would find nothing after its first run.
 settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)

@@ -158,9 +158,10 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
 
 
 def _error_words(content: bytes) -> str:
-    """What the server says went wrong, where it says so as OpenAI's API does; else nothing."""
+    """What the server says went wrong, where it says so as OpenAI's API or as FastAPI does; else nothing."""
     try:
-        error = json.loads(content)["error"]
+        told = json.loads(content)
+        error = told["error"] if "error" in told else told["detail"]
         words = error if isinstance(error, str) else error["message"]
     except (ValueError, RecursionError, KeyError, TypeError, IndexError):
         return ""

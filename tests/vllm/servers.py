@@ -7,7 +7,6 @@ becomes of a test, none of their processes outlives it.
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,12 @@ from pathlib import Path
 
 import trio
 
-from node.inference import EngineConfig, EngineError, keeper
+from node.inference import EngineConfig, EngineError, VllmConfig, keeper
 from node.inference.embedded import find_model
 from node.inference.http_json import open_json_client
-from node.inference.supervision import last_line
+from node.inference.supervision import end_with_stdin, last_line
+from node.inference.vllm.command import arguments, environment
+from node.inference.vllm.server import STOP_S, free_port
 from node.models.conversion import convert_gguf
 
 BIN = Path(os.environ.get("STRAND_TEST_VLLM") or Path(__file__).parents[2] / ".venv-vllm") / "bin"
@@ -39,9 +40,6 @@ READY_S = 300.0
 
 POLL_S = 0.5
 """Between two looks whether a server is ready, which tells nobody."""
-
-STOP_S = keeper.TERM_S + keeper.KILL_S + 2.0
-"""For the keeper to end everything, before it is killed itself."""
 
 REQUEST_TIMEOUT_MS = 600_000
 """Long, because the slowest server works on one request at a time and other work shares the machine."""
@@ -80,20 +78,14 @@ async def vllm(context_tokens: int = 2048) -> AsyncIterator[EngineConfig]:
 async def launched_vllm(context_tokens: int) -> AsyncIterator[Launched]:
     """A vLLM, for as long as the block runs."""
     port, key = free_port(), secrets.token_urlsafe(24)
-    options = {
-        "--model": str(await checkpoint()),
-        "--served-model-name": "smollm2",
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--dtype": "bfloat16",
-        "--max-model-len": str(context_tokens),
-        "--max-num-seqs": str(SEQUENCES_MAX),
-        "--generation-config": "vllm",
-    }
-    # Its `vllm` command looks for a package of that name, and the CPU build's is another.
-    argv = [BIN / "python", "-m", "vllm.entrypoints.openai.api_server", "--enforce-eager"]
-    words = [word for option in options.items() for word in option]
-    variables = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_API_KEY": key}
+    served = EngineConfig(kind="vllm", model="smollm2", context_tokens=context_tokens)
+    settings = VllmConfig(
+        python=str(BIN / "python"),
+        model=str(await checkpoint()),
+        dtype="bfloat16",
+        sequences_max=SEQUENCES_MAX,
+        arguments=("--enforce-eager",),
+    )
     config = EngineConfig(
         kind="openai",
         url=f"http://127.0.0.1:{port}",
@@ -101,7 +93,8 @@ async def launched_vllm(context_tokens: int) -> AsyncIterator[Launched]:
         concurrency=SEQUENCES_MAX,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
-    async with _launched([*argv, *words, "--enable-prompt-tokens-details"], variables, config) as pid:
+    variables = environment(os.environ, key) | {"VLLM_CPU_KVCACHE_SPACE": "1"}
+    async with _launched(arguments(served, settings, port), variables, config) as pid:
         yield Launched(config, pid)
 
 
@@ -123,8 +116,8 @@ async def transformers_serve() -> AsyncIterator[EngineConfig]:
         _fill(hub, await checkpoint())
         argv = [BIN / "transformers", "serve", HUB_NAME, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
         # bfloat16 wrote a token a second on busy cores; float32, by one thread that waits idly, twenty.
-        variables = {"HF_HUB_CACHE": str(hub), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
-        async with _launched([*argv, "--dtype", "float32"], variables, config):
+        ours = {"HF_HUB_CACHE": str(hub), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+        async with _launched([*argv, "--dtype", "float32"], os.environ | ours, config):
             yield config
 
 
@@ -144,8 +137,7 @@ async def _launched(
     argv: Sequence[str | Path], variables: Mapping[str, str], config: EngineConfig
 ) -> AsyncIterator[int]:
     """Run a server under a keeper until the block ends; yields the keeper's pid when the server is ready."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STRAND_")}
-    settings = {"argv": [str(word) for word in argv], "env": {**kept, "HF_HUB_OFFLINE": "1", **variables}}
+    settings = {"argv": [str(word) for word in argv], "env": {**variables, "HF_HUB_OFFLINE": "1"}}
     with tempfile.TemporaryFile(prefix="strand-server-") as log:
         async with trio.open_nursery() as nursery:
             start = partial(
@@ -155,7 +147,7 @@ async def _launched(
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=False,
-                deliver_cancel=_end,
+                deliver_cancel=partial(end_with_stdin, patience_s=STOP_S),
                 start_new_session=True,
             )
             process: trio.Process = await nursery.start(start)
@@ -183,21 +175,3 @@ async def _becomes_ready(process: trio.Process, config: EngineConfig) -> bool:
                 else:
                     return True
     return False
-
-
-async def _end(process: trio.Process) -> None:
-    """The end of its stdin has the keeper end everything."""
-    with trio.CancelScope(shield=True):
-        assert process.stdin is not None
-        await process.stdin.aclose()
-        with trio.move_on_after(STOP_S):
-            await process.wait()
-        process.kill()
-
-
-def free_port() -> int:
-    """A port that is free now; should another program take it first, the server does not start."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, Sampling, VllmConfig, open_engine
+from node.inference.vllm.server import free_port
 from protocol.types import TaskType
-from tests.vllm.servers import BIN, READY_S, checkpoint, free_port
+from tests.vllm.servers import BIN, READY_S, checkpoint
 
 pytestmark = pytest.mark.skipif(not BIN.is_dir(), reason=f"there is no {BIN}: make test-vllm makes it")
 

@@ -26,11 +26,11 @@ from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig, VllmConfig, keeper
 from node.inference.http_json import open_json_client
 from node.inference.vllm.dialect import prefix_cache
-from node.inference.vllm.server import SESSION_NAME
+from node.inference.vllm.server import SESSION_NAME, free_port
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 from tests.support.processes import log_records, logged
-from tests.vllm.servers import BIN, READY_S, SEQUENCES_MAX, checkpoint, free_port
+from tests.vllm.servers import BIN, READY_S, SEQUENCES_MAX, checkpoint
 
 pytestmark = pytest.mark.skipif(not BIN.is_dir(), reason=f"there is no {BIN}: make test-vllm makes it")
 

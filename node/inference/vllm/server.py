@@ -53,7 +53,7 @@ class VllmServer:
     """One server. URL and key stay the same over restarts."""
 
     def __init__(self, config: EngineConfig, vllm: VllmConfig, folder: Path) -> None:
-        port = vllm.port or _free_port()
+        port = vllm.port or free_port()
         self.supervisor = Supervisor("vLLM", self._live)
         self.client_config = replace(
             config,
@@ -258,7 +258,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is free now. Another program may take it before the server does: then the next start fails too."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
