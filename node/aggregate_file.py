@@ -60,6 +60,8 @@ class _Draft:
     truth: dict[str, bool] = field(default_factory=dict)
     labels: dict[tuple[str, str], int] = field(default_factory=dict)
     gold: bool = False
+    marks: list[int] = field(default_factory=list)
+    """Lines that only mark it as gold."""
 
     def check_room(self, *answers: str) -> None:
         if len(self.answers.keys() | set(answers)) > ITEMS_MAX:
@@ -75,7 +77,7 @@ class _Reader:
         self.judges: dict[str, int] = {}
         self.authors: dict[str, int] = {}
 
-    def add(self, line: bytes) -> None:
+    def add(self, line: bytes, number: int) -> None:
         """Take one row in, all of it or nothing. Raises _Refused."""
         row = _parse(line)
         question = _name(row, "question")
@@ -95,6 +97,7 @@ class _Reader:
             self._add_judgement(draft, row)
         elif gold:
             _known(row, "question", "gold")
+            draft.marks.append(number)
         else:
             raise _Refused("neither a judgement (judge), a label, an answer, a truth nor a gold mark")
         draft.gold |= gold
@@ -125,8 +128,13 @@ class _Reader:
         if outcome != _ABSTAIN:
             draft.judgements.append((number, first, second, _PREFERENCES[outcome]))
 
+    def bare_marks(self) -> list[BadRow]:
+        """Gold marks that mark nothing: known only when all rows are in, for answers may come after them."""
+        reason = "gold mark for a question that has no answers"
+        return [BadRow(line, reason) for draft in self.drafts.values() if not draft.answers for line in draft.marks]
+
     def dataset(self) -> Dataset:
-        """All that was taken in; questions that have no answer (a gold mark alone) are left out."""
+        """All that was taken in, without questions that have no answer."""
         drafts = {name: draft for name, draft in self.drafts.items() if draft.answers}
         return Dataset(
             questions=tuple(self._question(name, draft) for name, draft in drafts.items()),
@@ -168,11 +176,12 @@ def read_dataset(path: Path) -> tuple[Dataset, list[BadRow]]:
                     raise AggregateFileError(f"{path}: more than {ROWS_MAX} rows")
                 try:
                     if line.strip():
-                        reader.add(line)
+                        reader.add(line, number)
                 except _Refused as refused:
                     bad.append(BadRow(number, str(refused)))
     except (OSError, EOFError, zlib.error) as error:
         raise AggregateFileError(f"{path}: {error}") from error
+    bad = sorted([*bad, *reader.bare_marks()], key=lambda row: row.line)
     dataset = reader.dataset()
     if not dataset.questions:
         first = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
+from consensus.record import Phase
 from consensus.scoring import calibration_error
 from simnet.calibration import bins
 from simnet.results import NO_OUTCOME, WINDOW, Cell, RoundResult, Run, Study
@@ -376,7 +377,15 @@ def _cost(study: Study) -> Plot:
 
 
 def _phases(study: Study) -> list[str]:
-    return list(dict.fromkeys(name for cell in study for each in cell.run.rounds for name in each.phases_ms))
+    """In the order of a round. Few rounds have all of them, so the order in which they turn up says nothing."""
+    return sorted({name for cell in study for each in cell.run.rounds for name in each.phases_ms}, key=_place)
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Where a phase stands in a round, and its wave. What is no phase, "certified", comes after all of them."""
+    phase, _, wave = name.partition(" ")
+    order = [each.value for each in Phase]
+    return (order.index(phase) if phase in order else len(order)), int(wave or 0)
 
 
 def _latency(study: Study, varied: Sequence[str], phases: Sequence[str]) -> Plot:

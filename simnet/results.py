@@ -124,6 +124,11 @@ class Run:
     trace_digest: str = ""
     """BLAKE2b-256 over everything that happened, in order."""
 
+    @property
+    def late(self) -> Sequence[RoundResult]:
+        """Rounds without an outcome by their deadline."""
+        return [each for each in self.rounds if each.outcome == NO_OUTCOME]
+
     def summary(self) -> dict[str, Any]:
         """The object that `strand sim --json` prints."""
         comparisons = sum(each.comparisons for each in self.rounds)
@@ -135,7 +140,7 @@ class Run:
             "decided": self._count("decided"),
             "degraded": self._count("degraded"),
             "failed": self._count("failed"),
-            "no_outcome": self._count(NO_OUTCOME),
+            "no_outcome": len(self.late),
             "full_certificates": sum(each.full for each in self.rounds),
             "safety_violations": len(self.violations),
             "accuracy": self.accuracy(),
@@ -200,7 +205,11 @@ class Study:
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
 
+    @property
+    def runs(self) -> Sequence[Run]:
+        """What the worlds showed; one that stands at several points (no attackers, of any kind) once."""
+        return list({id(cell.run): cell.run for cell in self.cells}.values())
+
     def told(self, probability: str) -> list[tuple[float, bool]]:
-        """What rounds of all worlds said, as Run.told; worlds that are one count once."""
-        runs = {id(cell.run): cell.run for cell in self.cells}
-        return [pair for run in runs.values() for pair in run.told(probability)]
+        """What rounds of all worlds said, as Run.told."""
+        return [pair for run in self.runs for pair in run.told(probability)]

@@ -40,11 +40,17 @@ METHODS: Mapping[str, str] = {
 
 NOTES = (
     "Of each way to choose: % of rounds in which it picked a right answer, with its 95 % interval (Wilson). "
+    "Loss to the best other: percentage points on the same questions, + where the swarm loses and − where it wins; "
+    "≤ is the upper end of the 95 % interval of these paired differences, and the way named (an oracle apart) is that "
+    "for which it is highest. "
     "Comparisons, messages and kB are per member and round; offer packets are per node and minute. "
     "ECE: expected calibration error in 10 bins, of P(best) against the choice by all pairs of all honest judges. "
     "Seconds run from the query to the answer: median and 95th percentile of the rounds that had one."
 )
 """What stands below every table of `measures`."""
+
+LATE_MAX = 0.01
+"""share of rounds that may have no outcome by their deadline; at 20 % loss and with crashes too (hostile.toml)."""
 
 FLAGS: Mapping[str, str] = {
     "layer": "--layer",
@@ -321,5 +327,12 @@ def _toml(value: Any) -> str:
 
 
 def failing(scenario: Scenario, study: Study) -> Sequence[tuple[Scenario, Run]]:
-    """The worlds of the study in which a safety rule was broken."""
-    return [(world, cell.run) for (_, world), cell in zip(cells(scenario), study, strict=True) if cell.run.violations]
+    """The worlds of the study in which a safety rule was broken, then those that only have rounds without outcome."""
+    found = {_id(world): (world, cell.run) for (_, world), cell in zip(cells(scenario), study, strict=True)}
+    wrong = [(world, run) for world, run in found.values() if run.violations or run.late]
+    return sorted(wrong, key=lambda each: not each[1].violations)
+
+
+def late_share(study: Study) -> float:
+    """Share of all rounds that had no outcome by their deadline."""
+    return sum(len(run.late) for run in study.runs) / max(1, sum(len(run.rounds) for run in study.runs))

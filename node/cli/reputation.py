@@ -33,10 +33,17 @@ async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Sour
         told = await client.get("/api/reputation")
     if json:
         print_json(told)
-        return 0
+    else:
+        print_reputation(told)
+    return 0
+
+
+def print_reputation(told: dict[str, Any]) -> None:
+    """What `/api/reputation` tells, as people read it."""
     console = Console()
     force = {task: each for task, each in told["in_force"].items() if each["gold_rounds"]}
-    task = max(force, key=lambda name: force[name]["gold_rounds"], default="code")
+    # Without gold all tasks have the same weights: any stands for all.
+    task = max(force, key=lambda name: force[name]["gold_rounds"], default="final")
     key = Column("key", no_wrap=True, min_width=KEY_DIGITS)
     table = Table(key, "rounds", "gold", "right", "honest judge", "vote", "judge", "author")
     for node in told["nodes"]:
@@ -52,14 +59,22 @@ async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Sour
     console.print(table)
     console.print(
         f"{told['specialty']}: {told['rounds']} rounds learned from, weights renewed every {told['renewal_rounds']}; "
-        f"{told['gold_questions']} gold questions in the file. Weights are those for {task} tasks."
+        f"{told['gold_questions']} gold questions in the file. {_whose(told, task if force else None)}"
     )
     for name, each in force.items():
         console.print(
             f"{name}: from {each['gold_rounds']} gold rounds: votes weigh {each['beta']:.2f} (beta), "
             f"clusters move by {each['tau_u']:.2f} (tau_u)"
         )
-    return 0
+
+
+def _whose(told: dict[str, Any], task: str | None) -> str:
+    """Which weights the table shows: of this task, or where none has learned from gold yet, of every task."""
+    if task is not None:
+        return f"Weights are those for {task} tasks."
+    if told["in_force"]:
+        return "Weights are the same for every task: none has learned from gold yet."
+    return "Weights are the configured ones, the same for every task: nothing learned is in force yet."
 
 
 async def export(file: File, *, url: Url = None, source: Source = Source()) -> int:  # noqa: B008 - frozen

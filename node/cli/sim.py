@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -44,7 +44,7 @@ JOBS_MAX = 64
 """processes side by side: each holds a world of its own."""
 
 FAILING_SHOWN = 5
-"""worlds with violations of which the terminal shows the command that repeats them."""
+"""worlds that went wrong of which the terminal shows the command that repeats them."""
 
 WIDE = 240
 """columns of a table that no terminal shows: folded cells would be of no use to whoever reads the file."""
@@ -83,15 +83,15 @@ class Settings:
         for setting, flag in studies.FLAGS.items():
             value = getattr(self, flag.removeprefix("--").replace("-", "_"))
             if value is not None:
-                _put(table, setting, value)
+                _put(table, setting.split("."), value)
         for text in self.byzantine or ():
             kind, share = _split(text, "=", "--byzantine", "KIND=SHARE")
-            _put(table, f"byzantine.{kind}", _number(share, float, "--byzantine"))
+            _put(table, ["byzantine", kind], _number(share, float, "--byzantine"))
         if self.partition:
-            _put(table, "faults.partitions", [_partition(text) for text in self.partition])
+            _put(table, ["faults", "partitions"], [_partition(text) for text in self.partition])
         for text in self.set or ():
             setting, value = _split(text, "=", "--set", "SETTING=VALUE")
-            _put(table, setting.strip(), _value(value))
+            _put(table, _path(setting.strip()), _value(value))
 
 
 def sim(
@@ -109,7 +109,8 @@ def sim(
 ) -> int:
     """Simulate a swarm: the real round machines, messages and certificates, in virtual time and from a seed.
 
-    Exit code 1 says that a safety rule was broken; the command that repeats that world is printed.
+    Exit code 1 says that a safety rule was broken, or that more than one round in a hundred had no outcome by its
+    deadline; the command that repeats such a world is printed.
     """
     chosen = read_scenario(scenario, settings)
     if real:
@@ -118,7 +119,7 @@ def sim(
         # Before the work, not after it.
         _plots_or_refusal()
         _make_folder(report)
-    study = _simulate(chosen, jobs, real=real, show_progress=not json and sys.stderr.isatty())
+    study = _simulate(chosen, jobs, real=real, show_progress=sys.stderr.isatty())
     if json:
         print_json(studies.results(study) if chosen.vary else study.cells[0].run.summary())
     else:
@@ -170,9 +171,24 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise CliError(f"{path} is not TOML: {error}", Exit.USAGE) from error
 
 
-def _put(table: dict[str, Any], setting: str, value: Any) -> None:
-    """Fix a setting by its dotted name; under `vary`, what follows the first dot is one name."""
-    path = setting.split(".", 1) if setting.startswith("vary.") else setting.split(".")
+def _path(setting: str) -> list[str]:
+    """The names in a dotted one, as TOML writes it. Under `vary` all that follows is one name, quoted or not."""
+    path: list[str] = []
+    try:
+        table: Any = tomllib.loads(f"{setting} = 0")
+    except tomllib.TOMLDecodeError:
+        # Whatever it is: no setting has such a name, and the scenario's own check will say so.
+        path = setting.split(".")
+    else:
+        while isinstance(table, dict):
+            name, table = next(iter(table.items()))
+            path.append(name)
+    return ["vary", ".".join(path[1:])] if path[0] == "vary" and path[1:] else path
+
+
+def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Fix the setting of these names, outermost first."""
+    setting = ".".join(path)
     inner = table
     for name in path[:-1]:
         inner = inner.setdefault(name, {})
@@ -381,19 +397,30 @@ def print_study(study: Study) -> None:
 
 
 def judge(scenario: Scenario, study: Study) -> Exit:
-    """Say on stderr what was broken and how to repeat it, and with what code the command ends."""
-    failing = studies.failing(scenario, study)
+    """Say on stderr what went wrong and how to repeat it, and with what code the command ends."""
+    failing, late = studies.failing(scenario, study), studies.late_share(study)
+    lines = []
     for world, run in failing[:FAILING_SHOWN]:
-        first = run.violations[0]
-        lines = (
-            f"{len(run.violations)} safety violations, the first in round {first.round}: {first.rule}: {first.detail}",
-            f"repeat it: {studies.repeat_command(world, real=study.real)}",
-        )
-        for line in lines:
-            print(f"strand: {line}", file=sys.stderr)
+        lines += [*_complaints(run), f"repeat it: {studies.repeat_command(world, real=study.real)}"]
     if len(failing) > FAILING_SHOWN:
-        print(f"strand: and {len(failing) - FAILING_SHOWN} more worlds", file=sys.stderr)
-    return Exit.REFUSED if failing else Exit.OK
+        lines.append(f"and {len(failing) - FAILING_SHOWN} more worlds")
+    if late > studies.LATE_MAX:
+        lines.append(f"{100 * late:.3g} % of all rounds have no outcome; at most {100 * studies.LATE_MAX:g} % may")
+    for line in lines:
+        print(f"strand: {line}", file=sys.stderr)
+    unsafe = any(run.violations for _, run in failing)
+    return Exit.REFUSED if unsafe or late > studies.LATE_MAX else Exit.OK
+
+
+def _complaints(run: Run) -> Iterator[str]:
+    if run.violations:
+        first = run.violations[0]
+        yield f"{len(run.violations)} safety violations, the first in round {first.round}: {first.rule}: {first.detail}"
+    if run.late:
+        yield (
+            f"{len(run.late)} of {len(run.rounds)} rounds have no outcome by their deadline, "
+            f"the first is round {run.late[0].number}"
+        )
 
 
 # The report.

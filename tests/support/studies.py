@@ -7,7 +7,7 @@ from typing import Any
 
 from simnet.results import NO_OUTCOME, Cell, RoundResult, Run, Study, Verdicts, Violation
 
-PHASES = {"answers": 6_000, "openings": 1_200, "wave 1": 4_000, "tally": 900}
+PHASES = {"answering": 6_000, "opening": 1_200, "judging 1": 4_000, "cosigning": 900}
 """Medians in ms."""
 
 
@@ -134,8 +134,8 @@ def _with_comparisons(result: RoundResult, comparisons: int) -> RoundResult:
     return replace(result, comparisons=comparisons)
 
 
-def single_study(*, violations: int = 0) -> Study:
+def single_study(*, violations: int = 0, lost: float = 0.0) -> Study:
     """One world of the network layer."""
-    cell = made_cell({}, lost=0.1)
+    cell = made_cell({}, lost=lost)
     cell.run.violations = [Violation("R2", "two <closings> of one slot", number) for number in range(violations)]
     return Study("custom", "", [cell])

@@ -94,6 +94,16 @@ def test_a_bad_row_is_named_and_leaves_nothing_behind(tmp_path: Path, row: dict[
     assert dataset == good
 
 
+def test_a_gold_mark_is_a_bad_row_where_its_question_has_no_answers(tmp_path: Path) -> None:
+    reason = "gold mark for a question that has no answers"
+    mark = {"question": "q4", "gold": True}
+    dataset, bad = read(tmp_path, mark, {"question": 1, "gold": True}, b"{", mark, JUDGEMENT)
+    assert [(each.line, each.reason.partition(":")[0]) for each in bad] == [(1, reason), (3, "not JSON"), (4, reason)]
+    assert [(question.name, question.gold) for question in dataset.questions] == [("1", True)]
+    with pytest.raises(AggregateFileError, match=f"no usable row; line 1: {reason}"):
+        read(tmp_path, mark)
+
+
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(AggregateFileError, match="No such file"):
         read_dataset(tmp_path / "absent")

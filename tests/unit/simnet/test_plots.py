@@ -80,6 +80,27 @@ def test_a_round_that_nobody_answered_has_no_time_but_an_outcome() -> None:
     assert latency.png.startswith(PNG)
 
 
+def test_phases_stand_in_the_order_of_a_round() -> None:
+    """Whatever the first rounds had: most judge once or twice, and one that failed early has no phase of judging."""
+    study = single_study()
+    seen = (
+        {"answering": 6_000},
+        {"answering": 6_000, "opening": 900, "judging 2": 2_000, "cosigning": 800, "certified": 9},
+        {"answering": 6_000, "opening": 900, "judging 10": 2_000, "judging 3": 2_000, "cosigning": 800},
+        {"judging 1": 4_000},
+    )
+    rounds = study.cells[0].run.rounds
+    study.cells[0].run.rounds = [
+        replace(each, phases_ms=phases) for each, phases in zip(rounds, seen, strict=False)
+    ]  # fmt: skip
+    (plot,) = plots(study)
+    told = plot.alt.partition(": ")[2].split(", ")
+    assert [name.rsplit(" ", 2)[0] for name in told] == [
+        "answering", "opening", "judging 1", "judging 2", "judging 3", "judging 10", "cosigning", "certified",
+        "query to answer",
+    ]  # fmt: skip
+
+
 def test_equal_studies_give_equal_bytes() -> None:
     first, second = plots(size_study()), plots(size_study())
     assert [plot.png for plot in first] == [plot.png for plot in second]

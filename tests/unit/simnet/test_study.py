@@ -13,11 +13,13 @@ from scipy.stats import binomtest
 from consensus.scoring import calibration_error
 from node.config import load_params
 from simnet.oracle import Preset, presets_from
-from simnet.results import Cell, Run, Study
+from simnet.results import NO_OUTCOME, Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 from simnet.study import (
+    NOTES,
     failing,
     largest_loss,
+    late_share,
     measures,
     per_member,
     percentile,
@@ -37,6 +39,9 @@ from tests.support.studies import (
 )
 
 PARAMS = load_params("devnet")
+
+BROKEN = single_study(violations=2).cells[0].run
+"""A world that broke a rule."""
 
 
 class Worlds:
@@ -167,14 +172,37 @@ def test_the_largest_loss_is_to_the_best_other_way() -> None:
     assert loss.low < loss.value < loss.high
 
 
+def test_the_notes_explain_the_column_of_losses() -> None:
+    """Its sign, and whose interval stands beside it: neither can be guessed."""
+    assert "loss to the best other %" in measures(made_cell({}).run)
+    (said,) = [each for each in NOTES.split(". ") if each.startswith("Loss to the best other")]
+    for word in ("+", "the swarm loses", "≤", "95 % interval", "same questions"):
+        assert word in said
+
+
 def test_the_command_names_only_what_differs_from_the_defaults() -> None:
     assert repeat_command(Scenario(name="x", about="y")) == "strand sim"
     assert repeat_command(Scenario(nodes=7, seed=3)) == "strand sim --nodes 7 --seed 3"
 
 
-def test_failing_worlds_are_named_with_their_own_settings() -> None:
-    scenario = scenario_from({"vary": {"seed": [1, 2]}})
-    broken = single_study(violations=2).cells[0].run
-    whole = replace(broken, violations=[])
-    study = Study("", "", [Cell({"seed": 1}, whole), Cell({"seed": 2}, broken)])
-    assert [(world.seed, world.vary) for world, _ in failing(scenario, study)] == [(2, {})]
+def test_failing_worlds_are_named_with_their_own_settings_the_unsafe_ones_first() -> None:
+    scenario = scenario_from({"vary": {"seed": [1, 2, 3]}})
+    whole, late = (single_study(lost=lost).cells[0].run for lost in (0.0, 0.1))
+    study = Study("", "", [Cell({"seed": n}, run) for n, run in ((1, late), (2, whole), (3, BROKEN))])
+    assert [(world.seed, world.vary) for world, _ in failing(scenario, study)] == [(3, {}), (1, {})]
+
+
+def test_a_failing_world_at_several_points_is_named_once() -> None:
+    scenario = scenario_from({"vary": {"attack": ["lazy", "inverse"], "share": [0.0]}})
+    points = [{"attack": attack, "share": 0.0} for attack in ("lazy", "inverse")]
+    assert len(failing(scenario, Study("", "", [Cell(point, BROKEN) for point in points]))) == 1
+
+
+def test_the_share_of_late_rounds_counts_each_world_once() -> None:
+    late, whole = single_study(lost=0.4).cells[0].run, single_study().cells[0].run
+    count = late.summary()["no_outcome"]
+    assert count == len(late.late) > 0
+    assert {each.outcome for each in late.late} == {NO_OUTCOME}
+    study = Study("", "", [Cell({}, late), Cell({}, whole), Cell({}, late)])
+    assert late_share(study) == count / 400
+    assert late_share(Study("", "", [Cell({}, replace(whole, rounds=[]))])) == 0.0

@@ -1,10 +1,12 @@
 """`strand sim`: flags and files to scenarios and back, and small worlds to output, reports and exit codes."""
 
+import io
 import json
 import shlex
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from node.cli.main import build_app, run
 from node.cli.sim import SCENARIO_BYTES_MAX, Settings, _processes, judge, print_study, read_scenario, write_report
-from simnet.results import Cell, Run, Study
+from simnet.results import NO_OUTCOME, Cell, Run, Study
 from simnet.scenario import Scenario, cells, scenario_from
 from simnet.study import FLAGS, repeat_command
 from tests.support.processes import assert_refusal_line
@@ -69,6 +71,10 @@ def test_every_flag_of_its_own_is_an_option() -> None:
         ),
         ("--set trust=known --set round.waves=[1,2]", {"trust": "known", "round": {"waves": [1, 2]}}),
         ("--set vary.links.loss=[0,.1]", {"vary": {"links.loss": [0, 0.1]}}),
+        ("--set 'vary.\"links.loss\"=[0,.1]'", {"vary": {"links.loss": [0, 0.1]}}),
+        ("--set 'vary . \"links.loss\" = [0,.1]'", {"vary": {"links.loss": [0, 0.1]}}),
+        ("--set '\"links\".loss=0.1' --set byzantine.first-slot=0.1",
+         {"links": {"loss": 0.1}, "byzantine": {"first-slot": 0.1}}),
         ("--layer aggregate --preset open-ended --shard-nodes 9",
          {"layer": "aggregate", "preset": "open-ended", "shard_nodes": 9}),
     ],
@@ -144,6 +150,10 @@ def test_the_repeating_command_makes_any_scenario(table: dict[str, Any]) -> None
         (["--set", "nodes"], ["--set", "SETTING=VALUE"]),
         (["--set", "nodes=3", "--set", "nodes.more=3"], ["nodes.more"]),
         (["--set", "wind=3"], ["wind"]),
+        (["--set", "the wind=3"], ["the wind"]),
+        (["--set", '"links.loss"=.1'], ["links.loss"]),
+        (["--set", 'vary."nodes=[3]'], ["nodes"]),
+        (["--byzantine", "lazy.more=.2"], ["lazy.more", "lazy"]),
         (["--set", "vary.nodes=[]"], ["vary"]),
         (["--preset", "oracular"], ["oracular", "final-answer"]),
         (["--scenario", "absent"], ["absent", "attack-matrix"]),
@@ -222,6 +232,26 @@ def test_json_is_one_object_and_a_function_of_the_seed(capsys: pytest.CaptureFix
     assert first["trace_digest"] != summary("--seed", "2")["trace_digest"]
 
 
+class Terminal(io.StringIO):
+    """Somebody looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_progress_is_shown_to_whoever_looks_at_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """Where stdout goes, to a file or as JSON, has nothing to do with it."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert run([*SMALL, *more]) == 0
+    assert isinstance(sys.stderr, Terminal)
+    assert "2/2" in sys.stderr.getvalue()
+    assert "2/2" not in capsys.readouterr().out
+
+
 def test_a_study_is_the_same_in_one_process_and_in_two(capsys: pytest.CaptureFixture[str]) -> None:
     found = []
     for jobs in ("1", "2"):
@@ -274,6 +304,44 @@ def test_a_broken_rule_is_told_with_the_command_that_repeats_it(capsys: pytest.C
         "strand: repeat it: strand sim --nodes 7 --seed 2",
     ]
     assert judge(Scenario(), single_study()) == 0
+
+
+def test_a_round_without_outcome_is_told_with_the_command_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """More than one in a hundred, and the aim is missed: the whole fails."""
+    scenario = scenario_from({"nodes": 7, "vary": {"seed": [1, 2]}})
+
+    def judged(late: int) -> int:
+        whole, run = (single_study().cells[0].run for _ in range(2))
+        run.rounds = [replace(each, outcome=NO_OUTCOME) if each.number < late else each for each in run.rounds]
+        return judge(scenario, Study("", "", [Cell({"seed": 1}, whole), Cell({"seed": 2}, run)]))
+
+    assert (judged(0), capsys.readouterr().err) == (0, "")
+    repeat = "strand: repeat it: strand sim --nodes 7 --seed 2"
+    assert judged(4) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "strand: 4 of 200 rounds have no outcome by their deadline, the first is round 0",
+        repeat,
+    ]
+    assert judged(5) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "strand: 5 of 200 rounds have no outcome by their deadline, the first is round 0",
+        repeat,
+        "strand: 1.25 % of all rounds have no outcome; at most 1 % may",
+    ]
+
+
+def test_a_world_that_is_unsafe_and_late_is_repeated_by_one_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge(Scenario(), single_study(violations=1, lost=0.4)) == 1
+    err = capsys.readouterr().err
+    assert [err.count(words) for words in ("safety violation", "no outcome by", "repeat it")] == [1, 1, 1]
+
+
+def test_a_swarm_whose_requesters_stay_dead_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--nodes 4 --rounds 3 --crash 1.0 --set faults.down_ms=3600000"
+    assert run(["sim", *flags.split(), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["no_outcome"] > 0
+    assert f"strand: repeat it: strand sim {flags}" in captured.err
 
 
 def test_a_report_is_a_page_its_pictures_and_the_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from consensus.reputation import VOTE_MIN
 from consensus.roster import Trust
 from node.app import Node
 from node.challenges import Challenger
+from node.cli.reputation import print_reputation
 from node.config import NodeConfig
 from node.gold import GoldBook, GoldQuestion
 from node.http.guard import BODY_BYTES_MAX, Guard
@@ -91,6 +92,31 @@ async def test_everybody_met_is_shown_with_what_a_roster_would_say(tmp_path: Pat
     assert good["weights"]["code"]["vote"] >= 1.0
     assert bad["weights"]["code"]["vote"] == VOTE_MIN
     assert sum(good["judging"].values()) == pytest.approx(1.0, abs=0.01)
+
+
+async def test_the_terminal_says_whose_weights_it_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Gold of a task shows in weights only from the next renewal on; until then they are the same for every task."""
+
+    async def shown(here: Interface, *, alike: bool) -> str:
+        table = (await here.http.get("/api/reputation")).json()
+        weights = [row["weights"] for row in table["nodes"]]
+        assert all(len({tuple(each.items()) for each in of.values()}) == 1 for of in weights) == alike
+        print_reputation(table)
+        return " ".join(capsys.readouterr().out.split())
+
+    final = GoldQuestion("Which?", (answer_text("A"),), TaskType.FINAL)
+    async with interface(tmp_path / "gold", GoldBook((final,))) as here:
+        assert "Weights are the configured ones, the same for every task" in await shown(here, alike=True)
+        for number in range(RENEWAL_ROUNDS):
+            query = {"nonce": number.to_bytes(32, "big"), "task": TaskType.FINAL}
+            here.reputation.finished(told({"a": "A", "b": "B", "c": "A"}, **query).certificate)
+            await here.reputation.settled()
+            if number == 0:
+                assert "Weights are the configured ones, the same for every task" in await shown(here, alike=True)
+        assert "Weights are those for final tasks. final: from 20 gold rounds" in await shown(here, alike=False)
+    async with interface(tmp_path / "hearsay") as here:
+        await here.post(exported({NAME: GOOD}))
+        assert "Weights are the same for every task: none has learned from gold yet." in await shown(here, alike=True)
 
 
 async def test_nobody_met_is_shown_too(tmp_path: Path) -> None:
