@@ -37,7 +37,6 @@ class NodeSpec:
 
     folder: Path
     engine: EngineConfig
-    vllm: VllmConfig = field(default_factory=VllmConfig)
     bootstrap: tuple[str, ...] = ()
     seed: int | None = None
     temperature: float = 0.8
@@ -47,6 +46,8 @@ class NodeSpec:
     """More of the configuration's [round] table: what a question cannot say itself."""
     record: bool = False
     """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
+    vllm: VllmConfig = field(default_factory=VllmConfig)
+    """For an engine of kind vllm."""
 
 
 @dataclass(frozen=True, slots=True)
