@@ -1,6 +1,7 @@
 """Learning on gold, on small worlds whose truth is known."""
 
 import math
+from collections.abc import Collection, Sequence
 from random import Random
 
 import numpy as np
@@ -40,10 +41,14 @@ def world(questions: int, accuracies: list[float], *, authors: bool = False, see
     return Dataset(tuple(rows), judges, ("good", "bad") if authors else (), clustered=False)
 
 
-def accuracy(dataset: Dataset, gold: range) -> float:
+def rest_of(dataset: Dataset, gold: Collection[int]) -> list[int]:
+    return [index for index in range(len(dataset.questions)) if index not in gold]
+
+
+def accuracy(dataset: Dataset, gold: Collection[int], *, scored: Sequence[int] | None = None) -> float:
     evidence = Evidence(dataset)
     weights = learn(evidence, gold) if gold else evidence.default()
-    rest = [index for index in range(len(dataset.questions)) if index not in gold]
+    rest = rest_of(dataset, gold) if scored is None else scored
     scores = score_picks(dataset, {index: evidence.rank(index, weights) for index in rest}, dict.fromkeys(rest))
     assert scores is not None
     found = scores.accuracy()["swarm"]
@@ -64,6 +69,31 @@ def test_an_inverse_judge_is_turned_round() -> None:
     weights = learn(evidence, range(60))
     assert weights.judges[0] < 0
     assert abs(weights.judges[0]) > weights.judges[1]
+
+
+def contradicting(dataset: Dataset, count: int) -> list[int]:
+    """The first questions in which most judges are wrong."""
+    wrong = [
+        index
+        for index, question in enumerate(dataset.questions)
+        if sum((each.preference == ONE) == question.truth[0] for each in question.judgements)
+        < len(question.judgements) / 2
+    ]
+    return wrong[:count]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_few_gold_items_that_contradict_the_judges_do_not_turn_them_round(count: int) -> None:
+    dataset = world(300, [0.7, 0.7, 0.6, 0.6, 0.6, 0.55, 0.55])
+    gold = contradicting(dataset, count)
+    assert len(gold) == count
+    assert accuracy(dataset, gold) >= accuracy(dataset, [], scored=rest_of(dataset, gold)) - 0.03
+
+
+def test_much_gold_that_contradicts_the_judges_turns_them_round() -> None:
+    dataset = world(200, [0.2, 0.3, 0.3])
+    assert accuracy(dataset, range(0)) < 0.3
+    assert accuracy(dataset, range(40)) > 0.75
 
 
 def test_gold_finds_the_one_good_judge_among_many_that_toss_a_coin() -> None:
