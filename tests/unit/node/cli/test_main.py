@@ -2,15 +2,11 @@
 
 import io
 import json
-import logging
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from node.cli.main import run
 from node.keys import KEY_NAME
@@ -21,21 +17,6 @@ from tests.support.processes import assert_refusal_line
 COMMANDS = ["demo", "init", "run", "ask", "status", "engine", "peers", "show", "verify", "sim", "config", "config show"]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of the test's own, no variable that configures strand, and afterwards logs as they were."""
-    for name in os.environ:
-        if name.startswith(("STRAND_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

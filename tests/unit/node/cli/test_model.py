@@ -1,34 +1,15 @@
 """`strand model`: what it says, and what it refuses before anything is fetched."""
 
 import json
-import logging
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from node.cli.main import run
 from node.inference.embedded import DEFAULT_FILE, DEFAULT_MODEL
 from tests.support.processes import assert_refusal_line
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of the test's own, no variable that configures strand, and afterwards logs as they were."""
-    for name in os.environ:
-        if name.startswith(("STRAND_", "XDG_", "HF_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("command", ["", "list", "pull", "convert-gguf"])

@@ -2,15 +2,11 @@
 
 import io
 import json
-import logging
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from node.cli.main import run
 from node.cli.reputation import BATCH, IMPORT_BYTES_MAX, _batches
@@ -20,21 +16,6 @@ DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
 
 RUBBISH = "is no exported reputation"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of the test's own, no variable that configures strand, and afterwards logs as they were."""
-    for name in os.environ:
-        if name.startswith(("STRAND_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield tmp_path
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("command", ["", "show", "export", "import", "challenge"])
