@@ -215,7 +215,11 @@ def load_config(
             )
         except ValueError as error:
             raise ConfigError(f"[{name}] {error}") from error
-    return LoadedConfig(NodeConfig(**built), {key: entry.origin for key, entry in given.items()})
+    config = NodeConfig(**built)
+    if config.vllm.model and "engine.kind" not in given:
+        # The small embedded model would serve in its place, unnoticed.
+        raise ConfigError(f'vllm.model in {given["vllm.model"].origin} needs engine.kind = "vllm"')
+    return LoadedConfig(config, {key: entry.origin for key, entry in given.items()})
 
 
 def load_params(network: str) -> "NetworkParams":

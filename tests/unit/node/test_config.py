@@ -192,3 +192,12 @@ def test_a_ready_file_is_right_and_says_what_it_needs(name: str) -> None:
     assert limits.answer_bytes_max == config.engine.judge_answer_bytes_max
     assert " GB " in path.read_text()
     assert f"strand init --ready {name} && strand run" in path.read_text()
+
+
+def test_a_model_for_vllm_does_not_go_unnoticed_under_another_engine(tmp_path: Path) -> None:
+    model = '[vllm]\nmodel = "/models/m"\n'
+    assert rejected(tmp_path, model) == 'vllm.model in FILE needs engine.kind = "vllm"'
+    path = tmp_path / "node.toml"
+    path.write_text(model)
+    for kind in ("vllm", "scripted"):
+        assert load_config(file=path, environment={}, flags={"engine.kind": kind}).config.engine.kind == kind
