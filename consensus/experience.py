@@ -19,7 +19,7 @@ from consensus.certainty import UNCALIBRATED
 from consensus.dataset import Dataset, Judgement, Question
 from consensus.exact_math import DRAWS
 from consensus.judges import Judge, turned
-from consensus.learning import FREE, Evidence, calibrate, learn
+from consensus.learning import Evidence, calibrate, learn
 from consensus.record import Record
 from consensus.reputation import Conduct, Scale, Standing, after, scale_of, shares_of
 from consensus.roster import Merit
@@ -291,7 +291,7 @@ def learn_from(gold: Sequence[GoldRound]) -> dict[Key, tuple[int, int]]:
     place = {key: index for index, key in enumerate(keys)}
     names = tuple(key.hex() for key in keys)
     dataset = Dataset(tuple(_question(each, place) for each in gold), names, names, clustered=True)
-    weights = learn(Evidence(dataset, history=False, prior=FREE), range(len(gold)), calibrated=False)
+    weights = learn(Evidence(dataset, history=False, prior=None), range(len(gold)), calibrated=False)
     return dict(zip(keys, zip(weights.judges, weights.authors, strict=True), strict=True))
 
 

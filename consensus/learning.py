@@ -7,9 +7,10 @@ The log-odds that one answer is better than another are modelled as linear in th
 prior mean m, the mode of `bradley_terry` is θ̂ = m + H⁻¹ Σ_k w_k g_k, with H = P + ¼ (Laplacian of the comparisons) and
 g_k judge k's wins beyond one half per answer. So the difference of H⁻¹ g_k is what a unit of weight of judge k moves a
 pair by, whether it compared that very pair or the two with third answers; a unit of an author's record or of the vote
-moves it by a difference of H⁻¹ P m. The weights' prior is normal about the defaults: one gain on all of them, and
-deviations that are uncorrelated with what the defaults say; logistic regression on gold pairs updates it; its widths
-are averaged over by their evidence. consensus/README.md has the derivation.
+moves it by a difference of H⁻¹ P m. The weights' prior is normal about the defaults: for files, whose defaults know
+something, one gain on all of them, and deviations that are uncorrelated with what the defaults say; for an asker's own
+rounds a gain on each and free deviations. Logistic regression on gold pairs updates it; its widths are averaged over by
+their evidence. consensus/README.md has the derivation.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -59,18 +60,13 @@ class Prior:
     """Standard deviation of the defaults' gain, as a share of it."""
     caution: int
     """Gold questions at which half of what they teach is believed: n² / (n² + caution²)."""
-    uncorrelated: bool
-    """Whether deviations are uncorrelated with what the defaults say, so that only their gain turns everybody round."""
 
 
-ANCHORED = Prior(sharpness=0.25, gain_spread=0.5, caution=6, uncorrelated=True)
+ANCHORED = Prior(sharpness=0.25, gain_spread=0.5, caution=6)
 """The defaults know something. Without sharpness fifty gold items drown them, from 1 on they teach slowly. With a
 gain's spread of .3 forty items that contradict judges who are wrong in seven of ten do not turn them round, 1 costs .7
 points with 20. The regression is right on average from the first item, but of 200 draws of 1 to 5 the worst lost 11 to
 22 points without caution, 3.1 with it."""
-
-FREE = Prior(sharpness=0.0, gain_spread=1.0, caution=0, uncorrelated=False)
-"""The defaults know nothing: where nobody judges a pair twice they are the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +111,9 @@ class Ranked:
 class Evidence:
     """A data set and what follows from it without truth. Remembers what several learners share."""
 
-    def __init__(self, dataset: Dataset, *, history: bool = True, prior: Prior = ANCHORED) -> None:
-        """`history`: whether an author's strength in other questions counts, which only judgements speak for."""
+    def __init__(self, dataset: Dataset, *, history: bool = True, prior: Prior | None = ANCHORED) -> None:
+        """`history`: whether an author's strength in other questions counts, which only judgements speak for. `prior`:
+        None where the defaults know nothing, since nobody judged a pair twice and they are the same for all."""
         self.dataset = dataset
         self.prior = prior
         self._with_history = history
@@ -319,17 +316,49 @@ def _rows(evidence: Evidence, index: int) -> _Rows:
 
 
 def _solve(evidence: Evidence, gold: Collection[int]) -> Weights:
-    """Logistic regression on these questions' references. Solutions under all spreads, each as a multiple of the
-    defaults, are averaged by their evidence: few gold items cannot tell spreads apart."""
+    """Logistic regression on these questions' references, averaged over all spreads by their evidence."""
     rows = [each for each in map(evidence.rows, gold) if len(each.weight)]
     if not rows:
         return evidence.default()
+    return _free(evidence, rows) if evidence.prior is None else _anchored(evidence, rows, evidence.prior)
+
+
+def _free(evidence: Evidence, rows: Sequence[_Rows]) -> Weights:
+    """Gains of the common columns are N(1, 1), the rest normal about 0."""
+    weight = np.concatenate([each.weight for each in rows])
+    common = np.concatenate([each.common for each in rows])
+    to_judges, judges = _unit_variance(evidence.spread, np.concatenate([each.judges for each in rows]))
+    every_author = np.eye(len(evidence.dataset.authors))
+    to_authors, authors = _unit_variance(every_author, np.concatenate([each.authors for each in rows]))
+    split = (common.shape[1], common.shape[1] + judges.shape[1])
+    solutions, log_evidence = [], []
+    for judge_scale, author_scale in product(np.sqrt(JUDGE_SPREADS), np.sqrt(AUTHOR_SPREADS)):
+        design = np.concatenate((common, judges * judge_scale, authors * author_scale), axis=1)
+        mode, logarithm = _logistic_mode(design, common.sum(axis=1), weight)
+        gains, turned, records = np.split(mode, split)
+        solutions.append((1.0 + gains, to_judges @ turned * judge_scale, to_authors @ records * author_scale))
+        log_evidence.append(logarithm)
+    share = np.exp(np.array(log_evidence) - max(log_evidence))
+    share /= share.sum()
+    gains, turned, records = (share @ np.stack(part) for part in zip(*solutions, strict=True))
+    return _weights(evidence, gains, turned, records)
+
+
+def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Directions in which standard normals give the log-odds of the average row a variance of 1; rows along them."""
+    along = rows @ directions
+    variance = float(np.square(along).sum()) / len(rows)
+    scale = variance**-0.5 if variance > 0.0 else 0.0
+    return directions * scale, along * scale
+
+
+def _anchored(evidence: Evidence, rows: Sequence[_Rows], prior: Prior) -> Weights:
+    """One gain for all defaults, deviations that are uncorrelated with them; each solution is a multiple of the
+    defaults before it is averaged: few gold items cannot tell spreads apart."""
     weight = np.concatenate([each.weight for each in rows])
     defaults = np.concatenate([each.common.sum(axis=1) for each in rows])
     kinds = (2, evidence.spread.shape[1], len(evidence.dataset.authors))
-    prior = evidence.prior
     unit, overlap = _standardised(evidence.moments, kinds)
-    overlap *= prior.uncorrelated
     deviations = np.concatenate([each.deviations(evidence.spread) for each in rows]) * unit
     deviations -= np.outer(defaults, overlap)
     solutions, log_evidence = [], []
