@@ -86,6 +86,10 @@ class OfferBook:
         self._came_ms = {key: self._came_ms[key] for key in self._offers}
         return sorted(self._offers.values(), key=lambda offer: offer.author)
 
+    def working(self, now_ms: int) -> int:
+        """How many nodes offer to work; an offer without a role says that its node does not."""
+        return sum(bool(offer.roles) for offer in self.valid(now_ms))
+
 
 def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int) -> tuple[Seat, ...]:
     """Seats for the nodes that offer the specialty, ascending by key.

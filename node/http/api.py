@@ -99,8 +99,7 @@ class _Api:
         return JSONResponse({"offers": self._offering()})
 
     def _offering(self) -> int:
-        offers = self._node.participant.validator.offers.valid(self._node.clock.now_ms())
-        return sum(bool(offer.roles) for offer in offers)
+        return self._node.participant.validator.offers.working(self._node.clock.now_ms())
 
     async def peers(self, _: Request) -> Response:
         node = self._node

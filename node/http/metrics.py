@@ -91,8 +91,7 @@ class _NodeCollector(Collector):
         node = self._node
         connected = sum(peer.connected for peer in node.overlay.peers())
         yield _gauge("strand_peers_connected", "Peers to which there is a connection.", connected)
-        offers = node.participant.validator.offers.valid(node.clock.now_ms())
-        offering = sum(bool(offer.roles) for offer in offers)
+        offering = node.participant.validator.offers.working(node.clock.now_ms())
         yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", offering)
         help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
         yield _gauge("strand_certificates", help_, self._certificates)

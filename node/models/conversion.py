@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import trio
 
-from node.inference.supervision import keep_tail
+from node.inference.supervision import keep_tail, last_line
 from node.models.folder import ModelError
 
 GGUF_MAGIC = b"GGUF"
@@ -21,9 +21,6 @@ GGUF_MAGIC = b"GGUF"
 
 LINE_BYTES_MAX = 64 * 1024
 """bytes of one line of the script's: an error that holds a name or a path."""
-
-WORDS_CHARS_MAX = 300
-"""characters of the script's last words in an error."""
 
 # llama.cpp's names of a model's parts.
 _PART = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.gguf$")
@@ -153,10 +150,7 @@ def _last_words(tail: bytearray, code: int | None) -> str:
     """Why the script ended without saying so itself: the last line of its traceback, or the signal."""
     if code is not None and code < 0:
         return f"the conversion was killed by signal {-code}" + (": out of memory?" if code == -9 else "")
-    # A progress bar overwrites its line.
-    lines = tail.decode(errors="replace").replace("\r", "\n").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return last[:WORDS_CHARS_MAX] or f"exit code {code}"
+    return last_line(tail) or f"exit code {code}"
 
 
 def _finish(draft: Path, out: Path) -> int:

@@ -78,7 +78,6 @@ class VllmServer:
 
         What this machine refuses (a full disk, no more processes) is no reason to lose the node.
         """
-        words = ""
         try:
             words = await self._run()
         except* OSError as refused:
@@ -168,7 +167,7 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
     check(config, vllm)
     server = VllmServer(config, vllm, folder)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_run, server.supervisor, nursery)
+        nursery.start_soon(_supervise, server.supervisor, nursery)
         async with open_openai(server.client_config, server.status) as engine:
             yield engine
         nursery.cancel_scope.cancel()
@@ -213,7 +212,7 @@ def end_left_behind(folder: Path) -> None:
             _log.warning("engine.left_behind", processes=left, session=int(session))
 
 
-async def _run(supervisor: Supervisor, nursery: trio.Nursery) -> None:
+async def _supervise(supervisor: Supervisor, nursery: trio.Nursery) -> None:
     failure: EngineError | None = await nursery.start(supervisor.run)
     if failure is not None:
         raise failure
