@@ -19,6 +19,7 @@ from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
+from node.pulse import Pulse
 from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
 from node.storage import Store, open_store
@@ -83,9 +84,10 @@ async def open_node(
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(driver.run)
+                nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
                 nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
                 _say_started(key, overlay)
-                asker = Asker(participant, mailroom, reputation, config, clock)
+                asker = Asker(participant, overlay, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)

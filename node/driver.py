@@ -20,12 +20,14 @@ from consensus.evidence import Slot
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.record import Phase
-from consensus.validation import guarded_until_ms
+from consensus.validation import Admitted, guarded_until_ms
 from node.clock import Clock
 from node.mailroom import (
     CERTIFICATE,
     CONTRIBUTE,
+    PING,
     PULL,
+    QUERY,
     WATCHED_MAX,
     Arrived,
     Asked,
@@ -33,7 +35,10 @@ from node.mailroom import (
     Mailroom,
     Offering,
     PeerChanged,
+    Ponged,
+    Probed,
     PullAnswered,
+    Repeated,
     Watched,
     Worked,
 )
@@ -165,16 +170,24 @@ class Driver:
 
     async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
         match event:
+            case Arrived(admitted) if isinstance(admitted.message.body, Query):
+                return await self._admit_query(admitted, now_ms)
+            case Repeated(admitted, reply):
+                joined = await self._admit_query(admitted, now_ms)
+                reply.send_nowait(self._participant.reply_to_query(admitted.message.id))
+                return joined
             case Arrived(admitted):
-                if isinstance(admitted.message.body, Query) and not await self._is_new(admitted.message, now_ms):
-                    self._participant.validator.close(admitted.message.id)
-                    return ()
                 if isinstance(admitted.message.body, Offer):
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
                     self._say_offered()
                 return self._participant.admitted(admitted, now_ms)
             case Worked(query, worked):
                 return self._participant.worked(query, worked, now_ms)
+            case Probed(probe, reply, sent_ms):
+                return self._participant.probed(probe, reply, sent_ms, now_ms)
+            case Ponged(peer, reply, sent_ms, came_ms):
+                self._participant.ponged(peer, reply, sent_ms, came_ms)
+                return ()
             case PullAnswered(query, reply, useful):
                 effects = self._participant.pulled(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
@@ -187,9 +200,11 @@ class Driver:
             case Offering(offer, shard):
                 self._say_offered()
                 return self._participant.offer(offer, shard, now_ms)
-            case PeerChanged(_, connected):
+            case PeerChanged(peer, connected):
                 if connected:
                     self.greet.set()
+                else:
+                    self._participant.presence.gone(peer)
                 return ()
             case _:
                 assert_never(event)
@@ -197,6 +212,13 @@ class Driver:
     def _say_offered(self) -> None:
         self.offered.set()
         self.offered = trio.Event()
+
+    async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
+        """Take part in a round, unless an earlier life of this node has seen its query."""
+        if not await self._is_new(admitted.message, now_ms):
+            self._participant.validator.close(admitted.message.id)
+            return ()
+        return self._participant.admitted(admitted, now_ms)
 
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
         """The replay guard that survives a restart."""
@@ -218,6 +240,8 @@ class Driver:
                     nursery.start_soon(self._contribute, effect)
                 case fx.Pull():
                     nursery.start_soon(self._pull, effect)
+                case fx.Probe():
+                    nursery.start_soon(self._probe, effect)
                 case fx.FetchCertificate():
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
@@ -255,9 +279,7 @@ class Driver:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
         message = effect.message
         try:
-            answer = await self._overlay.request(
-                effect.requester, CONTRIBUTE, message.envelope, timeout_ms=fx.ACKNOWLEDGE_MS
-            )
+            answer = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
         except PeerUnreachable as error:
             answer = str(error).encode()
             gossip = True
@@ -279,7 +301,7 @@ class Driver:
             if source == self._participant.keypair.public:
                 continue
             try:
-                reply = await self._overlay.request(source, PULL, request, timeout_ms=fx.PULL_SOURCE_MS)
+                reply = await self._request(source, PULL, request, fx.PULL_SOURCE_MS)
             except PeerUnreachable:
                 continue
             tell, told = trio.open_memory_channel[bool](1)
@@ -287,22 +309,40 @@ class Driver:
             if await told.receive():
                 return
 
+    async def _probe(self, effect: fx.Probe) -> None:
+        """Ask for a sign of life; silence is what the requester's machine notices by itself."""
+        protocol, payload = (PING, b"") if effect.message is None else (QUERY, effect.message.envelope)
+        sent_ms = self._clock.now_ms()
+        with suppress(PeerUnreachable):
+            reply = await self._request(effect.member, protocol, payload, fx.ACKNOWLEDGE_MS)
+            await self._mailroom.deliver(Probed(effect, reply, sent_ms))
+
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
-        """Keep what we took part in, after checking it as any reader would."""
-        try:
-            raw = await self._overlay.request(effect.requester, CERTIFICATE, effect.query, timeout_ms=fx.PULL_SOURCE_MS)
-        except PeerUnreachable as error:
-            log.info("certificate not fetched", query_id=effect.query.hex()[:16], why=str(error))
+        """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
+        query_id, why = effect.query.hex()[:16], "nobody to ask"
+        for source in effect.sources:
+            try:
+                raw = await self._request(source, CERTIFICATE, effect.query, fx.PULL_SOURCE_MS)
+            except PeerUnreachable as error:
+                why = str(error)
+                continue
+            if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
+                why = "it is not the one announced"
+                continue
+            verified = await trio.to_thread.run_sync(verify_certificate, raw)
+            if not isinstance(verified, Verified) or verified.record.id != effect.query:
+                log.warning("certificate does not hold", query_id=query_id, fault=str(verified))
+                return
+            ranking = verified.ranking
+            await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
             return
-        if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
-            log.info("certificate is not the one announced", query_id=effect.query.hex()[:16])
-            return
-        verified = await trio.to_thread.run_sync(verify_certificate, raw)
-        if not isinstance(verified, Verified) or verified.record.id != effect.query:
-            log.warning("certificate does not hold", query_id=effect.query.hex()[:16], fault=str(verified))
-            return
-        ranking = verified.ranking
-        await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
+        log.info("certificate not fetched", query_id=query_id, why=why)
+
+    async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
+        """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
+        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
+        return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 
     async def _keep(self, certify: fx.Certify) -> None:
         summary = CertificateSummary(certify.query, certify.outcome, certify.winner, self._clock.now_ms())
