@@ -113,6 +113,8 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
         listen=config.overlay.listen,
         bootstrap=config.overlay.bootstrap,
         announce=config.overlay.announce,
+        private_networks=config.overlay.private_networks,
+        trusted_keys=tuple(trust(config).weights),
         protocols=PROTOCOLS,
     )
 
