@@ -187,7 +187,8 @@ class Driver:
             case Offering(offer, shard):
                 self._say_offered()
                 return self._participant.offer(offer, shard, now_ms)
-            case PeerChanged(_, connected):
+            case PeerChanged(peer, connected):
+                self._participant.validator.offers.note_peer(peer, connected)
                 if connected:
                     self.greet.set()
                 return ()
