@@ -70,7 +70,7 @@ async def open_node(
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
             open_rounds_max=config.capacity.open_rounds_max,
-            trusted=trust(config).weights.keys(),
+            trusted=(*trust(config).weights, key.keypair.public),
         )
         mailroom = Mailroom(participant, store, clock)
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -115,6 +115,8 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
         listen=config.overlay.listen,
         bootstrap=config.overlay.bootstrap,
         announce=config.overlay.announce,
+        private_networks=config.overlay.private_networks,
+        trusted_keys=tuple(trust(config).weights),
         protocols=PROTOCOLS,
     )
 

@@ -53,6 +53,16 @@ class OverlayTable:
     announce: tuple[str, ...] = ()
     # Multiaddrs that end in /p2p/<peer id>.
     bootstrap: tuple[str, ...] = ()
+    # Networks such as 10.1.0.0/16 whose nodes may be dialled at anybody's word, and on which address caps do not count.
+    private_networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no network."""
+        for text in self.private_networks:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError as error:
+                raise ValueError(f"private_networks: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,7 @@ class Driver:
                 self._say_offered()
                 return self._participant.offer(offer, shard, now_ms)
             case PeerChanged(peer, connected):
+                self._participant.validator.offers.note_peer(peer, connected)
                 if connected:
                     self.greet.set()
                 else:

@@ -10,7 +10,7 @@ from consensus.events import Delivered, Generated, Judged
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
-from node.overlay.types import Handlers
+from node.overlay.types import Handlers, Refused
 from node.storage import Store
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
@@ -42,10 +42,6 @@ WATCHED_MAX = 256
 """events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
 
 log = structlog.get_logger()
-
-
-class RequestFault(Exception):
-    """A peer's request that we do not serve; the overlay resets its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,22 +172,20 @@ class Mailroom(Handlers):
         """Note that a peer came or went."""
         self.post(PeerChanged(Key(peer), connected))
 
-    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes:
-        """Serve one request of one of PROTOCOLS. Raises RequestFault for what we do not serve."""
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
+        """Serve one request of one of PROTOCOLS; what we do not serve is a value."""
         if protocol == CONTRIBUTE:
             return self._take_contribution(source, payload)
         if protocol == PULL:
             served = self._participant.serve_pull(Key(source), payload)
-            if isinstance(served, Fault):
-                raise RequestFault(str(served))
-            return served
+            return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
             return await self._store.certificate(Digest(payload)) or b""
         if protocol == QUERY:
             return await self._take_repeated(source, payload)
         if protocol == PING and not payload:
             return codec.encode(Pong(clock_ms=self._clock.now_ms()))
-        raise RequestFault(f"nothing to serve on {protocol}")
+        return Refused(f"nothing to serve on {protocol}")
 
     def _is_full(self) -> bool:
         return self._send.statistics().current_buffer_used >= INBOX_MAX

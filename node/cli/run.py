@@ -40,7 +40,7 @@ async def run(
         engine__kind=engine,
         engine__url=engine_url,
     ).config
-    logs.configure(config.log.level, config.log.format)
+    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, config.engine.api_key))
 
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())

@@ -193,8 +193,14 @@ def _event(watched: Watched) -> dict[str, Any]:
             }
         case fx.Certify(_, outcome, _, certificate):
             told = {"event": "certified", "outcome": outcome, "bytes": len(certificate)}
-        case fx.Finish(_, ending, outcome, fault):
-            told = {"event": "ended", "ending": ending, "outcome": outcome, "fault": str(fault) if fault else None}
+        case fx.Finish(_, role, ending, outcome, fault):
+            told = {
+                "event": "ended",
+                "role": role,
+                "ending": ending,
+                "outcome": outcome,
+                "fault": str(fault) if fault else None,
+            }
     return {**told, "at_ms": watched.at_ms}
 
 

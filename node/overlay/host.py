@@ -27,9 +27,10 @@ from libp2p.utils.address_validation import expand_wildcard_address
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
-from node.overlay.book import AddressBook, parse_address
+from node.overlay.addresses import parse_address, reach
+from node.overlay.book import AddressBook
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
-from node.overlay.peers import Peers
+from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo
@@ -122,7 +123,10 @@ class Overlay:
         return await self._client.request(peer, protocol, payload, timeout_ms)
 
     def learn_address(self, peer: bytes, addresses: Sequence[str]) -> None:
-        """Note where `peer` may be dialled. Unusable addresses are dropped; the book is bounded."""
+        """Note where `peer` says that it may be dialled. Unusable addresses are dropped; the book is bounded.
+
+        Each call is worth one dial of a claimed address at most (node/overlay/book.py).
+        """
         self._peers.learn(peer, tuple(addresses))
 
     def peers(self) -> tuple[PeerInfo, ...]:
@@ -141,6 +145,7 @@ class Overlay:
                     direction=self._peers.direction(peer),
                     round_trip_ms=self._peers.round_trip_ms(peer),
                     topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
+                    group=self._peers.group(peer),
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
@@ -198,7 +203,13 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     listen = [_multiaddr(text) for text in config.listen]
     host = _new_host(seed, config)
     key = host.get_public_key().to_bytes()
-    book = AddressBook(key, config.redial_ms, config.redial_max_ms, Random(key))
+    book = AddressBook(
+        key,
+        (config.redial_ms, config.redial_max_ms),
+        Random(key),
+        reach(config.listen, config.private_networks, interfaces()),
+        config.trusted_keys,
+    )
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)

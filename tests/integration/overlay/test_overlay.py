@@ -283,7 +283,12 @@ async def test_a_restarted_node_is_redialled_and_heard_at_once() -> None:
 async def test_a_learned_address_connects_and_reaches() -> None:
     a, b = Recorder(), Recorder()
     async with node(1, a) as na, node(2, b) as nb:
-        nb.learn_address(na.key, ["/ip4/127.0.0.1/tcp/1", "nonsense", *na.addresses()])
+        # Nobody answers at the first; each message is worth one dial.
+        told = ["/ip4/127.0.0.2/tcp/1", "nonsense", *na.addresses()]
+        nb.learn_address(na.key, told)
+        await until(lambda: nb._book.addresses(na.key)[0].startswith("/ip4/127.0.0.1/"))
+        nb._book._entries[na.key].paid_ms = None  # as ten seconds later
+        nb.learn_address(na.key, told)
         await b.wait_peer(na)
         assert await na.request(nb.key, ECHO, b"hello", timeout_ms=5_000) == b"hello"
 

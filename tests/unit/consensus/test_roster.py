@@ -103,6 +103,42 @@ def test_strangers_do_not_push_out_who_is_trusted(monkeypatch: pytest.MonkeyPatc
     assert {each.author for each in book.valid(NOW)} == {key("a"), key("e")}
 
 
+@pytest.mark.parametrize("count", [500, 2_000])
+@pytest.mark.parametrize("spread_ms", [0, 60_000])
+def test_a_flood_of_fresh_keys_costs_no_node_that_is_trusted_connected_or_here_for_long(
+    count: int, spread_ms: int
+) -> None:
+    """At 044b2f0 a flood of 2,000 leaves nobody but the trusted."""
+    book = OfferBook(PARAMS, [key("a")])
+    book.note_peer(key("b"), True)
+    for name in "abc":
+        book.add(offer(name), NOW)
+    began_ms = NOW + PARAMS.offer_interval_ms
+    renewed_ms = NOW
+    for number in range(count):
+        at_ms = began_ms + spread_ms * number // count
+        if at_ms - renewed_ms > PARAMS.offer_interval_ms:
+            renewed_ms = at_ms
+            for name in "abc":
+                book.add(offer(name, sequence=number + 2, sent_at_ms=at_ms), at_ms)
+        book.add(offer("a", author=Key(number.to_bytes(32, "big")), sent_at_ms=at_ms), at_ms)
+    held = {each.author for each in book.valid(began_ms + spread_ms)}
+    assert {key(name) for name in "abc"} <= held
+    assert len(held) <= roster.OFFERS_MAX
+
+
+def test_a_connected_node_finds_room_where_strangers_have_filled_the_book() -> None:
+    book = OfferBook(PARAMS)
+    for number in range(roster.OFFERS_MAX):
+        book.add(offer("a", author=Key(number.to_bytes(32, "big"))), NOW)
+    later_ms = NOW + PARAMS.offer_interval_ms
+    book.add(offer("c", sent_at_ms=later_ms), later_ms)
+    assert not book.is_stale(offer("c")), "a stranger finds none"
+    book.note_peer(key("b"), True)
+    book.add(offer("b", sent_at_ms=later_ms), later_ms)
+    assert book.is_stale(offer("b"))
+
+
 def test_offers_are_renewed_at_a_bounded_rate() -> None:
     book = OfferBook(PARAMS)
     assert book.may_renew(key("a"), NOW)
