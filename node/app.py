@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from consensus.participant import Participant
+from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
@@ -60,7 +61,11 @@ async def open_node(
     clock = Clock()
     async with (
         open_store(
-            config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
+            config.node.data_dir,
+            public_key=key.keypair.public,
+            fresh_key=key.fresh,
+            now_ms=clock.now_ms(),
+            boot_id=boot_id(),
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
