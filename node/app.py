@@ -87,8 +87,11 @@ async def open_node(
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
-                nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
+                nursery.start_soon(
+                    Offers(driver, mailroom, workroom, store.health, config, params).run, overlay.addresses()
+                )
                 _say_started(key, overlay)
                 asker = Asker(participant, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Final, Literal, TextIO
+from contextlib import suppress
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 
@@ -17,6 +18,24 @@ _QUIET: Final = {
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
 }
+
+
+class _Lossy:
+    """A stream that loses what cannot be written: a full disk, or a reader that has gone, must not end the node."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose, `text`."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what is written."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def configure(level: Level, format: Format, stream: TextIO | None = None) -> None:
@@ -37,10 +56,10 @@ def configure(level: Level, format: Format, stream: TextIO | None = None) -> Non
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy(out))),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(_Lossy(out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

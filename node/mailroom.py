@@ -11,7 +11,7 @@ from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import Handlers
-from node.storage import Store
+from node.storage import Store, StoreBlockedError
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Query
@@ -151,7 +151,10 @@ class Mailroom(Handlers):
                 raise RequestFault(str(served))
             return served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
-            return await self._store.certificate(Digest(payload)) or b""
+            try:
+                return await self._store.certificate(Digest(payload)) or b""
+            except StoreBlockedError as error:
+                raise RequestFault(str(error)) from error
         raise RequestFault(f"nothing to serve on {protocol}")
 
     def _is_full(self) -> bool:
