@@ -167,6 +167,8 @@ class Ending(StrEnum):
     """A closing was invalid, or the requester signed two for one slot: nobody co-signs."""
     LOST = "lost"
     """Closings did not come in time, nor by pulling."""
+    LEFT = "left"
+    """We left it, for what we would sign could not be journalled."""
 
 
 @dataclass(frozen=True, slots=True)

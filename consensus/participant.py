@@ -11,7 +11,7 @@ from statistics import median_low
 
 from consensus import member, requester
 from consensus.admission import Refusal
-from consensus.effects import Contribute, Effect, FetchCertificate, Finish, Join, Probe, Publish, Pull
+from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Probe, Publish, Pull
 from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import accuse
 from consensus.presence import Presence
@@ -275,6 +275,25 @@ class Participant:
         """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
         self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
+
+    def leave(self, query: Digest) -> list[Effect]:
+        """Leave a round at once, in both roles: what we signed last was not journalled, so it was never said (R12).
+
+        Nothing more of it is signed, sent or served.
+        """
+        known = self._rounds.pop(query, None)
+        if known is None:
+            return []
+        self._open.pop(query, None)
+        self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
+        self.validator.close(query)
+        fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
+        finishes: list[Effect] = []
+        if known.as_member is not None and not known.as_member.over:
+            finishes.append(Finish(query, "member", Ending.LEFT, fault=fault))
+        if known.as_requester is not None and not known.as_requester.over:
+            finishes.append(Finish(query, "requester", Ending.LEFT, fault=fault))
+        return finishes
 
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
         kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}

@@ -171,6 +171,13 @@ class Recovered:
     """Of the commitment, if there is one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """`leave`: a message of ours in this round could not be journalled."""
+
+    query: DigestField
+
+
 Input = (
     Gossiped
     | Streamed
@@ -186,6 +193,7 @@ Input = (
     | Ticked
     | Offered
     | Recovered
+    | Left
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -204,6 +212,7 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ticked,
     Offered,
     Recovered,
+    Left,
 )
 """A frame's kind is the place in this list: new ones go to its end."""
 

@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from consensus.participant import Participant
+from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
@@ -61,7 +62,11 @@ async def open_node(
     clock = Clock()
     async with (
         open_store(
-            config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
+            config.node.data_dir,
+            public_key=key.keypair.public,
+            fresh_key=key.fresh,
+            now_ms=clock.now_ms(),
+            boot_id=boot_id(),
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
@@ -83,9 +88,12 @@ async def open_node(
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
                 nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
-                nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
+                nursery.start_soon(
+                    Offers(driver, mailroom, workroom, store.health, config, params).run, overlay.addresses()
+                )
                 _say_started(key, overlay)
                 asker = Asker(participant, overlay, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)

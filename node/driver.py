@@ -44,7 +44,7 @@ from node.mailroom import (
 )
 from node.overlay.types import PeerUnreachable
 from node.reputation import Reputation
-from node.storage import CertificateSummary, JournalEntry, OpenRound, Store
+from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.workroom import Workroom
 from protocol import codec
 from protocol.errors import Fault, FaultReason
@@ -222,18 +222,26 @@ class Driver:
         return self._participant.admitted(admitted, now_ms)
 
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
-        """The replay guard that survives a restart."""
+        """The replay guard that survives a restart; while the disk refuses, no query is new."""
+        if self._store.health.blocked:
+            return False
         expires_ms = guarded_until_ms(self._participant.params, now_ms)
-        return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+        try:
+            return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+        except StoreBlockedError:
+            return False
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
-        """In order: what is journalled is on disk before what follows is sent."""
+        """In order: what is journalled is on disk before what follows is sent. If it cannot be, the round is left."""
+        left: set[Digest] = set()
         for effect in effects:
             match effect:
-                case fx.Journal():
-                    await self._journal(effect)
-                case fx.Join(query, requester, deadline_ms):
-                    await self._store.put_round(OpenRound(query, requester, deadline_ms))
+                case _ if left and self._round_of(effect) in left:
+                    continue
+                case fx.Journal() | fx.Join():
+                    if (query := await self._refused(effect)) is not None:
+                        left.add(query)
+                        await self._perform(self._participant.leave(query), nursery)
                 case fx.Publish(topics, message):
                     for topic in topics:
                         await self._outbox.send((topic, message.envelope))
@@ -260,6 +268,17 @@ class Driver:
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
+    async def _refused(self, effect: fx.Journal | fx.Join) -> Digest | None:
+        """Write what must be on disk before anything that follows; if the disk refuses, the round that must be left."""
+        try:
+            if isinstance(effect, fx.Journal):
+                await self._journal(effect)
+                return None
+            await self._store.put_round(OpenRound(effect.query, effect.requester, effect.deadline_ms))
+        except StoreBlockedError:
+            return Digest(effect.slot.query) if isinstance(effect, fx.Journal) else effect.query
+        return None
+
     async def _journal(self, effect: fx.Journal) -> None:
         slot, message = effect.slot, effect.message
         entry = JournalEntry(
@@ -271,6 +290,15 @@ class Driver:
             created_ms=self._clock.now_ms(),
         )
         await self._store.write_journal([entry])
+
+    def _round_of(self, effect: fx.Effect) -> Digest | None:
+        match effect:
+            case fx.Journal():
+                return Digest(effect.slot.query)
+            case fx.Publish() | fx.Contribute():
+                return self._participant.validator.round_of(effect.message)
+            case _:
+                return effect.query
 
     async def _publish_all(self) -> None:
         async for topic, envelope in self._to_publish:
@@ -368,7 +396,11 @@ class Driver:
     # -- our own rounds --------------------------------------------------------------------------------------------
 
     def _ask(self, asked: Asked, now_ms: int) -> Sequence[fx.Effect]:
-        begun = self._participant.ask(asked.query, asked.content, now_ms)
+        begun: tuple[Digest, Sequence[fx.Effect]] | Fault
+        if self._store.health.blocked:
+            begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
+        else:
+            begun = self._participant.ask(asked.query, asked.content, now_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.turn.release()

@@ -11,7 +11,7 @@ from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
-from node.storage import Store
+from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
@@ -180,7 +180,10 @@ class Mailroom(Handlers):
             served = self._participant.serve_pull(Key(source), payload)
             return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
-            return await self._store.certificate(Digest(payload)) or b""
+            try:
+                return await self._store.certificate(Digest(payload)) or b""
+            except StoreBlockedError as error:
+                return Refused(str(error))
         if protocol == QUERY:
             return await self._take_repeated(source, payload)
         if protocol == PING and not payload:

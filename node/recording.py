@@ -172,6 +172,10 @@ class RecordingParticipant(Participant):
         with self._recorder.input(recovered):
             super().recover(query, asked_by, restored, deadline_ms)
 
+    def leave(self, query: Digest) -> list[Effect]:
+        with self._recorder.input(told.Left(query=query)):
+            return super().leave(query)
+
 
 @contextmanager
 def recording(path: Path) -> Iterator[Callable[..., Participant]]:

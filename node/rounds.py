@@ -17,7 +17,7 @@ from node.config import NodeConfig, Share
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
 from node.overlay import Overlay
 from node.reputation import Reputation
-from protocol.errors import Fault
+from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.messages import Query
 from protocol.types import ONE, Digest, Key, TaskType
@@ -29,6 +29,10 @@ class AskError(Exception):
 
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
+
+
+class NoDiskError(AskError):
+    """The node's disk takes nothing: it could not keep what it would sign."""
 
 
 class TooBusyError(AskError):
@@ -108,6 +112,8 @@ class Asker:
                 self._turns.release()
         # From here on the driver releases the turn.
         answer = await began.receive()
+        if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
+            raise NoDiskError(f"this node takes no new work: {answer.detail}")
         if isinstance(answer, Fault):
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         async with events:

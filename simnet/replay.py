@@ -86,6 +86,8 @@ class _Replayed:
                 return node.tick(each.at_ms)
             case told.Offered():
                 return node.offer(each.offer, each.shard, each.at_ms)
+            case told.Left():
+                return node.leave(each.query)
             case told.Recovered():
                 return self._recover(each)
             case _:
