@@ -20,13 +20,14 @@ from simnet.adversaries.late import Late
 from simnet.adversaries.lazy import Lazy
 from simnet.adversaries.replayer import Replayer
 from simnet.adversaries.sleeper import Sleeper
+from simnet.adversaries.split_equivocator import SplitEquivocator
 from simnet.adversaries.sybil import Sybil
 from simnet.adversaries.withholder import Withholder
 
 ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, Copier)
 """They keep to the protocol and aim at the answer."""
 
-PROTOCOL = (Equivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
+PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
