@@ -22,6 +22,7 @@ from simnet.adversaries.lazy import Lazy
 from simnet.adversaries.replayer import Replayer
 from simnet.adversaries.silent_seat import SilentSeat
 from simnet.adversaries.sleeper import Sleeper
+from simnet.adversaries.split_equivocator import SplitEquivocator
 from simnet.adversaries.sybil import Sybil
 from simnet.adversaries.sybil_host import SybilHost
 from simnet.adversaries.withholder import Withholder
@@ -29,7 +30,7 @@ from simnet.adversaries.withholder import Withholder
 ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, SybilHost, Copier)
 """They keep to the protocol and aim at the answer."""
 
-PROTOCOL = (Equivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
+PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
 WAITING = (SilentSeat, DeadSeat)

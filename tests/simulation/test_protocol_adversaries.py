@@ -90,6 +90,7 @@ AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost":
 
 TRIALS = (
     Trial("equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
+    Trial("split-equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
     Trial("withholder", 0.2, mutants.waits_for_everybody, "liveness", unopened),
     Trial("withholder", 0.2, mutants.hides_the_unopened, "R4", unopened),
     Trial("commitment-copier", 0.3, mutants.takes_any_opening, "R4", repeated, 3, {"links": {"loss": 0.3}}),
