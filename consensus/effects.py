@@ -145,6 +145,8 @@ class Ending(StrEnum):
     """A closing was invalid, or the requester signed two for one slot: nobody co-signs."""
     LOST = "lost"
     """Closings did not come in time, nor by pulling."""
+    LEFT = "left"
+    """The requester took no contribution of ours, and another round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from simnet.adversaries.forger import Forger
 from simnet.adversaries.inverse import Inverse
 from simnet.adversaries.late import Late
 from simnet.adversaries.lazy import Lazy
+from simnet.adversaries.place_filler import PlaceFiller
 from simnet.adversaries.replayer import Replayer
 from simnet.adversaries.sleeper import Sleeper
 from simnet.adversaries.sybil import Sybil
@@ -29,8 +30,11 @@ ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, 
 PROTOCOL = (Equivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
+CROWDING = (PlaceFiller,)
+"""They break no rule and take up what others need."""
+
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
 """They break rules as requesters."""
 
-KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *REQUESTERS)}
+KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *CROWDING, *REQUESTERS)}
 """By the name that scenarios and `--byzantine` use."""
