@@ -9,6 +9,7 @@ import trio
 
 from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
+from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
@@ -61,7 +62,11 @@ async def open_node(
     clock = Clock()
     async with (
         open_store(
-            config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
+            config.node.data_dir,
+            public_key=key.keypair.public,
+            fresh_key=key.fresh,
+            now_ms=clock.now_ms(),
+            boot_id=boot_id(),
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
