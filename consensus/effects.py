@@ -168,7 +168,8 @@ class Ending(StrEnum):
     LOST = "lost"
     """Closings did not come in time, nor by pulling."""
     LEFT = "left"
-    """We left it, for what we would sign could not be journalled."""
+    """We left it: what we would sign could not be journalled, or its requester took no contribution of ours and another
+    round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)

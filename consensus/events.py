@@ -45,6 +45,8 @@ class Delivered:
     """The requester has acknowledged one of our contributions, or it was gossiped instead."""
 
     message_id: Digest
+    acknowledged: bool = True
+    """False: gossiped; whether the requester is there, and takes it, is not known."""
 
 
 @dataclass(frozen=True, slots=True)

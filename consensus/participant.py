@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median_low
 
 from consensus import member, requester
-from consensus.admission import Refusal
+from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Probe, Publish, Pull
 from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import accuse
@@ -20,6 +20,7 @@ from consensus.validation import LINGER_MS, Admitted, Validator, round_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest, domain_digest
+from protocol.limits import DURATION_MS_MAX
 from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
@@ -28,6 +29,10 @@ from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
 ROUNDS_KEPT = 64
 """rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
+
+UNTAKEN_KEPT = 4
+"""rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
+reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
 
 PULL_FRAME_BYTES = 64
 """bytes of a pull reply without what it carries."""
@@ -95,10 +100,10 @@ class Participant:
         params: NetworkParams,
         *,
         joins_from_ms: int = 0,
-        open_rounds_max: int = 8,
+        admission: Admission | None = None,
         trusted: Collection[Key] = (),
     ) -> None:
-        """`open_rounds_max`: rounds in which this node works at the same time, as its engine allows.
+        """`admission`: whose rounds this node works in; by default anybody's, in as many as there are places.
 
         `joins_from_ms`, `trusted`: see Validator.
         """
@@ -106,7 +111,7 @@ class Participant:
         self.params = params
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
         self.presence = Presence(params.clock_skew_ms, trusted)
-        self._open_rounds_max = open_rounds_max
+        self._admission = PlacesOnly() if admission is None else admission
         self._rounds: dict[Digest, _Round] = {}
         self._open: dict[Digest, _Round] = {}
         """Of these, the ones that are not over: all that time and new work need to look at."""
@@ -308,9 +313,13 @@ class Participant:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
-        """Become a member if the roster names us and we have room; otherwise only follow."""
-        refusal = self._refusal(query)
-        effects = [] if refusal is not None else self._start_member(message, query, now_ms, member.Restored())
+        """Become a member if the roster names us and admission has no objection; otherwise only follow."""
+        effects: list[Effect] = []
+        refusal = self._refusal(message.id, query, now_ms)
+        if refusal is None:
+            effects = self._leave_untaken(now_ms)
+            effects += self._start_member(message, query, now_ms, member.Restored())
+            self._admission.joined(message.id, query, now_ms)
         if message.id not in self._rounds:
             self._refusals[message.id] = refusal or Refusal.NOT_SEATED
             if len(self._refusals) > REFUSALS_MAX:
@@ -319,12 +328,33 @@ class Participant:
             self.validator.close(message.id)
         return effects
 
-    def _refusal(self, query: Query) -> Refusal | None:
-        """Why we do not work on somebody's query; None: we do, if we have a seat."""
+    def _refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
+        """Why we do not work on a query of others; None: we do."""
         if all(seat.member != self.keypair.public for seat in query.roster):
             return Refusal.NOT_SEATED
-        working = sum(known.as_member is not None for known in self._open.values()) + len(self._recovering)
-        return Refusal.BUSY if working >= self._open_rounds_max else None
+        places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
+        return self._admission.refusal(id, query, places, now_ms)
+
+    def _places(self, now_ms: int) -> list[tuple[Place, bool]]:
+        """Rounds that we work in or have to recover, oldest first; true: its requester takes nothing of ours."""
+        recovering = [(Place(query, each.asked_by), False) for query, each in self._recovering.items()]
+        return recovering + [
+            (Place(query, known.record.query.author), known.as_member.is_untaken(now_ms))
+            for query, known in self._open.items()
+            if known.as_member is not None and not known.as_member.over
+        ]
+
+    def _leave_untaken(self, now_ms: int) -> list[Effect]:
+        """Before a round is joined: no more than UNTAKEN_KEPT rounds go on whose place others may have."""
+        untaken = [place.query for place, is_untaken in self._places(now_ms) if is_untaken]
+        effects: list[Effect] = []
+        for query in untaken[: max(0, len(untaken) - UNTAKEN_KEPT)]:
+            at_member = self._rounds[query].as_member
+            assert at_member is not None
+            left = member.leave(at_member)
+            self._rounds[query].as_member = left.state
+            effects += self._route(query, left.effects, now_ms)
+        return effects
 
     def _start_member(
         self, message: VerifiedMessage, query: Query, now_ms: int, restored: member.Restored
@@ -335,7 +365,9 @@ class Participant:
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
         content = known.content if known is not None else query.content
-        started = member.start(record, self.keypair, content, now_ms, restored)
+        ours = query.author == self.keypair.public
+        phase_ms_max = DURATION_MS_MAX if ours else self._admission.phase_ms_max(message.id, query.author)
+        started = member.start(record, self.keypair, content, now_ms, restored, phase_ms_max)
         if known is None:
             self._make_room(now_ms)
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
 from node.boot import boot_id
 from node.challenges import Challenger
@@ -74,7 +75,7 @@ async def open_node(
             key.keypair,
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
-            open_rounds_max=config.capacity.open_rounds_max,
+            admission=PlacesOnly(Shares(config.capacity.open_rounds_max)),
             trusted=(*trust(config).weights, key.keypair.public),
         )
         mailroom = Mailroom(participant, store, clock)

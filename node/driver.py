@@ -321,7 +321,7 @@ class Driver:
             log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)
         if gossip or not answer:
             assert isinstance(message.body, Contribution)
-            await self._mailroom.deliver(Worked(message.body.query, Delivered(message.id)))
+            await self._mailroom.deliver(Worked(message.body.query, Delivered(message.id, acknowledged=not gossip)))
 
     async def _pull(self, effect: fx.Pull) -> None:
         """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""

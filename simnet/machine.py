@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from consensus import effects as fx
+from consensus.admission import PlacesOnly
 from consensus.certificate import verify_certificate
 from consensus.events import Delivered, Generated, Judged
 from consensus.evidence import Slot
@@ -96,7 +97,8 @@ class Machine:
         self.up = True
         self.keypair = plan.keypairs[node]
         self.behaviour = plan.behaviours[node]
-        self.participant = Participant(self.keypair, plan.params, trusted=plan.trust.weights)
+        self._admission = PlacesOnly(known=plan.knows)
+        self.participant = Participant(self.keypair, plan.params, admission=self._admission, trusted=plan.trust.weights)
         self._stage = stage
         self._honest = node in plan.honest
         self._disk = Disk()
@@ -141,7 +143,11 @@ class Machine:
         self._stage.checkers.restarted(self.node)
         self.up, self._engine_free_ms = True, 0
         self.participant = Participant(
-            self.keypair, plan.params, joins_from_ms=self._disk.joins_from_ms, trusted=plan.trust.weights
+            self.keypair,
+            plan.params,
+            joins_from_ms=self._disk.joins_from_ms,
+            admission=self._admission,
+            trusted=plan.trust.weights,
         )
         self._disk.drop_before(now_ms)
         for query, until_ms in self._disk.guard.items():
@@ -323,7 +329,8 @@ class Machine:
             if gossip or not reply:
                 assert isinstance(message.body, Contribution)
                 self._stage.checkers.delivered(self.node, message, self.now_ms)
-                self.perform(self.participant.worked(message.body.query, Delivered(message.id), self.now_ms))
+                delivered = Delivered(message.id, acknowledged=not gossip)
+                self.perform(self.participant.worked(message.body.query, delivered, self.now_ms))
 
         requester = self._stage.plan.number_of[effect.requester]
         target = self._peer(requester)

@@ -71,6 +71,10 @@ class Plan:
         """The node's public key."""
         return self.keypairs[node].public
 
+    def knows(self, key: Key) -> bool:
+        """Whether nodes give the key a working place as one they know; without known nodes everybody is."""
+        return self.scenario.trust == "equal" or self.trust.weight(key) > 0
+
     def shard_of(self, node: int) -> int:
         """The shard in which the node lives."""
         return node % self.scenario.shards

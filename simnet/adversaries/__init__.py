@@ -19,6 +19,7 @@ from simnet.adversaries.forger import Forger
 from simnet.adversaries.inverse import Inverse
 from simnet.adversaries.late import Late
 from simnet.adversaries.lazy import Lazy
+from simnet.adversaries.place_filler import PlaceFiller
 from simnet.adversaries.replayer import Replayer
 from simnet.adversaries.silent_seat import SilentSeat
 from simnet.adversaries.sleeper import Sleeper
@@ -33,11 +34,11 @@ ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, 
 PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
-WAITING = (SilentSeat, DeadSeat)
-"""They make others wait."""
+CROWDING = (PlaceFiller, SilentSeat, DeadSeat)
+"""They break no rule and take what others need: working places, seats, time."""
 
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
 """They break rules as requesters."""
 
-KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *WAITING, *REQUESTERS)}
+KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *CROWDING, *REQUESTERS)}
 """By the name that scenarios and `--byzantine` use."""

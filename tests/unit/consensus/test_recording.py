@@ -22,7 +22,7 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Digest, Key
 from tests.support.swarm import START_MS, params
 
-BEGINNING = Beginning(key=Key(b"k" * 32), params=params(), joins_from_ms=0, open_rounds_max=8)
+BEGINNING = Beginning(key=Key(b"k" * 32), params=params(), joins_from_ms=0)
 QUERY = Digest(b"q" * 32)
 INPUTS: tuple[Input, ...] = (
     Ticked(at_ms=START_MS),
