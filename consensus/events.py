@@ -1,7 +1,6 @@
 """What can happen to a round. The driver and the simulator feed these to `step`, each with the time it happened."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from consensus.admission import Refusal
 from protocol.messages import AnswerContent
@@ -58,10 +57,15 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """A seat answered a ping."""
+
+    member: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed: the state's `wake_at_ms` may have come. `heard`: when nodes last gave a sign of life, ms."""
-
-    heard: Mapping[Key, int] = field(default_factory=dict)
+    """Time passed: the state's `wake_at_ms` may have come."""
 
 
-Event = Received | Pulled | Generated | Judged | Delivered | Replied | Tick
+Event = Received | Pulled | Generated | Judged | Delivered | Replied | Alive | Tick

@@ -5,16 +5,16 @@ talk to each other here, not over the network), answers pulls, and turns equivoc
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from statistics import median_low
 
 from consensus import member, requester
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
-from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Probe, Publish, Pull
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
+from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Publish, Pull
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import accuse
 from consensus.presence import Presence
+from consensus.pulls import PULL_REQUEST_BYTES_MAX, Served
 from consensus.record import Record, open_record
 from consensus.validation import LINGER_MS, Admitted, Validator, round_ms
 from protocol import codec
@@ -34,15 +34,6 @@ UNTAKEN_KEPT = 4
 """rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
 reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
 
-PULL_FRAME_BYTES = 64
-"""bytes of a pull reply without what it carries."""
-
-ENVELOPE_FRAME_BYTES = 5
-"""bytes that msgpack puts before a byte string, at most."""
-
-PULL_REQUEST_BYTES_MAX = 8 * 1024
-"""bytes of a pull request: 192 ids and a frame."""
-
 REPLY_BYTES_MAX = 64
 """bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
 
@@ -61,8 +52,7 @@ class _Round:
     content: str
     as_requester: requester.Requester | None = None
     as_member: member.Member | None = None
-    served: dict[Key, set[Digest]] = field(default_factory=dict)
-    served_bytes: dict[Key, int] = field(default_factory=dict)
+    served: Served = field(default_factory=Served)
 
     @property
     def record(self) -> Record:
@@ -155,34 +145,14 @@ class Participant:
         return self._take_pulled(query, reply, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
-        """Answer a member's pull: only what a valid closing names, once for each member, within a byte budget (R13)."""
+        """Answer a member's pull (R13)."""
         request = codec.decode(PullRequest, raw, bytes_max=PULL_REQUEST_BYTES_MAX)
         if isinstance(request, Fault):
             return request
         known = self._rounds.get(request.query)
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
-        record = known.record
-        if source not in record.seats:
-            return Fault(FaultReason.NOT_A_MEMBER, "R13", "pull")
-        if request.ids:
-            held = {each.id: each for each in (*record.answers, *record.ballots, *record.evidence)}
-            served = known.served.setdefault(source, set())
-            wanted = [held[id] for id in request.ids if id in held and id not in served]
-            content = ""
-        else:
-            # The chain is served again on each request: it is how a member notices that it has missed a closing.
-            wanted = [record.message, *record.closings]
-            content = "" if record.query.content else known.content
-        room = self.params.pull_bytes_max - known.served_bytes.get(source, 0) - PULL_FRAME_BYTES - len(content.encode())
-        fitting = _fitting(wanted, room)
-        if len(fitting) < min(1, len(wanted)):
-            return Fault(FaultReason.BUSY, "R13", "this member's byte budget for the round is spent")
-        if request.ids:
-            known.served[source].update(message.id for message in fitting)
-        encoded = codec.encode(PullReply(content=content, envelopes=tuple(message.envelope for message in fitting)))
-        known.served_bytes[source] = known.served_bytes.get(source, 0) + len(encoded)
-        return encoded
+        return known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
 
     def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
         """A query that its requester repeats to us: to be `admitted` like any other, or what we reply at once."""
@@ -202,33 +172,33 @@ class Participant:
         works = query in self._recovering or (known is not None and known.as_member is not None)
         return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
 
-    def probed(self, probe: Probe, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
-        """The reply to a Probe that was sent at `sent_ms`."""
-        self.presence.heard(probe.member, now_ms)
-        if probe.message is not None:
-            return self._step(probe.query, Replied(probe.member, _refusal(reply)), now_ms)
-        self.ponged(probe.member, reply, sent_ms, now_ms)
-        return []
+    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        """What a seat said to a Probe that repeated our query to it."""
+        self.presence.heard(member, now_ms)
+        return self._step(query, Replied(member, _refusal(reply)), now_ms)
 
-    def ponged(self, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> None:
-        """The reply to a ping: how far away the node is, and what its clock says."""
+    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        """What a node said to a ping that was sent at `sent_ms`: a Probe of a round of ours, or of none (None)."""
         pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
-        if not isinstance(pong, Fault):
-            self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
+        if isinstance(pong, Fault):
+            return []
+        self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
+        return [] if query is None else self._step(query, Alive(member), now_ms)
 
     # -- what comes from ourselves ---------------------------------------------------------------------------------
 
-    def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `content` is its text, also where the query is private."""
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `content` is its text, also where the query is private.
+
+        `slack_ms`: by how much the seats' distance lengthens our patience (`presence.slack_ms`).
+        """
         message = seal(self.keypair, self.params.digest, query)
         record = open_record(self.params, message)
         if isinstance(record, Fault):
             return record
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
-        # Of all seats, for a few far or lying ones must not set everybody's patience.
-        trips_ms = [self.presence.round_trip_ms(key) for key in record.seats]
-        started = requester.start(record, self.keypair, now_ms, slack_ms=median_low(trips_ms))
+        started = requester.start(record, self.keypair, now_ms, slack_ms)
         known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
@@ -253,9 +223,7 @@ class Participant:
     def tick(self, now_ms: int) -> list[Effect]:
         """Time passed: wake every round that is due."""
         due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
-        asking = any(self._open[query].as_requester is not None for query in due)
-        tick = Tick(self.presence.signs) if asking else Tick()
-        ticked = [effect for query in due for effect in self._step(query, tick, now_ms)]
+        ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
     @property
@@ -495,22 +463,11 @@ class Participant:
         self._rounds = kept
 
 
-def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:
-    """The first of them that fit into so many bytes."""
-    fitting = []
-    for message in messages:
-        room -= len(message.envelope) + ENVELOPE_FRAME_BYTES
-        if room < 0:
-            break
-        fitting.append(message)
-    return fitting
-
-
 def _concerns_requester(event: Event) -> bool:
     match event:
         case Received(message):
             return message.kind not in CLOSINGS
-        case Tick() | Replied():
+        case Tick() | Replied() | Alive():
             return True
         case _:
             return False
@@ -520,7 +477,7 @@ def _concerns_member(event: Event) -> bool:
     match event:
         case Received(message):
             return message.kind not in (Kind.COMMIT, Kind.COSIGN)
-        case Replied():
+        case Replied() | Alive():
             return False
         case _:
             return True

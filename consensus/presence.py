@@ -4,9 +4,9 @@ An asker's own view, from offers, acknowledgements, contributions and pings. The
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_low
 from typing import Final
 
 from protocol.types import Key
@@ -106,15 +106,17 @@ class Presence:
                 found.append(key)
         return frozenset(found)
 
-    @property
-    def signs(self) -> Mapping[Key, int]:
-        """When each node was heard last, ms."""
-        return {key: node.heard_ms for key, node in self._nodes.items() if node.heard_ms is not None}
-
     def round_trip_ms(self, key: Key) -> int:
         """The node's last measured round trip, at most ROUND_TRIP_MS_MAX; 0 if none was measured."""
         node = self._nodes.get(key)
         return 0 if node is None or node.round_trip_ms is None else min(node.round_trip_ms, ROUND_TRIP_MS_MAX)
+
+    def slack_ms(self, seats: Iterable[Key]) -> int:
+        """By how much a round's patience is lengthened for the distance of its seats: their median round trip.
+
+        Not the longest: a few far or lying seats must not set everybody's patience.
+        """
+        return median_low([self.round_trip_ms(key) for key in seats] or [0])
 
     def offset_ms(self, key: Key) -> int | None:
         """The node's clock less ours, ms, give or take half of its round trip; None if it was not measured."""

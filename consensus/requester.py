@@ -11,7 +11,7 @@ from consensus.admission import Refusal
 from consensus.certificate import build_certificate
 from consensus.closings import Missing, extend
 from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Probe, Progress, Publish
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
@@ -46,8 +46,6 @@ class Requester:
     waiting: Waiting
     slack_ms: int
     """Added to the query's patience, for the seats' measured round trips: they lengthen waiting, never shorten it."""
-    began_ms: int
-    """When the present phase began."""
     patience_ends_ms: int | None = None
     """When it ends for want of stragglers; set once enough is in."""
     received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
@@ -69,7 +67,7 @@ class Requester:
     def wake_at_ms(self) -> int:
         """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
         if self.waiting.awaited(self.expected) <= self.received.keys():
-            return self.began_ms
+            return self.waiting.began_ms
         listens_ms = self.waiting.wake_at_ms(self.missing)
         return self.closes_at_ms if listens_ms is None else min(self.closes_at_ms, listens_ms)
 
@@ -100,7 +98,6 @@ def start(record: Record, keypair: Keypair, now_ms: int, slack_ms: int = 0) -> T
         budget_ends_ms=now_ms + record.budget_ms,
         waiting=Waiting(keypair.public, now_ms),
         slack_ms=slack_ms,
-        began_ms=now_ms,
     )
     return Transition(state, (Publish((record.topic,), record.message), _progress(state)))
 
@@ -112,8 +109,10 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
     match event:
         case Received(message):
             return _receive(state, message, now_ms)
-        case Tick(heard):
-            return _tick(state, heard, now_ms)
+        case Tick():
+            return _tick(state, now_ms)
+        case Alive(member):
+            return Transition(replace(state, waiting=state.waiting.lives(member, now_ms)))
         case Replied(member, refusal):
             return _replied(state, member, refusal, now_ms)
         case Generated() | Judged() | Delivered() | Pulled():
@@ -166,11 +165,11 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
 # -- waiting (R11) -------------------------------------------------------------------------------------------------
 
 
-def _tick(state: Requester, heard: Mapping[Key, int], now_ms: int) -> Transition:
+def _tick(state: Requester, now_ms: int) -> Transition:
     """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
     if now_ms >= state.closes_at_ms:
         return _close(state, now_ms)
-    waiting, due = state.waiting.listen(state.missing, heard, now_ms)
+    waiting, due = state.waiting.listen(state.missing, now_ms)
     news = waiting.silent != state.waiting.silent or waiting.awaited(state.expected) <= state.received.keys()
     state = replace(state, waiting=waiting)
     probes = tuple(_probe(state, key, now_ms) for key in due)
@@ -216,7 +215,7 @@ def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) ->
         return now_ms + patience_ms
     # More than half is in: whoever takes more than twice as long as that half holds nobody any longer. Without
     # this, seats of a third of the weight that acknowledge and never contribute would cost the phase its budget.
-    return 2 * now_ms - state.began_ms + patience_ms if share.more_than_half else None
+    return 2 * now_ms - state.waiting.began_ms + patience_ms if share.more_than_half else None
 
 
 # -- closings ------------------------------------------------------------------------------------------------------
@@ -370,7 +369,7 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
         record=extended,
         budget_ends_ms=now_ms + extended.budget_ms,
         patience_ends_ms=None,
-        began_ms=now_ms,
+        waiting=state.waiting.enters(now_ms),
         received={},
         accusations={} if not isinstance(body, CloseCommits) else state.accusations,
     )

@@ -38,8 +38,9 @@ class Waiting:
     own: Key
     """Never silent."""
     began_ms: int
+    """When the present phase began, ms. Nobody's silence counts from before: who had nothing to give was not asked."""
     signs: Mapping[Key, int] = field(default_factory=dict)
-    """When each seat last showed that it lives, ms; of any kind."""
+    """When each seat last showed that it lives, ms: it contributed, replied, or answered a ping."""
     took: frozenset[Key] = frozenset()
     """Seats that have the query: they acknowledged it, or contributed."""
     contributed: frozenset[Key] = frozenset()
@@ -48,33 +49,34 @@ class Waiting:
     silent: frozenset[Key] = frozenset()
     asked: Mapping[Key, _Asked] = field(default_factory=dict)
 
+    def enters(self, now_ms: int) -> "Waiting":
+        """A phase begins; who is silent stays so until it gives a sign of life."""
+        return replace(self, began_ms=now_ms)
+
     def contributes(self, member: Key, now_ms: int) -> "Waiting":
         """A contribution of the seat counts."""
-        return replace(
-            self,
-            signs={**self.signs, member: now_ms},
-            took=self.took | {member},
-            contributed=self.contributed | {member},
-            silent=self.silent - {member},
-        )
+        took, contributed = self.took | {member}, self.contributed | {member}
+        return replace(self.lives(member, now_ms), took=took, contributed=contributed)
 
     def replies(self, member: Key, refusal: Refusal | None, now_ms: int) -> "Waiting":
         """The seat replied to the query: it takes it (None), or refuses it."""
-        known = replace(self, signs={**self.signs, member: now_ms}, silent=self.silent - {member})
-        if refusal is None:
-            return replace(known, took=self.took | {member})
-        return replace(known, took=self.took | {member}, refused={**self.refused, member: refusal})
+        refused = self.refused if refusal is None else {**self.refused, member: refusal}
+        return replace(self.lives(member, now_ms), took=self.took | {member}, refused=refused)
+
+    def lives(self, member: Key, now_ms: int) -> "Waiting":
+        """The seat gave a sign of life, whatever it says of the query."""
+        return replace(self, signs={**self.signs, member: now_ms}, silent=self.silent - {member})
 
     def awaited(self, expected: Collection[Key]) -> frozenset[Key]:
         """Of whom the phase expects something, those who may still give it."""
         return frozenset(expected) - self.silent - self.refused.keys()
 
-    def listen(self, missing: Collection[Key], heard: Mapping[Key, int], now_ms: int) -> tuple["Waiting", list[Key]]:
-        """Take note of who was heard, and by when; returns also whom to ask for a sign of life now.
+    def listen(self, missing: Collection[Key], now_ms: int) -> tuple["Waiting", list[Key]]:
+        """Take note of who is silent by now; returns also whom to ask for a sign of life.
 
-        `missing`: expected seats whose contribution is not in. `heard`: when nodes last gave a sign, ms.
+        `missing`: expected seats whose contribution is not in.
         """
-        signs = {key: max(self.signs.get(key, self.began_ms), heard.get(key, 0)) for key in missing}
+        signs = {key: self._sign_ms(key) for key in missing}
         silent = {key for key, sign_ms in signs.items() if now_ms - sign_ms >= SILENT_MS and key != self.own}
         asked = dict(self.asked)
         due = []
@@ -83,13 +85,7 @@ class Waiting:
                 times = asked[key].times if key in asked else 0
                 asked[key] = _Asked(times + 1, now_ms)
                 due.append(key)
-        listened = replace(
-            self,
-            signs={**self.signs, **signs},
-            silent=(self.silent - signs.keys()) | silent,
-            asked=asked,
-        )
-        return listened, due
+        return replace(self, silent=self.silent | silent, asked=asked), due
 
     def sends_query(self, member: Key) -> bool:
         """Whether the question for a sign of life is the query itself: it may never have come."""
@@ -101,9 +97,12 @@ class Waiting:
         times = []
         for key in missing:
             if key != self.own and key not in self.refused and key not in self.silent:
-                sign_ms = self.signs.get(key, self.began_ms)
+                sign_ms = self._sign_ms(key)
                 times.append(min(self._due_ms(key, sign_ms), sign_ms + SILENT_MS))
         return min(times, default=None)
+
+    def _sign_ms(self, key: Key) -> int:
+        return max(self.signs.get(key, 0), self.began_ms)
 
     def _due_ms(self, key: Key, sign_ms: int) -> int:
         asked = self.asked.get(key)

@@ -36,9 +36,9 @@ from node.mailroom import (
     Offering,
     PeerChanged,
     Ponged,
-    Probed,
     PullAnswered,
     Repeated,
+    Replied,
     Watched,
     Worked,
 )
@@ -183,11 +183,10 @@ class Driver:
                 return self._participant.admitted(admitted, now_ms)
             case Worked(query, worked):
                 return self._participant.worked(query, worked, now_ms)
-            case Probed(probe, reply, sent_ms):
-                return self._participant.probed(probe, reply, sent_ms, now_ms)
-            case Ponged(peer, reply, sent_ms, came_ms):
-                self._participant.ponged(peer, reply, sent_ms, came_ms)
-                return ()
+            case Replied(query, member, reply):
+                return self._participant.replied(query, member, reply, now_ms)
+            case Ponged(query, member, reply, sent_ms, came_ms):
+                return self._participant.ponged(query, member, reply, sent_ms, came_ms)
             case PullAnswered(query, reply, useful):
                 effects = self._participant.pulled(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
@@ -340,11 +339,14 @@ class Driver:
 
     async def _probe(self, effect: fx.Probe) -> None:
         """Ask for a sign of life; silence is what the requester's machine notices by itself."""
-        protocol, payload = (PING, b"") if effect.message is None else (QUERY, effect.message.envelope)
-        sent_ms = self._clock.now_ms()
+        query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
         with suppress(PeerUnreachable):
-            reply = await self._request(effect.member, protocol, payload, fx.ACKNOWLEDGE_MS)
-            await self._mailroom.deliver(Probed(effect, reply, sent_ms))
+            if effect.message is None:
+                pong = await self._request(member, PING, b"", fx.ACKNOWLEDGE_MS)
+                await self._mailroom.deliver(Ponged(query, member, pong, sent_ms, self._clock.now_ms()))
+            else:
+                reply = await self._request(member, QUERY, effect.message.envelope, fx.ACKNOWLEDGE_MS)
+                await self._mailroom.deliver(Replied(query, member, reply))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
         """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
@@ -400,7 +402,8 @@ class Driver:
         if self._store.health.blocked:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
         else:
-            begun = self._participant.ask(asked.query, asked.content, now_ms)
+            slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
+            begun = self._participant.ask(asked.query, asked.content, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.turn.release()

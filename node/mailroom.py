@@ -117,25 +117,26 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """A seat gave a sign of life that we had asked for."""
+class Replied:
+    """A seat said something to a query that we repeated to it."""
 
-    probe: fx.Probe
+    query: Digest
+    member: Key
     reply: bytes
-    sent_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ponged:
-    """A node answered a ping."""
+    """A node answered a ping, of a round of ours or of none."""
 
-    peer: Key
+    query: Digest | None
+    member: Key
     reply: bytes
     sent_ms: int
     came_ms: int
 
 
-Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Repeated | Probed | Ponged
+Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Repeated | Replied | Ponged
 
 
 class Mailroom(Handlers):

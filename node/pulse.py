@@ -58,7 +58,7 @@ class Pulse:
             reply = await self._overlay.request(peer, PING, b"", timeout_ms=PING_MS)
         except PeerUnreachable:
             return
-        await self._mailroom.deliver(Ponged(peer, reply, sent_ms, self._clock.now_ms()))
+        await self._mailroom.deliver(Ponged(None, peer, reply, sent_ms, self._clock.now_ms()))
 
     def _tell_of_clock(self) -> None:
         view = self._participant.presence.clock

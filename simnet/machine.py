@@ -180,7 +180,8 @@ class Machine:
         if not roster:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.insight(asking.question.task))
-        begun = self.participant.ask(query, asking.question.text, self.now_ms)
+        slack_ms = presence.slack_ms(seat.member for seat in roster)
+        begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -416,10 +417,15 @@ class Machine:
 
         def answered(reply: bytes | None) -> None:
             if self._life == life and reply is not None:
-                self.perform(self.participant.probed(effect, reply, sent_ms, self.now_ms))
+                self.perform(self._hear(effect, reply, sent_ms))
 
         size = 0 if message is None else len(message.envelope)
         self._stage.network.request(self.node, number, size, serve, answered, fx.ACKNOWLEDGE_MS)
+
+    def _hear(self, probe: fx.Probe, reply: bytes, sent_ms: int) -> list[fx.Effect]:
+        if probe.message is None:
+            return self.participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms)
+        return self.participant.replied(probe.query, probe.member, reply, self.now_ms)
 
     def certificate(self, query: Digest) -> bytes | None:
         """What it serves to members that fetch it."""

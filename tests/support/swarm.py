@@ -342,7 +342,11 @@ class Swarm:
                 self._admit(other, probe.message, taken)
                 taken = other.participant.reply_to_query(probe.message.id)
             reply = taken.encode()
-        self.perform(node, node.participant.probed(probe, reply, sent_ms, self.now_ms))
+        participant = node.participant
+        if probe.message is None:
+            self.perform(node, participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms))
+        else:
+            self.perform(node, participant.replied(probe.query, probe.member, reply, self.now_ms))
 
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:

@@ -6,7 +6,7 @@ import pytest
 
 from consensus import effects as fx
 from consensus.admission import Refusal
-from consensus.events import Replied, Tick
+from consensus.events import Alive, Replied, Tick
 from consensus.waiting import PROBE_MS, QUERIES_MAX, SILENT_MS
 from protocol.messages import Seat
 from protocol.types import ONE, Kind
@@ -59,10 +59,10 @@ def test_a_sign_of_life_of_any_kind_is_one() -> None:
     at = AtRequester(Hand("abcd", **LONG))
     at.receive(at.hand.commit("a"), at.hand.commit("b"))
     at.step(Tick(), NOW + PROBE_MS)
-    heard = {at.hand.key("c"): NOW + 3_000}
+    at.step(Alive(at.hand.key("c")), NOW + 3_000)
     at.step(Replied(at.hand.key("d"), None), NOW + 3_000)
-    assert not at.published(at.step(Tick(heard), NOW + SILENT_MS)) and silent(at) == ""
-    assert probed(at, at.step(Tick(heard), NOW + SILENT_MS + PROBE_MS)) == "cd"
+    assert not at.published(at.step(Tick(), NOW + SILENT_MS)) and silent(at) == ""
+    assert probed(at, at.step(Tick(), NOW + SILENT_MS + PROBE_MS)) == "cd"
 
 
 def test_the_query_is_repeated_as_long_as_it_may_be_admitted() -> None:
@@ -81,8 +81,8 @@ def test_the_query_is_repeated_three_times_at_most() -> None:
     at.receive(at.hand.commit("a"))
     sent = []
     for beat in range(1, QUERIES_MAX + 2):
-        heard = {at.hand.key("b"): NOW + PROBE_MS * beat - PROBE_MS}
-        sent += of_kind(at.step(Tick(heard), NOW + PROBE_MS * beat), fx.Probe)
+        at.step(Alive(at.hand.key("b")), NOW + PROBE_MS * beat - PROBE_MS)
+        sent += of_kind(at.step(Tick(), NOW + PROBE_MS * beat), fx.Probe)
     assert [probe.message is not None for probe in sent] == [True] * QUERIES_MAX + [False]
 
 
@@ -96,10 +96,21 @@ def test_who_has_the_query_is_only_pinged() -> None:
 def test_the_silent_count_until_the_closing_and_are_awaited_again_when_they_are_heard() -> None:
     at = AtRequester(Hand("abcd", **LONG))
     at.receive(at.hand.commit("a"))
-    at.step(Tick({at.hand.key(name): NOW + 5_000 for name in "bc"}), NOW + SILENT_MS)
+    for name in "bc":
+        at.step(Alive(at.hand.key(name)), NOW + 5_000)
+    at.step(Tick(), NOW + SILENT_MS)
     assert silent(at) == "d"
     at.receive(at.hand.commit("d"), now_ms=NOW + SILENT_MS)
     assert silent(at) == "" and at.hand.key("d") in at.state.received
+
+
+def test_who_gave_its_part_long_ago_is_not_silent_when_the_next_phase_begins() -> None:
+    """It was not asked for anything meanwhile: its silence counts from the beginning of the phase."""
+    at, late_ms = AtRequester(Hand("abcd", **LONG)), NOW + 9_000
+    at.receive(at.hand.commit("a"), at.hand.commit("b"))
+    at.receive(at.hand.commit("c"), at.hand.commit("d"), now_ms=late_ms)
+    assert at.state.record.phase.value == "opening"
+    assert not at.published(at.step(Tick(), late_ms)) and silent(at) == ""
 
 
 def test_we_are_never_silent_to_ourselves() -> None:
@@ -115,7 +126,7 @@ def test_a_phase_in_which_nobody_is_awaited_is_over_at_once() -> None:
     at.step(Replied(at.hand.key("b"), Refusal.BUSY), NOW)
     at.step(Replied(at.hand.key("c"), Refusal.BUSY), NOW)
     assert at.published(at.step(Tick(), at.state.closes_at_ms)) == [Kind.CLOSE_COMMITS]
-    closed_ms = at.state.began_ms
+    closed_ms = at.state.waiting.began_ms
     assert at.state.wake_at_ms <= closed_ms
     assert at.published(at.step(Tick(), closed_ms)) == [Kind.CLOSE_TALLY], "nobody opens: failed, without a wait"
 
