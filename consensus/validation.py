@@ -275,7 +275,7 @@ class Validator:
         held = known.slots.get(slot, [])
         ids = {each.id for each in held}
         gossiped = known.gossiped.get(slot, [])
-        # V7 [IGNORE] It has not been here. A closing that we pulled is passed on when it is gossiped: others may lack it.
+        # V7 [IGNORE] It has not been here. A closing that we pulled is passed on when it is gossiped: others lack it.
         pulled = message.id in ids and message.kind in CLOSINGS and on_topic is not None
         if message.id in gossiped or (message.id in ids and not pulled):
             return Fault(FaultReason.DUPLICATE, "V7", message.kind.name)
@@ -286,7 +286,8 @@ class Validator:
             known.gossiped[slot] = [*gossiped, message.id]
         # V9 [RELAY] The round is over here, but not for others; only its notice, which comes last, is still for us.
         if pulled or (known.over and message.kind is not Kind.NOTICE):
-            return Fault(FaultReason.NOT_OURS, "V9", message.kind.name)
+            reason = FaultReason.LATE if on_topic is None else FaultReason.NOT_OURS
+            return Fault(reason, "V9", message.kind.name)
         known.slots[slot] = [*held, message]
         return Admitted(message, held[0] if held else None)
 
@@ -297,7 +298,7 @@ class Validator:
         return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic or "")
 
     def close(self, query: Digest) -> None:
-        """A round is over here: it no longer counts as open, its messages are for others, and what it holds is dropped."""
+        """A round is over here: it no longer counts as open, its messages are for others, what it holds is dropped."""
         if (known := self._rounds.get(query)) is not None:
             known.over = True
             known.slots.clear()

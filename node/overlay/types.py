@@ -46,6 +46,7 @@ class OverlayConfig:
     stream_idle_ms: int = 60_000  # an unused stream is closed after this long, by both sides
     serve_timeout_ms: int = 30_000  # the node's time to serve one request
     announce: tuple[str, ...] = ()  # told to peers instead of `listen`: for a node behind a port forwarding
+    private_networks: tuple[str, ...] = ()  # CIDRs that strangers' addresses may lie in, and that caps leave out
     peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
     connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
     topics_max: int = 64  # own subscriptions
@@ -79,6 +80,10 @@ class PeerInfo:
     direction: str | None
     round_trip_ms: float | None
     topics: tuple[str, ...]
+    score: float = 0.0
+    """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
+    score_reason: str = ""
+    """What costs most of it, or for how long the peer is banned and why."""
 
 
 class Handlers(Protocol):
