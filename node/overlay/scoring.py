@@ -34,9 +34,11 @@ _P2_MAX: Final = 8.0
 """First deliveries, up to 80 lately: one invalid message is made up for, two are not."""
 _P4_WEIGHT: Final = 4.0
 """Invalid messages, squared: 1 costs 4, 2 cost 16 (no gossip), 4 cost 64 (graylisted), 5 cost 100 (banned)."""
-_P6_WEIGHT: Final = 5.0
-_P6_FREE: Final = 8
-"""Keys of one address group (/24, /48) that are connected, beyond this many, squared; all of them suffer for it."""
+_P6_WEIGHT: Final = 1.0
+_P6_FREE: Final = 16
+_P6_MAX: Final = 9.0
+"""Connected keys of one address group (/24, /48) beyond so many, squared; all of them suffer for it. Its cap takes them
+out of the mesh and no further: a crowd may be a campus."""
 _P7_FREE: Final = 6.0
 """Misbehaviour beyond this count, squared: 12.4 at once graylist a peer, 15 ban it. The allowance is for what honest
 peers do now and then, such as an early GRAFT or an answer to an IWANT that a full queue dropped."""
@@ -202,7 +204,7 @@ class Scores:
         """What each fault takes off the score; P7's is shared out by counts."""
         invalid = ledger.faults.get(Fault.INVALID, 0.0)
         crowd = max(0, self._crowds[ledger.group] - _P6_FREE) if ledger.connected and ledger.group else 0
-        costs = {Fault.INVALID: _P4_WEIGHT * invalid**2, Fault.CROWD: _P6_WEIGHT * crowd**2}
+        costs = {Fault.INVALID: _P4_WEIGHT * invalid**2, Fault.CROWD: min(_P6_MAX, _P6_WEIGHT * crowd**2)}
         behaved = {fault: count for fault, count in ledger.faults.items() if fault is not Fault.INVALID}
         count = sum(behaved.values())
         penalty = max(0.0, count - _P7_FREE) ** 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from node.logs import configure
+from node.logs import LINES_PER_PEER, PeerLines, configure
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,31 @@ def test_the_default_stream_is_stderr(capsys: pytest.CaptureFixture[str]) -> Non
     captured = capsys.readouterr()
     assert captured.out == ""
     assert json.loads(captured.err)["event"] == "here"
+
+
+@pytest.mark.parametrize("field", ["peer", "source"])
+def test_what_one_peer_makes_us_log_is_bounded_and_what_was_dropped_is_said(field: str) -> None:
+    out = io.StringIO()
+    configure("info", "json", out)
+    log = structlog.get_logger()
+    for number in range(5_000):
+        log.info("stream refused", number=number, **{field: "bad"})
+    log.info("stream refused", **{field: "good"})
+    log.info("round decided")
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert sum(line.get(field) == "bad" for line in lines) <= LINES_PER_PEER.burst + 10
+    assert [line["event"] for line in lines[-2:]] == ["stream refused", "round decided"]
+
+
+def test_a_peers_next_line_says_how_many_were_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("node.logs.time.monotonic", lambda: clock[0])
+    lines = PeerLines()
+    for _ in range(int(LINES_PER_PEER.burst)):
+        assert lines(None, "info", {"peer": "p"}) == {"peer": "p"}
+    for _ in range(3):
+        with pytest.raises(structlog.DropEvent):
+            lines(None, "info", {"peer": "p"})
+    clock[0] = 5.0
+    assert lines(None, "info", {"peer": "p"}) == {"peer": "p", "dropped": 3}
+    assert not lines._dropped

@@ -117,15 +117,15 @@ def test_an_exempt_address_is_never_banned() -> None:
 
 def test_a_crowd_of_one_group_suffers_together() -> None:
     scores = Scores()
-    keys = [bytes([number]) * 32 for number in range(10)]
-    for key in keys[:8]:
+    keys = [bytes([number]) * 32 for number in range(24)]
+    for key in keys[:16]:
         scores.connected(key, "203.0.113.1", "203.0.113.0/24", 0.0)
     assert scores.score(keys[0], 0.0) == 0
-    for key in keys[8:]:
+    for key in keys[16:]:
         scores.connected(key, "203.0.113.2", "203.0.113.0/24", 0.0)
-    assert [scores.score(key, 0.0) for key in keys] == [-20.0] * 10
+    assert [scores.score(key, 0.0) for key in keys] == [-9.0] * 24
     assert scores.reason(keys[0], 0.0) == "crowded address"
-    for key in keys[8:]:
+    for key in keys[16:]:
         scores.disconnected(key, 1.0)
     assert scores.score(keys[0], 1.0) == 0
 
