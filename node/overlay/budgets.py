@@ -34,9 +34,9 @@ the burst is five whole rounds that come by one peer alone."""
 GROUP_BYTES: Final = Rate(8 * 1024 * 1024, 64 * 1024 * 1024)
 GROUP_VERIFICATIONS: Final = Rate(200, 4_000)
 """bytes and verifications of one address group (/24, /48): two connections' worth, however many keys it has."""
-VERIFICATIONS: Final = Rate(500, 8_000)
-"""verifications of all peers together, at 0.3 ms of CPU each: 15 % of one core; 10/s are needed. Peers that delivered
-something new lately may use all of it, the others leave them half."""
+VERIFICATIONS: Final = Rate(250, 4_000)
+"""verifications of all peers together, at 0.8 ms of CPU each with all that follows: a fifth of a core; 10/s are needed.
+Peers that delivered something new lately may use all of it, the others leave them half."""
 AUTHOR_MESSAGES: Final = Rate(64, 640)
 AUTHOR_BYTES: Final = Rate(2 * 1024 * 1024, 16 * 1024 * 1024)
 """messages and bytes of one author that are passed on: as fast as our own nodes publish at most (60/s and 2 MiB/s, see
