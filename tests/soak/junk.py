@@ -31,11 +31,13 @@ _SETTLE_S = 10.0
 async def node(number: int, bootstrap: tuple[str, ...]) -> None:
     """One node: prints its address, then on each line of input its CPU seconds and counts as JSON."""
     from consensus.validation import Validator
+    from node import logs
     from node.overlay import OverlayConfig, open_overlay
     from protocol.errors import Fault, Verdict
     from protocol.topics import topic
     from tests.support.swarm import params
 
+    logs.configure("error", "json")  # stdout is for the figures
     validator, on_topic = Validator(params()), topic(params(), "rust", 0)
     judged = 0
 
