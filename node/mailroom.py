@@ -164,8 +164,9 @@ class Mailroom(Handlers):
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Validate one gossiped message."""
         if self._is_full():
-            # Before it counts as seen: it may come again, or be pulled.
-            return Verdict.IGNORE
+            # Before the validator notes it: it may come again by stream, or be pulled.
+            opened = self._participant.validator.open_gossip(Key(source), data)
+            return opened.verdict if isinstance(opened, Fault) else Verdict.RELAY
         admitted = self._participant.validator.admit_gossip(topic, Key(source), data, self._clock.now_ms())
         return self._queue(admitted, source)
 
@@ -221,4 +222,4 @@ class Mailroom(Handlers):
             if admitted.reason is not FaultReason.DUPLICATE:
                 log.debug("refused", fault=str(admitted), source=source.hex()[:16])
             return admitted.verdict
-        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.IGNORE
+        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY

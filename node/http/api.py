@@ -128,6 +128,8 @@ class _Api:
                     "connected": peer.connected,
                     "direction": peer.direction,
                     "round_trip_ms": peer.round_trip_ms,
+                    "score": round(peer.score, 1),
+                    "score_reason": peer.score_reason,
                     "offers": None if offer is None else _offer_row(offer),
                 }
             )

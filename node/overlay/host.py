@@ -132,7 +132,7 @@ class Overlay:
     def peers(self) -> tuple[PeerInfo, ...]:
         """Connected peers first, then known ones; by key within each."""
         connected = self._peers.connected()
-        meshes = self._pubsub.gossip.mesh
+        meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
         for peer in sorted(connected | set(self._book)):
             peer_id = ID(peer_id_bytes(peer))
@@ -146,6 +146,8 @@ class Overlay:
                     round_trip_ms=self._peers.round_trip_ms(peer),
                     topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
                     group=self._peers.group(peer),
+                    score=scores.score(peer, now),
+                    score_reason=scores.reason(peer, now),
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
@@ -167,13 +169,12 @@ class Overlay:
         except Exception:  # the overlay's edge: a bug in a handler must not end libp2p's tasks
             _log.exception("peer handler failed", peer=peer.hex())
 
-    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> bool:
+    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         try:
-            verdict = self._handlers.on_gossip(topic, source, data)
+            return self._handlers.on_gossip(topic, source, data)
         except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
             _log.exception("gossip handler failed", topic=topic, source=source.hex())
-            return False
-        return verdict is not Verdict.REJECT
+            return Verdict.IGNORE
 
     async def _serve(self, protocol: str, stream: INetStream) -> None:
         peer = key_of(stream.muxed_conn.peer_id.to_bytes())
@@ -214,7 +215,7 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max)
+            pubsub = SafePubsub(host, config.gossip_message_bytes_max, config.private_networks)
             peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
             overlay = Overlay(key, host, pubsub, peers, book, config, handlers)
             for peer, address in _bootstrap(config):
@@ -228,7 +229,6 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_S):
                 await _close(host)
-    pubsub.seen_messages._stop_event.set()
 
 
 async def _close(host: IHost) -> None:

@@ -96,6 +96,10 @@ class PeerInfo:
     round_trip_ms: float | None
     topics: tuple[str, ...]
     group: str = ""
+    score: float = 0.0
+    """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
+    score_reason: str = ""
+    """What costs most of it, or for how long the peer is banned and why."""
 
 
 class Handlers(Protocol):
@@ -104,8 +108,9 @@ class Handlers(Protocol):
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Judge one message. Called in the network task: be fast and do not block.
 
-        `source` is the 32-byte key that signed the pubsub envelope. REJECT is not passed on; ACCEPT and IGNORE are
-        (libp2p's validators know two answers only). Own messages do not come here.
+        `source` is the 32-byte key that signed the pubsub envelope. ACCEPT and RELAY are passed on within the budget of
+        `source`, IGNORE and REJECT are not; REJECT counts against the peer that handed the message over. Own messages
+        do not come here.
         """
         ...
 
