@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from consensus.participant import Participant
+from node import logs
 from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
@@ -57,6 +58,7 @@ async def open_node(
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
     clock = Clock()
     async with (
         open_store(

@@ -15,7 +15,6 @@ from structlog.testing import capture_logs
 from consensus.participant import Participant
 from node import logs
 from node.clock import Clock
-
 from node.log_filters import LINES_PER_PEER_MAX
 from node.mailroom import CERTIFICATE, PULL, Mailroom
 from node.overlay import RequestRefused, open_overlay
