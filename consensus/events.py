@@ -1,10 +1,12 @@
 """What can happen to a round. The driver and the simulator feed these to `step`, each with the time it happened."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from consensus.admission import Refusal
 from protocol.messages import AnswerContent
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,23 @@ class Delivered:
     """The requester has acknowledged one of our contributions, or it was gossiped instead."""
 
     message_id: Digest
+    acknowledged: bool = True
+    """False: gossiped; whether the requester is there, and takes it, is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A seat replied to the query that was repeated to it: it takes it (None), or refuses it."""
+
+    member: Key
+    refusal: Refusal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed: the state's `wake_at_ms` may have come."""
+    """Time passed: the state's `wake_at_ms` may have come. `heard`: when nodes last gave a sign of life, ms."""
+
+    heard: Mapping[Key, int] = field(default_factory=dict)
 
 
-Event = Received | Pulled | Generated | Judged | Delivered | Tick
+Event = Received | Pulled | Generated | Judged | Delivered | Replied | Tick

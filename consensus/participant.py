@@ -4,27 +4,35 @@ It keeps the validator, the offers and the rounds, routes messages to the round 
 talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median_low
 
 from consensus import member, requester
-from consensus.effects import Contribute, Effect, FetchCertificate, Finish, Join, Publish, Pull
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
+from consensus.admission import Admission, Place, PlacesOnly, Refusal
+from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Probe, Publish, Pull
+from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import accuse
+from consensus.presence import Presence
 from consensus.record import Record, open_record
 from consensus.validation import LINGER_MS, Admitted, Validator, round_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import content_digest
-from protocol.messages import Notice, Offer, PullReply, PullRequest, Query
+from protocol.hashing import content_digest, domain_digest
+from protocol.limits import DURATION_MS_MAX
+from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
-from protocol.types import CLOSINGS, Digest, Key, Kind
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
 ROUNDS_KEPT = 64
 """rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
+
+UNTAKEN_KEPT = 4
+"""rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
+reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
 
 PULL_FRAME_BYTES = 64
 """bytes of a pull reply without what it carries."""
@@ -34,6 +42,15 @@ ENVELOPE_FRAME_BYTES = 5
 
 PULL_REQUEST_BYTES_MAX = 8 * 1024
 """bytes of a pull request: 192 ids and a frame."""
+
+REPLY_BYTES_MAX = 64
+"""bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
+
+CERTIFICATE_SOURCES_MAX = 4
+"""nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
+
+REFUSALS_MAX = 256
+"""queries that we refused and of which the reason is remembered, for when they are repeated: some minutes' worth."""
 
 
 @dataclass(slots=True)
@@ -83,22 +100,24 @@ class Participant:
         params: NetworkParams,
         *,
         joins_from_ms: int = 0,
-        open_rounds_max: int = 8,
+        admission: Admission | None = None,
         trusted: Collection[Key] = (),
     ) -> None:
-        """`open_rounds_max`: rounds in which this node works at the same time, as its engine allows.
+        """`admission`: whose rounds this node works in; by default anybody's, in as many as there are places.
 
         `joins_from_ms`, `trusted`: see Validator.
         """
         self.keypair = keypair
         self.params = params
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
-        self._open_rounds_max = open_rounds_max
+        self.presence = Presence(params.clock_skew_ms, trusted)
+        self._admission = PlacesOnly() if admission is None else admission
         self._rounds: dict[Digest, _Round] = {}
         self._open: dict[Digest, _Round] = {}
         """Of these, the ones that are not over: all that time and new work need to look at."""
         self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
         self._recovering: dict[Digest, _Recovering] = {}
+        self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
 
     # -- what comes from outside -----------------------------------------------------------------------------------
@@ -108,6 +127,8 @@ class Participant:
         message = admitted.message
         if admitted.rival is not None:
             return self._accuse(admitted.rival, message, now_ms)
+        if message.kind is Kind.OFFER or message.kind in CONTRIBUTIONS:
+            self.presence.heard(message.author, now_ms)
         match message.body:
             case Offer():
                 return []
@@ -163,6 +184,38 @@ class Participant:
         known.served_bytes[source] = known.served_bytes.get(source, 0) + len(encoded)
         return encoded
 
+    def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
+        """A query that its requester repeats to us: to be `admitted` like any other, or what we reply at once."""
+        message = self.validator.open_repeated(source, raw)
+        if isinstance(message, Fault):
+            return str(message.reason)
+        if message.id in self._rounds or message.id in self._recovering or message.id in self._refusals:
+            return self.reply_to_query(message.id)
+        admitted = self.validator.admit_repeated(message, now_ms)
+        if isinstance(admitted, Fault):
+            return str(Refusal.CLOCK if admitted.reason is FaultReason.LATE else admitted.reason)
+        return admitted
+
+    def reply_to_query(self, query: Digest) -> str:
+        """What we say to a requester about its query, once it was admitted: empty if we work on it, else why not."""
+        known = self._rounds.get(query)
+        works = query in self._recovering or (known is not None and known.as_member is not None)
+        return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
+
+    def probed(self, probe: Probe, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        """The reply to a Probe that was sent at `sent_ms`."""
+        self.presence.heard(probe.member, now_ms)
+        if probe.message is not None:
+            return self._step(probe.query, Replied(probe.member, _refusal(reply)), now_ms)
+        self.ponged(probe.member, reply, sent_ms, now_ms)
+        return []
+
+    def ponged(self, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> None:
+        """The reply to a ping: how far away the node is, and what its clock says."""
+        pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
+        if not isinstance(pong, Fault):
+            self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
+
     # -- what comes from ourselves ---------------------------------------------------------------------------------
 
     def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
@@ -173,10 +226,12 @@ class Participant:
             return record
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
-        started = requester.start(record, self.keypair, now_ms)
+        # Of all seats, for a few far or lying ones must not set everybody's patience.
+        trips_ms = [self.presence.round_trip_ms(key) for key in record.seats]
+        started = requester.start(record, self.keypair, now_ms, slack_ms=median_low(trips_ms))
         known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
-        return record.id, self._route(record.id, started.effects)
+        return record.id, self._route(record.id, started.effects, now_ms)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
         """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
@@ -198,7 +253,9 @@ class Participant:
     def tick(self, now_ms: int) -> list[Effect]:
         """Time passed: wake every round that is due."""
         due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
-        ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
+        asking = any(self._open[query].as_requester is not None for query in due)
+        tick = Tick(self.presence.signs) if asking else Tick()
+        ticked = [effect for query in due for effect in self._step(query, tick, now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
     @property
@@ -224,6 +281,25 @@ class Participant:
         self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
 
+    def leave(self, query: Digest) -> list[Effect]:
+        """Leave a round at once, in both roles: what we signed last was not journalled, so it was never said (R12).
+
+        Nothing more of it is signed, sent or served.
+        """
+        known = self._rounds.pop(query, None)
+        if known is None:
+            return []
+        self._open.pop(query, None)
+        self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
+        self.validator.close(query)
+        fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
+        finishes: list[Effect] = []
+        if known.as_member is not None and not known.as_member.over:
+            finishes.append(Finish(query, "member", Ending.LEFT, fault=fault))
+        if known.as_requester is not None and not known.as_requester.over:
+            finishes.append(Finish(query, "requester", Ending.LEFT, fault=fault))
+        return finishes
+
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
         kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}
         self._recovering = kept
@@ -237,14 +313,47 @@ class Participant:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
-        """Become a member if the roster names us and we have room; otherwise only follow."""
-        working = sum(known.as_member is not None for known in self._open.values()) + len(self._recovering)
-        effects = (
-            [] if working >= self._open_rounds_max else self._start_member(message, query, now_ms, member.Restored())
-        )
+        """Become a member if the roster names us and admission has no objection; otherwise only follow."""
+        effects: list[Effect] = []
+        refusal = self._refusal(message.id, query, now_ms)
+        if refusal is None:
+            effects = self._leave_untaken(now_ms)
+            effects += self._start_member(message, query, now_ms, member.Restored())
+            self._admission.joined(message.id, query, now_ms)
         if message.id not in self._rounds:
+            self._refusals[message.id] = refusal or Refusal.NOT_SEATED
+            if len(self._refusals) > REFUSALS_MAX:
+                self._refusals.popitem(last=False)
             # Not ours: it must not count against its author's, or everybody's, open rounds.
             self.validator.close(message.id)
+        return effects
+
+    def _refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
+        """Why we do not work on a query of others; None: we do."""
+        if all(seat.member != self.keypair.public for seat in query.roster):
+            return Refusal.NOT_SEATED
+        places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
+        return self._admission.refusal(id, query, places, now_ms)
+
+    def _places(self, now_ms: int) -> list[tuple[Place, bool]]:
+        """Rounds that we work in or have to recover, oldest first; true: its requester takes nothing of ours."""
+        recovering = [(Place(query, each.asked_by), False) for query, each in self._recovering.items()]
+        return recovering + [
+            (Place(query, known.record.query.author), known.as_member.is_untaken(now_ms))
+            for query, known in self._open.items()
+            if known.as_member is not None and not known.as_member.over
+        ]
+
+    def _leave_untaken(self, now_ms: int) -> list[Effect]:
+        """Before a round is joined: no more than UNTAKEN_KEPT rounds go on whose place others may have."""
+        untaken = [place.query for place, is_untaken in self._places(now_ms) if is_untaken]
+        effects: list[Effect] = []
+        for query in untaken[: max(0, len(untaken) - UNTAKEN_KEPT)]:
+            at_member = self._rounds[query].as_member
+            assert at_member is not None
+            left = member.leave(at_member)
+            self._rounds[query].as_member = left.state
+            effects += self._route(query, left.effects, now_ms)
         return effects
 
     def _start_member(
@@ -256,14 +365,16 @@ class Participant:
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
         content = known.content if known is not None else query.content
-        started = member.start(record, self.keypair, content, now_ms, restored)
+        ours = query.author == self.keypair.public
+        phase_ms_max = DURATION_MS_MAX if ours else self._admission.phase_ms_max(message.id, query.author)
+        started = member.start(record, self.keypair, content, now_ms, restored, phase_ms_max)
         if known is None:
             self._make_room(now_ms)
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
         known.as_member = started.state
         self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
-        return [join, *self._route(message.id, started.effects)]
+        return [join, *self._route(message.id, started.effects, now_ms)]
 
     def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
         """R12: the first message is the query that we had joined; what was signed then is repeated, nothing else."""
@@ -308,7 +419,13 @@ class Participant:
         known = self._rounds.get(notice.query)
         if known is None or known.as_requester is not None:
             return []
-        return [FetchCertificate(notice.query, notice.author, notice.certificate_digest, notice.certificate_bytes)]
+        # Another member after the requester: which one first differs from member to member, by the keys' distance.
+        members = sorted(
+            known.record.seats, key=lambda key: domain_digest(b"strand/source/1", self.keypair.public, key)
+        )
+        others = [key for key in members if key not in (notice.author, self.keypair.public)]
+        sources = (notice.author, *others[: CERTIFICATE_SOURCES_MAX - 1])
+        return [FetchCertificate(notice.query, sources, notice.certificate_digest, notice.certificate_bytes)]
 
     def _accuse(self, one: VerifiedMessage, other: VerifiedMessage, now_ms: int) -> list[Effect]:
         """R3: whoever sees two different messages of one slot tells everyone, once."""
@@ -335,14 +452,14 @@ class Participant:
         if known.as_member is not None and _concerns_member(event):
             at_member = member.step(known.as_member, event, now_ms)
             known.as_member = at_member.state
-            effects += self._route(query, at_member.effects)
+            effects += self._route(query, at_member.effects, now_ms)
         if known.as_requester is not None and _concerns_requester(event):
             at_requester = requester.step(known.as_requester, event, now_ms)
             known.as_requester = at_requester.state
-            effects += self._route(query, at_requester.effects)
+            effects += self._route(query, at_requester.effects, now_ms)
         return effects
 
-    def _route(self, query: Digest, effects: tuple[Effect, ...]) -> list[Effect]:
+    def _route(self, query: Digest, effects: tuple[Effect, ...], now_ms: int) -> list[Effect]:
         """What our own requester and member tell each other goes into our own mail, not over the network."""
         routed: list[Effect] = []
         for effect in effects:
@@ -354,12 +471,21 @@ class Participant:
                     self._own_mail.append((query, message))
                 case Finish():
                     routed.append(effect)
+                    if effect.role == "requester":
+                        self._note_silent(query, now_ms)
                     if self._rounds[query].over:
                         del self._open[query]
                         self.validator.close(query)
                 case _:
                     routed.append(effect)
         return routed
+
+    def _note_silent(self, query: Digest, now_ms: int) -> None:
+        """A round of ours is over: seats that contributed nothing, and did not refuse either, sit out for a while."""
+        machine = self._rounds[query].as_requester
+        assert machine is not None
+        seats, waiting = machine.record.seats.keys() - {self.keypair.public}, machine.waiting
+        self.presence.round_over(seats, seats - waiting.contributed - waiting.refused.keys(), now_ms)
 
     def _make_room(self, now_ms: int) -> None:
         kept = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms or id in self._open}
@@ -384,11 +510,25 @@ def _concerns_requester(event: Event) -> bool:
     match event:
         case Received(message):
             return message.kind not in CLOSINGS
-        case Tick():
+        case Tick() | Replied():
             return True
         case _:
             return False
 
 
 def _concerns_member(event: Event) -> bool:
-    return not (isinstance(event, Received) and event.message.kind in (Kind.COMMIT, Kind.COSIGN))
+    match event:
+        case Received(message):
+            return message.kind not in (Kind.COMMIT, Kind.COSIGN)
+        case Replied():
+            return False
+        case _:
+            return True
+
+
+def _refusal(reply: bytes) -> Refusal | None:
+    """What a seat replied to a query: None if it takes it."""
+    if not reply:
+        return None
+    word = reply[:REPLY_BYTES_MAX].decode("utf-8", "replace")
+    return Refusal(word) if word in set(Refusal) else Refusal.UNKNOWN

@@ -18,7 +18,7 @@ from protocol import codec, limits
 from protocol.errors import Fault, FaultReason
 from protocol.messages import AnswerContent, Offer, Opening, Query
 from protocol.params import NetworkParams
-from protocol.schema import Count, DigestField, Envelope, KeyField, Range, Size, Text, TimeMs
+from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, Text, TimeMs
 from protocol.types import ABSTAIN, ONE
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
@@ -39,11 +39,10 @@ LENGTH_BYTES = 4
 class Beginning:
     """Who was told, and with which settings it was made (see Participant)."""
 
-    version: Annotated[int, Range(1, 1)] = 1
+    version: Annotated[int, Range(2, 2)] = 2
     key: KeyField
     params: NetworkParams
     joins_from_ms: TimeMs
-    open_rounds_max: Annotated[int, Range(1, 1_024)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +132,16 @@ class Reached:
     at_ms: TimeMs
     query: DigestField
     message: DigestField
+    acknowledged: Annotated[int, Range(0, 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What our admission said when it was asked about a query; it stands after the input that made us ask."""
+
+    query: DigestField
+    refused: Annotated[int, Range(0, 1)]
+    phase_ms_max: DurationMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +180,13 @@ class Recovered:
     """Of the commitment, if there is one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """`leave`: a message of ours in this round could not be journalled."""
+
+    query: DigestField
+
+
 Input = (
     Gossiped
     | Streamed
@@ -186,6 +202,8 @@ Input = (
     | Ticked
     | Offered
     | Recovered
+    | Left
+    | Weighed
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -204,6 +222,8 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ticked,
     Offered,
     Recovered,
+    Left,
+    Weighed,
 )
 """A frame's kind is the place in this list: new ones go to its end."""
 

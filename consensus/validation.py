@@ -92,6 +92,20 @@ class Validator:
             return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
         return self._admit(message, now_ms, None)
 
+    def open_repeated(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
+        """A query that its requester sends us directly, because it has not heard of us since it published it."""
+        message = open_envelope(data, self._params.digest)
+        if isinstance(message, Fault):
+            return message
+        # V1 [REJECT] Only one's own query is repeated.
+        if source != message.author or message.kind is not Kind.QUERY:
+            return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return message
+
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        """The same, if it never came by gossip."""
+        return self._admit(message, now_ms, None)
+
     def admit_pulled(self, query: Digest, data: bytes, now_ms: int) -> Admitted | Fault:
         """A message that we asked for by id, or a closing of a chain; anyone may serve it.
 

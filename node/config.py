@@ -114,6 +114,9 @@ class TrustTable:
 
     # For nodes without history. 0 in open networks: identities are free.
     default_weight: Weight = 0.0
+    # Whether whoever gets default_weight is a friend. If not, strangers have a third of the seats at most and together
+    # a tenth of the votes, as soon as somebody else is known.
+    friends: bool = False
     trusted: dict[KeyHex, Weight] = field(default_factory=dict)
 
 

@@ -11,10 +11,11 @@ from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
-from node.storage import Store
+from node.storage import Store, StoreBlockedError
+from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Query
+from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key
 
 CONTRIBUTE = "/strand/contribute/1"
@@ -26,7 +27,13 @@ PULL = "/strand/pull/1"
 CERTIFICATE = "/strand/certificate/1"
 """Request: a query's id. Response: its certificate, or nothing."""
 
-PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE)
+QUERY = "/strand/query/1"
+"""Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
+
+PING = "/strand/ping/1"
+"""Request: empty. Response: a Pong."""
+
+PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
 
 INBOX_MAX = 1024
 """events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
@@ -100,7 +107,35 @@ class Offering:
     shard: int
 
 
-Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A query that its requester sent us directly."""
+
+    admitted: Admitted
+    reply: trio.MemorySendChannel[str]
+    """Gets what we say to that; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A seat gave a sign of life that we had asked for."""
+
+    probe: fx.Probe
+    reply: bytes
+    sent_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """A node answered a ping."""
+
+    peer: Key
+    reply: bytes
+    sent_ms: int
+    came_ms: int
+
+
+Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Repeated | Probed | Ponged
 
 
 class Mailroom(Handlers):
@@ -138,14 +173,21 @@ class Mailroom(Handlers):
         self.post(PeerChanged(Key(peer), connected))
 
     async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
-        """Serve a contribution, a pull or a certificate; what we do not serve is a value."""
+        """Serve one request of one of PROTOCOLS; what we do not serve is a value."""
         if protocol == CONTRIBUTE:
             return self._take_contribution(source, payload)
         if protocol == PULL:
             served = self._participant.serve_pull(Key(source), payload)
             return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
-            return await self._store.certificate(Digest(payload)) or b""
+            try:
+                return await self._store.certificate(Digest(payload)) or b""
+            except StoreBlockedError as error:
+                return Refused(str(error))
+        if protocol == QUERY:
+            return await self._take_repeated(source, payload)
+        if protocol == PING and not payload:
+            return codec.encode(Pong(clock_ms=self._clock.now_ms()))
         return Refused(f"nothing to serve on {protocol}")
 
     def _is_full(self) -> bool:
@@ -161,6 +203,17 @@ class Mailroom(Handlers):
         if verdict is Verdict.ACCEPT:
             return b""
         return (str(admitted.reason) if isinstance(admitted, Fault) else str(FaultReason.BUSY)).encode()
+
+    async def _take_repeated(self, source: bytes, payload: bytes) -> bytes:
+        if self._is_full():
+            return FaultReason.BUSY.encode()
+        taken = self._participant.take_repeated(Key(source), payload, self._clock.now_ms())
+        if isinstance(taken, str):
+            return taken.encode()
+        tell, told = trio.open_memory_channel[str](1)
+        if not self.post(Repeated(taken, tell)):
+            return FaultReason.BUSY.encode()
+        return (await told.receive()).encode()
 
     def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
         if isinstance(admitted, Fault):

@@ -5,13 +5,14 @@ some microseconds, as those of the journal do; nothing is flushed to the disk, s
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
 from consensus import recording as told
+from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged
 from consensus.member import Restored
@@ -97,6 +98,28 @@ class RecordingValidator(Validator):
             super().close(query)
 
 
+class RecordingAdmission(Admission):
+    """Writes down what another one says: it may depend on the hour, on an owner's word, on what was spent."""
+
+    def __init__(self, recorder: Recorder, admission: Admission) -> None:
+        self._recorder = recorder
+        self._admission = admission
+
+    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+        refusal = self._admission.refusal(id, query, places, now_ms)
+        if refusal is not None:
+            self._recorder.write(told.Weighed(query=id, refused=1, phase_ms_max=0))
+        return refusal
+
+    def phase_ms_max(self, id: Digest, requester: Key) -> int:
+        phase_ms_max = self._admission.phase_ms_max(id, requester)
+        self._recorder.write(told.Weighed(query=id, refused=0, phase_ms_max=phase_ms_max))
+        return phase_ms_max
+
+    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+        self._admission.joined(id, query, now_ms)
+
+
 class RecordingParticipant(Participant):
     """A participant that writes down what it is told."""
 
@@ -107,17 +130,14 @@ class RecordingParticipant(Participant):
         params: NetworkParams,
         *,
         joins_from_ms: int = 0,
-        open_rounds_max: int = 8,
+        admission: Admission | None = None,
         trusted: Collection[Key] = (),
     ) -> None:
-        super().__init__(keypair, params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max, trusted=trusted)
+        recorded = RecordingAdmission(recorder, PlacesOnly() if admission is None else admission)
+        super().__init__(keypair, params, joins_from_ms=joins_from_ms, admission=recorded, trusted=trusted)
         self.validator = RecordingValidator(recorder, params, joins_from_ms=joins_from_ms, trusted=trusted)
         self._recorder = recorder
-        recorder.write(
-            told.Beginning(
-                key=keypair.public, params=params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max
-            )
-        )
+        recorder.write(told.Beginning(key=keypair.public, params=params, joins_from_ms=joins_from_ms))
 
     def admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
         if admitted.message.kind is Kind.OFFER:
@@ -172,6 +192,10 @@ class RecordingParticipant(Participant):
         with self._recorder.input(recovered):
             super().recover(query, asked_by, restored, deadline_ms)
 
+    def leave(self, query: Digest) -> list[Effect]:
+        with self._recorder.input(told.Left(query=query)):
+            return super().leave(query)
+
 
 @contextmanager
 def recording(path: Path) -> Iterator[Callable[..., Participant]]:
@@ -202,5 +226,5 @@ def _worked(query: Digest, event: Generated | Judged | Delivered, now_ms: int) -
             return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
         case Judged(wave, preferences):
             return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
-        case Delivered(message_id):
-            return told.Reached(at_ms=now_ms, query=query, message=message_id)
+        case Delivered(message_id, acknowledged):
+            return told.Reached(at_ms=now_ms, query=query, message=message_id, acknowledged=int(acknowledged))

@@ -50,6 +50,8 @@ class FaultReason(StrEnum):
     TOO_MANY_ROUNDS = "too_many_rounds"
     BUSY = "busy"
     """A bounded buffer is full."""
+    NOT_JOURNALLED = "not_journalled"
+    """Our own disk takes nothing: what we would sign could not be journalled (R12), so we stay out."""
 
     # -- the round: the message stands, but does not count; a closing with such a fault voids the round ----------------
     WRONG_CHAIN = "wrong_chain"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from node.boot import boot_id
 from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, print_json
 from node.clock import Clock
@@ -64,6 +65,7 @@ async def _make_store(config: NodeConfig, key: NodeKey) -> None:
         public_key=key.keypair.public,
         fresh_key=key.fresh,
         now_ms=Clock().now_ms(),
+        boot_id=boot_id(),
     ):
         pass
 

@@ -118,7 +118,7 @@ def _config(spec: NodeSpec) -> str:
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
-        "trust": {"default_weight": 1.0},
+        "trust": {"default_weight": 1.0, "friends": True},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }

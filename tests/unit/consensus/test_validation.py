@@ -227,7 +227,7 @@ def test_clocks_that_are_off(off_ms: int, taken: bool) -> None:
     devnet = params("devnet")
     made = Validator(devnet)
     ours = Hand("abcd", devnet).query
-    told = gossip(made, ours, now_ms=NOW + off_ms)
+    told = gossip(made, ours, now_ms=NOW + off_ms, on=topic(devnet, "rust", 0))
     if taken:
         assert isinstance(told, Admitted)
     else:

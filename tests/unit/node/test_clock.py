@@ -19,13 +19,9 @@ class Wall:
         return trio.current_time() + self.set_by_s
 
 
-@pytest.fixture
-def autojump_clock() -> MockClock:
-    return MockClock(autojump_threshold=0)
-
-
 @pytest.mark.parametrize("jump_ms", JUMPS_MS)
 async def test_a_budget_holds_when_the_wall_clock_is_set(jump_ms: int, autojump_clock: MockClock) -> None:
+    assert trio.lowlevel.current_clock() is autojump_clock
     wall = Wall()
     clock = Clock(wall)
     began_ms, began_s = clock.now_ms(), trio.current_time()
@@ -41,6 +37,7 @@ async def test_a_budget_holds_when_the_wall_clock_is_set(jump_ms: int, autojump_
 
 async def test_a_clock_that_was_set_forward_is_followed_between_rounds(autojump_clock: MockClock) -> None:
     """As after sleep, in which the monotonic clock stands still. At 044b2f0 the node is off until it is restarted."""
+    assert trio.lowlevel.current_clock() is autojump_clock
     wall = Wall()
     clock = Clock(wall)
     before_ms = clock.now_ms()
@@ -53,6 +50,7 @@ async def test_a_clock_that_was_set_forward_is_followed_between_rounds(autojump_
 
 
 async def test_time_never_goes_back_and_that_is_told_once(autojump_clock: MockClock) -> None:
+    assert trio.lowlevel.current_clock() is autojump_clock
     wall = Wall()
     clock = Clock(wall)
     before_ms = clock.now_ms()

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -30,6 +31,19 @@ def test_json_is_one_object_a_line_for_us_and_for_libraries() -> None:
     ours, theirs = map(json.loads, out.getvalue().splitlines())
     assert (ours["event"], ours["level"], ours["query_id"], ours["members"]) == ("round decided", "info", "q1", 3)
     assert (theirs["event"], theirs["level"], theirs["logger"]) == ("lost peer", "warning", "some.library")
+
+
+class _FullDisk(io.StringIO):
+    """A log on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, f"no room for {len(text)} characters")
+
+
+def test_a_log_that_cannot_be_written_is_lost_and_no_more() -> None:
+    configure("info", "json", _FullDisk())
+    structlog.get_logger().info("round decided")
+    logging.getLogger("some.library").warning("lost a peer")
 
 
 def test_an_exception_stays_one_json_line() -> None:
