@@ -9,6 +9,7 @@ import trio
 
 from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
+from node import logs
 from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
@@ -60,6 +61,7 @@ async def open_node(
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
     clock = Clock()
     async with (
         open_store(

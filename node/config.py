@@ -171,6 +171,11 @@ class LoadedConfig:
     config: NodeConfig
     origins: Mapping[str, str]
 
+    def files_of_secrets(self) -> set[Path]:
+        """The files that a secret was read from."""
+        told = {self.origins[key] for key in SECRETS if key in self.origins}
+        return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
+
     def rows(self) -> Iterator[tuple[str, object, str]]:
         """Yield (key, value, origin) for every key, in order. Secrets show only whether they are set."""
         for table in fields(self.config):

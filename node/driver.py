@@ -153,6 +153,7 @@ class Driver:
                 event: Inbound | None = None
                 with trio.CancelScope(deadline=self._deadline()):
                     event = await self._mailroom.inbox.receive()
+                self._follow_wall_clock()
                 now_ms = self._clock.now_ms()
                 effects = self._participant.tick(now_ms) if event is None else await self._handle(event, now_ms)
                 await self._perform(effects, nursery)
@@ -160,6 +161,11 @@ class Driver:
                     await self._perform(own, nursery)
                 for watcher in self._watchers.values():
                     watcher.tell_due(now_ms)
+
+    def _follow_wall_clock(self) -> None:
+        """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
+        if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
+            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, help="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""

@@ -125,6 +125,10 @@ def admit_query(
     connection: sqlite3.Connection, query_id: Digest, expires_ms: int, now_ms: int, limit: TableLimit
 ) -> bool:
     connection.execute("DELETE FROM seen_queries WHERE expires_ms <= ?", (now_ms,))
+    # After a clock that was set back, a query that is forgotten here may be in its window again: a second life in a
+    # round that we have signed for would be equivocation.
+    if connection.execute("SELECT 1 FROM journal WHERE query_id = ? LIMIT 1", (query_id,)).fetchone():
+        return False
     added = connection.execute(
         "INSERT INTO seen_queries (query_id, expires_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (query_id, expires_ms)
     )

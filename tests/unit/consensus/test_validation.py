@@ -221,6 +221,20 @@ def test_a_query_of_another_time(hand: Hand, skew_ms: int) -> None:
     refused(gossip(Validator(PARAMS), hand.query, now_ms=NOW + skew_ms), FaultReason.LATE, IGNORE, "V6")
 
 
+@pytest.mark.parametrize(("off_ms", "taken"), [(-300_000, False), (-500, True), (500, True), (300_000, False)])
+def test_clocks_that_are_off(off_ms: int, taken: bool) -> None:
+    """Row by row for the network that strangers meet in: half a second is nothing, five minutes are told."""
+    devnet = params("devnet")
+    made = Validator(devnet)
+    ours = Hand("abcd", devnet).query
+    told = gossip(made, ours, now_ms=NOW + off_ms, on=topic(devnet, "rust", 0))
+    if taken:
+        assert isinstance(told, Admitted)
+    else:
+        refused(told, FaultReason.LATE, IGNORE, "V6")
+        assert isinstance(told, Fault) and f"{-off_ms} ms from now" in told.detail
+
+
 @pytest.mark.parametrize("skew_ms", [-PARAMS.clock_skew_ms, PARAMS.clock_skew_ms])
 def test_a_query_just_in_time(hand: Hand, skew_ms: int) -> None:
     assert isinstance(gossip(Validator(PARAMS), hand.query, now_ms=NOW + skew_ms), Admitted)
