@@ -21,9 +21,9 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
-from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from node.overlay import fixes
+from node.overlay.bounds import read_frame
 from node.overlay.identity import key_of
 
 _log = structlog.get_logger(__name__)
@@ -185,7 +185,7 @@ class SafePubsub(Pubsub):
 
     async def _read_frames(self, stream: INetStream, peer: ID) -> None:
         while True:
-            frame = await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size)
+            frame = await read_frame(stream, self.max_inbound_rpc_size)
             rpc = rpc_pb2.RPC()
             rpc.ParseFromString(frame)
             if not self._take_record(stream, peer, rpc):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -46,7 +47,10 @@ class OverlayConfig:
     stream_idle_ms: int = 60_000  # an unused stream is closed after this long, by both sides
     serve_timeout_ms: int = 30_000  # the node's time to serve one request
     announce: tuple[str, ...] = ()  # told to peers instead of `listen`: for a node behind a port forwarding
+    private_networks: tuple[str, ...] = ()  # CIDRs that strangers' addresses may lie in, and that caps leave out
+    trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys whose word about their own addresses is taken
     peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
+    handshake_ms: int = 10_000  # from an accepted connection to its first stream: a machine whose models load is slow
     connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
     topics_max: int = 64  # own subscriptions
     redial_ms: int = 500  # first delay after a failed dial; doubles up to redial_max_ms
@@ -79,6 +83,16 @@ class PeerInfo:
     direction: str | None
     round_trip_ms: float | None
     topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """Inbound connections now, and those refused or ended since the start, by reason."""
+
+    inbound: int
+    inbound_max: int
+    half_open: int
+    refused: Mapping[str, int]
 
 
 class Handlers(Protocol):
