@@ -1,6 +1,7 @@
-"""Inbound connections, from the socket to the swarm: the handshake has a deadline, the slot goes with the connection.
+"""Connections, from the socket to the swarm: the handshake has a deadline, the slot goes with the connection.
 
-Stock libp2p holds a slot until the swarm ends, waits 30 s for a handshake, and knows addresses of IPv4 only.
+Stock libp2p holds an inbound slot until the swarm ends, waits for ever for the Noise handshake of a peer that it dials,
+and knows addresses of IPv4 only.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.abc import IHost, IMuxedConn
+from libp2p.abc import IHost, IMuxedConn, INetConn
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay.identity import key_of
@@ -25,10 +28,21 @@ _CLOSE_S: Final = 2.0
 """For closing a connection in good form; after that its socket closes."""
 
 
-def accept_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
-    """Accept connections for `host` in libp2p's place; `handshake_s` is the time for Noise and yamux together."""
+def guard_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
+    """Accept connections for `host` in libp2p's place, and bound its dials.
+
+    `handshake_s` is the time for Noise and yamux together, and for all of a dial.
+    """
     network = host.get_network()
     assert isinstance(network, Swarm)
+    dial = network._dial_addr_single_attempt
+
+    async def bounded(address: Multiaddr, peer: ID, source: tuple[str, int] | None = None) -> INetConn:
+        with trio.move_on_after(handshake_s):
+            return await dial(address, peer, source)
+        raise SwarmException(f"no connection within {handshake_s} s")
+
+    network._dial_addr_single_attempt = bounded  # type: ignore[method-assign, assignment]
     network._handle_inbound_connection = _Inbound(network, slots, handshake_s).serve  # type: ignore[method-assign, assignment]
 
 

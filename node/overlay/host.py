@@ -29,7 +29,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
 from node.overlay.book import AddressBook, parse_address
-from node.overlay.connections import accept_connections
+from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.peers import Peers
 from node.overlay.pubsub import SafePubsub, guard_streams
@@ -210,7 +210,7 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     key = host.get_public_key().to_bytes()
     book = AddressBook(key, config.redial_ms, config.redial_max_ms, Random(key))
     slots = _slots(config)
-    accept_connections(host, slots, config.handshake_ms / 1000)
+    guard_connections(host, slots, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)

@@ -1,4 +1,4 @@
-"""What one hostile host can send to a node, byte by byte. Run as a program: `attacks.py stock|fixed [attack ...]`.
+"""What one hostile host can send to a node, byte by byte. Run as a program: `attacks.py stock|fixed <attack> ...`.
 
 The node runs in a process of its own, so that its memory can be measured; the attacker speaks multistream, Noise and
 yamux by hand and keeps no rule. Prints a line of JSON for each attack: the figures. Exit code 0: the node held, 3: not.
@@ -417,6 +417,35 @@ async def slow_requests(node: Victim) -> None:
         await probe(node)
 
 
+async def crowd(node: Victim) -> None:
+    """90 peers at once leave unfinished what each may: frames of gossip, and requests."""
+    closed = 0
+
+    async def leave_unfinished(number: int, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        nonlocal closed
+        async with attacker(node, number) as peer:
+            task_status.started()
+
+            async def send() -> None:
+                for stream in (1, 3, 5):
+                    await peer.open(stream, MESHSUB)
+                    await peer.data(stream, encode_uvarint(580_000) + bytes(570_000))
+                for stream in (7, 9, 11):
+                    await peer.open(stream, ECHO)
+                    await peer.data(stream, (512 * 1024).to_bytes(4, "big") + bytes(500_000))
+
+            await until_closed(peer, send)
+            with trio.move_on_after(PATIENCE_S):
+                await peer.closed.wait()
+            closed += peer.closed.is_set()
+
+    async with trio.open_nursery() as nursery:
+        for number in range(90):
+            await nursery.start(leave_unfinished, 10_000 + number)
+    node.figures["closed"] = closed
+    await probe(node)
+
+
 ATTACKS = {
     attack.__name__: attack
     for attack in (
@@ -429,6 +458,7 @@ ATTACKS = {
         empty_frames,
         slow_gossip,
         slow_requests,
+        crowd,
     )
 }
 
@@ -436,7 +466,8 @@ ATTACKS = {
 async def run(variant: str, attacks: list[str]) -> bool:
     """Attack one node in one way after another; whether it held against all."""
     all_held = True
-    async with victim(variant, peers_max=16, handshake_ms=1_000) as node:
+    few = {"peers_max": 16, "handshake_ms": 1_000}
+    async with victim(variant, **({} if "crowd" in attacks else few)) as node:
         for attack in attacks:
             node.begin()
             started, failure = trio.current_time(), {}
@@ -463,4 +494,4 @@ def _first(fault: BaseException) -> BaseException:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    sys.exit(0 if trio.run(run, sys.argv[1], sys.argv[2:] or list(ATTACKS)) else 3)
+    sys.exit(0 if trio.run(run, sys.argv[1], sys.argv[2:]) else 3)
