@@ -21,10 +21,10 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
-from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
+from node.overlay.bounds import read_frame
 from node.overlay.budgets import SUBSCRIPTIONS, AddressGroups, Buckets, GossipBudgets, Over
 from node.overlay.identity import key_of
 from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
@@ -182,7 +182,7 @@ class SafePubsub(Pubsub):
 
     async def _read_frames(self, stream: INetStream, peer: ID) -> None:
         while not self.expel_if_due(peer):
-            frame = await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size)
+            frame = await read_frame(stream, self.max_inbound_rpc_size)
             if self._may_read(peer, len(frame)):
                 rpc = rpc_pb2.RPC()
                 rpc.ParseFromString(frame)

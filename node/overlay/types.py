@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -57,6 +58,7 @@ class OverlayConfig:
     private_networks: tuple[str, ...] = ()  # CIDRs that strangers' addresses may lie in, and that caps leave out
     trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys whose word about their own addresses is taken
     peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
+    handshake_ms: int = 10_000  # from an accepted connection to its first stream: a machine whose models load is slow
     connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
     topics_max: int = 64  # own subscriptions
     redial_ms: int = 500  # first delay after a failed dial; doubles up to redial_max_ms
@@ -100,6 +102,16 @@ class PeerInfo:
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""
     """What costs most of it, or for how long the peer is banned and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """Inbound connections now, and those refused or ended since the start, by reason."""
+
+    inbound: int
+    inbound_max: int
+    half_open: int
+    refused: Mapping[str, int]
 
 
 class Handlers(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -238,6 +240,23 @@ async def test_nobody_is_asked_where_no_address_answers() -> None:
         na.learn_address(bytes(32), ["/ip4/127.0.0.1/tcp/1"])
         with pytest.raises(PeerUnreachable):
             await na.request(bytes(32), ECHO, b"", timeout_ms=5_000)
+
+
+async def test_a_silent_listener_is_given_up() -> None:
+    """It accepts, says that it speaks Noise, and then says nothing."""
+
+    async def listen(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"\x13/multistream/1.0.0\n\x07/noise\n")
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(functools.partial(trio.serve_tcp, listen, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        async with node(1, Recorder(), handshake_ms=200) as na, node(2, Recorder()) as nb:
+            na.learn_address(nb.key, [f"/ip4/127.0.0.1/tcp/{port}"])
+            with pytest.raises(PeerUnreachable, match="no known address answers"):
+                await na.request(nb.key, ECHO, b"", timeout_ms=10_000)
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_unknown_protocol_is_unreachable() -> None:
