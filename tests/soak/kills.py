@@ -20,6 +20,7 @@ def main() -> int:
     """Play, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blows", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin no round after that")
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     chosen = parser.parse_args()
@@ -29,9 +30,16 @@ def main() -> int:
         print(f"\r{done} of {chosen.blows} blows", end="", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="strand-kills-") as folder:
-        report = trio.run(
-            partial(play, Path(folder), nodes=chosen.nodes, blows=chosen.blows, seed=chosen.seed, tell=tell)
+        played = partial(
+            play,
+            Path(folder),
+            nodes=chosen.nodes,
+            blows=chosen.blows,
+            seed=chosen.seed,
+            seconds_max=chosen.minutes * 60,
+            tell=tell,
         )
+        report = trio.run(played)
     print(file=sys.stderr)
     print(*report.lines(), sep="\n")
     return 1 if report.complaints else 0

@@ -6,6 +6,7 @@ other of its slot, and with its author's journal.
 
 from __future__ import annotations
 
+import math
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -304,13 +305,22 @@ class Arena:
 
 
 async def play(
-    folder: Path, *, nodes: int, blows: int, seed: int, tell: Callable[[int], None] = lambda _: None
+    folder: Path,
+    *,
+    nodes: int,
+    blows: int,
+    seed: int,
+    seconds_max: float = math.inf,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> Report:
-    """Play so many rounds, each with its blow; `tell` hears how many are done."""
+    """Play so many rounds, each with its blow, or as many as begin in that time; `tell` hears how many are done."""
+    ends = trio.current_time() + seconds_max
     async with AsyncExitStack() as stack:
         arena = Arena(folder, nodes, seed, stack)
         await arena.start()
         for number in range(blows):
+            if trio.current_time() >= ends:
+                break
             await arena.round(number)
             tell(number + 1)
         return await arena.finish()
