@@ -138,7 +138,7 @@ def _begin(file: StoreFile, start: Start) -> None:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Look at every page after a power cut: a second a GiB. Raises sqlite3.DatabaseError if one is wrong."""
+    """Look at every page: two seconds a GiB from memory. Raises sqlite3.DatabaseError if one is wrong."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         error = sqlite3.DatabaseError(found)
