@@ -14,6 +14,7 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.descriptors import raise_descriptor_limit
 from node.inference.config import EngineKind
 from node.recording import recording
 
@@ -41,6 +42,7 @@ async def run(
         engine__url=engine_url,
     ).config
     logs.configure(config.log.level, config.log.format)
+    raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())
