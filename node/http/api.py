@@ -28,7 +28,13 @@ WAIT_MS_MAX: Final = 300_000
 """ms that a client may wait for offers in one request."""
 
 WAITS_SHARE: Final = 4
-"""One in four connections may wait for offers."""
+"""One in four connections may wait for offers, as long as these are no more than WAITS_MAX."""
+
+WAITS_MAX: Final = 64
+"""requests that wait for offers at once: each looks through the book when there is a new one."""
+
+WAIT_PAUSE_S: Final = 0.1
+"""seconds between two such looks of one request, so that a flood of offers is not made dearer by who waits."""
 
 FOLLOWED_SHARE: Final = 2
 """One in two connections may follow a round, or wait for its turn; the rest is for what is answered at once."""
@@ -37,7 +43,7 @@ FOLLOWED_SHARE: Final = 2
 def build_app(node: Node, connections_max: int) -> Starlette:
     """The ASGI application of one node, which is served to at most `connections_max` connections."""
     api = _Api(node, connections_max)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health/live", api.live),
             Route("/health/ready", api.ready),
@@ -52,6 +58,9 @@ def build_app(node: Node, connections_max: int) -> Starlette:
         ],
         exception_handlers={HTTPException: _refuse_http, ParameterError: _refuse_parameter, Exception: _fail},
     )
+    # A redirection would repeat the Host that it was given.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _refuse_http(_: Request, error: Exception) -> Response:
@@ -74,7 +83,7 @@ async def _fail(_: Request, __: Exception) -> Response:
 class _Api:
     def __init__(self, node: Node, connections_max: int) -> None:
         self._node = node
-        self._waits = Places(connections_max // WAITS_SHARE)
+        self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self._followed = Places(connections_max // FOLLOWED_SHARE)
 
     async def live(self, _: Request) -> Response:
@@ -119,7 +128,7 @@ class _Api:
                 while self._offering() < asked["offers"]:
                     await node.driver.offered.wait()
                     # The offer is put into the book right after the event, within the same turn of the driver.
-                    await trio.lowlevel.checkpoint()
+                    await trio.sleep(WAIT_PAUSE_S)
         return JSONResponse({"offers": self._offering()})
 
     def _offering(self) -> int:

@@ -17,7 +17,7 @@ from protocol.types import ONE, Key, TaskType
 
 FORMAT = "strand-reputation/1"
 
-CHALLENGES_MAX = 4
+CHALLENGES_MAX = 2
 """challenges at once: each holds a connection for a round's time, and a turn that users wait for."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]

@@ -80,6 +80,7 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
     "NUL": (b"GET /\x00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [400]),
     "a path that is not ASCII": (b"GET /\xff\xe9 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [400]),
     "a path of escapes": (b"GET /%ff%00%e2%28%a1/../%2e%2e/%c0%af HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [404]),
+    "a slash too many": (b"GET /api/status/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [404]),
     "a broken escape": (b"GET /%zz%1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [404]),
     "a header that is not ASCII": (GET + b"X-Odd: \xff\xfe\r\n\r\n", [200]),
     "a header without a colon": (GET + b"odd\r\n\r\n", [400]),

@@ -20,7 +20,7 @@ from trio.testing import MockClock
 
 from node.config import CapacityTable
 from node.http import connection, edge
-from node.http.api import WAITS_SHARE
+from node.http.api import WAITS_MAX
 from node.http.edge import (
     CONNECTIONS_MAX,
     CONNECTIONS_MIN,
@@ -144,10 +144,9 @@ async def test_work_ends_when_its_client_goes_or_sends_far_ahead(more: bytes) ->
 
 async def test_abandoned_polls_give_their_places_back(tmp_path: Path) -> None:
     """There are so many places; each is free again once its client is gone."""
-    places = connections_max(1 << 20) // WAITS_SHARE
     async with open_api(tmp_path) as api:
         async with AsyncExitStack() as stack:
-            for _ in range(places):
+            for _ in range(WAITS_MAX):
                 await stack.enter_async_context(await api.connect(WAIT))
             with trio.fail_after(PATIENCE_S):
                 while statuses(await api.exchange(WAIT.replace(b"300000", b"0"))) == [200]:
