@@ -20,7 +20,6 @@ Format = Literal["console", "json"]
 _QUIET: Final = {
     "libp2p": logging.CRITICAL,
     "multiaddr": logging.ERROR,
-    "hypercorn": logging.WARNING,
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
 }

@@ -15,6 +15,7 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
 from node.recording import recording
@@ -49,6 +50,7 @@ async def run(
     for file in loaded.files_of_secrets():
         if open_to_others(file):
             structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+    raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())

@@ -77,8 +77,8 @@ def test_libraries_are_quiet_and_a_second_call_replaces_the_first() -> None:
     configure("debug", "json", first)
     configure("debug", "json", second)
     logging.getLogger("libp2p.host").warning("dropped")
-    logging.getLogger("hypercorn.error").info("dropped")
-    logging.getLogger("hypercorn.error").warning("kept")
+    logging.getLogger("httpx2").info("dropped")
+    logging.getLogger("httpx2").warning("kept")
     assert first.getvalue() == ""
     assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["kept"]
 
