@@ -22,7 +22,7 @@ import structlog
 import trio
 
 from node.inference import EngineConfig, open_engine
-from tests.support.injections import ATTACKS, BASES, CONTROLS, Attack
+from tests.support.injections import ATTACKS, BASES, CONTROLS, PARAPHRASES, Attack
 from tests.support.susceptible import SusceptibleJudge
 from tests.support.uplift import Judge, Meter, Uplift, as_written, standard_error, today
 
@@ -36,7 +36,8 @@ NICE = 19
 async def measure(judge: Judge, attacks: Sequence[Attack], bases: int) -> None:
     """Print the table of one judge."""
     began_s = time.monotonic()
-    meters = Meter(judge, as_written), Meter(judge, today)
+    asked: dict[str, float | None] = {}
+    meters = Meter(judge, as_written, asked), Meter(judge, today, asked)
     all_: tuple[list[Uplift], list[Uplift]] = [], []
     print(f"{'kind':16}{'before':>9}{'SE':>8}{'best':>9}{'after':>9}{'SE':>8}{'best':>9}   best attack before")
     for kind, group in groupby(attacks, key=lambda attack: attack.kind):
@@ -47,7 +48,7 @@ async def measure(judge: Judge, attacks: Sequence[Attack], bases: int) -> None:
             uplifts += found
         print(f"{kind:16}{_cells(before)}{_cells(after)}   {_words(best.attack)}", flush=True)
     for name, uplifts in zip(("before", "after"), all_, strict=True):
-        best = max(uplifts, key=lambda uplift: (uplift.attack not in CONTROLS, uplift.mean))
+        best = max(uplifts, key=lambda uplift: (uplift.attack in ATTACKS, uplift.mean))
         print(f"best attack {name}: {best.mean:+.3f} ({standard_error(best.gains):.3f}), {best.attack.kind}")
         print(f"    {_words(best.attack)}")
     print(f"{time.monotonic() - began_s:.0f} s\n", flush=True)
@@ -79,8 +80,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--kinds", default="")
     parser.add_argument("--scripted", action="store_true")
     options = parser.parse_args(arguments)
-    kinds = options.kinds.split(",") if options.kinds else [attack.kind for attack in (*ATTACKS, *CONTROLS)]
-    attacks = [attack for attack in (*ATTACKS, *CONTROLS) if attack.kind in kinds]
+    texts = (*ATTACKS, *PARAPHRASES, *CONTROLS)
+    attacks = [text for text in texts if not options.kinds or text.kind in options.kinds.split(",")]
     print(f"{len(attacks)} texts, scripted judge that believes what it reads, {len(BASES)} base pairs")
     trio.run(measure, SusceptibleJudge(), attacks, len(BASES))
     if not options.scripted:

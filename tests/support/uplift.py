@@ -43,6 +43,7 @@ class Meter:
     judge: Judge
     prompt_of: PromptOf
     asked: dict[str, float | None] = field(default_factory=dict)
+    """By the prompt's text; may be shared with a meter of the same judge."""
 
     async def uplift(self, attack: Attack, bases: Sequence[Base]) -> Uplift:
         """The uplift of an attack on the first answer of each pair."""
