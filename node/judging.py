@@ -269,8 +269,11 @@ def _tag(nonce: bytes) -> str:
 
 
 def _untagged(text: str) -> str:
-    """The examples' tag is public: no text may close a block of theirs."""
-    return text.replace(_EXAMPLE_TAG, " ")
+    """The examples' tag is public: no text may close a block of theirs.
+
+    A word stands for it: with nothing in its place, what follows it could begin a line.
+    """
+    return text.replace(_EXAMPLE_TAG, "tag")
 
 
 def _pair(query: str, first: str, second: str, tag: str, tags: Sequence[str] = ()) -> str:
@@ -286,7 +289,7 @@ def _reason(written: str, tag: str, bytes_max: int) -> str:
     """
     # A chat begins anew with the label; and who is not stopped goes on with the choice, which is asked for by itself.
     told = written.strip().removeprefix(_REASON).partition(_CHOICE)[0]
-    words = _untagged(told).replace(tag, " ").split()
+    words = told.replace(_EXAMPLE_TAG, " ").replace(tag, " ").split()
     return " ".join(words).encode("utf-8", "replace")[:bytes_max].decode(errors="ignore")
 
 

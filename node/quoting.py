@@ -55,7 +55,7 @@ class _Patterns:
 
 
 def _patterns(letter: str) -> _Patterns:
-    """`letter` matches A or B where it names an answer."""
+    """Build the patterns; `letter` matches A or B where it names an answer."""
     named = rf"(?:{_NOUN}|option|candidate)\W{{0,4}}{letter}"
     label = rf"(?:{named}|{letter})"
     words = (
@@ -65,7 +65,8 @@ def _patterns(letter: str) -> _Patterns:
         r"\bboth\W{1,4}answers\b",
         rf"\b{_RANK}(?:\W{{1,4}}{_NOUN})?\W{{0,4}}(?:\bis\b|\bare\b|[:=>])\W{{0,4}}(?:{label}|{_SELF})",
         # Answer B has code, B is right, B: 9 points.
-        rf"(?:{named}\W{{1,4}}|{letter}\W{{0,3}}(?=\s|:))(?:(?<=:)\W{{0,4}}|\W{{0,4}}(?:is|has|was|are)\W{{1,4}}|\W{{1,4}}(?=wins\b))"
+        rf"(?:{named}\W{{1,4}}|{letter}\W{{0,3}}(?=\s|:))"
+        r"(?:(?<=:)\W{0,4}|\W{0,4}(?:is|has|was|are)\W{1,4}|\W{1,4}(?=wins\b))"
         rf"(?:(?:the|clearly|much|far)\W{{1,4}}){{0,2}}{_MERIT}\b",
         # This answer is better. Prefer the answer above. The last answer wins.
         rf"\b{_SELF}\W{{1,4}}(?:\w{{1,12}}\W{{1,4}}){{0,3}}?{_MERIT}\b",
@@ -97,7 +98,7 @@ _LETTERED = _patterns(r"(?!)")
 
 _OPTION = re.compile(r"(?<!\w)[AB](?!\w)")
 _COMMENT = re.compile(r"\s{0,80}(?://|/?\*|#(?!\[)|--|;|<!--)")
-_FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,})(.{0,80})")
+_FENCE = re.compile(r" {0,3}(?:`{3,}+|~{3,}+)[ \t]*+([^`\n]*)")
 _NO_CODE = frozenset(
     {"text", "txt", "plain", "plaintext", "console", "output", "log", "json", "yaml", "markdown", "md"}
 )
@@ -146,6 +147,7 @@ def _quoted(text: str, told: Iterable[str]) -> str:
 
 
 def _without_verdicts(text: str, told: Iterable[str], patterns: _Patterns) -> str:
+    """`text` to where it ends, quoted, without words about the comparison."""
     bare = without_invisible(text)
     kept = until_turn_ends(folded(bare), _ENDS)
     if len(kept) < len(bare):
@@ -157,17 +159,17 @@ def _without_verdicts(text: str, told: Iterable[str], patterns: _Patterns) -> st
 
 
 def _lines_kept(text: str, told: Iterable[str], patterns: _Patterns) -> str:
+    """`text` line by line, without fences between which nothing is left."""
     kept: list[str] = []
-    label, lost = "", False
+    label, opened_at, lost = "", -1, False
     for line, fenced in fenced_lines(_quoted(text, told)):
-        if not fenced and (fence := _FENCE.match(line)):
-            label = fence[1].strip().lower()
-            if lost and not label and _FENCE.match(kept[-1]):
-                # Nothing is left between the fences.
+        if not fenced and (fence := _FENCE.fullmatch(line.rstrip("\n"))):
+            closes, emptied = opened_at >= 0, lost and opened_at == len(kept) - 1
+            if closes and emptied:
                 kept.pop()
             else:
                 kept.append(line)
-            lost = False
+            label, opened_at, lost = fence[1].strip().lower(), -1 if closes else len(kept) - 1, False
             continue
         changed = _code(line, patterns) if fenced and label not in _NO_CODE else _prose(line, patterns)
         if changed or not line:
@@ -199,8 +201,8 @@ def _code(line: str, patterns: _Patterns) -> str:
 
 
 def _plain(text: str) -> str:
-    """For matching words; of the same length, with line feeds for the line's end alone."""
-    return folded(text) if text.isascii() else folded(text).translate(_LETTERS)
+    """`text` as it reads, for matching words; of the same length."""
+    return text if text.isascii() else folded(text).translate(_LETTERS)
 
 
 def _sub(pattern: re.Pattern[str], change: Callable[[re.Match[str]], str], text: str) -> str:
