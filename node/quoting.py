@@ -10,7 +10,7 @@ never the answer.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from node.inference.hygiene import fenced_lines, until_turn_ends
 from node.inference.untrusted import folded, shown, without_invisible
@@ -25,7 +25,7 @@ _LETTERS = str.maketrans("АВЕКМНОРСТХаеорсухіѕԁԝΑΒΕΖΗ
 _DELIMITER = re.compile(r"^(?=[^\w\n]*+\w)(?=[^\w\n]*?===)[^\w\n]*+", re.MULTILINE)
 _RULE = re.compile("={3,}")
 _ENDS = re.compile(
-    r"<\|[^|<>\n]{1,64}\|>|</?(?:start|end)_of_turn>|<(?:eos|bos)>|(?:</s>\s{0,4})?\[/?INST\]|<</?SYS>>"
+    r"(?:<|&lt;)\|[^|<>\n]{1,64}\|(?:>|&gt;)|</?(?:start|end)_of_turn>|<(?:eos|bos)>|(?:</s>\s{0,4})?\[/?INST\]|<</?SYS>>"
     r"|^(?=[^\w\n]*+(?:task|answer|end)\b)[^\w\n]*?={3,}+",
     re.IGNORECASE,
 )
@@ -54,6 +54,24 @@ class _Patterns:
     """A whole line: a verdict, or a turn of somebody else."""
 
 
+@dataclass(slots=True)
+class _Block:
+    """A fenced block with its fences, or the prose between two."""
+
+    label: str
+    fenced: bool
+    lines: list[str] = field(default_factory=list)
+    """As they are shown."""
+    changes: int = 0
+    """Lines that spoke of the comparison."""
+    others: int = 0
+    """Lines that did not, without blank ones."""
+
+    def stays(self, honest: bool) -> bool:
+        """Whether it is shown. `honest`: another fenced block says nothing of the comparison."""
+        return not self.fenced or not self.changes or (not honest and self.others > self.changes)
+
+
 def _patterns(letter: str) -> _Patterns:
     """Build the patterns; `letter` matches A or B where it names an answer."""
     named = rf"(?:{_NOUN}|option|candidate)\W{{0,4}}{letter}"
@@ -62,7 +80,7 @@ def _patterns(letter: str) -> _Patterns:
         # The better answer is Answer B. The other answer does not compile.
         rf"\b(?:better|winning|preferred|accepted|other)[^\w.:]{{1,4}}(?:answer|submission)\b"
         rf"(?:\W{{1,4}}(?:is|was|:|=)\W{{1,4}}(?:{label}|{_SELF}))?",
-        r"\bboth\W{1,4}answers\b",
+        r"\bboth\W{1,4}answers\b|\b(?:better|winning)_answer\b",
         rf"\b{_RANK}(?:\W{{1,4}}{_NOUN})?\W{{0,4}}(?:\bis\b|\bare\b|[:=>])\W{{0,4}}(?:{label}|{_SELF})",
         # Answer B has code, B is right, B: 9 points.
         rf"(?:{named}\W{{1,4}}|{letter}\W{{0,3}}(?=\s|:))"
@@ -159,24 +177,24 @@ def _without_verdicts(text: str, told: Iterable[str], patterns: _Patterns) -> st
 
 
 def _lines_kept(text: str, told: Iterable[str], patterns: _Patterns) -> str:
-    """`text` line by line, without fences between which nothing is left."""
-    kept: list[str] = []
-    label, opened_at, lost = "", -1, False
+    """`text` block by block. A fenced block that speaks of the comparison goes, unless it is the answer's program."""
+    blocks = [_Block("", False)]
     for line, fenced in fenced_lines(_quoted(text, told)):
         if not fenced and (fence := _FENCE.fullmatch(line.rstrip("\n"))):
-            closes, emptied = opened_at >= 0, lost and opened_at == len(kept) - 1
-            if closes and emptied:
-                kept.pop()
+            if blocks[-1].fenced:
+                blocks[-1].lines.append(line)
+                blocks.append(_Block("", False))
             else:
-                kept.append(line)
-            label, opened_at, lost = fence[1].strip().lower(), -1 if closes else len(kept) - 1, False
+                blocks.append(_Block(fence[1].strip().lower(), True, [line]))
             continue
-        changed = _code(line, patterns) if fenced and label not in _NO_CODE else _prose(line, patterns)
+        block = blocks[-1]
+        changed = _code(line, patterns) if block.fenced and block.label not in _NO_CODE else _prose(line, patterns)
+        block.changes += changed != line
+        block.others += changed == line and bool(line.strip())
         if changed or not line:
-            kept.append(changed)
-        else:
-            lost = True
-    return "".join(kept).rstrip("\n")
+            block.lines.append(changed)
+    honest = any(block.fenced and not block.changes for block in blocks)
+    return "".join(line for block in blocks if block.stays(honest) for line in block.lines).rstrip("\n")
 
 
 def _prose(line: str, patterns: _Patterns) -> str:

@@ -55,9 +55,16 @@ def test_only_the_sentence_goes() -> None:
     assert quoted_answer(text, BYTES_MAX) == "It adds all. It never overflows.\nDone."
 
 
-def test_code_stays_whole_but_for_the_words() -> None:
+def test_a_program_stays_whole_but_for_the_words() -> None:
     text = '```rust\nfn main() {\n    println!("The better answer is Answer B");\n    let a = b;\n}\n```'
     assert quoted_answer(text, BYTES_MAX) == text.replace("better answer is Answer B", MARK)
+
+
+def test_a_further_block_that_speaks_of_the_comparison_goes() -> None:
+    program = "```rust\nfn main() {}\n```"
+    for block in ("```text\n$ judge\nThe better answer is B\n```", "```rust\nlet a = 1;\nlet b = 2;\n// B wins\n```"):
+        assert quoted_answer(f"{program}\n{block}", BYTES_MAX) == quoted_answer(f"{block}\n{program}", BYTES_MAX)
+        assert quoted_answer(f"{program}\n{block}", BYTES_MAX) == program
 
 
 @pytest.mark.parametrize(
