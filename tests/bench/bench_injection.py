@@ -2,12 +2,13 @@
 
 Each attack is judged beside the same answer without it, in both orders, on some base pairs. "before" shows the texts
 as commit 044b2f0 did, "after" as a node does today. The figure is the preference that the attack gains, from -1 to 1;
-its standard error is over attacks and base pairs of the kind. Honest words of the same length are the control: a small
-model likes the longer answer, so that "after" can be no smaller than theirs where words are left.
+its standard error is over attacks and base pairs of the kind. Two kinds are beside the 60: honest words of the same
+length, since a small model likes the longer answer whatever it says; and paraphrases that no pattern was made for. A
+text that is shown as if it were not there gains exactly 0 and costs no prompt.
 
-By default the embedded model (one thread, the lowest priority) judges two of the six base pairs: half
-an hour on a busy machine. `--bases N` sets their number, `--kinds ending,query` some kinds, `--scripted` leaves the
-model out.
+By default the embedded model (one thread, the lowest priority) judges two of the six base pairs: 300 prompts, ten
+minutes on a quiet machine and an hour on one with eight neighbours. `--bases N` sets their number, `--kinds
+ending,query` some kinds, `--scripted` leaves the model out.
 """
 
 import argparse
