@@ -249,7 +249,6 @@ class Participant:
         if seated and self.admission_refusal(message.id, query, now_ms) is None:
             effects = self._leave_untaken(now_ms)
             effects += self._start_member(message, query, now_ms, member.Restored())
-            self._admission.joined(message.id, query, now_ms)
         if message.id not in self._rounds:
             # Not ours: it must not count against its author's, or everybody's, open rounds.
             self.validator.close(message.id)
@@ -292,8 +291,10 @@ class Participant:
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
         content = known.content if known is not None else query.content
-        ours = query.author == self.keypair.public
-        phase_ms_max = DURATION_MS_MAX if ours else self._admission.phase_ms_max(message.id, query.author)
+        phase_ms_max = DURATION_MS_MAX
+        if query.author != self.keypair.public:
+            phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
+            self._admission.joined(message.id, query, now_ms)
         started = member.start(record, self.keypair, content, now_ms, restored, phase_ms_max)
         if known is None:
             self._make_room(now_ms)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
 from node.boot import boot_id
 from node.challenges import Challenger
@@ -23,6 +22,7 @@ from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
 from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
+from node.serving import Serving, open_serving
 from node.storage import Store, open_store
 from node.workroom import Workroom
 from protocol.params import NetworkParams
@@ -43,6 +43,7 @@ class Node:
     driver: Driver
     store: Store
     reputation: Reputation
+    serving: Serving
     asker: Asker
     challenger: Challenger
     clock: Clock
@@ -70,16 +71,17 @@ async def open_node(
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
+        serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
             key.keypair,
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
-            admission=PlacesOnly(Shares(config.capacity.open_rounds_max)),
+            admission=serving,
             trusted=trust(config).weights.keys(),
         )
-        mailroom = Mailroom(participant, store, clock)
-        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
-        workroom = Workroom(engine, config.engine, mailroom, clock)
+        mailroom = Mailroom(participant, store, clock, serving.admits_query)
+        workroom = Workroom(engine, config.engine, mailroom, clock, serving)
         if engine.server is None or engine.server.ready:
             # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
             # so is a server of ours that takes minutes to load.
@@ -89,14 +91,29 @@ async def open_node(
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(driver.run)
-                nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
+                offers = Offers(
+                    driver, mailroom, workroom, lambda: serving.closed(clock.now_ms()) is None, config, params
+                )
+                nursery.start_soon(offers.run, overlay.addresses())
+                nursery.start_soon(serving.run)
                 _say_started(key, overlay)
                 asker = Asker(participant, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
                 yield Node(
-                    config, params, participant, overlay, workroom, driver, store, reputation, asker, challenger, clock
+                    config=config,
+                    params=params,
+                    participant=participant,
+                    overlay=overlay,
+                    workroom=workroom,
+                    driver=driver,
+                    store=store,
+                    reputation=reputation,
+                    serving=serving,
+                    asker=asker,
+                    challenger=challenger,
+                    clock=clock,
                 )
                 nursery.cancel_scope.cancel()
 

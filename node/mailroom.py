@@ -1,5 +1,6 @@
 """Where messages from peers come in: validated on arrival, then queued for the driver's one loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +16,7 @@ from node.storage import Store
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Query
-from protocol.types import Digest, Key
+from protocol.types import Digest, Key, Kind
 
 CONTRIBUTE = "/strand/contribute/1"
 """Request: one envelope. Response: empty if it was taken, else the reason why not."""
@@ -33,6 +34,8 @@ INBOX_MAX = 1024
 
 WATCHED_MAX = 256
 """events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
+
+_QUERY = bytes((Kind.QUERY,))
 
 log = structlog.get_logger()
 
@@ -110,7 +113,15 @@ Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering
 class Mailroom(Handlers):
     """The overlay's handlers: check, answer at once, and queue what changes a round."""
 
-    def __init__(self, participant: Participant, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        participant: Participant,
+        store: Store,
+        clock: Clock,
+        admits_query: Callable[[Key, int, int], bool] = lambda *_: True,
+    ) -> None:
+        """`admits_query`: whether a query of this key and size is to be looked at now (ms), before any work for it."""
+        self._admits_query = admits_query
         self._participant = participant
         self._store = store
         self._clock = clock
@@ -134,7 +145,10 @@ class Mailroom(Handlers):
         if self._is_full():
             # Before it counts as seen: it may come again, or be pulled.
             return Verdict.IGNORE
-        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        if data[:1] == _QUERY and not self._admits_query(Key(source), len(data), now_ms):
+            return Verdict.IGNORE
+        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, now_ms)
         return self._queue(admitted, source)
 
     def on_peer(self, peer: bytes, connected: bool) -> None:
