@@ -287,7 +287,6 @@ class Participant:
         if refusal is None:
             effects = self._leave_untaken(now_ms)
             effects += self._start_member(message, query, now_ms, member.Restored())
-            self._admission.joined(message.id, query, now_ms)
         if message.id not in self._rounds:
             self._refusals[message.id] = refusal or Refusal.NOT_SEATED
             if len(self._refusals) > REFUSALS_MAX:
@@ -333,8 +332,10 @@ class Participant:
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
         content = known.content if known is not None else query.content
-        ours = query.author == self.keypair.public
-        phase_ms_max = DURATION_MS_MAX if ours else self._admission.phase_ms_max(message.id, query.author)
+        phase_ms_max = DURATION_MS_MAX
+        if query.author != self.keypair.public:
+            phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
+            self._admission.joined(message.id, query, now_ms)
         started = member.start(record, self.keypair, content, now_ms, restored, phase_ms_max)
         if known is None:
             self._make_room(now_ms)

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 import trio
 
-from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
 from node import logs
 from node.boot import boot_id
@@ -25,6 +25,7 @@ from node.overlay.host import Overlay
 from node.pulse import Pulse
 from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
+from node.serving import Serving, open_serving
 from node.storage import Store, open_store
 from node.workroom import Workroom
 from protocol.params import NetworkParams
@@ -45,6 +46,7 @@ class Node:
     driver: Driver
     store: Store
     reputation: Reputation
+    serving: Serving
     asker: Asker
     challenger: Challenger
     clock: Clock
@@ -73,16 +75,17 @@ async def open_node(
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
+        serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
             key.keypair,
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
-            admission=PlacesOnly(Shares(config.capacity.open_rounds_max)),
+            admission=serving,
             trusted=(*trust(config).weights, key.keypair.public),
         )
-        mailroom = Mailroom(participant, store, clock)
-        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
-        workroom = Workroom(engine, config.engine, mailroom, clock)
+        mailroom = Mailroom(participant, store, clock, serving.admits_query)
+        workroom = Workroom(engine, config.engine, mailroom, clock, serving)
         if engine.server is None or engine.server.ready:
             # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
             # so is a server of ours that takes minutes to load.
@@ -94,16 +97,28 @@ async def open_node(
                 nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
                 nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
-                nursery.start_soon(
-                    Offers(driver, mailroom, workroom, store.health, config, params).run, overlay.addresses()
-                )
+                is_open = partial(_is_open, serving, clock)
+                offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)
+                nursery.start_soon(offers.run, overlay.addresses())
+                nursery.start_soon(serving.run)
                 _say_started(key, overlay)
                 asker = Asker(participant, overlay, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
                 yield Node(
-                    config, params, participant, overlay, workroom, driver, store, reputation, asker, challenger, clock
+                    config=config,
+                    params=params,
+                    participant=participant,
+                    overlay=overlay,
+                    workroom=workroom,
+                    driver=driver,
+                    store=store,
+                    reputation=reputation,
+                    serving=serving,
+                    asker=asker,
+                    challenger=challenger,
+                    clock=clock,
                 )
                 nursery.cancel_scope.cancel()
 
@@ -119,6 +134,11 @@ async def run_node(
     async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node)
         on_ready(node, url)
+
+
+def _is_open(serving: Serving, clock: Clock) -> bool:
+    """Whether the node works for others now."""
+    return serving.closed(clock.now_ms()) is None
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

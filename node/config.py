@@ -5,6 +5,7 @@ read once, into frozen objects; every value remembers where it came from.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -26,6 +27,7 @@ BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 # The aggregator takes weights up to 16 (WEIGHT_MAX); its own clip for earned ones is 1.6.
 Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -121,6 +123,54 @@ class TrustTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeTable:
+    """Whom this node works for. A stranger is who is not named, has no weight under [trust] and no reputation here.
+
+    Limits hold for all strangers together; 0 is no limit.
+    """
+
+    # None: everyone, but only named keys where each token is paid for (engine.kind openai with an api_key).
+    whom: Literal["everyone", "reputation", "named"] | None = None
+    # Earned voting weight from which a node is no stranger; 1 is that of a node whose record is good.
+    reputation_min: Annotated[float, msgspec.Meta(gt=0, le=16)] = 0.25
+    keys: tuple[KeyHex, ...] = ()
+    # Never, whatever else is said.
+    deny: tuple[KeyHex, ...] = ()
+    rounds_per_hour: Count = 0
+    rounds_per_day: Count = 0
+    tokens_per_hour: Count = 0
+    tokens_per_day: Count = 0
+    # Of the engine's time in a sliding hour; and of its requests at once, while work of others waits.
+    stranger_share: Share = 0.25
+    # How long a phase of a stranger's round may hold a working place, whatever its query says.
+    stranger_phase_ms: BudgetMs = 60_000
+    # "22:00-07:00", local time, from the first minute up to the last; empty: always.
+    hours: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse hours that cannot be read."""
+        _ = self.span
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """First minute of the day, and the one after the last; None: always."""
+        if not self.hours:
+            return None
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", self.hours)
+        if found is None or found[1] + found[2] == found[3] + found[4]:
+            raise ValueError(f'hours must be like "22:00-07:00", not {self.hours!r}')
+        begin_hour, begin_minute, end_hour, end_minute = map(int, found.groups())
+        return 60 * begin_hour + begin_minute, 60 * end_hour + end_minute
+
+    def is_open(self, minute: int) -> bool:
+        """Whether the node works for others in this minute of the local day."""
+        if self.span is None:
+            return True
+        begin, end = self.span
+        return begin <= minute < end if begin < end else minute >= begin or minute < end
+
+
+@dataclass(frozen=True, slots=True)
 class GoldTable:
     """Questions whose answers this node knows, by which it learns what others are worth."""
 
@@ -159,9 +209,16 @@ class NodeConfig:
     vllm: VllmConfig = field(default_factory=VllmConfig)
     round: RoundTable = field(default_factory=RoundTable)
     trust: TrustTable = field(default_factory=TrustTable)
+    serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
+
+    @property
+    def serves(self) -> Literal["everyone", "reputation", "named"]:
+        """Whom the node works for: as configured, else everyone unless each token costs money."""
+        is_paid = self.engine.kind == "openai" and bool(self.engine.api_key)
+        return self.serve.whom or ("named" if is_paid else "everyone")
 
 
 @dataclass(frozen=True, slots=True)

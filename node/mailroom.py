@@ -1,11 +1,13 @@
 """Where messages from peers come in: validated on arrival, then queued for the driver's one loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 import trio
 
 from consensus import effects as fx
+from consensus.admission import Refusal
 from consensus.events import Delivered, Generated, Judged
 from consensus.participant import Participant
 from consensus.validation import Admitted
@@ -16,7 +18,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Pong, Query
-from protocol.types import Digest, Key
+from protocol.types import Digest, Key, Kind
 
 CONTRIBUTE = "/strand/contribute/1"
 """Request: one envelope. Response: empty if it was taken, else the reason why not."""
@@ -40,6 +42,8 @@ INBOX_MAX = 1024
 
 WATCHED_MAX = 256
 """events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
+
+_QUERY = bytes((Kind.QUERY,))
 
 log = structlog.get_logger()
 
@@ -142,7 +146,15 @@ Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Rep
 class Mailroom(Handlers):
     """The overlay's handlers: check, answer at once, and queue what changes a round."""
 
-    def __init__(self, participant: Participant, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        participant: Participant,
+        store: Store,
+        clock: Clock,
+        admits_query: Callable[[Key, int, int], bool] = lambda *_: True,
+    ) -> None:
+        """`admits_query`: whether a query of this key and size is to be looked at now (ms), before any work for it."""
+        self._admits_query = admits_query
         self._participant = participant
         self._store = store
         self._clock = clock
@@ -167,7 +179,10 @@ class Mailroom(Handlers):
             # Before the validator notes it: it may come again by stream, or be pulled.
             opened = self._participant.validator.open_gossip(Key(source), data)
             return opened.verdict if isinstance(opened, Fault) else Verdict.RELAY
-        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        if data[:1] == _QUERY and not self._admits_query(Key(source), len(data), now_ms):
+            return Verdict.IGNORE
+        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, now_ms)
         return self._queue(admitted, source)
 
     def on_peer(self, peer: bytes, connected: bool) -> None:
@@ -209,7 +224,10 @@ class Mailroom(Handlers):
     async def _take_repeated(self, source: bytes, payload: bytes) -> bytes:
         if self._is_full():
             return FaultReason.BUSY.encode()
-        taken = self._participant.take_repeated(Key(source), payload, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        if not self._admits_query(Key(source), len(payload), now_ms):
+            return Refusal.BUSY.encode()
+        taken = self._participant.take_repeated(Key(source), payload, now_ms)
         if isinstance(taken, str):
             return taken.encode()
         tell, told = trio.open_memory_channel[str](1)

@@ -1,5 +1,7 @@
 """Our standing offer: made when the engine answers, renewed in time, repeated for new peers, withdrawn on failure."""
 
+from collections.abc import Callable
+
 import structlog
 import trio
 
@@ -33,13 +35,16 @@ class Offers:
         mailroom: Mailroom,
         workroom: Workroom,
         disk: Health,
+        is_open: Callable[[], bool],
         config: NodeConfig,
         params: NetworkParams,
     ) -> None:
+        """`is_open`: whether the node works for others now; an offer without a role says that it does not."""
         self._driver = driver
         self._mailroom = mailroom
         self._workroom = workroom
         self._disk = disk
+        self._is_open = is_open
         self._config = config
         self._params = params
 
@@ -99,7 +104,7 @@ class Offers:
             author=Key(bytes(32)),
             sequence=0,
             sent_at_ms=0,
-            roles=Role(0) if info is None else Role.ANSWER | Role.JUDGE,
+            roles=Role.ANSWER | Role.JUDGE if info is not None and self._is_open() else Role(0),
             specialties=(self._config.node.specialty,),
             model="" if info is None else _clip(info.model),
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),

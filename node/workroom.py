@@ -13,9 +13,10 @@ from consensus.events import Generated, Judged
 from node.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Sampling
-from node.inference.metered import Metered
+from node.inference.metered import Charged, Metered
 from node.judging import judge, prompt_bytes, prompt_limits
 from node.mailroom import Mailroom, Worked
+from node.serving import Serving
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent
@@ -29,6 +30,7 @@ class _Piece:
     """Work in hand, and when the engine is expected to be done with it."""
 
     scope: trio.CancelScope
+    engine: Engine
     ends_s: float = 0.0
 
     @property
@@ -42,8 +44,12 @@ class Workroom:
     A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
     """
 
-    def __init__(self, engine: Engine, config: EngineConfig, mailroom: Mailroom, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, config: EngineConfig, mailroom: Mailroom, clock: Clock, serving: Serving | None = None
+    ) -> None:
+        """`serving`: where work is charged to whoever asked for it; None: nobody pays."""
         self.engine = Metered(engine)
+        self._serving = serving
         self._config = config
         self._mailroom = mailroom
         self._clock = clock
@@ -105,7 +111,7 @@ class Workroom:
         seed = None if config.seed is None else _seed(config.seed, work.content)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
-            completion = await self.engine.answer(work.content, work.task, sampling)
+            completion = await piece.engine.answer(work.content, work.task, sampling)
         except EngineError as error:
             log.warning("no answer", query_id=work.query.hex()[:16], why=str(error))
             return
@@ -142,7 +148,7 @@ class Workroom:
         nonce = secrets.token_bytes(16)
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
-                self.engine,
+                piece.engine,
                 work.content,
                 work.pairs,
                 nonce=nonce,
@@ -177,14 +183,24 @@ class Workroom:
     def _piece(self, query: Digest, deadline_ms: int) -> Iterator[_Piece]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
-        piece = _Piece(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)))
-        self._pieces[query] = piece
-        try:
-            with piece.scope:
-                yield piece
-        finally:
-            if self._pieces.get(query) is piece:
-                del self._pieces[query]
+        with self._charged(query) as engine:
+            piece = _Piece(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            self._pieces[query] = piece
+            try:
+                with piece.scope:
+                    yield piece
+            finally:
+                if self._pieces.get(query) is piece:
+                    del self._pieces[query]
+
+    @contextmanager
+    def _charged(self, query: Digest) -> Iterator[Engine]:
+        """The engine at the expense of whoever asked the query."""
+        if self._serving is None:
+            yield self.engine
+        else:
+            with self._serving.account(query) as account:
+                yield Charged(self.engine, account)
 
 
 def _seed(seed: int, content: str) -> int:

@@ -15,6 +15,8 @@ _COMMANDS = {
     "run": "Run a node.",
     "ask": "Ask the swarm through the local node.",
     "status": "Show what the local node does.",
+    "pause": "Take on no new rounds of others.",
+    "resume": "End a pause.",
     "engine": "Show what the local node's model server can do and how it does.",
     "peers": "Show whom the local node knows.",
     "show": "Show a certificate in words.",

@@ -1,13 +1,13 @@
 """`strand status`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Column, Table
 
 from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, outside, print_json
+from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json
 
 
 async def status(
@@ -26,6 +26,12 @@ async def status(
     told["engine"] = (
         f"{engine['model']} ({engine['kind']}, {engine['tokens_per_second']} tok/s)" if engine else "does not answer"
     )
+    serving = told.pop("serving")
+    told["works for"] = _works_for(serving)
+    told["strangers"] = _strangers(serving["strangers"])
+    told["by requester"] = [_requester(each) for each in serving["requesters"]] or "nobody in the last day"
+    if refused := {**serving["refused"], **({"too fast": serving["ignored"]} if serving["ignored"] else {})}:
+        told["refused"] = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in refused.items())
     # Folded, not cut: people copy addresses from here.
     table = Table("", Column(overflow="fold"), show_header=False)
     for key, value in told.items():
@@ -38,3 +44,31 @@ async def status(
     elif not told["peers_connected"]:
         Console().print("This node is alone: no peer is connected. Give it one with --bootstrap.")
     return 0
+
+
+def _works_for(serving: dict[str, Any]) -> str:
+    whom = {"everyone": "everyone", "reputation": "nodes that it knows", "named": "named keys"}[serving["whom"]]
+    if serving["open"]:
+        return whom
+    left_ms = serving["paused_for_ms"]
+    if serving["why_not"] == "paused":
+        return "nobody: paused" + (
+            " until `strand resume`" if left_ms is None else f" for {left_ms / 60_000:.0f} min more"
+        )
+    return f"nobody at this hour; else {whom}"
+
+
+def _strangers(strangers: dict[str, Any]) -> str:
+    """What all of them have cost, and what is left to them."""
+    hour, left = strangers["hour"], strangers["left"]
+    parts = [f"{_cost(hour)} this hour", f"{left['engine_s_this_hour']:.0f} s of the engine left"]
+    limited = {name: count for name, count in left.items() if name != "engine_s_this_hour" and count is not None}
+    return ", ".join([*parts, *(f"{count} {name.replace('_', ' ')} left" for name, count in limited.items())])
+
+
+def _requester(each: dict[str, Any]) -> str:
+    return f"{each['key'][:KEY_DIGITS]}{'' if each['known'] else ' (stranger)'}: {_cost(each)}"
+
+
+def _cost(spent: dict[str, Any]) -> str:
+    return f"{spent['rounds']} rounds, {spent['tokens']} tokens, {spent['engine_s']:.0f} s"

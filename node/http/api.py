@@ -19,6 +19,8 @@ from node.http.engine import engine_routes
 from node.http.metrics import metrics_routes
 from node.http.replies import ParameterError, Places, integers, refusal, refused_ask
 from node.http.reputation import reputation_routes
+from node.http.serving import serving_routes
+from node.http.serving import told as serving_told
 from node.mailroom import Watched
 from node.report import claimed_correct
 from node.rounds import Asker, AskError, Begun, Question
@@ -59,6 +61,7 @@ def build_app(node: Node, connections_max: int) -> Starlette:
             *engine_routes(node),
             *metrics_routes(node),
             *reputation_routes(node),
+            *serving_routes(node),
         ],
         exception_handlers={
             HTTPException: _refuse_http,
@@ -119,6 +122,7 @@ class _Api:
                 "engine": None if info is None else {"kind": info.kind, "model": info.model,
                     "context_tokens": info.context_tokens, "tokens_per_second": round(info.tokens_per_second, 1)},
                 "working_on": node.workroom.queue,
+                "serving": serving_told(node),
                 "peers_connected": sum(peer.connected for peer in node.overlay.peers()),
                 "nodes_offering": self._offering(),
                 "store": str(node.store.health),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from node.app import Node
+from node.http.serving import serving_metrics
 from node.inference.status import Stage
 
 CERTIFICATES_MAX = 1_000
@@ -49,6 +50,7 @@ class _NodeCollector(Collector):
         yield from self._engine()
         yield from self._requests()
         yield from self._swarm()
+        yield from serving_metrics(self._node.serving, self._node.clock.now_ms())
 
     def _engine(self) -> Iterator[Metric]:
         """What the engine is and how fast."""

@@ -1,19 +1,23 @@
 """An engine that is watched: what was asked of it, what failed, how long it takes."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import trio
 
 from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
 from node.inference.status import ServerStatus
+from protocol.limits import COUNT_MAX
 from protocol.types import TaskType
 
 MEMORY = 0.9
 """What an average keeps at each new value: it follows some ten of them, a round's worth."""
 
+BYTES_PER_TOKEN = 4
+"""of prompts whose tokens the engine does not tell: what models take for code and English."""
 
 SPEEDS_MAX = 8
 """Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
@@ -113,6 +117,77 @@ class Metered:
             raise
         finally:
             self.counts.in_flight -= 1
+
+
+class Account(Protocol):
+    """Who pays for what is asked of the engine, and waits for a turn at it."""
+
+    def slot(self, concurrency: int) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, and hold it for the block."""
+        ...
+
+    def charge(self, tokens: int, engine_ms: int) -> None:
+        """Pay for a request, whether it succeeded or not."""
+        ...
+
+
+class Charged(Engine):
+    """The engine as one payer uses it."""
+
+    def __init__(self, engine: Metered, account: Account) -> None:
+        self._engine = engine
+        self._account = account
+
+    @property
+    def concurrency(self) -> int:
+        """See Engine."""
+        return self._engine.concurrency
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """See Engine."""
+        return self._engine.cache
+
+    @property
+    def server(self) -> ServerStatus | None:
+        """See Engine."""
+        return self._engine.server
+
+    async def probe(self) -> EngineInfo:
+        """See Engine; nobody pays."""
+        return await self._engine.probe()
+
+    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+        """See Engine."""
+        async with self._paid(len(query.encode()) // BYTES_PER_TOKEN) as bill:
+            completion = await self._engine.answer(query, task, sampling)
+            bill.tokens = min(max(completion.prompt_tokens, 0) + max(completion.answer_tokens, 0), COUNT_MAX)
+        return completion
+
+    async def preference(self, prompt: JudgePrompt) -> float | None:
+        """See Engine."""
+        reasoning = 0 if prompt.reasoning is None else prompt.reasoning.tokens_max
+        async with self._paid(len(prompt.text.encode()) // BYTES_PER_TOKEN + reasoning):
+            return await self._engine.preference(prompt)
+
+    @asynccontextmanager
+    async def _paid(self, tokens: int) -> AsyncIterator["_Bill"]:
+        """Around one request: its time counts for the share of the engine that it takes, also if it fails."""
+        bill = _Bill(tokens)
+        async with self._account.slot(self.concurrency):
+            started_s = trio.current_time()
+            try:
+                yield bill
+            finally:
+                elapsed_ms = 1000 * (trio.current_time() - started_s)
+                self._account.charge(bill.tokens, round(elapsed_ms / self.concurrency))
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Tokens of one request; an estimate until the engine tells."""
+
+    tokens: int
 
 
 def _follow(average: float | None, value: float) -> float:

@@ -66,6 +66,17 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What one requester has cost in one hour since the Unix epoch (node/ledger.py); empty: all that have no row."""
+
+    hour: int
+    requester: bytes
+    rounds: int
+    tokens: int
+    engine_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableLimit:
     """Bounds of one table; beyond them its oldest rows go."""
 
@@ -86,4 +97,6 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     "seen_queries": TableLimit(rows_max=100_000, bytes_max=_GIB),
     # Of three specialties, each 4,096 standings (STANDINGS_MAX) of some 300 bytes and 128 gold rounds of 10 KiB.
     "learned": TableLimit(rows_max=3 * 4_352, bytes_max=_GIB),
+    # Of 25 hours each 64 requesters and one row for the others.
+    "served": TableLimit(rows_max=25 * 65, bytes_max=_GIB),
 }

@@ -72,7 +72,16 @@ ALTER TABLE meta ADD COLUMN unsynced_boot TEXT;
 UPDATE meta SET unsynced_boot = '';
 """
 
-STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT)
+# Whom the node has worked for, by hour, and until when its owner has paused it: one row, or none.
+_SERVED: Final = f"""
+CREATE TABLE served (
+    age INTEGER PRIMARY KEY, hour INTEGER NOT NULL, requester BLOB NOT NULL, rounds INTEGER NOT NULL,
+    tokens INTEGER NOT NULL, engine_ms INTEGER NOT NULL, UNIQUE (hour, requester)) STRICT;
+CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NOT NULL) STRICT;
+{_counted("served")}
+"""
+
+STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED)
 """Step n, counted from 1, leads from version n - 1 to version n."""
 
 VERSION: Final = len(STEPS)

@@ -23,6 +23,7 @@ from node.storage.records import (
     JournalEntry,
     Learned,
     OpenRound,
+    Served,
     StoreBlockedError,
     StoreError,
     TableLimit,
@@ -171,6 +172,22 @@ class Store:
     async def learned(self, specialty: str) -> list[Learned]:
         """Return what was learned, what was stored last at the end."""
         return await self._run(tables.learned, specialty)
+
+    async def put_served(self, hour: int, rows: Sequence[Served]) -> None:
+        """Store all that requesters have cost in an hour, in place of what was stored of it."""
+        await self._run(tables.put_served, hour, rows, self._limits["served"])
+
+    async def served(self, since_hour: int) -> list[Served]:
+        """Return what requesters have cost from that hour on."""
+        return await self._run(tables.served, since_hour)
+
+    async def put_pause(self, until_ms: int) -> None:
+        """Remember until when the owner has paused the node; 0: it is not paused."""
+        await self._run(tables.put_pause, until_ms)
+
+    async def pause(self) -> int:
+        """Return until when the owner has paused the node; 0: it is not paused."""
+        return await self._run(tables.pause)
 
     async def mend(self) -> None:
         """Try again, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""

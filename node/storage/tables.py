@@ -8,6 +8,7 @@ from node.storage.records import (
     JournalEntry,
     Learned,
     OpenRound,
+    Served,
     SlotTakenError,
     TableLimit,
 )
@@ -148,3 +149,30 @@ def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, li
 def learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
     rows = connection.execute("SELECT part, name, body FROM learned WHERE specialty = ? ORDER BY age", (specialty,))
     return [Learned(part, name, body) for part, name, body in rows]
+
+
+def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[Served], limit: TableLimit) -> None:
+    connection.execute("DELETE FROM served WHERE hour = ?", (hour,))
+    connection.executemany(
+        "INSERT INTO served (hour, requester, rounds, tokens, engine_ms) VALUES (?, ?, ?, ?, ?)",
+        [(each.hour, each.requester, each.rounds, each.tokens, each.engine_ms) for each in rows],
+    )
+    _prune(connection, "served", limit)
+
+
+def served(connection: sqlite3.Connection, since_hour: int) -> list[Served]:
+    rows = connection.execute(
+        "SELECT hour, requester, rounds, tokens, engine_ms FROM served WHERE hour >= ? ORDER BY age", (since_hour,)
+    )
+    return [Served(*row) for row in rows]
+
+
+def put_pause(connection: sqlite3.Connection, until_ms: int) -> None:
+    connection.execute("DELETE FROM pause")
+    if until_ms:
+        connection.execute("INSERT INTO pause VALUES (1, ?)", (until_ms,))
+
+
+def pause(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT until_ms FROM pause").fetchone()
+    return 0 if row is None else int(row[0])

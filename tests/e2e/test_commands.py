@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -20,7 +21,7 @@ from node.config import load_params
 from node.inference import EngineConfig
 from protocol.limits import TEXT_BYTES_MAX
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
-from tests.support.processes import Shell, assert_refusal_line, assert_refused, log_records
+from tests.support.processes import PATIENCE_S, Shell, assert_refusal_line, assert_refused, log_records
 
 SCRIPTED = EngineConfig(kind="scripted")
 
@@ -36,6 +37,44 @@ def test_status_tells_what_the_node_does(shell: Shell, swarm: RunningSwarm) -> N
     words = shell.strand("status", "--url", swarm.url)
     assert words.code == 0
     assert told["key"][:32] in words.stdout
+
+
+def test_a_paused_node_takes_on_nothing_and_says_so(shell: Shell, swarm: RunningSwarm) -> None:
+    """It withdraws its offer, others do without it, and it asks as before; then it works again."""
+    paused, other = swarm.urls[-1], swarm.url
+    ran = shell.strand("pause", "--for", "2h", "--url", paused)
+    assert (ran.code, ran.stdout) == (0, "paused for 2h; your own questions are still asked\n")
+    try:
+        assert "nobody: paused for 120 min" in shell.strand("status", "--url", paused).stdout
+        key = shell.strand("status", "--json", "--url", paused).json["key"]
+        asked = shell.strand("ask", "Trim a string.", "--json", "--url", paused).json
+        assert asked["members"] == SWARM_NODES - 1
+        _until_offered(shell, other, key, roles=[])
+    finally:
+        resumed = shell.strand("resume", "--json", "--url", paused).json
+    assert (resumed["open"], resumed["why_not"]) == (True, None)
+    _until_offered(shell, other, key, roles=["answer", "judge"])
+    assert_refused(shell.strand("pause", "--for", "soon", "--url", paused), 2, "a duration is like", "'soon'")
+
+
+def _until_offered(shell: Shell, url: str, key: str, roles: list[str]) -> None:
+    """Wait until a node has heard that another one offers these roles, and no others."""
+    ends_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends_s:
+        peers = shell.strand("peers", "--json", "--url", url).json["peers"]
+        if any(peer["key"] == key and peer["offers"] and peer["offers"]["roles"] == roles for peer in peers):
+            return
+    raise AssertionError(f"{key} was not heard to offer {roles}")
+
+
+def test_status_shows_for_whom_the_node_works(shell: Shell, swarm: RunningSwarm) -> None:
+    member = swarm.urls[1]
+    asker = shell.strand("status", "--json", "--url", swarm.url).json["key"]
+    told = shell.strand("status", "--json", "--url", member).json["serving"]
+    (served,) = [each for each in told["requesters"] if each["key"] == asker]
+    assert served["rounds"] >= 1 and served["tokens"] > 0 and not served["known"]
+    words = shell.strand("status", "--url", member).stdout
+    assert f"{asker[:12]} (stranger)" in words
 
 
 def test_engine_tells_what_the_model_server_can_do(shell: Shell, swarm: RunningSwarm) -> None:

@@ -146,10 +146,16 @@ def test_the_example_has_every_key_with_its_default() -> None:
         loaded = load_config(file=path, environment={})
     assert loaded.config == NodeConfig()
     # Left out are the keys whose default no file can state.
-    assert {row[0] for row in loaded.rows()} - set(loaded.origins) == {"node.data_dir", "engine.seed", "gold.file"}
+    assert {row[0] for row in loaded.rows()} - set(loaded.origins) == {
+        "node.data_dir",
+        "engine.seed",
+        "serve.whom",
+        "gold.file",
+    }
     text = EXAMPLE.read_text(encoding="utf-8")
     assert "\n# data_dir = " in text
     assert "\n# seed = " in text
+    assert "\n# whom = " in text
     assert "\n# file = " in text
     assert set(tomllib.loads(text)) == {table.name for table in fields(NodeConfig)}
 

@@ -12,20 +12,26 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
+from consensus.admission import Refusal
 from consensus.experience import Experience
 from consensus.participant import Participant
 from node.app import Node
 from node.clock import Clock
+from node.config import NodeConfig
+from node.gold import GoldBook
 from node.http.guard import Guard
 from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.mailroom import Mailroom
 from node.overlay.types import PeerInfo
+from node.reputation import Reputation
+from node.rounds import trust
+from node.serving import Serving, open_serving
 from node.storage import CertificateSummary, Store, open_store
 from node.workroom import Workroom
 from protocol.messages import Offer
-from protocol.types import Digest, Outcome, Role, TaskType
+from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
 from tests.support.http_server import guarded
 from tests.support.swarm import keypair, params
@@ -61,6 +67,13 @@ class Scraped:
         self.response = response
         self.families = {family.name: family for family in text_string_to_metric_families(response.text)}
         samples = [sample for family in self.families.values() for sample in family.samples]
+        self.by_label = {
+            (sample.name, label): sample.value
+            for sample in samples
+            for name, label in sample.labels.items()
+            if name in ("payer", "why")
+        }
+        samples = [sample for sample in samples if not {"payer", "why"} & sample.labels.keys()]
         self.values = {sample.name: sample.value for sample in samples}
         self.labels = {sample.name: sample.labels for sample in samples if sample.labels}
         assert len(self.values) == len(samples), "one sample of each name"
@@ -69,8 +82,8 @@ class Scraped:
 class Watched:
     """A node without a network behind its HTTP interface."""
 
-    def __init__(self, workroom: Workroom, store: Store, token: str) -> None:
-        self.workroom, self.store = workroom, store
+    def __init__(self, workroom: Workroom, store: Store, serving: Serving, token: str) -> None:
+        self.workroom, self.store, self.serving = workroom, store, serving
         clock = Clock()
         participant = Participant(keypair("a"), params())
         for name, roles in (("a", Role.ANSWER | Role.JUDGE), ("b", Role(0)), ("c", Role.JUDGE)):
@@ -81,6 +94,7 @@ class Watched:
             participant=participant,
             overlay=SimpleNamespace(peers=lambda: [peer("b", True), peer("c", False), peer("d", True)]),
             reputation=SimpleNamespace(experience=Experience(rounds=7)),
+            serving=serving,
             clock=clock,
         )
         app = Starlette(routes=metrics_routes(cast("Node", node)))
@@ -101,7 +115,9 @@ async def watched(
     folder: Path, engine: Engine, config: EngineConfig = SCRIPTED, token: str = ""
 ) -> AsyncIterator[Watched]:
     async with open_store(folder, public_key=keypair("a").public, fresh_key=True, now_ms=0) as store:
-        yield Watched(Workroom(engine, config, cast(Mailroom, None), Clock()), store, token)
+        reputation = Reputation(Experience(), GoldBook(), trust(NodeConfig()), store, "rust")
+        serving = await open_serving(keypair("a").public, NodeConfig(), reputation, store, Clock())
+        yield Watched(Workroom(engine, config, cast(Mailroom, None), Clock()), store, serving, token)
 
 
 async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Path) -> None:
@@ -129,11 +145,32 @@ async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Pa
         "strand_nodes_offering": 2,
         "strand_certificates": 1,
         "strand_rounds_learned_total": 7,
+        "strand_serving": 1,
+        "strand_strangers_left_engine_seconds": 900,
+        "strand_queries_ignored_total": 0,
     }
     assert scraped.labels == {"strand_engine_info": {"kind": "scripted", "model": "scripted", "judging": "by a script"}}
     for family in scraped.families.values():
         assert family.documentation.endswith(".")
         assert (family.type == "counter") == all(sample.name.endswith("_total") for sample in family.samples)
+
+
+async def test_what_was_spent_on_whom(tmp_path: Path) -> None:
+    """Three payers and as many reasons as there are: nobody outside can add a label."""
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        for stranger in range(100):
+            node.serving.charge(Key(stranger.to_bytes(32, "big")), 10, 2_000)
+        node.serving.charge(keypair("a").public, 1, 500)
+        node.serving.refused[Refusal.BUSY] = 3
+        scraped = await node.scrape()
+    told = scraped.by_label
+    assert told["strand_served_day_tokens", "strangers"] == 1_000
+    assert told["strand_served_day_engine_seconds", "strangers"] == 200
+    assert told["strand_served_day_engine_seconds", "own"] == 0.5
+    assert told["strand_served_day_rounds", "known"] == 0
+    assert told["strand_queries_refused_total", "busy"] == 3
+    assert len(told) == 3 * 3 + len(Refusal)
+    assert scraped.values["strand_strangers_left_engine_seconds"] == 700
 
 
 async def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:

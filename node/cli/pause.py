@@ -1,0 +1,43 @@
+"""`strand pause`."""
+
+import re
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from node.cli.client import open_client
+from node.cli.errors import CliError, Exit
+from node.cli.options import JsonFlag, Source, print_json
+
+UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+async def pause(
+    *,
+    for_: Annotated[
+        str | None, Parameter(name="--for", help="How long, as 90s, 30m, 2h or 1d; else until resumed.")
+    ] = None,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Take on no new rounds of others; rounds that the node is in are finished. It holds over restarts."""
+    body = {} if for_ is None else {"for_ms": duration_ms(for_)}
+    async with open_client(source, url) as client:
+        told = await client.post("/api/pause", msgspec.json.encode(body))
+    if json:
+        print_json(told)
+    else:
+        print(
+            f"paused {'until `strand resume`' if for_ is None else f'for {for_}'}; your own questions are still asked"
+        )
+    return 0
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as 2h. Raises CliError."""
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if found is None:
+        raise CliError(f"a duration is like 90s, 30m, 2h or 1d, not {text!r}", Exit.USAGE)
+    return int(found[1]) * UNITS_MS[found[2]]

@@ -1,0 +1,24 @@
+"""`strand resume`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from node.cli.client import open_client
+from node.cli.options import JsonFlag, Source, print_json
+
+
+async def resume(
+    *,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """End a pause."""
+    async with open_client(source, url) as client:
+        told = await client.post("/api/resume", b"")
+    if json:
+        print_json(told)
+    else:
+        print("works for others" if told["open"] else f"resumed, but {told['why_not'].replace('_', ' ')}")
+    return 0
