@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from consensus.admission import Refusal
 from protocol.messages import AnswerContent
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,23 @@ class Delivered:
     """The requester has acknowledged one of our contributions, or it was gossiped instead."""
 
     message_id: Digest
+    acknowledged: bool = True
+    """False: gossiped; whether the requester is there, and takes it, is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A seat replied to the query that was repeated to it: it takes it (None), or refuses it."""
+
+    member: Key
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A seat answered a ping."""
+
+    member: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +68,4 @@ class Tick:
     """Time passed: the state's `wake_at_ms` may have come."""
 
 
-Event = Received | Pulled | Generated | Judged | Delivered | Tick
+Event = Received | Pulled | Generated | Judged | Delivered | Replied | Alive | Tick

@@ -6,11 +6,12 @@ from typing import assert_never
 
 from consensus.closings import Missing, extend
 from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import Slot, examine, slot_of
 from consensus.record import Phase, Record, check_content, commit_to, is_void
 from protocol import codec
 from protocol.errors import Fault, FaultReason
+from protocol.limits import DURATION_MS_MAX
 from protocol.messages import (
     Answer,
     Ballot,
@@ -41,6 +42,10 @@ PULLS_MAX = 4
 
 REPAIR_MS = 2_000
 """ms that a closing may be later than its phase's budget before we pull: gossip's own delays are below 500."""
+
+UNTAKEN_MS = 5_000
+"""ms beyond the query's patience after which a requester that has shown no sign of life may lose its working place: an
+acknowledgement takes 2,000 ms at most, a closing or a private query's text some hops more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,11 @@ class Member:
     restored: Restored
     wake_at_ms: int
     """When to send a Tick."""
+    phase_ms_max: int = DURATION_MS_MAX
+    """How long we work on one phase, whatever the query says."""
+    unheard_since_ms: int | None = None
+    """Since when the requester owes us a sign that it is there: a private query's text, the acknowledgement of a
+    contribution, or the closing after it; None: it owes nothing."""
     opening: Opening | None = None
     sent: Mapping[Slot, Sent] = field(default_factory=dict)
     pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
@@ -95,6 +105,16 @@ class Member:
         """Our own key."""
         return self.keypair.public
 
+    @property
+    def budget_ms(self) -> int:
+        """How long this phase may last here, ms."""
+        return min(self.record.budget_ms, self.phase_ms_max)
+
+    def is_untaken(self, now_ms: int) -> bool:
+        """Whether the requester has taken nothing of ours for so long that others may have our working place."""
+        since_ms = self.unheard_since_ms
+        return since_ms is not None and now_ms - since_ms >= self.record.query.patience_ms + UNTAKEN_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -104,27 +124,46 @@ class Transition:
     effects: tuple[Effect, ...] = ()
 
 
-def start(record: Record, keypair: Keypair, content: str, now_ms: int, restored: Restored) -> Transition:
+def start(
+    record: Record, keypair: Keypair, content: str, now_ms: int, restored: Restored, phase_ms_max: int = DURATION_MS_MAX
+) -> Transition:
     """Join a round in whose roster we are; `content` is empty for a private query whose text must be pulled first.
 
-    After a restart, `restored` makes us repeat ourselves or stay silent.
+    After a restart, `restored` makes us repeat ourselves or stay silent. No phase takes longer than `phase_ms_max`
+    here: its closing counts as overdue then.
     """
     state = Member(
         record=record,
         keypair=keypair,
         content=content,
         restored=restored,
-        wake_at_ms=now_ms + record.budget_ms + REPAIR_MS,
+        wake_at_ms=now_ms + min(record.budget_ms, phase_ms_max) + REPAIR_MS,
+        phase_ms_max=phase_ms_max,
     )
     if not state.content:
-        return Transition(state, (_pull(state, ()),))
-    return _answer_query(state, now_ms)
+        return Transition(replace(state, unheard_since_ms=now_ms), (_pull(state, ()),))
+    return _owed(_answer_query(state, now_ms), now_ms)
+
+
+def leave(state: Member) -> Transition:
+    """Give up a round whose requester takes nothing of ours."""
+    return _end(state, Ending.LEFT)
 
 
 def step(state: Member, event: Event, now_ms: int) -> Transition:
     """One event, one transition."""
-    if state.over:
-        return Transition(state)
+    return Transition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
+
+
+def _owed(transition: Transition, now_ms: int) -> Transition:
+    """Whoever is sent something owes us a sign, since the oldest of what it has not shown to have."""
+    state = transition.state
+    if state.unheard_since_ms is not None or not any(isinstance(each, Contribute) for each in transition.effects):
+        return transition
+    return replace(transition, state=replace(state, unheard_since_ms=now_ms))
+
+
+def _step(state: Member, event: Event, now_ms: int) -> Transition:
     match event:
         case Pulled(messages, content):
             return _take_pulled(state, messages, content, now_ms)
@@ -134,10 +173,12 @@ def step(state: Member, event: Event, now_ms: int) -> Transition:
             return _vote(state, wave, preferences)
         case Received(message):
             return _receive(state, message, now_ms)
-        case Delivered(message_id):
-            return _delivered(state, message_id, now_ms)
+        case Delivered(message_id, acknowledged):
+            return _delivered(state, message_id, acknowledged, now_ms)
         case Tick():
             return _tick(state, now_ms)
+        case Replied() | Alive():
+            raise AssertionError("a member waits for nobody but the requester")
         case _:
             assert_never(event)
 
@@ -152,7 +193,7 @@ def _answer_query(state: Member, now_ms: int) -> Transition:
     if state.restored.opening is not None:
         return _commit(state, state.restored.opening)
     query = state.record.query
-    deadline_ms = now_ms + query.answer_ms
+    deadline_ms = now_ms + state.budget_ms
     return Transition(state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),))
 
 
@@ -207,7 +248,7 @@ def _judge(state: Member, now_ms: int) -> Transition:
                 wave=record.wave,
                 content=state.content,
                 pairs=shown,
-                deadline_ms=now_ms + record.query.judge_ms,
+                deadline_ms=now_ms + state.budget_ms,
                 cut=frozenset(text for pair in shown for text in pair if text in cut),
             ),
         ),
@@ -278,7 +319,7 @@ def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: 
     """R13: all at once, so that a closing is tried when everything that came is at hand."""
     effects: tuple[Effect, ...] = ()
     if content and not state.content:
-        state = replace(state, content=content)
+        state = replace(state, content=content, unheard_since_ms=None)
         if state.record.phase is Phase.ANSWERING:
             answering = _answer_query(state, now_ms)
             state, effects = answering.state, answering.effects
@@ -305,7 +346,8 @@ def _advance(state: Member, now_ms: int) -> Transition:
         if isinstance(extended, Fault):
             refused = _refuse(state, early.message, extended)
             return Transition(refused.state, (*effects, *refused.effects))
-        state = replace(state, record=extended, pulls=0, wake_at_ms=now_ms + extended.budget_ms + REPAIR_MS)
+        state = replace(state, record=extended, pulls=0, unheard_since_ms=None)
+        state = replace(state, wake_at_ms=now_ms + state.budget_ms + REPAIR_MS)
         entered = _enter(state, early.came_ms, now_ms)
         state, effects = entered.state, (*effects, *entered.effects)
         if state.over:
@@ -363,13 +405,14 @@ def _word(state: Member, tally: Digest, objection: Objection) -> Cosign:
 # -- R10: what a closing leaves out --------------------------------------------------------------------------------
 
 
-def _delivered(state: Member, message_id: Digest, now_ms: int) -> Transition:
+def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: int) -> Transition:
     """Only from now on can the requester be blamed for leaving it out."""
     sent = {
         slot: replace(each, delivered_ms=now_ms) if each.message.id == message_id else each
         for slot, each in state.sent.items()
     }
-    return Transition(replace(state, sent=sent))
+    unheard_since_ms = None if acknowledged else state.unheard_since_ms
+    return Transition(replace(state, sent=sent, unheard_since_ms=unheard_since_ms))
 
 
 def _unless_named(state: Member, named: tuple[VerifiedMessage, ...], kind: Kind, wave: int, came_ms: int) -> Member:

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from consensus.participant import PULL_REQUEST_BYTES_MAX
+from consensus.participant import REPLY_BYTES_MAX
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from protocol import codec, limits
 from protocol.errors import Fault, FaultReason
 from protocol.messages import AnswerContent, Offer, Opening, Query
 from protocol.params import NetworkParams
-from protocol.schema import Count, DigestField, Envelope, KeyField, Range, Size, Text, TimeMs
+from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, Text, TimeMs
 from protocol.types import ABSTAIN, ONE
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
@@ -39,11 +40,10 @@ LENGTH_BYTES = 4
 class Beginning:
     """Who was told, and with which settings it was made (see Participant)."""
 
-    version: Annotated[int, Range(1, 1)] = 1
+    version: Annotated[int, Range(2, 2)] = 2
     key: KeyField
     params: NetworkParams
     joins_from_ms: TimeMs
-    open_rounds_max: Annotated[int, Range(1, 1_024)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,36 @@ class Streamed:
     at_ms: TimeMs
     source: KeyField
     envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """`take_repeated`, let in or ignored: a query that its requester sent us directly."""
+
+    at_ms: TimeMs
+    source: KeyField
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """`replied`: what a seat said to a query of ours that we repeated to it."""
+
+    at_ms: TimeMs
+    query: DigestField
+    member: KeyField
+    reply: Annotated[bytes, Size(0, REPLY_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ponged:
+    """`ponged`: what a seat of a round of ours said to a ping."""
+
+    at_ms: TimeMs
+    sent_ms: TimeMs
+    query: DigestField
+    member: KeyField
+    reply: Annotated[bytes, Size(0, REPLY_BYTES_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +134,7 @@ class Asked:
     at_ms: TimeMs
     query: Query
     content: Text
+    slack_ms: DurationMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +164,16 @@ class Reached:
     at_ms: TimeMs
     query: DigestField
     message: DigestField
+    acknowledged: Annotated[int, Range(0, 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What our admission said when it was asked about a query; it stands after the input that made us ask."""
+
+    query: DigestField
+    refused: Annotated[int, Range(0, 1)]
+    phase_ms_max: DurationMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +212,13 @@ class Recovered:
     """Of the commitment, if there is one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """`leave`: a message of ours in this round could not be journalled."""
+
+    query: DigestField
+
+
 Input = (
     Gossiped
     | Streamed
@@ -186,6 +234,11 @@ Input = (
     | Ticked
     | Offered
     | Recovered
+    | Left
+    | Weighed
+    | Repeated
+    | Replied
+    | Ponged
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -204,6 +257,11 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ticked,
     Offered,
     Recovered,
+    Left,
+    Weighed,
+    Repeated,
+    Replied,
+    Ponged,
 )
 """A frame's kind is the place in this list: new ones go to its end."""
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.admission import PlacesOnly, Shares
 from consensus.participant import Participant
+from node import logs
+from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
 from node.config import NodeConfig, load_params
@@ -19,6 +22,7 @@ from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
+from node.pulse import Pulse
 from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
 from node.storage import Store, open_store
@@ -57,10 +61,15 @@ async def open_node(
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
     clock = Clock()
     async with (
         open_store(
-            config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=clock.now_ms()
+            config.node.data_dir,
+            public_key=key.keypair.public,
+            fresh_key=key.fresh,
+            now_ms=clock.now_ms(),
+            boot_id=boot_id(),
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
@@ -68,8 +77,8 @@ async def open_node(
             key.keypair,
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
-            open_rounds_max=config.capacity.open_rounds_max,
-            trusted=trust(config).weights.keys(),
+            admission=PlacesOnly(Shares(config.capacity.open_rounds_max)),
+            trusted=(*trust(config).weights, key.keypair.public),
         )
         mailroom = Mailroom(participant, store, clock)
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -82,10 +91,14 @@ async def open_node(
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
-                nursery.start_soon(Offers(driver, mailroom, workroom, config, params).run, overlay.addresses())
+                nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
+                nursery.start_soon(
+                    Offers(driver, mailroom, workroom, store.health, config, params).run, overlay.addresses()
+                )
                 _say_started(key, overlay)
-                asker = Asker(participant, mailroom, reputation, config, clock)
+                asker = Asker(participant, overlay, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
@@ -113,6 +126,8 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
         listen=config.overlay.listen,
         bootstrap=config.overlay.bootstrap,
         announce=config.overlay.announce,
+        private_networks=config.overlay.private_networks,
+        trusted_keys=tuple(trust(config).weights),
         protocols=PROTOCOLS,
     )
 

@@ -5,22 +5,24 @@ some microseconds, as those of the journal do; nothing is flushed to the disk, s
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
 from consensus import recording as told
+from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged
 from consensus.member import Restored
-from consensus.participant import PULL_REQUEST_BYTES_MAX, Participant
+from consensus.participant import REPLY_BYTES_MAX, Participant
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.validation import Admitted, Validator
 from protocol.errors import Fault, Verdict
 from protocol.messages import Offer, Query
 from protocol.params import NetworkParams
-from protocol.signing import Keypair
+from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Kind
 
 log = structlog.get_logger()
@@ -92,9 +94,38 @@ class RecordingValidator(Validator):
             self._recorder.write(told.Streamed(at_ms=now_ms, source=source, envelope=data))
         return admitted
 
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_repeated(message, now_ms)
+        if _matters(message.envelope, admitted):
+            told_of = told.Repeated(at_ms=now_ms, source=message.author, envelope=message.envelope)
+            self._recorder.write(told_of)
+        return admitted
+
     def close(self, query: Digest) -> None:
         with self._recorder.input(told.Closed(query=query)):
             super().close(query)
+
+
+class RecordingAdmission(Admission):
+    """Writes down what another one says: it may depend on the hour, on an owner's word, on what was spent."""
+
+    def __init__(self, recorder: Recorder, admission: Admission) -> None:
+        self._recorder = recorder
+        self._admission = admission
+
+    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+        refusal = self._admission.refusal(id, query, places, now_ms)
+        if refusal is not None:
+            self._recorder.write(told.Weighed(query=id, refused=1, phase_ms_max=0))
+        return refusal
+
+    def phase_ms_max(self, id: Digest, requester: Key) -> int:
+        phase_ms_max = self._admission.phase_ms_max(id, requester)
+        self._recorder.write(told.Weighed(query=id, refused=0, phase_ms_max=phase_ms_max))
+        return phase_ms_max
+
+    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+        self._admission.joined(id, query, now_ms)
 
 
 class RecordingParticipant(Participant):
@@ -107,17 +138,14 @@ class RecordingParticipant(Participant):
         params: NetworkParams,
         *,
         joins_from_ms: int = 0,
-        open_rounds_max: int = 8,
+        admission: Admission | None = None,
         trusted: Collection[Key] = (),
     ) -> None:
-        super().__init__(keypair, params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max, trusted=trusted)
+        recorded = RecordingAdmission(recorder, PlacesOnly() if admission is None else admission)
+        super().__init__(keypair, params, joins_from_ms=joins_from_ms, admission=recorded, trusted=trusted)
         self.validator = RecordingValidator(recorder, params, joins_from_ms=joins_from_ms, trusted=trusted)
         self._recorder = recorder
-        recorder.write(
-            told.Beginning(
-                key=keypair.public, params=params, joins_from_ms=joins_from_ms, open_rounds_max=open_rounds_max
-            )
-        )
+        recorder.write(told.Beginning(key=keypair.public, params=params, joins_from_ms=joins_from_ms))
 
     def admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
         if admitted.message.kind is Kind.OFFER:
@@ -139,9 +167,22 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.PullServed(source=source, request=raw)):
             return super().serve_pull(source, raw)
 
-    def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
-        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content)):
-            return super().ask(query, content, now_ms)
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content, slack_ms=slack_ms)):
+            return super().ask(query, content, now_ms, slack_ms)
+
+    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        cut = reply[:REPLY_BYTES_MAX]
+        with self._recorder.input(told.Replied(at_ms=now_ms, query=query, member=member, reply=cut)):
+            return super().replied(query, member, cut, now_ms)
+
+    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        if query is None or len(reply) > REPLY_BYTES_MAX:
+            # No round depends on it, or it is refused unread.
+            return super().ponged(query, member, reply, sent_ms, now_ms)
+        pong = told.Ponged(at_ms=now_ms, sent_ms=sent_ms, query=query, member=member, reply=reply)
+        with self._recorder.input(pong):
+            return super().ponged(query, member, reply, sent_ms, now_ms)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
         with self._recorder.input(_worked(query, event, now_ms)):
@@ -171,6 +212,10 @@ class RecordingParticipant(Participant):
         )
         with self._recorder.input(recovered):
             super().recover(query, asked_by, restored, deadline_ms)
+
+    def leave(self, query: Digest) -> list[Effect]:
+        with self._recorder.input(told.Left(query=query)):
+            return super().leave(query)
 
 
 @contextmanager
@@ -202,5 +247,5 @@ def _worked(query: Digest, event: Generated | Judged | Delivered, now_ms: int) -
             return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
         case Judged(wave, preferences):
             return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
-        case Delivered(message_id):
-            return told.Reached(at_ms=now_ms, query=query, message=message_id)
+        case Delivered(message_id, acknowledged):
+            return told.Reached(at_ms=now_ms, query=query, message=message_id, acknowledged=int(acknowledged))

@@ -1,10 +1,12 @@
 """A recorded life of a real node, driven again: the participant is told the same, without network, engine or disk."""
 
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from consensus import recording as told
+from consensus.admission import Admission, Place, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged
 from consensus.evidence import Slot, slot_of
@@ -13,8 +15,10 @@ from consensus.participant import Participant
 from consensus.recording import Input, Recording
 from consensus.validation import Admitted
 from protocol.errors import Fault, FaultReason
+from protocol.limits import DURATION_MS_MAX
+from protocol.messages import Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,34 @@ def replay(recording: Recording, keypair: Keypair) -> Iterator[Step]:
         yield Step(each, fault=done) if isinstance(done, Fault) else Step(each, tuple(done))
 
 
+class _Weighed(Admission):
+    """What the recorded node's admission said, query by query; of a query that it was not asked about, nothing."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._said: dict[Digest, deque[told.Weighed]] = defaultdict(deque)
+        for each in recording.inputs:
+            if isinstance(each, told.Weighed):
+                self._said[each.query].append(each)
+
+    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+        said = self._said.get(id)
+        return Refusal.BUSY if said and said[0].refused and said.popleft() else None
+
+    def phase_ms_max(self, id: Digest, requester: Key) -> int:
+        said = self._said.get(id)
+        return said.popleft().phase_ms_max if said else DURATION_MS_MAX
+
+    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+        pass
+
+
 class _Replayed:
     """The participant, and the messages that it let in."""
 
     def __init__(self, recording: Recording, keypair: Keypair) -> None:
         began = recording.beginning
         self._participant = Participant(
-            keypair, began.params, joins_from_ms=began.joins_from_ms, open_rounds_max=began.open_rounds_max
+            keypair, began.params, joins_from_ms=began.joins_from_ms, admission=_Weighed(recording)
         )
         # As many as the recording holds at most.
         self._let_in: dict[Digest, Admitted] = {}
@@ -58,6 +83,13 @@ class _Replayed:
                 return self._arrived(node.validator.admit_gossip(each.topic, each.source, each.envelope, each.at_ms))
             case told.Streamed():
                 return self._arrived(node.validator.admit_stream(each.source, each.envelope, each.at_ms))
+            case told.Repeated():
+                taken = node.take_repeated(each.source, each.envelope, each.at_ms)
+                return [] if isinstance(taken, str) else self._arrived(taken)
+            case told.Replied():
+                return node.replied(each.query, each.member, each.reply, each.at_ms)
+            case told.Ponged():
+                return node.ponged(each.query, each.member, each.reply, each.sent_ms, each.at_ms)
             case told.TakenUp():
                 admitted = self._let_in.get(each.message)
                 if admitted is None:
@@ -72,20 +104,25 @@ class _Replayed:
                 served = node.serve_pull(each.source, each.request)
                 return served if isinstance(served, Fault) else []
             case told.Asked():
-                begun = node.ask(each.query, each.content, each.at_ms)
+                begun = node.ask(each.query, each.content, each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
             case told.Wrote():
                 return node.worked(each.query, Generated(each.content, each.salt), each.at_ms)
             case told.Compared():
                 return node.worked(each.query, Judged(each.wave, each.preferences), each.at_ms)
             case told.Reached():
-                return node.worked(each.query, Delivered(each.message), each.at_ms)
+                return node.worked(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
+            case told.Weighed():
+                # Asked about by the input before it.
+                return []
             case told.MailRead():
                 return node.read_own_mail(each.at_ms) or []
             case told.Ticked():
                 return node.tick(each.at_ms)
             case told.Offered():
                 return node.offer(each.offer, each.shard, each.at_ms)
+            case told.Left():
+                return node.leave(each.query)
             case told.Recovered():
                 return self._recover(each)
             case _:

@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from node.cli.errors import CliError, Exit
+from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
 from node.inference.supervision import end_with_stdin
 
@@ -79,14 +80,15 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     """Start a node and wait until it is ready; `stack` stops it. Raises CliError, with its last words if it ended."""
     spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = spec.folder / "node.toml"
-    config.write_text(_config(spec), encoding="utf-8")
+    with open_private(config, "w") as config_file:
+        config_file.write(_config(spec))
     log = spec.folder / "node.log"
     # Keys stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
     command = [sys.executable, "-P", "-m", "node", "run", "--json", "--until-stdin-closes", "--config", str(config)]
     if spec.record:
         command += ["--record", str(spec.folder / RECORDING_NAME)]
-    with log.open("ab") as log_file:
+    with open_private(log, "ab") as log_file:
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
         )
@@ -116,7 +118,7 @@ def _config(spec: NodeSpec) -> str:
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
-        "trust": {"default_weight": 1.0},
+        "trust": {"default_weight": 1.0, "friends": True},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }

@@ -21,8 +21,12 @@ from node.http.metrics import metrics_routes
 from node.http.reputation import reputation_routes
 from node.mailroom import Watched
 from node.report import claimed_correct
-from node.rounds import AskError, Begun, NoQuorumError, Question, TooBusyError
+from node.rounds import AskError, Begun, NoDiskError, NoQuorumError, Question, TooBusyError
+from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Role
+
+CERTIFICATES_COUNTED = 1_000
+"""certificates that a status counts: what journals a round waits for it."""
 
 WAIT_MS_MAX = 300_000
 """ms that a client may wait for offers in one request."""
@@ -44,6 +48,7 @@ def build_app(node: Node) -> Starlette:
             *metrics_routes(node),
             *reputation_routes(node),
         ],
+        exception_handlers={StoreBlockedError: _blocked},
         middleware=[Middleware(Guard, token=node.config.api.token)],
     )
 
@@ -78,10 +83,18 @@ class _Api:
                 "working_on": node.workroom.queue,
                 "peers_connected": sum(peer.connected for peer in node.overlay.peers()),
                 "nodes_offering": self._offering(),
-                "certificates": len(await node.store.certificates(1000)),
+                "store": str(node.store.health),
+                "certificates": await self._certificates(),
                 "data_dir": str(node.config.node.data_dir),
             }
         )  # fmt: skip
+
+    async def _certificates(self) -> int | None:
+        """How many there are; None while the disk cannot be read."""
+        try:
+            return len(await self._node.store.certificates(CERTIFICATES_COUNTED))
+        except StoreBlockedError:
+            return None
 
     async def wait(self, request: Request) -> Response:
         """Answer when at least `offers` nodes offer to work, or after `timeout_ms`, with how many do."""
@@ -115,6 +128,8 @@ class _Api:
                     "connected": peer.connected,
                     "direction": peer.direction,
                     "round_trip_ms": peer.round_trip_ms,
+                    "score": round(peer.score, 1),
+                    "score_reason": peer.score_reason,
                     "offers": None if offer is None else _offer_row(offer),
                 }
             )
@@ -144,9 +159,14 @@ class _Api:
         try:
             begun = await stack.enter_async_context(self._node.asker.ask(question))
         except AskError as error:
-            status = 503 if isinstance(error, NoQuorumError | TooBusyError) else 400
+            status = 503 if isinstance(error, NoDiskError | NoQuorumError | TooBusyError) else 400
             return JSONResponse({"error": str(error)}, status)
         return StreamingResponse(_follow(stack, begun), media_type="application/x-ndjson")
+
+
+async def _blocked(_: Request, error: Exception) -> Response:
+    """Answer for what the disk does not give now."""
+    return JSONResponse({"error": str(error)}, 503)
 
 
 def _offer_row(offer: Any) -> dict[str, Any]:
@@ -193,8 +213,14 @@ def _event(watched: Watched) -> dict[str, Any]:
             }
         case fx.Certify(_, outcome, _, certificate):
             told = {"event": "certified", "outcome": outcome, "bytes": len(certificate)}
-        case fx.Finish(_, ending, outcome, fault):
-            told = {"event": "ended", "ending": ending, "outcome": outcome, "fault": str(fault) if fault else None}
+        case fx.Finish(_, role, ending, outcome, fault):
+            told = {
+                "event": "ended",
+                "role": role,
+                "ending": ending,
+                "outcome": outcome,
+                "fault": str(fault) if fault else None,
+            }
     return {**told, "at_ms": watched.at_ms}
 
 

@@ -13,6 +13,7 @@ import weakref
 from typing import Any, Final
 
 import libp2p
+import libp2p.io.trio as trio_io
 import libp2p.network.swarm as swarm
 import libp2p.peer.peerstore as peerstore
 import libp2p.pubsub.gossipsub as gossipsub
@@ -25,6 +26,7 @@ from libp2p.network.connection.exceptions import RawConnError
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
 
+from node.overlay.addresses import canonical_host
 from node.overlay.types import GOSSIP_BYTES_CEILING
 
 VERSION: Final = "0.8.1"
@@ -58,6 +60,7 @@ def apply() -> None:
     pubsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     gossipsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     tcp._set_reuse_flags = _set_reuse_flags
+    trio_io.TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
 
 
 def _join_logs() -> None:
@@ -133,3 +136,14 @@ def _sender_record(host: IHost) -> tuple[bytes, bool]:
 def _set_reuse_flags(sock: Any) -> None:
     """Stock adds SO_REUSEPORT for hole punching: two nodes on one port then start, and share its connections."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _remote_address(self: trio_io.TrioTCPStream) -> tuple[str, int] | None:
+    """Host and port at the other end: stock knows no IPv6 host, for whose sockets getpeername() has four fields."""
+    if self._cached_remote_address is None:
+        try:
+            host, port = self.stream.socket.getpeername()[:2]
+        except OSError:
+            return None
+        self._cached_remote_address = (canonical_host(str(host)), int(port))
+    return self._cached_remote_address

@@ -27,9 +27,10 @@ from libp2p.utils.address_validation import expand_wildcard_address
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
-from node.overlay.book import AddressBook, parse_address
+from node.overlay.addresses import parse_address, reach
+from node.overlay.book import AddressBook
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
-from node.overlay.peers import Peers
+from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo
@@ -122,13 +123,16 @@ class Overlay:
         return await self._client.request(peer, protocol, payload, timeout_ms)
 
     def learn_address(self, peer: bytes, addresses: Sequence[str]) -> None:
-        """Note where `peer` may be dialled. Unusable addresses are dropped; the book is bounded."""
+        """Note where `peer` says that it may be dialled. Unusable addresses are dropped; the book is bounded.
+
+        Each call is worth one dial of a claimed address at most (node/overlay/book.py).
+        """
         self._peers.learn(peer, tuple(addresses))
 
     def peers(self) -> tuple[PeerInfo, ...]:
         """Connected peers first, then known ones; by key within each."""
         connected = self._peers.connected()
-        meshes = self._pubsub.gossip.mesh
+        meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
         for peer in sorted(connected | set(self._book)):
             peer_id = ID(peer_id_bytes(peer))
@@ -141,6 +145,9 @@ class Overlay:
                     direction=self._peers.direction(peer),
                     round_trip_ms=self._peers.round_trip_ms(peer),
                     topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
+                    group=self._peers.group(peer),
+                    score=scores.score(peer, now),
+                    score_reason=scores.reason(peer, now),
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
@@ -162,13 +169,12 @@ class Overlay:
         except Exception:  # the overlay's edge: a bug in a handler must not end libp2p's tasks
             _log.exception("peer handler failed", peer=peer.hex())
 
-    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> bool:
+    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         try:
-            verdict = self._handlers.on_gossip(topic, source, data)
+            return self._handlers.on_gossip(topic, source, data)
         except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
             _log.exception("gossip handler failed", topic=topic, source=source.hex())
-            return False
-        return verdict is not Verdict.REJECT
+            return Verdict.IGNORE
 
     async def _serve(self, protocol: str, stream: INetStream) -> None:
         peer = key_of(stream.muxed_conn.peer_id.to_bytes())
@@ -198,12 +204,18 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     listen = [_multiaddr(text) for text in config.listen]
     host = _new_host(seed, config)
     key = host.get_public_key().to_bytes()
-    book = AddressBook(key, config.redial_ms, config.redial_max_ms, Random(key))
+    book = AddressBook(
+        key,
+        (config.redial_ms, config.redial_max_ms),
+        Random(key),
+        reach(config.listen, config.private_networks, interfaces()),
+        config.trusted_keys,
+    )
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max)
+            pubsub = SafePubsub(host, config.gossip_message_bytes_max, config.private_networks)
             peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
             overlay = Overlay(key, host, pubsub, peers, book, config, handlers)
             for peer, address in _bootstrap(config):
@@ -217,7 +229,6 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_S):
                 await _close(host)
-    pubsub.seen_messages._stop_event.set()
 
 
 async def _close(host: IHost) -> None:

@@ -15,7 +15,7 @@ import structlog
 import trio
 from libp2p.exceptions import BaseLibp2pError
 
-from node.overlay.types import OverlayConfig, PeerUnreachable, RequestRefused
+from node.overlay.types import OverlayConfig, PeerUnreachable, Refused, RequestRefused
 
 _log = structlog.get_logger(__name__)
 
@@ -188,7 +188,7 @@ class StreamClient:
 class StreamServer:
     """Serves requests with `serve(protocol, peer, payload)`, within limits for each peer and for all."""
 
-    def __init__(self, serve: Callable[[str, bytes, bytes], Awaitable[bytes]], config: OverlayConfig) -> None:
+    def __init__(self, serve: Callable[[str, bytes, bytes], Awaitable[bytes | Refused]], config: OverlayConfig) -> None:
         self._serve = serve
         self._request_bytes_max = config.stream_request_bytes_max
         self._response_bytes_max = config.stream_response_bytes_max
@@ -248,6 +248,9 @@ class StreamServer:
             response = await self._serve(protocol, peer, payload)
         except Exception:  # the overlay's edge: a bug in a handler must not end the connection
             _log.exception("request handler failed", protocol=protocol, peer=peer.hex())
+            return _REFUSED
+        if isinstance(response, Refused):
+            _log.debug("request refused", protocol=protocol, peer=peer.hex(), reason=response.reason)
             return _REFUSED
         if len(response) > self._response_bytes_max:
             _log.error("response over the limit", protocol=protocol, bytes=len(response))

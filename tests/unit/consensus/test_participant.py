@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from consensus import effects as fx
+from consensus.admission import PlacesOnly, Shares
 from consensus.member import REPAIR_MS, Restored
 from consensus.participant import ROUNDS_KEPT, Participant
 from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
@@ -137,6 +138,6 @@ def test_a_round_that_nobody_can_recover_gives_its_place_back() -> None:
 
 def test_recovered_rounds_count_as_work() -> None:
     """A node takes no more rounds on than its engine serves, those of its earlier life among them."""
-    node = Participant(keypair("a"), PARAMS, open_rounds_max=1)
+    node = Participant(keypair("a"), PARAMS, admission=PlacesOnly(Shares(1)))
     node.recover(Digest(b"q" * 32), keypair("c").public, Restored(), START_MS + 60_000)
     assert admit(node, keypair("b"), 0, "abcd") == []

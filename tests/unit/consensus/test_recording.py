@@ -9,6 +9,7 @@ from consensus.recording import (
     Beginning,
     Closed,
     Input,
+    Left,
     PullAnswered,
     Recording,
     Ticked,
@@ -21,11 +22,12 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Digest, Key
 from tests.support.swarm import START_MS, params
 
-BEGINNING = Beginning(key=Key(b"k" * 32), params=params(), joins_from_ms=0, open_rounds_max=8)
+BEGINNING = Beginning(key=Key(b"k" * 32), params=params(), joins_from_ms=0)
 QUERY = Digest(b"q" * 32)
 INPUTS: tuple[Input, ...] = (
     Ticked(at_ms=START_MS),
     Closed(query=QUERY),
+    Left(query=QUERY),
     PullAnswered(at_ms=START_MS, query=QUERY, reply=b"nonsense"),
 )
 RAW = frame(BEGINNING) + b"".join(map(frame, INPUTS))

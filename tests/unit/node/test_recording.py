@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from consensus.participant import PULL_REQUEST_BYTES_MAX
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.recording import Beginning, Gossiped, Recording, Ticked, frame, read
 from node.recording import Recorder, RecordingError, RecordingParticipant, recording
 from protocol.errors import Fault, FaultReason
@@ -30,17 +30,17 @@ def file(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def beginning() -> Beginning:
-    return Beginning(key=keypair("a").public, params=PARAMS, joins_from_ms=0, open_rounds_max=8)
+    return Beginning(key=keypair("a").public, params=PARAMS, joins_from_ms=0)
 
 
 def test_only_the_owner_may_read_it_and_no_file_is_written_over(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     with recording(path) as make:
-        make(keypair("a"), PARAMS, open_rounds_max=3).tick(START_MS)
+        make(keypair("a"), PARAMS, joins_from_ms=3).tick(START_MS)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     recorded = read(path.read_bytes())
     assert isinstance(recorded, Recording)
-    assert recorded.beginning.open_rounds_max == 3 and recorded.inputs == (TICK,)
+    assert recorded.beginning.joins_from_ms == 3 and recorded.inputs == (TICK,)
     with pytest.raises(RecordingError, match="exists already"), recording(path):
         pass
     with pytest.raises(RecordingError, match="No such file"), recording(tmp_path / "nowhere" / "recording"):

@@ -9,6 +9,7 @@ import pytest
 
 from consensus import effects as fx
 from consensus import recording as told
+from consensus.admission import PlacesOnly, Shares
 from consensus.recording import Recording, read
 from node.recording import recording
 from protocol import codec
@@ -132,7 +133,7 @@ def test_offers_and_a_query_that_an_earlier_life_has_seen(tmp_path: Path, stack:
     # Of the offer that c has heard nothing is written.
     done = [told.Offered, told.Offered, told.Gossiped, told.Closed, told.Gossiped]
     assert [type(step.told) for step in steps["b-0"]] == done
-    assert isinstance(late, Fault) and late.reason is FaultReason.LATE
+    assert isinstance(late, Fault) and late.reason is FaultReason.NOT_OURS
     assert [step.fault for step in steps["b-0"]] == [None, None, None, None, late]
     assert steps["c-0"] == []
     sequences = [step.effects[0].message.body.sequence for step in steps["b-0"][:2]]  # type: ignore[union-attr]
@@ -144,7 +145,7 @@ def test_settings(tmp_path: Path) -> None:
     queries = [seal(keypair("a"), params().digest, Swarm("ab").query(sent_at_ms=START_MS + ms)) for ms in (-1, 0, 1)]
     done: list[list[fx.Effect] | Fault] = []
     with recording(tmp_path / "recording") as make:
-        node = make(keypair("b"), params(), joins_from_ms=START_MS, open_rounds_max=1)
+        node = make(keypair("b"), params(), joins_from_ms=START_MS, admission=PlacesOnly(Shares(1)))
         for query in queries:
             admitted = node.validator.admit_gossip(topic(params(), "rust", 0), query.author, query.envelope, START_MS)
             done.append(admitted if isinstance(admitted, Fault) else node.admitted(admitted, START_MS))
@@ -153,7 +154,8 @@ def test_settings(tmp_path: Path) -> None:
     early, joined, full = done
     assert isinstance(early, Fault) and joined and full == []
     steps = [(step.fault, step.effects) for step in replay(recorded, keypair("b"))]
-    assert steps == [(early, ()), (None, ()), (None, tuple(joined)), (None, ()), (None, ())]
+    asked = (None, ())
+    assert steps == [(early, ()), (None, ()), (None, tuple(joined)), asked, (None, ()), (None, ()), asked]
 
 
 def test_anothers_key(tmp_path: Path, stack: ExitStack) -> None:

@@ -1,10 +1,8 @@
 import os
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,48 +12,17 @@ import trio
 from node.storage import (
     CHECKPOINT_CALLS,
     DATABASE_NAME,
-    LIMITS,
     CertificateSummary,
-    JournalEntry,
     Learned,
     OpenRound,
     SlotTakenError,
-    Store,
     StoreError,
     Synchronous,
     TableLimit,
     open_store,
 )
-from protocol.types import Digest, Key, Kind, Outcome
-
-OWNER = b"o" * 32
-NOW_MS = 1_000
-
-
-def opened(
-    folder: Path,
-    *,
-    fresh_key: bool = False,
-    now_ms: int = NOW_MS,
-    synchronous: Synchronous = "normal",
-    **limits: TableLimit,
-) -> AbstractAsyncContextManager[Store]:
-    return open_store(
-        folder,
-        public_key=OWNER,
-        fresh_key=fresh_key,
-        now_ms=now_ms,
-        synchronous=synchronous,
-        limits={**LIMITS, **limits},
-    )
-
-
-def query(number: int) -> Digest:
-    return Digest(number.to_bytes(32, "big"))
-
-
-def entry(number: int, *, kind: Kind = Kind.COMMIT, envelope: bytes = b"envelope") -> JournalEntry:
-    return JournalEntry(query(number), kind, 0, envelope, b"salt", created_ms=NOW_MS + number)
+from protocol.types import Key, Kind, Outcome
+from tests.support.stores import NOW_MS, entry, opened, query
 
 
 @pytest.mark.parametrize("synchronous", ["normal", "full"])
@@ -85,12 +52,12 @@ async def test_a_slot_takes_one_envelope(tmp_path: Path) -> None:
 WRITER = """
 import sys, trio
 from pathlib import Path
-from node.storage import JournalEntry, open_store
+from node.storage import JournalEntry
 from protocol.types import Kind
+from tests.support.stores import opened
 
 async def main():
-    folder, owner = Path(sys.argv[1]), bytes.fromhex(sys.argv[2])
-    async with open_store(folder, public_key=owner, fresh_key=True, now_ms=0) as store:
+    async with opened(Path(sys.argv[1]), fresh_key=True) as store:
         for number in range(10**9):
             envelope = number.to_bytes(4, "big") * 256
             await store.write_journal([JournalEntry(number.to_bytes(32, "big"), Kind.COMMIT, 0, envelope, b"", number)])
@@ -102,8 +69,8 @@ trio.run(main)
 
 def numbers_written_until_killed(folder: Path) -> list[int]:
     """Run a process that tells each number after writing it; kill it after 200 and return all that it told."""
-    root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", WRITER, str(folder), OWNER.hex()]
+    root = Path(__file__).parents[4]
+    command = [sys.executable, "-c", WRITER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as child:
         assert child.stdout is not None
         told = [child.stdout.readline() for _ in range(200)]
@@ -140,18 +107,9 @@ async def test_a_store_belongs_to_one_key(tmp_path: Path) -> None:
             pass
 
 
-async def test_other_versions_are_refused(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / DATABASE_NAME)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(StoreError, match="version 99"):
-        async with opened(tmp_path):
-            pass
-
-
 async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE_NAME).write_bytes(b"no database" * 1000)
-    with pytest.raises(StoreError, match="cannot read"):
+    with pytest.raises(StoreError, match=r"is damaged \(file is not a database\): move it"):
         async with opened(tmp_path):
             pass
 
@@ -228,6 +186,20 @@ async def test_a_query_is_admitted_once_until_it_expires(tmp_path: Path) -> None
         assert await store.admit_query(query(1), expires_ms=60, now_ms=50)
 
 
+async def test_a_round_that_was_signed_for_is_never_new_again_whatever_the_clock_says(tmp_path: Path) -> None:
+    """Given a query that the guard has forgotten and a clock that was set back, then its replay is still no news.
+
+    At 044b2f0 the node joins again, and ends on its own second message for the slot (SlotTakenError).
+    """
+    async with opened(tmp_path) as store:
+        assert await store.admit_query(query(1), expires_ms=50, now_ms=0)
+        await store.write_journal([entry(1)])
+        assert await store.admit_query(query(2), expires_ms=200, now_ms=100)
+    async with opened(tmp_path) as store:
+        assert not await store.admit_query(query(1), expires_ms=60, now_ms=10)
+        assert await store.admit_query(query(3), expires_ms=60, now_ms=10)
+
+
 async def test_the_write_ahead_log_is_emptied_now_and_then(tmp_path: Path) -> None:
     log = tmp_path / f"{DATABASE_NAME}-wal"
     async with opened(tmp_path) as store:
@@ -262,7 +234,7 @@ async def test_what_was_learned_is_bounded_and_the_oldest_goes(tmp_path: Path) -
         await store.put_learned("go", [rows[0]])
         assert await store.learned("rust") == [rows[4], rows[2]]
     async with opened(tmp_path, learned=TableLimit(rows_max=9, bytes_max=25)) as store:
-        await store.put_learned("rust", [])
+        await store.put_learned("go", [rows[0]])
         assert await store.learned("rust") == [rows[2]]
         assert await store.learned("go") == [rows[0]]
 
@@ -273,15 +245,3 @@ async def test_what_was_learned_is_stored_whole_or_not_at_all(tmp_path: Path) ->
         with pytest.raises(StoreError):
             await store.put_learned("rust", [Learned("standing", b"a", b"2"), Learned("standing", b"b", None)])  # type: ignore[arg-type]
         assert await store.learned("rust") == [Learned("standing", b"a", b"1")]
-
-
-async def test_a_store_from_before_is_refused(tmp_path: Path) -> None:
-    """Version 1 had no table for what is learned."""
-    async with opened(tmp_path):
-        pass
-    connection = sqlite3.connect(tmp_path / DATABASE_NAME)
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    with pytest.raises(StoreError, match="has version 1, this strand reads version 2"):
-        async with opened(tmp_path):
-            pass

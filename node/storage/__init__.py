@@ -1,0 +1,42 @@
+"""What a node must not forget: its journal, its certificates, the rounds it is in, the queries it has seen.
+
+One SQLite file per key, one process per file, one writer. A call's effect survives SIGKILL once it has returned; with
+`synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).
+
+`records` what is stored and its limits, `schema` the versions of the file, `file` a start and an end, `tables` the work
+of each transaction, `store` the calls, `health` and `waiting` what becomes of them while the disk refuses.
+"""
+
+from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous
+from node.storage.health import Health
+from node.storage.records import (
+    LIMITS,
+    CertificateSummary,
+    JournalEntry,
+    Learned,
+    OpenRound,
+    SlotTakenError,
+    StoreBlockedError,
+    StoreError,
+    TableLimit,
+)
+from node.storage.store import CHECKPOINT_CALLS, Store, open_store
+
+__all__ = [
+    "CHECKPOINT_CALLS",
+    "DATABASE_NAME",
+    "LIMITS",
+    "LOCK_NAME",
+    "CertificateSummary",
+    "Health",
+    "JournalEntry",
+    "Learned",
+    "OpenRound",
+    "SlotTakenError",
+    "Store",
+    "StoreBlockedError",
+    "StoreError",
+    "Synchronous",
+    "TableLimit",
+    "open_store",
+]

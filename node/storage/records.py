@@ -1,0 +1,89 @@
+"""What the store holds, in Python's words; its limits; its errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.types import Digest, Key, Kind, Outcome
+
+
+class StoreError(Exception):
+    """The store cannot be opened, read or written: in use, damaged, of another key or version.
+
+    The message is one line for the user. A node that meets it cannot keep its promises and must stop.
+    """
+
+
+class StoreBlockedError(StoreError):
+    """The disk refuses for now: full, read-only, failing. Nothing was written.
+
+    A node that runs goes on, takes no new work, and tries again; one that starts must stop.
+    """
+
+
+class SlotTakenError(RuntimeError):
+    """Local bug: a second, different message for a slot of ours (R3). Sending it would be equivocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A message of our own, about to be sent, and what only we know of it, such as a commitment's salt and text."""
+
+    query_id: Digest
+    kind: Kind
+    wave: int
+    envelope: bytes
+    secret: bytes
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSummary:
+    """A stored certificate without its bytes. `winner` is the author's key; empty if the round failed."""
+
+    query_id: Digest
+    outcome: Outcome
+    winner: bytes
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round that we had joined and not finished when the process ended."""
+
+    query_id: Digest
+    requester: Key
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One piece of what the node learned of others (node/reputation.py); unique by specialty, part and name."""
+
+    part: str
+    name: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TableLimit:
+    """Bounds of one table; beyond them its oldest rows go."""
+
+    rows_max: int
+    bytes_max: int
+
+
+_GIB: Final = 1 << 30
+
+LIMITS: Final[Mapping[str, TableLimit]] = {
+    # Weeks of a busy node at a few KiB a message. Its oldest rounds are long closed; R12 covers the others.
+    "journal": TableLimit(rows_max=500_000, bytes_max=_GIB),
+    # A history for the user at some 50 KiB each (8 MiB at most, CERTIFICATE_BYTES_MAX); the asker has its own copy.
+    "certificates": TableLimit(rows_max=20_000, bytes_max=_GIB),
+    # 64 requesters (MEMBERS_MAX) with 64 open rounds each, the most that any NetworkParams allow.
+    "open_rounds": TableLimit(rows_max=4_096, bytes_max=_GIB),
+    # Queries live for minutes: 100 new ones a second for a quarter of an hour.
+    "seen_queries": TableLimit(rows_max=100_000, bytes_max=_GIB),
+    # Of three specialties, each 4,096 standings (STANDINGS_MAX) of some 300 bytes and 128 gold rounds of 10 KiB.
+    "learned": TableLimit(rows_max=3 * 4_352, bytes_max=_GIB),
+}

@@ -1,0 +1,150 @@
+"""What is read from and written to each table. Each function is the work of one transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from node.storage.records import (
+    CertificateSummary,
+    JournalEntry,
+    Learned,
+    OpenRound,
+    SlotTakenError,
+    TableLimit,
+)
+from protocol.types import Digest, Key, Kind, Outcome
+
+
+def journal_began_ms(connection: sqlite3.Connection) -> int:
+    """Return from when on the journal is complete; 0 if it always was."""
+    (began_ms,) = connection.execute("SELECT journal_began_ms FROM meta").fetchone()
+    return int(began_ms)
+
+
+def journal_head(connection: sqlite3.Connection) -> int:
+    """Return the age of the journal's last row; 0 if it has none."""
+    (age,) = connection.execute("SELECT max(age) FROM journal").fetchone()
+    return age or 0
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Write something that changes nothing."""
+    connection.execute("UPDATE meta SET one = 1")
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Move what is committed from the write-ahead log into the file, as far as no reader is in the way."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> None:
+    """Drop the oldest rows while the table is over its limit: some at once, so that not every insert has to."""
+    while True:
+        rows, size = connection.execute("SELECT rows, bytes FROM usage WHERE name = ?", (table,)).fetchone()
+        if rows <= limit.rows_max and size <= limit.bytes_max:
+            return
+        oldest = f"SELECT age FROM {table} ORDER BY age LIMIT {1 + rows // 4096}"
+        connection.execute(f"DELETE FROM {table} WHERE age IN ({oldest})")
+
+
+def write_journal(
+    connection: sqlite3.Connection, entries: Sequence[JournalEntry], limit: TableLimit
+) -> tuple[int, int]:
+    """Write all or none; return from when on the journal is complete, and the age of its last row."""
+    for entry in entries:
+        slot = (entry.query_id, entry.kind, entry.wave)
+        added = connection.execute(
+            "INSERT INTO journal (query_id, kind, wave, envelope, secret, created_ms) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (*slot, entry.envelope, entry.secret, entry.created_ms),
+        )
+        if added.rowcount == 0:
+            (there,) = connection.execute(
+                "SELECT envelope FROM journal WHERE query_id = ? AND kind = ? AND wave = ?", slot
+            ).fetchone()
+            if there != entry.envelope:
+                raise SlotTakenError(
+                    f"{entry.kind.name} of wave {entry.wave} in {entry.query_id.hex()} is already written"
+                )
+    _prune(connection, "journal", limit)
+    return journal_began_ms(connection), journal_head(connection)
+
+
+def read_journal(connection: sqlite3.Connection, query_id: Digest) -> list[JournalEntry]:
+    rows = connection.execute(
+        "SELECT kind, wave, envelope, secret, created_ms FROM journal WHERE query_id = ? ORDER BY age", (query_id,)
+    )
+    return [JournalEntry(query_id, Kind(kind), *others) for kind, *others in rows]
+
+
+def put_certificate(
+    connection: sqlite3.Connection, summary: CertificateSummary, certificate: bytes, limit: TableLimit
+) -> None:
+    # Not INSERT OR REPLACE: that removes the old row behind the back of the triggers.
+    connection.execute("DELETE FROM certificates WHERE query_id = ?", (summary.query_id,))
+    connection.execute(
+        "INSERT INTO certificates (query_id, outcome, winner, created_ms, bytes) VALUES (?, ?, ?, ?, ?)",
+        (summary.query_id, summary.outcome, summary.winner, summary.created_ms, certificate),
+    )
+    _prune(connection, "certificates", limit)
+
+
+def certificate(connection: sqlite3.Connection, query_id: Digest) -> bytes | None:
+    row = connection.execute("SELECT bytes FROM certificates WHERE query_id = ?", (query_id,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def certificates(connection: sqlite3.Connection, rows_max: int) -> list[CertificateSummary]:
+    rows = connection.execute(
+        "SELECT query_id, outcome, winner, created_ms FROM certificates ORDER BY age DESC LIMIT ?", (rows_max,)
+    )
+    return [
+        CertificateSummary(Digest(query_id), Outcome(outcome), winner, created_ms)
+        for query_id, outcome, winner, created_ms in rows
+    ]
+
+
+def put_round(connection: sqlite3.Connection, joined: OpenRound, limit: TableLimit) -> None:
+    connection.execute(
+        "INSERT INTO open_rounds (query_id, requester, deadline_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (joined.query_id, joined.requester, joined.deadline_ms),
+    )
+    _prune(connection, "open_rounds", limit)
+
+
+def drop_round(connection: sqlite3.Connection, query_id: Digest) -> None:
+    connection.execute("DELETE FROM open_rounds WHERE query_id = ?", (query_id,))
+
+
+def rounds_to_recover(connection: sqlite3.Connection, now_ms: int) -> list[OpenRound]:
+    connection.execute("DELETE FROM open_rounds WHERE deadline_ms <= ?", (now_ms,))
+    rows = connection.execute("SELECT query_id, requester, deadline_ms FROM open_rounds ORDER BY age")
+    return [OpenRound(Digest(query_id), Key(requester), deadline_ms) for query_id, requester, deadline_ms in rows]
+
+
+def admit_query(
+    connection: sqlite3.Connection, query_id: Digest, expires_ms: int, now_ms: int, limit: TableLimit
+) -> bool:
+    connection.execute("DELETE FROM seen_queries WHERE expires_ms <= ?", (now_ms,))
+    # After a clock that was set back, a query that is forgotten here may be in its window again: a second life in a
+    # round that we have signed for would be equivocation.
+    if connection.execute("SELECT 1 FROM journal WHERE query_id = ? LIMIT 1", (query_id,)).fetchone():
+        return False
+    added = connection.execute(
+        "INSERT INTO seen_queries (query_id, expires_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (query_id, expires_ms)
+    )
+    _prune(connection, "seen_queries", limit)
+    return added.rowcount == 1
+
+
+def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, limit: TableLimit) -> None:
+    """Store a piece of what was learned in the place of the one of its name."""
+    # Not INSERT OR REPLACE: see put_certificate.
+    name = (specialty, row.part, row.name)
+    connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
+    connection.execute("INSERT INTO learned (specialty, part, name, body) VALUES (?, ?, ?, ?)", (*name, row.body))
+    _prune(connection, "learned", limit)
+
+
+def learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
+    rows = connection.execute("SELECT part, name, body FROM learned WHERE specialty = ? ORDER BY age", (specialty,))
+    return [Learned(part, name, body) for part, name, body in rows]

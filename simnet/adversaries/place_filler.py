@@ -1,0 +1,58 @@
+"""Place filler: asks what it never means to close, so that members have no working place left for others."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from protocol.messages import Contribution, Query
+from protocol.signing import VerifiedMessage, seal
+from protocol.topics import topic
+from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+
+QUERIES = 4
+"""in one volley: as many as members let one key have open (open_rounds_per_key_max)."""
+
+RENEWED_MS = 10_000
+"""ms between two volleys: places that are freed are taken again."""
+
+
+class PlaceFiller(Behaviour):
+    """Some kilobytes of queries with the longest budgets hold every place of every member, if budgets decide."""
+
+    KIND = "place-filler"
+    NEWCOMER = True
+    asked_ms: int | None = None
+    others: Query | None = None
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """The first query of others shows a roster to copy; from then on it fills places, again and again."""
+        query = message.body
+        if isinstance(query, Query) and query.author not in self.ring.keys:
+            self.others = query
+        if self.others is None or (self.asked_ms is not None and desk.now_ms - self.asked_ms < RENEWED_MS):
+            return ()
+        self.asked_ms = desk.now_ms
+        on, ours = topic(desk.params, self.others.specialty, self.others.shard), desk.keypair.public
+        longest_ms = desk.params.phase_ms_max
+        return [
+            Frame(
+                on,
+                ours,
+                seal(
+                    desk.keypair,
+                    desk.params.digest,
+                    replace(
+                        self.others,
+                        author=ours,
+                        nonce=desk.random.randbytes(32),
+                        sent_at_ms=desk.now_ms,
+                        answer_ms=longest_ms,
+                        judge_ms=longest_ms,
+                    ),
+                ).envelope,
+            )
+            for _ in range(QUERIES)
+        ]
+
+    def takes(self, message: VerifiedMessage) -> bool:
+        """Contributions to its own rounds it only acknowledges."""
+        return not isinstance(message.body, Contribution)
