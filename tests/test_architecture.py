@@ -170,3 +170,13 @@ def test_every_reason_to_refuse_is_used() -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "FaultReason"
     }
     assert used == {reason.name for reason in FaultReason}
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    """SECURITY.md: behind each promise stands a test, by its path below tests/ without the ending."""
+    table = (ROOT / "SECURITY.md").read_text().partition("## What is promised")[2].partition("## ")[0]
+    named = [row.rsplit("|", 2)[1] for row in table.splitlines() if row.startswith("| ") and "| T " in row]
+    paths = [path.strip() for cell in named for path in cell.partition("T ")[2].split("(")[0].split(",")]
+    assert len(paths) > 20
+    missing = [p for p in paths if not (ROOT / "tests" / p).is_dir() and not (ROOT / "tests" / f"{p}.py").is_file()]
+    assert not missing

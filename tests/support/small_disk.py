@@ -38,11 +38,12 @@ def fill(disk: Path) -> Path:
 
 
 def ask(url: str, question: str) -> dict[str, Any]:
-    """Ask and return the last event, or the refusal."""
+    """Ask and return what was decided, or the refusal."""
     body = json.dumps({"query": question, "answer_ms": 3_000, "judge_ms": 3_000}).encode()
     try:
         with urllib.request.urlopen(urllib.request.Request(f"{url}/api/ask", data=body), timeout=PATIENCE_S) as reply:
-            return dict(json.loads(reply.readlines()[-1]))
+            events = [json.loads(line) for line in reply]
+            return next(event for event in events if event["event"] == "decided")
     except urllib.error.HTTPError as error:
         return {"code": error.code, **json.loads(error.read())}
 
