@@ -49,6 +49,10 @@ class NodeSpec:
     """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
     """For an engine of kind vllm."""
+    overlay: Mapping[str, object] = field(default_factory=dict)
+    """More of the configuration's [overlay] table; without `listen` the node is on loopback."""
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
+    """What runs `strand`: another machine's or a test's own start of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     log = spec.folder / "node.log"
     # Keys stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
-    command = [sys.executable, "-P", "-m", "node", "run", "--json", "--until-stdin-closes", "--config", str(config)]
+    command = [*spec.command, "run", "--json", "--until-stdin-closes", "--config", str(config)]
     if spec.record:
         command += ["--record", str(spec.folder / RECORDING_NAME)]
     with open_private(log, "ab") as log_file:
@@ -113,7 +117,7 @@ def _config(spec: NodeSpec) -> str:
     engine = spec.engine
     values: dict[str, dict[str, object]] = {
         "node": {"data_dir": str(spec.folder), "network": spec.network},
-        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap)},
+        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
         "api": {"bind": "127.0.0.1:0"},
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),

@@ -23,8 +23,6 @@ import trio
 from consensus import recording
 from consensus.evidence import Slot, slot_of
 from node.boot import boot_id
-from node.cli.client import Client
-from node.cli.errors import CliError
 from node.cli.processes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node, start_swarm
 from node.clock import Clock
 from node.inference import EngineConfig
@@ -36,6 +34,7 @@ from protocol.errors import Fault
 from protocol.messages import PullReply
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Kind
+from tests.support.asking import ask
 from tests.support.engine_server import Reply, StandIn, http, serving
 from tests.support.hostile_server import closing
 from tests.support.swarm import params
@@ -201,35 +200,15 @@ class Arena:
         self._moody.mood = ""
 
     async def _ask(self, number: int, asker: int, gone: bool) -> None:
-        began, decided, ended, certified = trio.current_time(), {}, {}, ""
-        query_id = ""
-        async with httpx2.AsyncClient(base_url=self._nodes[asker].url, trust_env=False) as http_client:
-            client = Client(http_client, self._nodes[asker].url)
-            with suppress(CliError), trio.move_on_after(ROUND_S_MAX):
-                async for event in client.ask({"query": f"Question {number}?", **ROUND}, ROUND_S_MAX):
-                    match event["event"]:
-                        case "asked":
-                            query_id = event["query_id"]
-                        case "decided":
-                            decided = event
-                        case "certified":
-                            certified = query_id
-                        case "ended":
-                            ended = event
-        if certified:
-            self._certified.append((asker, certified))
+        heard = await ask(self._nodes[asker].url, {"query": f"Question {number}?", **ROUND}, ROUND_S_MAX)
+        if heard.certified:
+            self._certified.append((asker, heard.query_id))
             self.report.certified += 1
-        if decided:
-            name = decided["outcome"] if decided["reason"] == "none" else f"{decided['outcome']} ({decided['reason']})"
-        elif ended:
-            name = f"ended ({ended['fault']})"
-        elif gone:
-            name = "its asker was ended"
-        else:
-            name = "no word"
-            self.report.unnamed.append(f"round {number}, {query_id[:16]}: no word within {ROUND_S_MAX:.0f} s")
+        name = heard.outcome or ("its asker was ended" if gone else "no word")
+        if name == "no word":
+            self.report.unnamed.append(f"round {number}, {heard.query_id[:16]}: no word within {ROUND_S_MAX:.0f} s")
         self.report.outcomes[name] += 1
-        self.report.round_s.append(trio.current_time() - began)
+        self.report.round_s.append(heard.seconds)
 
     async def _pause(self, victim: int, pause_s: float) -> None:
         process = self._nodes[victim].process
