@@ -23,9 +23,10 @@ from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from consensus.buckets import Buckets
 from node.overlay import fixes
 from node.overlay.bounds import read_frame
-from node.overlay.budgets import SUBSCRIPTIONS, AddressGroups, Buckets, GossipBudgets, Over
+from node.overlay.budgets import KEYS_MAX, SUBSCRIPTIONS, AddressGroups, GossipBudgets, Over
 from node.overlay.identity import key_of
 from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
 from node.overlay.scoring import GRAYLIST, Fault, Scores
@@ -102,7 +103,7 @@ class SafePubsub(Pubsub):
         self._records: weakref.WeakKeyDictionary[INetStream, tuple[bytes, float]] = weakref.WeakKeyDictionary()
         self._handlers: dict[str, TopicHandler] = {}
         self._budgets = GossipBudgets()
-        self._subscriptions = Buckets(SUBSCRIPTIONS)
+        self._subscriptions = Buckets[bytes](SUBSCRIPTIONS, KEYS_MAX)
         self._groups = AddressGroups(private_networks)
         host.get_network().register_notifee(_Connections(self))
 

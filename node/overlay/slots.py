@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
-from node.overlay.bounds import Bucket
+from consensus.buckets import Buckets, Rate
 from node.overlay.types import ConnectionCounts
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -24,8 +24,7 @@ HALF_OPEN_MAX: Final = 64
 """Handshakes under way at once; one more ends the oldest of the subnet that has most. An honest one takes 50 ms and its
 round trips: it is over before a flood has pushed it out."""
 HALF_OPEN_PER_ADDRESS_MAX: Final = 8
-HANDSHAKES_PER_S: Final = 4.0
-HANDSHAKES_BURST: Final = 32.0
+HANDSHAKES: Final = Rate(4.0, 32.0)
 """Handshakes of one subnet: each costs about 10 ms of CPU. A household behind one address needs a few at once."""
 _SUBNETS_MAX: Final = 4_096
 """Subnets whose handshakes are counted; the longest unseen is forgotten first. 1 MB."""
@@ -72,7 +71,7 @@ class Slots:
         self._half_open: dict[Place, None] = {}
         self._established: dict[Place, None] = {}
         self._known: collections.OrderedDict[bytes, None] = collections.OrderedDict()
-        self._handshakes: collections.OrderedDict[Network, Bucket] = collections.OrderedDict()
+        self._handshakes = Buckets[Network](HANDSHAKES, _SUBNETS_MAX)
         self._refused: collections.Counter[str] = collections.Counter()
 
     def counts(self) -> ConnectionCounts:
@@ -92,7 +91,7 @@ class Slots:
         """A half-open place for a connection that was accepted; None where it must be closed at once."""
         place = Place(address, self._now(), end)
         if not self._is_exempt(place):
-            if not self._may_shake_hands(place):
+            if place.subnet is not None and not self._handshakes.take(place.subnet, 1, self._now()):
                 self.refuse("handshakes of the subnet")
                 return None
             if sum(other.address == address for other in self._half_open) >= HALF_OPEN_PER_ADDRESS_MAX:
@@ -165,17 +164,6 @@ class Slots:
 
     def _is_exempt(self, place: Place) -> bool:
         return place.address is not None and any(place.address in network for network in self._exempt)
-
-    def _may_shake_hands(self, place: Place) -> bool:
-        if place.subnet is None:
-            return True
-        bucket = self._handshakes.get(place.subnet)
-        if bucket is None:
-            bucket = self._handshakes[place.subnet] = Bucket(HANDSHAKES_PER_S, HANDSHAKES_BURST, self._now)
-        self._handshakes.move_to_end(place.subnet)
-        if len(self._handshakes) > _SUBNETS_MAX:
-            self._handshakes.popitem(last=False)
-        return bucket.take()
 
     def _evict(self, place: Place) -> None:
         self.leave(place)

@@ -1,37 +1,14 @@
-"""Token buckets, and who pays for what; time is a number."""
+"""Who pays for what, and which addresses share a budget; time is a number."""
 
 from __future__ import annotations
 
 import pytest
 
+from consensus.buckets import Rate
 from node.overlay import budgets
-from node.overlay.budgets import AddressGroups, Buckets, GossipBudgets, Over, Rate
+from node.overlay.budgets import AddressGroups, GossipBudgets, Over
 
 PEER, OTHER, AUTHOR = b"p" * 32, b"o" * 32, b"a" * 32
-
-
-def test_a_bucket_is_full_at_first_and_fills_again() -> None:
-    buckets = Buckets(Rate(per_s=2, burst=3))
-    assert [buckets.take("a", 1, 0.0) for _ in range(4)] == [True, True, True, False]
-    assert not buckets.take("a", 1, 0.4)
-    assert buckets.take("a", 1, 0.5)
-    assert buckets.level("a", 1_000.0) == 3
-    assert buckets.level("b", 0.5) == 3, "each key has its own"
-
-
-def test_a_refusal_takes_nothing_and_a_clock_that_steps_back_gives_nothing() -> None:
-    buckets = Buckets(Rate(per_s=1, burst=10))
-    assert buckets.take("a", 8, 10.0)
-    assert not buckets.take("a", 3, 10.0)
-    assert buckets.level("a", 5.0) == 2
-
-
-def test_a_table_is_bounded_and_forgets_the_longest_unused() -> None:
-    buckets = Buckets(Rate(per_s=0, burst=1), keys_max=2)
-    for key in ("a", "b", "a", "c"):
-        buckets.take(key, 1, 0.0)
-    assert len(buckets) == 2
-    assert (buckets.level("a", 0.0), buckets.level("b", 0.0)) == (0, 1)
 
 
 def test_bytes_are_charged_to_the_connection_and_to_its_group(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,7 +137,7 @@ def test_handshakes_of_a_subnet_are_paced() -> None:
         if place is not None:
             served += 1
             world.slots.leave(place)
-    assert served == module.HANDSHAKES_BURST
+    assert served == module.HANDSHAKES.burst
     assert world.open("1.1.2.1") is not None
     world.now += 1.0
     assert world.open("1.1.1.1") is not None
