@@ -7,9 +7,7 @@ a whole one of which is by gossip 64 x (commit, answer of 16 KiB, 3 ballots, co-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from consensus.buckets import Bucket, Buckets, Rate
@@ -112,24 +110,3 @@ class GossipBudgets:
         messages of it.
         """
         (self._useless_own if author == peer else self._useless_passed_on).take(peer, 1, now)
-
-
-class AddressGroups:
-    """Which addresses share a budget: an IPv4 /24 or an IPv6 /48; none where the user's own networks are."""
-
-    def __init__(self, exempt: Iterable[str] = ()) -> None:
-        """`exempt`: networks such as "10.0.0.0/8", besides loopback. Raises ValueError for what is no network."""
-        self._exempt: tuple[IPv4Network | IPv6Network, ...] = tuple(
-            ip_network(text, strict=False) for text in ("127.0.0.0/8", "::1/128", *exempt)
-        )
-
-    def of(self, address: str | None) -> str | None:
-        """The group of an address; None for an exempt one and for what is no address."""
-        try:
-            parsed = ip_address((address or "").partition("%")[0])
-        except ValueError:
-            return None
-        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-        if any(mapped in network for network in self._exempt):
-            return None
-        return str(ip_network((mapped, 24 if mapped.version == 4 else 48), strict=False))

@@ -9,16 +9,11 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, TypeAlias
+from typing import Final
 
 from consensus.buckets import Buckets, Rate
+from node.overlay.addresses import IpAddress, Network, is_within, network_of
 from node.overlay.types import ConnectionCounts
-
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
-
-_LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 HALF_OPEN_MAX: Final = 64
 """Handshakes under way at once; one more ends the oldest of the subnet that has most. An honest one takes 50 ms and its
@@ -38,21 +33,20 @@ LONG_S: Final = 600.0
 """A connection that has lasted so long counts as known, now and when it comes back."""
 _KNOWN_MAX: Final = 256
 """Keys of long connections that are remembered; the longest unseen is forgotten first."""
-_SUBNET_BITS: Final = {4: 24, 6: 48}
 
 
 @dataclass(eq=False, slots=True)
 class Place:
     """One inbound connection: half-open until `key` is known. `end()` closes it."""
 
-    address: Address | None
+    address: IpAddress | None
     since: float
     end: Callable[[], None]
     key: bytes | None = None
     subnet: Network | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.subnet = None if self.address is None else subnet_of(self.address)
+        self.subnet = None if self.address is None else network_of(self.address)
 
 
 class Slots:
@@ -87,7 +81,7 @@ class Slots:
         """Count a connection that ends for `reason`, one of a few fixed words."""
         self._refused[reason] += 1
 
-    def enter(self, address: Address | None, end: Callable[[], None]) -> Place | None:
+    def enter(self, address: IpAddress | None, end: Callable[[], None]) -> Place | None:
         """A half-open place for a connection that was accepted; None where it must be closed at once."""
         place = Place(address, self._now(), end)
         if not self._is_exempt(place):
@@ -163,28 +157,8 @@ class Slots:
         return int(long or place.key in self._known)
 
     def _is_exempt(self, place: Place) -> bool:
-        return place.address is not None and any(place.address in network for network in self._exempt)
+        return is_within(place.address, self._exempt)
 
     def _evict(self, place: Place) -> None:
         self.leave(place)
         place.end()
-
-
-def exempt_networks(private: Iterable[str]) -> tuple[Network, ...]:
-    """This machine's own addresses and the networks that the user names. Raises ValueError for what is no network."""
-    return tuple(ip_network(text, strict=False) for text in (*_LOOPBACK, *private))
-
-
-def address_of(text: str) -> Address | None:
-    """The address that `text` is; that of IPv4 where IPv6 wraps it, as a socket for both does. None for none."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def subnet_of(address: Address) -> Network:
-    """The /24 or /48 of an address: what one customer of a provider holds."""
-    return ip_network((address, _SUBNET_BITS[address.version]), strict=False)

@@ -1,4 +1,4 @@
-"""Who pays for what, and which addresses share a budget; time is a number."""
+"""Who pays for what; time is a number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from consensus.buckets import Rate
 from node.overlay import budgets
-from node.overlay.budgets import AddressGroups, GossipBudgets, Over
+from node.overlay.budgets import GossipBudgets, Over
 
 PEER, OTHER, AUTHOR = b"p" * 32, b"o" * 32, b"a" * 32
 
@@ -84,27 +84,3 @@ def test_an_honest_busy_swarm_stays_far_below() -> None:
         assert charged.count(PEER, 300.0)
         assert charged.verify(PEER, "g", authors[0], False, 300.0) is None
         assert charged.pass_on(authors[0], 20_000, 300.0), number
-
-
-@pytest.mark.parametrize(
-    ("address", "group"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("::ffff:203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("127.0.0.1", None),
-        ("::1", None),
-        ("fe80::1%eth0", "fe80::/48"),
-        ("10.1.2.3", None),
-        ("192.168.1.2", "192.168.1.0/24"),
-        ("no address", None),
-        (None, None),
-    ],
-)
-def test_groups_of_addresses(address: str | None, group: str | None) -> None:
-    assert AddressGroups(["10.0.0.0/8"]).of(address) == group
-
-
-def test_an_exempt_network_that_is_none() -> None:
-    with pytest.raises(ValueError, match="everything"):
-        AddressGroups(["everything"])
