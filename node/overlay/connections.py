@@ -19,8 +19,9 @@ from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from node.overlay.addresses import canonical_host, parse_ip
 from node.overlay.identity import key_of
-from node.overlay.slots import Address, Place, Slots, address_of
+from node.overlay.slots import Place, Slots
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +58,8 @@ class _Inbound:
     async def serve(self, stream: TrioTCPStream, _listener: Multiaddr) -> None:
         """Carry one connection until it ends; the listener then closes its socket."""
         scope = trio.CancelScope(deadline=trio.current_time() + self._handshake_s)
-        place = self._slots.enter(_remote(stream), scope.cancel)
+        remote = stream.get_remote_address()
+        place = self._slots.enter(remote and parse_ip(remote[0]), scope.cancel)
         if place is None:
             return
         connection: IMuxedConn | None = None
@@ -103,9 +105,7 @@ async def _close(connection: Any) -> None:
         await connection.close()
 
 
-def _remote(stream: TrioTCPStream) -> Address | None:
-    """Where a connection comes from. Stock returns nothing for IPv6, whose socket names have four parts."""
-    try:
-        return address_of(stream.stream.socket.getpeername()[0])
-    except OSError:
-        return None
+def remote_host(connection: INetConn) -> str:
+    """The IP address at the other end of a connection; empty where its socket is closed already."""
+    remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
+    return "" if remote is None else canonical_host(str(remote[0]))

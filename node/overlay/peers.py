@@ -22,8 +22,9 @@ from libp2p.peer.peerstore import PeerStoreError
 from libp2p.rcmgr.metrics import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from node.overlay.addresses import address_group, canonical_host
+from node.overlay.addresses import address_group
 from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.connections import remote_host
 from node.overlay.identity import key_of, peer_id_bytes
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import OverlayConfig, PeerUnreachable
@@ -287,12 +288,6 @@ class _Notifee(INotifee):
 
     async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
         return
-
-
-def remote_host(connection: INetConn) -> str:
-    """The IP address at the other end of a connection; empty where its socket is closed already."""
-    remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
-    return "" if remote is None else canonical_host(remote[0])
 
 
 def interfaces() -> tuple[str, ...]:
