@@ -34,6 +34,7 @@ from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
+from node.overlay.scoring import Scores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
@@ -223,13 +224,14 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     )
     exempt = exempt_networks(config.private_networks)
     slots = _slots(config, exempt)
-    guard_connections(host, slots, config.handshake_ms / 1000)
+    scores = Scores()
+    guard_connections(host, slots, scores, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max, exempt)
-            peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
+            pubsub = SafePubsub(host, scores, config.gossip_message_bytes_max, exempt)
+            peers = Peers(host, book, scores, config, lambda peer, connected: overlay.on_peer(peer, connected))
             overlay = Overlay(host, pubsub, peers, book, slots, config, handlers)
             for peer, address in _bootstrap(config):
                 peers.learn(peer, (address,), kept=True)
