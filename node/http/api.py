@@ -265,13 +265,15 @@ async def _follow(begun: Begun, send: Send) -> None:
 
 def _event(watched: Watched) -> dict[str, Any]:
     match watched.effect:
-        case fx.Progress(_, phase, wave, received, expected):
+        case fx.Progress(_, phase, wave, received, expected, silent, refused):
             told: dict[str, Any] = {
                 "event": "progress",
                 "phase": phase,
                 "wave": wave,
                 "received": sorted(key.hex() for key in received),
                 "expected": sorted(key.hex() for key in expected),
+                "silent": sorted(key.hex() for key in silent),
+                "refused": {key.hex(): why for key, why in sorted(refused.items())},
             }
         case fx.Decide(_, ranking, answer):
             told = {

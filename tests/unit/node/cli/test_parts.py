@@ -9,7 +9,7 @@ from rich.console import Console
 
 from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
-from node.cli.follow import save_certificate
+from node.cli.follow import _who, _why_not, save_certificate
 from node.cli.options import outside
 from node.cli.status import clock, connections
 from node.config import ConfigError
@@ -142,3 +142,19 @@ def test_status_tells_of_connections() -> None:
     assert connections(counts) == "3 of 96 inbound"
     counts |= {"half_open": 2, "refused": {"full": 1, "banned key": 4}}
     assert connections(counts) == "3 of 96 inbound, 2 half-open; refused since the start: banned key: 4, full: 1"
+
+
+def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
+    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}}
+    assert _who(event) == "ababab cdcdcd"
+    event |= {"silent": ["ef" * 32], "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
+    assert _who(event) == "ababab cdcdcd; silent: efefef; refused: 121212 busy, 343434 off hours"
+    assert _who(event | {"received": []}) == "silent: efefef; refused: 121212 busy, 343434 off hours"
+
+
+def test_a_failed_round_names_what_members_refused_for() -> None:
+    decided = {"outcome": "failed", "reason": "no quorum"}
+    refused = {"a": "busy", "b": "over_quota", "c": "busy"}
+    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused)
+    assert "no quorum; see" in _why_not(decided, {}, {})
+    assert "refused" not in _why_not({}, {"ending": "left"}, refused)
