@@ -54,8 +54,9 @@ _SWEEP_S: Final = 10.0
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
 """Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
-_PUBLISH_BURST_S: Final = 1.0
-"""Worth of messages that may go out at once; the outbound queues hold four times as much."""
+_PUBLISH_BURST_S: Final = 0.5
+"""Worth of messages that may go out at once: 1 MiB and one message more, of at most 512 KiB, fit into the queue of a
+peer that has read nothing yet (1.5 MiB, fixes.py). What does not fit is dropped."""
 
 
 class Overlay:
