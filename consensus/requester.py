@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from consensus.admission import Refusal
 from consensus.certificate import build_certificate
 from consensus.closings import Missing, extend
-from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Progress, Publish
-from consensus.events import Delivered, Event, Generated, Judged, Pulled, Received, Tick
+from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Probe, Progress, Publish
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
+from consensus.waiting import Waiting, share_in, weighty
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
@@ -41,8 +43,11 @@ class Requester:
     keypair: Keypair
     budget_ends_ms: int
     """When the present phase ends whatever is missing (R11)."""
+    waiting: Waiting
+    slack_ms: int
+    """Added to the query's patience, for the seats' measured round trips: they lengthen waiting, never shorten it."""
     patience_ends_ms: int | None = None
-    """When it ends for want of stragglers; set once there is a quorum."""
+    """When it ends for want of stragglers; set once enough is in."""
     received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
     """Contributions that count in the present phase."""
     accusations: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
@@ -52,11 +57,29 @@ class Requester:
     over: bool = False
 
     @property
-    def wake_at_ms(self) -> int:
-        """When to send a Tick."""
+    def closes_at_ms(self) -> int:
+        """When the present phase ends whatever is missing."""
         if self.patience_ends_ms is None:
             return self.budget_ends_ms
         return min(self.budget_ends_ms, self.patience_ends_ms)
+
+    @property
+    def wake_at_ms(self) -> int:
+        """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
+        if self.waiting.awaited(self.expected) <= self.received.keys():
+            return self.waiting.began_ms
+        listens_ms = self.waiting.wake_at_ms(self.missing)
+        return self.closes_at_ms if listens_ms is None else min(self.closes_at_ms, listens_ms)
+
+    @property
+    def expected(self) -> frozenset[Key]:
+        """Whose contributions the present phase expects."""
+        return self.record.expected() - self.accusations.keys()
+
+    @property
+    def missing(self) -> frozenset[Key]:
+        """Of these, whose are not in."""
+        return self.expected - self.received.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +90,15 @@ class Transition:
     effects: tuple[Effect, ...] = ()
 
 
-def start(record: Record, keypair: Keypair, now_ms: int) -> Transition:
-    """Begin a round with our own signed query."""
-    state = Requester(record, keypair, budget_ends_ms=now_ms + record.budget_ms)
+def start(record: Record, keypair: Keypair, now_ms: int, slack_ms: int = 0) -> Transition:
+    """Begin a round with our own signed query. `slack_ms`: see Requester."""
+    state = Requester(
+        record=record,
+        keypair=keypair,
+        budget_ends_ms=now_ms + record.budget_ms,
+        waiting=Waiting(keypair.public, now_ms),
+        slack_ms=slack_ms,
+    )
     return Transition(state, (Publish((record.topic,), record.message), _progress(state)))
 
 
@@ -81,7 +110,11 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
         case Received(message):
             return _receive(state, message, now_ms)
         case Tick():
-            return _close(state, now_ms) if now_ms >= state.wake_at_ms else Transition(state)
+            return _tick(state, now_ms)
+        case Alive(member):
+            return Transition(replace(state, waiting=state.waiting.lives(member, now_ms)))
+        case Replied(member, refusal):
+            return _replied(state, member, refusal, now_ms)
         case Generated() | Judged() | Delivered() | Pulled():
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
@@ -100,7 +133,11 @@ def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transit
         return Transition(state)
     if isinstance(message.body, Cosign) and message.body.objection is not Objection.NONE:
         state = replace(state, objections={**state.objections, message.author: message.body.objection})
-    state = replace(state, received={**state.received, message.author: message})
+    state = replace(
+        state,
+        received={**state.received, message.author: message},
+        waiting=state.waiting.contributes(message.author, now_ms),
+    )
     return _close_if_due(state, now_ms)
 
 
@@ -125,20 +162,60 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
     return _close_if_due(state, now_ms)
 
 
+# -- waiting (R11) -------------------------------------------------------------------------------------------------
+
+
+def _tick(state: Requester, now_ms: int) -> Transition:
+    """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
+    if now_ms >= state.closes_at_ms:
+        return _close(state, now_ms)
+    waiting, due = state.waiting.listen(state.missing, now_ms)
+    news = waiting.silent != state.waiting.silent or waiting.awaited(state.expected) <= state.received.keys()
+    state = replace(state, waiting=waiting)
+    probes = tuple(_probe(state, key, now_ms) for key in due)
+    closed = _close_if_due(state, now_ms) if news else Transition(state)
+    return Transition(closed.state, (*probes, *closed.effects))
+
+
+def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
+    """The query itself, for as long as it may be admitted and may be what the seat lacks; else a ping."""
+    record = state.record
+    in_time = now_ms <= record.query.sent_at_ms + record.params.clock_skew_ms
+    sends_query = in_time and state.waiting.sends_query(member)
+    return Probe(record.id, member, record.message if sends_query else None)
+
+
+def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int) -> Transition:
+    """A seat that refuses is awaited no longer; one that takes the query is awaited as everybody is."""
+    if member not in state.record.seats:
+        return Transition(state)
+    state = replace(state, waiting=state.waiting.replies(member, refusal, now_ms))
+    return Transition(state) if refusal is None else _close_if_due(state, now_ms)
+
+
 def _close_if_due(state: Requester, now_ms: int) -> Transition:
-    """R11: all expected contributions close the phase; a quorum starts the clock of patience."""
-    expected = state.record.expected() - state.accusations.keys()
-    if expected <= state.received.keys():
+    """R11: all that is awaited closes the phase; what is enough of it starts the clock of patience."""
+    received = state.received.keys()
+    awaited = state.waiting.awaited(state.expected)
+    if awaited <= received:
         closed = _close(state, now_ms)
         return Transition(closed.state, (_progress(state), *closed.effects))
-    if state.patience_ends_ms is None and len(state.received) >= _quorum(len(expected)):
-        state = replace(state, patience_ends_ms=now_ms + state.record.query.patience_ms)
+    ends_ms = _patience_ends_ms(state, awaited, now_ms)
+    if ends_ms is not None and (state.patience_ends_ms is None or ends_ms < state.patience_ends_ms):
+        state = replace(state, patience_ends_ms=ends_ms)
     return Transition(state, (_progress(state),))
 
 
-def _quorum(expected: int) -> int:
-    """More than two thirds: what R9 asks of a full certificate."""
-    return 2 * expected // 3 + 1
+def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) -> int | None:
+    """When the phase ends for want of stragglers, by what is in now; None: not before its budget."""
+    record, received = state.record, state.received.keys()
+    share = share_in(record, state.expected, received)
+    patience_ms = min(record.query.patience_ms + state.slack_ms, record.params.patience_ms_max)
+    if share.quorum or weighty(record, state.expected) & awaited <= received:
+        return now_ms + patience_ms
+    # More than half is in: whoever takes more than twice as long as that half holds nobody any longer. Without
+    # this, seats of a third of the weight that acknowledge and never contribute would cost the phase its budget.
+    return 2 * now_ms - state.waiting.began_ms + patience_ms if share.more_than_half else None
 
 
 # -- closings ------------------------------------------------------------------------------------------------------
@@ -292,6 +369,7 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
         record=extended,
         budget_ends_ms=now_ms + extended.budget_ms,
         patience_ends_ms=None,
+        waiting=state.waiting.enters(now_ms),
         received={},
         accusations={} if not isinstance(body, CloseCommits) else state.accusations,
     )
@@ -316,6 +394,13 @@ def _ids(messages: Mapping[Key, VerifiedMessage]) -> tuple[Digest, ...]:
 
 
 def _progress(state: Requester) -> Progress:
-    record = state.record
-    received = frozenset(state.received)
-    return Progress(record.id, record.phase, record.wave, received, record.expected() - state.accusations.keys())
+    record, expected = state.record, state.expected
+    return Progress(
+        query=record.id,
+        phase=record.phase,
+        wave=record.wave,
+        received=frozenset(state.received),
+        expected=expected,
+        silent=state.waiting.silent & expected,
+        refused={key: why for key, why in state.waiting.refused.items() if key in expected},
+    )

@@ -2,14 +2,20 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from consensus.judges import FRESH, Counts, turned
+from protocol.hashing import domain_digest
 from protocol.messages import Offer, Seat
 from protocol.params import NetworkParams
 from protocol.types import Key, Role
 
 OFFERS_MAX = 1024
-"""offers kept, one for each node: twenty sub-meshes' worth; beyond it the oldest goes."""
+"""offers kept, one for each node: twenty sub-meshes' worth; beyond it those of fresh keys go first."""
+
+STRANGERS_PARTS = 9
+"""What known members' votes weigh, in parts of what strangers' may: strangers have a tenth of all at most. They may be
+one person; a tenth tips no tally that is not on edge."""
 
 RENEWAL_MS = 100
 """ms between two offers of one author: greetings of new peers come in bundles of 300 ms; faster ones are a flood."""
@@ -32,11 +38,17 @@ class Trust:
     """The asker's own view of other nodes. Weights in 2^-16."""
 
     default_weight: int
-    """Of strangers."""
+    """Of strangers: nodes that are neither named nor have earned anything."""
     weights: Mapping[Key, int]
     """What the configuration says, whatever they earned."""
     merits: Mapping[Key, Merit] = field(default_factory=dict)
     """What nodes earned."""
+    friends: bool = False
+    """Whether whoever gets the default weight is a friend: then strangers' shares of seats and votes have no limit."""
+
+    def knows(self, key: Key) -> bool:
+        """Whether the node is no stranger: named, or with something earned."""
+        return self.friends or key in self.weights or key in self.merits
 
     def weight(self, key: Key) -> int:
         """Of the node's vote: the named weight, else the earned one, else the default."""
@@ -59,15 +71,41 @@ class OfferBook:
         self._trusted = frozenset(trusted)
         self._offers: dict[Key, Offer] = {}
         self._came_ms: dict[Key, int] = {}
+        self._since_ms: dict[Key, int] = {}
+        """When the first of an author's offers came that were renewed in time ever since."""
+        self._connected: set[Key] = set()
+
+    def note_peer(self, peer: Key, connected: bool) -> None:
+        """Note that a node came or went: the offers of connected ones are not given up for those of others."""
+        (self._connected.add if connected else self._connected.discard)(peer)
 
     def add(self, offer: Offer, now_ms: int) -> None:
-        """Keep an offer that is not stale. When the book is full the oldest of an author without trust goes."""
-        self._offers.pop(offer.author, None)
-        self._offers[offer.author] = offer
-        self._came_ms[offer.author] = now_ms
+        """Keep an offer that is not stale. When the book is full, one goes: see `_least`."""
+        author = offer.author
+        before = self._offers.pop(author, None)
+        if before is None or before.sent_at_ms < now_ms - self._params.offer_valid_ms:
+            self._since_ms[author] = now_ms
+        self._offers[author] = offer
+        self._came_ms[author] = now_ms
         if len(self._offers) > OFFERS_MAX:
-            oldest = next((key for key in self._offers if key not in self._trusted), offer.author)
-            del self._offers[oldest], self._came_ms[oldest]
+            least = self._least(author, now_ms)
+            del self._offers[least], self._came_ms[least], self._since_ms[least]
+
+    def _least(self, author: Key, now_ms: int) -> Key:
+        """Whose offer goes for that of `author`: a fresh key's, the oldest first, so that a flood of them costs nobody
+        else. Where there is none, the oldest one for a protected author's; else the new one itself.
+
+        Protected are trusted and connected nodes; fresh is who has not been here for an offer's interval.
+        """
+        fresh_ms = now_ms - self._params.offer_interval_ms
+        free = (key for key in self._offers if not self._is_protected(key))
+        if (fresh := next((key for key in free if self._since_ms[key] > fresh_ms), None)) is not None:
+            return fresh
+        oldest = next((key for key in self._offers if not self._is_protected(key)), author)
+        return oldest if self._is_protected(author) else author
+
+    def _is_protected(self, key: Key) -> bool:
+        return key in self._trusted or key in self._connected
 
     def may_renew(self, author: Key, now_ms: int) -> bool:
         """Whether the author's last offer came long enough ago for another one."""
@@ -84,6 +122,7 @@ class OfferBook:
         oldest_ms = now_ms - self._params.offer_valid_ms
         self._offers = {key: offer for key, offer in self._offers.items() if offer.sent_at_ms >= oldest_ms}
         self._came_ms = {key: self._came_ms[key] for key in self._offers}
+        self._since_ms = {key: self._since_ms[key] for key in self._offers}
         return sorted(self._offers.values(), key=lambda offer: offer.author)
 
     def working(self, now_ms: int) -> int:
@@ -91,24 +130,76 @@ class OfferBook:
         return sum(bool(offer.roles) for offer in self.valid(now_ms))
 
 
-def choose_roster(offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int) -> tuple[Seat, ...]:
-    """Seats for the nodes that offer the specialty, ascending by key.
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What an asker draws a roster from, beside offers and trust."""
 
-    The heaviest are seated first, then those with the shortest queue; members without weight take at most a third of
-    the seats, unless nobody has any.
+    own: Key
+    """Our own key, which always has a seat if it offers to work."""
+    lot: bytes
+    """Fresh random bytes: nobody else can know who is drawn."""
+    seatable: Collection[Key]
+    """Nodes that were heard lately and do not sit out (`presence`)."""
+    groups: Mapping[Key, str] = field(default_factory=dict)
+    """Address group of each connected node, as observed. A host has one; nodes that are not connected share one."""
+
+
+def choose_roster(
+    offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int, draw: Draw
+) -> tuple[Seat, ...]:
+    """Seats for the nodes that offer the specialty and are there, ascending by key.
+
+    Known nodes with weight are seated first, the heaviest first. The other seats are drawn by lot: first an address
+    group, then a key in it, so that a thousand keys on one host have no more chances than one. As long as anybody but
+    ourselves is known, these seats are at most a third, and strangers have at most a tenth of the votes.
     """
-    willing = [offer for offer in offers if offer.roles and specialty in offer.specialties]
-    willing.sort(key=lambda offer: (-trust.weight(offer.author), offer.queue, offer.author))
-    weighty = [offer for offer in willing if trust.weight(offer.author)]
-    weightless = [offer for offer in willing if not trust.weight(offer.author)]
-    seated = weighty[:members_max]
+    willing = {
+        offer.author: offer
+        for offer in offers
+        if offer.roles
+        and specialty in offer.specialties
+        and (offer.author == draw.own or offer.author in draw.seatable)
+    }
+    known = [key for key in willing if trust.knows(key) and trust.weight(key)]
+    known.sort(key=lambda key: (key != draw.own, -trust.weight(key), willing[key].queue, key))
+    seated = known[:members_max]
+    anybody_known = any(key != draw.own for key in seated)
     room = members_max - len(seated)
-    seated += weightless[: min(room, len(seated) // 2) if seated else room]
-    return tuple(sorted((_seat(offer, trust) for offer in seated), key=lambda seat: seat.member))
+    others = _by_lot([key for key in willing if key not in seated], draw)
+    if draw.own in others:
+        # Our own seat takes nothing from anybody, but of the last of a full table.
+        seated = [*seated[: members_max - 1], draw.own]
+        others.remove(draw.own)
+        room = members_max - len(seated)
+    drawn = others[: min(room, len(seated) // 2) if anybody_known else room]
+    strangers = [key for key in drawn if not trust.knows(key)]
+    most = _strangers_weight(trust, seated, strangers) if anybody_known else None
+    seats = [_seat(willing[key], trust.merit(key)) for key in (*seated, *drawn) if key not in strangers]
+    seats += [_seat(willing[key], _at_most(trust.merit(key), most)) for key in strangers]
+    return tuple(sorted(seats, key=lambda seat: seat.member))
 
 
-def _seat(offer: Offer, trust: Trust) -> Seat:
-    merit = trust.merit(offer.author)
+def _by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
+    """The keys in an order that nobody could foresee, in which address groups take turns."""
+    groups: dict[str, list[Key]] = {}
+    for key in sorted(keys, key=lambda each: domain_digest(b"strand/lot/key", draw.lot, each)):
+        groups.setdefault(draw.groups.get(key, ""), []).append(key)
+    turns = sorted(groups, key=lambda group: domain_digest(b"strand/lot/group", draw.lot, group.encode()))
+    rounds = zip_longest(*(groups[group] for group in turns))
+    return [key for turn in rounds for key in turn if key is not None]
+
+
+def _strangers_weight(trust: Trust, seated: Iterable[Key], strangers: Collection[Key]) -> int:
+    """What each stranger's vote and judgements may weigh, 2^-16, so that together they have their share at most."""
+    known = sum(trust.weight(key) for key in seated)
+    return known // (STRANGERS_PARTS * max(1, len(strangers)))
+
+
+def _at_most(merit: Merit, most: int | None) -> Merit:
+    return merit if most is None else replace(merit, vote=min(merit.vote, most), judge=min(merit.judge, most))
+
+
+def _seat(offer: Offer, merit: Merit) -> Seat:
     honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else turned(merit.counts)
     return Seat(
         member=offer.author,

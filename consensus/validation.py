@@ -1,9 +1,10 @@
 """What is let in: every message from outside passes here once, before any round sees it (rules V1-V9 of the spec).
 
-Each check cites its verdict. A message is marked seen last, when nothing speaks against it.
+Each check cites its verdict. A message is marked seen last, when nothing speaks against it. For rounds that we are not
+in, validation remembers who may speak in them, so that a bystander passes on what belongs to an admitted query only.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -18,7 +19,9 @@ from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
 ROUNDS_MAX = 256
-"""rounds whose messages we let in; beyond it the oldest one that is over goes."""
+"""rounds whose messages we let in or pass on; beyond it goes the oldest one that is over, of the author with the most
+of them: a flood of queries makes room at its author's expense. One that is over keeps ids only: 64 members, two ids for
+each of seven slots, make 0.2 MB, if all sign that much."""
 
 OPEN_ROUNDS_MAX = 32
 """rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
@@ -27,7 +30,11 @@ GUARD_MAX = 16_384
 """query ids remembered against replay, until their date is out of the window."""
 
 LINGER_MS = 120_000
-"""ms after its last budget that a round's messages are still let in: for pulls, late co-signatures and notices."""
+"""ms after its last budget that a round's messages are still let in or passed on: for pulls, late co-signatures and
+notices."""
+
+PER_SLOT_MAX = 2
+"""different messages of one slot: two prove an equivocation (R3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +47,19 @@ class Admitted:
 
 @dataclass(slots=True)
 class _Round:
-    """What validation knows of a round: who may speak in it, how long, and what each slot holds."""
+    """What validation knows of a round: who may speak in it, how long, what each slot holds and what was gossiped."""
 
     query: Query
     expires_ms: int
     slots: dict[Slot, list[VerifiedMessage]] = field(default_factory=dict)
+    gossiped: dict[Slot, list[Digest]] = field(default_factory=dict)
+    """Ids of what came by gossip, and so is not passed on again."""
     convicted: set[Slot] = field(default_factory=set)
     over: bool = False
+    """We have no part in it, or none any more: its messages are for others."""
+    refused: bool = False
+    """Over from the start, for want of room (V8) or of a journal (R12); if its query comes again, it may be let in."""
+    query_gossiped: bool = False
 
 
 class Validator:
@@ -74,13 +87,16 @@ class Validator:
 
     def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
         """A message from the mesh; `source` signed the pubsub frame."""
+        message = self.open_gossip(source, data)
+        return message if isinstance(message, Fault) else self._admit(message, now_ms, on_topic)
+
+    def open_gossip(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
+        """A message from the mesh whose bytes are in order; nothing is noted of it yet."""
         message = open_envelope(data, self._params.digest)
-        if isinstance(message, Fault):
-            return message
         # V1 [REJECT] The frame's signer is the message's author, except for evidence.
-        if source != message.author and message.kind is not Kind.EVIDENCE:
+        if isinstance(message, VerifiedMessage) and source != message.author and message.kind is not Kind.EVIDENCE:
             return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
-        return self._admit(message, now_ms, on_topic)
+        return message
 
     def admit_stream(self, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
         """A contribution that a member sends us directly, as the requester."""
@@ -90,6 +106,20 @@ class Validator:
         # V1 [REJECT] Only one's own contributions are sent by stream.
         if source != message.author or message.kind not in CONTRIBUTIONS:
             return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return self._admit(message, now_ms, None)
+
+    def open_repeated(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
+        """A query that its requester sends us directly, because it has not heard of us since it published it."""
+        message = open_envelope(data, self._params.digest)
+        if isinstance(message, Fault):
+            return message
+        # V1 [REJECT] Only one's own query is repeated.
+        if source != message.author or message.kind is not Kind.QUERY:
+            return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return message
+
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        """The same, if it never came by gossip."""
         return self._admit(message, now_ms, None)
 
     def admit_pulled(self, query: Digest, data: bytes, now_ms: int) -> Admitted | Fault:
@@ -132,7 +162,7 @@ class Validator:
             return Fault(FaultReason.DUPLICATE, "V3", "offer")
         # V3 [IGNORE] Its author does not flood us: what changes faster helps nobody.
         if not self.offers.may_renew(offer.author, now_ms):
-            return Fault(FaultReason.BUSY, "V3", "offer")
+            return Fault(FaultReason.FLOOD, "V3", "offer")
         self.offers.add(offer, now_ms)
         return Admitted(message)
 
@@ -146,34 +176,63 @@ class Validator:
         opened = open_record(self._params, message)
         if isinstance(opened, Fault):
             return opened
-        # V6 [IGNORE] Its date is ours, give or take the allowed skew; without our journal, later than our start (R12).
-        skew_ms = self._params.clock_skew_ms
-        if abs(now_ms - query.sent_at_ms) > skew_ms or query.sent_at_ms < self._joins_from_ms:
+        # V6 [IGNORE] Its date is ours, give or take the allowed skew.
+        if abs(now_ms - query.sent_at_ms) > self._params.clock_skew_ms:
             return Fault(FaultReason.LATE, "V6", f"dated {query.sent_at_ms - now_ms} ms from now")
         # V7 [IGNORE] We have not seen it, also not before a restart.
         self._forget(now_ms)
-        if message.id in self._rounds or message.id in self._guard:
-            return Fault(FaultReason.DUPLICATE, "V7", "query")
-        # V8 [IGNORE] Its author, and all together, have not too many rounds open.
+        if fault := self._seen_query(message.id, on_topic):
+            return fault
+        # R12 [RELAY] Without our journal we join nothing that is older than our start.
+        refusal: Fault | None = None
+        if query.sent_at_ms < self._joins_from_ms:
+            refusal = Fault(FaultReason.NOT_OURS, "R12", "older than our journal")
+        # V8 [RELAY] Its author, and all together, have not too many rounds open.
         live = [known.query.author for known in self._rounds.values() if not known.over]
         live += [author for author, _ in self._reserved.values()]
         if live.count(query.author) >= self._params.open_rounds_per_key_max or len(live) >= OPEN_ROUNDS_MAX:
-            return Fault(FaultReason.TOO_MANY_ROUNDS, "V8")
-        self.follow(message, now_ms)
-        return Admitted(message)
+            refusal = refusal or Fault(FaultReason.TOO_MANY_ROUNDS, "V8")
+        if refusal is None:
+            self.follow(message, now_ms)
+        else:
+            known = self._rounds.get(message.id) or self._keep(message.id, query, now_ms)
+            known.over = known.refused = True
+            if on_topic is not None and known.query_gossiped:
+                return Fault(FaultReason.DUPLICATE, "V7", "query")
+        self._rounds[message.id].query_gossiped |= on_topic is not None
+        return refusal or Admitted(message)
+
+    def _seen_query(self, id: Digest, on_topic: str | None) -> Fault | None:
+        """V7, but for what came by stream and is gossiped now: others may not have it."""
+        known = self._rounds.get(id)
+        if known is not None and known.refused:
+            return None
+        if known is not None and on_topic is not None and not known.query_gossiped:
+            known.query_gossiped = True
+            return Fault(FaultReason.NOT_OURS, "V7", "query")
+        return Fault(FaultReason.DUPLICATE, "V7", "query") if known is not None or id in self._guard else None
 
     def follow(self, message: VerifiedMessage, now_ms: int) -> None:
         """Let in the messages of this round: an admitted query's, our own, or one that we recover after a restart."""
         assert isinstance(message.body, Query)
         self._reserved.pop(message.id, None)
-        if len(self._rounds) >= ROUNDS_MAX:
-            oldest_over = next((id for id, known in self._rounds.items() if known.over), None)
-            if oldest_over is not None:
-                del self._rounds[oldest_over]
-        self._rounds[message.id] = _Round(message.body, now_ms + round_ms(message.body) + LINGER_MS)
+        self._keep(message.id, message.body, now_ms)
         self.guard(message.id, guarded_until_ms(self._params, now_ms))
         if len(self._guard) > GUARD_MAX:
             self._guard.popitem(last=False)
+
+    def _keep(self, id: Digest, query: Query, now_ms: int) -> _Round:
+        """Know a round anew, with room made for it."""
+        earlier = self._rounds.pop(id, None)
+        if len(self._rounds) >= ROUNDS_MAX:
+            over = {each: known.query.author for each, known in self._rounds.items() if known.over}
+            if over:
+                (most, _), *_ = Counter(over.values()).most_common(1)
+                del self._rounds[next(each for each, author in over.items() if author == most)]
+        known = self._rounds[id] = _Round(query, now_ms + round_ms(query) + LINGER_MS)
+        if earlier is not None:
+            known.gossiped, known.query_gossiped = earlier.gossiped, earlier.query_gossiped
+        return known
 
     def _admit_evidence(self, message: VerifiedMessage, on_topic: str | None) -> Admitted | Fault:
         slot = examine(message, self._params.digest)
@@ -219,7 +278,7 @@ class Validator:
         # V9 [IGNORE] Its round is known and not long over, and its author may speak in it.
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "V9", message.kind.name)
-        if now_ms > known.expires_ms or (known.over and message.kind is not Kind.NOTICE):
+        if now_ms > known.expires_ms:
             return Fault(FaultReason.LATE, "V9", message.kind.name)
         if fault := self._off_topic(known.query, on_topic):
             return fault
@@ -227,14 +286,24 @@ class Validator:
             return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
         slot = slot_of(message)
         assert slot is not None
-        held = known.slots.setdefault(slot, [])
-        if any(message.id == each.id for each in held):
+        held = known.slots.get(slot, [])
+        ids = {each.id for each in held}
+        gossiped = known.gossiped.get(slot, [])
+        # V7 [IGNORE] It has not been here. A closing that we pulled is passed on when it is gossiped: others lack it.
+        pulled = message.id in ids and message.kind in CLOSINGS and on_topic is not None
+        if message.id in gossiped or (message.id in ids and not pulled):
             return Fault(FaultReason.DUPLICATE, "V7", message.kind.name)
-        # R3 [REJECT] A slot has two different messages at most: they are the proof, more would add nothing.
-        if len(held) >= 2:
+        # R3 [IGNORE] A slot has two different messages at most: they are the proof, more would add nothing.
+        if len({message.id, *ids, *gossiped}) > PER_SLOT_MAX:
             return Fault(FaultReason.SLOT_FULL, "R3", message.kind.name)
-        held.append(message)
-        return Admitted(message, held[0] if len(held) == 2 else None)
+        if on_topic is not None:
+            known.gossiped[slot] = [*gossiped, message.id]
+        # V9 [RELAY] The round is over here, but not for others; only its notice, which comes last, is still for us.
+        if pulled or (known.over and message.kind is not Kind.NOTICE):
+            reason = FaultReason.LATE if on_topic is None else FaultReason.NOT_OURS
+            return Fault(reason, "V9", message.kind.name)
+        known.slots[slot] = [*held, message]
+        return Admitted(message, held[0] if held else None)
 
     def _off_topic(self, query: Query, on_topic: str | None) -> Fault | None:
         """R14 [REJECT] What belongs to a round travels on its query's topic; None: it did not come by gossip."""
@@ -243,7 +312,7 @@ class Validator:
         return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic or "")
 
     def close(self, query: Digest) -> None:
-        """A round is over here: it no longer counts as open, and what its slots hold is dropped."""
+        """A round is over here: it no longer counts as open, its messages are for others, what it holds is dropped."""
         if (known := self._rounds.get(query)) is not None:
             known.over = True
             known.slots.clear()

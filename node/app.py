@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 import trio
 
 from consensus.participant import Participant
+from node import logs
 from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
@@ -20,6 +22,7 @@ from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
+from node.pulse import Pulse
 from node.reputation import Reputation, open_reputation
 from node.rounds import Asker, trust
 from node.serving import Serving, open_serving
@@ -60,6 +63,7 @@ async def open_node(
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
     clock = Clock()
     async with (
         open_store(
@@ -78,7 +82,7 @@ async def open_node(
             params,
             joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
             admission=serving,
-            trusted=trust(config).weights.keys(),
+            trusted=(*trust(config).weights, key.keypair.public),
         )
         mailroom = Mailroom(participant, store, clock, serving.admits_query)
         workroom = Workroom(engine, config.engine, mailroom, clock, serving)
@@ -90,14 +94,15 @@ async def open_node(
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
-                offers = Offers(
-                    driver, mailroom, workroom, lambda: serving.closed(clock.now_ms()) is None, config, params
-                )
+                nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
+                is_open = partial(_is_open, serving, clock)
+                offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)
-                asker = Asker(participant, mailroom, reputation, config, clock)
+                asker = Asker(participant, overlay, mailroom, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
@@ -131,11 +136,18 @@ async def run_node(
         on_ready(node, url)
 
 
+def _is_open(serving: Serving, clock: Clock) -> bool:
+    """Whether the node works for others now."""
+    return serving.closed(clock.now_ms()) is None
+
+
 def _overlay_config(config: NodeConfig) -> OverlayConfig:
     return OverlayConfig(
         listen=config.overlay.listen,
         bootstrap=config.overlay.bootstrap,
         announce=config.overlay.announce,
+        private_networks=config.overlay.private_networks,
+        trusted_keys=tuple(trust(config).weights),
         protocols=PROTOCOLS,
     )
 

@@ -15,6 +15,7 @@ import msgspec
 import platformdirs
 
 from node.inference.config import EngineConfig, VllmConfig
+from node.overlay.addresses import parse_networks
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
@@ -55,6 +56,15 @@ class OverlayTable:
     announce: tuple[str, ...] = ()
     # Multiaddrs that end in /p2p/<peer id>.
     bootstrap: tuple[str, ...] = ()
+    # Networks such as 10.1.0.0/16 whose nodes may be dialled at anybody's word, and on which address caps do not count.
+    private_networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no network."""
+        try:
+            parse_networks(self.private_networks)
+        except ValueError as error:
+            raise ValueError(f"private_networks: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,9 @@ class TrustTable:
 
     # For nodes without history. 0 in open networks: identities are free.
     default_weight: Weight = 0.0
+    # Whether whoever gets default_weight is a friend. If not, strangers have a third of the seats at most and together
+    # a tenth of the votes, as soon as somebody else is known.
+    friends: bool = False
     trusted: dict[KeyHex, Weight] = field(default_factory=dict)
 
 
@@ -214,6 +227,11 @@ class LoadedConfig:
 
     config: NodeConfig
     origins: Mapping[str, str]
+
+    def files_of_secrets(self) -> set[Path]:
+        """The files that a secret was read from."""
+        told = {self.origins[key] for key in SECRETS if key in self.origins}
+        return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
         """Yield (key, value, origin) for every key, in order. Secrets show only whether they are set."""

@@ -20,12 +20,14 @@ from consensus.evidence import Slot
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.record import Phase
-from consensus.validation import guarded_until_ms
+from consensus.validation import Admitted, guarded_until_ms
 from node.clock import Clock
 from node.mailroom import (
     CERTIFICATE,
     CONTRIBUTE,
+    PING,
     PULL,
+    QUERY,
     WATCHED_MAX,
     Arrived,
     Asked,
@@ -33,13 +35,16 @@ from node.mailroom import (
     Mailroom,
     Offering,
     PeerChanged,
+    Ponged,
     PullAnswered,
+    Repeated,
+    Replied,
     Watched,
     Worked,
 )
 from node.overlay.types import PeerUnreachable
 from node.reputation import Reputation
-from node.storage import CertificateSummary, JournalEntry, OpenRound, Store
+from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.workroom import Workroom
 from protocol import codec
 from protocol.errors import Fault, FaultReason
@@ -148,6 +153,7 @@ class Driver:
                 event: Inbound | None = None
                 with trio.CancelScope(deadline=self._deadline()):
                     event = await self._mailroom.inbox.receive()
+                self._follow_wall_clock()
                 now_ms = self._clock.now_ms()
                 effects = self._participant.tick(now_ms) if event is None else await self._handle(event, now_ms)
                 await self._perform(effects, nursery)
@@ -155,6 +161,11 @@ class Driver:
                     await self._perform(own, nursery)
                 for watcher in self._watchers.values():
                     watcher.tell_due(now_ms)
+
+    def _follow_wall_clock(self) -> None:
+        """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
+        if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
+            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, help="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""
@@ -165,16 +176,23 @@ class Driver:
 
     async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
         match event:
+            case Arrived(admitted) if isinstance(admitted.message.body, Query):
+                return await self._admit_query(admitted, now_ms)
+            case Repeated(admitted, reply):
+                joined = await self._admit_query(admitted, now_ms)
+                reply.send_nowait(self._participant.reply_to_query(admitted.message.id))
+                return joined
             case Arrived(admitted):
-                if isinstance(admitted.message.body, Query) and not await self._is_new(admitted.message, now_ms):
-                    self._participant.validator.close(admitted.message.id)
-                    return ()
                 if isinstance(admitted.message.body, Offer):
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
                     self._say_offered()
                 return self._participant.admitted(admitted, now_ms)
             case Worked(query, worked):
                 return self._participant.worked(query, worked, now_ms)
+            case Replied(query, member, reply):
+                return self._participant.replied(query, member, reply, now_ms)
+            case Ponged(query, member, reply, sent_ms, came_ms):
+                return self._participant.ponged(query, member, reply, sent_ms, came_ms)
             case PullAnswered(query, reply, useful):
                 effects = self._participant.pulled(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
@@ -187,9 +205,12 @@ class Driver:
             case Offering(offer, shard):
                 self._say_offered()
                 return self._participant.offer(offer, shard, now_ms)
-            case PeerChanged(_, connected):
+            case PeerChanged(peer, connected):
+                self._participant.validator.offers.note_peer(peer, connected)
                 if connected:
                     self.greet.set()
+                else:
+                    self._participant.presence.gone(peer)
                 return ()
             case _:
                 assert_never(event)
@@ -198,19 +219,34 @@ class Driver:
         self.offered.set()
         self.offered = trio.Event()
 
+    async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
+        """Take part in a round, unless an earlier life of this node has seen its query."""
+        if not await self._is_new(admitted.message, now_ms):
+            self._participant.validator.close(admitted.message.id)
+            return ()
+        return self._participant.admitted(admitted, now_ms)
+
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
-        """The replay guard that survives a restart."""
+        """The replay guard that survives a restart; while the disk refuses, no query is new."""
+        if self._store.health.blocked:
+            return False
         expires_ms = guarded_until_ms(self._participant.params, now_ms)
-        return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+        try:
+            return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+        except StoreBlockedError:
+            return False
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
-        """In order: what is journalled is on disk before what follows is sent."""
+        """In order: what is journalled is on disk before what follows is sent. If it cannot be, the round is left."""
+        left: set[Digest] = set()
         for effect in effects:
             match effect:
-                case fx.Journal():
-                    await self._journal(effect)
-                case fx.Join(query, requester, deadline_ms):
-                    await self._store.put_round(OpenRound(query, requester, deadline_ms))
+                case _ if left and self._round_of(effect) in left:
+                    continue
+                case fx.Journal() | fx.Join():
+                    if (query := await self._refused(effect)) is not None:
+                        left.add(query)
+                        await self._perform(self._participant.leave(query), nursery)
                 case fx.Publish(topics, message):
                     for topic in topics:
                         await self._outbox.send((topic, message.envelope))
@@ -218,6 +254,8 @@ class Driver:
                     nursery.start_soon(self._contribute, effect)
                 case fx.Pull():
                     nursery.start_soon(self._pull, effect)
+                case fx.Probe():
+                    nursery.start_soon(self._probe, effect)
                 case fx.FetchCertificate():
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
@@ -235,6 +273,17 @@ class Driver:
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
+    async def _refused(self, effect: fx.Journal | fx.Join) -> Digest | None:
+        """Write what must be on disk before anything that follows; if the disk refuses, the round that must be left."""
+        try:
+            if isinstance(effect, fx.Journal):
+                await self._journal(effect)
+                return None
+            await self._store.put_round(OpenRound(effect.query, effect.requester, effect.deadline_ms))
+        except StoreBlockedError:
+            return Digest(effect.slot.query) if isinstance(effect, fx.Journal) else effect.query
+        return None
+
     async def _journal(self, effect: fx.Journal) -> None:
         slot, message = effect.slot, effect.message
         entry = JournalEntry(
@@ -247,6 +296,15 @@ class Driver:
         )
         await self._store.write_journal([entry])
 
+    def _round_of(self, effect: fx.Effect) -> Digest | None:
+        match effect:
+            case fx.Journal():
+                return Digest(effect.slot.query)
+            case fx.Publish() | fx.Contribute():
+                return self._participant.validator.round_of(effect.message)
+            case _:
+                return effect.query
+
     async def _publish_all(self) -> None:
         async for topic, envelope in self._to_publish:
             await self._overlay.publish(topic, envelope)
@@ -255,9 +313,7 @@ class Driver:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
         message = effect.message
         try:
-            answer = await self._overlay.request(
-                effect.requester, CONTRIBUTE, message.envelope, timeout_ms=fx.ACKNOWLEDGE_MS
-            )
+            answer = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
         except PeerUnreachable as error:
             answer = str(error).encode()
             gossip = True
@@ -279,7 +335,7 @@ class Driver:
             if source == self._participant.keypair.public:
                 continue
             try:
-                reply = await self._overlay.request(source, PULL, request, timeout_ms=fx.PULL_SOURCE_MS)
+                reply = await self._request(source, PULL, request, fx.PULL_SOURCE_MS)
             except PeerUnreachable:
                 continue
             tell, told = trio.open_memory_channel[bool](1)
@@ -287,22 +343,43 @@ class Driver:
             if await told.receive():
                 return
 
+    async def _probe(self, effect: fx.Probe) -> None:
+        """Ask for a sign of life; silence is what the requester's machine notices by itself."""
+        query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
+        with suppress(PeerUnreachable):
+            if effect.message is None:
+                pong = await self._request(member, PING, b"", fx.ACKNOWLEDGE_MS)
+                await self._mailroom.deliver(Ponged(query, member, pong, sent_ms, self._clock.now_ms()))
+            else:
+                reply = await self._request(member, QUERY, effect.message.envelope, fx.ACKNOWLEDGE_MS)
+                await self._mailroom.deliver(Replied(query, member, reply))
+
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
-        """Keep what we took part in, after checking it as any reader would."""
-        try:
-            raw = await self._overlay.request(effect.requester, CERTIFICATE, effect.query, timeout_ms=fx.PULL_SOURCE_MS)
-        except PeerUnreachable as error:
-            log.info("certificate not fetched", query_id=effect.query.hex()[:16], why=str(error))
+        """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
+        query_id, why = effect.query.hex()[:16], "nobody to ask"
+        for source in effect.sources:
+            try:
+                raw = await self._request(source, CERTIFICATE, effect.query, fx.PULL_SOURCE_MS)
+            except PeerUnreachable as error:
+                why = str(error)
+                continue
+            if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
+                why = "it is not the one announced"
+                continue
+            verified = await trio.to_thread.run_sync(verify_certificate, raw)
+            if not isinstance(verified, Verified) or verified.record.id != effect.query:
+                log.warning("certificate does not hold", query_id=query_id, fault=str(verified))
+                return
+            ranking = verified.ranking
+            await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
             return
-        if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
-            log.info("certificate is not the one announced", query_id=effect.query.hex()[:16])
-            return
-        verified = await trio.to_thread.run_sync(verify_certificate, raw)
-        if not isinstance(verified, Verified) or verified.record.id != effect.query:
-            log.warning("certificate does not hold", query_id=effect.query.hex()[:16], fault=str(verified))
-            return
-        ranking = verified.ranking
-        await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
+        log.info("certificate not fetched", query_id=query_id, why=why)
+
+    async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
+        """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
+        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
+        return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 
     async def _keep(self, certify: fx.Certify) -> None:
         summary = CertificateSummary(certify.query, certify.outcome, certify.winner, self._clock.now_ms())
@@ -327,7 +404,12 @@ class Driver:
     # -- our own rounds --------------------------------------------------------------------------------------------
 
     def _ask(self, asked: Asked, now_ms: int) -> Sequence[fx.Effect]:
-        begun = self._participant.ask(asked.query, asked.content, now_ms)
+        begun: tuple[Digest, Sequence[fx.Effect]] | Fault
+        if self._store.health.blocked:
+            begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
+        else:
+            slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
+            begun = self._participant.ask(asked.query, asked.content, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.turn.release()

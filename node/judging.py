@@ -3,21 +3,22 @@
 A model is shown the query and two anonymous answers and asked for one letter. Each pair is asked in both orders and the
 two preferences are averaged, since models favour a position: SmolLM2-135M always named A when asked once. Answers are
 somebody else's text and may hold instructions: they stand between delimiters with a nonce that their authors cannot
-know, and the control tokens of chat templates are broken up.
+know, and are shown without control tokens and without words about the comparison (`node.quoting`).
 
 A judge may write some words about a pair before it chooses. They are its own and yet no more to be trusted than what it
 read: an answer may have told it what to write. They are shown to it as one line that can hold no delimiter.
 """
 
-import re
 from base64 import b32encode
-from collections.abc import AsyncGenerator, Container, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
 import trio
 
 from node.inference.ports import Engine, EngineError, JudgePrompt, Reasoning
+from node.inference.untrusted import shown
+from node.quoting import names_letters, quoted_answer, quoted_query
 from protocol.types import ONE
 
 NONCE_BYTES_MIN = 8
@@ -83,9 +84,6 @@ _EXAMPLES = (
     ),
 )
 
-# Servers read `<|im_start|>`, `<s>` and their like as control tokens even inside a text; the examples' tag is public.
-_NOT_SHOWN = re.compile(rf"<(?=\||/?s>)|{_EXAMPLE_TAG}")
-
 
 @dataclass(frozen=True, slots=True)
 class PromptLimits:
@@ -130,12 +128,13 @@ async def judge(
     nonce: bytes,
     limits: PromptLimits,
     cut: Container[str] = frozenset(),
+    told: Collection[str] = frozenset(),
 ) -> AsyncGenerator[Judgement, None]:
     """Judge `pairs` of answers to `query`, each once, in the order in which they become known.
 
     Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels what
     is still asked. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs only.
-    `cut`: the texts that ended at their limit of tokens; the judge is told.
+    `cut`: the texts that ended at their limit of tokens; the judge is told. `told`: the engine's own control tokens.
     """
     asks = []
     for ask in asking_order(pairs):
@@ -143,7 +142,10 @@ async def judge(
             asks.append(ask)
         elif not ask.swapped:
             yield Judgement(ask.index, ONE // 2)
-    prompts = ((ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut)) for ask in asks)
+    prompts = (
+        (ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
+        for ask in asks
+    )
     halves: dict[int, float | None] = {}
     send, receive = trio.open_memory_channel[tuple[Ask, float | None]](len(asks))
     async with trio.open_nursery() as nursery:
@@ -183,43 +185,42 @@ def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLim
 
 
 def judge_prompt(
-    query: str, first: str, second: str, *, nonce: bytes, limits: PromptLimits, cut: Container[str] = frozenset()
+    query: str,
+    first: str,
+    second: str,
+    *,
+    nonce: bytes,
+    limits: PromptLimits,
+    cut: Container[str] = frozenset(),
+    told: Collection[str] = frozenset(),
 ) -> JudgePrompt:
     """The prompt that shows `first` as A and `second` as B. What all prompts of a query share comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
-    # Half the tokens of hexadecimal: digits are tokens of their own.
-    tag = b32encode(nonce).decode().rstrip("=").lower()
-    shown = _pair(
-        clip(query, limits.query_bytes_max),
-        clip(first, limits.answer_bytes_max),
-        clip(second, limits.answer_bytes_max),
+    tag, lettered = _tag(nonce), names_letters(query)
+    pair = _pair(
+        _untagged(quoted_query(query, limits.query_bytes_max, told)),
+        _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
+        _untagged(quoted_answer(second, limits.answer_bytes_max, told, lettered=lettered)),
         tag,
         # In the delimiter, where no author can write.
         tuple(f"{tag} {_CUT}" if text in cut else tag for text in (first, second)),
     )
-    plain = f"{_prefix()}{shown}{_CHOICE}"
+    plain = f"{_prefix()}{pair}{_CHOICE}"
     if not limits.reasoning_tokens:
         return JudgePrompt(plain, first, second)
-    asked = f"{_prefix(reasoned=True)}{shown}{_REASON}"
+    asked = f"{_prefix(reasoned=True)}{pair}{_REASON}"
 
     def choice(written: str) -> str:
-        reason = _reason(written, tag, limits.reasoning_bytes_max)
+        reason = _reason(shown(written, told), tag, limits.reasoning_bytes_max)
         return f"{asked} {reason}\n{_CHOICE}" if reason else plain
 
     return JudgePrompt(plain, first, second, Reasoning(asked, limits.reasoning_tokens, choice))
 
 
-def clip(text: str, bytes_max: int) -> str:
-    """`text` in at most `bytes_max` bytes, its middle cut, without control tokens and the examples' tag."""
-    data = _NOT_SHOWN.sub(" ", text).encode("utf-8", "replace")
-    if len(data) <= bytes_max:
-        return data.decode()
-    mark = f"\n[... {len(data) - bytes_max} bytes cut here ...]\n"
-    kept = max(bytes_max - len(mark), 0)
-    # The beginning tells more than the end: fences and signatures stand there.
-    head, tail = data[: kept - kept // 3], data[len(data) - kept // 3 :]
-    return head.decode(errors="ignore") + mark + tail.decode(errors="ignore")
+def shown_pair(query: str, first: str, second: str, *, nonce: bytes) -> str:
+    """The text that asks for a letter about texts as they are: nothing in them is quoted. For measuring alone."""
+    return f"{_prefix()}{_pair(query, first, second, _tag(nonce))}{_CHOICE}"
 
 
 def combine(forward: float | None, backward: float | None) -> int | None:
@@ -262,6 +263,19 @@ def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
     return (second, first) if ask.swapped else (first, second)
 
 
+def _tag(nonce: bytes) -> str:
+    # Half the tokens of hexadecimal: digits are tokens of their own.
+    return b32encode(nonce).decode().rstrip("=").lower()
+
+
+def _untagged(text: str) -> str:
+    """The examples' tag is public: no text may close a block of theirs.
+
+    A word stands for it: with nothing in its place, what follows it could begin a line.
+    """
+    return text.replace(_EXAMPLE_TAG, "tag")
+
+
 def _pair(query: str, first: str, second: str, tag: str, tags: Sequence[str] = ()) -> str:
     """`tags`: what follows the names of A and B, where it is not the tag alone."""
     tag_a, tag_b = tags or (tag, tag)
@@ -275,7 +289,7 @@ def _reason(written: str, tag: str, bytes_max: int) -> str:
     """
     # A chat begins anew with the label; and who is not stopped goes on with the choice, which is asked for by itself.
     told = written.strip().removeprefix(_REASON).partition(_CHOICE)[0]
-    words = _NOT_SHOWN.sub(" ", told).replace(tag, " ").split()
+    words = told.replace(_EXAMPLE_TAG, " ").replace(tag, " ").split()
     return " ".join(words).encode("utf-8", "replace")[:bytes_max].decode(errors="ignore")
 
 

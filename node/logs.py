@@ -1,10 +1,17 @@
-"""Logs: one structured line per event, on stderr, since stdout belongs to the commands' results."""
+"""Logs: one structured line per event, on stderr, since stdout belongs to the commands' results.
+
+No line holds a local variable or a secret, and no peer can make us write without end (`log_filters`).
+"""
 
 import logging
 import sys
-from typing import Final, Literal, TextIO
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final, Literal, TextIO, cast
 
 import structlog
+
+from node.log_filters import Cleaner, Limiter, Secrets
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["console", "json"]
@@ -13,38 +20,65 @@ Format = Literal["console", "json"]
 _QUIET: Final = {
     "libp2p": logging.CRITICAL,
     "multiaddr": logging.ERROR,
-    "hypercorn": logging.WARNING,
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
 }
 
 
-def configure(level: Level, format: Format, stream: TextIO | None = None) -> None:
-    """Send our events and what libraries log to `stream` (stderr), both in one format. May be called again."""
+class _Lossy:
+    """A stream that loses what cannot be written: a full disk, or a reader that has gone, must not end the node."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose, `text`."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what is written."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
+_SECRETS: Final = Secrets()
+"""One for the process, as its log is: what a part of it hides, no other part writes."""
+
+
+def hide(*secrets: str) -> None:
+    """Leave these texts out of all lines from now on."""
+    _SECRETS.hide(secrets)
+
+
+def configure(level: Level, format: Format, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
+    """Send our events and what libraries log to `stream` (stderr), both in one format. May be called again.
+
+    `secrets` are texts that no line may hold, whoever writes it.
+    """
+    hide(*secrets)
     out = sys.stderr if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(sort_keys=True)
-        if format == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty())
-    )
-    exceptions = [structlog.processors.dict_tracebacks] if format == "json" else []
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    last: list[structlog.typing.Processor] = [*_exceptions(format), Cleaner(_SECRETS), _renderer(format, out)]
+    limiter = Limiter()
     structlog.configure(
-        processors=[*shared, *exceptions, renderer],
+        processors=[limiter, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy(out))),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(_Lossy(out))
+    handler.addFilter(lambda record: limiter.passes(record.name, ""))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *exceptions, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
@@ -52,3 +86,18 @@ def configure(level: Level, format: Format, stream: TextIO | None = None) -> Non
     root.setLevel(threshold)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, threshold))
+
+
+def _exceptions(format: Format) -> list[structlog.typing.Processor]:
+    """Tracebacks without local variables: those hold keys, tokens and what peers sent."""
+    if format == "json":
+        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(transform)]
+    return [structlog.processors.format_exc_info]
+
+
+def _renderer(format: Format, out: TextIO) -> structlog.typing.Processor:
+    if format == "json":
+        return structlog.processors.JSONRenderer(sort_keys=True)
+    # Its own formatter would print local variables, and before our cleaning.
+    return structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)

@@ -7,15 +7,17 @@ import structlog
 import trio
 
 from consensus import effects as fx
+from consensus.admission import Refusal
 from consensus.events import Delivered, Generated, Judged
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
-from node.overlay.types import Handlers
-from node.storage import Store
+from node.overlay.types import Handlers, Refused
+from node.storage import Store, StoreBlockedError
+from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Query
+from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key, Kind
 
 CONTRIBUTE = "/strand/contribute/1"
@@ -27,7 +29,13 @@ PULL = "/strand/pull/1"
 CERTIFICATE = "/strand/certificate/1"
 """Request: a query's id. Response: its certificate, or nothing."""
 
-PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE)
+QUERY = "/strand/query/1"
+"""Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
+
+PING = "/strand/ping/1"
+"""Request: empty. Response: a Pong."""
+
+PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
 
 INBOX_MAX = 1024
 """events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
@@ -38,10 +46,6 @@ WATCHED_MAX = 256
 _QUERY = bytes((Kind.QUERY,))
 
 log = structlog.get_logger()
-
-
-class RequestFault(Exception):
-    """A peer's request that we do not serve; the overlay resets its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,36 @@ class Offering:
     shard: int
 
 
-Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A query that its requester sent us directly."""
+
+    admitted: Admitted
+    reply: trio.MemorySendChannel[str]
+    """Gets what we say to that; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A seat said something to a query that we repeated to it."""
+
+    query: Digest
+    member: Key
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """A node answered a ping, of a round of ours or of none."""
+
+    query: Digest | None
+    member: Key
+    reply: bytes
+    sent_ms: int
+    came_ms: int
+
+
+Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Repeated | Replied | Ponged
 
 
 class Mailroom(Handlers):
@@ -143,8 +176,9 @@ class Mailroom(Handlers):
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Validate one gossiped message."""
         if self._is_full():
-            # Before it counts as seen: it may come again, or be pulled.
-            return Verdict.IGNORE
+            # Before the validator notes it: it may come again by stream, or be pulled.
+            opened = self._participant.validator.open_gossip(Key(source), data)
+            return opened.verdict if isinstance(opened, Fault) else Verdict.RELAY
         now_ms = self._clock.now_ms()
         if data[:1] == _QUERY and not self._admits_query(Key(source), len(data), now_ms):
             return Verdict.IGNORE
@@ -155,18 +189,23 @@ class Mailroom(Handlers):
         """Note that a peer came or went."""
         self.post(PeerChanged(Key(peer), connected))
 
-    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes:
-        """Serve a contribution, a pull or a certificate. Raises RequestFault for what we do not serve."""
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
+        """Serve one request of one of PROTOCOLS; what we do not serve is a value."""
         if protocol == CONTRIBUTE:
             return self._take_contribution(source, payload)
         if protocol == PULL:
             served = self._participant.serve_pull(Key(source), payload)
-            if isinstance(served, Fault):
-                raise RequestFault(str(served))
-            return served
+            return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
-            return await self._store.certificate(Digest(payload)) or b""
-        raise RequestFault(f"nothing to serve on {protocol}")
+            try:
+                return await self._store.certificate(Digest(payload)) or b""
+            except StoreBlockedError as error:
+                return Refused(str(error))
+        if protocol == QUERY:
+            return await self._take_repeated(source, payload)
+        if protocol == PING and not payload:
+            return codec.encode(Pong(clock_ms=self._clock.now_ms()))
+        return Refused(f"nothing to serve on {protocol}")
 
     def _is_full(self) -> bool:
         return self._send.statistics().current_buffer_used >= INBOX_MAX
@@ -182,9 +221,23 @@ class Mailroom(Handlers):
             return b""
         return (str(admitted.reason) if isinstance(admitted, Fault) else str(FaultReason.BUSY)).encode()
 
+    async def _take_repeated(self, source: bytes, payload: bytes) -> bytes:
+        if self._is_full():
+            return FaultReason.BUSY.encode()
+        now_ms = self._clock.now_ms()
+        if not self._admits_query(Key(source), len(payload), now_ms):
+            return Refusal.BUSY.encode()
+        taken = self._participant.take_repeated(Key(source), payload, now_ms)
+        if isinstance(taken, str):
+            return taken.encode()
+        tell, told = trio.open_memory_channel[str](1)
+        if not self.post(Repeated(taken, tell)):
+            return FaultReason.BUSY.encode()
+        return (await told.receive()).encode()
+
     def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
         if isinstance(admitted, Fault):
             if admitted.reason is not FaultReason.DUPLICATE:
                 log.debug("refused", fault=str(admitted), source=source.hex()[:16])
             return admitted.verdict
-        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.IGNORE
+        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY

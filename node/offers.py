@@ -10,6 +10,7 @@ from node.driver import Driver
 from node.inference import EngineInfo
 from node.inference.status import ServerStatus
 from node.mailroom import Mailroom, Offering
+from node.storage import Health
 from node.workroom import Workroom
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
 from protocol.messages import Offer
@@ -33,6 +34,7 @@ class Offers:
         driver: Driver,
         mailroom: Mailroom,
         workroom: Workroom,
+        disk: Health,
         is_open: Callable[[], bool],
         config: NodeConfig,
         params: NetworkParams,
@@ -41,6 +43,7 @@ class Offers:
         self._driver = driver
         self._mailroom = mailroom
         self._workroom = workroom
+        self._disk = disk
         self._is_open = is_open
         self._config = config
         self._params = params
@@ -52,6 +55,10 @@ class Offers:
             info = self._workroom.info
             if info is None or not self._workroom.queue:
                 info = await self._workroom.probe()
+            if self._disk.blocked:
+                await self._say(None, addresses)
+                await self._disk.wait(blocked=False)
+                continue
             await self._say(info, addresses)
             if info is not None:
                 await self._stand(info, addresses, server)
@@ -63,10 +70,16 @@ class Offers:
     async def _stand(self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None) -> None:
         """Until the offer is to be renewed, or withdrawn."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
             if server is not None:
                 nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
             await self._greet_until_renewal(info, addresses)
             nursery.cancel_scope.cancel()
+
+    async def _end_when_blocked(self, renewal: trio.CancelScope) -> None:
+        """Nobody shall count on a node that cannot keep what it signs."""
+        await self._disk.wait(blocked=True)
+        renewal.cancel()
 
     async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
         """A server of ours that ends is known at once: no need to let others count on it until the next probe."""

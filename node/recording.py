@@ -16,12 +16,13 @@ from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged
 from consensus.member import Restored
-from consensus.participant import PULL_REQUEST_BYTES_MAX, Participant
+from consensus.participant import REPLY_BYTES_MAX, Participant
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.validation import Admitted, Validator
 from protocol.errors import Fault, Verdict
 from protocol.messages import Offer, Query
 from protocol.params import NetworkParams
-from protocol.signing import Keypair
+from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Kind
 
 log = structlog.get_logger()
@@ -93,6 +94,13 @@ class RecordingValidator(Validator):
             self._recorder.write(told.Streamed(at_ms=now_ms, source=source, envelope=data))
         return admitted
 
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_repeated(message, now_ms)
+        if _matters(message.envelope, admitted):
+            told_of = told.Repeated(at_ms=now_ms, source=message.author, envelope=message.envelope)
+            self._recorder.write(told_of)
+        return admitted
+
     def close(self, query: Digest) -> None:
         with self._recorder.input(told.Closed(query=query)):
             super().close(query)
@@ -159,9 +167,22 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.PullServed(source=source, request=raw)):
             return super().serve_pull(source, raw)
 
-    def ask(self, query: Query, content: str, now_ms: int) -> tuple[Digest, list[Effect]] | Fault:
-        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content)):
-            return super().ask(query, content, now_ms)
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content, slack_ms=slack_ms)):
+            return super().ask(query, content, now_ms, slack_ms)
+
+    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        cut = reply[:REPLY_BYTES_MAX]
+        with self._recorder.input(told.Replied(at_ms=now_ms, query=query, member=member, reply=cut)):
+            return super().replied(query, member, cut, now_ms)
+
+    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        if query is None or len(reply) > REPLY_BYTES_MAX:
+            # No round depends on it, or it is refused unread.
+            return super().ponged(query, member, reply, sent_ms, now_ms)
+        pong = told.Ponged(at_ms=now_ms, sent_ms=sent_ms, query=query, member=member, reply=reply)
+        with self._recorder.input(pong):
+            return super().ponged(query, member, reply, sent_ms, now_ms)
 
     def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
         with self._recorder.input(_worked(query, event, now_ms)):
@@ -191,6 +212,10 @@ class RecordingParticipant(Participant):
         )
         with self._recorder.input(recovered):
             super().recover(query, asked_by, restored, deadline_ms)
+
+    def leave(self, query: Digest) -> list[Effect]:
+        with self._recorder.input(told.Left(query=query)):
+            return super().leave(query)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ The work on one round takes up to a second, in a thread; what is known changes o
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
@@ -58,7 +58,7 @@ class Reputation:
     def trust(self, task: TaskType) -> Trust:
         """How rosters of this task weigh nodes: as configured, else as earned."""
         merits = self.experience.insight(task).merits
-        return Trust(self._trust.default_weight, self._trust.weights, merits)
+        return replace(self._trust, merits=merits)
 
     def insight(self, task: TaskType) -> Insight:
         """What queries of this task say of votes and certainty."""

@@ -1,7 +1,7 @@
 """From a user's question to a signed query, and the rounds that come of it."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,13 +10,14 @@ import msgspec
 import trio
 
 from consensus.participant import Participant
-from consensus.roster import Trust, choose_roster
+from consensus.roster import Draw, Trust, choose_roster
 from consensus.waves import wave_plan
 from node.clock import Clock
 from node.config import NodeConfig, Share
 from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
+from node.overlay import Overlay
 from node.reputation import Reputation
-from protocol.errors import Fault
+from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.messages import Query
 from protocol.types import ONE, Digest, Key, TaskType
@@ -28,6 +29,10 @@ class AskError(Exception):
 
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
+
+
+class NoDiskError(AskError):
+    """The node's disk takes nothing: it could not keep what it would sign."""
 
 
 class TooBusyError(AskError):
@@ -67,9 +72,16 @@ class Asker:
     """Turns questions into rounds."""
 
     def __init__(
-        self, participant: Participant, mailroom: Mailroom, reputation: Reputation, config: NodeConfig, clock: Clock
+        self,
+        participant: Participant,
+        overlay: Overlay,
+        mailroom: Mailroom,
+        reputation: Reputation,
+        config: NodeConfig,
+        clock: Clock,
     ) -> None:
         self._participant = participant
+        self._overlay = overlay
         self._mailroom = mailroom
         self._config = config
         self._clock = clock
@@ -100,6 +112,8 @@ class Asker:
                 self._turns.release()
         # From here on the driver releases the turn.
         answer = await began.receive()
+        if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
+            raise NoDiskError(f"this node takes no new work: {answer.detail}")
         if isinstance(answer, Fault):
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         async with events:
@@ -118,7 +132,8 @@ class Asker:
         now_ms = self._clock.now_ms()
         offers = self._participant.validator.offers.valid(now_ms)
         trust = self._reputation.trust(question.task)
-        roster = choose_roster(offers, config.node.specialty, trust, params.members_max)
+        draw = self._draw([offer.author for offer in offers], now_ms)
+        roster = choose_roster(offers, config.node.specialty, trust, params.members_max, draw)
         if not roster:
             raise NoQuorumError(
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
@@ -155,8 +170,15 @@ class Asker:
             roster=roster,
         )
 
+    def _draw(self, offering: Sequence[Key], now_ms: int) -> Draw:
+        """What a roster is drawn from, beside offers and trust."""
+        participant = self._participant
+        seatable = participant.presence.seatable(offering, now_ms, participant.params.offer_valid_ms)
+        groups = {Key(peer.key): peer.group for peer in self._overlay.peers()}
+        return Draw(participant.keypair.public, secrets.token_bytes(32), seatable, groups)
+
 
 def trust(config: NodeConfig) -> Trust:
     """The `[trust]` table as the roster reads it."""
     weights = {Key(bytes.fromhex(key)): round(weight * ONE) for key, weight in config.trust.trusted.items()}
-    return Trust(round(config.trust.default_weight * ONE), weights)
+    return Trust(round(config.trust.default_weight * ONE), weights, friends=config.trust.friends)

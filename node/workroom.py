@@ -148,7 +148,13 @@ class Workroom:
         nonce = secrets.token_bytes(16)
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
-                piece.engine, work.content, work.pairs, nonce=nonce, limits=limits, cut=work.cut
+                piece.engine,
+                work.content,
+                work.pairs,
+                nonce=nonce,
+                limits=limits,
+                cut=work.cut,
+                told=info.control_tokens,
             ) as judgements:
                 async for judgement in judgements:
                     if judgement.preference is not None:

@@ -8,26 +8,35 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What the mesh is told about a gossiped message (DESIGN 3, gossip verdicts)."""
+    """What becomes of a gossiped message, and who pays for it (DESIGN 3, gossip verdicts).
+
+    Whoever hands over a message is its author or a peer that passes it on. Nobody but an author is ever blamed for what
+    only the author can know.
+    """
 
     ACCEPT = "accept"
-    """Take it and pass it on."""
+    """Take it and pass it on, within its author's budget."""
+    RELAY = "relay"
+    """Nothing to do here, but of use to others: pass it on within its author's budget, else drop it."""
     IGNORE = "ignore"
-    """Do not act on it; the sender does not suffer."""
+    """Of use to nobody: note that it was seen and drop it. Whoever handed it over pays, and is not blamed."""
     REJECT = "reject"
-    """Do not pass it on; the fault is surely the sender's."""
+    """Drop it and blame whoever handed it over: every honest node refuses it, whenever and wherever it arrives."""
 
 
 class FaultReason(StrEnum):
-    """Why something from outside was refused. The comment states verdict and consequence."""
+    """Why something from outside was refused. Each group states the verdict, each reason what follows for whom."""
 
-    # -- the bytes: REJECT, because whoever sent them could have checked them --------------------------------------
+    # -- the bytes: REJECT. Any node sees the fault in the bytes and in the network's parameters alone, so that whoever
+    #    handed them over is blamed (peer score P4), also if somebody else wrote them ----------------------------------
     TOO_LARGE = "too_large"
+    """More bytes than its kind may have."""
     MALFORMED = "malformed"
     """Not the canonical encoding of a known message: wrong framing, depth, type, bound, field, or order."""
     NOT_CANONICAL = "not_canonical"
     """Decodes, but `encode(decode(b)) != b`: duplicate keys, long integers, unsorted maps."""
     UNKNOWN_KIND = "unknown_kind"
+    """The first byte names no kind of message."""
     BAD_SIGNATURE = "bad_signature"
     """Also what a message of another network or another kind looks like."""
     WRONG_AUTHOR = "wrong_author"
@@ -37,19 +46,30 @@ class FaultReason(StrEnum):
     OVER_LIMIT = "over_limit"
     """Well-formed, but outside of the network's parameters."""
 
+    # -- useless to all: IGNORE. It stops here, and whoever handed it over pays for our work: the author from a small
+    #    budget, a peer that passes it on from a wide one, for an honest peer may have known less or been earlier ------
     SLOT_FULL = "slot_full"
-    """A third message of one slot, sent by its author: two prove the equivocation, more is a flood (R3)."""
-
-    # -- the moment: IGNORE, because nobody need be at fault -------------------------------------------------------
+    """A third message of one slot: two prove the equivocation, more is a flood (R3). Other nodes may hold other two."""
     DUPLICATE = "duplicate"
+    """It has been here, or its author has said something newer; also an early copy of what a stream brought."""
     LATE = "late"
-    """Outside of the time in which such a message can matter."""
+    """Outside of the time in which such a message can matter, by our clock."""
     UNKNOWN_ROUND = "unknown_round"
+    """Nobody passes on the messages of a query that it has not let in: the query comes first on every way."""
     NOT_A_MEMBER = "not_a_member"
     """The author has no seat, or not the role, in this round's roster."""
+    FLOOD = "flood"
+    """Its author sends such messages faster than anybody can use them."""
+
+    # -- not ours: RELAY. Nobody is at fault; the author's budget bounds what is passed on ----------------------------
+    NOT_OURS = "not_ours"
+    """We have no part in this round, or none any more; by its query, others have."""
     TOO_MANY_ROUNDS = "too_many_rounds"
+    """Its author, or all together, have as many rounds open here as we take part in (V8)."""
     BUSY = "busy"
-    """A bounded buffer is full."""
+    """A bounded buffer of ours is full."""
+    NOT_JOURNALLED = "not_journalled"
+    """Our own disk takes nothing: what we would sign could not be journalled (R12), so we stay out."""
 
     # -- the round: the message stands, but does not count; a closing with such a fault voids the round ----------------
     WRONG_CHAIN = "wrong_chain"
@@ -97,9 +117,12 @@ REJECTED = frozenset(
         FaultReason.WRONG_AUTHOR,
         FaultReason.WRONG_TOPIC,
         FaultReason.OVER_LIMIT,
-        FaultReason.SLOT_FULL,
     }
 )
+"""The bytes are at fault."""
+
+RELAYED = frozenset({FaultReason.NOT_OURS, FaultReason.TOO_MANY_ROUNDS, FaultReason.BUSY})
+"""Others may have use for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +135,10 @@ class Fault:
 
     @property
     def verdict(self) -> Verdict:
-        """REJECT for what is surely the sender's fault, else IGNORE."""
-        return Verdict.REJECT if self.reason in REJECTED else Verdict.IGNORE
+        """REJECT where the bytes are at fault, RELAY for what others may use, else IGNORE."""
+        if self.reason in REJECTED:
+            return Verdict.REJECT
+        return Verdict.RELAY if self.reason in RELAYED else Verdict.IGNORE
 
     def __str__(self) -> str:
         return f"{self.reason} (rule {self.rule}){': ' + self.detail if self.detail else ''}"

@@ -356,3 +356,11 @@ class PullReply:
 
     content: Text
     envelopes: Annotated[tuple[Envelope, ...], Count(0, limits.PULL_IDS_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    """The answer to a ping."""
+
+    clock_ms: TimeMs
+    """By the clock of the node that answers."""

@@ -60,7 +60,8 @@ def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, 
     """
     now_ms = asking.at_ms
     offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
-    roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max)
+    draw = plan.draw(asking, [offer.author for offer in offers])
+    roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max, draw)
     insight = experience.insight(asking.question.task)
     keypair = plan.keypairs[asking.requester]
     opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, insight)))
@@ -77,7 +78,7 @@ def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, 
             moved = requester.step(state, Received(message), now_ms)
             state = moved.state
         if state.record.head == head:
-            moved = requester.step(state, Tick(), state.wake_at_ms)
+            moved = requester.step(state, Tick(), state.closes_at_ms)
             state = moved.state
         decided = next((effect for effect in moved.effects if isinstance(effect, Decide)), None)
         if decided is not None:

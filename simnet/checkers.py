@@ -111,6 +111,8 @@ class Checkers:
         self._rounds: dict[Digest, _Round] = {}
         self._offers: dict[int, tuple[int, Digest]] = {}
         self._audited: dict[bytes, None] = {}
+        self.accused: set[Slot] = set()
+        """Slots that evidence, made or taken by an honest node, shows to be filled twice: a few for each round."""
 
     # -- a round's beginning and end -----------------------------------------------------------------------------------
 
@@ -140,6 +142,9 @@ class Checkers:
         if isinstance(message.body, Offer):
             self._offered(node, message, message.body)
             return
+        if isinstance(message.body, Evidence):
+            self._accused(node, message)
+            return
         slot = slot_of(message)
         if slot is None:
             return
@@ -159,8 +164,8 @@ class Checkers:
         if node not in self._honest:
             return
         if isinstance(message.body, Evidence):
-            shown = examine(message, self._params.digest)
-            if isinstance(shown, Slot):
+            shown = self._accused(node, message)
+            if shown is not None:
                 self._life(node, Digest(shown.query)).accused.setdefault(shown, at_ms)
             return
         slot = slot_of(message)
@@ -185,6 +190,17 @@ class Checkers:
         """A node has started again: what it heard before, and did not journal, it cannot act upon."""
         for known in self._rounds.values():
             known.lives.pop(node, None)
+
+    def _accused(self, node: int, evidence: VerifiedMessage) -> Slot | None:
+        """R3, R12: whatever happens to an honest node, it never looks like an equivocator."""
+        shown = examine(evidence, self._params.digest)
+        if not isinstance(shown, Slot):
+            return None
+        self.accused.add(shown)
+        if self._number_of.get(shown.author) in self._honest:
+            number = self._round(Digest(shown.query)).number
+            self._violated("R3", f"node {node} holds evidence against an honest node's {_name(shown)}", number)
+        return shown
 
     def _offered(self, node: int, message: VerifiedMessage, offer: Offer) -> None:
         """R3: an offer's slot is its sequence. It grows, so that the last one is all there is to remember."""

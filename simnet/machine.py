@@ -22,7 +22,7 @@ from consensus.validation import Admitted, guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import certificate_digest
-from protocol.messages import Contribution, Opening, PullRequest, Query
+from protocol.messages import Contribution, Opening, Pong, PullRequest, Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Kind
 from simnet import mind
@@ -174,11 +174,14 @@ class Machine:
         plan = self._stage.plan
         offers = self.participant.validator.offers.valid(self.now_ms)
         trust = trust_of(plan, self._disk.experience, asking)
-        roster = choose_roster(offers, SPECIALTY, trust, plan.params.members_max)
+        presence, valid_ms = self.participant.presence, plan.params.offer_valid_ms
+        seatable = presence.seatable([offer.author for offer in offers], self.now_ms, valid_ms)
+        roster = choose_roster(offers, SPECIALTY, trust, plan.params.members_max, plan.draw(asking, seatable))
         if not roster:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.insight(asking.question.task))
-        begun = self.participant.ask(query, asking.question.text, self.now_ms)
+        slack_ms = presence.slack_ms(seat.member for seat in roster)
+        begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -199,6 +202,20 @@ class Machine:
             return b"" if admitted.reason is FaultReason.DUPLICATE else str(admitted.reason).encode()
         self._admit(admitted)
         return b""
+
+    def take_repeated(self, source: Key, data: bytes) -> bytes | None:
+        """A query that its requester repeats to us; the reply is empty if we work on it (node/driver.py)."""
+        if not self.behaviour.replies():
+            return None
+        taken = self.participant.take_repeated(source, data, self.now_ms)
+        if isinstance(taken, str):
+            return taken.encode()
+        self._admit(taken)
+        return self.participant.reply_to_query(taken.message.id).encode()
+
+    def take_ping(self) -> bytes | None:
+        """A ping; the reply says what our clock says."""
+        return codec.encode(Pong(clock_ms=self.now_ms)) if self.behaviour.replies() else None
 
     def _admit(self, admitted: Admitted) -> None:
         message = admitted.message
@@ -255,7 +272,9 @@ class Machine:
             case fx.Pull():
                 self._pull(action, 0)
             case fx.FetchCertificate():
-                self._fetch(action)
+                self._fetch(action, 0)
+            case fx.Probe():
+                self._probe(action)
             case fx.Generate():
                 self._generate(action)
             case fx.Judge():
@@ -366,19 +385,47 @@ class Machine:
 
         self._stage.network.request(self.node, number, len(request), serve, answered, fx.PULL_SOURCE_MS)
 
-    def _fetch(self, effect: fx.FetchCertificate) -> None:
-        number = self._stage.plan.number_of[effect.requester]
+    def _fetch(self, effect: fx.FetchCertificate, position: int) -> None:
+        """One source after the other, until one has the announced bytes."""
+        if position >= len(effect.sources):
+            return
+        number = self._stage.plan.number_of[effect.sources[position]]
         target = self._peer(number)
         life = self._life
 
         def fetched(raw: bytes | None) -> None:
-            if self._life == life and raw and certificate_digest(raw) == effect.digest:
+            if self._life != life:
+                return
+            if raw and certificate_digest(raw) == effect.digest:
                 self._note("fetched", effect.digest)
                 self._disk.keep(effect.query, raw)
+            else:
+                self._fetch(effect, position + 1)
 
         self._stage.network.request(
             self.node, number, REQUEST_BYTES, lambda: target.certificate(effect.query), fetched, fx.PULL_SOURCE_MS
         )
+
+    def _probe(self, effect: fx.Probe) -> None:
+        """The query again, or a ping."""
+        number = self._stage.plan.number_of[effect.member]
+        target, message = self._peer(number), effect.message
+        sent_ms, life = self.now_ms, self._life
+
+        def serve() -> bytes | None:
+            return target.take_ping() if message is None else target.take_repeated(message.author, message.envelope)
+
+        def answered(reply: bytes | None) -> None:
+            if self._life == life and reply is not None:
+                self.perform(self._hear(effect, reply, sent_ms))
+
+        size = 0 if message is None else len(message.envelope)
+        self._stage.network.request(self.node, number, size, serve, answered, fx.ACKNOWLEDGE_MS)
+
+    def _hear(self, probe: fx.Probe, reply: bytes, sent_ms: int) -> list[fx.Effect]:
+        if probe.message is None:
+            return self.participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms)
+        return self.participant.replied(probe.query, probe.member, reply, self.now_ms)
 
     def certificate(self, query: Digest) -> bytes | None:
         """What it serves to members that fetch it."""

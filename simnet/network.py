@@ -28,6 +28,9 @@ FRAME_BYTES = 128
 
 CONTROL_BYTES = 16
 
+PASSED_ON = frozenset({Verdict.ACCEPT, Verdict.RELAY})
+"""What a node forwards, as in the overlay; the author's budget is not modelled."""
+
 
 @dataclass(slots=True)
 class Traffic:
@@ -153,7 +156,7 @@ class Network:
         if not host.up or peer in frame.seen:
             return
         frame.seen[peer] = frame.newest_ms = self._clock.now_ms
-        if host.take_gossip(frame.topic, frame.source, frame.data) is Verdict.REJECT:
+        if host.take_gossip(frame.topic, frame.source, frame.data) not in PASSED_ON:
             return
         for other in self._mesh[peer]:
             if other != sender and host.up:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from consensus.experience import Insight
-from consensus.roster import Trust
+from consensus.roster import Draw, Trust
 from consensus.waves import PAIRS, wave_plan
 from protocol.hashing import content_digest
 from protocol.messages import Offer, Query, Seat
@@ -27,6 +27,9 @@ SETTLE_MS = 5_000
 """ms before the first query, in which nodes hear each other's offers."""
 
 ANSWER_TOKENS = 256
+
+HEAVY = 16 * ONE
+"""The weight of the first honest node where trust is "one-heavy": as heavy as a configuration can make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,12 @@ class Plan:
         turn = number // self.scenario.shards
         at_ms = START_MS + SETTLE_MS + turn * self.scenario.round.interval_ms
         return Asking(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
+
+    def draw(self, asking: Asking, seatable: Collection[Key]) -> Draw:
+        """What the asker of this query draws its roster from. Nodes of a ring on one host share an address group."""
+        groups = {self.key(each.node): f"{each.KIND if each.ONE_HOST else each.node}" for each in self.behaviours}
+        lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
+        return Draw(self.key(asking.requester), lot, seatable, groups)
 
     def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat], insight: Insight) -> Query:
         """What the requester signs."""
@@ -187,6 +196,10 @@ class Plan:
 
     def _trust(self) -> Trust:
         if self.scenario.trust == "equal":
-            return Trust(ONE, {})
+            return Trust(ONE, {}, friends=True)
+        if self.scenario.trust == "nobody":
+            return Trust(0, {})
+        if self.scenario.trust == "one-heavy":
+            return Trust(ONE, {self.key(min(self.honest)): HEAVY}, friends=True)
         known = {self.key(each.node): ONE for each in self.behaviours if not each.NEWCOMER}
         return Trust(0, known)

@@ -83,6 +83,13 @@ class _Replayed:
                 return self._arrived(node.validator.admit_gossip(each.topic, each.source, each.envelope, each.at_ms))
             case told.Streamed():
                 return self._arrived(node.validator.admit_stream(each.source, each.envelope, each.at_ms))
+            case told.Repeated():
+                taken = node.take_repeated(each.source, each.envelope, each.at_ms)
+                return [] if isinstance(taken, str) else self._arrived(taken)
+            case told.Replied():
+                return node.replied(each.query, each.member, each.reply, each.at_ms)
+            case told.Ponged():
+                return node.ponged(each.query, each.member, each.reply, each.sent_ms, each.at_ms)
             case told.TakenUp():
                 admitted = self._let_in.get(each.message)
                 if admitted is None:
@@ -97,7 +104,7 @@ class _Replayed:
                 served = node.serve_pull(each.source, each.request)
                 return served if isinstance(served, Fault) else []
             case told.Asked():
-                begun = node.ask(each.query, each.content, each.at_ms)
+                begun = node.ask(each.query, each.content, each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
             case told.Wrote():
                 return node.worked(each.query, Generated(each.content, each.salt), each.at_ms)
@@ -114,6 +121,8 @@ class _Replayed:
                 return node.tick(each.at_ms)
             case told.Offered():
                 return node.offer(each.offer, each.shard, each.at_ms)
+            case told.Left():
+                return node.leave(each.query)
             case told.Recovered():
                 return self._recover(each)
             case _:

@@ -112,8 +112,8 @@ class ReputationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 class Partition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """For a while, some of each shard's nodes reach only each other."""
 
-    from_ms: Ms
-    """After each query."""
+    from_ms: Annotated[int, msgspec.Meta(ge=-60_000, le=3_600_000)]
+    """After each query; below zero: before it."""
     until_ms: Ms
     share: Share
     """Of nodes on the smaller side; the requester is on the other."""
@@ -150,7 +150,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     rounds: Annotated[int, msgspec.Meta(ge=1, le=ROUNDS_MAX)] = 10
     """Of all shards together; they take turns."""
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
-    trust: Literal["equal", "known"] = "equal"
+    trust: Literal["equal", "known", "one-heavy", "nobody"] = "equal"
     """Voting weight: `equal` for all (a cold start), or only for nodes that are no sybils (`known`)."""
     pairing: Literal["swarm", "client", "random", "swiss", "knockout"] = "swarm"
     """Who chooses the pairs, in the aggregate layer: the swarm as it is, or, to compare with, `pairings`. There judges

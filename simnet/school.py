@@ -1,6 +1,7 @@
 """How askers learn in both layers: which queries are gold, what is true of their answers, and when weights change."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from consensus.experience import Experience, lesson_of
 from consensus.record import Record, bodies
@@ -21,7 +22,7 @@ def is_gold(plan: Plan, asking: Asking) -> bool:
 def trust_of(plan: Plan, experience: Experience, asking: Asking) -> Trust:
     """The asker's view when it draws this roster."""
     merits = experience.insight(asking.question.task).merits
-    return Trust(plan.trust.default_weight, plan.trust.weights, merits)
+    return replace(plan.trust, merits=merits)
 
 
 def take_in(plan: Plan, experience: Experience, asking: Asking, record: Record, ranking: Ranking) -> None:

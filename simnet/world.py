@@ -105,6 +105,7 @@ class World:
         if number < self.plan.scenario.rounds:
             asking = self.plan.asking(number)
             self.clock.at(asking.at_ms, self._ask, asking)
+            self._part(asking)
 
     def _ask(self, asking: Asking) -> None:
         self._ask_next(asking.number + 1)
@@ -126,16 +127,18 @@ class World:
     # -- faults --------------------------------------------------------------------------------------------------------
 
     def _break_things(self, asking: Asking) -> None:
-        """Draw this round's crashes and partitions; with a requester its round would die, so that one is spared."""
-        faults, seed = self.plan.scenario.faults, self.plan.scenario.seed
+        """Draw this round's crashes; with a requester its round would die, so that one is spared."""
         killed, random = self.plan.killed(asking, {each.asking.requester for each in self._open.values()})
         for node in killed:
             self.clock.after(random.randrange(CRASH_WINDOW_MS), self._kill, node, random.randrange(DOOM_EFFECTS))
-        for number, partition in enumerate(faults.partitions):
+
+    def _part(self, asking: Asking) -> None:
+        """Schedule this round's partitions; they may begin before it."""
+        for number, partition in enumerate(self.plan.scenario.faults.partitions):
             side = [node for node in self.plan.shards[asking.shard] if node != asking.requester]
-            chance(seed, "partition", asking.number, number).shuffle(side)
+            chance(self.plan.scenario.seed, "partition", asking.number, number).shuffle(side)
             count = round(partition.share * len(self.plan.shards[asking.shard]))
-            self.clock.after(partition.from_ms, self._cut, partition, frozenset(side[:count]))
+            self.clock.at(asking.at_ms + partition.from_ms, self._cut, partition, frozenset(side[:count]))
 
     def _cut(self, partition: Partition, side: frozenset[int]) -> None:
         self.trace.note(self.clock.now_ms, len(side), "cut")

@@ -11,6 +11,7 @@ from node.cli.client import open_client
 from node.cli.errors import Exit
 from node.cli.follow import follow, save_certificate
 from node.cli.options import JsonFlag, Source, print_json, read_query, stderr
+from node.hardening import keep_private
 
 _POSITIVE = validators.Number(gt=0)
 
@@ -49,6 +50,9 @@ async def ask(
     async with open_client(source, url) as client:
         followed = await follow(client, question, timeout_s, stderr())
     path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"
+    if out is None:
+        # It holds what was asked, privately or not.
+        keep_private()
     save_certificate(followed.certificate, path)
     report = followed.report(path)
     if json:

@@ -91,7 +91,8 @@ async def open_client(source: Source, url: str | None) -> AsyncIterator[Client]:
     config = source.load().config
     host, port = config.api.address
     base = _base_url(url or f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    headers = {"Authorization": f"Bearer {config.api.token}"} if config.api.token else {}
+    # As bytes: a token may have letters that the library would not encode.
+    headers = [(b"Authorization", b"Bearer " + config.api.token.encode())] if config.api.token else []
     # Proxies of the environment must not see, or lose, what goes to this machine.
     async with httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False) as http:
         yield Client(http, base)

@@ -103,6 +103,8 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
 def _why_not(decided: dict[str, Any], ended: dict[str, Any]) -> str:
     if decided.get("outcome") == "failed":
         return f"the round failed: {decided['reason']}; see `strand peers` for who offers to answer"
+    if ended.get("ending") == "left":
+        return "the node's disk took nothing any more, so it left the round: see `strand status`"
     if ended.get("fault"):
         return f"the round is void: {ended['fault']}"
     return "the node stopped before the round had a certificate"

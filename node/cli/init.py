@@ -1,5 +1,6 @@
 """`strand init`."""
 
+import sys
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, print_json
 from node.clock import Clock
 from node.config import NodeConfig, default_file
+from node.hardening import keep_private, open_private, open_to_others
 from node.keys import NodeKey, load_or_create_key
 from node.overlay.identity import peer_id_text
 from node.storage import open_store
@@ -30,6 +32,7 @@ async def init(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Make a key, a store and a configuration file. What is there already is kept."""
+    keep_private()
     file = source.config or default_file()
     if ready is not None and file.exists():
         raise CliError(f"there is a configuration {file} already: remove it, or name another by --config")
@@ -38,6 +41,8 @@ async def init(
     key = load_or_create_key(config.node.data_dir)
     await _make_store(config, key)
     written = write_config and _write_ready(file, ready or "example")
+    if not written and open_to_others(file):
+        print(f"strand: {file} may come to hold a token and is open to others: chmod 600 {file}", file=sys.stderr)
     told = {
         "key": key.keypair.public.hex(),
         "peer_id": peer_id_text(key.keypair.public),
@@ -66,8 +71,10 @@ async def _make_store(config: NodeConfig, key: NodeKey) -> None:
 
 
 def _write_ready(file: Path, name: ReadyFile) -> bool:
+    """Write a ready configuration, for its user alone: it is where the token and the engine's key will stand."""
     if file.exists():
         return False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_private(file, "x") as stream:
+        stream.write(files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8"))
     return True

@@ -23,7 +23,7 @@ async def peers(
         print_json(told)
         return 0
     key, address = Column("key", no_wrap=True, min_width=KEY_DIGITS), Column("address", overflow="fold")
-    table = Table(key, "connected", "ms", "offers", "model", "tok/s", "queue", address)
+    table = Table(key, "connected", "ms", "score", "why", "offers", "model", "tok/s", "queue", address)
     for peer in told["peers"]:
         offers = peer["offers"] or {}
         trip = peer["round_trip_ms"]
@@ -31,6 +31,8 @@ async def peers(
             peer["key"][:KEY_DIGITS],
             peer["direction"] or ("yes" if peer["connected"] else "no"),
             f"{trip:.1f}" if trip is not None else "",
+            f"{peer['score']:.1f}" if peer["connected"] or peer["score"] else "",
+            outside(peer["score_reason"]),
             " ".join(offers.get("roles", [])),
             outside(offers.get("model", "")),
             f"{offers['tokens_per_second']:.0f}" if offers else "",

@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from node.cli.errors import CliError, Exit
+from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
 from node.inference.supervision import end_with_stdin
 
@@ -48,6 +49,10 @@ class NodeSpec:
     """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
     """For an engine of kind vllm."""
+    overlay: Mapping[str, object] = field(default_factory=dict)
+    """More of the configuration's [overlay] table; without `listen` the node is on loopback."""
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
+    """What runs `strand`: another machine's or a test's own start of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,15 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     """Start a node and wait until it is ready; `stack` stops it. Raises CliError, with its last words if it ended."""
     spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = spec.folder / "node.toml"
-    config.write_text(_config(spec), encoding="utf-8")
+    with open_private(config, "w") as config_file:
+        config_file.write(_config(spec))
     log = spec.folder / "node.log"
     # Keys stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
-    command = [sys.executable, "-P", "-m", "node", "run", "--json", "--until-stdin-closes", "--config", str(config)]
+    command = [*spec.command, "run", "--json", "--until-stdin-closes", "--config", str(config)]
     if spec.record:
         command += ["--record", str(spec.folder / RECORDING_NAME)]
-    with log.open("ab") as log_file:
+    with open_private(log, "ab") as log_file:
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
         )
@@ -111,12 +117,12 @@ def _config(spec: NodeSpec) -> str:
     engine = spec.engine
     values: dict[str, dict[str, object]] = {
         "node": {"data_dir": str(spec.folder), "network": spec.network},
-        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap)},
+        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
         "api": {"bind": "127.0.0.1:0"},
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
-        "trust": {"default_weight": 1.0},
+        "trust": {"default_weight": 1.0, "friends": True},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }

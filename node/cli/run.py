@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import trio
 from cyclopts import Parameter
 
@@ -14,6 +15,8 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.descriptors import raise_descriptor_limit
+from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
 from node.recording import recording
 
@@ -32,15 +35,22 @@ async def run(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Run a node until Ctrl-C or SIGTERM."""
-    config = source.load(
+    keep_private()
+    forbid_dumps()
+    loaded = source.load(
         api__bind=bind,
         overlay__listen=listen,
         overlay__bootstrap=bootstrap,
         node__network=network,
         engine__kind=engine,
         engine__url=engine_url,
-    ).config
-    logs.configure(config.log.level, config.log.format)
+    )
+    config = loaded.config
+    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, config.engine.api_key))
+    for file in loaded.files_of_secrets():
+        if open_to_others(file):
+            structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+    raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())

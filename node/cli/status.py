@@ -37,7 +37,9 @@ async def status(
     for key, value in told.items():
         table.add_row(key.replace("_", " "), outside("\n".join(value) if isinstance(value, list) else str(value)))
     Console().print(table)
-    if not engine:
+    if told["store"] != "ok":
+        Console().print("This node takes no new work: see the line `store`. It goes on by itself when that is mended.")
+    elif not engine:
         Console().print("This node offers nothing: its engine does not answer. See its log.")
     elif not told["peers_connected"]:
         Console().print("This node is alone: no peer is connected. Give it one with --bootstrap.")

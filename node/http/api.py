@@ -1,39 +1,55 @@
 """`/api`: status, peers, asking, certificates; and the health checks."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import msgspec
 import trio
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from consensus import effects as fx
 from node.app import Node
 from node.http.engine import engine_routes
-from node.http.guard import Guard
 from node.http.metrics import metrics_routes
+from node.http.replies import ParameterError, Places, integers, refusal, refused_ask
 from node.http.reputation import reputation_routes
 from node.http.serving import serving_routes
 from node.http.serving import told as serving_told
 from node.mailroom import Watched
 from node.report import claimed_correct
-from node.rounds import AskError, Begun, NoQuorumError, Question, TooBusyError
+from node.rounds import Asker, AskError, Begun, Question
+from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Role
 
-WAIT_MS_MAX = 300_000
+CERTIFICATES_COUNTED: Final = 1_000
+"""certificates that a status counts: what journals a round waits for it."""
+
+WAIT_MS_MAX: Final = 300_000
 """ms that a client may wait for offers in one request."""
 
+WAITS_SHARE: Final = 4
+"""One in four connections may wait for offers, as long as these are no more than WAITS_MAX."""
 
-def build_app(node: Node) -> Starlette:
-    """The ASGI application of one node."""
-    api = _Api(node)
-    return Starlette(
+WAITS_MAX: Final = 64
+"""requests that wait for offers at once: each looks through the book when there is a new one."""
+
+WAIT_PAUSE_S: Final = 0.1
+"""seconds between two such looks of one request, so that a flood of offers is not made dearer by who waits."""
+
+FOLLOWED_SHARE: Final = 2
+"""One in two connections may follow a round, or wait for its turn; the rest is for what is answered at once."""
+
+
+def build_app(node: Node, connections_max: int) -> Starlette:
+    """The ASGI application of one node, which is served to at most `connections_max` connections."""
+    api = _Api(node, connections_max)
+    app = Starlette(
         routes=[
             Route("/health/live", api.live),
             Route("/health/ready", api.ready),
@@ -47,13 +63,40 @@ def build_app(node: Node) -> Starlette:
             *reputation_routes(node),
             *serving_routes(node),
         ],
-        middleware=[Middleware(Guard, token=node.config.api.token)],
+        exception_handlers={
+            HTTPException: _refuse_http,
+            ParameterError: _refuse_parameter,
+            StoreBlockedError: _blocked,
+            Exception: _fail,
+        },
     )
+    # A redirection would repeat the Host that it was given.
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _refuse_http(_: Request, error: Exception) -> Response:
+    """No such path (404), or no such method on it (405)."""
+    assert isinstance(error, HTTPException)
+    response = refusal(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _refuse_parameter(_: Request, error: Exception) -> Response:
+    return refusal(400, str(error))
+
+
+async def _fail(_: Request, __: Exception) -> Response:
+    """A fault of ours: the connection logs it."""
+    return refusal(500, "internal error; the node's log has a line about it")
 
 
 class _Api:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, connections_max: int) -> None:
         self._node = node
+        self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
+        self._followed = Places(connections_max // FOLLOWED_SHARE)
 
     async def live(self, _: Request) -> Response:
         return JSONResponse({"live": True})
@@ -82,24 +125,31 @@ class _Api:
                 "serving": serving_told(node),
                 "peers_connected": sum(peer.connected for peer in node.overlay.peers()),
                 "nodes_offering": self._offering(),
-                "certificates": len(await node.store.certificates(1000)),
+                "store": str(node.store.health),
+                "certificates": await self._certificates(),
                 "data_dir": str(node.config.node.data_dir),
             }
         )  # fmt: skip
 
+    async def _certificates(self) -> int | None:
+        """How many there are; None while the disk cannot be read."""
+        try:
+            return len(await self._node.store.certificates(CERTIFICATES_COUNTED))
+        except StoreBlockedError:
+            return None
+
     async def wait(self, request: Request) -> Response:
         """Answer when at least `offers` nodes offer to work, or after `timeout_ms`, with how many do."""
         node = self._node
-        try:
-            least = int(request.query_params.get("offers", "1"))
-            timeout_ms = min(int(request.query_params.get("timeout_ms", "10000")), WAIT_MS_MAX)
-        except ValueError:
-            return JSONResponse({"error": "offers and timeout_ms are integers"}, 400)
-        with trio.move_on_after(timeout_ms / 1000):
-            while self._offering() < least:
-                await node.driver.offered.wait()
-                # The offer is put into the book right after the event, within the same turn of the driver.
-                await trio.lowlevel.checkpoint()
+        asked = integers(request, {"offers": 1, "timeout_ms": 10_000})
+        with self._waits.take() as place:
+            if not place:
+                return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
+            with trio.move_on_after(min(asked["timeout_ms"], WAIT_MS_MAX) / 1000):
+                while self._offering() < asked["offers"]:
+                    await node.driver.offered.wait()
+                    # The offer is put into the book right after the event, within the same turn of the driver.
+                    await trio.sleep(WAIT_PAUSE_S)
         return JSONResponse({"offers": self._offering()})
 
     def _offering(self) -> int:
@@ -119,6 +169,8 @@ class _Api:
                     "connected": peer.connected,
                     "direction": peer.direction,
                     "round_trip_ms": peer.round_trip_ms,
+                    "score": round(peer.score, 1),
+                    "score_reason": peer.score_reason,
                     "offers": None if offer is None else _offer_row(offer),
                 }
             )
@@ -128,29 +180,49 @@ class _Api:
         try:
             query_id = Digest(bytes.fromhex(request.path_params["query_id"]))
         except ValueError:
-            return JSONResponse({"error": "a query id is 64 hexadecimal digits"}, 400)
+            return refusal(400, "a query id is 64 hexadecimal digits")
         raw = await self._node.store.certificate(query_id)
         if raw is None:
-            return JSONResponse({"error": "no such certificate here"}, 404)
+            return refusal(404, "no such certificate here")
         return Response(raw, media_type="application/octet-stream")
 
     async def ask(self, request: Request) -> Response:
         """Newline-delimited JSON: `asked`, `progress`..., `decided`, `certified`, `ended`."""
         try:
-            body = await request.body()
-        except ClientDisconnect:
-            return JSONResponse({"error": "the body is too long, or its sender is gone"}, 413)
-        try:
-            question = msgspec.json.decode(body, type=Question)
+            question = msgspec.json.decode(await request.body(), type=Question)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return JSONResponse({"error": f"not a question: {error}"}, 400)
-        stack = AsyncExitStack()
-        try:
-            begun = await stack.enter_async_context(self._node.asker.ask(question))
-        except AskError as error:
-            status = 503 if isinstance(error, NoQuorumError | TooBusyError) else 400
-            return JSONResponse({"error": str(error)}, status)
-        return StreamingResponse(_follow(stack, begun), media_type="application/x-ndjson")
+            return refusal(400, f"not a question: {error}")
+        return _FollowedRound(self._node.asker, question, self._followed)
+
+
+class _FollowedRound(Response):
+    """The reply that begins a round and follows it. A client that goes while it waits for its turn leaves the queue."""
+
+    def __init__(self, asker: Asker, question: Question, places: Places) -> None:
+        super().__init__(media_type="application/x-ndjson")
+        del self.headers["content-length"]
+        self._asker = asker
+        self._question = question
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the round's events as they come."""
+        with self._places.take() as place:
+            if not place:
+                await refusal(503, "too many follow rounds; try again later", retry_after_s=1)(scope, receive, send)
+                return
+            try:
+                async with self._asker.ask(self._question) as begun:
+                    await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                    await _follow(begun, send)
+            except AskError as error:
+                # Only from before the round began.
+                await refused_ask(error)(scope, receive, send)
+
+
+async def _blocked(_: Request, error: Exception) -> Response:
+    """Answer for what the disk does not give now."""
+    return refusal(503, str(error))
 
 
 def _offer_row(offer: Any) -> dict[str, Any]:
@@ -162,28 +234,32 @@ def _offer_row(offer: Any) -> dict[str, Any]:
     }
 
 
-async def _follow(stack: AsyncExitStack, begun: Begun) -> AsyncIterator[bytes]:
-    async with stack:
-        seats = [seat.member.hex() for seat in begun.query.roster]
-        yield _line({"event": "asked", "query_id": begun.query_id.hex(), "at_ms": 0, "members": seats})
-        async for watched in begun.events:
-            lines = [_line(_event(watched))]
-            # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
-            with suppress(trio.WouldBlock, trio.EndOfChannel):
-                while True:
-                    lines.append(_line(_event(begun.events.receive_nowait())))
-            yield b"".join(lines)
+async def _follow(begun: Begun, send: Send) -> None:
+    """Send each event as a line of JSON."""
+    seats = [seat.member.hex() for seat in begun.query.roster]
+    first = {"event": "asked", "query_id": begun.query_id.hex(), "at_ms": 0, "members": seats}
+    await send({"type": "http.response.body", "body": _line(first), "more_body": True})
+    async for watched in begun.events:
+        lines = [_line(_event(watched))]
+        # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                lines.append(_line(_event(begun.events.receive_nowait())))
+        await send({"type": "http.response.body", "body": b"".join(lines), "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _event(watched: Watched) -> dict[str, Any]:
     match watched.effect:
-        case fx.Progress(_, phase, wave, received, expected):
+        case fx.Progress(_, phase, wave, received, expected, silent, refused):
             told: dict[str, Any] = {
                 "event": "progress",
                 "phase": phase,
                 "wave": wave,
                 "received": sorted(key.hex() for key in received),
                 "expected": sorted(key.hex() for key in expected),
+                "silent": sorted(key.hex() for key in silent),
+                "refused": {key.hex(): why for key, why in sorted(refused.items())},
             }
         case fx.Decide(_, ranking, answer):
             told = {
@@ -197,8 +273,14 @@ def _event(watched: Watched) -> dict[str, Any]:
             }
         case fx.Certify(_, outcome, _, certificate):
             told = {"event": "certified", "outcome": outcome, "bytes": len(certificate)}
-        case fx.Finish(_, ending, outcome, fault):
-            told = {"event": "ended", "ending": ending, "outcome": outcome, "fault": str(fault) if fault else None}
+        case fx.Finish(_, role, ending, outcome, fault):
+            told = {
+                "event": "ended",
+                "role": role,
+                "ending": ending,
+                "outcome": outcome,
+                "fault": str(fault) if fault else None,
+            }
     return {**told, "at_ms": watched.at_ms}
 
 

@@ -1,60 +1,110 @@
-"""What every request passes first: whose page it comes from, the token, and how much body it may bring."""
+"""Whom the HTTP interface serves: decided from a request's header alone, before its body is read."""
 
+import hashlib
 import hmac
+from collections.abc import Callable
+from typing import Final
 
+import trio
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Scope
 
-BODY_BYTES_MAX = 128 * 1024
+from node.http.guesses import GuessTable
+from node.http.replies import Places, refusal
+from node.overlay.addresses import AddressClass, class_of
+
+BODY_BYTES_MAX: Final = 128 * 1024
 """bytes of a request's body: a query of 64 KiB with every character escaped, and its options."""
 
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+LOOPBACK_PAUSE_S_MAX: Final = 2.0
+"""seconds by which the reply to a wrong token of this machine is put off at most."""
+
+PAUSED_MAX: Final = 32
+"""replies that are put off at once; one more wrong token is answered straight away, with the same refusal."""
+
+_LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+_OWN_FETCHES: Final = frozenset({"none", "same-origin"})
+"""What Sec-Fetch-Site may say: the user typed the address, or the page is ours. Programs do not send the header."""
 
 
 class Guard:
-    """ASGI middleware. Without a token only local programs are served, no web page that a browser happens to show."""
+    """Decides whether a request is served.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._token = token
+    Without a token only local programs are, and no web page that a browser happens to show: a page from elsewhere
+    reaches this machine under a name of its own that resolves to 127.0.0.1 (DNS rebinding), so Host must be a name that
+    only a local program uses. With a token any Host will do, for such a page does not have the token.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with 401, 403 or 413, or pass on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(Headers(scope=scope))
-        if refusal is not None:
-            await refusal(scope, receive, send)
-            return
-        taken = 0
+    def __init__(self, token: str, host: str, now_s: Callable[[], float] = trio.current_time) -> None:
+        self._token = _digest(token.encode()) if token else b""
+        self._hosts = _LOOPBACK_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+        self._now_s = now_s
+        self._guesses = GuessTable()
+        self._paused = Places(PAUSED_MAX)
 
-        async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > BODY_BYTES_MAX:
-                # As if the client had gone: the handler ends, and the server closes the connection.
-                return {"type": "http.disconnect"}
-            return message
-
-        await self._app(scope, bounded, send)
-
-    def _refusal(self, headers: Headers) -> JSONResponse | None:
+    async def refuse(self, scope: Scope) -> Response | None:
+        """The refusal of a request, with 401, 403, 413 or 429; None if it is served."""
+        headers = Headers(scope=scope)
+        if "origin" in headers or not _OWN_FETCHES.issuperset(headers.getlist("sec-fetch-site")):
+            return refusal(403, "web pages are not served: the request has an Origin, or Sec-Fetch-Site")
         if self._token:
-            given = headers.get("authorization", "").removeprefix("Bearer ").encode()
-            if not hmac.compare_digest(given, self._token.encode()):
-                return _refuse(401, "a token is needed: Authorization: Bearer TOKEN")
-        else:
-            host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-            # A page from elsewhere could reach us under a name of its own that resolves to 127.0.0.1.
-            if host not in _LOCAL_HOSTS or "origin" in headers:
-                return _refuse(403, "only local programs are served without a token")
+            refused = await self._check_token(headers, scope["client"][0])
+            if refused is not None:
+                return refused
+        elif _host_name(headers.get("host", "")) not in self._hosts:
+            return refusal(403, "only local programs are served without a token: Host must name this machine")
+        # h11 has checked that it is one number.
         if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
-            return _refuse(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
+            return refusal(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
         return None
 
+    async def _check_token(self, headers: Headers, address: str) -> Response | None:
+        """Compare the token in constant time, and slow down who guesses.
 
-def _refuse(status: int, why: str) -> JSONResponse:
-    return JSONResponse({"error": why}, status)
+        An address from elsewhere that guessed is refused unheard for a while. This machine never is, or any local
+        program could lock out the others, who share its address: its right token is always served at once, and only
+        replies to wrong ones are put off.
+        """
+        local = class_of(address) is AddressClass.LOOPBACK
+        if not local and (wait_s := self._guesses.wait_s(address, self._now_s())) > 0:
+            return _too_many(wait_s)
+        given = headers.getlist("authorization")
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not token:
+            # No token was tried, so nothing is counted.
+            return _unauthorised("a token is needed: Authorization: Bearer TOKEN")
+        if hmac.compare_digest(_digest(token.encode("latin-1")), self._token):
+            if not local:
+                self._guesses.note_right(address)
+            return None
+        wait_s = self._guesses.note_wrong(address, self._now_s())
+        if not wait_s:
+            return _unauthorised("this is not the node's token")
+        if local:
+            with self._paused.take() as place:
+                if place:
+                    await trio.sleep(min(wait_s, LOOPBACK_PAUSE_S_MAX))
+        return _too_many(wait_s)
+
+
+def _digest(token: bytes) -> bytes:
+    """Of one length for all tokens, so that a comparison does not tell the right one's."""
+    return hashlib.sha256(token).digest()
+
+
+def _host_name(host: str) -> str:
+    """The Host header without its port."""
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isascii() and port.isdecimal() else host).lower()
+
+
+def _unauthorised(why: str) -> Response:
+    response = refusal(401, why)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _too_many(wait_s: float) -> Response:
+    return refusal(429, "too many wrong tokens from this address; try again later", retry_after_s=int(wait_s) + 1)

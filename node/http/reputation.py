@@ -4,17 +4,21 @@ import math
 from typing import Annotated, Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
 from consensus.reputation import PRIOR, Score, Standing, scale_of
 from node.app import Node
-from node.rounds import AskError, NoQuorumError, TooBusyError
+from node.http.replies import Places, refusal, refused_ask
+from node.rounds import AskError
 from protocol.types import ONE, Key, TaskType
 
 FORMAT = "strand-reputation/1"
+
+CHALLENGES_MAX = 2
+"""challenges at once: each holds a connection for a round's time, and a turn that users wait for."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 Evidence = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
@@ -79,6 +83,7 @@ def reputation_routes(node: Node) -> list[Route]:
 class _ReputationApi:
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._challenges = Places(CHALLENGES_MAX)
 
     async def show(self, _: Request) -> Response:
         """Every node met, best known first, and what is in force."""
@@ -117,23 +122,24 @@ class _ReputationApi:
     async def take_over(self, request: Request) -> Response:
         try:
             exported = msgspec.json.decode(await request.body(), type=Exported)
-        except ClientDisconnect:
-            return JSONResponse({"error": "the body is too long, or its sender is gone"}, 413)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return JSONResponse({"error": f"no exported reputation: {error}"}, 400)
+            return refusal(400, f"no exported reputation: {error}")
         specialty = self._node.config.node.specialty
         if exported.specialty != specialty:
-            return JSONResponse({"error": f"it is of {exported.specialty!r}; this node's is {specialty!r}"}, 400)
+            return refusal(400, f"it is of {exported.specialty!r}; this node's is {specialty!r}")
         standings = [(Key(bytes.fromhex(key)), each.standing()) for key, each in exported.standings.items()]
         taken = await self._node.reputation.take_over(standings)
         return JSONResponse({"taken": len(taken), "known_already": len(standings) - len(taken)})
 
     async def challenge(self, _: Request) -> Response:
         """Ask one gold question."""
-        try:
-            done = await self._node.challenger.challenge()
-        except AskError as error:
-            return JSONResponse({"error": str(error)}, 503 if isinstance(error, NoQuorumError | TooBusyError) else 400)
+        with self._challenges.take() as place:
+            if not place:
+                return refusal(503, f"{CHALLENGES_MAX} challenges run already; try again later", retry_after_s=1)
+            try:
+                done = await self._node.challenger.challenge()
+            except AskError as error:
+                return refused_ask(error)
         told = {"query_id": done.query_id.hex(), "outcome": done.outcome, "correct": done.correct}
         return JSONResponse(told)
 

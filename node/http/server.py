@@ -1,16 +1,24 @@
-"""Serves the API with hypercorn under trio; errors of binding are one line for the user."""
+"""Serves the API, and keeps it up: its failures are its own, and the node's rounds go on without it."""
 
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Final
 
+import structlog
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve as hypercorn_serve
 
 from node.app import Node
+from node.descriptors import descriptor_limit
 from node.http.api import build_app
+from node.http.edge import Edge, connections_max, keep_serving
+from node.http.guard import Guard
 
-HEADER_BYTES_MAX = 16 * 1024
-"""bytes of a request's line and headers: ours are below 1 KiB."""
+BACKLOG: Final = 1_024
+"""connections that the system holds for us until we accept them: beyond it a client tries again after a second."""
+
+TOKEN_CHARS_ADVISED: Final = 16
+"""characters of a token that nobody guesses: this machine's programs may guess some thousand times a second."""
+
+log = structlog.get_logger()
 
 
 class ApiBindError(Exception):
@@ -18,26 +26,31 @@ class ApiBindError(Exception):
 
 
 async def serve(node: Node, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until cancelled; reports the URL as the task's start. Raises ApiBindError."""
-    config = Config()
-    config.bind = [node.config.api.bind]
-    config.h11_max_incomplete_size = HEADER_BYTES_MAX
-    config.graceful_timeout = 1.0
-    config.include_server_header = False
-    config.accesslog = None
-    config.errorlog = None
+    """Serve until cancelled; reports the URL as the task's start. Raises ApiBindError, at the start only."""
+    host, port = node.config.api.address
     try:
-        # Bound here, because hypercorn's own failure would come out of a nursery without the address.
-        sockets = config.create_sockets()
+        listener = await listen(host, port)
     except OSError as error:
         raise ApiBindError(
             f"cannot serve HTTP on {node.config.api.bind}: {error.strerror or error}; choose another with --bind"
         ) from error
-    for sock in (*sockets.insecure_sockets, *sockets.secure_sockets):
-        sock.close()
-    host, _ = node.config.api.address
-    app = build_app(node)
-    async with trio.open_nursery() as nursery:
-        binds: list[str] = await nursery.start(hypercorn_serve, app, config)
-        port = binds[0].rpartition(":")[2]
-        task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    port = listener.socket.getsockname()[1]
+    if 0 < len(node.config.api.token) < TOKEN_CHARS_ADVISED:
+        log.warning("api.token_short", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
+    places = connections_max(descriptor_limit())
+    edge = Edge(build_app(node, places), Guard(node.config.api.token, host), places)
+    task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    await keep_serving(edge.run, listener, lambda: listen(host, port))
+
+
+async def listen(host: str, port: int) -> trio.SocketListener:
+    """Listen on one address. Raises OSError."""
+    family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
+    with ExitStack() as stack:
+        sock = stack.enter_context(trio.socket.socket(family, trio.socket.SOCK_STREAM))
+        # A node that starts again finds its old connections in TIME_WAIT.
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
+        await sock.bind((host, port))
+        sock.listen(BACKLOG)
+        stack.pop_all()
+    return trio.SocketListener(sock)

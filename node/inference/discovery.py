@@ -16,6 +16,7 @@ from node.inference.replies import (
     parse_models,
     parse_text,
 )
+from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
 
 Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -82,6 +83,8 @@ class Abilities:
     """Alternatives that it lists then."""
     constraint: Constraint | None
     cache_report: CacheReport
+    control_tokens: tuple[str, ...]
+    """Those that the server tells of its tokenizer."""
 
 
 async def list_models(client: JsonClient) -> tuple[ListedModel, ...]:
@@ -90,7 +93,7 @@ async def list_models(client: JsonClient) -> tuple[ListedModel, ...]:
 
 
 async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Abilities:
-    """Three to ten short requests. Raises EngineError."""
+    """Three to eleven short requests. Raises EngineError."""
     models = await list_models(client)
     model = _wanted(models, config)
     by_name = {each.name: each for each in models}
@@ -110,6 +113,7 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Abil
         logprobs=count_logprobs(reply),
         constraint=constraint,
         cache_report=await _find_cache_report(client, reply),
+        control_tokens=await _find_control_tokens(client),
     )
 
 
@@ -119,6 +123,14 @@ async def cache_counts(client: JsonClient) -> CacheCounts | None:
         return vllm.prefix_cache(await client.text("/metrics"))
     except EngineError:
         return None
+
+
+async def _find_control_tokens(client: JsonClient) -> tuple[str, ...]:
+    """The tokens of llama.cpp's /props; other servers do not tell theirs, and the known ones are broken up anyway."""
+    try:
+        return control_tokens(llama_cpp.token_words(await client.get("/props")))
+    except EngineError:
+        return ()
 
 
 def raw_request(model: str, text: str, logprobs: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from node import logs
 from node.inference.config import EngineConfig
 from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
@@ -83,6 +84,7 @@ class EmbeddedServer:
     def __init__(self, config: EngineConfig, model: ModelFile) -> None:
         self.url = ""
         self.api_key = secrets.token_urlsafe(24)
+        logs.hide(self.api_key)
         self.supervisor = Supervisor(f"the embedded engine with {model.path}", self._live)
         self._config = config
         self._model = model

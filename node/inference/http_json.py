@@ -65,9 +65,14 @@ def base_url(url: str) -> str:
 class JsonClient:
     """POST and GET of JSON objects at one server."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, *, timeout_ms: int, concurrency: int) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, url: str, *, timeout_ms: int, concurrency: int, secret: str = ""
+    ) -> None:
+        """`secret`: what no error may say, although a server may repeat it: the API key."""
         self._client = client
         self._url = url
+        self._shown_url = str(httpx2.URL(url).copy_with(userinfo=b""))
+        self._secret = secret.encode()
         self._timeout_ms = timeout_ms
         self._limiter = trio.CapacityLimiter(concurrency)
 
@@ -84,7 +89,7 @@ class JsonClient:
         return self._object(path, await self._exchange("POST", path, body))
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
-        where = f"engine at {self._url}"
+        where = f"engine at {self._shown_url}"
         async with self._limiter:
             try:
                 with trio.fail_after(self._timeout_ms / 1000):
@@ -102,12 +107,12 @@ class JsonClient:
                 ) from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
-            words = _error_words(content)
+            words = _error_words(content.replace(self._secret, b"[secret]") if self._secret else content)
             raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
         return content
 
     def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
-        where = f"engine at {self._url}"
+        where = f"engine at {self._shown_url}"
         try:
             reply = json.loads(content)
         except (ValueError, RecursionError):
@@ -129,7 +134,7 @@ class JsonClient:
                         scope.cancel()
             if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
                 limit = f"{REPLY_BYTES_MAX} bytes or {REPLY_CHUNKS_MAX} chunks"
-                raise EngineError(f"engine at {self._url} sent more than {limit} for {path}")
+                raise EngineError(f"engine at {self._shown_url} sent more than {limit} for {path}")
             return response.status_code, bytes(content)
 
 
@@ -154,7 +159,7 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
         verify=root.startswith("https:"),
     )
     async with client:
-        yield JsonClient(client, root, timeout_ms=timeout_ms, concurrency=concurrency)
+        yield JsonClient(client, root, timeout_ms=timeout_ms, concurrency=concurrency, secret=api_key)
 
 
 def _error_words(content: bytes) -> str:

@@ -45,7 +45,7 @@ def clean(text: str) -> str:
     Reasoning that was never closed (a model that was cut while it thought) is dropped to the end of the text.
     """
     for _ in range(PASSES):
-        text = _unwrapped(_last_shed(_until_turn_ends(_without_reasoning(_without_head(text)))))
+        text = _unwrapped(_last_shed(until_turn_ends(_without_reasoning(_without_head(text)))))
     return text
 
 
@@ -57,7 +57,7 @@ def _without_head(text: str) -> str:
 def _without_reasoning(text: str) -> str:
     kept: list[str] = []
     reasoning = False
-    for line, fenced in _lines(text):
+    for line, fenced in fenced_lines(text):
         rest = line
         if not reasoning and not fenced:
             if _OPENS.match(rest):
@@ -73,11 +73,11 @@ def _without_reasoning(text: str) -> str:
     return "".join(kept)
 
 
-def _until_turn_ends(text: str) -> str:
+def until_turn_ends(text: str, ends: re.Pattern[str] = _TURN_ENDS) -> str:
     """A model that runs on after its turn makes up the next question: that is no part of its answer."""
     position = 0
-    for line, fenced in _lines(text):
-        if not fenced and (end := _TURN_ENDS.search(line)):
+    for line, fenced in fenced_lines(text):
+        if not fenced and (end := ends.search(line)):
             return text[: position + end.start()]
         position += len(line)
     return text
@@ -130,7 +130,7 @@ def _is_bare(line: str) -> bool:
     return fence is not None and not fence[2].strip()
 
 
-def _lines(text: str) -> Iterator[tuple[str, bool]]:
+def fenced_lines(text: str) -> Iterator[tuple[str, bool]]:
     """Each line with its end, and whether it stands in a code fence; the fences' own lines do not."""
     opened = ""
     for line in re.split(r"(?<=\n)", text):

@@ -92,6 +92,7 @@ class OpenAIEngine:
             models=tuple(model.name for model in can.models),
             adapters=tuple(model.name for model in can.models if model.parent),
             cache_report=can.cache_report,
+            control_tokens=can.control_tokens,
         )
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
@@ -99,7 +100,7 @@ class OpenAIEngine:
         can = await self._server()
         body: dict[str, Any] = {
             "model": can.model,
-            "messages": answer_messages(query, task),
+            "messages": answer_messages(query, task, can.control_tokens),
             "max_tokens": min(sampling.max_tokens, self._config.max_tokens),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,

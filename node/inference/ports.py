@@ -104,6 +104,8 @@ class EngineInfo:
     adapters: tuple[str, ...] = ()
     """Those of the models that are LoRA adapters of another."""
     cache_report: CacheReport = CacheReport.NONE
+    control_tokens: tuple[str, ...] = ()
+    """Those that its tokenizer is known to read as tokens inside a text; empty where the server does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

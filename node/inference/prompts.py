@@ -1,5 +1,8 @@
 """What a language model is told before it answers a query."""
 
+from collections.abc import Iterable
+
+from node.inference.untrusted import shown
 from protocol.types import TaskType
 
 _SPECIALIST = "You are a Rust specialist."
@@ -14,6 +17,12 @@ _TASKS = {
 }
 
 
-def answer_messages(query: str, task: TaskType) -> list[dict[str, str]]:
-    """The chat messages that ask for an answer to `query`."""
-    return [{"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"}, {"role": "user", "content": query}]
+def answer_messages(query: str, task: TaskType, told: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Build the chat messages that ask for an answer to `query`, which cannot end its own turn.
+
+    `told`: the control tokens that the engine's own tokenizer names.
+    """
+    return [
+        {"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"},
+        {"role": "user", "content": shown(query, told)},
+    ]

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo, PeerUnreachable, RequestRefused
+from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo, PeerUnreachable, Refused, RequestRefused
 
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
@@ -27,6 +27,7 @@ __all__ = [
     "OverlayError",
     "PeerInfo",
     "PeerUnreachable",
+    "Refused",
     "RequestRefused",
     "open_overlay",
 ]

@@ -2,86 +2,117 @@
 
 libp2p's own store forgets dial addresses after 120 seconds and its auto-connector dials towards 200 connections, so
 both are left alone and this book decides.
+
+Whoever signs an offer may name addresses of others in it, and every node of the network hears it. So an address that a
+stranger claims is dialled once for each message that claims it, within budgets, and only where `Reach` allows. It is
+dialled like one of our own choice once the peer has answered there, or came from there itself.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
+import collections
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import islice
 from random import Random
 from typing import Final
 
-from node.overlay.identity import key_of_text
+from consensus.buckets import Bucket, Buckets, Rate
+from node.overlay.addresses import Address, Reach, address_group, parse_address
 
 PEERS_MAX: Final = 1024
 """Peers in the book. A sub-mesh holds about 50; an attacker can invent any number."""
 ADDRESSES_PER_PEER_MAX: Final = 8
 """Addresses kept for one peer, newest first: interfaces of one host, and a few that went stale."""
-ADDRESS_CHARS_MAX: Final = 300
-"""Characters in one multiaddr: a DNS name of 253 and the rest."""
 FAILURES_MAX: Final = 8
-"""Failed dials in a row after which a peer is forgotten, unless it is a bootstrap peer; an Offer brings it back."""
+"""Failed dials in a row after which a stranger is forgotten; an Offer brings it back."""
+FAILURES_OF_KNOWN_MAX: Final = 24
+"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. Bootstrap peers stay."""
+CLAIMS_READ_MAX: Final = 32
+"""Addresses read of one claim: four times what an offer can hold (ADDRESSES_MAX)."""
+CLAIM_DIALS_MAX: Final = 2
+"""Dials that a stranger's claims may be owed at once: one for a message, and one of the message before."""
+CLAIM_REST_MS: Final = 10_000
+"""ms between two claims of one peer that are each worth a dial: offers come every 30 seconds, and when peers come."""
+DIALS_PER_MINUTE: Final = 60
+DIALS_BURST: Final = 64
+"""Dials of claimed addresses, whoever claims them: a sub-mesh of 50 is dialled at once, a flood of offers costs one
+handshake of 10 ms a second."""
+DIALS_PER_GROUP_PER_MINUTE: Final = 4
+"""Dials of claimed addresses in one /24 or /48, and the burst: many keys may name one victim, and each node that hears
+them dials it."""
+_LOTS: Final = 16
+"""Entries of which one makes way for a claim. A search of all would cost a flooded node milliseconds a message."""
 _REST_DELAYS: Final = 2
 """After a failed dial, dials on demand fail at once for this many first delays: requests to dead peers would else take
 all of the places for dials."""
 
-_ADDRESS: Final = re.compile(
-    r"/(?P<kind>ip4|ip6|dns|dns4|dns6)/(?P<host>[0-9A-Za-z.:_-]{1,253})/tcp/(?P<port>[0-9]{1,5})(?:/p2p/(?P<peer>\w+))?"
-)
+
+class _Ground(IntEnum):
+    """Why an address is believed."""
+
+    CLAIMED = 0
+    OBSERVED = 1
+    """The peer has been connected to us from the same host."""
+    REACHED = 2
+    """The peer has answered there, or its owner is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """One dialable address: `text` is the multiaddr without /p2p/, `peer` the 32-byte key it named, if any."""
+class _Known:
+    """One address of a peer."""
 
     text: str
-    peer: bytes | None
-
-
-def parse_address(text: str) -> Address | None:
-    """Read a TCP multiaddr; None for whatever the overlay cannot dial (other transports, relays, nonsense)."""
-    if len(text) > ADDRESS_CHARS_MAX:
-        return None
-    match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 65536:
-        return None
-    if match["kind"] in ("ip4", "ip6"):
-        try:
-            host = ipaddress.ip_address(match["host"])
-        except ValueError:
-            return None
-        if host.version != int(match["kind"][2:]) or host.is_unspecified or host.is_multicast:
-            return None
-    elif ":" in match["host"]:
-        return None
-    key = key_of_text(match["peer"]) if match["peer"] else None
-    if match["peer"] and key is None:
-        return None
-    return Address(text.partition("/p2p/")[0], key)
+    host: str
+    ground: _Ground
 
 
 @dataclass(slots=True)
 class _Entry:
     kept: bool
-    addresses: list[str] = field(default_factory=list)
+    learned_ms: int
+    addresses: list[_Known] = field(default_factory=list)
+    group: str = ""
+    """Address group of the newest address."""
     failures: int = 0
     due_ms: int = 0
     resting_until_ms: int = 0
     reached_ms: int = 0
     dialling: bool = False
+    owed: int = 0
+    """Dials of claimed addresses that messages have paid for."""
+    paid_ms: int | None = None
+    """When a message last paid for one."""
+
+    @property
+    def believed(self) -> bool:
+        """Whether one of its addresses is more than a claim."""
+        return any(known.ground for known in self.addresses)
 
 
 class AddressBook:
-    """Addresses by peer key with the time of the next dial: exponential back-off with jitter and a cap."""
+    """Addresses by peer key with the time of the next dial: exponential back-off with jitter and a cap.
 
-    def __init__(self, own_key: bytes, delay_ms: int, delay_ms_max: int, rng: Random) -> None:
+    `trusted` are keys whose word about their own addresses is taken, and who are never forgotten for a stranger.
+    """
+
+    def __init__(
+        self,
+        own_key: bytes,
+        delays_ms: tuple[int, int],
+        rng: Random,
+        reach: Reach = Reach(),  # noqa: B008 - frozen
+        trusted: Collection[bytes] = (),
+    ) -> None:
         self._own_key = own_key
-        self._delay_ms = delay_ms
-        self._delay_ms_max = delay_ms_max
+        self._delay_ms, self._delay_ms_max = delays_ms
         self._rng = rng
+        self._reach = reach
+        self._trusted = frozenset(trusted)
         self._entries: dict[bytes, _Entry] = {}
+        self._dials = Bucket(Rate(DIALS_PER_MINUTE / 60, DIALS_BURST))
+        self._group_dials = Buckets[str](Rate(DIALS_PER_GROUP_PER_MINUTE / 60, DIALS_PER_GROUP_PER_MINUTE), PEERS_MAX)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,81 +120,208 @@ class AddressBook:
     def __iter__(self) -> Iterator[bytes]:
         return iter(tuple(self._entries))
 
-    def learn(self, peer: bytes, addresses: Iterable[str], now_ms: int, *, kept: bool = False) -> bool:
-        """Note where `peer` may be dialled; `kept` marks a bootstrap peer. True where an address is new.
+    # -- what is learned -------------------------------------------------------------------------------------------
+
+    def learn(
+        self,
+        peer: bytes,
+        addresses: Iterable[str],
+        now_ms: int,
+        *,
+        kept: bool = False,
+        seen_at: str = "",
+        connected: Collection[bytes] = (),
+    ) -> bool:
+        """Note where `peer` says that it may be dialled. True where it has become due earlier than it was.
+
+        Parameters: `kept` marks a bootstrap peer, whose addresses our own user named; `seen_at` is the host that `peer`
+        is or was connected from, empty if it never was; `connected` are peers whose entries must not make room.
 
         A new address makes the peer due: it is news, so the back-off of the old addresses does not count. Of two peers
         that learn of each other, the one with the smaller key dials first, which spares a second connection.
         """
         if peer == self._own_key:
             return False
-        parsed = (parse_address(text) for text in addresses)
-        usable = [address.text for address in parsed if address is not None and address.peer in (None, peer)]
+        vouched = kept or peer in self._trusted
+        usable = self._usable(peer, addresses, _Ground.REACHED if vouched else _Ground.CLAIMED, seen_at)
         if not usable:
             return False
         entry = self._entries.get(peer)
         if entry is None:
-            if len(self._entries) >= PEERS_MAX and not self._evict():
+            believed = any(known.ground for known in usable)
+            if len(self._entries) >= PEERS_MAX and not self._make_room(believed, connected):
                 return False
-            entry = self._entries[peer] = _Entry(kept)
-        fresh = [text for text in dict.fromkeys(usable) if text not in entry.addresses]
+            entry = self._entries[peer] = _Entry(kept, now_ms)
+        entry.kept = entry.kept or kept
+        paid = not vouched and (entry.paid_ms is None or now_ms - entry.paid_ms >= CLAIM_REST_MS)
+        if paid:
+            entry.owed, entry.paid_ms = min(entry.owed + 1, CLAIM_DIALS_MAX), now_ms
+        fresh = _join(entry, usable)
         if fresh:
-            entry.addresses = (fresh + entry.addresses)[:ADDRESSES_PER_PEER_MAX]
             entry.failures = 0
             entry.due_ms = now_ms if kept or self._own_key < peer else now_ms + self._delay_ms
             entry.resting_until_ms = 0
-        entry.kept = entry.kept or kept
-        return bool(fresh)
+        return fresh or paid
+
+    def _usable(self, peer: bytes, addresses: Iterable[str], ground: _Ground, seen_at: str) -> list[_Known]:
+        """The addresses that may be dialled, on what ground, best first; of a stranger's, one for each host."""
+        found: dict[str, _Known] = {}
+        for text in islice(addresses, CLAIMS_READ_MAX):
+            address = parse_address(text)
+            if address is None or address.peer not in (None, peer):
+                continue
+            if ground is _Ground.REACHED:
+                found.setdefault(address.text, _known(address, ground))
+            elif address.host == seen_at:
+                found.setdefault(address.host, _known(address, _Ground.OBSERVED))
+            elif self._reach.allows(address.host):
+                found.setdefault(address.host, _known(address, ground))
+        # Every machine has the bridges of its containers at the same addresses: where we are is tried last.
+        best_first = sorted(found.values(), key=lambda known: known.host in self._reach.own_hosts)
+        return best_first[:ADDRESSES_PER_PEER_MAX]
+
+    def _make_room(self, believed: bool, connected: Collection[bytes]) -> bool:
+        """Drop one entry for another; False where none may go.
+
+        A claim makes way for anything, by lot: it is a flood that fills the book. What is more than a claim makes way
+        only for its like, and costs its sender a connection, so that the whole book may be searched.
+        """
+        by_lot = self._rng.sample(list(self._entries), _LOTS)
+        victim = self._victim(by_lot, False, connected)
+        if victim is None and believed:
+            victim = self._victim(self._entries, True, connected)
+        if victim is None:
+            return False
+        del self._entries[victim]
+        return True
+
+    def _victim(self, peers: Iterable[bytes], believed: bool, connected: Collection[bytes]) -> bytes | None:
+        """Who of `peers` goes: who failed most, then one of the largest address group, so that no network can take the
+        book, then the oldest. None where all are kept, trusted, connected, being dialled or, unless `believed`, more
+        than claims.
+        """
+        entries = [(peer, self._entries[peer]) for peer in peers]
+        crowd = collections.Counter(entry.group for _, entry in entries)
+        may_go = [
+            (entry.failures, crowd[entry.group], -entry.learned_ms, peer)
+            for peer, entry in entries
+            if not (entry.kept or entry.dialling or peer in self._trusted or peer in connected)
+            and (believed or not entry.believed)
+        ]
+        return max(may_go)[-1] if may_go else None
+
+    def is_claim(self, peer: bytes) -> bool:
+        """Whether all that is known of where `peer` is are claims."""
+        entry = self._entries.get(peer)
+        return entry is not None and not entry.believed
 
     def addresses(self, peer: bytes) -> tuple[str, ...]:
         """Known addresses of `peer`, the best first."""
         entry = self._entries.get(peer)
-        return tuple(entry.addresses) if entry else ()
+        return tuple(known.text for known in entry.addresses) if entry else ()
+
+    # -- when to dial ----------------------------------------------------------------------------------------------
 
     def dialable(self, peer: bytes, now_ms: int) -> bool:
-        """Whether a dial on demand makes sense: an address is known, and no dial has failed a moment ago."""
+        """Whether a dial on demand makes sense: an address may be tried, and no dial has failed a moment ago."""
         entry = self._entries.get(peer)
-        return entry is not None and now_ms >= entry.resting_until_ms
+        return entry is not None and now_ms >= entry.resting_until_ms and _may_be_tried(entry)
 
     def due(self, now_ms: int, connected: Collection[bytes], connections_target: int) -> list[bytes]:
-        """Peers to dial now, the longest due first: bootstrap peers, and others while connections are wanted."""
-        waiting = [
-            (entry.due_ms, peer)
-            for peer, entry in self._entries.items()
-            if not entry.dialling and entry.due_ms <= now_ms and peer not in connected
-        ]
-        room = connections_target - len(connected) - sum(entry.dialling for entry in self._entries.values())
-        chosen = []
-        for _, peer in sorted(waiting):
-            if not self._entries[peer].kept:
-                if room <= 0:
-                    continue
-                room -= 1
-            chosen.append(peer)
-        return chosen
+        """Peers to dial now: bootstrap peers, then others while connections are wanted, the longest due first.
+
+        Strangers whose addresses are no more than claims come last, by lot over the address groups that they claim.
+        """
+        chosen: list[tuple[int, bytes]] = []
+        others: list[tuple[int, bytes]] = []
+        claimed: list[tuple[bytes, _Entry]] = []
+        dialling = sum(entry.dialling for entry in self._entries.values())
+        room = max(connections_target - len(connected) - dialling, 0)
+        within_budget = self._dials.level(now_ms / 1000) >= 1
+        for peer, entry in self._waiting(connected):
+            if entry.due_ms > now_ms:
+                continue
+            if entry.kept:
+                chosen.append((entry.due_ms, peer))
+            elif entry.believed:
+                others.append((entry.due_ms, peer))
+            elif room and within_budget:
+                claimed.append((peer, entry))
+        believed = [peer for _, peer in sorted(others)]
+        return [peer for _, peer in sorted(chosen)] + (believed + self._by_lot(claimed))[:room]
+
+    def _by_lot(self, claimed: list[tuple[bytes, _Entry]]) -> list[bytes]:
+        """One of each address group in turn, in random order."""
+        self._rng.shuffle(claimed)
+        turns: collections.Counter[str] = collections.Counter()
+        ranked = []
+        for peer, entry in claimed:
+            ranked.append((turns[entry.group], peer))
+            turns[entry.group] += 1
+        return [peer for _, peer in sorted(ranked, key=lambda item: item[0])]
 
     def next_due_ms(self, connected: Collection[bytes]) -> int | None:
         """When the next peer becomes due; None where nobody waits."""
-        times = (e.due_ms for peer, e in self._entries.items() if not e.dialling and peer not in connected)
-        return min(times, default=None)
+        return min((entry.due_ms for _, entry in self._waiting(connected)), default=None)
+
+    def _waiting(self, connected: Collection[bytes]) -> Iterator[tuple[bytes, _Entry]]:
+        for peer, entry in self._entries.items():
+            if not entry.dialling and peer not in connected and _may_be_tried(entry):
+                yield peer, entry
+
+    def next_address(self, peer: bytes, tried: Collection[str], now_ms: int) -> str | None:
+        """The address of `peer` to dial after those that were `tried`; None where none may be dialled now.
+
+        A claimed address is charged to what its peer's messages have paid for, and to the budgets of all.
+        """
+        entry = self._entries.get(peer)
+        if entry is None:
+            return None
+        for known in entry.addresses:
+            if known.text not in tried and (known.ground or self._pay(entry, known, now_ms)):
+                return known.text
+        return None
+
+    def _pay(self, entry: _Entry, known: _Known, now_ms: int) -> bool:
+        group = "" if self._reach.is_ours(known.host) else address_group(known.host)
+        if entry.owed <= 0:
+            return False
+        now_s = now_ms / 1000
+        wait_s = max(self._dials.wait_s(1, now_s), self._group_dials.wait_s(group, 1, now_s) if group else 0.0)
+        if wait_s > 0:
+            entry.due_ms = now_ms + int(wait_s * 1000) + 1
+            return False
+        self._dials.take(1, now_s)
+        if group:
+            self._group_dials.take(group, 1, now_s)
+        entry.owed -= 1
+        # Its turn comes again after the others'.
+        entry.addresses.remove(known)
+        entry.addresses.append(known)
+        return True
+
+    # -- how dials went --------------------------------------------------------------------------------------------
 
     def dialling(self, peer: bytes) -> None:
         """A dial to `peer` starts; it is not due until `dialled` says how that went."""
         if entry := self._entries.get(peer):
             entry.dialling = True
 
-    def dialled(self, peer: bytes, now_ms: int, reached: str | None) -> None:
-        """A dial ended: `reached` is the address that answered, None where none did."""
+    def dialled(self, peer: bytes, now_ms: int, reached: str | None, *, tried: bool = True) -> None:
+        """A dial ended: `reached` is the address that answered, None where none did; `tried`: whether one was asked."""
         entry = self._entries.get(peer)
         if entry is None:
             return
         entry.dialling = False
+        if not tried:
+            entry.due_ms = max(entry.due_ms, now_ms + self._delay_ms)
+            return
         if reached is not None:
             entry.reached_ms = now_ms
             entry.due_ms = now_ms + self._delay_ms
-            if reached in entry.addresses:
-                entry.addresses.remove(reached)
-            entry.addresses.insert(0, reached)
+            host = address.host if (address := parse_address(reached)) else ""
+            others = [known for known in entry.addresses if known.text != reached]
+            entry.addresses = [_Known(reached, host, _Ground.REACHED), *others][:ADDRESSES_PER_PEER_MAX]
             return
         entry.resting_until_ms = now_ms + _REST_DELAYS * self._delay_ms
         self._failed(peer, entry, now_ms)
@@ -183,16 +341,36 @@ class AddressBook:
     def _failed(self, peer: bytes, entry: _Entry, now_ms: int) -> None:
         """Back off, by a random share, so that not all who lost one peer dial it at the same moment."""
         entry.failures += 1
-        if entry.failures >= FAILURES_MAX and not entry.kept:
+        most = FAILURES_OF_KNOWN_MAX if entry.believed else FAILURES_MAX
+        if entry.failures >= most and not entry.kept:
             del self._entries[peer]
             return
-        delay_ms = min(self._delay_ms * 2 ** (entry.failures - 1), self._delay_ms_max)
+        delay_ms = min(self._delay_ms * 2 ** min(entry.failures - 1, 16), self._delay_ms_max)
         entry.due_ms = now_ms + int(delay_ms * self._rng.uniform(0.5, 1.5))
 
-    def _evict(self) -> bool:
-        """Drop the peer with the most failures; False where all are bootstrap peers."""
-        victims = [(entry.failures, peer) for peer, entry in self._entries.items() if not entry.kept]
-        if not victims:
-            return False
-        del self._entries[max(victims)[1]]
-        return True
+
+def _known(address: Address, ground: _Ground) -> _Known:
+    return _Known(address.text, address.host, ground)
+
+
+def _may_be_tried(entry: _Entry) -> bool:
+    return entry.owed > 0 or entry.believed
+
+
+def _join(entry: _Entry, usable: list[_Known]) -> bool:
+    """Put new addresses first; the newest that a host is claimed by replaces the older ones. True where one is new."""
+    held = {known.text: known for known in entry.addresses}
+    fresh = [known for known in usable if known.text not in held]
+    raised = {known.text: known for known in usable if known.text in held and known.ground > held[known.text].ground}
+    hosts = {known.host for known in fresh if known.ground is not _Ground.REACHED}
+    stays = [
+        raised.get(known.text, known)
+        for known in entry.addresses
+        if known.ground is _Ground.REACHED or known.host not in hosts
+    ]
+    together = list(enumerate(fresh + stays))
+    # Where it answered is the last to go, the oldest before the newest.
+    kept_first = sorted(together, key=lambda item: (item[1].ground is not _Ground.REACHED, item[0]))
+    entry.addresses = [known for _, known in sorted(kept_first[:ADDRESSES_PER_PEER_MAX], key=lambda item: item[0])]
+    entry.group = address_group(entry.addresses[0].host)
+    return bool(fresh)

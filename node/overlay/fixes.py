@@ -1,4 +1,5 @@
-"""Every change to the code of libp2p 0.8.1, with its reason. Changes to its pubsub classes are subclasses (pubsub.py).
+"""Every change to the code of libp2p 0.8.1, with its reason. Changes to its classes are subclasses beside this module:
+pubsub.py and muxer.py (yamux); bounds.py reads what stock reads without a limit; connections.py admits connections.
 
 Each was found by measurement; docs/libp2p.md has the table, tests/integration/overlay/test_libp2p_regressions.py
 shows what the stock library does. All touch private names, so any other version of libp2p is refused.
@@ -10,21 +11,27 @@ import functools
 import logging
 import socket
 import weakref
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import libp2p
+import libp2p.host.basic_host as basic_host
+import libp2p.io.trio as trio_io
 import libp2p.network.swarm as swarm
 import libp2p.peer.peerstore as peerstore
 import libp2p.pubsub.gossipsub as gossipsub
 import libp2p.pubsub.pubsub as pubsub
+import libp2p.stream_muxer.muxer_multistream as muxer_multistream
 import libp2p.stream_muxer.yamux.yamux as yamux
 import libp2p.transport.tcp.tcp as tcp
 import trio
 from libp2p.abc import IHost
-from libp2p.network.connection.exceptions import RawConnError
+from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
 
+from node.overlay import bounds
+from node.overlay.addresses import canonical_host
+from node.overlay.muxer import Muxer, Stream
 from node.overlay.types import GOSSIP_BYTES_CEILING
 
 VERSION: Final = "0.8.1"
@@ -32,16 +39,17 @@ VERSION: Final = "0.8.1"
 RPC_BYTES_MAX: Final = GOSSIP_BYTES_CEILING + 64 * 1024
 """One pubsub frame, sent or received: a payload, its envelope (key, signature, ids) and the sender's address record."""
 
-_FRAME_WRITE_S: Final = 10.0
-"""One frame that the kernel does not take in this time means a dead connection."""
-_WINDOW_UPDATE_BYTES: Final = 32 * 1024
-"""Received bytes after which the sender is told that the window is free again (the window is 256 KiB)."""
 _ENVELOPE_S: Final = 5.0
 """For this long the own signed address record is reused before it is compared with the addresses again."""
 _QUEUE_RPCS_MAX: Final = 256
 """Frames waiting for one peer (32 in libp2p, where 200 unpaced messages lost 63 %)."""
-_QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Bytes waiting for one peer. A frozen peer holds no more than this until the ping disconnects it."""
+_QUEUE_BYTES_MAX: Final = 1536 * 1024
+"""Bytes waiting for one peer: a burst of own messages (1 MiB) and one frame more. A peer that does not read them loses
+its connection (muxer.py)."""
+_QUEUE_FAIR_BYTES: Final = 256 * 1024
+"""What every peer's queue may hold, however full the others are."""
+_QUEUES_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes waiting for all peers; over this no queue may hold more than the fair share: 96 MiB with 128 peers."""
 
 
 @functools.cache
@@ -52,12 +60,15 @@ def apply() -> None:
     _join_logs()
     # Stock waits 250 ms in each dial for a faster address even where there is one address only.
     swarm._HAPPY_EYEBALLS_DELAY = 0.0
-    yamux.Yamux._write_frame = _write_frame  # type: ignore[method-assign]
-    yamux.YamuxStream._auto_tune_and_send_window_update = _send_window_update  # type: ignore[method-assign]
+    muxer_multistream.Yamux = Muxer  # type: ignore[attr-defined]
+    yamux.YamuxStream = Stream  # type: ignore[misc]
+    MultiselectCommunicator.read = bounds.read_line  # type: ignore[method-assign]
+    basic_host.read_length_prefixed_protobuf = bounds.read_identify  # type: ignore[attr-defined]
     pubsub.RpcQueue = _BoundedRpcQueue  # type: ignore[attr-defined, assignment]
     pubsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     gossipsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     tcp._set_reuse_flags = _set_reuse_flags
+    trio_io.TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
 
 
 def _join_logs() -> None:
@@ -70,44 +81,28 @@ def _join_logs() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-async def _write_frame(self: yamux.Yamux, data: bytes) -> None:
-    """Write a whole frame or close the connection: stock, a cancelled write leaves half a frame on the wire."""
-    async with self._write_lock:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _FRAME_WRITE_S) as scope:
-            await self.secured_conn.write(data)
-        if scope.cancelled_caught:
-            with trio.CancelScope(shield=True):
-                await self._cleanup_on_error()
-            raise RawConnError("a frame could not be written in time")
-
-
-async def _send_window_update(self: yamux.YamuxStream, *, bytes_read: int = 0) -> None:
-    """One WINDOW_UPDATE for 32 KiB read: stock sends one encrypted frame for each read(), a third of all CPU time.
-
-    Shielded, because a read that is cancelled here would lose the bytes that it has taken out of the buffer.
-    """
-    self._pending_recv_release += bytes_read
-    pending = self._pending_recv_release
-    if pending >= min(self.target_recv_window // 2, _WINDOW_UPDATE_BYTES):
-        self._pending_recv_release = 0
-        self.recv_window += pending
-        with trio.CancelScope(shield=True):
-            await self.send_window_update(pending)
-
-
 class _BoundedRpcQueue(RpcQueue):
     """A peer's outbound queue, wider in frames and bounded in bytes; frames fit what our own nodes accept."""
+
+    _all: ClassVar[weakref.WeakSet[_BoundedRpcQueue]] = weakref.WeakSet()
 
     def __init__(self) -> None:
         super().__init__(max_size=_QUEUE_RPCS_MAX, max_message_size=RPC_BYTES_MAX)
         self._bytes = 0
+        _BoundedRpcQueue._all.add(self)
 
     def push(self, rpc: rpc_pb2.RPC, priority: bool = False) -> bool:
         size = rpc.ByteSize()
-        if self._bytes + size > _QUEUE_BYTES_MAX or not super().push(rpc, priority):
+        if not self._has_room(size) or not super().push(rpc, priority):
             return False
         self._bytes += size
         return True
+
+    def _has_room(self, size: int) -> bool:
+        waiting = self._bytes + size
+        if waiting <= _QUEUE_FAIR_BYTES:
+            return True
+        return waiting <= _QUEUE_BYTES_MAX and sum(q._bytes for q in _BoundedRpcQueue._all) + size <= _QUEUES_BYTES_MAX
 
     async def pop(self) -> rpc_pb2.RPC | None:
         rpc = await super().pop()
@@ -133,3 +128,14 @@ def _sender_record(host: IHost) -> tuple[bytes, bool]:
 def _set_reuse_flags(sock: Any) -> None:
     """Stock adds SO_REUSEPORT for hole punching: two nodes on one port then start, and share its connections."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _remote_address(self: trio_io.TrioTCPStream) -> tuple[str, int] | None:
+    """Host and port at the other end: stock knows no IPv6 host, for whose sockets getpeername() has four fields."""
+    if self._cached_remote_address is None:
+        try:
+            host, port = self.stream.socket.getpeername()[:2]
+        except OSError:
+            return None
+        self._cached_remote_address = (canonical_host(str(host)), int(port))
+    return self._cached_remote_address

@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import trio
@@ -15,6 +15,7 @@ from libp2p.abc import IHost, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
+from libp2p.identity.identify_push.identify_push import ID_PUSH as IDENTIFY_PUSH
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.peer.id import ID
 from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
@@ -27,20 +28,25 @@ from libp2p.utils.address_validation import expand_wildcard_address
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
-from node.overlay.book import AddressBook, parse_address
+from node.overlay.addresses import Network, exempt_networks, parse_address, reach
+from node.overlay.book import AddressBook
+from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
-from node.overlay.peers import Peers
+from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
+from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
-from node.overlay.types import Handlers, OverlayConfig, OverlayError, PeerInfo
+from node.overlay.types import ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
 from protocol.errors import Verdict
 
 _log = structlog.get_logger(__name__)
 
 _UPGRADE_S: Final = 30.0
-"""For the Noise and yamux handshakes: a machine whose models load answers late."""
+"""For the Noise and yamux handshakes of our own dials: a machine whose models load answers late."""
 _NEGOTIATION_S: Final = 15.0
 _DIAL_S: Final = 5.0
+_STREAMS_MAX: Final = 65_536
+"""Streams of all connections: beyond reach, for the muxer allows each connection 64 of its peer and 256 of ours."""
 _CLOSE_S: Final = 3.0
 """For closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
@@ -56,19 +62,20 @@ class Overlay:
 
     def __init__(
         self,
-        key: bytes,
         host: IHost,
         pubsub: SafePubsub,
         peers: Peers,
         book: AddressBook,
+        slots: Slots,
         config: OverlayConfig,
         handlers: Handlers,
     ) -> None:
-        self.key = key
+        self.key = host.get_public_key().to_bytes()
         self._host = host
         self._pubsub = pubsub
         self._peers = peers
         self._book = book
+        self._slots = slots
         self._config = config
         self._handlers = handlers
         self._client = StreamClient(peers.open_stream, config)
@@ -122,13 +129,16 @@ class Overlay:
         return await self._client.request(peer, protocol, payload, timeout_ms)
 
     def learn_address(self, peer: bytes, addresses: Sequence[str]) -> None:
-        """Note where `peer` may be dialled. Unusable addresses are dropped; the book is bounded."""
+        """Note where `peer` says that it may be dialled. Unusable addresses are dropped; the book is bounded.
+
+        Each call is worth one dial of a claimed address at most (node/overlay/book.py).
+        """
         self._peers.learn(peer, tuple(addresses))
 
     def peers(self) -> tuple[PeerInfo, ...]:
         """Connected peers first, then known ones; by key within each."""
         connected = self._peers.connected()
-        meshes = self._pubsub.gossip.mesh
+        meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
         for peer in sorted(connected | set(self._book)):
             peer_id = ID(peer_id_bytes(peer))
@@ -141,9 +151,16 @@ class Overlay:
                     direction=self._peers.direction(peer),
                     round_trip_ms=self._peers.round_trip_ms(peer),
                     topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
+                    group=self._peers.group(peer),
+                    score=scores.score(peer, now),
+                    score_reason=scores.reason(peer, now),
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
+
+    def connection_counts(self) -> ConnectionCounts:
+        """Inbound connections, and those refused since the start."""
+        return self._slots.counts()
 
     async def run(self) -> None:
         """The overlay's own tasks; run by `run_overlay` until cancelled."""
@@ -162,13 +179,12 @@ class Overlay:
         except Exception:  # the overlay's edge: a bug in a handler must not end libp2p's tasks
             _log.exception("peer handler failed", peer=peer.hex())
 
-    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> bool:
+    def _on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         try:
-            verdict = self._handlers.on_gossip(topic, source, data)
+            return self._handlers.on_gossip(topic, source, data)
         except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
             _log.exception("gossip handler failed", topic=topic, source=source.hex())
-            return False
-        return verdict is not Verdict.REJECT
+            return Verdict.IGNORE
 
     async def _serve(self, protocol: str, stream: INetStream) -> None:
         peer = key_of(stream.muxed_conn.peer_id.to_bytes())
@@ -198,14 +214,23 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     listen = [_multiaddr(text) for text in config.listen]
     host = _new_host(seed, config)
     key = host.get_public_key().to_bytes()
-    book = AddressBook(key, config.redial_ms, config.redial_max_ms, Random(key))
+    book = AddressBook(
+        key,
+        (config.redial_ms, config.redial_max_ms),
+        Random(key),
+        reach(config.listen, config.private_networks, interfaces()),
+        config.trusted_keys,
+    )
+    exempt = exempt_networks(config.private_networks)
+    slots = _slots(config, exempt)
+    guard_connections(host, slots, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max)
+            pubsub = SafePubsub(host, config.gossip_message_bytes_max, exempt)
             peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
-            overlay = Overlay(key, host, pubsub, peers, book, config, handlers)
+            overlay = Overlay(host, pubsub, peers, book, slots, config, handlers)
             for peer, address in _bootstrap(config):
                 peers.learn(peer, (address,), kept=True)
             async with background_trio_service(pubsub), background_trio_service(pubsub.gossip):
@@ -217,7 +242,6 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_CLOSE_S):
                 await _close(host)
-    pubsub.seen_messages._stop_event.set()
 
 
 async def _close(host: IHost) -> None:
@@ -244,11 +268,10 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
         muxer_opt={TProtocol(YAMUX): Yamux},
         connection_config=ConnectionConfig(
             max_connections=config.peers_max,
-            min_connections=config.peers_max // 4,  # kept free for outbound ones: inbound ones get the rest
+            min_connections=config.peers_max // 4,
             low_watermark=config.peers_max // 4,
             high_watermark=config.peers_max,
             dial_timeout=_DIAL_S,
-            inbound_upgrade_timeout=_UPGRADE_S,
             outbound_upgrade_timeout=_UPGRADE_S,
             inbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
             outbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
@@ -256,8 +279,10 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
         # The default refuses connections above 90 % system memory, which is what a loaded model looks like, and all
         # connections for 60 s after five failures.
         resource_manager=ResourceManager(
-            limits=ResourceLimits(max_connections=2 * config.peers_max),
+            limits=ResourceLimits(max_connections=2 * config.peers_max, max_streams=_STREAMS_MAX),
             enable_metrics=False,
+            enable_connection_tracking=False,  # the slots count, and by more than the total
+            enable_rate_limiting=False,  # likewise; it keeps an entry for each key that ever came
             enable_memory_limits=False,
             enable_circuit_breaker=False,
             enable_graceful_degradation=False,
@@ -265,9 +290,18 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
         announce_addrs=[_multiaddr(text) for text in config.announce] or None,
         disable_identify_address_discovery=True,  # what others say they see is not our address
     )
-    host.get_network().retry_config = RetryConfig(max_retries=0)  # type: ignore[attr-defined]  # the book retries
+    network: Any = host.get_network()
+    network.retry_config = RetryConfig(max_retries=0)  # the book retries
+    network._stream_semaphore = None  # one peer's streams would make all others wait; the muxer bounds each connection
+    host.get_mux().remove_handler(IDENTIFY_PUSH)  # addresses come from Offers and signed records
     guard_streams(host)
     return host
+
+
+def _slots(config: OverlayConfig, exempt: tuple[Network, ...]) -> Slots:
+    """A quarter of the connections is kept free for outbound ones; inbound ones get the rest."""
+    trusted = {*config.trusted_keys, *(peer for peer, _ in _bootstrap(config))}
+    return Slots(config.peers_max - config.peers_max // 4, exempt, trusted, trio.current_time)
 
 
 def _multiaddr(text: str) -> Multiaddr:

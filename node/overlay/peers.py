@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import collections
+import ipaddress
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Final
 
+import psutil  # type: ignore[import-untyped]
 import structlog
 import trio
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.custom_types import TProtocol
 from libp2p.host.ping import ID as PING_PROTOCOL
+from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo as Libp2pPeerInfo
 from libp2p.peer.peerstore import PeerStoreError
 from libp2p.rcmgr.metrics import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from node.overlay.addresses import address_group
 from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.connections import remote_host
 from node.overlay.identity import key_of, peer_id_bytes
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import OverlayConfig, PeerUnreachable
@@ -26,6 +33,10 @@ _log = structlog.get_logger(__name__)
 
 _DIALS_MAX: Final = 4
 """Dials at once: 200 at once never recovered (each costs a Noise handshake of about 10 ms CPU on both sides)."""
+_CLAIM_DIALS_MAX: Final = 2
+"""Dials at once, beside those, to addresses that strangers claim: dead ones take seconds, and nobody else may wait."""
+_REDIAL_PACE_S: Final = 0.02
+"""Between two searches of the book: each costs up to a millisecond, and every offer of a flood is news."""
 _PINGS_MAX: Final = 16
 """Pings at once."""
 _PING_BYTES: Final = 32
@@ -46,14 +57,21 @@ class Peers:
         self._book = book
         self._config = config
         self._on_change = on_change
-        self._connected: set[bytes] = set()
+        self._connected: dict[bytes, str] = {}
+        """The host that each peer is connected from or at; empty where the socket does not tell."""
         self._dials = trio.CapacityLimiter(_DIALS_MAX)
+        self._claim_dials = trio.CapacityLimiter(_CLAIM_DIALS_MAX)
         self._under_way: dict[bytes, trio.Event] = {}
+        self._connecting: collections.Counter[ID] = collections.Counter()
+        """Whom libp2p may dial now: its store holds the one address that we chose."""
         self._pings = trio.CapacityLimiter(_PINGS_MAX)
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
         self._wake = trio.Event()
         self._network.register_notifee(_Notifee(self))
+        self._stock_connect, self._stock_dial_peer = host.connect, self._network.dial_peer
+        host.connect = self._connect  # type: ignore[method-assign, assignment]
+        self._network.dial_peer = self._dial_peer  # type: ignore[method-assign]
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -65,6 +83,11 @@ class Peers:
         """Of the last ping that was answered."""
         return self._round_trip_ms.get(peer)
 
+    def group(self, peer: bytes) -> str:
+        """The address group (/24, /48) of the host that `peer` is connected from or at; empty where it is not."""
+        host = self._connected.get(peer, "")
+        return address_group(host) if host else ""
+
     def direction(self, peer: bytes) -> str | None:
         """Who opened the connection: "inbound" or "outbound"; None where there is none."""
         for connection in self._network.get_connections(ID(peer_id_bytes(peer))):
@@ -72,8 +95,9 @@ class Peers:
         return None
 
     def learn(self, peer: bytes, addresses: tuple[str, ...], *, kept: bool = False) -> None:
-        """Note addresses and dial where they are new."""
-        if self._book.learn(peer, addresses, _now_ms(), kept=kept):
+        """Note addresses that the user named (`kept`) or that `peer` itself claims, and dial where that is due."""
+        seen_at = self._connected.get(peer, "")
+        if self._book.learn(peer, addresses, _now_ms(), kept=kept, seen_at=seen_at, connected=self._connected.keys()):
             self._wake.set()
 
     # -- connections -----------------------------------------------------------------------------------------------
@@ -105,20 +129,21 @@ class Peers:
             return bool(self._network.get_connections(peer_id))
         done = self._under_way[peer] = trio.Event()
         self._book.dialling(peer)
-        reached = None
+        reached, tried = None, set[str]()
         try:
-            async with self._dials:
-                reached = await self._dial_addresses(peer, peer_id)
+            async with self._claim_dials if self._book.is_claim(peer) else self._dials:
+                reached = await self._dial_addresses(peer, peer_id, tried)
         finally:
-            self._book.dialled(peer, _now_ms(), reached)
+            self._book.dialled(peer, _now_ms(), reached, tried=bool(tried))
             del self._under_way[peer]
             done.set()
             self._wake.set()
         return reached is not None
 
-    async def _dial_addresses(self, peer: bytes, peer_id: ID) -> str | None:
+    async def _dial_addresses(self, peer: bytes, peer_id: ID, tried: set[str]) -> str | None:
         """The address that answered. One address at a time: libp2p tries no second TCP address of a peer."""
-        for text in self._book.addresses(peer):
+        while (text := self._book.next_address(peer, tried, _now_ms())) is not None:
+            tried.add(text)
             store = self._host.get_peerstore()
             store.clear_addrs(peer_id)
             # After one failed dial libp2p refuses the peer for 60 s; the back-off that counts is the address book's.
@@ -129,6 +154,28 @@ class Peers:
             except _HOST_FAULTS as fault:
                 _log.debug("dial failed", peer=str(peer_id), address=text, fault=repr(fault)[:200])
         return None
+
+    async def _connect(self, peer: Libp2pPeerInfo) -> None:
+        """Stand in for the host's `connect`, the one way in which a dial may begin."""
+        self._connecting[peer.peer_id] += 1
+        try:
+            await self._stock_connect(peer)
+        finally:
+            self._connecting[peer.peer_id] -= 1
+            if not self._connecting[peer.peer_id]:
+                del self._connecting[peer.peer_id]
+
+    async def _dial_peer(self, peer_id: ID) -> list[INetConn]:
+        """Stand in for libp2p's `dial_peer`: only dials that we began go out.
+
+        Stock, each stream that is opened to a peer that has just left dials whatever addresses it told by identify.
+        """
+        if peer_id not in self._connecting:
+            connections = [each for each in self._network.get_connections(peer_id) if not each.is_closed]
+            if not connections:
+                raise SwarmException("not connected, and not being dialled")
+            return connections
+        return await self._stock_dial_peer(peer_id)
 
     async def _redial(self, nursery: trio.Nursery) -> None:
         while True:
@@ -143,6 +190,7 @@ class Peers:
                 wait_s = max(next_ms - _now_ms(), self._config.redial_ms) / 1000
             with trio.move_on_after(wait_s):
                 await self._wake.wait()
+            await trio.sleep(_REDIAL_PACE_S)
 
     # -- liveness --------------------------------------------------------------------------------------------------
 
@@ -187,12 +235,12 @@ class Peers:
 
     # -- news from libp2p ------------------------------------------------------------------------------------------
 
-    def came(self, peer_id: ID) -> None:
-        """A connection was opened; a peer may have several."""
+    def came(self, peer_id: ID, host: str) -> None:
+        """A connection from or to `host` was opened; a peer may have several."""
         peer = key_of(peer_id.to_bytes())
         if peer is None or peer in self._connected:
             return
-        self._connected.add(peer)
+        self._connected[peer] = host
         self._on_change(peer, True)
 
     def went(self, peer_id: ID) -> None:
@@ -200,10 +248,10 @@ class Peers:
         peer = key_of(peer_id.to_bytes())
         if peer is None or peer not in self._connected or self._network.get_connections(peer_id):
             return
-        self._connected.discard(peer)
+        seen_at = self._connected.pop(peer)
         self._round_trip_ms.pop(peer, None)
         self._pings_missed.pop(peer, None)
-        self._book.learn(peer, self.told_addresses(peer), _now_ms())
+        self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())
         self._book.lost(peer, _now_ms())
         self._on_change(peer, False)
         self._wake.set()
@@ -224,7 +272,7 @@ class _Notifee(INotifee):
         self._peers = peers
 
     async def connected(self, _network: INetwork, conn: INetConn) -> None:
-        self._peers.came(conn.muxed_conn.peer_id)
+        self._peers.came(conn.muxed_conn.peer_id, remote_host(conn))
 
     async def disconnected(self, _network: INetwork, conn: INetConn) -> None:
         self._peers.went(conn.muxed_conn.peer_id)
@@ -240,6 +288,17 @@ class _Notifee(INotifee):
 
     async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
         return
+
+
+def interfaces() -> tuple[str, ...]:
+    """This machine's addresses with their networks' prefixes, such as "192.168.1.5/24"."""
+    found = []
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family in (socket.AF_INET, socket.AF_INET6) and each.netmask:
+                bits = int(ipaddress.ip_address(each.netmask)).bit_count()
+                found.append(f"{each.address.partition('%')[0]}/{bits}")
+    return tuple(found)
 
 
 def _now_ms() -> int:

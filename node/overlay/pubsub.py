@@ -5,133 +5,89 @@ Stock, one malformed message ends the host program; see docs/libp2p.md and the r
 
 from __future__ import annotations
 
-import collections
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.abc import IHost, INetStream
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.io.exceptions import MessageTooLarge
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
-from libp2p.utils.varint import read_varint_prefixed_bytes_limited
+from libp2p.pubsub.validators import signature_validator
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from consensus.buckets import Buckets
 from node.overlay import fixes
+from node.overlay.addresses import Network, is_within, network_of, parse_ip
+from node.overlay.bounds import read_frame
+from node.overlay.budgets import KEYS_MAX, SUBSCRIPTIONS, GossipBudgets, Over
+from node.overlay.connections import remote_host
 from node.overlay.identity import key_of
+from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
+from node.overlay.scoring import GRAYLIST, Fault, Scores
+from protocol.errors import Verdict
 
 _log = structlog.get_logger(__name__)
 
-_DEGREE: Final = 4
-_DEGREE_LOW: Final = 3
-_DEGREE_HIGH: Final = 8
-"""Mesh links of a topic: the main lever on cost; 8 doubles CPU time at 50 nodes and gains a few milliseconds."""
-_HEARTBEAT_S: Final = 1
-_GOSSIP_PEERS_MIN: Final = 6
-"""Peers told of recent messages in each heartbeat: at least this many, or a quarter of the topic's."""
-_BACK_OFF_SLACK_S: Final = 2
-_PENDING_MESSAGES_MAX: Final = 8
-"""Messages kept for a peer that has not said what it subscribes to. The cache's replay serves later ones."""
 _SUBSCRIPTIONS_PER_PEER_MAX: Final = 100
 _TOPIC_CHARS_MAX: Final = 256
 _MESSAGES_PER_RPC_MAX: Final = 256
 _CONTROLS_PER_RPC_MAX: Final = 64
 """GRAFT, PRUNE, IHAVE and IWANT entries of one frame, each kind."""
-_WANTED_PER_RPC_MAX: Final = 64
-"""Messages that one frame may ask for. Stock answers each repeated id, 500 of them with 200 copies and more."""
 _RECORD_S: Final = 600.0
 """For this long a peer's address record is not verified again while its bytes are the same."""
 
-TopicHandler = Callable[[str, bytes, bytes], bool]
-"""(topic, 32-byte key of the signer, data) -> whether the message may be passed on."""
+_SEEN_S: Final = 900.0
+"""For this long a message is known again. Stock forgets after 120 s, and passed on what was replayed after 205 s. What
+is replayed later is known to the validator, or too late for it."""
+_SEEN_MAX: Final = 32_768
+"""Ids that are remembered: an hour at 10 messages/s. About 6 MB."""
+_OVER_BUDGET: Final = 0.1
+"""What one message over its budget counts as misbehaviour: who sends 150 more than the budget allows is banned."""
+_INSISTED: Final = 0.25
+"""What each frame of a graylisted peer counts as misbehaviour: a quiet one has a minute to fade, a flood is banned."""
+_DISCONNECT_S: Final = 2.0
+"""For closing a connection in good form."""
+
+TopicHandler = Callable[[str, bytes, bytes], Verdict]
+"""(topic, 32-byte key of the signer, data) -> what becomes of the message."""
 
 
-class Router(GossipSub):
-    """GossipSub 1.1 with own messages flooded to all subscribers, and with a mesh that heals."""
+class Seen:
+    """Ids of messages that need not be looked at again; in the form that libp2p asks for them."""
 
     def __init__(self) -> None:
-        super().__init__(
-            protocols=[PROTOCOL_ID_V11],
-            degree=_DEGREE,
-            degree_low=_DEGREE_LOW,
-            degree_high=_DEGREE_HIGH,
-            heartbeat_interval=_HEARTBEAT_S,  # 120 s by default
-            adaptive_gossip_enabled=False,  # rewrites the heartbeat to 30-60 s
-            spam_protection_enabled=False,  # drops own messages too above 10/s a topic
-            eclipse_protection_enabled=False,  # needs peers on three IP networks
-            max_pending_messages_per_peer=_PENDING_MESSAGES_MAX,
-        )
+        self._until: OrderedDict[bytes, float] = OrderedDict()
 
-    def _check_equivocation(self, _msg: rpc_pb2.Message) -> bool:
-        """Stock keeps 500-1000 whole messages to compare; equivocation is the protocol's business."""
-        return True
+    def has(self, id: bytes) -> bool:
+        """Whether the message was here lately."""
+        return self._until.get(id, 0.0) > trio.current_time()
 
-    def _get_peers_to_send(
-        self, topic_ids: Iterable[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
-    ) -> Iterable[ID]:
-        """Own messages go to every connected subscriber at once, grafted or not; others go along the mesh.
-
-        Flood publishing (GossipSub 1.1): topics have about 50 nodes, so one hop is affordable and saves two or three.
-        """
-        assert self.pubsub is not None
-        if msg_forwarder != self.pubsub.my_id:
-            return super()._get_peers_to_send(topic_ids, msg_forwarder, origin, msg_id)
-        return {peer for topic in topic_ids for peer in self.pubsub.peer_topics.get(topic, ())}
-
-    def gossip_heartbeat(self) -> collections.defaultdict[ID, dict[str, list[bytes]]]:
-        """IHAVE also to peers in prune back-off: stock, pruned leaves get nothing for 60 seconds."""
-        assert self.pubsub is not None
-        self.recent_message_deliveries.clear()  # grows for ever while adaptive gossip is off
-        told: collections.defaultdict[ID, dict[str, list[bytes]]] = collections.defaultdict(dict)
-        for topic, links in {**self.fanout, **self.mesh}.items():
-            ids = self.mcache.window(topic)
-            subscribers = self.pubsub.peer_topics.get(topic, ())
-            if ids and subscribers:
-                count = max(_GOSSIP_PEERS_MIN, len(subscribers) // 4)
-                for peer in self._get_in_topic_gossipsub_peers_from_minus(topic, count, links):
-                    told[peer][topic] = list(ids)
-        return told
-
-    def mesh_heartbeat(self) -> tuple[collections.defaultdict[ID, list[str]], collections.defaultdict[ID, list[str]]]:
-        """Remember own PRUNEs: stock GRAFTs the same peer again in its next heartbeat, which js-libp2p punishes."""
-        grafts, prunes = super().mesh_heartbeat()
-        for peer, topics in prunes.items():
-            for topic in topics:
-                self._add_back_off(peer, topic, False)
-        return grafts, prunes
-
-    def _add_back_off(self, peer: ID, topic: str, is_unsubscribe: bool, backoff_duration: int = 0) -> None:
-        """Stock truncates to whole seconds and so GRAFTs too early, which renews the other side's back-off."""
-        duration = backoff_duration or (self.unsubscribe_back_off if is_unsubscribe else self.prune_back_off)
-        super()._add_back_off(peer, topic, is_unsubscribe, duration + _BACK_OFF_SLACK_S)
-
-    async def _emit_control_msgs(
-        self,
-        peers_to_graft: dict[ID, list[str]],
-        peers_to_prune: dict[ID, list[str]],
-        peers_to_gossip: dict[ID, dict[str, list[bytes]]],
-    ) -> None:
-        """One control message for each peer: stock sends later peers the GRAFTs and PRUNEs of the earlier ones too."""
-        for peer in {**peers_to_graft, **peers_to_prune, **peers_to_gossip}:
-            control = self.pack_control_msgs(
-                [rpc_pb2.ControlIHave(topicID=t, messageIDs=ids) for t, ids in peers_to_gossip.get(peer, {}).items()],
-                [rpc_pb2.ControlGraft(topicID=topic) for topic in peers_to_graft.get(peer, ())],
-                [rpc_pb2.ControlPrune(topicID=topic) for topic in peers_to_prune.get(peer, ())],
-            )
-            await self.emit_control_message(control, peer)
+    def add(self, id: bytes) -> bool:
+        """Note a message; True where it is new."""
+        new = not self.has(id)
+        self._until.pop(id, None)
+        now = trio.current_time()
+        self._until[id] = now + _SEEN_S
+        while len(self._until) > _SEEN_MAX or next(iter(self._until.values())) <= now:
+            self._until.popitem(last=False)
+        return new
 
 
 class SafePubsub(Pubsub):
     """Pubsub that reads one frame at a time, bounds everything in it, and resets the stream of who sends nonsense."""
 
-    def __init__(self, host: IHost, message_bytes_max: int) -> None:
-        self.gossip = Router()
+    def __init__(self, host: IHost, message_bytes_max: int, exempt: tuple[Network, ...] = ()) -> None:
+        """`exempt`: networks whose addresses share no budget."""
+        self.scores = Scores()
+        self.gossip = Router(self.scores)
         super().__init__(
             host,
             self.gossip,
@@ -140,26 +96,68 @@ class SafePubsub(Pubsub):
             max_subscriptions_per_rpc=_SUBSCRIPTIONS_PER_PEER_MAX,
             max_subscriptions_per_peer=_SUBSCRIPTIONS_PER_PEER_MAX,
         )
+        self.seen_messages._stop_event.set()  # stock's cache has a thread of its own
+        self.seen_messages = Seen()  # type: ignore[assignment]
         # Sequence numbers count from whole seconds in stock: after a restart they repeat, and messages are lost.
         self.counter = time.time_ns()
         self._message_bytes_max = message_bytes_max
         self._write_locks: weakref.WeakKeyDictionary[INetStream, trio.Lock] = weakref.WeakKeyDictionary()
         self._records: weakref.WeakKeyDictionary[INetStream, tuple[bytes, float]] = weakref.WeakKeyDictionary()
+        self._handlers: dict[str, TopicHandler] = {}
+        self._budgets = GossipBudgets()
+        self._subscriptions = Buckets[bytes](SUBSCRIPTIONS, KEYS_MAX)
+        self._exempt = exempt
+        host.get_network().register_notifee(_Connections(self))
 
     def handle_topic(self, topic: str, handler: TopicHandler) -> None:
         """Deliver `topic`'s messages to `handler`, in the task that reads them: no queue, no task for each message."""
-
-        def validate(forwarder: ID, message: rpc_pb2.Message) -> bool:
-            if forwarder == self.my_id:
-                return True
-            key = key_of(message.from_id)
-            assert key is not None  # `_acceptable` let it through
-            return handler(topic, key, message.data)
-
-        self.set_topic_validator(topic, validate, False)
+        self._handlers[topic] = handler
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
-        """The validator has delivered the message already; libp2p's subscription queues are not read."""
+        """`push_msg` has delivered the message already; libp2p's subscription queues are not read."""
+
+    async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
+        """Take one message: look whether it is new, who pays for it, who signed it, and what the node says of it.
+
+        Stock knows one answer of a validator beside yes, and keeps each for 300 s with the message printed into it.
+        """
+        id = self.get_message_id(msg)
+        if msg_forwarder == self.my_id:
+            self.seen_messages.add(id)
+            await self.router.publish(msg_forwarder, msg)
+            return
+        peer, author, now = name_of(msg_forwarder), key_of(msg.from_id), trio.current_time()
+        assert author is not None  # `_acceptable` let it through
+        self.gossip.keep_promises(id)
+        if not self._budgets.count(peer, now):
+            self.scores.blame(peer, Fault.BUDGET, now, _OVER_BUDGET)
+            return
+        if self.seen_messages.has(id) or self.scores.is_banned(author, now):
+            return
+        over = self._budgets.verify(peer, self._group_of(msg_forwarder), author, self.scores.is_useful(peer, now), now)
+        if over is not None:
+            if over is Over.PEER or author == peer:
+                self.scores.blame(peer, Fault.BUDGET, now, _OVER_BUDGET)
+            return
+        if not signature_validator(msg):
+            self.scores.blame(peer, Fault.INVALID, now)
+            return
+        await self._act(msg_forwarder, peer, author, id, msg)
+
+    async def _act(self, forwarder: ID, peer: bytes, author: bytes, id: bytes, message: rpc_pb2.Message) -> None:
+        """Ask the node about a message whose signature is right, and do with it as it says."""
+        topic, now = message.topicIDs[0], trio.current_time()
+        verdict = self._handlers[topic](topic, author, message.data)
+        if verdict is Verdict.REJECT:
+            self.scores.blame(peer, Fault.INVALID, now)
+            return
+        self.seen_messages.add(id)
+        if verdict is Verdict.IGNORE:
+            self._budgets.useless(peer, author, now)
+            return
+        self.scores.delivered(peer, now)
+        if self._budgets.pass_on(author, len(message.data), now):
+            await self.router.publish(forwarder, message)
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
         """One writer at a time: the replay for a new subscriber writes beside the sender task and mixes their bytes."""
@@ -180,25 +178,88 @@ class SafePubsub(Pubsub):
 
     async def _refuse(self, stream: INetStream, peer: ID, fault: Exception) -> None:
         _log.warning("pubsub stream refused", peer=str(peer), fault=repr(fault)[:200])
+        self.scores.blame(name_of(peer), Fault.NONSENSE, trio.current_time(), 4.0)
         await stream.reset()
         self._handle_dead_peer(peer)
+        self.expel_if_due(peer)
 
     async def _read_frames(self, stream: INetStream, peer: ID) -> None:
-        while True:
-            frame = await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size)
-            rpc = rpc_pb2.RPC()
-            rpc.ParseFromString(frame)
-            if not self._take_record(stream, peer, rpc):
-                continue
-            for message in rpc.publish[:_MESSAGES_PER_RPC_MAX]:
-                if self._acceptable(message):
-                    await self.push_msg(peer, message)
-            for subscription in rpc.subscriptions[: self.max_subscriptions_per_rpc]:
-                if len(subscription.topicid) <= _TOPIC_CHARS_MAX:
-                    self.handle_subscription(peer, subscription)
-            if rpc.HasField("control"):
-                self._bound_control(rpc.control)
-                await self.router.handle_rpc(rpc, peer)
+        while not self.expel_if_due(peer):
+            frame = await read_frame(stream, self.max_inbound_rpc_size)
+            if self._may_read(peer, len(frame)):
+                rpc = rpc_pb2.RPC()
+                rpc.ParseFromString(frame)
+                if self._take_record(stream, peer, rpc):
+                    await self._take(peer, rpc)
+
+    def _may_read(self, peer: ID, size: int) -> bool:
+        """Whether a frame is worth parsing: within the byte budgets, and of a peer that is not graylisted."""
+        name, now = name_of(peer), trio.current_time()
+        over = self._budgets.read(name, self._group_of(peer), size, now)
+        if over is Over.PEER:
+            self.scores.blame(name, Fault.BUDGET, now, 1.0)
+        if self.scores.score(name, now) < GRAYLIST:
+            self.scores.blame(name, Fault.INSISTED, now, _INSISTED)
+            return False
+        return over is None
+
+    async def _take(self, peer: ID, rpc: rpc_pb2.RPC) -> None:
+        """Act upon what a frame holds, in bounds."""
+        for message in rpc.publish[:_MESSAGES_PER_RPC_MAX]:
+            if self._acceptable(message):
+                await self.push_msg(peer, message)
+        if len(rpc.subscriptions) > self.max_subscriptions_per_rpc:
+            self.scores.blame(name_of(peer), Fault.SUBSCRIPTIONS, trio.current_time())
+        for subscription in rpc.subscriptions[: self.max_subscriptions_per_rpc]:
+            if len(subscription.topicid) <= _TOPIC_CHARS_MAX and self._may_subscribe(peer):
+                self.handle_subscription(peer, subscription)
+        if rpc.HasField("control"):
+            self._bound_control(rpc.control)
+            await self.router.handle_rpc(rpc, peer)
+
+    def _may_subscribe(self, peer: ID) -> bool:
+        """Whether a peer may change a subscription once more: each change costs three tasks, and we replay for it."""
+        name, now = name_of(peer), trio.current_time()
+        may = self._subscriptions.take(name, 1, now)
+        if not may:
+            self.scores.blame(name, Fault.SUBSCRIPTIONS, now, _OVER_BUDGET)
+        return may
+
+    # -- who is not welcome any more -----------------------------------------------------------------------------------
+
+    def expel_if_due(self, peer: ID) -> bool:
+        """Disconnect a peer that is banned, or to be banned for its score; tell whether it is."""
+        name, now = name_of(peer), trio.current_time()
+        known = self.scores.is_banned(name, now)
+        if not self.scores.ban_if_due(name, now):
+            return False
+        if not known:
+            _log.warning("peer banned", peer=str(peer), reason=self.scores.reason(name, now))
+        if self.manager.is_running:
+            self.manager.run_task(self._disconnect, peer)
+        return True
+
+    async def _disconnect(self, peer: ID) -> None:
+        with trio.move_on_after(_DISCONNECT_S):
+            try:
+                await self.host.disconnect(peer)
+            except Exception as fault:  # it is gone, or does not take part in being closed
+                _log.debug("disconnecting failed", peer=str(peer), fault=repr(fault)[:200])
+
+    def address_of(self, peer: ID) -> str | None:
+        """Where a connected peer's newest connection comes from."""
+        for connection in reversed(self.host.get_network().get_connections(peer)):
+            if host := remote_host(connection):
+                return host
+        return None
+
+    def group_of(self, address: str | None) -> str | None:
+        """The addresses that `address` shares its budget with, a /24 or /48; None where it has none."""
+        ip = parse_ip(address or "")
+        return None if ip is None or is_within(ip, self._exempt) else str(network_of(ip))
+
+    def _group_of(self, peer: ID) -> str | None:
+        return self.group_of(self.address_of(peer))
 
     def _take_record(self, stream: INetStream, peer: ID, rpc: rpc_pb2.RPC) -> bool:
         """Store the sender's signed address record. Stock verifies the same record twice for each frame."""
@@ -236,10 +297,41 @@ class SafePubsub(Pubsub):
             entries.extend(ours)
         for prune in control.prune:
             del prune.peers[:]  # peer exchange: addresses come from Offers
+        del control.idontwant[:]  # of GossipSub 1.2, which we do not speak: stock keeps what it names
         wanted = dict.fromkeys(i for entry in control.iwant[:_CONTROLS_PER_RPC_MAX] for i in entry.messageIDs)
         del control.iwant[:]
         if wanted:
-            control.iwant.add().messageIDs.extend(list(wanted)[:_WANTED_PER_RPC_MAX])
+            control.iwant.add().messageIDs.extend(list(wanted)[:WANTED_PER_RPC_MAX])
+
+
+class _Connections(INotifee):
+    """Tells the scores who is connected, and sends the banned away again."""
+
+    def __init__(self, pubsub: SafePubsub) -> None:
+        self._pubsub = pubsub
+
+    async def connected(self, _network: INetwork, conn: INetConn) -> None:
+        peer, now = conn.muxed_conn.peer_id, trio.current_time()
+        address = self._pubsub.address_of(peer)
+        self._pubsub.scores.connected(name_of(peer), address, self._pubsub.group_of(address), now)
+        self._pubsub.expel_if_due(peer)
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
+        peer = conn.muxed_conn.peer_id
+        if not network.get_connections(peer):
+            self._pubsub.scores.disconnected(name_of(peer), trio.current_time())
+
+    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return
+
+    async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return
 
 
 def guard_streams(host: IHost) -> None:

@@ -7,15 +7,15 @@ of the same peer and protocol, which spares the two round trips and 2 ms of open
 from __future__ import annotations
 
 import collections
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Protocol
 
 import structlog
 import trio
 from libp2p.exceptions import BaseLibp2pError
 
-from node.overlay.types import OverlayConfig, PeerUnreachable, RequestRefused
+from node.overlay.types import OverlayConfig, PeerUnreachable, Refused, RequestRefused
 
 _log = structlog.get_logger(__name__)
 
@@ -34,9 +34,18 @@ _IDLE_SHARE: Final = 0.5
 _STREAMS_PER_PEER_MAX: Final = 32
 """Open request streams of one peer, idle or not."""
 _SERVED_PER_PEER_MAX: Final = 16
-"""Requests of one peer being read or served at once: with 512 KiB each, 8 MiB of its bytes."""
+"""Requests of one peer being read or served at once."""
 _SERVED_MAX: Final = 64
-"""Requests of all peers being read or served at once: 32 MiB."""
+"""Requests of all peers being read or served at once."""
+_REQUESTS_BYTES_PER_PEER_MAX: Final = 1024 * 1024
+_REQUESTS_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Their bytes: two of the largest for each peer, 64 for all."""
+_RESPONSES_BYTES_PER_PEER_MAX: Final = 1024 * 1024
+_RESPONSES_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of responses that wait to be read, for each peer and for all. A larger one goes out where it is a peer's only
+one: a certificate of 8 MiB is rare, and who does not read it is disconnected after 15 s (muxer.py)."""
+_AWAITED_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of responses that our requests are receiving; a response that would exceed them is given up."""
 _RESET_S: Final = 1.0
 """For telling the other side that a stream is over."""
 
@@ -62,14 +71,13 @@ class _Stale(Exception):
 
 async def read_exactly(stream: Stream, count: int) -> bytes:
     """`count` bytes. Raises EOFError where the stream ends before."""
-    chunks: list[bytes] = []
-    while count > 0:
-        chunk = await stream.read(count)
+    data = bytearray()  # a list of chunks costs a peer's smallest frames fifty times their size
+    while len(data) < count:
+        chunk = await stream.read(count - len(data))
         if not chunk:
             raise EOFError("the stream ended")
-        chunks.append(chunk)
-        count -= len(chunk)
-    return b"".join(chunks)
+        data += chunk
+    return bytes(data)
 
 
 async def _discard(stream: Stream, count: int) -> None:
@@ -100,6 +108,7 @@ class StreamClient:
         self._slots = trio.CapacityLimiter(_REQUESTS_MAX)
         self._lanes: dict[bytes, trio.CapacityLimiter] = {}
         self._idle: dict[tuple[bytes, str], collections.deque[tuple[Stream, float]]] = {}
+        self._awaited_bytes = 0
 
     async def request(self, peer: bytes, protocol: str, payload: bytes, timeout_ms: int) -> bytes:
         """See `Overlay.request`."""
@@ -164,12 +173,21 @@ class StreamClient:
             length = int.from_bytes(header, "big")
             if length > self._response_bytes_max:
                 raise PeerUnreachable(f"a response of {length} bytes is over the limit of {self._response_bytes_max}")
-            response = await read_exactly(stream, length)
+            response = await self._receive(stream, length)
             whole = True
             return response
         finally:
             if not whole or not self._keep_idle(stream, peer, protocol):
                 await abandon(stream)
+
+    async def _receive(self, stream: Stream, length: int) -> bytes:
+        if self._awaited_bytes + length > _AWAITED_BYTES_MAX:
+            raise PeerUnreachable(f"responses of over {_AWAITED_BYTES_MAX} bytes are awaited already")
+        self._awaited_bytes += length
+        try:
+            return await read_exactly(stream, length)
+        finally:
+            self._awaited_bytes -= length
 
     def _take_idle(self, peer: bytes, protocol: str) -> Stream | None:
         streams = self._idle.get((peer, protocol))
@@ -188,7 +206,7 @@ class StreamClient:
 class StreamServer:
     """Serves requests with `serve(protocol, peer, payload)`, within limits for each peer and for all."""
 
-    def __init__(self, serve: Callable[[str, bytes, bytes], Awaitable[bytes]], config: OverlayConfig) -> None:
+    def __init__(self, serve: Callable[[str, bytes, bytes], Awaitable[bytes | Refused]], config: OverlayConfig) -> None:
         self._serve = serve
         self._request_bytes_max = config.stream_request_bytes_max
         self._response_bytes_max = config.stream_response_bytes_max
@@ -196,6 +214,8 @@ class StreamServer:
         self._serve_s = config.serve_timeout_ms / 1000
         self._open: collections.Counter[bytes] = collections.Counter()
         self._served: collections.Counter[bytes] = collections.Counter()
+        self._requested = _Bytes(_REQUESTS_BYTES_PER_PEER_MAX, _REQUESTS_BYTES_MAX)
+        self._responding = _Bytes(_RESPONSES_BYTES_PER_PEER_MAX, _RESPONSES_BYTES_MAX)
 
     async def run(self, protocol: str, peer: bytes, stream: Stream) -> None:
         """Serve one stream until the peer ends it, asks too much, or is silent for `stream_idle_ms`."""
@@ -225,23 +245,32 @@ class StreamServer:
             if length > self._request_bytes_max:
                 await stream.reset()
                 return False
-            if not self._admit(peer):
-                await _discard(stream, length)
-                await stream.write(_REFUSED)
-                return True
-            try:
-                response = await self._response(protocol, peer, await read_exactly(stream, length))
+            with self._admit(peer, length) as admitted:
+                if admitted:
+                    response = await self._response(protocol, peer, await read_exactly(stream, length))
+                else:
+                    await _discard(stream, length)
+                    response = _REFUSED
+            with self._responding.hold(peer, len(response)) as held:
+                if not held:
+                    response = _REFUSED
                 await stream.write(response)
-                return True
-            finally:
-                _count_down(self._served, peer)
+            return True
+        await abandon(stream)
         return False
 
-    def _admit(self, peer: bytes) -> bool:
+    @contextmanager
+    def _admit(self, peer: bytes, length: int) -> Iterator[bool]:
+        """A place to be served, and room for the request; yields whether there is one."""
         if self._served[peer] >= _SERVED_PER_PEER_MAX or self._served.total() >= _SERVED_MAX:
-            return False
+            yield False
+            return
         self._served[peer] += 1
-        return True
+        try:
+            with self._requested.hold(peer, length) as held:
+                yield held
+        finally:
+            _count_down(self._served, peer)
 
     async def _response(self, protocol: str, peer: bytes, payload: bytes) -> bytes:
         try:
@@ -249,10 +278,37 @@ class StreamServer:
         except Exception:  # the overlay's edge: a bug in a handler must not end the connection
             _log.exception("request handler failed", protocol=protocol, peer=peer.hex())
             return _REFUSED
+        if isinstance(response, Refused):
+            _log.debug("request refused", protocol=protocol, peer=peer.hex(), reason=response.reason)
+            return _REFUSED
         if len(response) > self._response_bytes_max:
             _log.error("response over the limit", protocol=protocol, bytes=len(response))
             return _REFUSED
         return len(response).to_bytes(_LENGTH_BYTES, "big") + response
+
+
+class _Bytes:
+    """Bytes held for each peer and for all, within limits; a peer may hold one thing of any size."""
+
+    def __init__(self, per_peer_max: int, total_max: int) -> None:
+        self._per_peer_max = per_peer_max
+        self._total_max = total_max
+        self._held: collections.Counter[bytes] = collections.Counter()
+
+    @contextmanager
+    def hold(self, peer: bytes, count: int) -> Iterator[bool]:
+        """Hold `count` bytes for `peer` until the block ends; yields whether there is room."""
+        held = self._held[peer]
+        if (held and held + count > self._per_peer_max) or self._held.total() + count > self._total_max:
+            yield False
+            return
+        self._held[peer] += count
+        try:
+            yield True
+        finally:
+            self._held[peer] -= count
+            if not self._held[peer]:
+                del self._held[peer]
 
 
 def _count_down(counts: collections.Counter[bytes], peer: bytes) -> None:

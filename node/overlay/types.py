@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from node.overlay.addresses import parse_networks
 from protocol.errors import Verdict
 
 GOSSIP_BYTES_CEILING: Final = 512 * 1024
@@ -30,6 +32,13 @@ class RequestRefused(PeerUnreachable):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that the node does not serve: the peer's fault or our limits, not a bug. `reason` is for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OverlayConfig:
     """Local settings of the overlay. Limits carry their unit in the name.
 
@@ -46,7 +55,10 @@ class OverlayConfig:
     stream_idle_ms: int = 60_000  # an unused stream is closed after this long, by both sides
     serve_timeout_ms: int = 30_000  # the node's time to serve one request
     announce: tuple[str, ...] = ()  # told to peers instead of `listen`: for a node behind a port forwarding
+    private_networks: tuple[str, ...] = ()  # CIDRs that strangers' addresses may lie in, and that caps leave out
+    trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys whose word about their own addresses is taken
     peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
+    handshake_ms: int = 10_000  # from an accepted connection to its first stream: a machine whose models load is slow
     connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
     topics_max: int = 64  # own subscriptions
     redial_ms: int = 500  # first delay after a failed dial; doubles up to redial_max_ms
@@ -62,6 +74,10 @@ class OverlayConfig:
                 raise OverlayError(f"overlay setting {name} must be positive, not {value}")
         if self.gossip_message_bytes_max > GOSSIP_BYTES_CEILING:
             raise OverlayError(f"gossip_message_bytes_max is at most {GOSSIP_BYTES_CEILING}")
+        try:
+            parse_networks(self.private_networks)
+        except ValueError as fault:
+            raise OverlayError(f"private_networks: {fault}") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,9 @@ class PeerInfo:
     """What is known of one peer now. `key` is its 32-byte Ed25519 key, `peer_id` the same as libp2p text.
 
     `addresses` are multiaddrs without /p2p/; `direction` is "inbound" or "outbound", None when not connected;
-    `round_trip_ms` is that of the last ping; `topics` are those of ours in whose mesh the peer is.
+    `round_trip_ms` is that of the last ping; `topics` are those of ours in whose mesh the peer is; `group` is the
+    address group (/24, /48) of the host that the live connection comes from or goes to, empty when not connected: what
+    was observed, not what the peer says.
     """
 
     key: bytes
@@ -79,6 +97,21 @@ class PeerInfo:
     direction: str | None
     round_trip_ms: float | None
     topics: tuple[str, ...]
+    group: str = ""
+    score: float = 0.0
+    """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
+    score_reason: str = ""
+    """What costs most of it, or for how long the peer is banned and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """Inbound connections now, and those refused or ended since the start, by reason."""
+
+    inbound: int
+    inbound_max: int
+    half_open: int
+    refused: Mapping[str, int]
 
 
 class Handlers(Protocol):
@@ -87,13 +120,17 @@ class Handlers(Protocol):
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Judge one message. Called in the network task: be fast and do not block.
 
-        `source` is the 32-byte key that signed the pubsub envelope. REJECT is not passed on; ACCEPT and IGNORE are
-        (libp2p's validators know two answers only). Own messages do not come here.
+        `source` is the 32-byte key that signed the pubsub envelope. ACCEPT and RELAY are passed on within the budget of
+        `source`, IGNORE and REJECT are not; REJECT counts against the peer that handed the message over. Own messages
+        do not come here.
         """
         ...
 
-    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes:
-        """Serve one request of the authenticated peer `source`. Cancelled at `serve_timeout_ms`."""
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
+        """Serve one request of the authenticated peer `source`. Cancelled at `serve_timeout_ms`.
+
+        What is not served is a value, since anybody may ask for anything; an exception is a bug of ours.
+        """
         ...
 
     def on_peer(self, peer: bytes, connected: bool) -> None:

@@ -4,10 +4,11 @@ One SQLite file per key, one process per file, one writer. A call's effect survi
 `synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).
 
 `records` what is stored and its limits, `schema` the versions of the file, `file` a start and an end, `tables` the work
-of each transaction, `store` the calls.
+of each transaction, `store` the calls, `health` and `waiting` what becomes of them while the disk refuses.
 """
 
 from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous
+from node.storage.health import Health
 from node.storage.records import (
     LIMITS,
     CertificateSummary,
@@ -16,6 +17,7 @@ from node.storage.records import (
     OpenRound,
     Served,
     SlotTakenError,
+    StoreBlockedError,
     StoreError,
     TableLimit,
 )
@@ -27,12 +29,14 @@ __all__ = [
     "LIMITS",
     "LOCK_NAME",
     "CertificateSummary",
+    "Health",
     "JournalEntry",
     "Learned",
     "OpenRound",
     "Served",
     "SlotTakenError",
     "Store",
+    "StoreBlockedError",
     "StoreError",
     "Synchronous",
     "TableLimit",

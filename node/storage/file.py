@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from node.storage import tables
+from node.storage.health import explain, explain_os
 from node.storage.records import StoreError
 from node.storage.schema import migrate
 
 DATABASE_NAME: Final = "strand.db"
 LOCK_NAME: Final = "strand.lock"
+
+HEAD_SUFFIX: Final = "-head"
+HEAD_BYTES: Final = 8
+
+BUSY_S: Final = 1.0
+"""seconds to wait for a stranger's lock on the file (somebody looks at it with SQLite's shell): the loop waits, too."""
 
 Synchronous = Literal["normal", "full"]
 
@@ -38,7 +46,7 @@ def only_process(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(f"cannot use the folder {folder}: {error.strerror}") from error
+        raise explain_os(error, folder) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -50,49 +58,92 @@ def only_process(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def connect(path: Path, start: Start) -> sqlite3.Connection:
+class StoreFile:
+    """The database, and beside it the age of the journal's last row.
+
+    SQLite reads a write-ahead log up to the first byte that is wrong, and takes a missing one for an empty one. What
+    it then leaves out of the journal shows only in the second file.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, head: int) -> None:
+        self.path = path
+        self.connection = connection
+        self._head = head
+
+    def note_head(self, age: int) -> None:
+        """Write down the age of the journal's last row. Raises StoreBlockedError."""
+        try:
+            os.pwrite(self._head, age.to_bytes(HEAD_BYTES, "big"), 0)
+        except OSError as error:
+            raise explain_os(error, self.path) from error
+
+    def noted_head(self) -> int:
+        """Return the age that was noted last; 0 if none was."""
+        return int.from_bytes(os.pread(self._head, HEAD_BYTES, 0), "big")
+
+    def close(self) -> None:
+        """Close; where the disk allows, note that all is on the disk: no later power cut can take it."""
+        os.close(self._head)
+        with closing(self.connection), suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA synchronous = FULL")
+            with self.connection:
+                self.connection.execute("UPDATE meta SET unsynced_boot = NULL")
+
+
+def open_file(path: Path, start: Start) -> StoreFile:
     """Open, or create, the file, and note in it that a life has begun. Raises StoreError."""
     try:
         # The journal holds salts that nobody may see before they are opened. SQLite gives the WAL the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(path, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open {path}: {error}") from error
+        head = os.open(path.with_name(path.name + HEAD_SUFFIX), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise explain_os(error, path) from error
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+    except sqlite3.Error as error:
+        os.close(head)
+        raise explain(error, path) from error
+    file = StoreFile(path, connection, head)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # The store says when: SQLite would do it within whatever commit fills a thousandth page.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        _begin(connection, path, start)
-    except sqlite3.Error as error:
+        _begin(file, start)
+    except (sqlite3.Error, StoreError) as error:
         connection.close()
-        raise StoreError(f"cannot read {path}: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    return connection
+        os.close(head)
+        raise explain(error, path) if isinstance(error, sqlite3.Error) else error from error
+    return file
 
 
-def disconnect(connection: sqlite3.Connection) -> None:
-    """Close the file; where the disk allows, note that all of it is on the disk: no later power cut can take it."""
-    with closing(connection), suppress(sqlite3.Error):
-        connection.execute("PRAGMA synchronous = FULL")
-        with connection:
-            connection.execute("UPDATE meta SET unsynced_boot = NULL")
-
-
-def _begin(connection: sqlite3.Connection, path: Path, start: Start) -> None:
+def _begin(file: StoreFile, start: Start) -> None:
+    connection = file.connection
     # A commit with FULL waits for the disk to hold the whole write-ahead log, what was committed before included.
     connection.execute("PRAGMA synchronous = FULL")
-    found = migrate(connection, path, start.public_key, 0 if start.fresh_key else start.now_ms)
+    found = migrate(connection, file.path, start.public_key, 0 if start.fresh_key else start.now_ms)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         (unsynced,) = connection.execute("SELECT unsynced_boot FROM meta").fetchone()
+        head = tables.journal_head(connection)
         if found > 0 and unsynced is not None and (unsynced != start.boot_id or not start.boot_id):
+            _check(connection)
+            _fall_silent(connection, start.now_ms)
+        elif found > 0 and head < file.noted_head():
             _fall_silent(connection, start.now_ms)
         # Before the first commit that is not waited for: a power cut must find this mark, whatever else it takes.
         unsynced = start.boot_id if start.synchronous == "normal" else None
         connection.execute("UPDATE meta SET unsynced_boot = ?", (unsynced,))
+    file.note_head(head)
     connection.execute(f"PRAGMA synchronous = {start.synchronous}")
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Look at every page: two seconds a GiB from memory. Raises sqlite3.DatabaseError if one is wrong."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        error = sqlite3.DatabaseError(found)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def _fall_silent(connection: sqlite3.Connection, now_ms: int) -> None:

@@ -14,6 +14,13 @@ class StoreError(Exception):
     """
 
 
+class StoreBlockedError(StoreError):
+    """The disk refuses for now: full, read-only, failing. Nothing was written.
+
+    A node that runs goes on, takes no new work, and tries again; one that starts must stop.
+    """
+
+
 class SlotTakenError(RuntimeError):
     """Local bug: a second, different message for a slot of ours (R3). Sending it would be equivocation."""
 

@@ -5,16 +5,18 @@ rounds wait for them.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
+import structlog
 import trio
 
 from node.storage import tables
-from node.storage.file import DATABASE_NAME, Start, Synchronous, connect, disconnect, only_process
+from node.storage.file import DATABASE_NAME, Start, StoreFile, Synchronous, only_process, open_file
+from node.storage.health import Health, explain, try_room
 from node.storage.records import (
     LIMITS,
     CertificateSummary,
@@ -22,14 +24,24 @@ from node.storage.records import (
     Learned,
     OpenRound,
     Served,
+    StoreBlockedError,
     StoreError,
     TableLimit,
 )
+from node.storage.waiting import Waiting, Write, apply
 from protocol.types import Digest
 
 CHECKPOINT_CALLS: Final = 256
 """calls between two checkpoints of the write-ahead log, the only ones that wait for the disk (if not "full"). About
 5 MiB of log at a few KiB a message; 128 MiB if every message were as large as one can be."""
+
+PAUSE_FIRST_S: Final = 0.5
+"""seconds until the first try after a refusal; each pause is twice as long as the one before."""
+
+PAUSE_MAX_S: Final = 15.0
+"""seconds between two tries at most: a user who has made room need not wait long, and the log is not filled."""
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -53,31 +65,34 @@ async def open_store(
     start = Start(public_key, fresh_key, now_ms, boot_id, synchronous)
     with only_process(folder):
         turn = trio.CapacityLimiter(1)
-        connection = await trio.to_thread.run_sync(partial(connect, folder / DATABASE_NAME, start), limiter=turn)
+        file = await trio.to_thread.run_sync(open_file, folder / DATABASE_NAME, start, limiter=turn)
+        store = Store(file, turn, limits, synchronous)
         try:
-            yield Store(connection, turn, limits, synchronous)
+            yield store
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(disconnect, connection, limiter=turn)
+                await store.close()
 
 
 class Store:
-    """An open store, made by `open_store`. Every method raises StoreError when the disk or the file fails."""
+    """An open store, made by `open_store`.
+
+    Every method raises StoreBlockedError while the disk refuses, and StoreError when the file is of no use. A
+    certificate, what was learned, and the end of a round wait in memory where the disk refuses: `mend` writes them.
+    """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        turn: trio.CapacityLimiter,
-        limits: Mapping[str, TableLimit],
-        synchronous: Synchronous,
+        self, file: StoreFile, turn: trio.CapacityLimiter, limits: Mapping[str, TableLimit], synchronous: Synchronous
     ) -> None:
-        """Take over an open connection; `turn` has one token, so that calls run one after the other."""
-        self._connection = connection
+        """Take over an open file; `turn` has one token, so that calls run one after the other."""
+        self.health = Health()
+        self._file = file
         self._turn = turn
         self._limits = limits
         self._commits_sync = synchronous == "full"
         self._calls = 0
-        self._journal_began_ms = tables.journal_began_ms(connection)
+        self._waiting = Waiting()
+        self._journal_began_ms = tables.journal_began_ms(file.connection)
 
     @property
     def journal_began_ms(self) -> int:
@@ -97,7 +112,9 @@ class Store:
 
         Raises SlotTakenError if a slot holds a different envelope.
         """
-        self._journal_began_ms = await self._run_here(tables.write_journal, entries, self._limits["journal"])
+        self._journal_began_ms, head = await self._run_here(tables.write_journal, entries, self._limits["journal"])
+        with self._noting_trouble():
+            self._file.note_head(head)
 
     async def journal(self, query_id: Digest) -> list[JournalEntry]:
         """Return what we sent in a round, in the order of writing."""
@@ -105,15 +122,21 @@ class Store:
 
     async def put_certificate(self, summary: CertificateSummary, certificate: bytes) -> None:
         """Store a certificate; a later one of the same query (with more co-signatures) replaces it."""
-        await self._run(tables.put_certificate, summary, certificate, self._limits["certificates"])
+        limit = self._limits["certificates"]
+        work = partial(tables.put_certificate, summary=summary, certificate=certificate, limit=limit)
+        held = (summary, certificate)
+        await self._write_or_wait(self._run, [Write("certificates", summary.query_id, work, len(certificate), held)])
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's bytes, if we have it."""
-        return await self._run(tables.certificate, query_id)
+        return self._waiting.certificate(query_id) or await self._run(tables.certificate, query_id)
 
     async def certificates(self, rows_max: int) -> list[CertificateSummary]:
         """Return the certificates stored last, newest first."""
-        return await self._run(tables.certificates, rows_max)
+        waiting = self._waiting.summaries()
+        names = {summary.query_id for summary in waiting}
+        stored = await self._run(tables.certificates, rows_max)
+        return [*waiting, *(summary for summary in stored if summary.query_id not in names)][:rows_max]
 
     async def put_round(self, joined: OpenRound) -> None:
         """Remember that we take part in a round."""
@@ -121,7 +144,8 @@ class Store:
 
     async def drop_round(self, query_id: Digest) -> None:
         """Forget a round that has ended."""
-        await self._run_here(tables.drop_round, query_id)
+        work = partial(tables.drop_round, query_id=query_id)
+        await self._write_or_wait(self._run_here, [Write("open_rounds", query_id, work)])
 
     async def rounds_to_recover(self, now_ms: int) -> list[OpenRound]:
         """Return the rounds that were not dropped, oldest first, and forget those whose deadline has passed."""
@@ -133,7 +157,17 @@ class Store:
 
     async def put_learned(self, specialty: str, rows: Sequence[Learned]) -> None:
         """Store all `rows` or none; each replaces the one of its name."""
-        await self._run(tables.put_learned, specialty, rows, self._limits["learned"])
+        limit = self._limits["learned"]
+        writes = [
+            Write(
+                "learned",
+                repr((specialty, row.part, row.name)).encode(),
+                partial(tables.put_learned, specialty=specialty, row=row, limit=limit),
+                len(row.body or b""),
+            )
+            for row in rows
+        ]
+        await self._write_or_wait(self._run, writes)
 
     async def learned(self, specialty: str) -> list[Learned]:
         """Return what was learned, what was stored last at the end."""
@@ -155,10 +189,53 @@ class Store:
         """Return until when the owner has paused the node; 0: it is not paused."""
         return await self._run(tables.pause)
 
+    async def mend(self) -> None:
+        """Try again, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
+        while True:
+            await self.health.wait(blocked=True)
+            pause_s = PAUSE_FIRST_S
+            while self.health.blocked:
+                await trio.sleep(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+                with suppress(StoreBlockedError):
+                    await self._try_again()
+
+    async def _try_again(self) -> None:
+        """See whether there is room again, and write what has waited for it. Raises StoreError."""
+        with self._noting_trouble():
+            await trio.to_thread.run_sync(try_room, self._file.path, limiter=self._turn)
+        await self._run(tables.touch)
+        while writes := self._waiting.all():
+            await self._run(apply, writes)
+            self._waiting.done(writes)
+        await self._run(tables.checkpoint)
+        log.info("store.recovered")
+        self.health.tell("")
+
+    async def close(self) -> None:
+        """Write what still waits, if the disk takes it now, and close the file."""
+        if writes := self._waiting.all():
+            try:
+                await self._run(apply, writes)
+            except StoreError as error:
+                log.error("store.writes_lost", count=len(writes), why=str(error))
+        await trio.to_thread.run_sync(self._file.close, limiter=self._turn)
+
+    async def _write_or_wait(self, run: Callable[..., Awaitable[None]], writes: Sequence[Write]) -> None:
+        """Write all of them, or let all of them wait; behind what waits already, so that they keep their order."""
+        if not self._waiting:
+            try:
+                return await run(apply, writes)
+            except StoreBlockedError:
+                log.warning("store.writes_wait", count=len(writes))
+        self._waiting.add(writes)
+        return None
+
     async def _run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         """Do `work` as one transaction in a thread. Once begun it is not cancelled: its result would be unknown."""
         await self._checkpoint_if_due()
-        return await trio.to_thread.run_sync(self._transaction, work, *args, limiter=self._turn)
+        with self._noting_trouble():
+            return await trio.to_thread.run_sync(self._transaction, work, *args, limiter=self._turn)
 
     async def _run_here(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         """Do `work`, which writes a few rows, in the loop's own thread, if that does not wait for the disk.
@@ -170,17 +247,33 @@ class Store:
             return await self._run(work, *args)
         await self._checkpoint_if_due()
         async with self._turn:
-            return self._transaction(work, *args)
+            with self._noting_trouble():
+                return self._transaction(work, *args)
 
     def _transaction(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         try:
-            with self._connection:
-                return work(self._connection, *args)
+            with self._file.connection as connection:
+                return work(connection, *args)
         except sqlite3.Error as error:
-            raise StoreError(f"the store failed: {error}") from error
+            raise explain(error, self._file.path) from error
+
+    @contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        """Around what may be refused by the disk, in the loop's own thread."""
+        try:
+            yield
+        except StoreBlockedError as error:
+            if str(error) != self.health.trouble:
+                log.error("store.blocked", why=str(error))
+            self.health.tell(str(error))
+            raise
 
     async def _checkpoint_if_due(self) -> None:
-        """Move the write-ahead log into the file now and then, in a thread, because that waits for the disk."""
+        """Move the write-ahead log into the file now and then, in a thread, because that waits for the disk.
+
+        What is in the log is not lost if that is refused.
+        """
         self._calls += 1
         if self._calls % CHECKPOINT_CALLS == 0:
-            await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._turn)
+            with suppress(StoreBlockedError), self._noting_trouble():
+                await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._turn)

@@ -21,6 +21,17 @@ def journal_began_ms(connection: sqlite3.Connection) -> int:
     return int(began_ms)
 
 
+def journal_head(connection: sqlite3.Connection) -> int:
+    """Return the age of the journal's last row; 0 if it has none."""
+    (age,) = connection.execute("SELECT max(age) FROM journal").fetchone()
+    return age or 0
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Write something that changes nothing."""
+    connection.execute("UPDATE meta SET one = 1")
+
+
 def checkpoint(connection: sqlite3.Connection) -> None:
     """Move what is committed from the write-ahead log into the file, as far as no reader is in the way."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -36,7 +47,10 @@ def _prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> Non
         connection.execute(f"DELETE FROM {table} WHERE age IN ({oldest})")
 
 
-def write_journal(connection: sqlite3.Connection, entries: Sequence[JournalEntry], limit: TableLimit) -> int:
+def write_journal(
+    connection: sqlite3.Connection, entries: Sequence[JournalEntry], limit: TableLimit
+) -> tuple[int, int]:
+    """Write all or none; return from when on the journal is complete, and the age of its last row."""
     for entry in entries:
         slot = (entry.query_id, entry.kind, entry.wave)
         added = connection.execute(
@@ -53,7 +67,7 @@ def write_journal(connection: sqlite3.Connection, entries: Sequence[JournalEntry
                     f"{entry.kind.name} of wave {entry.wave} in {entry.query_id.hex()} is already written"
                 )
     _prune(connection, "journal", limit)
-    return journal_began_ms(connection)
+    return journal_began_ms(connection), journal_head(connection)
 
 
 def read_journal(connection: sqlite3.Connection, query_id: Digest) -> list[JournalEntry]:
@@ -112,6 +126,10 @@ def admit_query(
     connection: sqlite3.Connection, query_id: Digest, expires_ms: int, now_ms: int, limit: TableLimit
 ) -> bool:
     connection.execute("DELETE FROM seen_queries WHERE expires_ms <= ?", (now_ms,))
+    # After a clock that was set back, a query that is forgotten here may be in its window again: a second life in a
+    # round that we have signed for would be equivocation.
+    if connection.execute("SELECT 1 FROM journal WHERE query_id = ? LIMIT 1", (query_id,)).fetchone():
+        return False
     added = connection.execute(
         "INSERT INTO seen_queries (query_id, expires_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (query_id, expires_ms)
     )
@@ -119,12 +137,12 @@ def admit_query(
     return added.rowcount == 1
 
 
-def put_learned(connection: sqlite3.Connection, specialty: str, rows: Sequence[Learned], limit: TableLimit) -> None:
-    for row in rows:
-        # Not INSERT OR REPLACE: see put_certificate.
-        name = (specialty, row.part, row.name)
-        connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
-        connection.execute("INSERT INTO learned (specialty, part, name, body) VALUES (?, ?, ?, ?)", (*name, row.body))
+def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, limit: TableLimit) -> None:
+    """Store a piece of what was learned in the place of the one of its name."""
+    # Not INSERT OR REPLACE: see put_certificate.
+    name = (specialty, row.part, row.name)
+    connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
+    connection.execute("INSERT INTO learned (specialty, part, name, body) VALUES (?, ?, ?, ?)", (*name, row.body))
     _prune(connection, "learned", limit)
 
 

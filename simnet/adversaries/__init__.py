@@ -10,6 +10,7 @@ from simnet.adversaries.collude_same_answer import ColludeSameAnswer
 from simnet.adversaries.collude_split import ColludeSplit
 from simnet.adversaries.commitment_copier import CommitmentCopier
 from simnet.adversaries.copier import Copier
+from simnet.adversaries.dead_seat import DeadSeat
 from simnet.adversaries.equivocator import Equivocator
 from simnet.adversaries.favourite_stopper import FavouriteStopper
 from simnet.adversaries.first_slot import FirstSlot
@@ -20,18 +21,21 @@ from simnet.adversaries.late import Late
 from simnet.adversaries.lazy import Lazy
 from simnet.adversaries.place_filler import PlaceFiller
 from simnet.adversaries.replayer import Replayer
+from simnet.adversaries.silent_seat import SilentSeat
 from simnet.adversaries.sleeper import Sleeper
+from simnet.adversaries.split_equivocator import SplitEquivocator
 from simnet.adversaries.sybil import Sybil
+from simnet.adversaries.sybil_host import SybilHost
 from simnet.adversaries.withholder import Withholder
 
-ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, Copier)
+ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, SybilHost, Copier)
 """They keep to the protocol and aim at the answer."""
 
-PROTOCOL = (Equivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
+PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
-CROWDING = (PlaceFiller,)
-"""They break no rule and take up what others need."""
+CROWDING = (PlaceFiller, SilentSeat, DeadSeat)
+"""They break no rule and take what others need: working places, seats, time."""
 
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
 """They break rules as requesters."""

@@ -87,6 +87,9 @@ class Behaviour:
     NEWCOMER: ClassVar[bool] = False
     """Whether its nodes have no history, so that `trust = "known"` gives them no weight."""
 
+    ONE_HOST: ClassVar[bool] = False
+    """Whether all of a ring's nodes run on one host, and so share an address group."""
+
     def __init__(self, node: int, ring: Ring) -> None:
         self.node = node
         self.ring = ring
@@ -109,4 +112,8 @@ class Behaviour:
 
     def takes(self, message: VerifiedMessage) -> bool:
         """False: its participant never sees this message (a stream is acknowledged all the same)."""
+        return True
+
+    def replies(self) -> bool:
+        """Whether it answers pings and queries that are repeated to it."""
         return True

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from consensus.effects import Effect, Publish
-from protocol.messages import CloseCommits, Evidence, Query
+from protocol.messages import CloseCommits, CloseSlate, CloseTally, CloseWave, Evidence, Message, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
 from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
 
+ABOUT = (CloseCommits, CloseSlate, CloseWave | CloseTally)
+"""What it equivocates about, by turns, query by query."""
+
 
 class ClosingEquivocator(Behaviour):
-    """It signs two commits closings, one of which lacks a member."""
+    """It signs two closings for one slot, the second of which lacks a member."""
 
     KIND = "closing-equivocator"
     ASKS = True
     members: tuple[Key, ...] = ()
+    queries: int = 0
 
     def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
         """One closing to one half of the members, the other to the other half."""
@@ -24,9 +28,12 @@ class ClosingEquivocator(Behaviour):
         match effect.message.body:
             case Query() as query:
                 self.members = tuple(seat.member for seat in query.roster if seat.member != query.author)
+                self.queries += 1
                 return (effect,)
-            case CloseCommits() as closing if len(closing.commitments) > 1:
-                other = replace(closing, commitments=closing.commitments[1:])
+            case closing if isinstance(closing, ABOUT[(self.node + self.queries) % len(ABOUT)]):
+                other = _without_one(closing)
+                if other is closing:
+                    return (effect,)
                 second = seal(desk.keypair, desk.params.digest, other)
                 half = len(self.members) // 2
                 (on,), source = effect.topics, desk.keypair.public
@@ -40,3 +47,16 @@ class ClosingEquivocator(Behaviour):
     def takes(self, message: VerifiedMessage) -> bool:
         """Everything but evidence: an honest machine that is shown its own two closings gives the round up."""
         return not isinstance(message.body, Evidence)
+
+
+def _without_one(closing: Message) -> Message:
+    """The closing without the first that it names, if it names several; members pull what does not ride along."""
+    match closing:
+        case CloseCommits(commitments=(_, *others)) if others:
+            return replace(closing, commitments=tuple(others))
+        case CloseSlate(answers=(_, *others)) if others:
+            return replace(closing, answers=tuple(others), ride_along=())
+        case CloseWave(ballots=(_, *others)) | CloseTally(ballots=(_, *others)) if others:
+            return replace(closing, ballots=tuple(others), ride_along=())
+        case _:
+            return closing

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from consensus.effects import Contribute, Effect
-from protocol.messages import Ballot, Commit
-from protocol.signing import seal
-from protocol.types import ABSTAIN, ONE, Digest
+from protocol.messages import Answer, Ballot, Commit, Cosign, Message
+from protocol.signing import VerifiedMessage, seal
+from protocol.types import ABSTAIN, ONE, Digest, Objection
 from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
 
 
@@ -20,15 +20,30 @@ class Equivocator(Behaviour):
         if not isinstance(effect, Contribute):
             return (effect,)
         match effect.message.body:
-            case Commit() as commit if self.node % 2 == 0:
-                other: Commit | Ballot = replace(commit, commitment=Digest(bytes(32)))
-            case Ballot() as ballot:
-                mirrored = (
-                    replace(each, preference=each.preference if each.preference == ABSTAIN else ONE - each.preference)
-                    for each in ballot.judgements
-                )
-                other = replace(ballot, judgements=tuple(mirrored))
+            case Commit() if self.node % 2:
+                return (effect,)
+            case Commit() | Ballot():
+                second = contradict(effect.message, desk)
+                return (effect, Frame(effect.topic, desk.keypair.public, second.envelope))
             case _:
                 return (effect,)
-        second = seal(desk.keypair, desk.params.digest, other)
-        return (effect, Frame(effect.topic, desk.keypair.public, second.envelope))
+
+
+def contradict(message: VerifiedMessage, desk: Desk) -> VerifiedMessage:
+    """Another contribution by the same author for the same slot."""
+    match message.body:
+        case Commit() as commit:
+            other: Message = replace(commit, commitment=Digest(bytes(32)))
+        case Answer() as answer:
+            other = replace(answer, salt=bytes(32))
+        case Ballot() as ballot:
+            mirrored = (
+                replace(each, preference=each.preference if each.preference == ABSTAIN else ONE - each.preference)
+                for each in ballot.judgements
+            )
+            other = replace(ballot, judgements=tuple(mirrored))
+        case Cosign() as cosign:
+            other = replace(cosign, objection=Objection.MISMATCH)
+        case _:
+            raise ValueError(f"{message.kind.name} is no contribution")
+    return seal(desk.keypair, desk.params.digest, other)

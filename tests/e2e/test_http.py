@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -18,6 +19,8 @@ from node.cli.processes import NodeSpec, start_node
 from node.http.guard import BODY_BYTES_MAX
 from node.inference import EngineConfig
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
+from tests.integration.http.test_hostile_requests import ENDS_THE_PROCESS_OF_044B2F0
+from tests.support.http_server import statuses
 from tests.support.processes import PATIENCE_S, Shell, assert_refused
 
 
@@ -130,6 +133,20 @@ def test_a_body_over_the_limit_is_refused_while_it_comes(swarm: RunningSwarm) ->
     chunks = [b"x" * 1024] * (BODY_BYTES_MAX // 1024 + 1)
     status, _ = ask(swarm.url, "POST", "/api/ask", iter(chunks), {"Transfer-Encoding": "chunked"}, chunked=True)
     assert status == 413
+
+
+@pytest.mark.parametrize("name", ENDS_THE_PROCESS_OF_044B2F0)
+def test_no_request_ends_the_process(swarm: RunningSwarm, name: str) -> None:
+    """At 044b2f0 each of these was the node's last."""
+    raw, expected = ENDS_THE_PROCESS_OF_044B2F0[name]
+    host, _, port = swarm.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        reply = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert statuses(reply) == expected
+    assert ask(swarm.url, "GET", "/health/live")[0] == 200
+    assert swarm.process.poll() is None
 
 
 @pytest.mark.parametrize(

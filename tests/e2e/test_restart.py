@@ -10,7 +10,7 @@ from typing import TypeVar
 import trio
 
 from consensus.record import Record, commit_to, open_record
-from consensus.roster import Trust, choose_roster
+from consensus.roster import Draw, Trust, choose_roster
 from node.cli.processes import Child, NodeSpec, start_node
 from node.clock import Clock
 from node.inference import EngineConfig
@@ -170,7 +170,9 @@ async def _query(overlay: Overlay, requester: Requester, member: Child) -> Verif
         tau_v=26_214,
         sent_at_ms=Clock().now_ms(),
         nonce=len(requester.requests).to_bytes(32, "big"),
-        roster=choose_roster([offer], "rust", Trust(ONE, {}), PARAMS.members_max),
+        roster=choose_roster(
+            [offer], "rust", Trust(ONE, {}), PARAMS.members_max, Draw(ME.public, bytes(32), {offer.author})
+        ),
     )
     return seal(ME, PARAMS.digest, body)
 

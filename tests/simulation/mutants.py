@@ -46,12 +46,12 @@ def keeps_equivocators() -> Iterator[None]:
 
 def waits_for_everybody() -> AbstractContextManager[None]:
     """R11: a phase ends only when all contributions are in."""
-    return _with(requester.Requester, "wake_at_ms", NEVER_MS)
+    return _with(requester.Requester, "closes_at_ms", NEVER_MS)
 
 
 def has_no_budgets() -> AbstractContextManager[None]:
     """R11: without a quorum a phase ends only when all contributions are in."""
-    return edited(requester.Requester, "wake_at_ms", "return self.budget_ends_ms", f"return {NEVER_MS}")
+    return edited(requester.Requester, "closes_at_ms", "return self.budget_ends_ms", f"return {NEVER_MS}")
 
 
 def hides_the_unopened() -> AbstractContextManager[None]:

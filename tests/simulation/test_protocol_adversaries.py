@@ -90,6 +90,7 @@ AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost":
 
 TRIALS = (
     Trial("equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
+    Trial("split-equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
     Trial("withholder", 0.2, mutants.waits_for_everybody, "liveness", unopened),
     Trial("withholder", 0.2, mutants.hides_the_unopened, "R4", unopened),
     Trial("commitment-copier", 0.3, mutants.takes_any_opening, "R4", repeated, 3, {"links": {"loss": 0.3}}),
@@ -97,7 +98,7 @@ TRIALS = (
     Trial("forger", 0.1, mutants.believes_every_name, "R3", louder),
     Trial("flooder", 0.1, mutants.has_every_round_open, "limits", louder),
     Trial("flooder", 0.1, mutants.keeps_all_of_a_slot, "limits", removed),
-    Trial("late", 0.4, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
+    Trial("late", 0.6, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),

@@ -18,8 +18,11 @@ from simnet.world import World
 from tests.support.simulated import presets
 from tests.support.swarm import params
 
-MEMBERS = ("equivocator", "withholder", "commitment-copier", "replayer", "forger", "late", "flooder")
-"""One node of 25 of each kind, and a dishonest requester: eight, which is less than a third."""
+EQUIVOCATORS = ("equivocator", "split-equivocator")
+"""They take turns."""
+
+MEMBERS = ("withholder", "commitment-copier", "replayer", "forger", "late", "flooder")
+"""One node of 25 of each kind, an equivocator and a dishonest requester: eight, which is less than a third."""
 
 REQUESTERS = ("censor", "closing-equivocator", "favourite-stopper")
 """They take turns, and ask two queries of three."""
@@ -38,7 +41,15 @@ def hostile(seed: int, **settings: Any) -> Scenario:
 def dishonest(seed: int) -> Scenario:
     """The hostile world with dishonest members and a dishonest requester."""
     asking = REQUESTERS[seed % len(REQUESTERS)]
-    return hostile(seed, byzantine={**dict.fromkeys(MEMBERS, 0.04), asking: 0.67})
+    members = (EQUIVOCATORS[seed % len(EQUIVOCATORS)], *MEMBERS)
+    return hostile(seed, byzantine={**dict.fromkeys(members, 0.04), asking: 0.67})
+
+
+def restarting(seed: int) -> Scenario:
+    """Half of ten honest nodes are killed at random moments and are back within the round, some without their disk."""
+    faults = {"crashes": 5, "down_ms": 500, "disk_lost": 0.2 * (seed % 2)}
+    links = {"loss": 0.1, "duplicate": 0.1, "reorder": 0.1}
+    return scenario_from({"nodes": 10, "rounds": 1, "seed": seed, "faults": faults, "links": links})
 
 
 class Note(NamedTuple):

@@ -23,9 +23,9 @@ def of_kind(effects: Iterable[fx.Effect], kind: type[Any]) -> list[Any]:
 class AtRequester:
     """The requester's machine, beside a hand that follows what it publishes."""
 
-    def __init__(self, hand: Hand) -> None:
+    def __init__(self, hand: Hand, *, slack_ms: int = 0) -> None:
         self.hand = hand
-        self.state = requester.start(hand.record, hand.pair("a"), NOW).state
+        self.state = requester.start(hand.record, hand.pair("a"), NOW, slack_ms).state
 
     def step(self, event: Event, now_ms: int = NOW) -> tuple[fx.Effect, ...]:
         transition = requester.step(self.state, event, now_ms)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
-from contextlib import AbstractAsyncContextManager, closing
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, closing, contextmanager
 from pathlib import Path
 
 from node.storage import (
     DATABASE_NAME,
     LIMITS,
     JournalEntry,
+    OpenRound,
     Store,
     Synchronous,
     TableLimit,
     open_store,
 )
-from protocol.types import Digest, Kind
+from protocol.types import Digest, Key, Kind
 
 OWNER = b"o" * 32
 NOW_MS = 1_000
 BOOT = "this boot"
 
+ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "stores"
 
 
@@ -67,3 +74,48 @@ def version_of(folder: Path) -> int:
     with closing(sqlite3.connect(folder / DATABASE_NAME)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+LATER_MS = 90_000
+MESSAGES = 3
+"""messages that a killed life wrote, of queries 1 to 3"""
+
+JOINED = OpenRound(query(1), Key(b"r" * 32), LATER_MS * 2)
+
+LIFE = """
+import sys, trio
+from pathlib import Path
+from tests.support.stores import MESSAGES, entry, opened, query
+from node.storage import OpenRound
+from protocol.types import Key
+
+async def main():
+    async with opened(Path(sys.argv[1]), fresh_key=True, synchronous=sys.argv[2]) as store:
+        for number in range(1, MESSAGES + 1):
+            await store.write_journal([entry(number)])
+        await store.put_round(OpenRound(query(1), Key(b"r" * 32), int(sys.argv[3])))
+        print("written", flush=True)
+        await trio.sleep_forever()
+
+trio.run(main)
+"""
+
+
+def live_and_be_killed(folder: Path, synchronous: Synchronous) -> None:
+    """Run a life in this boot that joins a round, writes one message, and does not get to close its store."""
+    command = [sys.executable, "-c", LIFE, str(folder), synchronous, str(JOINED.deadline_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None and child.stdout.readline() == "written\n"
+        os.kill(child.pid, signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+
+
+@contextmanager
+def refusing(store: Store) -> Iterator[None]:
+    """Let SQLite refuse every write of an open store, as it does on a read-only disk."""
+    connection = store._file.connection
+    connection.execute("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA query_only = OFF")

@@ -31,6 +31,7 @@ from protocol.messages import (
     Contribution,
     Cosign,
     Opening,
+    Pong,
     PullRequest,
     Query,
     Seat,
@@ -255,6 +256,9 @@ class Swarm:
             case fx.Pull(query, ids, sources):
                 self.say(f"{node.name} pulls {len(ids) or 'the chain'}")
                 self.at(2 * STREAM_MS, lambda: self._pull(node, query, ids, sources))
+            case fx.Probe(_, member, message):
+                self.say(f"{node.name} {'pings' if message is None else 'repeats the query to'} {self.name(member)}")
+                self.at(2 * STREAM_MS, lambda: self._probe(node, effect))
             case fx.Generate(query, _, _, _, _):
                 self.at(node.generate_ms, lambda: self._generated(node, query))
             case fx.Judge(query, wave, _, pairs, _):
@@ -325,6 +329,24 @@ class Swarm:
             if not isinstance(effects, Fault):
                 self.perform(node, effects)
                 return
+
+    def _probe(self, node: Node, probe: fx.Probe) -> None:
+        other, sent_ms = self.nodes[self.name(probe.member)], self.now_ms - 2 * STREAM_MS
+        if not other.up or not node.up:
+            return
+        if probe.message is None:
+            reply = codec.encode(Pong(clock_ms=self.now_ms - STREAM_MS))
+        else:
+            taken = other.participant.take_repeated(probe.message.author, probe.message.envelope, self.now_ms)
+            if not isinstance(taken, str):
+                self._admit(other, probe.message, taken)
+                taken = other.participant.reply_to_query(probe.message.id)
+            reply = taken.encode()
+        participant = node.participant
+        if probe.message is None:
+            self.perform(node, participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms))
+        else:
+            self.perform(node, participant.replied(probe.query, probe.member, reply, self.now_ms))
 
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from node import logs
 from node.inference import keeper
 from node.inference.config import EngineConfig, VllmConfig
 from node.inference.http_json import open_json_client
@@ -62,6 +63,7 @@ class VllmServer:
             model=served_model(config, vllm),
             concurrency=vllm.sequences_max,
         )
+        logs.hide(self.client_config.api_key)
         self._arguments = arguments(config, vllm, port)
         self._start_timeout_ms = vllm.start_timeout_ms
         self._folder = folder

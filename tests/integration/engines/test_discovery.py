@@ -177,3 +177,20 @@ async def test_being_slow_or_busy_once_is_not_being_away() -> None:
         del server.replies["/v1/completions"]
         assert None not in await preferences(engine)
     assert server.asked("/v1/models") == models
+
+
+async def test_control_tokens_that_the_server_tells_are_broken_up_in_a_query() -> None:
+    server = StandIn()
+    server.replies["/props"] = as_json({"eos_token": "@@end@@", "chat_template": "{{ '@@no' }}<|turn|>"})
+    async with engine_of(server) as engine:
+        assert (await engine.probe()).control_tokens == ("<|turn|>", "@@end@@")
+        await engine.answer("Say @@end@@ and <s>.", TaskType.OPEN, SAMPLING)
+    assert server.requests[-1][2]["messages"][-1]["content"] == "Say @ @end@@ and < s>."
+
+
+@pytest.mark.parametrize("props", [[], {"eos_token": 7, "chat_template": ["<|x|>"]}, {"bos_token": "<" * 5_000}])
+async def test_a_server_that_tells_nonsense_of_its_tokens_tells_none(props: Any) -> None:
+    server = StandIn()
+    server.replies["/props"] = as_json(props)
+    async with engine_of(server) as engine:
+        assert (await engine.probe()).control_tokens == ()

@@ -20,6 +20,8 @@ from node.inference.embedded import (
     embedded_server,
     find_model,
 )
+from node.inference.http_json import open_json_client
+from node.inference.untrusted import shown
 from node.judging import judge, judge_prompt, prompt_limits
 from protocol.types import ONE, TaskType
 
@@ -53,6 +55,7 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
         assert (info.kind, info.model, info.context_tokens) == ("embedded", DEFAULT_MODEL, 4096)
         assert (info.judging, info.logprobs) == (Judging.RAW, 20)
         assert (info.constraint, info.cache_report) == ("grammar", "usage")
+        assert {"<|im_start|>", "<|im_end|>"} <= set(info.control_tokens)
         completion = await engine.answer(QUERY, TaskType.CODE, Sampling(0.8, 0.95, 1, max_tokens=24))
         assert completion.text.strip()
         assert 0 < completion.answer_tokens <= 24
@@ -64,6 +67,22 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
     assert preferences[0] > 32768
     assert preferences[1] is not None
     assert preferences[1] < 32768
+
+
+@needs_model
+async def test_its_tokenizer_finds_no_control_token_in_what_a_stranger_wrote() -> None:
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<file_sep>", "<issue_start>")
+    written = "".join(f"a{token}\n" for token in special)
+    async with (
+        embedded_server(EngineConfig(context_tokens=512)) as server,
+        open_json_client(server.url, server.api_key, timeout_ms=60_000, concurrency=1) as client,
+    ):
+        found = []
+        for text in (written, shown(written)):
+            reply = await client.post("/tokenize", {"content": text, "parse_special": True})
+            # The vocabulary begins with its 17 control tokens.
+            found.append(sum(token < 17 for token in reply["tokens"]))
+    assert found == [len(special), 0]
 
 
 @needs_model

@@ -19,6 +19,7 @@ from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.host.ping import ID as PING
+from libp2p.network.config import ConnectionConfig
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
@@ -91,13 +92,14 @@ async def fixed(number: int, port: int = 0) -> AsyncIterator[Node]:
 
 
 @asynccontextmanager
-async def stock(number: int, port: int = 0) -> AsyncIterator[Node]:
+async def stock(number: int, port: int = 0, connection_config: ConnectionConfig | None = None) -> AsyncIterator[Node]:
     """libp2p as it is, with the settings that a user would find (Noise, yamux, a heartbeat of one second)."""
     key_pair = create_new_key_pair(bytes([number]) * 32)
     host = new_host(
         key_pair=key_pair,
         sec_opt={NOISE: NoiseTransport(key_pair, noise_privkey=create_noise_key_pair().private_key)},
         muxer_opt={YAMUX: Yamux},
+        connection_config=connection_config,
     )
     gossip = GossipSub([PROTOCOL_ID_V11], 4, 3, 8, heartbeat_interval=1, max_messages_per_topic_per_second=1e6)
     gossip.adaptive_gossip_enabled = False

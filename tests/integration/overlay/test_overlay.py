@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -81,7 +83,12 @@ async def test_a_burst_of_messages_is_paced_and_none_is_lost() -> None:
 
 async def test_what_a_node_rejects_goes_no_further_and_the_rest_does() -> None:
     a, b, c = Recorder(), Recorder(), Recorder()
-    verdicts = {b"rejected": Verdict.REJECT, b"ignored": Verdict.IGNORE, b"accepted": Verdict.ACCEPT}
+    verdicts = {
+        b"rejected": Verdict.REJECT,
+        b"ignored": Verdict.IGNORE,
+        b"relayed": Verdict.RELAY,
+        b"accepted": Verdict.ACCEPT,
+    }
     b.verdict = verdicts.__getitem__
     async with node(1, a) as na, node(2, b, na) as nb, node(3, c, nb) as nc:
         for overlay in (na, nb, nc):
@@ -91,10 +98,13 @@ async def test_what_a_node_rejects_goes_no_further_and_the_rest_does() -> None:
         for data in verdicts:
             await na.publish(TOPIC, data)
         await c.wait(lambda: len(c.gossip) == 2)
-        assert c.data() == [b"ignored", b"accepted"]
+        assert c.data() == [b"relayed", b"accepted"]
         assert b.data() == list(verdicts)
-        # The lines of the mesh carry what b cached: nothing rejected is left to be asked for.
-        assert sorted(message.data for message in gossip.mcache.msgs.values()) == [b"accepted", b"ignored"]
+        # The lines of the mesh carry what b cached: nothing else is left to be asked for.
+        assert sorted(message.data for message in gossip.mcache.msgs.values()) == [b"accepted", b"relayed"]
+        # One rejected message costs 4, and the first deliveries earn a little.
+        (told,) = (peer for peer in nb.peers() if peer.key == na.key)
+        assert -4 < told.score < -3 and told.score_reason == "invalid messages"
 
 
 async def test_a_handler_that_raises_is_logged_and_the_overlay_lives() -> None:
@@ -232,6 +242,23 @@ async def test_nobody_is_asked_where_no_address_answers() -> None:
             await na.request(bytes(32), ECHO, b"", timeout_ms=5_000)
 
 
+async def test_a_silent_listener_is_given_up() -> None:
+    """It accepts, says that it speaks Noise, and then says nothing."""
+
+    async def listen(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"\x13/multistream/1.0.0\n\x07/noise\n")
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(functools.partial(trio.serve_tcp, listen, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        async with node(1, Recorder(), handshake_ms=200) as na, node(2, Recorder()) as nb:
+            na.learn_address(nb.key, [f"/ip4/127.0.0.1/tcp/{port}"])
+            with pytest.raises(PeerUnreachable, match="no known address answers"):
+                await na.request(nb.key, ECHO, b"", timeout_ms=10_000)
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_unknown_protocol_is_unreachable() -> None:
     a, b = Recorder(), Recorder()
     async with node(1, a) as na, node(2, b, na) as nb:
@@ -283,7 +310,12 @@ async def test_a_restarted_node_is_redialled_and_heard_at_once() -> None:
 async def test_a_learned_address_connects_and_reaches() -> None:
     a, b = Recorder(), Recorder()
     async with node(1, a) as na, node(2, b) as nb:
-        nb.learn_address(na.key, ["/ip4/127.0.0.1/tcp/1", "nonsense", *na.addresses()])
+        # Nobody answers at the first; each message is worth one dial.
+        told = ["/ip4/127.0.0.2/tcp/1", "nonsense", *na.addresses()]
+        nb.learn_address(na.key, told)
+        await until(lambda: nb._book.addresses(na.key)[0].startswith("/ip4/127.0.0.1/"))
+        nb._book._entries[na.key].paid_ms = None  # as ten seconds later
+        nb.learn_address(na.key, told)
         await b.wait_peer(na)
         assert await na.request(nb.key, ECHO, b"hello", timeout_ms=5_000) == b"hello"
 

@@ -58,6 +58,10 @@ class Recorder:
         """Wait until `overlay` is connected (or not) as seen from here."""
         await self.wait(lambda: [c for key, c in self.peers if key == overlay.key][-1:] == [connected])
 
+    async def wait_gone(self, key: bytes) -> None:
+        """Wait until the peer with `key` was disconnected."""
+        await self.wait(lambda: (key, False) in self.peers)
+
     def _tell(self) -> None:
         self._news.set()
         self._news = trio.Event()

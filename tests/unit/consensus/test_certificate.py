@@ -196,6 +196,14 @@ def test_surplus(apart: Made) -> None:
         assert apart.refused(**{field: changed}) is FaultReason.SURPLUS
 
 
+@pytest.mark.parametrize(("field", "other"), [("answers", "ballots"), ("ballots", "answers"), ("answers", "evidence")])
+def test_a_contribution_in_the_list_of_another_kind(apart: Made, field: str, other: str) -> None:
+    """Found by fuzzing: it was taken, so that a round had several certificates that say the same."""
+    held = getattr(apart.certificate, field)
+    moved = sorted((*getattr(apart.certificate, other), held[0]), key=lambda envelope: apart.open(envelope).id)
+    assert apart.refused(**{field: held[1:], other: tuple(moved)}) is FaultReason.SURPLUS
+
+
 def test_what_rides_along_is_not_written_twice(compact: Made) -> None:
     """Nor may it be: a round has one certificate for each set of co-signatures."""
     assert compact.certificate.answers == compact.certificate.ballots == ()

@@ -26,7 +26,7 @@ from consensus.experience import (
 from consensus.judges import FRESH, HONEST, INVERSE, Judge, Judgement
 from consensus.record import Record, open_record
 from consensus.reputation import AGREEMENT, GOLD, VOTE_MIN, Score, Standing
-from consensus.roster import Merit, Trust, choose_roster
+from consensus.roster import Draw, Merit, Trust, choose_roster
 from consensus.tally import rank
 from consensus.waves import MODELS
 from protocol.limits import BETA_MAX, TAU_MAX, TAU_MIN
@@ -469,7 +469,8 @@ def test_any_standing_makes_a_query_that_others_take(imported: list[Standing], d
     known = learned(told({"a": "A", "b": "B", "c": "A"}, inverse_of("c")).lesson("A"), times=3)
     known.take_over(zip(map(key, "xyz"), imported, strict=True))
     insight = known.renewed()[CODE]
-    roster = choose_roster(map(offer, "abcxyz"), "rust", Trust(default, {key("b"): ONE}, insight.merits), 8)
+    draw = Draw(key("a"), bytes(32), frozenset(map(key, "abcxyz")))
+    roster = choose_roster(map(offer, "abcxyz"), "rust", Trust(default, {key("b"): ONE}, insight.merits), 8, draw)
     message = Hand("abc", roster=roster, beta=round(insight.model.beta * ONE)).query
     opened = open_envelope(message.envelope, Hand().params.digest)
     assert isinstance(opened, VerifiedMessage), opened

@@ -7,6 +7,7 @@ import pytest
 
 from consensus import effects as fx
 from consensus.participant import Participant
+from consensus.pulls import Served
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest
@@ -26,8 +27,7 @@ def served() -> tuple[Swarm, Participant, Digest]:
     swarm = Swarm("abcd", APART)
     query = swarm.ask()
     swarm.run()
-    swarm.nodes["a"].participant._rounds[query].served.clear()
-    swarm.nodes["a"].participant._rounds[query].served_bytes.clear()
+    swarm.nodes["a"].participant._rounds[query].served = Served()
     return swarm, swarm.nodes["a"].participant, query
 
 

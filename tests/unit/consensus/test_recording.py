@@ -9,6 +9,7 @@ from consensus.recording import (
     Beginning,
     Closed,
     Input,
+    Left,
     PullAnswered,
     Recording,
     Ticked,
@@ -26,6 +27,7 @@ QUERY = Digest(b"q" * 32)
 INPUTS: tuple[Input, ...] = (
     Ticked(at_ms=START_MS),
     Closed(query=QUERY),
+    Left(query=QUERY),
     PullAnswered(at_ms=START_MS, query=QUERY, reply=b"nonsense"),
 )
 RAW = frame(BEGINNING) + b"".join(map(frame, INPUTS))

@@ -20,7 +20,7 @@ from tests.support.swarm import START_MS, keypair, params
 NOW = START_MS
 PARAMS = params()
 TOPIC = topic(PARAMS, "rust", 0)
-REJECT, IGNORE = Verdict.REJECT, Verdict.IGNORE
+REJECT, IGNORE, RELAY = Verdict.REJECT, Verdict.IGNORE, Verdict.RELAY
 
 OFFER = Offer(
     author=keypair("b").public,
@@ -221,13 +221,30 @@ def test_a_query_of_another_time(hand: Hand, skew_ms: int) -> None:
     refused(gossip(Validator(PARAMS), hand.query, now_ms=NOW + skew_ms), FaultReason.LATE, IGNORE, "V6")
 
 
+@pytest.mark.parametrize(("off_ms", "taken"), [(-300_000, False), (-500, True), (500, True), (300_000, False)])
+def test_clocks_that_are_off(off_ms: int, taken: bool) -> None:
+    """Row by row for the network that strangers meet in: half a second is nothing, five minutes are told."""
+    devnet = params("devnet")
+    made = Validator(devnet)
+    ours = Hand("abcd", devnet).query
+    told = gossip(made, ours, now_ms=NOW + off_ms, on=topic(devnet, "rust", 0))
+    if taken:
+        assert isinstance(told, Admitted)
+    else:
+        refused(told, FaultReason.LATE, IGNORE, "V6")
+        assert isinstance(told, Fault) and f"{-off_ms} ms from now" in told.detail
+
+
 @pytest.mark.parametrize("skew_ms", [-PARAMS.clock_skew_ms, PARAMS.clock_skew_ms])
 def test_a_query_just_in_time(hand: Hand, skew_ms: int) -> None:
     assert isinstance(gossip(Validator(PARAMS), hand.query, now_ms=NOW + skew_ms), Admitted)
 
 
 def test_without_its_journal_a_node_joins_nothing_older_than_itself(hand: Hand) -> None:
-    refused(gossip(Validator(PARAMS, joins_from_ms=NOW + 1), hand.query), FaultReason.LATE, IGNORE, "V6")
+    made = Validator(PARAMS, joins_from_ms=NOW + 1)
+    refused(gossip(made, hand.query), FaultReason.NOT_OURS, RELAY, "R12")
+    refused(gossip(made, hand.query), FaultReason.DUPLICATE, IGNORE, "V7")
+    refused(gossip(made, hand.commit("b")), FaultReason.NOT_OURS, RELAY, "V9")
     assert isinstance(gossip(Validator(PARAMS, joins_from_ms=NOW), hand.query), Admitted)
 
 
@@ -272,7 +289,8 @@ def test_the_guard_is_bounded(monkeypatch: pytest.MonkeyPatch, hand: Hand) -> No
 def test_open_rounds_for_each_key(validator: Validator, hand: Hand) -> None:
     second, third = (changed_query(hand, nonce=letter * 32) for letter in (b"2", b"3"))
     assert isinstance(gossip(validator, second), Admitted)
-    refused(gossip(validator, third), FaultReason.TOO_MANY_ROUNDS, IGNORE, "V8")
+    refused(gossip(validator, third), FaultReason.TOO_MANY_ROUNDS, RELAY, "V8")
+    refused(gossip(validator, third), FaultReason.DUPLICATE, IGNORE, "V7")
     validator.close(second.id)
     assert isinstance(gossip(validator, third), Admitted), "a refusal is not remembered: it may be sent again"
 
@@ -282,7 +300,7 @@ def test_open_rounds_of_all_together(hand: Hand) -> None:
     queries = [hand.seal(f"asker {number}", hand.record.query) for number in range(OPEN_ROUNDS_MAX + 1)]
     for query in queries[:-1]:
         assert isinstance(gossip(made, query), Admitted)
-    refused(gossip(made, queries[-1]), FaultReason.TOO_MANY_ROUNDS, IGNORE, "V8")
+    refused(gossip(made, queries[-1]), FaultReason.TOO_MANY_ROUNDS, RELAY, "V8")
 
 
 def test_rounds_that_are_over_make_room(monkeypatch: pytest.MonkeyPatch, hand: Hand) -> None:
@@ -319,10 +337,11 @@ def test_the_topic_is_the_querys(validator: Validator, hand: Hand) -> None:
 
 
 def test_late_after_the_round_is_over(validator: Validator, hand: Hand) -> None:
-    """Only the notice, which comes after everything else, is still of interest."""
+    """Only the notice, which comes after everything else, is still of interest; the rest is passed on, once."""
     validator.close(hand.record.id)
-    refused(gossip(validator, hand.commit("b")), FaultReason.LATE, IGNORE, "V9")
-    refused(gossip(validator, hand.close_commits("abcd")), FaultReason.LATE, IGNORE, "V9")
+    for message in (hand.commit("b"), hand.close_commits("abcd")):
+        refused(gossip(validator, message), FaultReason.NOT_OURS, RELAY, "V9")
+        refused(gossip(validator, message), FaultReason.DUPLICATE, IGNORE, "V7")
     assert isinstance(gossip(validator, hand.seal("a", _notice(hand))), Admitted)
 
 
@@ -354,6 +373,56 @@ def test_what_a_closing_names_is_pulled_whatever_we_have_seen(validator: Validat
         assert pulled(validator, message) == Admitted(message)
 
 
+def test_a_closing_that_we_pulled_is_passed_on_when_it_is_gossiped(validator: Validator, hand: Hand) -> None:
+    closing = hand.close_commits("abcd")
+    assert pulled(validator, closing) == Admitted(closing)
+    refused(gossip(validator, closing), FaultReason.NOT_OURS, RELAY, "V9")
+    refused(gossip(validator, closing), FaultReason.DUPLICATE, IGNORE, "V7")
+
+
+def test_a_bystander_passes_on_what_belongs_to_an_admitted_query_only(validator: Validator, hand: Hand) -> None:
+    """Two messages for each slot of who may speak, once each, until the last budget and a linger are over."""
+    validator.close(hand.record.id)
+    passed = [*hand.equivocation("b"), hand.commit("c"), hand.close_commits("abcd")]
+    for message in passed:
+        refused(gossip(validator, message), FaultReason.NOT_OURS, RELAY, "V9")
+    for message in passed:
+        refused(gossip(validator, message), FaultReason.DUPLICATE, IGNORE, "V7")
+    refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, IGNORE, "R3")
+    refused(gossip(validator, hand.commit("z")), FaultReason.NOT_A_MEMBER, IGNORE, "V9")
+    end_ms = NOW + round_ms(hand.record.query) + LINGER_MS
+    refused(gossip(validator, hand.commit("d"), now_ms=end_ms), FaultReason.NOT_OURS, RELAY, "V9")
+    refused(gossip(validator, hand.commit("a"), now_ms=end_ms + 1), FaultReason.LATE, IGNORE, "V9")
+
+
+def test_the_messages_of_a_round_that_we_have_no_room_for_are_passed_on(validator: Validator, hand: Hand) -> None:
+    second, third = (changed_query(hand, nonce=letter * 32) for letter in (b"2", b"3"))
+    gossip(validator, second)
+    refused(gossip(validator, third), FaultReason.TOO_MANY_ROUNDS, RELAY, "V8")
+    commit = hand.seal("b", replace(_body(hand.commit("b")), query=third.id))
+    refused(gossip(validator, commit), FaultReason.NOT_OURS, RELAY, "V9")
+    refused(gossip(validator, commit), FaultReason.DUPLICATE, IGNORE, "V7")
+
+
+def test_a_flood_of_queries_makes_room_at_its_authors_expense(monkeypatch: pytest.MonkeyPatch, hand: Hand) -> None:
+    monkeypatch.setattr(validation, "ROUNDS_MAX", 4)
+    made = Validator(PARAMS)
+    assert isinstance(gossip(made, hand.query), Admitted)
+    made.close(hand.record.id)
+    for number in range(20):
+        query = hand.seal("flooder", replace(hand.record.query, nonce=bytes((number,)) * 32))
+        assert isinstance(gossip(made, query), Admitted)
+        made.close(query.id)
+    assert len(made._rounds) == 4
+    refused(gossip(made, hand.commit("b")), FaultReason.NOT_OURS, RELAY, "V9")
+
+
+def test_an_offer_that_comes_too_soon_stops_here() -> None:
+    made = Validator(PARAMS)
+    assert isinstance(gossip(made, offer()), Admitted)
+    refused(gossip(made, offer(sequence=NOW + 1)), FaultReason.FLOOD, IGNORE, "V3")
+
+
 def test_a_pull_is_of_one_round(validator: Validator, hand: Hand) -> None:
     elsewhere = Hand(nonce=b"o" * 32)
     for message in (elsewhere.query, elsewhere.commit("b"), elsewhere.close_commits("abcd"), offer()):
@@ -373,7 +442,7 @@ def test_a_slot_holds_two(validator: Validator, hand: Hand) -> None:
     first, second = hand.equivocation("b")
     assert gossip(validator, first) == Admitted(first)
     assert gossip(validator, second) == Admitted(second, rival=first)
-    refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, REJECT, "R3")
+    refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, IGNORE, "R3")
     refused(gossip(validator, second), FaultReason.DUPLICATE, IGNORE, "V7")
     assert isinstance(gossip(validator, hand.commit("c")), Admitted)
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -6,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from node.logs import configure
+from node.log_filters import COUNTED_MAX, HIDDEN, LINES_PER_EVENT_MAX, LINES_PER_PEER_MAX, WINDOW_S, Limiter
+from node.logs import Format, configure, hide
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,19 @@ def test_json_is_one_object_a_line_for_us_and_for_libraries() -> None:
     ours, theirs = map(json.loads, out.getvalue().splitlines())
     assert (ours["event"], ours["level"], ours["query_id"], ours["members"]) == ("round decided", "info", "q1", 3)
     assert (theirs["event"], theirs["level"], theirs["logger"]) == ("lost peer", "warning", "some.library")
+
+
+class _FullDisk(io.StringIO):
+    """A log on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, f"no room for {len(text)} characters")
+
+
+def test_a_log_that_cannot_be_written_is_lost_and_no_more() -> None:
+    configure("info", "json", _FullDisk())
+    structlog.get_logger().info("round decided")
+    logging.getLogger("some.library").warning("lost a peer")
 
 
 def test_an_exception_stays_one_json_line() -> None:
@@ -62,8 +77,8 @@ def test_libraries_are_quiet_and_a_second_call_replaces_the_first() -> None:
     configure("debug", "json", first)
     configure("debug", "json", second)
     logging.getLogger("libp2p.host").warning("dropped")
-    logging.getLogger("hypercorn.error").info("dropped")
-    logging.getLogger("hypercorn.error").warning("kept")
+    logging.getLogger("httpx2").info("dropped")
+    logging.getLogger("httpx2").warning("kept")
     assert first.getvalue() == ""
     assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["kept"]
 
@@ -74,3 +89,110 @@ def test_the_default_stream_is_stderr(capsys: pytest.CaptureFixture[str]) -> Non
     captured = capsys.readouterr()
     assert captured.out == ""
     assert json.loads(captured.err)["event"] == "here"
+
+
+# -- what no line holds ------------------------------------------------------------------------------------------------
+
+formats = pytest.mark.parametrize("format", ["console", "json"])
+
+
+@formats
+def test_a_traceback_shows_no_local_variable(format: Format) -> None:
+    """At 044b2f0 both formats print them all."""
+    out = io.StringIO()
+    configure("debug", format, out)
+
+    def handle(payload: bytes, seed: str) -> None:
+        raise ValueError(f"no good: {len(payload)} bytes, {len(seed)} digits")
+
+    sent = ("what a peer" + " sent").encode(), "ab" * 32
+
+    for log in (structlog.get_logger(), logging.getLogger("some.library")):
+        try:
+            handle(*sent)
+        except ValueError:
+            log.exception("handler failed")
+    text = out.getvalue()
+    assert text.count("no good") >= 2
+    assert "what a peer sent" not in text and "abab" not in text
+
+
+@formats
+def test_secrets_stay_out_wherever_they_stand(format: Format) -> None:
+    out = io.StringIO()
+    configure("debug", format, out, secrets=["s3cr3t/token", "x"])
+    hide("fresh-engine-key")
+    log = structlog.get_logger()
+    log.info("fresh-engine-key", url="http://a/?q=s3cr3t%2Ftoken&next=1", deep={"why": ["s3cr3t/token"]}, count=3)
+    log.info("named", api_key="unknown1", token="unknown2", headers={"Authorization": "unknown3"}, seed="unknown4")
+    log.info("shaped", text="Authorization: Bearer unknown5", url="https://user:unknown6@host/?token=unknown7&a=b")
+    logging.getLogger("some.library").warning(
+        "GET http://h/?api_key=unknown8 s3cr3t/token %r", {"a": "fresh-engine-key"}
+    )
+    try:
+        raise RuntimeError("refused s3cr3t/token")
+    except RuntimeError:
+        log.exception("failed")
+        logging.getLogger("some.library").exception("failed")
+    text = out.getvalue()
+    for secret in ("s3cr3t", "fresh-engine-key", "unknown"):
+        assert secret not in text
+    assert text.count(HIDDEN) >= 12
+    assert "next=1" in text and "a=b" in text and "x" in text
+
+
+@formats
+def test_what_a_peer_says_forges_no_line_and_moves_no_cursor(format: Format) -> None:
+    out = io.StringIO()
+    configure("info", format, out)
+    structlog.get_logger().info("refused", why="a\x1b[2Jb\r\nlevel=error\u202e", much="z" * 1_000_000)
+    (line,) = out.getvalue().splitlines()
+    assert not {"\x1b", "\r", "\u202e"} & set(line)
+    assert len(line) < 10_000
+
+
+# -- how many lines there are ------------------------------------------------------------------------------------------
+
+
+class _Time:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_lines_of_one_peer_and_event_are_bounded_and_the_rest_is_counted() -> None:
+    out, clock = io.StringIO(), _Time()
+    configure("info", "json", out)
+    limiter = Limiter(clock)
+    assert sum(limiter.passes("refused", "peer 1") for _ in range(1_000)) == LINES_PER_PEER_MAX
+    assert limiter.passes("refused", "peer 2")
+    assert limiter.passes("another event", "peer 1")
+    assert out.getvalue() == ""
+    clock.now_s = WINDOW_S
+    assert limiter.passes("refused", "peer 1")
+    (line,) = map(json.loads, out.getvalue().splitlines())
+    told = {name: line[name] for name in ("event", "of", "peer", "lines")}
+    assert told == {"event": "log.suppressed", "of": "refused", "peer": "peer 1", "lines": 1_000 - LINES_PER_PEER_MAX}
+
+
+def test_many_peers_have_so_many_lines_together() -> None:
+    limiter = Limiter(_Time())
+    passed = sum(limiter.passes("refused", f"peer {number}") for number in range(20 * COUNTED_MAX))
+    assert passed == LINES_PER_EVENT_MAX
+    assert len(limiter._by_peer._counts) <= COUNTED_MAX + 1
+    assert limiter.passes("round", "peer 1")
+    names = sum(limiter.passes(f"event {number}") for number in range(5 * COUNTED_MAX))
+    assert names == 5 * COUNTED_MAX, "what comes once is written"
+    assert len(limiter._by_event._counts) <= COUNTED_MAX + 1
+
+
+def test_the_limit_holds_in_the_log_for_us_and_for_libraries() -> None:
+    out = io.StringIO()
+    configure("info", "json", out)
+    for _ in range(2 * LINES_PER_EVENT_MAX):
+        structlog.get_logger().info("refused", source="abc")
+        logging.getLogger("some.library").warning("lost")
+    events = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
+    assert events.count("refused") == LINES_PER_PEER_MAX
+    assert events.count("lost") == LINES_PER_EVENT_MAX

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from consensus.participant import PULL_REQUEST_BYTES_MAX
+from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.recording import Beginning, Gossiped, Recording, Ticked, frame, read
 from node.recording import Recorder, RecordingError, RecordingParticipant, recording
 from protocol.errors import Fault, FaultReason

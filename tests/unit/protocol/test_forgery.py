@@ -1,6 +1,10 @@
 """R1, P3: whoever changes, borrows or replays an envelope of any kind is refused."""
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum, Flag
+from typing import Any
 
 import pytest
 
@@ -18,6 +22,11 @@ from tests.support.swarm import params
 
 HEADER = 65
 """bytes before the body: kind and signature."""
+
+GROUP_ORDER = (1 << 252) + 27742317777372353535851937790883648493
+"""L, the order of Ed25519's base point (RFC 8032, section 5.1)."""
+
+ENVELOPE_BYTES = {kind: HEADER + len(codec.encode(body)) for kind, body in samples().items()}
 
 BYTES = {FaultReason.MALFORMED, FaultReason.NOT_CANONICAL, FaultReason.BAD_SIGNATURE}
 
@@ -46,20 +55,38 @@ def test_what_is_sealed_opens_as_it_was(kind: Kind) -> None:
 
 
 @every_kind
-def test_a_flipped_bit_of_the_signature(kind: Kind) -> None:
+def test_every_bit(kind: Kind) -> None:
+    """Each of its bits is under the signature, or is the signature: 36,256 forgeries of all kinds together."""
     envelope = sealed(kind).envelope
-    for at in range(1, HEADER):
-        for bit in (0x01, 0x80):
-            forged = envelope[:at] + bytes((envelope[at] ^ bit,)) + envelope[at + 1 :]
-            assert refused(forged) is FaultReason.BAD_SIGNATURE
+    reasons = Counter(refused(forged) for forged in flipped(envelope))
+    assert reasons.total() == 8 * len(envelope) == 8 * ENVELOPE_BYTES[kind]
+    assert set(reasons) <= BYTES | {FaultReason.UNKNOWN_KIND, FaultReason.TOO_LARGE}
+    assert reasons[FaultReason.BAD_SIGNATURE] >= 8 * 64, "a changed signature changes nothing else"
+
+
+def test_the_forgeries_are_as_many_as_is_said() -> None:
+    assert 8 * sum(ENVELOPE_BYTES.values()) == 36_256
+    assert sum(len(list(leaves(body))) for body in samples().values()) == 121
 
 
 @every_kind
-def test_a_flipped_bit_of_the_body(kind: Kind) -> None:
+def test_every_field(kind: Kind) -> None:
+    """Each field of each record within a message, changed for what is as well-formed: only the signature tells."""
+    body = samples()[kind]
+    signature = sealed(kind).envelope[1:HEADER]
+    changed = {name: codec.encode(other) for name, other in neighbours(body)}
+    assert set(changed) == set(leaves(body)), "a field was not tried"
+    for name, raw in changed.items():
+        assert refused(bytes((kind,)) + signature + raw) is FaultReason.BAD_SIGNATURE, name
+
+
+@every_kind
+def test_the_other_form_of_a_signature(kind: Kind) -> None:
+    """S and S + L satisfy one equation: where both passed, one message would have two envelopes."""
     envelope = sealed(kind).envelope
-    for at in range(HEADER, len(envelope)):
-        forged = envelope[:at] + bytes((envelope[at] ^ 1 << at % 8,)) + envelope[at + 1 :]
-        assert refused(forged) in BYTES
+    scalar = int.from_bytes(envelope[33:HEADER], "little") + GROUP_ORDER
+    forged = envelope[:33] + scalar.to_bytes(32, "little") + envelope[HEADER:]
+    assert refused(forged) is FaultReason.BAD_SIGNATURE
 
 
 @every_kind
@@ -181,3 +208,61 @@ def test_ids_differ_by_network_kind_and_body() -> None:
 
 def _by(body: Message, author: Key) -> Message:
     return replace(body, author=author)
+
+
+# -- what to change ----------------------------------------------------------------------------------------------------
+
+
+def flipped(envelope: bytes) -> Iterator[bytes]:
+    """The envelope with one bit changed, for each of its bits."""
+    for at, byte in enumerate(envelope):
+        for bit in range(8):
+            yield envelope[:at] + bytes((byte ^ 1 << bit,)) + envelope[at + 1 :]
+
+
+def leaves(value: Any, name: str = "") -> Iterator[str]:
+    """The names of everything in a body that holds no further parts; an empty list is one."""
+    for part, inner in _parts(value):
+        if _parts(inner):
+            yield from leaves(inner, f"{name}.{part}")
+        else:
+            yield f"{name}.{part}"
+
+
+def neighbours(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The value with one leaf changed, for each leaf, under the leaf's name."""
+    for part, inner in _parts(value):
+        path = f"{name}.{part}"
+        changed = neighbours(inner, path) if _parts(inner) else [(path, _other(inner, part))]
+        for leaf, other in changed:
+            if isinstance(value, tuple):
+                yield leaf, (*value[: int(part)], other, *value[int(part) + 1 :])
+            else:
+                yield leaf, replace(value, **{part: other})
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, tuple):
+        return [(str(index), each) for index, each in enumerate(value)]
+    if is_dataclass(value):
+        return [(field.name, getattr(value, field.name)) for field in fields(value)]
+    return []
+
+
+def _other(value: Any, name: str) -> Any:
+    """Another value of the same type that the same bounds allow; a list that is empty gets an element."""
+    match value:
+        case Flag():
+            return type(value)(value.value ^ 1) or type(value)(2)
+        case Enum():
+            return next(each for each in type(value) if each is not value)
+        case int():
+            return value - 1 if value > 0 else value + 1
+        case str():
+            return value[:-1] + ("x" if value[-1:] != "x" else "y")
+        case bytes():
+            return value[:-1] + bytes((value[-1] ^ 1,))
+        case ():
+            return (sealed(Kind.COMMIT).envelope if name == "ride_along" else digest("z"),)
+        case _:
+            raise AssertionError(f"no other value for {value!r}")

@@ -283,7 +283,7 @@ def test_a_cosignature_in_a_void_round(tallied: Hand) -> None:
 
 
 def test_evidence_voids_a_round_too(tallied: Hand) -> None:
-    found, closing = checkers(), tallied.record.closings[0]
+    found, closing = checkers("bcde"), tallied.record.closings[0]
     found.heard(1, accuse(keypair("c"), params().digest, closing, rival(closing)), 0)
     found.signed(1, tallied.cosign("b"))
     assert rules(found.violations) == ["R2"]
@@ -519,7 +519,7 @@ def test_a_replaced_commitment_is_censorship() -> None:
 
 
 @pytest.mark.parametrize(
-    ("honest", "since_ms", "found_rules"), [(NAMES, 0, ["R10", "R10"]), (NAMES, 1, []), ("acde", 0, [])]
+    ("honest", "since_ms", "found_rules"), [("abce", 0, ["R10", "R10"]), ("abce", 1, []), ("ace", 0, [])]
 )
 def test_a_cosigner_that_held_evidence(tallied: Hand, honest: str, since_ms: int, found_rules: list[str]) -> None:
     """Neither the slate nor the tally lists it; the commits closing need not."""
@@ -532,7 +532,7 @@ def test_a_cosigner_that_held_evidence(tallied: Hand, honest: str, since_ms: int
 
 
 def test_evidence_that_is_listed() -> None:
-    hand, found = Hand(NAMES).to_opening(), checkers()
+    hand, found = Hand(NAMES).to_opening(), checkers("abcd")
     evidence = hand.evidence("c", *hand.equivocation("e"))
     closing = hand.close_slate([hand.answer(name) for name in "abcd"], evidence=(evidence.id,))
     assert isinstance(hand.extend(closing, evidence), Record)
@@ -543,6 +543,22 @@ def test_evidence_that_is_listed() -> None:
         found.heard(1, closing, GRACE_MS)
     found.certified(0, certificate(hand, "abcd"))
     assert found.violations == []
+
+
+def test_evidence_against_an_honest_node(tallied: Hand) -> None:
+    """Heard or made: two of its lives must not contradict each other. Forged evidence shows nothing."""
+    evidence = tallied.evidence("c", *tallied.equivocation("d"))
+    for tell in (lambda found: found.heard(1, evidence, 0), lambda found: found.signed(2, evidence)):
+        found = checkers()
+        tell(found)
+        assert rules(found.violations) == ["R3"]
+        assert {slot.author for slot in found.accused} == {tallied.key("d")}
+        found = checkers("abce")
+        tell(found)
+        assert found.violations == [] and len(found.accused) == 1
+    found = checkers()
+    found.heard(1, tallied.evidence("c", tallied.commit("d"), tallied.commit("e")), 0)
+    assert found.violations == [] and not found.accused
 
 
 # -- liveness ----------------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_offers_and_a_query_that_an_earlier_life_has_seen(tmp_path: Path, stack:
     # Of the offer that c has heard nothing is written.
     done = [told.Offered, told.Offered, told.Gossiped, told.Closed, told.Gossiped]
     assert [type(step.told) for step in steps["b-0"]] == done
-    assert isinstance(late, Fault) and late.reason is FaultReason.LATE
+    assert isinstance(late, Fault) and late.reason is FaultReason.NOT_OURS
     assert [step.fault for step in steps["b-0"]] == [None, None, None, None, late]
     assert steps["c-0"] == []
     sequences = [step.effects[0].message.body.sequence for step in steps["b-0"][:2]]  # type: ignore[union-attr]

@@ -33,7 +33,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ["libp2p", "numpy", "xllamacpp", "httpx2", "hypercorn", "starlette", "trio", "nacl", "structlog"]
+    heavy = ["libp2p", "numpy", "xllamacpp", "httpx2", "h11", "starlette", "trio", "nacl", "structlog"]
     program = (
         f"import sys; from node.cli.main import run; run(['--help']); print([m for m in {heavy} if m in sys.modules])"
     )

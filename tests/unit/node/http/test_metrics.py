@@ -11,7 +11,6 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from consensus.admission import Refusal
 from consensus.experience import Experience
@@ -34,6 +33,7 @@ from node.workroom import Workroom
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
+from tests.support.http_server import guarded
 from tests.support.swarm import keypair, params
 
 SCRIPTED = EngineConfig(kind="scripted", seed=1)
@@ -97,8 +97,8 @@ class Watched:
             serving=serving,
             clock=clock,
         )
-        app = Starlette(routes=metrics_routes(cast("Node", node)), middleware=[Middleware(Guard, token=token)])
-        self._transport = httpx2.ASGITransport(app)
+        app = Starlette(routes=metrics_routes(cast("Node", node)))
+        self._transport = httpx2.ASGITransport(guarded(app, Guard(token, "127.0.0.1")))
 
     async def get(self, **headers: str) -> httpx2.Response:
         async with httpx2.AsyncClient(transport=self._transport, base_url="http://127.0.0.1:1") as http:

@@ -12,8 +12,7 @@ import httpx2
 import pytest
 import trio
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.types import Message
+from starlette.types import ASGIApp
 
 from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
 from consensus.reputation import VOTE_MIN
@@ -29,6 +28,7 @@ from node.reputation import Reputation, open_reputation
 from node.rounds import AskError, NoQuorumError
 from node.storage import open_store
 from protocol.types import TaskType
+from tests.support.http_server import guarded
 from tests.support.lessons import key, told
 from tests.support.swarm import answer_text
 
@@ -40,7 +40,7 @@ GOOD = {"gold_rounds": 9, "answers": {"good": 18.0, "bad": 0.0}}
 class Interface:
     """A node's reputation behind its HTTP interface, and what refuses a challenge."""
 
-    app: Starlette
+    app: ASGIApp
     http: httpx2.AsyncClient
     reputation: Reputation
     refusals: list[Exception] = field(default_factory=list)
@@ -65,7 +65,7 @@ async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interf
 
         challenger = Challenger(cast("Any", SimpleNamespace(ask=nobody)), reputation, 0.0)
         node = SimpleNamespace(config=NodeConfig(), reputation=reputation, challenger=challenger)
-        app = Starlette(routes=reputation_routes(cast("Node", node)), middleware=[Middleware(Guard, token="")])
+        app = guarded(Starlette(routes=reputation_routes(cast("Node", node))), Guard("", "127.0.0.1"))
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:1") as http:
             here = Interface(app, http, reputation)
@@ -197,23 +197,6 @@ async def test_a_body_is_bounded_by_the_length_that_it_says(tmp_path: Path) -> N
     async with interface(tmp_path) as here:
         assert (await here.post(exported(standings)))[0] == 413
         assert not here.reputation.experience.standings
-
-
-async def test_a_body_is_bounded_while_it_comes(tmp_path: Path) -> None:
-    sent: list[Message] = []
-    parts = iter([b" " * 65_536] * 3)
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": next(parts), "more_body": True}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    async with interface(tmp_path) as here:
-        headers = [(b"host", b"localhost")]
-        scope = {"type": "http", "method": "POST", "path": "/api/reputation", "query_string": b"", "headers": headers}
-        await here.app(scope, receive, send)
-    assert sent[0]["status"] == 413
 
 
 async def test_a_challenge_needs_gold_and_somebody_to_ask(tmp_path: Path) -> None:

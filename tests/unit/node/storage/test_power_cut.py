@@ -1,48 +1,27 @@
 """R12 after a power cut: what the kernel had not written may be gone, and a node that cannot know stays silent."""
 
-import os
-import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 
 from node.boot import boot_id
-from node.storage import DATABASE_NAME, OpenRound, Synchronous
-from protocol.types import Key
-from tests.support.stores import BOOT, NOW_MS, entry, opened, query
+from node.storage import DATABASE_NAME, Synchronous
+from tests.support.stores import (
+    BOOT,
+    JOINED,
+    LATER_MS,
+    MESSAGES,
+    NOW_MS,
+    entry,
+    live_and_be_killed,
+    opened,
+    query,
+)
 
-ROOT = Path(__file__).parents[4]
-LATER_MS = 90_000
-JOINED = OpenRound(query(1), Key(b"r" * 32), LATER_MS * 2)
-
-LIFE = """
-import sys, trio
-from pathlib import Path
-from tests.support.stores import entry, opened, query
-from node.storage import OpenRound
-from protocol.types import Key
-
-async def main():
-    async with opened(Path(sys.argv[1]), fresh_key=True, synchronous=sys.argv[2]) as store:
-        await store.write_journal([entry(1)])
-        await store.put_round(OpenRound(query(1), Key(b"r" * 32), int(sys.argv[3])))
-        print("written", flush=True)
-        await trio.sleep_forever()
-
-trio.run(main)
-"""
-
-
-def live_and_be_killed(folder: Path, synchronous: Synchronous) -> None:
-    """Run a life in this boot that joins a round, writes one message, and does not get to close its store."""
-    command = [sys.executable, "-c", LIFE, str(folder), synchronous, str(JOINED.deadline_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
-        assert child.stdout is not None and child.stdout.readline() == "written\n"
-        os.kill(child.pid, signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
+KilledLife = Callable[[Synchronous], None]
+"""See conftest."""
 
 
 @pytest.mark.parametrize(
@@ -55,10 +34,12 @@ def live_and_be_killed(folder: Path, synchronous: Synchronous) -> None:
         ("full", "", True),
     ],
 )
-async def test_after_an_unclean_end(tmp_path: Path, synchronous: Synchronous, boot: str, whole: bool) -> None:
+async def test_after_an_unclean_end(
+    tmp_path: Path, killed_life: KilledLife, synchronous: Synchronous, boot: str, whole: bool
+) -> None:
     """Given a life that was killed, then a start in the same boot repeats it; in another one it stays out of it, for
     the last message may be missing, unless each commit was waited for."""
-    await trio.to_thread.run_sync(live_and_be_killed, tmp_path, synchronous)
+    killed_life(synchronous)
     async with opened(tmp_path, now_ms=LATER_MS, boot_id=boot) as store:
         assert await store.journal(query(1)) == [entry(1)]
         assert await store.rounds_to_recover(LATER_MS) == ([JOINED] if whole else [])
@@ -76,10 +57,12 @@ async def test_after_a_clean_end_all_is_there(tmp_path: Path, boot: str) -> None
         assert await store.rounds_to_recover(LATER_MS) == [JOINED]
 
 
-async def test_a_loss_is_remembered_and_a_clock_set_back_does_not_hide_it(tmp_path: Path) -> None:
+async def test_a_loss_is_remembered_and_a_clock_set_back_does_not_hide_it(
+    tmp_path: Path, killed_life: KilledLife
+) -> None:
     """Given a power cut after which the clock is behind, then what is dated before our last message is refused."""
-    await trio.to_thread.run_sync(live_and_be_killed, tmp_path, "normal")
-    began_ms = entry(1).created_ms + 1
+    killed_life("normal")
+    began_ms = entry(MESSAGES).created_ms + 1
     async with opened(tmp_path, now_ms=NOW_MS - 500, boot_id="another boot") as store:
         assert store.journal_began_ms == began_ms
     async with opened(tmp_path, now_ms=LATER_MS) as store:

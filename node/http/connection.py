@@ -1,0 +1,285 @@
+"""One connection of the HTTP interface: HTTP/1.1 on the wire (h11), one ASGI application behind it.
+
+There is no other protocol: an upgrade to WebSocket or h2c is ignored, as RFC 9110 7.8 allows, and HTTP/2's preface is
+refused. A request reaches the application with its whole body; while it is worked on, the connection is watched, and
+the work is cancelled when the client has gone. Every wait for the client has a deadline, and everything read a size.
+"""
+
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Final, Protocol
+from urllib.parse import unquote, urlsplit
+
+import h11
+import trio
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Scope
+
+from node.http.guard import BODY_BYTES_MAX
+from node.http.replies import SECURITY_HEADERS, refusal
+from node.overlay.addresses import SENDER_BITS, address_group
+
+HEADER_BYTES_MAX: Final = 16 * 1024
+"""bytes of a request's line and headers (ours are below 1 KiB), and of what may come ahead of a reply."""
+
+BODY_PIECES_MAX: Final = 4_096
+"""chunks or segments of one body: each costs some 20 µs, however small it is."""
+
+REQUEST_S: Final = 10.0
+"""seconds from a connection's begin, or the last reply, to the end of the next request's header."""
+
+BODY_S: Final = 10.0
+"""seconds from the end of a header to the end of its body."""
+
+WRITE_S: Final = 10.0
+"""seconds in which a client takes WRITE_BYTES_MAX of a reply."""
+
+WRITE_BYTES_MAX: Final = 64 * 1024
+"""bytes that are written under one deadline: who reads less than 6 KiB/s is too slow."""
+
+HALF_CLOSED_S: Final = 0.5
+"""seconds for the reply to a client that has closed its side: it may have gone, or have nothing more to say."""
+
+LINGER_S: Final = 1.0
+"""seconds in which the rest of a refused request is read: closed at once, the system may drop the refusal unread."""
+
+LINGER_BYTES_MAX: Final = 256 * 1024
+"""bytes of the rest of a refused request that are read and dropped."""
+
+
+class Gate(Protocol):
+    """Decides from a header whether its request is served."""
+
+    async def refuse(self, scope: Scope) -> Response | None:
+        """The refusal, or None."""
+        ...
+
+
+class _RefusedError(Exception):
+    """What the client sent is not served; the reply says why, and the connection ends."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.reply = refusal(status, why)
+
+
+class Connection:
+    """One client. `serve` ends with the connection; remote faults end it quietly, faults of ours are raised."""
+
+    def __init__(self, stream: trio.SocketStream, app: ASGIApp, gate: Gate) -> None:
+        self._stream = stream
+        self._app = app
+        self._gate = gate
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
+        self._unsent = b""
+        """Bytes of a reply's head, which leave with the first of its body."""
+        self._is_head = False
+        """Whether the request's method is HEAD, whose reply has no body."""
+        self._client: tuple[str, int] = stream.socket.getpeername()[:2]
+        self._server: tuple[str, int] = stream.socket.getsockname()[:2]
+        self.group = address_group(self._client[0], SENDER_BITS)
+        """What counts as one sender."""
+        self.waits_for_client = True
+        """Whether nothing would be lost with the connection but what the client has not done yet."""
+
+    async def serve(self) -> None:
+        """Serve one request after the other."""
+        try:
+            while await self._serve_one():
+                self._h11.start_next_cycle()
+        except _RefusedError as error:
+            await self.reply(error.reply)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            # The client has gone, or does not read.
+            return
+        await self._linger()
+
+    async def reply(self, response: Response) -> None:
+        """Send a reply of the connection's own, where none has begun; the connection must be closed after it."""
+        if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        headers = [*response.raw_headers, *_common_headers(), (b"connection", b"close")]
+        data = self._encode(h11.Response(status_code=response.status_code, headers=headers))
+        if not self._is_head:
+            data += self._encode(h11.Data(data=bytes(response.body)))
+        data += self._encode(h11.EndOfMessage())
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            await self._write(data)
+
+    # -- one request -----------------------------------------------------------------------------------------------
+
+    async def _serve_one(self) -> bool:
+        """Serve the next request; returns whether another may follow."""
+        request = await self._next_request()
+        if request is None:
+            return False
+        scope = self._scope(request)
+        refused = await self._gate.refuse(scope)
+        if refused is not None:
+            await self.reply(refused)
+            return False
+        body = await self._read_body()
+        self.waits_for_client = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, nursery.cancel_scope)
+            await self._work(scope, body, nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+        self.waits_for_client = True
+        return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+
+    async def _next_request(self) -> h11.Request | None:
+        """The next request's header; None if the client closed the connection, or sends nothing."""
+        self._is_head = False
+        with trio.move_on_after(REQUEST_S):
+            event = await self._next_event()
+            if isinstance(event, h11.Request):
+                return event
+            return None
+        if self._h11.trailing_data[0]:
+            raise _RefusedError(408, f"the header of a request did not come within {REQUEST_S:.0f} s")
+        return None
+
+    async def _read_body(self) -> bytes:
+        """The whole body, of at most BODY_BYTES_MAX. Raises _RefusedError."""
+        if self._h11.they_are_waiting_for_100_continue and not self._h11.trailing_data[0]:
+            await self._write(self._encode(h11.InformationalResponse(status_code=100, headers=[])))
+        body = bytearray()
+        with trio.move_on_after(BODY_S):
+            for _ in range(BODY_PIECES_MAX):
+                event = await self._next_event()
+                if isinstance(event, h11.EndOfMessage):
+                    return bytes(body)
+                if not isinstance(event, h11.Data):
+                    raise trio.BrokenResourceError
+                body += event.data
+                if len(body) > BODY_BYTES_MAX:
+                    raise _RefusedError(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
+            raise _RefusedError(413, f"a request's body comes in at most {BODY_PIECES_MAX} pieces")
+        raise _RefusedError(408, f"the body of a request did not come within {BODY_S:.0f} s")
+
+    async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
+        """What h11 makes of the next bytes. Raises _RefusedError for what is not HTTP/1.1."""
+        while True:
+            try:
+                event = self._h11.next_event()
+                if event is not h11.NEED_DATA:
+                    return event  # type: ignore[return-value]
+                self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
+            except h11.RemoteProtocolError as error:
+                raise _RefusedError(error.error_status_hint, f"this is not HTTP/1.1: {error}") from None
+
+    def _scope(self, request: h11.Request) -> Scope:
+        """The request as ASGI describes it. Raises _RefusedError for a version or target that is not served."""
+        if request.http_version not in {b"1.1", b"1.0"}:
+            raise _RefusedError(505, "only HTTP/1.1 is spoken here")
+        self._is_head = request.method == b"HEAD"
+        headers = list(request.headers)
+        path, _, query = request.target.partition(b"?")
+        if not path.startswith(b"/"):
+            host, path, query = _absolute(request.target)
+            # RFC 9112 3.2.2: what Host says is ignored then.
+            headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": request.http_version.decode(),
+            "method": request.method.decode().upper(),
+            "scheme": "http",
+            "path": unquote(path.decode()),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": headers,
+            "client": self._client,
+            "server": self._server,
+        }
+
+    # -- while it is worked on -------------------------------------------------------------------------------------
+
+    async def _watch(self, scope: trio.CancelScope) -> None:
+        """Cancel the work on a request when its client has gone, or sends more than HEADER_BYTES_MAX ahead."""
+        while len(self._h11.trailing_data[0]) <= HEADER_BYTES_MAX:
+            try:
+                data = await self._stream.receive_some(HEADER_BYTES_MAX)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                break
+            self._h11.receive_data(data)
+            if not data:
+                await trio.sleep(HALF_CLOSED_S)
+                break
+        scope.cancel()
+
+    async def _work(self, scope: Scope, body: bytes, work: trio.CancelScope) -> None:
+        """Run the application on one request; `work` is cancelled when nobody is left to answer."""
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if not unread:
+                # A client that goes ends the work by cancellation.
+                await trio.sleep_forever()
+            return unread.pop()
+
+        async def send(message: Message) -> None:
+            try:
+                await self._send(message)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+                work.cancel()
+                await trio.sleep_forever()
+
+        await self._app(scope, receive, send)
+
+    async def _send(self, message: Message) -> None:
+        """Send one of ASGI's messages. Raises trio.TooSlowError or trio.BrokenResourceError."""
+        if message["type"] == "http.response.start":
+            headers = [*message["headers"], *_common_headers()]
+            self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
+        elif message["type"] == "http.response.body":
+            body = bytes(message.get("body", b""))
+            data, self._unsent = self._unsent, b""
+            if body and not self._is_head:
+                data += self._encode(h11.Data(data=body))
+            if not message.get("more_body", False):
+                data += self._encode(h11.EndOfMessage())
+            await self._write(data)
+
+    # -- the wire --------------------------------------------------------------------------------------------------
+
+    def _encode(self, event: h11.Event) -> bytes:
+        return self._h11.send(event) or b""
+
+    async def _write(self, data: bytes) -> None:
+        """Send bytes. Raises trio.TooSlowError if the client does not read."""
+        pending = memoryview(data)
+        was_waiting, self.waits_for_client = self.waits_for_client, True
+        for begin in range(0, len(pending), WRITE_BYTES_MAX):
+            with trio.fail_after(WRITE_S):
+                await self._stream.send_all(pending[begin : begin + WRITE_BYTES_MAX])
+        self.waits_for_client = was_waiting
+
+    async def _linger(self) -> None:
+        """Close our side, and read what the client still sends, within bounds."""
+        if self._h11.their_state in {h11.DONE, h11.CLOSED}:
+            return
+        with trio.move_on_after(LINGER_S):
+            try:
+                await self._stream.send_eof()
+                dropped = 0
+                while dropped < LINGER_BYTES_MAX and (data := await self._stream.receive_some(WRITE_BYTES_MAX)):
+                    dropped += len(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+
+def _common_headers() -> tuple[tuple[bytes, bytes], ...]:
+    return (*SECURITY_HEADERS, (b"date", formatdate(usegmt=True).encode()))
+
+
+def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:
+    """Host, path and query of a target in absolute form, as a proxy is sent. Raises _RefusedError for other forms."""
+    try:
+        url = urlsplit(target.decode("ascii"))
+    except ValueError:
+        url = None
+    if url is None or url.scheme.lower() not in {"http", "https"} or not url.netloc or "@" in url.netloc:
+        raise _RefusedError(400, "a request's target is a path, or an http URL")
+    return url.netloc.encode(), (url.path or "/").encode(), url.query.encode()

@@ -1,0 +1,69 @@
+"""Pings the nodes that offer to work: who is there, how far away, and whether their clocks agree with ours."""
+
+import structlog
+import trio
+
+from consensus.participant import Participant
+from node.clock import Clock
+from node.mailroom import PING, Mailroom, Ponged
+from node.overlay import Overlay, PeerUnreachable
+from protocol.types import Key
+
+BEAT_MS = 5_000
+"""ms between two beats."""
+
+PINGS_MAX = 8
+"""nodes pinged in one beat: a sub-mesh of 50 has its turn within half a minute, which is how long an offer stands."""
+
+PING_MS = 2_000
+"""ms for a pong: as long as an acknowledgement may take."""
+
+log = structlog.get_logger()
+
+
+class Pulse:
+    """Measures connected nodes that offer to work, by turns; says once when our clock turns out to be the wrong one."""
+
+    def __init__(self, participant: Participant, overlay: Overlay, mailroom: Mailroom, clock: Clock) -> None:
+        self._participant = participant
+        self._overlay = overlay
+        self._mailroom = mailroom
+        self._clock = clock
+        self._turns: dict[Key, int] = {}
+        """When each was pinged last, ms; of those that are connected and offer to work now, and no others."""
+        self._told = False
+
+    async def run(self) -> None:
+        """Ping until cancelled."""
+        while True:
+            async with trio.open_nursery() as nursery:
+                for peer in self._due():
+                    nursery.start_soon(self._ping, peer)
+            self._tell_of_clock()
+            await trio.sleep(BEAT_MS / 1000)
+
+    def _due(self) -> list[Key]:
+        """Those whose turn it is; the longest unpinged first."""
+        now_ms = self._clock.now_ms()
+        connected = {Key(peer.key) for peer in self._overlay.peers() if peer.connected}
+        offering = {offer.author for offer in self._participant.validator.offers.valid(now_ms)}
+        self._turns = {peer: self._turns.get(peer, 0) for peer in offering & connected}
+        due = sorted(self._turns, key=lambda peer: (self._turns[peer], peer))[:PINGS_MAX]
+        self._turns.update(dict.fromkeys(due, now_ms))
+        return due
+
+    async def _ping(self, peer: Key) -> None:
+        sent_ms = self._clock.now_ms()
+        try:
+            reply = await self._overlay.request(peer, PING, b"", timeout_ms=PING_MS)
+        except PeerUnreachable:
+            return
+        await self._mailroom.deliver(Ponged(None, peer, reply, sent_ms, self._clock.now_ms()))
+
+    def _tell_of_clock(self) -> None:
+        view = self._participant.presence.clock
+        if view.ours_is_off and not self._told:
+            log.warning(
+                "our clock is off", offset_ms=-view.offset_ms, peers=view.peers, remedy="set this machine's clock"
+            )
+        self._told = view.ours_is_off

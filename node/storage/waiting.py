@@ -1,0 +1,86 @@
+"""Writes that the disk refused and that may wait in memory: what follows from messages that were sent long ago."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from node.storage.records import CertificateSummary
+from protocol.types import Digest
+
+WAITING_MAX: Final = 4_096
+"""writes that wait: while some do no new work is taken, so there come few more than rounds are open."""
+
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""bytes of what waits: a thousand certificates of the usual 50 KiB, or eight of the largest."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that may wait. A later one of the same table and name takes its place."""
+
+    table: str
+    name: bytes
+    work: Callable[[sqlite3.Connection], None]
+    size_bytes: int = 0
+    certificate: tuple[CertificateSummary, bytes] | None = None
+    """The certificate, if it is one: it can be read before it is on the disk."""
+
+
+class Waiting:
+    """The writes that wait, oldest first, within WAITING_MAX and WAITING_BYTES_MAX: beyond them the newest is lost."""
+
+    def __init__(self) -> None:
+        self._writes: dict[tuple[str, bytes], Write] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    def add(self, writes: Iterable[Write]) -> None:
+        """Take them in."""
+        lost = 0
+        for write in writes:
+            self._drop((write.table, write.name))
+            if len(self._writes) >= WAITING_MAX or self._bytes + write.size_bytes > WAITING_BYTES_MAX:
+                lost += 1
+                continue
+            self._writes[write.table, write.name] = write
+            self._bytes += write.size_bytes
+        if lost:
+            log.error("store.writes_lost", count=lost, waiting=len(self._writes), waiting_bytes=self._bytes)
+
+    def all(self) -> tuple[Write, ...]:
+        """Return what waits, oldest first."""
+        return tuple(self._writes.values())
+
+    def done(self, writes: Iterable[Write]) -> None:
+        """Forget what is written, but for what has come in its place meanwhile."""
+        for write in writes:
+            if self._writes.get((write.table, write.name)) is write:
+                self._drop((write.table, write.name))
+
+    def certificate(self, query_id: Digest) -> bytes | None:
+        """Return a certificate that waits."""
+        write = self._writes.get(("certificates", query_id))
+        return None if write is None or write.certificate is None else write.certificate[1]
+
+    def summaries(self) -> list[CertificateSummary]:
+        """Return the certificates that wait, newest first."""
+        found = [write.certificate[0] for write in self._writes.values() if write.certificate is not None]
+        return found[::-1]
+
+    def _drop(self, key: tuple[str, bytes]) -> None:
+        write = self._writes.pop(key, None)
+        if write is not None:
+            self._bytes -= write.size_bytes
+
+
+def apply(connection: sqlite3.Connection, writes: Iterable[Write]) -> None:
+    """Do them in one transaction of the caller's."""
+    for write in writes:
+        write.work(connection)

@@ -1,0 +1,17 @@
+"""Silent seat: offers to work, acknowledges queries, answers pings, and never contributes."""
+
+from collections.abc import Sequence
+
+from consensus.effects import Contribute, Effect
+from simnet.adversaries.behaviour import Action, Behaviour, Desk
+
+
+class SilentSeat(Behaviour):
+    """Holds a seat for nothing, without history: the cheapest way to make others wait."""
+
+    KIND = "silent-seat"
+    NEWCOMER = True
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """All but contributions."""
+        return () if isinstance(effect, Contribute) else (effect,)

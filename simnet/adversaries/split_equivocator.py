@@ -1,0 +1,34 @@
+"""Split equivocator: a member that tells each half of the swarm another story, the requester among one of them."""
+
+from collections.abc import Sequence
+
+from consensus.effects import Contribute, Effect
+from protocol.messages import Query
+from protocol.signing import VerifiedMessage
+from protocol.types import Key
+from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.equivocator import contradict
+
+
+class SplitEquivocator(Behaviour):
+    """It signs two of each contribution, and gossips each to the members of one half."""
+
+    KIND = "split-equivocator"
+    members: tuple[Key, ...] = ()
+
+    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+        """Note who is seated."""
+        if isinstance(message.body, Query):
+            self.members = tuple(seat.member for seat in message.body.roster if seat.member != desk.keypair.public)
+        return ()
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """One contribution to the members with even places in the roster, the other to those with odd ones."""
+        if not isinstance(effect, Contribute):
+            return (effect,)
+        second = contradict(effect.message, desk)
+        topic, source = effect.topic, desk.keypair.public
+        return (
+            Frame(topic, source, effect.message.envelope, self.members[::2]),
+            Frame(topic, source, second.envelope, self.members[1::2]),
+        )

@@ -1,0 +1,10 @@
+"""Sybil host: many keys of one host."""
+
+from simnet.adversaries.sybil import Sybil
+
+
+class SybilHost(Sybil):
+    """Colluding newcomers that share an address group, so that the lot over groups gives them one seat in turn."""
+
+    KIND = "sybil-host"
+    ONE_HOST = True
