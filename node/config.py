@@ -15,6 +15,7 @@ import msgspec
 import platformdirs
 
 from node.inference.config import EngineConfig, VllmConfig
+from node.overlay.addresses import parse_networks
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
@@ -60,11 +61,10 @@ class OverlayTable:
 
     def __post_init__(self) -> None:
         """Refuse what is no network."""
-        for text in self.private_networks:
-            try:
-                ipaddress.ip_network(text, strict=False)
-            except ValueError as error:
-                raise ValueError(f"private_networks: {error}") from error
+        try:
+            parse_networks(self.private_networks)
+        except ValueError as error:
+            raise ValueError(f"private_networks: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Serving(Admission):
         """Queries that were not looked at, because more came than the query budgets allow."""
         self._said: dict[str, _Said] = {}
         self._requesters: OrderedDict[Digest, Key] = OrderedDict()
-        self._budget = QueryBudget(self.knows, clock.now_ms())
+        self._budget = QueryBudget(self.knows)
         self._turns = _Turns(config.serve.stranger_share)
 
     # -- who is who ------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
 from node.http.guard import BODY_BYTES_MAX
-from node.http.guesses import address_group
 from node.http.replies import SECURITY_HEADERS, refusal
+from node.overlay.addresses import SENDER_BITS, address_group
 
 HEADER_BYTES_MAX: Final = 16 * 1024
 """bytes of a request's line and headers (ours are below 1 KiB), and of what may come ahead of a reply."""
@@ -77,7 +77,7 @@ class Connection:
         """Whether the request's method is HEAD, whose reply has no body."""
         self._client: tuple[str, int] = stream.socket.getpeername()[:2]
         self._server: tuple[str, int] = stream.socket.getsockname()[:2]
-        self.group = address_group(self._client[0])
+        self.group = address_group(self._client[0], SENDER_BITS)
         """What counts as one sender."""
         self.waits_for_client = True
         """Whether nothing would be lost with the connection but what the client has not done yet."""

@@ -10,8 +10,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
-from node.http.guesses import GuessTable, is_loopback
+from node.http.guesses import GuessTable
 from node.http.replies import Places, refusal
+from node.overlay.addresses import AddressClass, class_of
 
 BODY_BYTES_MAX: Final = 128 * 1024
 """bytes of a request's body: a query of 64 KiB with every character escaped, and its options."""
@@ -66,7 +67,7 @@ class Guard:
         program could lock out the others, who share its address: its right token is always served at once, and only
         replies to wrong ones are put off.
         """
-        local = is_loopback(address)
+        local = class_of(address) is AddressClass.LOOPBACK
         if not local and (wait_s := self._guesses.wait_s(address, self._now_s())) > 0:
             return _too_many(wait_s)
         given = headers.getlist("authorization")

@@ -1,10 +1,11 @@
 """Wrong tokens slow their senders down: a bounded table of client addresses, without a clock of its own."""
 
-import ipaddress
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+
+from node.overlay.addresses import SENDER_BITS, address_group
 
 FREE_GUESSES: Final = 5
 """wrong tokens of one address that cost nothing: a user mistypes, a script has yesterday's token."""
@@ -34,12 +35,12 @@ class GuessTable:
 
     def wait_s(self, address: str, now_s: float) -> float:
         """Seconds for which the address may not try a token."""
-        known = self._guesses.get(address_group(address))
+        known = self._guesses.get(address_group(address, SENDER_BITS))
         return 0.0 if known is None else max(0.0, known.until_s - now_s)
 
     def note_wrong(self, address: str, now_s: float) -> float:
         """Count a wrong token; returns the seconds until the next may be tried."""
-        group = address_group(address)
+        group = address_group(address, SENDER_BITS)
         known = self._guesses.pop(group, None)
         wrong = 1 if known is None or now_s - known.last_s > FORGIVEN_S else known.wrong + 1
         # The exponent is bounded, for a float's range is.
@@ -53,30 +54,7 @@ class GuessTable:
 
     def note_right(self, address: str) -> None:
         """Forget the address's wrong tokens."""
-        self._guesses.pop(address_group(address), None)
+        self._guesses.pop(address_group(address, SENDER_BITS), None)
 
     def __len__(self) -> int:
         return len(self._guesses)
-
-
-def address_group(address: str) -> str:
-    """What counts as one sender: an IPv4 address, also where it is written as IPv6, or the /64 of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_loopback

@@ -1,4 +1,4 @@
-"""Multiaddrs as text: what can be dialled, which class and group an address is of, and whom a stranger may send us to.
+"""Addresses as text: what can be dialled, which class and group an address is of, and whom a stranger may send us to.
 
 Pure: the interfaces of this machine come in as text.
 """
@@ -23,6 +23,20 @@ _ADDRESS: Final = re.compile(
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixBits:
+    """How much of an address names a group of addresses, bits of IPv4 and of IPv6."""
+
+    ipv4: int
+    ipv6: int
+
+
+OWNER_BITS: Final = PrefixBits(24, 48)
+"""What one owner commonly holds: one customer of a provider."""
+SENDER_BITS: Final = PrefixBits(32, 64)
+"""What one machine has to itself: an address of IPv4, a /64 of IPv6."""
 
 
 class AddressClass(StrEnum):
@@ -93,6 +107,17 @@ class Address:
     peer: bytes | None
 
 
+def parse_ip(text: str) -> IpAddress | None:
+    """Read an IP address, that of IPv4 where IPv6 wraps it, as a socket for both does. None for what is none."""
+    try:
+        # A zone (fe80::1%eth0) names an interface of this machine, not another place.
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return ip if mapped is None else mapped
+
+
 def parse_address(text: str) -> Address | None:
     """Read a TCP multiaddr; None for whatever the overlay cannot dial (other transports, relays, nonsense)."""
     if len(text) > ADDRESS_CHARS_MAX:
@@ -102,10 +127,9 @@ def parse_address(text: str) -> Address | None:
         return None
     host = match["host"]
     if match["kind"] in ("ip4", "ip6"):
-        ip = _ip(host)
-        if ip is None or ip.version != int(match["kind"][2:]):
+        if (":" in host) != (match["kind"] == "ip6") or (ip := parse_ip(host)) is None:
             return None
-        host = str(_unmapped(ip))
+        host = str(ip)
         if class_of(host) in (AddressClass.UNSPECIFIED, AddressClass.MULTICAST):
             return None
     elif ":" in host:
@@ -118,10 +142,9 @@ def parse_address(text: str) -> Address | None:
 
 def class_of(host: str) -> AddressClass:
     """The class of an IP address, or DNS for everything that is none. IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4."""
-    ip = _ip(host)
+    ip = parse_ip(host)
     if ip is None:
         return AddressClass.DNS
-    ip = _unmapped(ip)
     for network, kind in _CLASSES:
         if ip.version == network.version and ip in network:
             return kind
@@ -130,12 +153,12 @@ def class_of(host: str) -> AddressClass:
 
 def canonical_host(host: str) -> str:
     """The shortest form of an IP address, without zone, IPv4 in IPv6 as IPv4; a name as it is."""
-    ip = _ip(host)
-    return host if ip is None else str(_unmapped(ip))
+    ip = parse_ip(host)
+    return host if ip is None else str(ip)
 
 
-def address_group(text: str) -> str:
-    """The group of addresses that one owner commonly holds: the /24 of IPv4, the /48 of IPv6, a DNS name itself.
+def address_group(text: str, bits: PrefixBits = OWNER_BITS) -> str:
+    """The network of so many bits that an address is in, a lone address or a DNS name itself.
 
     `text` is an IP address, a name or a TCP multiaddr. Empty for a multiaddr that cannot be dialled.
     """
@@ -145,16 +168,31 @@ def address_group(text: str) -> str:
         if address is None:
             return ""
         host = address.host
-    ip = _ip(host)
+    ip = parse_ip(host)
     if ip is None:
         return host.lower()
-    ip = _unmapped(ip)
-    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
+    network = network_of(ip, bits)
+    return str(ip) if network.prefixlen == ip.max_prefixlen else str(network)
+
+
+def network_of(ip: IpAddress, bits: PrefixBits = OWNER_BITS) -> Network:
+    """The network of so many bits that an address is in."""
+    return ipaddress.ip_network((ip, bits.ipv4 if ip.version == 4 else bits.ipv6), strict=False)
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Read networks such as "10.1.0.0/16". Raises ValueError, with the text, for what is none."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+def exempt_networks(private: Iterable[str]) -> tuple[Network, ...]:
+    """Where caps on addresses do not apply: this machine, and networks that the user names. Raises ValueError."""
+    return parse_networks(("127.0.0.0/8", "::1/128", *private))
+
+
+def is_within(ip: IpAddress | None, networks: Iterable[Network]) -> bool:
+    """Whether an address is in one of the networks; None is in none."""
+    return ip is not None and any(ip.version == network.version and ip in network for network in networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +213,11 @@ class Reach:
         kind = class_of(host)
         if kind is AddressClass.PUBLIC or (kind is AddressClass.LOOPBACK and self.loopback):
             return True
-        return kind is not AddressClass.DNS and (_within(host, self.near) or _within(host, self.named))
+        return is_within(parse_ip(host), (*self.near, *self.named))
 
     def is_ours(self, host: str) -> bool:
         """Whether caps on addresses do not apply: on this machine, and in networks that are named."""
-        return (self.loopback and class_of(host) is AddressClass.LOOPBACK) or _within(host, self.named)
+        return (self.loopback and class_of(host) is AddressClass.LOOPBACK) or is_within(parse_ip(host), self.named)
 
 
 def reach(listen: Collection[str], named: Iterable[str], interfaces: Iterable[str]) -> Reach:
@@ -205,24 +243,3 @@ def reach(listen: Collection[str], named: Iterable[str], interfaces: Iterable[st
 def _with_port(text: str) -> str:
     """A listening address whose port the system chooses, as one that could be dialled."""
     return re.sub(r"/tcp/0(?=/|$)", "/tcp/1", text)
-
-
-def _within(host: str, networks: Iterable[Network]) -> bool:
-    ip = _ip(host)
-    if ip is None:
-        return False
-    ip = _unmapped(ip)
-    return any(ip.version == network.version and ip in network for network in networks)
-
-
-def _ip(host: str) -> IpAddress | None:
-    try:
-        # A zone (fe80::1%eth0) names an interface of this machine, not another place.
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def _unmapped(ip: IpAddress) -> IpAddress:
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return ip if mapped is None else mapped

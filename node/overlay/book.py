@@ -18,8 +18,8 @@ from itertools import islice
 from random import Random
 from typing import Final
 
+from consensus.buckets import Bucket, Buckets, Rate
 from node.overlay.addresses import Address, Reach, address_group, parse_address
-from node.overlay.budget import Buckets
 
 PEERS_MAX: Final = 1024
 """Peers in the book. A sub-mesh holds about 50; an attacker can invent any number."""
@@ -111,8 +111,8 @@ class AddressBook:
         self._reach = reach
         self._trusted = frozenset(trusted)
         self._entries: dict[bytes, _Entry] = {}
-        self._dials: Buckets[None] = Buckets(DIALS_PER_MINUTE, DIALS_BURST, 1)
-        self._group_dials: Buckets[str] = Buckets(DIALS_PER_GROUP_PER_MINUTE, DIALS_PER_GROUP_PER_MINUTE, PEERS_MAX)
+        self._dials = Bucket(Rate(DIALS_PER_MINUTE / 60, DIALS_BURST))
+        self._group_dials = Buckets[str](Rate(DIALS_PER_GROUP_PER_MINUTE / 60, DIALS_PER_GROUP_PER_MINUTE), PEERS_MAX)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -237,7 +237,7 @@ class AddressBook:
         claimed: list[tuple[bytes, _Entry]] = []
         dialling = sum(entry.dialling for entry in self._entries.values())
         room = max(connections_target - len(connected) - dialling, 0)
-        within_budget = self._dials.wait_ms(None, now_ms) == 0
+        within_budget = self._dials.level(now_ms / 1000) >= 1
         for peer, entry in self._waiting(connected):
             if entry.due_ms > now_ms:
                 continue
@@ -286,13 +286,14 @@ class AddressBook:
         group = "" if self._reach.is_ours(known.host) else address_group(known.host)
         if entry.owed <= 0:
             return False
-        wait_ms = max(self._dials.wait_ms(None, now_ms), self._group_dials.wait_ms(group, now_ms) if group else 0)
-        if wait_ms > 0:
-            entry.due_ms = now_ms + wait_ms
+        now_s = now_ms / 1000
+        wait_s = max(self._dials.wait_s(1, now_s), self._group_dials.wait_s(group, 1, now_s) if group else 0.0)
+        if wait_s > 0:
+            entry.due_ms = now_ms + int(wait_s * 1000) + 1
             return False
-        self._dials.take(None, now_ms)
+        self._dials.take(1, now_s)
         if group:
-            self._group_dials.take(group, now_ms)
+            self._group_dials.take(group, 1, now_s)
         entry.owed -= 1
         # Its turn comes again after the others'.
         entry.addresses.remove(known)

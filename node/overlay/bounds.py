@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -27,36 +26,6 @@ _IDENTIFY_S: Final = 10.0
 _FRAME_S: Final = 15.0
 _FRAME_BYTES_PER_S: Final = 64 * 1024
 """A frame whose length has come must be whole after this long, and a second for each 64 KiB."""
-
-
-class Bucket:
-    """A token bucket: `rate` a second, `burst` at once. `now()` is in seconds."""
-
-    def __init__(self, rate: float, burst: float, now: Callable[[], float] = trio.current_time) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._now = now
-        self._at = now()
-
-    def take(self) -> bool:
-        """Spend a token; False where none is left."""
-        self._refill()
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-    def pause_s(self) -> float:
-        """Spend a token in any case, and return how long to wait for it: 0 where one was left."""
-        self._refill()
-        self._left -= 1
-        return max(0.0, -self._left / self._rate)
-
-    def _refill(self) -> None:
-        now = self._now()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
 
 
 async def read_length(reader: Reader) -> int:

@@ -7,21 +7,10 @@ a whole one of which is by gossip 64 x (commit, answer of 16 KiB, 3 ballots, co-
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many a second, and so many at once after a pause."""
-
-    per_s: float
-    burst: float
-
+from consensus.buckets import Bucket, Buckets, Rate
 
 CONNECTION_BYTES: Final = Rate(4 * 1024 * 1024, 32 * 1024 * 1024)
 """bytes of pubsub frames from one peer: 10 messages/s of 10 KB, each up to three times (flooded, forwarded, repaired),
@@ -52,38 +41,9 @@ SERVED_BYTES: Final = Rate(1024 * 1024, 8 * 1024 * 1024)
 SUBSCRIPTIONS: Final = Rate(1, 200)
 """changes of one peer's subscriptions: our own nodes join 64 topics at most, and leave none."""
 
-_KEYS_MAX: Final = 4_096
+KEYS_MAX: Final = 4_096
 """keys of one table. Beyond it the one unused for longest is forgotten, and has a full bucket when it comes back; that
 costs an attacker 4,096 signed messages, each charged to its connection. About 1 MB a table."""
-
-
-class Buckets:
-    """One token bucket for each key, full at first."""
-
-    def __init__(self, rate: Rate, keys_max: int = _KEYS_MAX) -> None:
-        self._rate = rate
-        self._keys_max = keys_max
-        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
-
-    def level(self, key: Hashable, now: float) -> float:
-        """Return the tokens that `key` has at `now` (seconds)."""
-        if (known := self._levels.get(key)) is None:
-            return self._rate.burst
-        level, since = known
-        return min(self._rate.burst, level + max(0.0, now - since) * self._rate.per_s)
-
-    def take(self, key: Hashable, amount: float, now: float) -> bool:
-        """Take `amount` tokens, or none and return False where there are fewer."""
-        level = self.level(key, now)
-        taken = level >= amount
-        self._levels[key] = (level - amount if taken else level, now)
-        self._levels.move_to_end(key)
-        if len(self._levels) > self._keys_max:
-            self._levels.popitem(last=False)
-        return taken
-
-    def __len__(self) -> int:
-        return len(self._levels)
 
 
 class Over(StrEnum):
@@ -101,16 +61,16 @@ class GossipBudgets:
     """The budgets of gossip. Peers and authors are keys; `group` is None where the address is exempt."""
 
     def __init__(self) -> None:
-        self._bytes = Buckets(CONNECTION_BYTES)
-        self._messages = Buckets(CONNECTION_MESSAGES)
-        self._verifications = Buckets(CONNECTION_VERIFICATIONS)
-        self._group_bytes = Buckets(GROUP_BYTES)
-        self._group_verifications = Buckets(GROUP_VERIFICATIONS)
-        self._all_verifications = Buckets(VERIFICATIONS, 1)
-        self._author_messages = Buckets(AUTHOR_MESSAGES)
-        self._author_bytes = Buckets(AUTHOR_BYTES)
-        self._useless_own = Buckets(AUTHOR_USELESS)
-        self._useless_passed_on = Buckets(PEER_USELESS)
+        self._bytes = Buckets[bytes](CONNECTION_BYTES, KEYS_MAX)
+        self._messages = Buckets[bytes](CONNECTION_MESSAGES, KEYS_MAX)
+        self._verifications = Buckets[bytes](CONNECTION_VERIFICATIONS, KEYS_MAX)
+        self._group_bytes = Buckets[str](GROUP_BYTES, KEYS_MAX)
+        self._group_verifications = Buckets[str](GROUP_VERIFICATIONS, KEYS_MAX)
+        self._all_verifications = Bucket(VERIFICATIONS)
+        self._author_messages = Buckets[bytes](AUTHOR_MESSAGES, KEYS_MAX)
+        self._author_bytes = Buckets[bytes](AUTHOR_BYTES, KEYS_MAX)
+        self._useless_own = Buckets[bytes](AUTHOR_USELESS, KEYS_MAX)
+        self._useless_passed_on = Buckets[bytes](PEER_USELESS, KEYS_MAX)
 
     def read(self, peer: bytes, group: str | None, size: int, now: float) -> Over | None:
         """Charge a frame of `size` bytes before it is parsed; tell whose budget it is over."""
@@ -133,11 +93,11 @@ class GossipBudgets:
             return Over.PEER
         if self._author_messages.level(author, now) < 1 or self._author_bytes.level(author, now) < 1:
             return Over.AUTHOR
-        if not useful and self._all_verifications.level(None, now) < VERIFICATIONS.burst / 2:
+        if not useful and self._all_verifications.level(now) < VERIFICATIONS.burst / 2:
             return Over.SHARED
         if group is not None and not self._group_verifications.take(group, 1, now):
             return Over.SHARED
-        return None if self._all_verifications.take(None, 1, now) else Over.SHARED
+        return None if self._all_verifications.take(1, now) else Over.SHARED
 
     def pass_on(self, author: bytes, size: int, now: float) -> bool:
         """Charge the author of a verified message for passing it on."""
@@ -150,24 +110,3 @@ class GossipBudgets:
         messages of it.
         """
         (self._useless_own if author == peer else self._useless_passed_on).take(peer, 1, now)
-
-
-class AddressGroups:
-    """Which addresses share a budget: an IPv4 /24 or an IPv6 /48; none where the user's own networks are."""
-
-    def __init__(self, exempt: Iterable[str] = ()) -> None:
-        """`exempt`: networks such as "10.0.0.0/8", besides loopback. Raises ValueError for what is no network."""
-        self._exempt: tuple[IPv4Network | IPv6Network, ...] = tuple(
-            ip_network(text, strict=False) for text in ("127.0.0.0/8", "::1/128", *exempt)
-        )
-
-    def of(self, address: str | None) -> str | None:
-        """The group of an address; None for an exempt one and for what is no address."""
-        try:
-            parsed = ip_address((address or "").partition("%")[0])
-        except ValueError:
-            return None
-        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-        if any(mapped in network for network in self._exempt):
-            return None
-        return str(ip_network((mapped, 24 if mapped.version == 4 else 48), strict=False))

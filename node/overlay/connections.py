@@ -19,8 +19,10 @@ from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from node.overlay.addresses import canonical_host, parse_ip
 from node.overlay.identity import key_of
-from node.overlay.slots import Address, Place, Slots, address_of
+from node.overlay.scoring import Scores
+from node.overlay.slots import Place, Slots
 
 _log = structlog.get_logger(__name__)
 
@@ -28,8 +30,8 @@ _CLOSE_S: Final = 2.0
 """For closing a connection in good form; after that its socket closes."""
 
 
-def guard_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
-    """Accept connections for `host` in libp2p's place, and bound its dials.
+def guard_connections(host: IHost, slots: Slots, scores: Scores, handshake_s: float) -> None:
+    """Accept connections for `host` in libp2p's place, but none of those whom `scores` ban, and bound its dials.
 
     `handshake_s` is the time for Noise and yamux together, and for all of a dial.
     """
@@ -43,21 +45,26 @@ def guard_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
         raise SwarmException(f"no connection within {handshake_s} s")
 
     network._dial_addr_single_attempt = bounded  # type: ignore[method-assign, assignment]
-    network._handle_inbound_connection = _Inbound(network, slots, handshake_s).serve  # type: ignore[method-assign, assignment]
+    network._handle_inbound_connection = _Inbound(network, slots, scores, handshake_s).serve  # type: ignore[method-assign, assignment]
 
 
 class _Inbound:
     """The listeners' handler."""
 
-    def __init__(self, network: Swarm, slots: Slots, handshake_s: float) -> None:
+    def __init__(self, network: Swarm, slots: Slots, scores: Scores, handshake_s: float) -> None:
         self._network = network
         self._slots = slots
+        self._scores = scores
         self._handshake_s = handshake_s
 
     async def serve(self, stream: TrioTCPStream, _listener: Multiaddr) -> None:
         """Carry one connection until it ends; the listener then closes its socket."""
+        remote = stream.get_remote_address()
+        if remote and self._scores.is_address_banned(remote[0], trio.current_time()):
+            self._slots.refuse("banned address")
+            return
         scope = trio.CancelScope(deadline=trio.current_time() + self._handshake_s)
-        place = self._slots.enter(_remote(stream), scope.cancel)
+        place = self._slots.enter(remote and parse_ip(remote[0]), scope.cancel)
         if place is None:
             return
         connection: IMuxedConn | None = None
@@ -85,6 +92,9 @@ class _Inbound:
             if key is None or peer == self._network.self_id:
                 self._slots.refuse("key")
                 return None
+            if self._scores.is_banned(key, trio.current_time()):
+                self._slots.refuse("banned key")
+                return None
             if not self._slots.admit(place, key):
                 return None
             connection = await upgrader.upgrade_connection(secured, peer)
@@ -103,9 +113,7 @@ async def _close(connection: Any) -> None:
         await connection.close()
 
 
-def _remote(stream: TrioTCPStream) -> Address | None:
-    """Where a connection comes from. Stock returns nothing for IPv6, whose socket names have four parts."""
-    try:
-        return address_of(stream.stream.socket.getpeername()[0])
-    except OSError:
-        return None
+def remote_host(connection: INetConn) -> str:
+    """The IP address at the other end of a connection; empty where its socket is closed already."""
+    remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
+    return "" if remote is None else canonical_host(str(remote[0]))

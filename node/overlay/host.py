@@ -28,13 +28,14 @@ from libp2p.utils.address_validation import expand_wildcard_address
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
-from node.overlay.addresses import parse_address, reach
+from node.overlay.addresses import Network, exempt_networks, parse_address, reach
 from node.overlay.book import AddressBook
 from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
-from node.overlay.slots import Slots, exempt_networks
+from node.overlay.scoring import Scores
+from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
 from protocol.errors import Verdict
@@ -53,8 +54,9 @@ _SWEEP_S: Final = 10.0
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
 """Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
-_PUBLISH_BURST_S: Final = 1.0
-"""Worth of messages that may go out at once; the outbound queues hold four times as much."""
+_PUBLISH_BURST_S: Final = 0.5
+"""Worth of messages that may go out at once: 1 MiB and one message more, of at most 512 KiB, fit into the queue of a
+peer that has read nothing yet (1.5 MiB, fixes.py). What does not fit is dropped."""
 
 
 class Overlay:
@@ -221,14 +223,16 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
         reach(config.listen, config.private_networks, interfaces()),
         config.trusted_keys,
     )
-    slots = _slots(config)
-    guard_connections(host, slots, config.handshake_ms / 1000)
+    exempt = exempt_networks(config.private_networks)
+    slots = _slots(config, exempt)
+    scores = Scores()
+    guard_connections(host, slots, scores, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max, config.private_networks)
-            peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
+            pubsub = SafePubsub(host, scores, config.gossip_message_bytes_max, exempt)
+            peers = Peers(host, book, scores, config, lambda peer, connected: overlay.on_peer(peer, connected))
             overlay = Overlay(host, pubsub, peers, book, slots, config, handlers)
             for peer, address in _bootstrap(config):
                 peers.learn(peer, (address,), kept=True)
@@ -297,12 +301,8 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
     return host
 
 
-def _slots(config: OverlayConfig) -> Slots:
+def _slots(config: OverlayConfig, exempt: tuple[Network, ...]) -> Slots:
     """A quarter of the connections is kept free for outbound ones; inbound ones get the rest."""
-    try:
-        exempt = exempt_networks(config.private_networks)
-    except ValueError as fault:
-        raise OverlayError(f"private_networks: {fault}") from fault
     trusted = {*config.trusted_keys, *(peer for peer, _ in _bootstrap(config))}
     return Slots(config.peers_max - config.peers_max // 4, exempt, trusted, trio.current_time)
 

@@ -21,7 +21,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError, Mux
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, Yamux, YamuxStream
 
-from node.overlay.bounds import Bucket
+from consensus.buckets import Bucket, Rate
 
 _log = structlog.get_logger(__name__)
 
@@ -50,15 +50,12 @@ _PROCESS_BYTES_MAX: Final = 64 * 1024 * 1024
 
 _STREAMS_MAX: Final = 64
 """Streams that the peer has opened and that are open: 32 of requests, and gossip, pings and identify."""
-_OPENINGS_PER_S: Final = 64.0
-_OPENINGS_BURST: Final = 256.0
+_OPENINGS: Final = Rate(64.0, 256.0)
 """Streams that a peer opens; each costs a task and a negotiation, 2 ms of CPU. Over this they are reset."""
-_USELESS_PER_S: Final = 64.0
-_USELESS_BURST: Final = 512.0
+_USELESS: Final = Rate(64.0, 512.0)
 """Frames that change nothing (empty ones, pings, those of streams that are gone). A stream reset by us leaves up to a
 window of them on the way; whoever sends more than this is disconnected."""
-_FRAMES_PER_S: Final = 512.0
-_FRAMES_BURST: Final = 2_048.0
+_FRAMES: Final = Rate(512.0, 2_048.0)
 """Frames of any kind; over this they are read no faster, and the kernel holds the sender back. 8 MiB are 128 frames."""
 
 
@@ -161,9 +158,9 @@ class Muxer(Yamux):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._claimed = 0
-        self._openings = Bucket(_OPENINGS_PER_S, _OPENINGS_BURST)
-        self._useless = Bucket(_USELESS_PER_S, _USELESS_BURST)
-        self._frames = Bucket(_FRAMES_PER_S, _FRAMES_BURST)
+        self._openings = Bucket(_OPENINGS)
+        self._useless = Bucket(_USELESS)
+        self._frames = Bucket(_FRAMES)
         Muxer._all.add(self)
 
     # -- memory --------------------------------------------------------------------------------------------------------
@@ -242,7 +239,7 @@ class Muxer(Yamux):
         version, kind, flags, stream_id, length = _HEADER.unpack(await read_exactly(self.secured_conn, _HEADER.size))
         if version != 0:
             raise OverrunError(f"a frame of version {version}")
-        if pause_s := self._frames.pause_s():
+        if pause_s := self._frames.spend(1, trio.current_time()):
             await trio.sleep(pause_s)
         if kind in (yamux.TYPE_DATA, yamux.TYPE_WINDOW_UPDATE):
             await self._take_stream_frame(kind, flags, stream_id, length)
@@ -291,7 +288,7 @@ class Muxer(Yamux):
         if stream_id % 2 == self.is_initiator_value or stream_id == 0 or stream_id in self.streams:
             raise OverrunError(f"a stream with the number {stream_id}")
         open_now = sum(not stream.is_initiator for stream in self.streams.values())
-        if open_now >= _STREAMS_MAX or not self._openings.take():
+        if open_now >= _STREAMS_MAX or not self._openings.take(1, trio.current_time()):
             return None
         stream = Stream(stream_id, self, False)
         self.streams[stream_id] = stream
@@ -321,5 +318,5 @@ class Muxer(Yamux):
             self._finalize_stream_locked(stream, fully_closed=True)
 
     def _spend_useless(self, what: str) -> None:
-        if not self._useless.take():
+        if not self._useless.take(1, trio.current_time()):
             raise OverrunError(f"too many {what}")

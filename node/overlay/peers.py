@@ -22,9 +22,11 @@ from libp2p.peer.peerstore import PeerStoreError
 from libp2p.rcmgr.metrics import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from node.overlay.addresses import address_group, canonical_host
+from node.overlay.addresses import address_group
 from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.connections import remote_host
 from node.overlay.identity import key_of, peer_id_bytes
+from node.overlay.scoring import Scores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import OverlayConfig, PeerUnreachable
 
@@ -49,11 +51,17 @@ class Peers:
     """The connections of one host. `on_change(key, connected)` is called once for each change."""
 
     def __init__(
-        self, host: IHost, book: AddressBook, config: OverlayConfig, on_change: Callable[[bytes, bool], None]
+        self,
+        host: IHost,
+        book: AddressBook,
+        scores: Scores,
+        config: OverlayConfig,
+        on_change: Callable[[bytes, bool], None],
     ) -> None:
         self._host = host
         self._network = host.get_network()
         self._book = book
+        self._scores = scores
         self._config = config
         self._on_change = on_change
         self._connected: dict[bytes, str] = {}
@@ -121,7 +129,10 @@ class Peers:
             raise PeerUnreachable(f"no stream: {fault!r}"[:200]) from fault
 
     async def dial(self, peer: bytes) -> bool:
-        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds."""
+        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds.
+
+        Whoever is banned is not dialled, which counts as a dial that failed.
+        """
         peer_id = ID(peer_id_bytes(peer))
         if (under_way := self._under_way.get(peer)) is not None:
             await under_way.wait()
@@ -129,11 +140,13 @@ class Peers:
         done = self._under_way[peer] = trio.Event()
         self._book.dialling(peer)
         reached, tried = None, set[str]()
+        banned = self._scores.is_banned(peer, trio.current_time())
         try:
-            async with self._claim_dials if self._book.is_claim(peer) else self._dials:
-                reached = await self._dial_addresses(peer, peer_id, tried)
+            if not banned:
+                async with self._claim_dials if self._book.is_claim(peer) else self._dials:
+                    reached = await self._dial_addresses(peer, peer_id, tried)
         finally:
-            self._book.dialled(peer, _now_ms(), reached, tried=bool(tried))
+            self._book.dialled(peer, _now_ms(), reached, tried=banned or bool(tried))
             del self._under_way[peer]
             done.set()
             self._wake.set()
@@ -287,12 +300,6 @@ class _Notifee(INotifee):
 
     async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
         return
-
-
-def remote_host(connection: INetConn) -> str:
-    """The IP address at the other end of a connection; empty where its socket is closed already."""
-    remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
-    return "" if remote is None else canonical_host(remote[0])
 
 
 def interfaces() -> tuple[str, ...]:

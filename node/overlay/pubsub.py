@@ -23,9 +23,12 @@ from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
+from consensus.buckets import Buckets
 from node.overlay import fixes
+from node.overlay.addresses import Network, is_within, network_of, parse_ip
 from node.overlay.bounds import read_frame
-from node.overlay.budgets import SUBSCRIPTIONS, AddressGroups, Buckets, GossipBudgets, Over
+from node.overlay.budgets import KEYS_MAX, SUBSCRIPTIONS, GossipBudgets, Over
+from node.overlay.connections import remote_host
 from node.overlay.identity import key_of
 from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
 from node.overlay.scoring import GRAYLIST, Fault, Scores
@@ -81,10 +84,10 @@ class Seen:
 class SafePubsub(Pubsub):
     """Pubsub that reads one frame at a time, bounds everything in it, and resets the stream of who sends nonsense."""
 
-    def __init__(self, host: IHost, message_bytes_max: int, private_networks: tuple[str, ...] = ()) -> None:
-        """`private_networks`: addresses that share no budget, besides loopback."""
-        self.scores = Scores()
-        self.gossip = Router(self.scores)
+    def __init__(self, host: IHost, scores: Scores, message_bytes_max: int, exempt: tuple[Network, ...]) -> None:
+        """`exempt`: networks whose addresses share no budget."""
+        self.scores = scores
+        self.gossip = Router(scores)
         super().__init__(
             host,
             self.gossip,
@@ -102,8 +105,8 @@ class SafePubsub(Pubsub):
         self._records: weakref.WeakKeyDictionary[INetStream, tuple[bytes, float]] = weakref.WeakKeyDictionary()
         self._handlers: dict[str, TopicHandler] = {}
         self._budgets = GossipBudgets()
-        self._subscriptions = Buckets(SUBSCRIPTIONS)
-        self._groups = AddressGroups(private_networks)
+        self._subscriptions = Buckets[bytes](SUBSCRIPTIONS, KEYS_MAX)
+        self._exempt = exempt
         host.get_network().register_notifee(_Connections(self))
 
     def handle_topic(self, topic: str, handler: TopicHandler) -> None:
@@ -246,17 +249,17 @@ class SafePubsub(Pubsub):
     def address_of(self, peer: ID) -> str | None:
         """Where a connected peer's newest connection comes from."""
         for connection in reversed(self.host.get_network().get_connections(peer)):
-            remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
-            if remote is not None:
-                return str(remote[0])
+            if host := remote_host(connection):
+                return host
         return None
 
     def group_of(self, address: str | None) -> str | None:
-        """The addresses that `address` shares its budget with; None where it has none."""
-        return self._groups.of(address)
+        """The addresses that `address` shares its budget with, a /24 or /48; None where it has none."""
+        ip = parse_ip(address or "")
+        return None if ip is None or is_within(ip, self._exempt) else str(network_of(ip))
 
     def _group_of(self, peer: ID) -> str | None:
-        return self._groups.of(self.address_of(peer))
+        return self.group_of(self.address_of(peer))
 
     def _take_record(self, stream: INetStream, peer: ID, rpc: rpc_pb2.RPC) -> bool:
         """Store the sender's signed address record. Stock verifies the same record twice for each frame."""

@@ -18,7 +18,8 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import PeerScorer, ScoreParams
 
-from node.overlay.budgets import SERVED_BYTES, Buckets
+from consensus.buckets import Buckets
+from node.overlay.budgets import KEYS_MAX, SERVED_BYTES
 from node.overlay.identity import key_of
 from node.overlay.scoring import GOSSIP_MIN, GRAYLIST, PUBLISH_MIN, Fault, Scores
 
@@ -130,7 +131,7 @@ class Router(GossipSub):
         """These four are of the current heartbeat."""
         self._promised: OrderedDict[bytes, dict[ID, float]] = OrderedDict()
         self._served: OrderedDict[ID, collections.Counter[bytes]] = OrderedDict()
-        self._served_bytes = Buckets(SERVED_BYTES)
+        self._served_bytes = Buckets[bytes](SERVED_BYTES, KEYS_MAX)
 
     def _check_equivocation(self, _msg: rpc_pb2.Message) -> bool:
         """Stock keeps 500-1000 whole messages to compare; equivocation is the protocol's business."""

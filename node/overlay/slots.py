@@ -9,23 +9,17 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, TypeAlias
+from typing import Final
 
-from node.overlay.bounds import Bucket
+from consensus.buckets import Buckets, Rate
+from node.overlay.addresses import IpAddress, Network, is_within, network_of
 from node.overlay.types import ConnectionCounts
-
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
-
-_LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 HALF_OPEN_MAX: Final = 64
 """Handshakes under way at once; one more ends the oldest of the subnet that has most. An honest one takes 50 ms and its
 round trips: it is over before a flood has pushed it out."""
 HALF_OPEN_PER_ADDRESS_MAX: Final = 8
-HANDSHAKES_PER_S: Final = 4.0
-HANDSHAKES_BURST: Final = 32.0
+HANDSHAKES: Final = Rate(4.0, 32.0)
 """Handshakes of one subnet: each costs about 10 ms of CPU. A household behind one address needs a few at once."""
 _SUBNETS_MAX: Final = 4_096
 """Subnets whose handshakes are counted; the longest unseen is forgotten first. 1 MB."""
@@ -39,21 +33,20 @@ LONG_S: Final = 600.0
 """A connection that has lasted so long counts as known, now and when it comes back."""
 _KNOWN_MAX: Final = 256
 """Keys of long connections that are remembered; the longest unseen is forgotten first."""
-_SUBNET_BITS: Final = {4: 24, 6: 48}
 
 
 @dataclass(eq=False, slots=True)
 class Place:
     """One inbound connection: half-open until `key` is known. `end()` closes it."""
 
-    address: Address | None
+    address: IpAddress | None
     since: float
     end: Callable[[], None]
     key: bytes | None = None
     subnet: Network | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.subnet = None if self.address is None else subnet_of(self.address)
+        self.subnet = None if self.address is None else network_of(self.address)
 
 
 class Slots:
@@ -72,7 +65,7 @@ class Slots:
         self._half_open: dict[Place, None] = {}
         self._established: dict[Place, None] = {}
         self._known: collections.OrderedDict[bytes, None] = collections.OrderedDict()
-        self._handshakes: collections.OrderedDict[Network, Bucket] = collections.OrderedDict()
+        self._handshakes = Buckets[Network](HANDSHAKES, _SUBNETS_MAX)
         self._refused: collections.Counter[str] = collections.Counter()
 
     def counts(self) -> ConnectionCounts:
@@ -88,11 +81,11 @@ class Slots:
         """Count a connection that ends for `reason`, one of a few fixed words."""
         self._refused[reason] += 1
 
-    def enter(self, address: Address | None, end: Callable[[], None]) -> Place | None:
+    def enter(self, address: IpAddress | None, end: Callable[[], None]) -> Place | None:
         """A half-open place for a connection that was accepted; None where it must be closed at once."""
         place = Place(address, self._now(), end)
         if not self._is_exempt(place):
-            if not self._may_shake_hands(place):
+            if place.subnet is not None and not self._handshakes.take(place.subnet, 1, self._now()):
                 self.refuse("handshakes of the subnet")
                 return None
             if sum(other.address == address for other in self._half_open) >= HALF_OPEN_PER_ADDRESS_MAX:
@@ -164,39 +157,8 @@ class Slots:
         return int(long or place.key in self._known)
 
     def _is_exempt(self, place: Place) -> bool:
-        return place.address is not None and any(place.address in network for network in self._exempt)
-
-    def _may_shake_hands(self, place: Place) -> bool:
-        if place.subnet is None:
-            return True
-        bucket = self._handshakes.get(place.subnet)
-        if bucket is None:
-            bucket = self._handshakes[place.subnet] = Bucket(HANDSHAKES_PER_S, HANDSHAKES_BURST, self._now)
-        self._handshakes.move_to_end(place.subnet)
-        if len(self._handshakes) > _SUBNETS_MAX:
-            self._handshakes.popitem(last=False)
-        return bucket.take()
+        return is_within(place.address, self._exempt)
 
     def _evict(self, place: Place) -> None:
         self.leave(place)
         place.end()
-
-
-def exempt_networks(private: Iterable[str]) -> tuple[Network, ...]:
-    """This machine's own addresses and the networks that the user names. Raises ValueError for what is no network."""
-    return tuple(ip_network(text, strict=False) for text in (*_LOOPBACK, *private))
-
-
-def address_of(text: str) -> Address | None:
-    """The address that `text` is; that of IPv4 where IPv6 wraps it, as a socket for both does. None for none."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def subnet_of(address: Address) -> Network:
-    """The /24 or /48 of an address: what one customer of a provider holds."""
-    return ip_network((address, _SUBNET_BITS[address.version]), strict=False)

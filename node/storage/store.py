@@ -43,6 +43,9 @@ PAUSE_MAX_S: Final = 15.0
 
 log = structlog.get_logger()
 
+SERVED_BYTES: Final = 128
+"""bytes of one row of what was spent, while it waits for the disk."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -78,7 +81,8 @@ class Store:
     """An open store, made by `open_store`.
 
     Every method raises StoreBlockedError while the disk refuses, and StoreError when the file is of no use. A
-    certificate, what was learned, and the end of a round wait in memory where the disk refuses: `mend` writes them.
+    certificate, what was learned, the end of a round, what was spent on whom and the owner's pause wait in memory where
+    the disk refuses: `mend` writes them.
     """
 
     def __init__(
@@ -175,7 +179,8 @@ class Store:
 
     async def put_served(self, hour: int, rows: Sequence[Served]) -> None:
         """Store all that requesters have cost in an hour, in place of what was stored of it."""
-        await self._run(tables.put_served, hour, rows, self._limits["served"])
+        work = partial(tables.put_served, hour=hour, rows=rows, limit=self._limits["served"])
+        await self._write_or_wait(self._run, [Write("served", str(hour).encode(), work, SERVED_BYTES * len(rows))])
 
     async def served(self, since_hour: int) -> list[Served]:
         """Return what requesters have cost from that hour on."""
@@ -183,7 +188,8 @@ class Store:
 
     async def put_pause(self, until_ms: int) -> None:
         """Remember until when the owner has paused the node; 0: it is not paused."""
-        await self._run(tables.put_pause, until_ms)
+        work = partial(tables.put_pause, until_ms=until_ms)
+        await self._write_or_wait(self._run_here, [Write("pause", b"", work)])
 
     async def pause(self) -> int:
         """Return until when the owner has paused the node; 0: it is not paused."""

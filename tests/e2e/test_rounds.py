@@ -48,6 +48,24 @@ async def test_a_round_decides_without_a_judge_who_is_killed(shell: Shell, tmp_p
     assert killed not in verified.cosigners
 
 
+async def test_the_dead_hold_no_round(shell: Shell, tmp_path: Path) -> None:
+    """Two of five members are killed while their offers stand, then one asks, under the default budgets of 305 s."""
+    async with AsyncExitStack() as stack:
+        asked, one, two, *victims = await _swarm(stack, tmp_path, *[SCRIPTED] * 5)
+        await wait_offers(asked.url, 5)
+        for victim in victims:
+            victim.process.kill()
+        certificate = tmp_path / "round.strand"
+        ask = partial(shell.strand, "ask", "Sum a slice.", "--json", "--url", asked.url, "--out", certificate)
+        with trio.fail_after(60):
+            ran = await trio.to_thread.run_sync(ask)
+    assert ran.code == 0, ran
+    assert ran.json["outcome"] == "decided"
+    verified = verify_certificate(certificate.read_bytes())
+    assert isinstance(verified, Verified)
+    assert {key.hex() for key in verified.cosigners} == {asked.key, one.key, two.key}
+
+
 async def _swarm(stack: AsyncExitStack, folder: Path, *engines: EngineConfig) -> list[Child]:
     """A node for each engine, all of them joining through the first."""
     first = await start_node(NodeSpec(folder / "0", engines[0], seed=0), stack)

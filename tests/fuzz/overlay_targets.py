@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import trio
 from hypothesis import strategies as st
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.keys import KeyPair
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.exceptions import MultiselectError
 from libp2p.protocol_muxer.multiselect import MULTISELECT_PROTOCOL_ID, Multiselect
@@ -25,6 +27,7 @@ from libp2p.utils.varint import encode_uvarint
 from consensus.participant import Participant
 from node.mailroom import PROTOCOLS, PULL
 from node.overlay import OverlayConfig, fixes, open_overlay
+from node.overlay.identity import peer_id_bytes
 from node.overlay.streams import StreamServer
 from protocol import codec
 from protocol.errors import Fault, Verdict
@@ -34,6 +37,7 @@ from tests.fuzz.target import MemoryStream, One, Target, joined, pieces
 from tests.support.swarm import Swarm, keypair, params
 
 STRANGER = create_new_key_pair(b"\x07" * 32)
+HONEST = create_new_key_pair(b"\x08" * 32)
 PEER = ID.from_pubkey(STRANGER.public_key)
 BUFFERED_BYTES_MAX = 4 * 1024 * 1024
 """bytes of a connection that nobody has read yet (issue 10, row 8). Inputs are smaller: it guards against copies."""
@@ -179,8 +183,12 @@ TOPIC = "/strand/test/0/rust/0"
 class _Judge:
     """A node that finds fault with every third message."""
 
+    def __init__(self) -> None:
+        self.heard = 0
+
     def on_gossip(self, _topic: str, source: bytes, data: bytes) -> Verdict:
         assert len(source) == 32
+        self.heard += 1
         return list(Verdict)[len(data) % len(Verdict)]
 
     async def on_request(self, _protocol: str, _source: bytes, payload: bytes) -> bytes:
@@ -192,27 +200,37 @@ class _Judge:
 
 @asynccontextmanager
 async def open_pubsub() -> AsyncIterator[One]:
-    """Read a stranger's pubsub stream at a running overlay, which must still publish at the end."""
+    """Read the pubsub streams of strangers at a running overlay, which must still hear and publish at the end.
+
+    Each input comes from another peer: who has sent nonsense may be heard no more.
+    """
     config = OverlayConfig(listen=("/ip4/127.0.0.1/tcp/0",))
-    async with open_overlay(b"\x09" * 32, config, _Judge()) as overlay:
+    judge, numbers = _Judge(), itertools.count()
+    async with open_overlay(b"\x09" * 32, config, judge) as overlay:
         await overlay.subscribe(TOPIC)
         pubsub: Any = overlay._pubsub  # type: ignore[attr-defined]
 
         async def one(data: bytes) -> None:
             stream: Any = MemoryStream(*pieces(data))
-            stream.muxed_conn = SimpleNamespace(peer_id=PEER)
+            key = hashlib.blake2b(next(numbers).to_bytes(8, "big"), digest_size=32).digest()
+            peer = ID(peer_id_bytes(key))
+            stream.muxed_conn = muxer_multistream.Yamux(MemoryStream(b""), peer, is_initiator=False)  # type: ignore[arg-type]
             await pubsub.stream_handler(stream)
             stream.check()
 
         yield one
+        before = judge.heard
+        await one(b"\x00" + rpc_frame(rpc_pb2.RPC(publish=[message(1 << 40, b"honest", by=HONEST)])))
+        assert judge.heard == before + 1, "an honest message is not heard any more"
         await overlay.publish(TOPIC, b"still here")
 
 
-def message(number: int, data: bytes, topic: str = TOPIC) -> rpc_pb2.Message:
-    """A message as the stranger signs it."""
-    made = rpc_pb2.Message(from_id=PEER.to_bytes(), seqno=number.to_bytes(8, "big"), data=data, topicIDs=[topic])
-    made.signature = STRANGER.private_key.sign(PUBSUB_SIGNING_PREFIX.encode() + made.SerializeToString())
-    made.key = STRANGER.public_key.serialize()
+def message(number: int, data: bytes, topic: str = TOPIC, by: KeyPair = STRANGER) -> rpc_pb2.Message:
+    """A message as its author signs it."""
+    author = ID.from_pubkey(by.public_key)
+    made = rpc_pb2.Message(from_id=author.to_bytes(), seqno=number.to_bytes(8, "big"), data=data, topicIDs=[topic])
+    made.signature = by.private_key.sign(PUBSUB_SIGNING_PREFIX.encode() + made.SerializeToString())
+    made.key = by.public_key.serialize()
     return made
 
 

@@ -86,8 +86,8 @@ class MemoryStream:
 
 
 def pieces(data: bytes) -> tuple[bytes, int]:
-    """An input's first byte says how its bytes arrive: whole, one by one, or a few at a time."""
-    return data[1:], (1 << 20, 1, 7, 1000)[data[0] % 4 if data else 0]
+    """An input's first byte says how its bytes arrive: whole, one by one, or a few at a time; in 500 pieces at most."""
+    return data[1:], max((1 << 20, 1, 7, 1000)[data[0] % 4] if data else 1, len(data) // 500)
 
 
 def joined(parts: st.SearchStrategy[bytes], most: int = 24) -> st.SearchStrategy[bytes]:

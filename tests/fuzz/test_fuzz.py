@@ -20,19 +20,19 @@ from tests.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 TIME_LIMIT_S = 300
-"""seconds: twenty times what it takes on a machine that does nothing else."""
+"""seconds: fifteen times what it takes on a machine that does nothing else (measured: 20)."""
 
 MUTATED = {
-    "envelope": 7_500,
+    "envelope": 12_000,
     "certificate": 500,
-    "pubsub": 12_000,
-    "multistream": 10_000,
-    "yamux": 1_500,
+    "pubsub": 12_500,
+    "multistream": 14_000,
+    "yamux": 700,
     "streams": 3_000,
-    "replies": 12_500,
-    "http_json": 800,
+    "replies": 6_000,
+    "http_json": 500,
 }
-STRUCTURED = dict.fromkeys(MUTATED, 275)
+STRUCTURED = dict.fromkeys(MUTATED, 100)
 HTTP_INPUTS = 5_000
 
 
@@ -64,7 +64,7 @@ def test_hostile_bytes(tmp_path: Path) -> None:
 
 
 def test_hostile_requests_to_a_live_node(tmp_path: Path) -> None:
-    told = fuzz(tmp_path, "http", "--counts", f"http={HTTP_INPUTS - 1_000},1000")
+    told = fuzz(tmp_path, "http", "--counts", f"http={HTTP_INPUTS - 500},500")
     assert sum(int(count.replace(",", "")) for count in re.findall(r"([\d,]+) inputs", told)) == HTTP_INPUTS
 
 

@@ -6,7 +6,7 @@ from simnet.scenario import scenario_from
 from tests.simulation.worlds import simulate
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_place_fillers_do_not_keep_honest_rounds_from_deciding(seed: int) -> None:
     """Three strangers with twelve open rounds of ten minutes a phase; a node has eight working places."""
     world = simulate(

@@ -57,3 +57,12 @@ def test_a_short_partition_before_the_query_costs_no_member() -> None:
     seen = world(6, faults={"partitions": [partition]}, gossip={"lazy_peers": 0, "degree": 2})
     assert answered_in_time(seen)
     assert all(each.answers == 6 for each in seen.run.rounds)
+
+
+def test_a_crowd_on_one_host_gets_no_more_than_strangers_may_have() -> None:
+    """Thirty-two fresh keys beside sixteen known nodes: the known are seated, strangers have a third."""
+    seen = world(48, byzantine={"sybil-host": 2 / 3}, trust="known", round={"answer_ms": 20_000}, rounds=1)
+    (verified,) = seen.certificates
+    weights = [seat.vote_weight for seat in verified.record.seats.values()]
+    assert (len(weights), sum(map(bool, weights))) == (24, 16)
+    assert verified.ranking.outcome == "decided"

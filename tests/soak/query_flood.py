@@ -192,18 +192,22 @@ async def ask(url: str) -> tuple[str, float]:
 async def measure(swarm: list[Child], rounds: int) -> dict[str, Any]:
     """Rounds one after the other, and what the nodes spend meanwhile."""
     before, began_s = [_cpu_s(child.process.pid) for child in swarm], time.monotonic()
+    waited_before = sum(_waited_s(child.process.pid) for child in swarm)
     asked = []
     for number in range(rounds):
         asked.append(await ask(swarm[number % len(swarm)].url))
         await trio.sleep(0.2)
     spent_s = time.monotonic() - began_s
     after = [_cpu_s(child.process.pid) for child in swarm]
+    waited_s = sum(_waited_s(child.process.pid) for child in swarm) - waited_before
     return {
         "decided": sum(outcome == "decided" for outcome, _ in asked),
         "rounds": rounds,
         "median_s": round(statistics.median(seconds for _, seconds in asked), 2),
         "worst_s": round(max(seconds for _, seconds in asked), 2),
         "node_cpu_share": round(sum(b - a for a, b in zip(before, after, strict=True)) / spent_s / len(swarm), 3),
+        # Above some hundredths the machine has too little CPU for the figures to say anything about the flood alone.
+        "node_cpu_wait_share": round(waited_s / spent_s / len(swarm), 3),
     }
 
 
@@ -241,6 +245,11 @@ def _pin(pid: int, cpu: int) -> None:
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _waited_s(pid: int) -> float:
+    """Seconds that the process was ready to run and had no CPU."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 if __name__ == "__main__":

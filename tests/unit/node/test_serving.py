@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 from structlog.testing import capture_logs
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from consensus.admission import STRANGER_PHASE_MS, Place, Refusal, Shares
 from consensus.experience import Experience, Insight
@@ -138,8 +138,7 @@ async def test_tokens_of_strangers_are_counted_together_with_what_is_asked_for(t
         assert asks(at, "x", max_tokens=900) is Refusal.OVER_QUOTA
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_strangers_have_their_share_of_the_engine(tmp_path: Path) -> None:
+async def test_strangers_have_their_share_of_the_engine(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     """A quarter of an hour in each hour, and again when the hour has slid on."""
     async with serving(tmp_path, config()) as at:
         at.charge(STRANGER, 0, 15 * 60_000 - 1)
@@ -178,8 +177,7 @@ def test_hours_that_cannot_be_read(hours: str) -> None:
         ServeTable(hours=hours)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_a_pause_ends_by_itself_or_by_the_owners_word_and_survives_a_restart(tmp_path: Path) -> None:
+async def test_a_pause_ends_by_itself_or_by_its_owner(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     async with serving(tmp_path, config()) as at:
         await at.pause(2_000)
         assert asks(at, "named") is Refusal.PAUSED
@@ -226,8 +224,7 @@ async def test_a_flood_of_queries_is_not_looked_at(tmp_path: Path) -> None:
         assert at.admits_query(TRUSTED, 1_000, now_ms)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_work_is_charged_to_whoever_asked(tmp_path: Path) -> None:
+async def test_work_is_charged_to_whoever_asked(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     """Half of an engine with two slots is busy for two seconds a request: one second of the engine."""
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=2_000)))
     async with serving(tmp_path, config()) as at:
@@ -245,8 +242,7 @@ async def test_work_is_charged_to_whoever_asked(tmp_path: Path) -> None:
     assert spent["known"] == Spent()
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_what_is_broken_off_is_charged(tmp_path: Path) -> None:
+async def test_what_is_broken_off_is_charged(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=2_000)))
     async with serving(tmp_path, config()) as at:
         at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms())
@@ -255,8 +251,7 @@ async def test_what_is_broken_off_is_charged(tmp_path: Path) -> None:
         assert at.spent(1, at._clock.now_ms())["strangers"] == Spent(1, 100, 1_000 // engine.concurrency)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_strangers_wait_while_somebody_known_waits(tmp_path: Path) -> None:
+async def test_strangers_wait_while_somebody_known_waits(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     """An engine with one slot takes no request of a stranger while work of ours is in hand."""
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=1_000)))
     ended: list[tuple[str, float]] = []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import httpx2
-import pytest
 import trio
 from starlette.types import Receive, Scope, Send
 from trio.testing import MockClock
 
 from node.http.guard import LOOPBACK_PAUSE_S_MAX, PAUSED_MAX, Guard
-from node.http.guesses import ADDRESSES_MAX, FORGIVEN_S, FREE_GUESSES, PENALTY_S_MAX, GuessTable, address_group
+from node.http.guesses import ADDRESSES_MAX, FORGIVEN_S, FREE_GUESSES, PENALTY_S_MAX, GuessTable
 from tests.support.http_server import guarded
 
 RIGHT = "Bearer the token of this node"
@@ -110,17 +109,3 @@ def test_the_table_is_bounded_and_forgets_the_oldest_guesser() -> None:
     table.note_wrong("10.2.0.1", 0)
     assert len(table) == ADDRESSES_MAX
     assert table.wait_s("10.0.0.1", 0) == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "group"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("testclient", "testclient"),
-    ],
-)
-def test_one_sender_is_an_address_or_a_network(address: str, group: str) -> None:
-    assert address_group(address) == group

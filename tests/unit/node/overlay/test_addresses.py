@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
-from node.overlay.addresses import Address, AddressClass, Reach, address_group, class_of, parse_address, reach
+from node.overlay.addresses import (
+    SENDER_BITS,
+    Address,
+    AddressClass,
+    Reach,
+    address_group,
+    class_of,
+    exempt_networks,
+    is_within,
+    network_of,
+    parse_address,
+    parse_ip,
+    reach,
+)
 from node.overlay.identity import peer_id_text
 
 PEER = bytes([1]) * 32
@@ -111,6 +126,50 @@ def test_classes(host: str, kind: AddressClass) -> None:
 )
 def test_groups(text: str, group: str) -> None:
     assert address_group(text) == group
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_one_sender_is_an_address_or_a_network(address: str, group: str) -> None:
+    assert address_group(address, SENDER_BITS) == group
+
+
+def test_addresses_are_read_as_sockets_give_them() -> None:
+    assert parse_ip("::ffff:1.2.3.4") == ip_address("1.2.3.4")
+    assert parse_ip("fe80::1%eth0") == ip_address("fe80::1")
+    assert parse_ip("") is None
+    assert str(network_of(ip_address("1.2.3.4"))) == "1.2.3.0/24"
+    assert str(network_of(ip_address("2001:db8:1:2::3"))) == "2001:db8:1::/48"
+
+
+@pytest.mark.parametrize(
+    ("address", "exempt"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("203.0.113.77", False),
+        ("192.168.1.2", False),
+        ("fe80::1%eth0", False),
+        ("no address", False),
+    ],
+)
+def test_this_machine_and_the_users_networks_are_exempt(address: str, exempt: bool) -> None:
+    assert is_within(parse_ip(address), exempt_networks(["10.0.0.0/8"])) is exempt
+
+
+def test_an_exempt_network_that_is_none() -> None:
+    with pytest.raises(ValueError, match="everything"):
+        exempt_networks(["everything"])
 
 
 def test_strangers_lead_to_public_addresses_and_to_networks_that_we_are_in() -> None:

@@ -1,37 +1,14 @@
-"""Token buckets, and who pays for what; time is a number."""
+"""Who pays for what; time is a number."""
 
 from __future__ import annotations
 
 import pytest
 
+from consensus.buckets import Rate
 from node.overlay import budgets
-from node.overlay.budgets import AddressGroups, Buckets, GossipBudgets, Over, Rate
+from node.overlay.budgets import GossipBudgets, Over
 
 PEER, OTHER, AUTHOR = b"p" * 32, b"o" * 32, b"a" * 32
-
-
-def test_a_bucket_is_full_at_first_and_fills_again() -> None:
-    buckets = Buckets(Rate(per_s=2, burst=3))
-    assert [buckets.take("a", 1, 0.0) for _ in range(4)] == [True, True, True, False]
-    assert not buckets.take("a", 1, 0.4)
-    assert buckets.take("a", 1, 0.5)
-    assert buckets.level("a", 1_000.0) == 3
-    assert buckets.level("b", 0.5) == 3, "each key has its own"
-
-
-def test_a_refusal_takes_nothing_and_a_clock_that_steps_back_gives_nothing() -> None:
-    buckets = Buckets(Rate(per_s=1, burst=10))
-    assert buckets.take("a", 8, 10.0)
-    assert not buckets.take("a", 3, 10.0)
-    assert buckets.level("a", 5.0) == 2
-
-
-def test_a_table_is_bounded_and_forgets_the_longest_unused() -> None:
-    buckets = Buckets(Rate(per_s=0, burst=1), keys_max=2)
-    for key in ("a", "b", "a", "c"):
-        buckets.take(key, 1, 0.0)
-    assert len(buckets) == 2
-    assert (buckets.level("a", 0.0), buckets.level("b", 0.0)) == (0, 1)
 
 
 def test_bytes_are_charged_to_the_connection_and_to_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,27 +84,3 @@ def test_an_honest_busy_swarm_stays_far_below() -> None:
         assert charged.count(PEER, 300.0)
         assert charged.verify(PEER, "g", authors[0], False, 300.0) is None
         assert charged.pass_on(authors[0], 20_000, 300.0), number
-
-
-@pytest.mark.parametrize(
-    ("address", "group"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("::ffff:203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("127.0.0.1", None),
-        ("::1", None),
-        ("fe80::1%eth0", "fe80::/48"),
-        ("10.1.2.3", None),
-        ("192.168.1.2", "192.168.1.0/24"),
-        ("no address", None),
-        (None, None),
-    ],
-)
-def test_groups_of_addresses(address: str | None, group: str | None) -> None:
-    assert AddressGroups(["10.0.0.0/8"]).of(address) == group
-
-
-def test_an_exempt_network_that_is_none() -> None:
-    with pytest.raises(ValueError, match="everything"):
-        AddressGroups(["everything"])

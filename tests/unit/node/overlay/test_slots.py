@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 import pytest
 
 from node.overlay import slots as module
-from node.overlay.slots import Place, Slots, address_of, exempt_networks, subnet_of
+from node.overlay.addresses import exempt_networks, parse_ip
+from node.overlay.slots import Place, Slots
 
 FRIEND = bytes([255]) * 32
 
@@ -23,7 +22,7 @@ class World:
 
     def open(self, address: str) -> Place | None:
         place: Place | None = None
-        place = self.slots.enter(address_of(address), lambda: self.ended.append(place))  # type: ignore[arg-type]
+        place = self.slots.enter(parse_ip(address), lambda: self.ended.append(place))  # type: ignore[arg-type]
         return place
 
     def connect(self, address: str, key: bytes | None = None) -> Place | None:
@@ -137,17 +136,7 @@ def test_handshakes_of_a_subnet_are_paced() -> None:
         if place is not None:
             served += 1
             world.slots.leave(place)
-    assert served == module.HANDSHAKES_BURST
+    assert served == module.HANDSHAKES.burst
     assert world.open("1.1.2.1") is not None
     world.now += 1.0
     assert world.open("1.1.1.1") is not None
-
-
-def test_addresses_are_read_as_sockets_give_them() -> None:
-    assert address_of("::ffff:1.2.3.4") == ip_address("1.2.3.4")
-    assert address_of("fe80::1%eth0") == ip_address("fe80::1")
-    assert address_of("") is None
-    assert str(subnet_of(ip_address("1.2.3.4"))) == "1.2.3.0/24"
-    assert str(subnet_of(ip_address("2001:db8:1:2::3"))) == "2001:db8:1::/48"
-    with pytest.raises(ValueError, match="does not appear"):
-        exempt_networks(("nonsense",))

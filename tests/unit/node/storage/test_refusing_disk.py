@@ -18,6 +18,7 @@ from node.storage import (
     CertificateSummary,
     Learned,
     OpenRound,
+    Served,
     Store,
     StoreBlockedError,
     StoreError,
@@ -71,6 +72,19 @@ async def test_a_refusal_has_a_name_and_what_may_wait_waits(tmp_path: Path) -> N
         assert await store.learned("rust") == [Learned("gold", b"a", b"1")]
         assert await store.rounds_to_recover(0) == []
         assert store.journal_is_complete
+
+
+async def test_what_was_spent_and_the_owners_pause_wait_for_the_disk(tmp_path: Path) -> None:
+    """A full disk must not end the node that keeps its account every few seconds."""
+    async with opened(tmp_path, fresh_key=True) as store:
+        with refusing(store):
+            await store.put_served(7, [Served(7, b"r" * 32, 1, 2, 3)])
+            await store.put_served(7, [Served(7, b"r" * 32, 4, 5, 6)])
+            await store.put_pause(9)
+            assert store.health.blocked
+    async with opened(tmp_path) as store:
+        assert await store.served(0) == [Served(7, b"r" * 32, 4, 5, 6)]
+        assert await store.pause() == 9
 
 
 async def test_it_goes_on_by_itself_after_the_pauses(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001
