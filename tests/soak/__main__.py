@@ -59,7 +59,8 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, default=Path("soak-logs"))
     chosen = parser.parse_args()
     chosen.logs.mkdir(exist_ok=True)
-    return int(not all([run(name, chosen.logs / f"{name}.log") for name in chosen.names]))
+    held = [run(name, chosen.logs / f"{name}.log") for name in chosen.names]
+    return int(not all(held))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ MEET_S_MAX = 180.0
 KEEP_S_MAX = 10.0
 """seconds for members to fetch the certificate after the requester has it"""
 
+GET_S = 30.0
+GETS_MAX = 3
 POLL_S = 0.25
 
 
@@ -200,12 +202,19 @@ async def _know(url: str, count: int) -> None:
 
 
 async def _status(url: str) -> Any:
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
-        return (await client.get(f"{url}/api/status")).raise_for_status().json()
+    return (await _get(f"{url}/api/status")).raise_for_status().json()
 
 
 async def _certificate(url: str, query_id: str) -> bytes:
     """Empty where there is none."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
-        response = await client.get(f"{url}/api/certificates/{query_id}")
-        return bytes(response.content) if response.is_success else b""
+    response = await _get(f"{url}/api/certificates/{query_id}")
+    return bytes(response.content) if response.is_success else b""
+
+
+async def _get(url: str) -> httpx2.Response:
+    """A busy node hangs up on who is slow: ask it again."""
+    async with httpx2.AsyncClient(trust_env=False, timeout=GET_S) as client:
+        for _ in range(GETS_MAX - 1):
+            with suppress(httpx2.HTTPError):
+                return await client.get(url)
+        return await client.get(url)
