@@ -1,6 +1,7 @@
 """Asking and watching: one round from the question to a verified certificate, shown live on stderr."""
 
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ _PHASES = {
     "judging": "judging",
     "cosigning": "co-signing",
 }
+
+
+_KEY_DIGITS = 6
+"""digits of a key, which tell the members of one round apart on one line."""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,8 @@ class _View:
     phase_began_ms: dict[str, int] = field(default_factory=dict)
     decided_ms: int | None = None
     ended_ms: int | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why members do not work on the query, by key."""
 
     def show(self, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -60,8 +67,8 @@ class _View:
         self.phase_began_ms.setdefault(phase, event["at_ms"])
         if phase not in self.tasks:
             self.tasks[phase] = self.progress.add_task(_PHASES[phase], total=len(expected), who="")
-        who = " ".join(key[:6] for key in received)
-        self.progress.update(self.tasks[phase], completed=len(received), total=max(len(expected), 1), who=who)
+        self.refused |= event["refused"]
+        self.progress.update(self.tasks[phase], completed=len(received), total=max(len(expected), 1), who=_who(event))
 
     def timings_ms(self) -> dict[str, int]:
         """How long each phase took, when the answer was there, and the whole."""
@@ -92,7 +99,7 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
                 case "ended" if not ended:
                     ended = event
     if not certified:
-        raise CliError(_why_not(decided, ended), Exit.NO_QUORUM)
+        raise CliError(_why_not(decided, ended, view.refused), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
     verified = verify_certificate(certificate)
     if not isinstance(verified, Verified):
@@ -100,14 +107,33 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
     return Followed(query_id, verified, certificate, view.timings_ms())
 
 
-def _why_not(decided: dict[str, Any], ended: dict[str, Any]) -> str:
+def _who(event: dict[str, Any]) -> str:
+    """Short keys of who is in, and of who will not come and why."""
+    parts = [" ".join(key[:_KEY_DIGITS] for key in event["received"])]
+    if event["silent"]:
+        parts.append("silent: " + " ".join(key[:_KEY_DIGITS] for key in event["silent"]))
+    if event["refused"]:
+        refused = ", ".join(f"{key[:_KEY_DIGITS]} {_words(why)}" for key, why in event["refused"].items())
+        parts.append(f"refused: {refused}")
+    return "; ".join(part for part in parts if part)
+
+
+def _why_not(decided: dict[str, Any], ended: dict[str, Any], refused: dict[str, str]) -> str:
+    """Say why there is no certificate. `refused` are members' reasons by key."""
     if decided.get("outcome") == "failed":
-        return f"the round failed: {decided['reason']}; see `strand peers` for who offers to answer"
+        reasons = Counter(map(_words, refused.values()))
+        told = ", ".join(f"{why} ({count})" for why, count in reasons.most_common())
+        members = f"; members refused: {told}" if told else ""
+        return f"the round failed: {decided['reason']}{members}; see `strand peers` for who offers to answer"
     if ended.get("ending") == "left":
         return "the node's disk took nothing any more, so it left the round: see `strand status`"
     if ended.get("fault"):
         return f"the round is void: {ended['fault']}"
     return "the node stopped before the round had a certificate"
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def save_certificate(certificate: bytes, path: Path) -> None:

@@ -27,6 +27,8 @@ async def status(
         f"{engine['model']} ({engine['kind']}, {engine['tokens_per_second']} tok/s)" if engine else "does not answer"
     )
     serving = told.pop("serving")
+    told["connections"] = connections(told.pop("connections"))
+    told["clock"] = clock(told.pop("clock"))
     told["works for"] = _works_for(serving)
     told["strangers"] = _strangers(serving["strangers"])
     told["by requester"] = [_requester(each) for each in serving["requesters"]] or "nobody in the last day"
@@ -44,6 +46,25 @@ async def status(
     elif not told["peers_connected"]:
         Console().print("This node is alone: no peer is connected. Give it one with --bootstrap.")
     return 0
+
+
+def connections(counts: dict[str, Any]) -> str:
+    """The line about inbound connections."""
+    used = f"{counts['inbound']} of {counts['inbound_max']} inbound"
+    if counts["half_open"]:
+        used += f", {counts['half_open']} half-open"
+    refused = ", ".join(f"{reason}: {count}" for reason, count in sorted(counts["refused"].items()))
+    return f"{used}; refused since the start: {refused}" if refused else used
+
+
+def clock(view: dict[str, Any]) -> str:
+    """The line about this machine's clock."""
+    if not view["peers"]:
+        return "compared with no peer yet"
+    if view["ours_is_off"]:
+        off_s = abs(view["offset_ms"]) / 1000
+        return f"off by {off_s:.1f} s from most of {view['peers']} peers: set this machine's clock"
+    return f"agrees with {view['peers']} peer{'s' if view['peers'] > 1 else ''}"
 
 
 def _works_for(serving: dict[str, Any]) -> str:

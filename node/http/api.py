@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from node.http.reputation import reputation_routes
 from node.http.serving import serving_routes
 from node.http.serving import told as serving_told
 from node.mailroom import Watched
+from node.overlay.types import ConnectionCounts
 from node.report import claimed_correct
 from node.rounds import Asker, AskError, Begun, Question
 from node.storage import StoreBlockedError
@@ -124,6 +126,8 @@ class _Api:
                 "working_on": node.workroom.queue,
                 "serving": serving_told(node),
                 "peers_connected": sum(peer.connected for peer in node.overlay.peers()),
+                "connections": _connections(node.overlay.connection_counts()),
+                "clock": asdict(node.participant.presence.clock),
                 "nodes_offering": self._offering(),
                 "store": str(node.store.health),
                 "certificates": await self._certificates(),
@@ -231,6 +235,16 @@ def _offer_row(offer: Any) -> dict[str, Any]:
         "model": offer.model,
         "tokens_per_second": offer.milli_tokens_per_second / 1000,
         "queue": offer.queue,
+    }
+
+
+def _connections(counts: ConnectionCounts) -> dict[str, Any]:
+    """Inbound connections now, and those refused since the node's start by reason."""
+    return {
+        "inbound": counts.inbound,
+        "inbound_max": counts.inbound_max,
+        "half_open": counts.half_open,
+        "refused": dict(counts.refused),
     }
 
 

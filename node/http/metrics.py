@@ -93,12 +93,25 @@ class _NodeCollector(Collector):
         node = self._node
         connected = sum(peer.connected for peer in node.overlay.peers())
         yield _gauge("strand_peers_connected", "Peers to which there is a connection.", connected)
+        yield from self._connections()
         offering = node.participant.validator.offers.working(node.clock.now_ms())
         yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", offering)
         help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
         yield _gauge("strand_certificates", help_, self._certificates)
         help_ = "Rounds of this node's own from which it learned, earlier lives included."
         yield _counter("strand_rounds_learned", help_, node.reputation.experience.rounds)
+
+    def _connections(self) -> Iterator[Metric]:
+        """Inbound connections. The reasons are words of ours: nobody outside can add to them."""
+        counts = self._node.overlay.connection_counts()
+        connections = GaugeMetricFamily("strand_connections", "Inbound connections now.", labels=("state",))
+        connections.add_metric(("established",), counts.inbound)
+        connections.add_metric(("half_open",), counts.half_open)
+        help_ = "Inbound connections that were refused or ended to make room, by reason."
+        refused = CounterMetricFamily("strand_connections_refused", help_, labels=("reason",))
+        for reason, count in sorted(counts.refused.items()):
+            refused.add_metric((reason.replace(" ", "_").replace("-", "_"),), count)
+        yield from (connections, refused)
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

@@ -21,6 +21,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay.addresses import canonical_host, parse_ip
 from node.overlay.identity import key_of
+from node.overlay.scoring import Scores
 from node.overlay.slots import Place, Slots
 
 _log = structlog.get_logger(__name__)
@@ -29,8 +30,8 @@ _CLOSE_S: Final = 2.0
 """For closing a connection in good form; after that its socket closes."""
 
 
-def guard_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
-    """Accept connections for `host` in libp2p's place, and bound its dials.
+def guard_connections(host: IHost, slots: Slots, scores: Scores, handshake_s: float) -> None:
+    """Accept connections for `host` in libp2p's place, but none of those whom `scores` ban, and bound its dials.
 
     `handshake_s` is the time for Noise and yamux together, and for all of a dial.
     """
@@ -44,21 +45,25 @@ def guard_connections(host: IHost, slots: Slots, handshake_s: float) -> None:
         raise SwarmException(f"no connection within {handshake_s} s")
 
     network._dial_addr_single_attempt = bounded  # type: ignore[method-assign, assignment]
-    network._handle_inbound_connection = _Inbound(network, slots, handshake_s).serve  # type: ignore[method-assign, assignment]
+    network._handle_inbound_connection = _Inbound(network, slots, scores, handshake_s).serve  # type: ignore[method-assign, assignment]
 
 
 class _Inbound:
     """The listeners' handler."""
 
-    def __init__(self, network: Swarm, slots: Slots, handshake_s: float) -> None:
+    def __init__(self, network: Swarm, slots: Slots, scores: Scores, handshake_s: float) -> None:
         self._network = network
         self._slots = slots
+        self._scores = scores
         self._handshake_s = handshake_s
 
     async def serve(self, stream: TrioTCPStream, _listener: Multiaddr) -> None:
         """Carry one connection until it ends; the listener then closes its socket."""
-        scope = trio.CancelScope(deadline=trio.current_time() + self._handshake_s)
         remote = stream.get_remote_address()
+        if remote and self._scores.is_address_banned(remote[0], trio.current_time()):
+            self._slots.refuse("banned address")
+            return
+        scope = trio.CancelScope(deadline=trio.current_time() + self._handshake_s)
         place = self._slots.enter(remote and parse_ip(remote[0]), scope.cancel)
         if place is None:
             return
@@ -86,6 +91,9 @@ class _Inbound:
             key = key_of(peer.to_bytes())
             if key is None or peer == self._network.self_id:
                 self._slots.refuse("key")
+                return None
+            if self._scores.is_banned(key, trio.current_time()):
+                self._slots.refuse("banned key")
                 return None
             if not self._slots.admit(place, key):
                 return None

@@ -34,6 +34,7 @@ from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.peers import Peers, interfaces
 from node.overlay.pubsub import SafePubsub, guard_streams
+from node.overlay.scoring import Scores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
@@ -53,8 +54,9 @@ _SWEEP_S: Final = 10.0
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
 """Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
-_PUBLISH_BURST_S: Final = 1.0
-"""Worth of messages that may go out at once; the outbound queues hold four times as much."""
+_PUBLISH_BURST_S: Final = 0.5
+"""Worth of messages that may go out at once: 1 MiB and one message more, of at most 512 KiB, fit into the queue of a
+peer that has read nothing yet (1.5 MiB, fixes.py). What does not fit is dropped."""
 
 
 class Overlay:
@@ -223,13 +225,14 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     )
     exempt = exempt_networks(config.private_networks)
     slots = _slots(config, exempt)
-    guard_connections(host, slots, config.handshake_ms / 1000)
+    scores = Scores()
+    guard_connections(host, slots, scores, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:
             _require_listening(host, config)
             await host.get_network().auto_connector.stop()  # type: ignore[attr-defined]
-            pubsub = SafePubsub(host, config.gossip_message_bytes_max, exempt)
-            peers = Peers(host, book, config, lambda peer, connected: overlay.on_peer(peer, connected))
+            pubsub = SafePubsub(host, scores, config.gossip_message_bytes_max, exempt)
+            peers = Peers(host, book, scores, config, lambda peer, connected: overlay.on_peer(peer, connected))
             overlay = Overlay(host, pubsub, peers, book, slots, config, handlers)
             for peer, address in _bootstrap(config):
                 peers.learn(peer, (address,), kept=True)

@@ -26,6 +26,7 @@ from node.overlay.addresses import address_group
 from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
 from node.overlay.connections import remote_host
 from node.overlay.identity import key_of, peer_id_bytes
+from node.overlay.scoring import Scores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import OverlayConfig, PeerUnreachable
 
@@ -50,11 +51,17 @@ class Peers:
     """The connections of one host. `on_change(key, connected)` is called once for each change."""
 
     def __init__(
-        self, host: IHost, book: AddressBook, config: OverlayConfig, on_change: Callable[[bytes, bool], None]
+        self,
+        host: IHost,
+        book: AddressBook,
+        scores: Scores,
+        config: OverlayConfig,
+        on_change: Callable[[bytes, bool], None],
     ) -> None:
         self._host = host
         self._network = host.get_network()
         self._book = book
+        self._scores = scores
         self._config = config
         self._on_change = on_change
         self._connected: dict[bytes, str] = {}
@@ -122,7 +129,10 @@ class Peers:
             raise PeerUnreachable(f"no stream: {fault!r}"[:200]) from fault
 
     async def dial(self, peer: bytes) -> bool:
-        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds."""
+        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds.
+
+        Whoever is banned is not dialled, which counts as a dial that failed.
+        """
         peer_id = ID(peer_id_bytes(peer))
         if (under_way := self._under_way.get(peer)) is not None:
             await under_way.wait()
@@ -130,11 +140,13 @@ class Peers:
         done = self._under_way[peer] = trio.Event()
         self._book.dialling(peer)
         reached, tried = None, set[str]()
+        banned = self._scores.is_banned(peer, trio.current_time())
         try:
-            async with self._claim_dials if self._book.is_claim(peer) else self._dials:
-                reached = await self._dial_addresses(peer, peer_id, tried)
+            if not banned:
+                async with self._claim_dials if self._book.is_claim(peer) else self._dials:
+                    reached = await self._dial_addresses(peer, peer_id, tried)
         finally:
-            self._book.dialled(peer, _now_ms(), reached, tried=bool(tried))
+            self._book.dialled(peer, _now_ms(), reached, tried=banned or bool(tried))
             del self._under_way[peer]
             done.set()
             self._wake.set()

@@ -84,10 +84,10 @@ class Seen:
 class SafePubsub(Pubsub):
     """Pubsub that reads one frame at a time, bounds everything in it, and resets the stream of who sends nonsense."""
 
-    def __init__(self, host: IHost, message_bytes_max: int, exempt: tuple[Network, ...] = ()) -> None:
+    def __init__(self, host: IHost, scores: Scores, message_bytes_max: int, exempt: tuple[Network, ...]) -> None:
         """`exempt`: networks whose addresses share no budget."""
-        self.scores = Scores()
-        self.gossip = Router(self.scores)
+        self.scores = scores
+        self.gossip = Router(scores)
         super().__init__(
             host,
             self.gossip,

@@ -34,8 +34,12 @@ def test_status_tells_what_the_node_does(shell: Shell, swarm: RunningSwarm) -> N
     assert told["network"] == swarm.report["network"]
     assert told["key"] == swarm.report["requester"]
     assert told["certificates"] >= 1
+    assert told["connections"]["half_open"] == 0
+    assert 0 <= told["connections"]["inbound"] < told["connections"]["inbound_max"]
+    assert told["clock"]["ours_is_off"] is False
     words = shell.strand("status", "--url", swarm.url)
     assert words.code == 0
+    assert f"of {told['connections']['inbound_max']} inbound" in words.stdout
     assert told["key"][:32] in words.stdout
 
 

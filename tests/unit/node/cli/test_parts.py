@@ -9,8 +9,9 @@ from rich.console import Console
 
 from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
-from node.cli.follow import save_certificate
+from node.cli.follow import _who, _why_not, save_certificate
 from node.cli.options import outside
+from node.cli.status import clock, connections
 from node.config import ConfigError
 from node.inference import EngineError
 from node.inference.http_json import Refused
@@ -121,3 +122,39 @@ def _report(text: str) -> dict[str, Any]:
         "unopened": ["cd" * 32],
         "removed": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("peers", "offset_ms", "ours_is_off", "line"),
+    [
+        (0, 0, False, "compared with no peer yet"),
+        (1, 40, False, "agrees with 1 peer"),
+        (7, -90, False, "agrees with 7 peers"),
+        (7, -90_040, True, "off by 90.0 s from most of 7 peers: set this machine's clock"),
+    ],
+)
+def test_status_tells_whether_the_clock_is_right(peers: int, offset_ms: int, ours_is_off: bool, line: str) -> None:
+    assert clock({"peers": peers, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
+
+
+def test_status_tells_of_connections() -> None:
+    counts = {"inbound": 3, "inbound_max": 96, "half_open": 0, "refused": {}}
+    assert connections(counts) == "3 of 96 inbound"
+    counts |= {"half_open": 2, "refused": {"full": 1, "banned key": 4}}
+    assert connections(counts) == "3 of 96 inbound, 2 half-open; refused since the start: banned key: 4, full: 1"
+
+
+def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
+    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}}
+    assert _who(event) == "ababab cdcdcd"
+    event |= {"silent": ["ef" * 32], "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
+    assert _who(event) == "ababab cdcdcd; silent: efefef; refused: 121212 busy, 343434 off hours"
+    assert _who(event | {"received": []}) == "silent: efefef; refused: 121212 busy, 343434 off hours"
+
+
+def test_a_failed_round_names_what_members_refused_for() -> None:
+    decided = {"outcome": "failed", "reason": "no quorum"}
+    refused = {"a": "busy", "b": "over_quota", "c": "busy"}
+    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused)
+    assert "no quorum; see" in _why_not(decided, {}, {})
+    assert "refused" not in _why_not({}, {"ending": "left"}, refused)

@@ -1,12 +1,16 @@
 """What the lines of POST /api/ask say."""
 
+import json
+
 import pytest
 
 from consensus import effects as fx
-from node.http.api import _event
+from consensus.admission import Refusal
+from consensus.record import Phase
+from node.http.api import _event, _line
 from node.mailroom import Watched
 from protocol.errors import Fault, FaultReason
-from protocol.types import Digest, Outcome
+from protocol.types import Digest, Key, Outcome
 
 QUERY = Digest(b"q" * 32)
 
@@ -30,3 +34,20 @@ def test_a_round_that_is_void_says_why() -> None:
     fault = Fault(FaultReason.EQUIVOCATION, "R2")
     event = _event(Watched(7, fx.Finish(QUERY, "requester", fx.Ending.VOID, None, fault)))
     assert (event["ending"], event["outcome"], event["fault"]) == ("void", None, "equivocation (rule R2)")
+
+
+def test_progress_says_who_will_not_come_and_why() -> None:
+    one, two, three = (Key(bytes([number]) * 32) for number in (1, 2, 3))
+    progress = fx.Progress(
+        QUERY,
+        Phase.ANSWERING,
+        0,
+        received=frozenset({one}),
+        expected=frozenset({one, two, three}),
+        silent=frozenset({two}),
+        refused={three: Refusal.BUSY},
+    )
+    event = _event(Watched(7, progress))
+    assert event["silent"] == [two.hex()]
+    assert event["refused"] == {three.hex(): "busy"}
+    assert _line(event) == _line(json.loads(_line(event)))

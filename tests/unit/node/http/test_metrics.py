@@ -24,7 +24,7 @@ from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.mailroom import Mailroom
-from node.overlay.types import PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo
 from node.reputation import Reputation
 from node.rounds import trust
 from node.serving import Serving, open_serving
@@ -39,6 +39,9 @@ from tests.support.swarm import keypair, params
 SCRIPTED = EngineConfig(kind="scripted", seed=1)
 CACHED = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}}
 JUDGED = as_json(legacy_logprobs(0.6, 0.2) | {"usage": CACHED})
+
+
+LABELS = {"payer", "why", "state", "reason"}
 
 
 def peer(name: str, connected: bool) -> PeerInfo:
@@ -71,9 +74,9 @@ class Scraped:
             (sample.name, label): sample.value
             for sample in samples
             for name, label in sample.labels.items()
-            if name in ("payer", "why")
+            if name in LABELS
         }
-        samples = [sample for sample in samples if not {"payer", "why"} & sample.labels.keys()]
+        samples = [sample for sample in samples if not LABELS & sample.labels.keys()]
         self.values = {sample.name: sample.value for sample in samples}
         self.labels = {sample.name: sample.labels for sample in samples if sample.labels}
         assert len(self.values) == len(samples), "one sample of each name"
@@ -92,7 +95,10 @@ class Watched:
             workroom=workroom,
             store=store,
             participant=participant,
-            overlay=SimpleNamespace(peers=lambda: [peer("b", True), peer("c", False), peer("d", True)]),
+            overlay=SimpleNamespace(
+                peers=lambda: [peer("b", True), peer("c", False), peer("d", True)],
+                connection_counts=lambda: ConnectionCounts(5, 96, 2, {"handshake": 7, "half-open of the address": 1}),
+            ),
             reputation=SimpleNamespace(experience=Experience(rounds=7)),
             serving=serving,
             clock=clock,
@@ -169,7 +175,11 @@ async def test_what_was_spent_on_whom(tmp_path: Path) -> None:
     assert told["strand_served_day_engine_seconds", "own"] == 0.5
     assert told["strand_served_day_rounds", "known"] == 0
     assert told["strand_queries_refused_total", "busy"] == 3
-    assert len(told) == 3 * 3 + len(Refusal)
+    assert told["strand_connections", "established"] == 5
+    assert told["strand_connections", "half_open"] == 2
+    assert told["strand_connections_refused_total", "handshake"] == 7
+    assert told["strand_connections_refused_total", "half_open_of_the_address"] == 1
+    assert len(told) == 3 * 3 + len(Refusal) + 2 + 2
     assert scraped.values["strand_strangers_left_engine_seconds"] == 700
 
 
