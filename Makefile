@@ -12,7 +12,7 @@ demo: setup
 	$(BIN)/strand demo
 
 test: setup-dev
-	$(BIN)/python -P -m pytest
+	$(BIN)/python -P -m pytest -n 2 --dist loadfile
 
 # All that takes long, about two hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev

@@ -87,7 +87,7 @@ class Serving(Admission):
     # -- who is who ------------------------------------------------------------------------------------------------
 
     def knows(self, key: Key) -> bool:
-        """Whether the key is no stranger: named here or under [trust] with a weight, a friend, or of enough reputation."""
+        """Whether the key is no stranger: named here, weighed under [trust], a friend, or of enough reputation."""
         if key in self._denied:
             return False
         if key == self._own or key in self._named:
