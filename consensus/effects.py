@@ -96,7 +96,7 @@ class Judge:
 class Probe:
     """Ask a seat for a sign of life: send it the query again, or ping it where there is none to send.
 
-    What it replies within ACKNOWLEDGE_MS goes to `Participant.replied` or `ponged`; silence needs no word.
+    What it replies within PROBE_REPLY_MS goes to `Participant.replied` or `ponged`; silence needs no word.
     """
 
     query: Digest
