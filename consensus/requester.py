@@ -15,7 +15,7 @@ from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled,
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
-from consensus.waiting import SILENT_MS, Waiting, share_in, weighty
+from consensus.waiting import SILENT_MS, SILENT_ROUND_TRIPS, Waiting, share_in, weighty
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
@@ -84,7 +84,8 @@ class Requester:
     @property
     def silent_ms(self) -> int:
         """After how long without a sign of life a seat is silent, ms."""
-        return share_in(self.record, self.expected, self.received.keys()).silent_ms
+        share = share_in(self.record, self.expected, self.received.keys())
+        return share.silent_ms + SILENT_ROUND_TRIPS * self.slack_ms
 
 
 @dataclass(frozen=True, slots=True)

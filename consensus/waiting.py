@@ -23,6 +23,9 @@ SILENT_LONG_MS: Final = 18_000
 """The same while fewer are in than an outcome needs: closing without the others would only degrade it. Ten nodes on two
 busy cores, or a path that loses every fifth packet, are silent for more than SILENT_MS now and then."""
 
+SILENT_ROUND_TRIPS: Final = 4
+"""measured round trips by which both are longer, 8 s at most: a question on a new stream, and a packet that is lost."""
+
 QUERIES_MAX: Final = 3
 """times that a query is sent again to a seat that has given no sign since."""
 

@@ -361,7 +361,7 @@ class Machine:
                 self.perform(self._hear(effect, reply, sent_ms))
 
         size = 0 if message is None else len(message.envelope)
-        self._request(effect.member, size, serve, answered, fx.ACKNOWLEDGE_MS)
+        self._request(effect.member, size, serve, answered, fx.PROBE_REPLY_MS)
 
     def _request(
         self,

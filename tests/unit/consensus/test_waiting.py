@@ -8,7 +8,7 @@ from consensus import effects as fx
 from consensus.admission import Refusal
 from consensus.events import Alive, Replied, Tick
 from consensus.record import Phase
-from consensus.waiting import PROBE_MS, QUERIES_MAX, SILENT_LONG_MS, SILENT_MS
+from consensus.waiting import PROBE_MS, QUERIES_MAX, SILENT_LONG_MS, SILENT_MS, SILENT_ROUND_TRIPS
 from protocol.messages import Seat
 from protocol.params import NetworkParams
 from protocol.types import ONE, Kind
@@ -79,6 +79,15 @@ def test_while_too_few_are_in_for_an_outcome_silence_takes_longer() -> None:
     at = AtRequester(Hand("abcdef", PATIENT, **MINUTES))
     at.receive(at.hand.commit("a"), at.hand.commit("b"))
     assert at.published(at.step(Tick(), NOW + SILENT_LONG_MS)) == [Kind.CLOSE_COMMITS], "but not for ever"
+
+
+def test_round_trips_lengthen_silence() -> None:
+    at = AtRequester(Hand("abcdef", PATIENT, **MINUTES), slack_ms=500)
+    at.receive(*(at.hand.commit(name) for name in "abc"))
+    at.step(Tick(), NOW + SILENT_MS)
+    assert silent(at) == ""
+    at.step(Tick(), NOW + SILENT_MS + 500 * SILENT_ROUND_TRIPS)
+    assert silent(at) == "def"
 
 
 def test_a_sign_of_life_of_any_kind_is_one() -> None:
