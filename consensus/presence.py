@@ -145,7 +145,11 @@ class Presence:
         return node
 
     def _forget_one(self) -> None:
-        """The longest unheard stranger goes: of those that never answered a ping, if there are any."""
-        strangers = [key for key in self._nodes if key not in self._trusted]
+        """The longest unheard stranger goes: of those that never answered a ping, if there are any.
+
+        The newest stays, or nodes that once answered a ping would keep everybody else out for good.
+        """
+        *others, _newest = self._nodes
+        strangers = [key for key in others if key not in self._trusted] or others
         unmeasured = (key for key in strangers if self._nodes[key].round_trip_ms is None)
         del self._nodes[next(unmeasured, strangers[0])]

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 
 from node.inference.config import EngineConfig, VllmConfig
-from node.overlay.addresses import parse_networks
+from node.overlay.addresses import is_listen_address, parse_address, parse_networks
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
@@ -60,7 +60,17 @@ class OverlayTable:
     private_networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no network."""
+        """Refuse what is no address or no network: an engine may take minutes to load before the overlay would."""
+        for text in self.listen:
+            if not is_listen_address(text):
+                raise ValueError(f"listen: not a multiaddr such as /ip4/0.0.0.0/tcp/4211: {text!r}")
+        for text in self.announce:
+            if parse_address(text) is None:
+                raise ValueError(f"announce: not a multiaddr that can be dialled: {text!r}")
+        for text in self.bootstrap:
+            address = parse_address(text)
+            if address is None or address.peer is None:
+                raise ValueError(f"bootstrap: not a multiaddr such as /ip4/.../tcp/.../p2p/<peer id>: {text!r}")
         try:
             parse_networks(self.private_networks)
         except ValueError as error:
@@ -192,8 +202,8 @@ class LogTable:
 class CapacityTable:
     """Bounds of what we take on at once."""
 
-    # As a member. Each holds up to a slate of answers and its ballots in memory: a few MiB.
-    open_rounds_max: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 16
+    # As a member. Each holds up to a slate of answers and its ballots in memory: a few MiB. Rule V8 allows no more.
+    open_rounds_max: Annotated[int, msgspec.Meta(ge=1, le=32)] = 16
     # Of our own users, waiting for a round; one more is refused with 503.
     waiting_queries_max: Annotated[int, msgspec.Meta(ge=0, le=1_024)] = 32
 
@@ -372,7 +382,13 @@ def _convert(given: _Given, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind, strict=not given.is_text, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{given.key} in {given.origin}: {error}") from error
+        choices = [repr(choice) for part in (kind, *get_args(kind)) for choice in _choices(part)]
+        hint = f"; choose from {', '.join(choices)}" if choices else ""
+        raise ConfigError(f"{given.key} in {given.origin}: {error}{hint}") from error
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _path(_: type, value: object) -> Path:

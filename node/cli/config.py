@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from node.cli.options import JsonFlag, Source, outside, print_json
 
@@ -20,7 +20,9 @@ def show(
     if json:
         print_json({key: {"value": value, "origin": where} if origin else value for key, value, where in rows})
         return 0
-    table = Table("key", "value", *(["origin"] if origin else []))
+    # Folded, not cut: a path may be long, and a key is looked for by its whole name.
+    folded = [Column(name, overflow="fold") for name in ("value", *(["origin"] if origin else []))]
+    table = Table(Column("key", no_wrap=True), *folded)
     for key, value, where in rows:
         table.add_row(key, outside(str(value)), *([outside(where)] if origin else []))
     Console().print(table)

@@ -1,13 +1,14 @@
 """`strand peers`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Column, Table
+from rich.text import Text
 
 from node.cli.client import open_client
 from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json
+from node.cli.tables import print_rows
 
 
 async def peers(
@@ -22,22 +23,23 @@ async def peers(
     if json:
         print_json(told)
         return 0
-    key, address = Column("key", no_wrap=True, min_width=KEY_DIGITS), Column("address", overflow="fold")
-    table = Table(key, "connected", "ms", "score", "why", "offers", "model", "tok/s", "queue", address)
-    for peer in told["peers"]:
-        offers = peer["offers"] or {}
-        trip = peer["round_trip_ms"]
-        table.add_row(
-            peer["key"][:KEY_DIGITS],
-            peer["direction"] or ("yes" if peer["connected"] else "no"),
-            f"{trip:.1f}" if trip is not None else "",
-            f"{peer['score']:.1f}" if peer["connected"] or peer["score"] else "",
-            outside(peer["score_reason"]),
-            " ".join(offers.get("roles", [])),
-            outside(offers.get("model", "")),
-            f"{offers['tokens_per_second']:.0f}" if offers else "",
-            str(offers.get("queue", "")),
-            outside(next(iter(peer["addresses"]), "")),
-        )
-    Console().print(table)
+    names = ("key", "connected", "ms", "score", "why", "offers", "model", "tok/s", "queue", "address")
+    print_rows(names, [_row(peer) for peer in told["peers"]], Console())
     return 0
+
+
+def _row(peer: dict[str, Any]) -> list[str | Text]:
+    offers = peer["offers"] or {}
+    trip = peer["round_trip_ms"]
+    return [
+        peer["key"][:KEY_DIGITS],
+        peer["direction"] or ("yes" if peer["connected"] else "no"),
+        f"{trip:.1f}" if trip is not None else "",
+        f"{peer['score']:.1f}" if peer["connected"] or peer["score"] else "",
+        outside(peer["score_reason"]),
+        " ".join(offers.get("roles", [])),
+        outside(offers.get("model", "")),
+        f"{offers['tokens_per_second']:.0f}" if offers else "",
+        str(offers.get("queue", "")),
+        outside(next(iter(peer["addresses"]), "")),
+    ]

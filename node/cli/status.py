@@ -31,7 +31,7 @@ async def status(
     told["clock"] = clock(told.pop("clock"))
     told["works for"] = _works_for(serving)
     told["strangers"] = _strangers(serving["strangers"])
-    told["by requester"] = [_requester(each) for each in serving["requesters"]] or "nobody in the last day"
+    told["by requester"] = [_requester(each, told["key"]) for each in serving["requesters"]] or "nobody in the last day"
     if refused := {**serving["refused"], **({"too fast": serving["ignored"]} if serving["ignored"] else {})}:
         told["refused"] = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in refused.items())
     # Folded, not cut: people copy addresses from here.
@@ -87,9 +87,12 @@ def _strangers(strangers: dict[str, Any]) -> str:
     return ", ".join([*parts, *(f"{count} {name.replace('_', ' ')} left" for name, count in limited.items())])
 
 
-def _requester(each: dict[str, Any]) -> str:
-    return f"{each['key'][:KEY_DIGITS]}{'' if each['known'] else ' (stranger)'}: {_cost(each)}"
+def _requester(each: dict[str, Any], own: str) -> str:
+    told_apart = each["key"] != "others"
+    who = " (this node)" if each["key"] == own else " (stranger)" if told_apart and not each["known"] else ""
+    return f"{each['key'][:KEY_DIGITS]}{who}: {_cost(each)}"
 
 
 def _cost(spent: dict[str, Any]) -> str:
-    return f"{spent['rounds']} rounds, {spent['tokens']} tokens, {spent['engine_s']:.0f} s"
+    rounds = f"{spent['rounds']} round{'' if spent['rounds'] == 1 else 's'}"
+    return f"{rounds}, {spent['tokens']} tokens, {spent['engine_s']:.0f} s"

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from node.app import Node
 from node.http.serving import serving_metrics
 from node.inference.status import Stage
+from node.storage import StoreBlockedError
 
 CERTIFICATES_MAX = 1_000
 """Certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""
@@ -29,7 +30,11 @@ def metrics_routes(node: Node) -> list[Route]:
     """The routes of this module."""
 
     async def show(_: Request) -> Response:
-        certificates = len(await node.store.certificates(CERTIFICATES_MAX))
+        try:
+            certificates = len(await node.store.certificates(CERTIFICATES_MAX))
+        except StoreBlockedError:
+            # A disk that cannot be read is when the other figures are looked at.
+            certificates = None
         # For this scrape alone: one that comes at the same time has its own count.
         registry = CollectorRegistry()
         registry.register(_NodeCollector(node, certificates))
@@ -41,7 +46,7 @@ def metrics_routes(node: Node) -> list[Route]:
 class _NodeCollector(Collector):
     """Looks at a node. What only the store knows is given: it has to be waited for, and a collector cannot wait."""
 
-    def __init__(self, node: Node, certificates: int) -> None:
+    def __init__(self, node: Node, certificates: int | None) -> None:
         self._node = node
         self._certificates = certificates
 
@@ -96,8 +101,9 @@ class _NodeCollector(Collector):
         yield from self._connections()
         offering = node.participant.validator.offers.working(node.clock.now_ms())
         yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", offering)
-        help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
-        yield _gauge("strand_certificates", help_, self._certificates)
+        if self._certificates is not None:
+            help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
+            yield _gauge("strand_certificates", help_, self._certificates)
         help_ = "Rounds of this node's own from which it learned, earlier lives included."
         yield _counter("strand_rounds_learned", help_, node.reputation.experience.rounds)
 

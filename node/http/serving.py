@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consensus.admission import Refusal
 from node.app import Node
+from node.http.replies import refusal
 from node.ledger import OTHERS, Spent
 from node.serving import Serving
 from protocol.limits import TIME_MS_MAX
@@ -39,10 +40,8 @@ def serving_routes(node: Node) -> list[Route]:
         try:
             body = await request.body()
             asked = msgspec.json.decode(body, type=Pause) if body else Pause()
-        except ClientDisconnect:
-            return JSONResponse({"error": "the body is too long, or its sender is gone"}, 413)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return JSONResponse({"error": f"no pause: {error}"}, 400)
+            return refusal(400, f"no pause: {error}")
         await node.serving.pause(asked.for_ms)
         return _changed(node)
 
@@ -99,7 +98,7 @@ def _row(spent: Spent) -> dict[str, Any]:
 
 
 def serving_metrics(serving: Serving, now_ms: int) -> Iterator[Metric]:
-    """Three payers and seven reasons to refuse: labels that nobody outside can add to."""
+    """Three payers, and `Refusal`'s reasons: labels that nobody outside can add to."""
     help_ = "Whether the node works for others now: neither paused nor outside of its hours."
     yield GaugeMetricFamily("strand_serving", help_, serving.closed(now_ms) is None)
     rounds = GaugeMetricFamily("strand_served_day_rounds", "Rounds of the last day.", labels=("payer",))

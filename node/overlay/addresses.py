@@ -140,6 +140,15 @@ def parse_address(text: str) -> Address | None:
     return Address(text.partition("/p2p/")[0], host, int(match["port"]), key)
 
 
+def is_listen_address(text: str) -> bool:
+    """Whether `text` is a TCP multiaddr to listen on: port 0 takes a free one, an unspecified address all of ours."""
+    match = _ADDRESS.fullmatch(text) if len(text) <= ADDRESS_CHARS_MAX else None
+    if match is None or match["kind"] not in ("ip4", "ip6") or match["peer"] or int(match["port"]) >= 65536:
+        return False
+    host = match["host"]
+    return (":" in host) == (match["kind"] == "ip6") and parse_ip(host) is not None
+
+
 def class_of(host: str) -> AddressClass:
     """The class of an IP address, or DNS for everything that is none. IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4."""
     ip = parse_ip(host)

@@ -170,10 +170,13 @@ def test_what_is_no_strand_node_is_told(shell: Shell) -> None:
 CANNOT_START = (
     ("--bind", "{bind}", ["cannot serve HTTP on {bind}", "in use", "--bind"]),
     ("--listen", "{listen}", ["cannot listen on {listen}", "in use"]),
-    ("--listen", "nonsense", ["not a multiaddr", "nonsense"]),
-    ("--bootstrap", "/ip4/127.0.0.1/tcp/1", ["not a bootstrap address", "/ip4/127.0.0.1/tcp/1"]),
     ("--data-dir", "{folder}", ["another strand uses {folder}"]),
 )
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--listen", "nonsense"), ("--bootstrap", "/ip4/127.0.0.1/tcp/1")])
+def test_addresses_are_checked_before_anything_starts(shell: Shell, flag: str, value: str) -> None:
+    assert_refused(shell.strand("run", "--engine", "scripted", flag, value), 2, "not a multiaddr", value)
 
 
 async def test_a_node_that_cannot_start_says_why(shell: Shell, tmp_path: Path) -> None:

@@ -132,3 +132,21 @@ def test_strangers_do_not_push_out_who_is_trusted_or_answers(monkeypatch: pytest
     for name in "cdefgcdefg":
         known.heard(key(name), NOW)
     assert seatable(known) == "abfg"
+
+
+def test_nodes_that_answered_once_do_not_keep_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NODES_MAX", 4)
+    known = Presence(SKEW_MS)
+    for name in "abcd":
+        measure(known, name, 0)
+    measure(known, "e", 0)
+    measure(known, "f", 0)
+    assert seatable(known) == "cdef"
+
+
+def test_the_trusted_may_be_more_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NODES_MAX", 2)
+    known = Presence(SKEW_MS, keys("abc"))
+    for name in "abc":
+        known.heard(key(name), NOW)
+    assert seatable(known) == "bc"

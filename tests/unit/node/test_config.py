@@ -13,6 +13,7 @@ from node.judging import prompt_limits
 
 EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
 KEY = "ab" * 32
+PEER = "12D3KooWKy87mW2QMouLLspCtvWBNvm9ELWxBHVgJWaLGYvaT1b1"
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_stronger_source_wins_and_every_value_remembers_its_own(file: Path) ->
 
 def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
     environment = {
-        "STRAND_OVERLAY_BOOTSTRAP": "/dns4/a/tcp/1/p2p/x, /dns4/b/tcp/2/p2p/y",
+        "STRAND_OVERLAY_BOOTSTRAP": f"/dns4/a/tcp/1/p2p/{PEER}, /dns4/b/tcp/2/p2p/{PEER}",
         "STRAND_TRUST_TRUSTED": f"{KEY}=0.5",
         "STRAND_TRUST_DEFAULT_WEIGHT": "1",
         "STRAND_NODE_DATA_DIR": str(tmp_path),
@@ -63,7 +64,7 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.touch()
     config = load_config(file=file, environment=environment).config
-    assert config.overlay.bootstrap == ("/dns4/a/tcp/1/p2p/x", "/dns4/b/tcp/2/p2p/y")
+    assert config.overlay.bootstrap == (f"/dns4/a/tcp/1/p2p/{PEER}", f"/dns4/b/tcp/2/p2p/{PEER}")
     assert config.trust.trusted == {KEY: 0.5}
     assert config.trust.default_weight == 1.0
     assert config.node.data_dir == tmp_path
@@ -83,7 +84,18 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
         ("[round]\nanswer_ms = 0", "round.answer_ms in FILE: Expected `int` >= 1"),
         ("[round]\nconfidence_min = 1.01", "round.confidence_min in FILE: Expected `float` <= 1.0"),
         ("[round]\nconfidence_min = nan", "round.confidence_min in FILE: Expected `float` >= 0.0"),
-        ('[log]\nlevel = "loud"', "log.level in FILE: Invalid enum value 'loud'"),
+        ('[log]\nlevel = "loud"', "log.level in FILE: Invalid enum value 'loud'; choose from 'debug', 'info',"),
+        ('[serve]\nwhom = "friends"', "serve.whom in FILE: Invalid enum value 'friends'; choose from 'everyone', "),
+        ('[serve]\nhours = "7-22"', "[serve] hours must be like \"22:00-07:00\", not '7-22'"),
+        (
+            '[overlay]\nlisten = ["nonsense"]',
+            "[overlay] listen: not a multiaddr such as /ip4/0.0.0.0/tcp/4211: 'nonsense'",
+        ),
+        ('[overlay]\nlisten = ["/ip4/1.2.3.4/tcp/65536"]', "[overlay] listen: not a multiaddr"),
+        ('[overlay]\nannounce = ["/ip4/0.0.0.0/tcp/1"]', "[overlay] announce: not a multiaddr that can be dialled"),
+        ('[overlay]\nbootstrap = ["/ip4/127.0.0.1/tcp/1"]', "[overlay] bootstrap: not a multiaddr such as"),
+        ('[overlay]\nprivate_networks = ["here"]', "[overlay] private_networks: 'here' does not appear"),
+        ("[capacity]\nopen_rounds_max = 33", "capacity.open_rounds_max in FILE: Expected `int` <= 32"),
         ("[trust.trusted]\nab = 1.0", "trust.trusted in FILE: Expected `str` matching regex '^[0-9a-f]{64}$'"),
         (f'[trust.trusted]\n{KEY} = "1"', "trust.trusted in FILE: Expected `float`, got `str`"),
         ('[api]\nbind = "127.0.0.1"', "[api] bind must be HOST:PORT, not '127.0.0.1'"),

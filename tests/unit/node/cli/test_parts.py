@@ -11,7 +11,8 @@ from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import _who, _why_not, save_certificate
 from node.cli.options import outside
-from node.cli.status import clock, connections
+from node.cli.status import _requester, clock, connections
+from node.cli.tables import print_rows
 from node.config import ConfigError
 from node.inference import EngineError
 from node.inference.http_json import Refused
@@ -142,6 +143,33 @@ def test_status_tells_of_connections() -> None:
     assert connections(counts) == "3 of 96 inbound"
     counts |= {"half_open": 2, "refused": {"full": 1, "banned key": 4}}
     assert connections(counts) == "3 of 96 inbound, 2 half-open; refused since the start: banned key: 4, full: 1"
+
+
+@pytest.mark.parametrize(
+    ("each", "line"),
+    [
+        ({"key": "ab" * 32, "known": True, "rounds": 0}, "abababababab (this node): 0 rounds, 5 tokens, 1 s"),
+        ({"key": "cd" * 32, "known": True, "rounds": 1}, "cdcdcdcdcdcd: 1 round, 5 tokens, 1 s"),
+        ({"key": "others", "known": False, "rounds": 2}, "others: 2 rounds, 5 tokens, 1 s"),
+    ],
+)
+def test_status_tells_who_asked_for_how_much(each: dict[str, Any], line: str) -> None:
+    assert _requester({**each, "tokens": 5, "engine_s": 1.0}, "ab" * 32) == line
+
+
+def test_a_table_is_columns_where_it_fits_and_blocks_where_not() -> None:
+    def shown(width: int) -> list[str]:
+        out = io.StringIO()
+        print_rows(
+            ("key", "why", "address"), [("abc", "", "x" * 60), ("def", "late", "y")], Console(file=out, width=width)
+        )
+        return out.getvalue().splitlines()
+
+    assert any("abc" in line and "x" * 60 in line for line in shown(100))
+    narrow = shown(40)
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in narrow)
+    assert sum(line.count("x") for line in narrow) == 60, "all of it, on several lines"
+    assert sum("why" in line for line in narrow) == 1, "nothing is said of what is empty"
 
 
 def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:

@@ -28,7 +28,7 @@ from node.overlay.types import ConnectionCounts, PeerInfo
 from node.reputation import Reputation
 from node.rounds import trust
 from node.serving import Serving, open_serving
-from node.storage import CertificateSummary, Store, open_store
+from node.storage import CertificateSummary, Store, StoreBlockedError, open_store
 from node.workroom import Workroom
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
@@ -91,7 +91,7 @@ class Watched:
         participant = Participant(keypair("a"), params())
         for name, roles in (("a", Role.ANSWER | Role.JUDGE), ("b", Role(0)), ("c", Role.JUDGE)):
             participant.validator.offers.add(offer(name, roles, clock.now_ms()), clock.now_ms())
-        node = SimpleNamespace(
+        self.node = SimpleNamespace(
             workroom=workroom,
             store=store,
             participant=participant,
@@ -103,7 +103,7 @@ class Watched:
             serving=serving,
             clock=clock,
         )
-        app = Starlette(routes=metrics_routes(cast("Node", node)))
+        app = Starlette(routes=metrics_routes(cast("Node", self.node)))
         self._transport = httpx2.ASGITransport(guarded(app, Guard(token, "127.0.0.1")))
 
     async def get(self, **headers: str) -> httpx2.Response:
@@ -244,6 +244,21 @@ async def test_certificates_are_counted_up_to_a_limit(tmp_path: Path) -> None:
         scraped = await node.scrape()
     assert scraped.values["strand_certificates"] == CERTIFICATES_MAX
     assert str(CERTIFICATES_MAX) in scraped.families["strand_certificates"].documentation
+
+
+class RefusingStore:
+    """A store whose disk cannot be read."""
+
+    async def certificates(self, limit: int) -> list[CertificateSummary]:
+        raise StoreBlockedError(f"the disk refuses to tell of {limit} certificates")
+
+
+async def test_a_disk_that_cannot_be_read_costs_its_own_figure_alone(tmp_path: Path) -> None:
+    async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
+        with_disk = await node.scrape()
+        node.node.store = cast(Store, RefusingStore())
+        scraped = await node.scrape()
+    assert with_disk.families.keys() - scraped.families.keys() == {"strand_certificates"}
 
 
 @pytest.mark.parametrize(
