@@ -12,11 +12,11 @@ demo: setup
 	$(BIN)/strand demo
 
 test: setup-dev
-	$(BIN)/python -P -m pytest
+	$(BIN)/python -P -m pytest -n 2 --dist loadfile
 
-# Safety over 5,000 seeds: about half an hour on two cores.
+# All that takes long, about two hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev
-	PYTHONPATH=. $(BIN)/python -P -m tests.soak.safety
+	PYTHONPATH=. $(BIN)/python -P -m tests.soak $(SOAK)
 
 # With the real vLLM in an environment of its own: 4 GB, a quarter of an hour on two cores without a GPU.
 test-vllm: setup-dev $(VLLM)/.ready

@@ -129,9 +129,10 @@ KNOWN_RATE = Rate(10.0, 40.0)
 STRANGER_RATE = Rate(1.0, 8.0)
 """of one stranger: a round takes seconds, and a key has at most four open at a member."""
 
-STRANGERS_RATE = Rate(10.0, 80.0)
-"""of all strangers together: 50 nodes of a sub-mesh that each ask every five seconds. At 0.6 ms for one query's
-signature, bounds and replay guard this is below a hundredth of a core; a query that is not looked at costs 0.7 us."""
+STRANGERS_RATE = Rate(4.0, 40.0)
+"""of all strangers together: 50 nodes of a sub-mesh that each ask every twelve seconds. Looking at one takes 0.6 ms,
+but a query that is let in is also passed on, and comes back from each neighbour: 10 ms of CPU in a mesh of four, so
+that this is at most a twentieth of a core. A query that is not looked at costs 0.7 us here."""
 
 
 class QueryBudget:

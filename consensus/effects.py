@@ -14,8 +14,12 @@ from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Outcome, TaskType
 
 ACKNOWLEDGE_MS = 2_000
-"""ms for a requester to acknowledge a contribution before it is gossiped, and for a seat to reply to a probe: some slow
-hops. Measured round trips lengthen this, and PULL_SOURCE_MS, at the node (`node.driver`)."""
+"""ms for a requester to acknowledge a contribution before it is gossiped: some slow hops. Measured round trips lengthen
+this, PROBE_REPLY_MS and PULL_SOURCE_MS at the node (`node.driver`)."""
+
+PROBE_REPLY_MS = 6_000
+"""ms for a seat to reply to a probe. As long as a seat may be silent: a late reply is a sign of life, too, and a stream
+that is given up and opened anew takes three round trips before the question is even asked."""
 
 PULL_SOURCE_MS = 5_000
 """ms for one source to answer a pull or to serve a certificate, before the next is asked: it may hold 8 MiB."""
@@ -92,7 +96,7 @@ class Judge:
 class Probe:
     """Ask a seat for a sign of life: send it the query again, or ping it where there is none to send.
 
-    What it replies within ACKNOWLEDGE_MS goes to `Participant.replied` or `ponged`; silence needs no word.
+    What it replies within PROBE_REPLY_MS goes to `Participant.replied` or `ponged`; silence needs no word.
     """
 
     query: Digest

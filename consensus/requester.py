@@ -15,7 +15,7 @@ from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled,
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
-from consensus.waiting import Waiting, share_in, weighty
+from consensus.waiting import SILENT_MS, SILENT_ROUND_TRIPS, Waiting, share_in, weighty
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
@@ -68,7 +68,7 @@ class Requester:
         """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
         if self.waiting.awaited(self.expected) <= self.received.keys():
             return self.waiting.began_ms
-        listens_ms = self.waiting.wake_at_ms(self.missing)
+        listens_ms = self.waiting.wake_at_ms(self.missing, self.silent_ms)
         return self.closes_at_ms if listens_ms is None else min(self.closes_at_ms, listens_ms)
 
     @property
@@ -80,6 +80,12 @@ class Requester:
     def missing(self) -> frozenset[Key]:
         """Of these, whose are not in."""
         return self.expected - self.received.keys()
+
+    @property
+    def silent_ms(self) -> int:
+        """After how long without a sign of life a seat is silent, ms."""
+        share = share_in(self.record, self.expected, self.received.keys())
+        return share.silent_ms + SILENT_ROUND_TRIPS * self.slack_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def _tick(state: Requester, now_ms: int) -> Transition:
     """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
     if now_ms >= state.closes_at_ms:
         return _close(state, now_ms)
-    waiting, due = state.waiting.listen(state.missing, now_ms)
+    waiting, due = state.waiting.listen(state.missing, now_ms, state.silent_ms)
     news = waiting.silent != state.waiting.silent or waiting.awaited(state.expected) <= state.received.keys()
     state = replace(state, waiting=waiting)
     probes = tuple(_probe(state, key, now_ms) for key in due)
@@ -213,9 +219,15 @@ def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) ->
     patience_ms = min(record.query.patience_ms + state.slack_ms, record.params.patience_ms_max)
     if share.quorum or weighty(record, state.expected) & awaited <= received:
         return now_ms + patience_ms
+    if not share.more_than_half:
+        return None
     # More than half is in: whoever takes more than twice as long as that half holds nobody any longer. Without
     # this, seats of a third of the weight that acknowledge and never contribute would cost the phase its budget.
-    return 2 * now_ms - state.waiting.began_ms + patience_ms if share.more_than_half else None
+    ends_ms = 2 * now_ms - state.waiting.began_ms
+    # Our own contribution takes no time, so this may be soon. Where too few are in for an outcome, others may be late
+    # for as long as they may be silent.
+    least_ms = state.waiting.began_ms + share.silent_ms if share.silent_ms > SILENT_MS else 0
+    return max(ends_ms, least_ms) + patience_ms
 
 
 # -- closings ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,13 @@ acknowledgement may take on a slow path, and far more than the gossip of a query
 SILENT_MS: Final = 6_000
 """ms without a sign of life after which a seat is awaited no longer: three questions without an answer."""
 
+SILENT_LONG_MS: Final = 18_000
+"""The same while fewer are in than an outcome needs: closing without the others would only degrade it. Ten nodes on two
+busy cores, or a path that loses every fifth packet, are silent for more than SILENT_MS now and then."""
+
+SILENT_ROUND_TRIPS: Final = 4
+"""measured round trips by which both are longer, 8 s at most: a question on a new stream, and a packet that is lost."""
+
 QUERIES_MAX: Final = 3
 """times that a query is sent again to a seat that has given no sign since."""
 
@@ -71,13 +78,13 @@ class Waiting:
         """Of whom the phase expects something, those who may still give it."""
         return frozenset(expected) - self.silent - self.refused.keys()
 
-    def listen(self, missing: Collection[Key], now_ms: int) -> tuple["Waiting", list[Key]]:
+    def listen(self, missing: Collection[Key], now_ms: int, silent_ms: int) -> tuple["Waiting", list[Key]]:
         """Take note of who is silent by now; returns also whom to ask for a sign of life.
 
-        `missing`: expected seats whose contribution is not in.
+        `missing`: expected seats whose contribution is not in. `silent_ms`: after how long a seat is silent.
         """
         signs = {key: self._sign_ms(key) for key in missing}
-        silent = {key for key, sign_ms in signs.items() if now_ms - sign_ms >= SILENT_MS and key != self.own}
+        silent = {key for key, sign_ms in signs.items() if now_ms - sign_ms >= silent_ms and key != self.own}
         asked = dict(self.asked)
         due = []
         for key in sorted(signs.keys() - self.refused.keys() - silent - {self.own}):
@@ -92,13 +99,13 @@ class Waiting:
         asked = self.asked.get(member)
         return member not in self.took and (asked is None or asked.times <= QUERIES_MAX)
 
-    def wake_at_ms(self, missing: Collection[Key]) -> int | None:
+    def wake_at_ms(self, missing: Collection[Key], silent_ms: int) -> int | None:
         """When `listen` has something to find; None while nobody is waited for."""
         times = []
         for key in missing:
             if key != self.own and key not in self.refused and key not in self.silent:
                 sign_ms = self._sign_ms(key)
-                times.append(min(self._due_ms(key, sign_ms), sign_ms + SILENT_MS))
+                times.append(min(self._due_ms(key, sign_ms), sign_ms + silent_ms))
         return min(times, default=None)
 
     def _sign_ms(self, key: Key) -> int:
@@ -115,6 +122,8 @@ class Share:
 
     more_than_half: bool
     quorum: bool
+    silent_ms: int
+    """After how long without a sign of life the others are silent."""
 
 
 def share_in(record: Record, expected: Collection[Key], received: Collection[Key]) -> Share:
@@ -123,9 +132,12 @@ def share_in(record: Record, expected: Collection[Key], received: Collection[Key
     total = sum(weights.values())
     weight = sum(weights.get(key, 0) for key in received)
     heads = sum(bool(weights.get(key, 0)) for key in received)
+    enough = heads >= min(_heads_min(record, weights), _heads(weights))
     return Share(
         more_than_half=2 * weight > total,
-        quorum=3 * weight > 2 * total and heads >= min(_heads_min(record, weights), _heads(weights)),
+        quorum=3 * weight > 2 * total and enough,
+        # Co-signatures come after the outcome.
+        silent_ms=SILENT_MS if enough or record.phase is Phase.COSIGNING else SILENT_LONG_MS,
     )
 
 

@@ -348,10 +348,10 @@ class Driver:
         query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
         with suppress(PeerUnreachable):
             if effect.message is None:
-                pong = await self._request(member, PING, b"", fx.ACKNOWLEDGE_MS)
+                pong = await self._request(member, PING, b"", fx.PROBE_REPLY_MS)
                 await self._mailroom.deliver(Ponged(query, member, pong, sent_ms, self._clock.now_ms()))
             else:
-                reply = await self._request(member, QUERY, effect.message.envelope, fx.ACKNOWLEDGE_MS)
+                reply = await self._request(member, QUERY, effect.message.envelope, fx.PROBE_REPLY_MS)
                 await self._mailroom.deliver(Replied(query, member, reply))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:

@@ -15,8 +15,8 @@ BEAT_MS = 5_000
 PINGS_MAX = 8
 """nodes pinged in one beat: a sub-mesh of 50 has its turn within half a minute, which is how long an offer stands."""
 
-PING_MS = 2_000
-"""ms for a pong: as long as an acknowledgement may take."""
+PING_MS = 6_000
+"""ms for a pong, as in a round: who is far must be measured most of all, and a new stream takes three round trips."""
 
 log = structlog.get_logger()
 

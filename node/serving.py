@@ -68,6 +68,7 @@ class Serving(Admission):
         self._named = frozenset(Key(bytes.fromhex(key)) for key in config.serve.keys)
         self._denied = frozenset(Key(bytes.fromhex(key)) for key in config.serve.deny)
         self._weights = {Key(bytes.fromhex(key)): weight for key, weight in config.trust.trusted.items()}
+        self._friends = config.trust.friends and config.trust.default_weight > 0
         self._reputation = reputation
         self._store = store
         self._clock = clock
@@ -86,14 +87,14 @@ class Serving(Admission):
     # -- who is who ------------------------------------------------------------------------------------------------
 
     def knows(self, key: Key) -> bool:
-        """Whether the key is no stranger: named here or under [trust] with a weight, or of enough reputation."""
+        """Whether the key is no stranger: named here, weighed under [trust], a friend, or of enough reputation."""
         if key in self._denied:
             return False
         if key == self._own or key in self._named:
             return True
         if (weight := self._weights.get(key)) is not None:
             return weight > 0
-        return self._earned(key)
+        return self._friends or self._earned(key)
 
     def _earned(self, key: Key) -> bool:
         least = round(self._serve.reputation_min * ONE)

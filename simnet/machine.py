@@ -1,20 +1,17 @@
 """One simulated node: it performs its participant's effects as node/driver.py does, in virtual time.
 
-It has a disk that survives a kill, one engine that works on one thing after the other, and a clock that may be wrong.
+It has a disk that survives a kill (disk.py), one engine (engine.py), and a clock that may be wrong.
 """
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from consensus import effects as fx
 from consensus.admission import PlacesOnly
 from consensus.certificate import verify_certificate
 from consensus.events import Delivered, Generated, Judged
-from consensus.evidence import Slot
-from consensus.experience import Experience
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.roster import choose_roster
@@ -25,19 +22,17 @@ from protocol.hashing import certificate_digest
 from protocol.messages import Contribution, Opening, Pong, PullRequest, Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Kind
-from simnet import mind
 from simnet.adversaries.behaviour import Accomplice, Action, Desk, Frame, Later, Stream
 from simnet.chance import chance
 from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
+from simnet.disk import Disk
+from simnet.engine import Engine
 from simnet.network import Network
 from simnet.plan import SPECIALTY, Asking, Plan
 from simnet.scenario import ScenarioError
 from simnet.school import take_in, trust_of
 from simnet.trace import Trace
-
-CERTIFICATES_KEPT = 8
-"""certificates on one disk: their bytes are the requester's, so keeping few is enough for peers that fetch them."""
 
 REQUEST_BYTES = 128
 """bytes of a small request: an id and a frame."""
@@ -62,32 +57,6 @@ class Stage:
     watch: Watch
 
 
-@dataclass(slots=True)
-class Disk:
-    """What survives a kill."""
-
-    journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
-    openings: dict[Digest, Opening] = field(default_factory=dict)
-    rounds: dict[Digest, fx.Join] = field(default_factory=dict)
-    guard: dict[Digest, int] = field(default_factory=dict)
-    certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
-    experience: Experience = field(default_factory=Experience)
-    joins_from_ms: int = 0
-    """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
-
-    def keep(self, query: Digest, certificate: bytes) -> None:
-        self.certificates[query] = certificate
-        if len(self.certificates) > CERTIFICATES_KEPT:
-            self.certificates.popitem(last=False)
-
-    def drop_before(self, now_ms: int) -> None:
-        """Forget rounds whose time is over, and what was journalled for any that is not to be recovered."""
-        self.rounds = {query: join for query, join in self.rounds.items() if join.deadline_ms >= now_ms}
-        self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query in self.rounds}
-        self.openings = {query: kept for query, kept in self.openings.items() if query in self.rounds}
-        self.guard = {query: until_ms for query, until_ms in self.guard.items() if until_ms >= now_ms}
-
-
 class Machine:
     """A node of the world, and a `network.Host`."""
 
@@ -105,12 +74,12 @@ class Machine:
         self._life = 0
         self._doomed: int | None = None
         self._wakes_at_ms: int | None = None
-        self._engine_free_ms = 0
         traits = chance(plan.scenario.seed, "machine", node)
         skew_ms = plan.scenario.faults.clock_skew_ms
         self._skew_ms = traits.randint(-skew_ms, skew_ms)
-        self._speed = math.exp(plan.scenario.engine.spread * traits.gauss(0.0, 1.0))
+        slowness = math.exp(plan.scenario.engine.spread * traits.gauss(0.0, 1.0))
         self._random = chance(plan.scenario.seed, "hands", node)
+        self._engine = Engine(plan, node, slowness, self._random)
 
     # -- life and death ------------------------------------------------------------------------------------------------
 
@@ -141,7 +110,8 @@ class Machine:
             self._disk = Disk(joins_from_ms=now_ms + plan.params.clock_skew_ms)
         self._note("started")
         self._stage.checkers.restarted(self.node)
-        self.up, self._engine_free_ms = True, 0
+        self.up = True
+        self._engine.restart()
         self.participant = Participant(
             self.keypair,
             plan.params,
@@ -275,10 +245,8 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate():
-                self._generate(action)
-            case fx.Judge():
-                self._judge(action)
+            case fx.Generate() | fx.Judge():
+                self._begin(action)
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
                 self._stage.checkers.certified(self.node, certificate)
@@ -295,7 +263,7 @@ class Machine:
                 numbers = None if to is None else tuple(self._stage.plan.number_of[key] for key in to)
                 self._stage.network.publish(self.node, topic, source, data, to=numbers)
             case Stream(requester, data):
-                self._send(requester, data)
+                self._send(requester, data, lambda _: None)
             case Later(after_ms, later):
                 self._after(after_ms, self._act, later)
             case Accomplice(node, theirs):
@@ -319,11 +287,8 @@ class Machine:
         message = effect.message
         self._stage.checkers.signed(self.node, message)
         self._note("contribute", message.id)
-        life = self._life
 
         def acknowledged(reply: bytes | None) -> None:
-            if self._life != life:
-                return
             gossip = reply is None or reply == FaultReason.BUSY.encode()
             if gossip:
                 self._publish(effect.topic, message)
@@ -333,28 +298,15 @@ class Machine:
                 delivered = Delivered(message.id, acknowledged=not gossip)
                 self.perform(self.participant.worked(message.body.query, delivered, self.now_ms))
 
-        requester = self._stage.plan.number_of[effect.requester]
-        target = self._peer(requester)
-        self._stage.network.request(
-            self.node,
-            requester,
-            len(message.envelope),
-            lambda: target.take_stream(self.keypair.public, message.envelope),
-            acknowledged,
-            fx.ACKNOWLEDGE_MS,
-            retried=True,
-        )
+        self._send(effect.requester, message.envelope, acknowledged)
 
-    def _send(self, requester: Key, data: bytes) -> None:
-        """A dishonest node's own bytes."""
-        number = self._stage.plan.number_of[requester]
-        target = self._peer(number)
-        self._stage.network.request(
-            self.node,
-            number,
+    def _send(self, requester: Key, data: bytes, acknowledged: Callable[[bytes | None], None]) -> None:
+        """A contribution, or a dishonest node's own bytes."""
+        self._request(
+            requester,
             len(data),
-            lambda: target.take_stream(self.keypair.public, data),
-            lambda _: None,
+            lambda target: target.take_stream(self.keypair.public, data),
+            acknowledged,
             fx.ACKNOWLEDGE_MS,
             retried=True,
         )
@@ -365,17 +317,12 @@ class Machine:
         if position >= len(sources):
             return
         request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
-        number = self._stage.plan.number_of[sources[position]]
-        target = self._peer(number)
-        life = self._life
 
-        def serve() -> bytes | None:
+        def serve(target: Machine) -> bytes | None:
             served = target.participant.serve_pull(self.keypair.public, request)
             return None if isinstance(served, Fault) else served
 
         def answered(reply: bytes | None) -> None:
-            if self._life != life:
-                return
             effects = None if reply is None else self.participant.pulled(effect.query, reply, self.now_ms)
             if effects is None or isinstance(effects, Fault):
                 self._pull(effect, position + 1)
@@ -383,44 +330,58 @@ class Machine:
                 self._note("pulled", effect.query)
                 self.perform(effects)
 
-        self._stage.network.request(self.node, number, len(request), serve, answered, fx.PULL_SOURCE_MS)
+        self._request(sources[position], len(request), serve, answered, fx.PULL_SOURCE_MS)
 
     def _fetch(self, effect: fx.FetchCertificate, position: int) -> None:
         """One source after the other, until one has the announced bytes."""
         if position >= len(effect.sources):
             return
-        number = self._stage.plan.number_of[effect.sources[position]]
-        target = self._peer(number)
-        life = self._life
 
         def fetched(raw: bytes | None) -> None:
-            if self._life != life:
-                return
             if raw and certificate_digest(raw) == effect.digest:
                 self._note("fetched", effect.digest)
                 self._disk.keep(effect.query, raw)
             else:
                 self._fetch(effect, position + 1)
 
-        self._stage.network.request(
-            self.node, number, REQUEST_BYTES, lambda: target.certificate(effect.query), fetched, fx.PULL_SOURCE_MS
+        source = effect.sources[position]
+        self._request(
+            source, REQUEST_BYTES, lambda target: target.certificate(effect.query), fetched, fx.PULL_SOURCE_MS
         )
 
     def _probe(self, effect: fx.Probe) -> None:
         """The query again, or a ping."""
-        number = self._stage.plan.number_of[effect.member]
-        target, message = self._peer(number), effect.message
-        sent_ms, life = self.now_ms, self._life
+        message, sent_ms = effect.message, self.now_ms
 
-        def serve() -> bytes | None:
+        def serve(target: Machine) -> bytes | None:
             return target.take_ping() if message is None else target.take_repeated(message.author, message.envelope)
 
         def answered(reply: bytes | None) -> None:
-            if self._life == life and reply is not None:
+            if reply is not None:
                 self.perform(self._hear(effect, reply, sent_ms))
 
         size = 0 if message is None else len(message.envelope)
-        self._stage.network.request(self.node, number, size, serve, answered, fx.ACKNOWLEDGE_MS)
+        self._request(effect.member, size, serve, answered, fx.PROBE_REPLY_MS)
+
+    def _request(
+        self,
+        peer: Key,
+        size: int,
+        serve: "Callable[[Machine], bytes | None]",
+        answered: Callable[[bytes | None], None],
+        timeout_ms: int,
+        *,
+        retried: bool = False,
+    ) -> None:
+        """Ask a peer over a stream. The reply, None if none came in time, is for this life only."""
+        number, life = self._stage.plan.number_of[peer], self._life
+        target = self._peer(number)
+
+        def alive(reply: bytes | None) -> None:
+            if self._life == life:
+                answered(reply)
+
+        self._stage.network.request(self.node, number, size, lambda: serve(target), alive, timeout_ms, retried=retried)
 
     def _hear(self, probe: fx.Probe, reply: bytes, sent_ms: int) -> list[fx.Effect]:
         if probe.message is None:
@@ -442,28 +403,15 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _generate(self, effect: fx.Generate) -> None:
-        plan = self._stage.plan
-        question = plan.oracle.asked(effect.content)
-        content = mind.write(plan, question, self.node)
-        if content is not None:
-            event = Generated(content, plan.salt(question.number, self.node, self._life))
-            self._work(effect.query, plan.scenario.engine.answer_ms, effect.deadline_ms, event)
-
-    def _judge(self, effect: fx.Judge) -> None:
-        plan = self._stage.plan
-        question = plan.oracle.asked(effect.content)
-        preferences = tuple(mind.prefer(plan, question, self.node, first, second) for first, second in effect.pairs)
-        work_ms = plan.scenario.engine.judge_ms * len(preferences)
-        self._work(effect.query, work_ms, effect.deadline_ms, Judged(effect.wave, preferences))
-
-    def _work(self, query: Digest, median_ms: int, deadline_ms: int, event: Generated | Judged) -> None:
-        """Our one engine, first come first served; what would be late is not begun."""
-        length = self._speed * math.exp(self._stage.plan.scenario.engine.spread * self._random.gauss(0.0, 1.0))
-        free_ms = max(self._engine_free_ms, self._stage.clock.now_ms) + max(1, round(median_ms * length))
-        if free_ms + self._skew_ms <= deadline_ms:
-            self._engine_free_ms = free_ms
-            self._after(free_ms - self._stage.clock.now_ms, self._worked, query, event)
+    def _begin(self, effect: fx.Generate | fx.Judge) -> None:
+        """What the engine takes on comes back when it is done."""
+        now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
+        if isinstance(effect, fx.Generate):
+            job = self._engine.generate(effect, self._life, now_ms, latest_ms)
+        else:
+            job = self._engine.judge(effect, now_ms, latest_ms)
+        if job is not None:
+            self._after(job.after_ms, self._worked, effect.query, job.event)
 
     def _worked(self, query: Digest, event: Generated | Judged) -> None:
         self.perform(self.participant.worked(query, event, self.now_ms))

@@ -77,7 +77,7 @@ def forgets_its_journal() -> AbstractContextManager[None]:
 
 def joins_without_its_journal() -> AbstractContextManager[None]:
     """R12: with an empty disk it joins a round in which it may have spoken already."""
-    return edited(validation.Validator, "_admit_query", "or query.sent_at_ms < self._joins_from_ms", "")
+    return edited(validation.Validator, "_admit_query", "if query.sent_at_ms < self._joins_from_ms:", "if ():")
 
 
 def believes_every_name() -> AbstractContextManager[None]:
@@ -98,7 +98,9 @@ def has_every_round_open() -> AbstractContextManager[None]:
 
 def keeps_all_of_a_slot() -> AbstractContextManager[None]:
     """R3: a third message for one slot is taken in, and so on."""
-    return edited(validation.Validator, "_admit_in_round", "if len(held) >= 2:", "if ():")
+    return edited(
+        validation.Validator, "_admit_in_round", "if len({message.id, *ids, *gossiped}) > PER_SLOT_MAX:", "if ():"
+    )
 
 
 def overlooks_censorship() -> AbstractContextManager[None]:

@@ -8,6 +8,7 @@ The exit code is 1 if a round has no outcome, waits for a budget, or has certifi
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
@@ -16,7 +17,9 @@ from tests.support.distance import Far, far_apart
 from tests.support.hosts import Link, why_not
 
 CALM = Link(delay_ms=20, jitter_ms=5)
-HEAL_S = 20.0
+
+CASES = (("", 3.0), ("judging", 15.0), ("", 15.0), ("answering", 15.0), ("cosigning", 15.0), ("opening", 15.0))
+"""The phase with which four hosts in ten are cut off, or just before the query, and for how many seconds."""
 
 
 async def play(nodes: int, rounds: int, seed: int, bad: Link, folder: Path) -> list[str]:
@@ -38,15 +41,18 @@ async def play(nodes: int, rounds: int, seed: int, bad: Link, folder: Path) -> l
         return far.complaints
 
 
-async def _part(far: Far, name: str, say) -> None:  # type: ignore[no-untyped-def]
+async def _part(far: Far, link: str, say: Callable[[str], None]) -> None:
+    """Each case has an asker of its own: who was silent in one's rounds sits out of one's next."""
     nodes = len(far.hosts)
     away = range(nodes - nodes * 2 // 5, nodes)
-    for asker, side in ((0, "the majority"), (nodes - 1, "the minority")):
-        for phase in ("answering", "judging", "cosigning", ""):
-            case = f"{name}, parted {f'in {phase}' if phase else 'before'}, {side} asks"
+    for side, askers in (("majority", range(away.start)), ("minority", away)):
+        for asker, (phase, heal_s) in zip(askers, CASES, strict=False):
+            when = f"in {phase}" if phase else "before"
+            case = f"{link}, parted {when} for {heal_s:.0f} s, asked in the {side}"
             say(f"{await far.meet(nodes):.1f} s until all know each other; connected {await far.connected()}")
-            say((await far.ask_while_parted(case, asker, away, phase, HEAL_S)).line())
-    say((await far.ask(f"{name}, healed", 0)).line())
+            say((await far.ask_while_parted(case, asker, away, phase, heal_s)).line())
+    say(f"{await far.meet(nodes):.1f} s until all know each other; connected {await far.connected()}")
+    say((await far.ask(f"{link}, healed", 0)).line())
 
 
 def main() -> int:

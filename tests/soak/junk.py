@@ -156,7 +156,11 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["node"]:
         trio.run(node, int(sys.argv[2]), tuple(sys.argv[3:]))
     else:
+        import argparse
         import logging
 
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("messages", type=int, nargs="?", default=MESSAGES)
+        chosen = parser.parse_args()
         logging.disable(logging.CRITICAL)
-        trio.run(attack, int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES)
+        trio.run(attack, chosen.messages)

@@ -253,11 +253,11 @@ def _waited_s(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--strangers", action="store_true", help="honest nodes do not know each other either")
-    parser.add_argument("--attack", default="")
+    parser.add_argument("--attack", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.attack:
         told = json.loads(given.attack)

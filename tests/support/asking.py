@@ -20,6 +20,7 @@ class Heard:
 
     query_id: str = ""
     """Empty if the node took no question."""
+    seats: int = 0
     outcome: str = ""
     """`decided`, or another outcome with its reason, or `ended` with the fault; empty if there was no word."""
     winner: str = ""
@@ -36,7 +37,7 @@ async def ask(
 ) -> Heard:
     """Follow a round to its end, for so many seconds at most; `on_event` is told what the node tells."""
     began, decided, ended, certified = trio.current_time(), {}, {}, False
-    query_id = ""
+    query_id, seats = "", 0
     silent: dict[str, set[str]] = {}
     phases_ms: dict[str, int] = {}
     async with httpx2.AsyncClient(base_url=url, trust_env=False) as http_client:
@@ -45,7 +46,7 @@ async def ask(
                 on_event(event)
                 match event["event"]:
                     case "asked":
-                        query_id = event["query_id"]
+                        query_id, seats = event["query_id"], len(event["members"])
                     case "progress":
                         phases_ms.setdefault(event["phase"], event["at_ms"])
                         if event["silent"]:
@@ -58,6 +59,7 @@ async def ask(
                         ended = event
     return Heard(
         query_id=query_id,
+        seats=seats,
         outcome=_outcome(decided, ended),
         winner=decided.get("winner", ""),
         certified=certified,

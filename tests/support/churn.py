@@ -1,6 +1,6 @@
 """A swarm of real processes that is asked all the time while nodes are killed and paused and strangers come and go.
 
-Some nodes, the elders, are never killed: their memory, objects and descriptors are compared between two windows of time.
+Some nodes, the elders, are never killed: their memory, objects and descriptors are compared between two windows.
 """
 
 from __future__ import annotations

@@ -118,7 +118,8 @@ class Hosts:
     @contextmanager
     def _on(self, host: int) -> Iterator[None]:
         """Make sockets on a host. Nothing may be awaited meanwhile: it is this thread that goes there."""
-        with open("/proc/thread-self/ns/net", "rb") as here, self._namespace(host).open("rb") as there:
+        here_path = Path("/proc/thread-self/ns/net")
+        with here_path.open("rb") as here, self._namespace(host).open("rb") as there:
             _enter(there.fileno())
             try:
                 yield

@@ -1,8 +1,8 @@
-"""A switch between hosts that loses, delays and reorders packets, in a process of its own: tests.support.hosts starts it.
+"""A switch between hosts that loses, delays and reorders packets, in a process that tests.support.hosts starts.
 
 Each host is a network namespace without a name, which lives as long as this process or one in it: whatever happens,
-nothing is left to clean up. Its one interface is a TUN device, whose packets this process reads, holds and hands on. The
-kernels that we test on have no sch_netem. Ends at the end of its stdin; commands are lines of JSON.
+nothing is left to clean up. Its one interface is a TUN device, whose packets this process reads, holds and hands on:
+not every kernel has sch_netem. Ends at the end of its stdin; commands are lines of JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _UP = 1
 
 
 def address(host: int) -> str:
-    """Each host is in a public /24 of its own, as strangers on the internet are; nothing leads out of the namespaces."""
+    """Each host is in a public /24 of its own, as on the internet; nothing leads out of the namespaces."""
     return f"11.77.{host + 1}.1"
 
 

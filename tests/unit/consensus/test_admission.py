@@ -238,5 +238,5 @@ def test_large_queries_cost_more() -> None:
 def test_keys_are_bounded() -> None:
     budget = QueryBudget(is_friend)
     for number in range(KEYS_MAX + 10):
-        budget.admits(stranger(number).public, 0, number * 100)
+        budget.admits(stranger(number).public, 0, number * 1_000)
     assert len(budget._each_stranger) == KEYS_MAX

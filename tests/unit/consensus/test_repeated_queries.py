@@ -148,14 +148,14 @@ def test_who_contributed_nothing_sits_out_at_its_asker() -> None:
 
 
 def test_silence_and_refusals_are_told_with_progress() -> None:
-    swarm = Swarm("abcd")
-    swarm.nodes["c"].up = False
-    swarm.nodes["d"].up = False
+    swarm = Swarm("abcdef")
+    for name in "def":
+        swarm.nodes[name].up = False
     told: list[fx.Progress] = []
     swarm.interceptors["a"] = lambda _world, _node, effect: (
         told.append(effect) if isinstance(effect, fx.Progress) else None
     )
     swarm.ask(answer_ms=9_000)
     swarm.run()
-    assert told[-1].silent == {keypair("c").public, keypair("d").public}
+    assert told[-1].silent == {keypair(name).public for name in "def"}
     assert replace(told[-1], silent=frozenset()).refused == {}

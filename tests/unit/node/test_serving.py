@@ -48,6 +48,15 @@ def config(engine: EngineConfig | None = None, **serve: Any) -> NodeConfig:
     )
 
 
+async def test_friends_are_known_unless_they_are_denied(tmp_path: Path) -> None:
+    denied = keypair("denied").public
+    trust = TrustTable(default_weight=1.0, friends=True, trusted={keypair("cheat").public.hex(): 0.0})
+    friendly = NodeConfig(trust=trust, serve=ServeTable(deny=(denied.hex(),)))
+    async with serving(tmp_path, friendly) as at:
+        assert at.knows(STRANGER)
+        assert not at.knows(denied) and not at.knows(keypair("cheat").public)
+
+
 @asynccontextmanager
 async def serving(folder: Path, settings: NodeConfig) -> AsyncIterator[Serving]:
     async with opened(folder) as store:

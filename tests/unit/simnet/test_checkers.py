@@ -636,8 +636,8 @@ def fill_rounds(held: Participant) -> None:
 
 
 def open_rounds(held: Participant) -> None:
-    """One more of an author who has as many as are allowed."""
-    known = list(held.validator._rounds.values())[-1]
+    """One more of an author who has as many as are allowed; those that were turned away are held as over."""
+    known = [each for each in held.validator._rounds.values() if not each.over][-1]
     held.validator._rounds[key(0)] = known
 
 

@@ -9,7 +9,7 @@ from consensus.effects import ACKNOWLEDGE_MS
 from protocol.messages import Answer
 from protocol.types import Digest
 from simnet.adversaries.behaviour import Accomplice, Frame
-from simnet.machine import CERTIFICATES_KEPT, Disk
+from simnet.disk import CERTIFICATES_KEPT, Disk
 from simnet.network import Traffic
 from simnet.plan import SETTLE_MS, START_MS
 from simnet.scenario import ScenarioError, scenario_from

@@ -1,0 +1,40 @@
+"""What a simulated node has on its disk."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from consensus import effects as fx
+from consensus.evidence import Slot
+from consensus.experience import Experience
+from protocol.messages import Opening
+from protocol.signing import VerifiedMessage
+from protocol.types import Digest
+
+CERTIFICATES_KEPT = 8
+"""certificates on one disk: their bytes are the requester's, so keeping few is enough for peers that fetch them."""
+
+
+@dataclass(slots=True)
+class Disk:
+    """What survives a kill."""
+
+    journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
+    openings: dict[Digest, Opening] = field(default_factory=dict)
+    rounds: dict[Digest, fx.Join] = field(default_factory=dict)
+    guard: dict[Digest, int] = field(default_factory=dict)
+    certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
+    experience: Experience = field(default_factory=Experience)
+    joins_from_ms: int = 0
+    """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
+
+    def keep(self, query: Digest, certificate: bytes) -> None:
+        self.certificates[query] = certificate
+        if len(self.certificates) > CERTIFICATES_KEPT:
+            self.certificates.popitem(last=False)
+
+    def drop_before(self, now_ms: int) -> None:
+        """Forget rounds whose time is over, and what was journalled for any that is not to be recovered."""
+        self.rounds = {query: join for query, join in self.rounds.items() if join.deadline_ms >= now_ms}
+        self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query in self.rounds}
+        self.openings = {query: kept for query, kept in self.openings.items() if query in self.rounds}
+        self.guard = {query: until_ms for query, until_ms in self.guard.items() if until_ms >= now_ms}

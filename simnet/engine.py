@@ -1,0 +1,62 @@
+"""The engine of a simulated node: it works on one thing after the other, in virtual time."""
+
+import math
+from dataclasses import dataclass
+from random import Random
+
+from consensus import effects as fx
+from consensus.events import Generated, Judged
+from simnet import mind
+from simnet.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that was taken on: its result, and in how many ms it is there."""
+
+    after_ms: int
+    event: Generated | Judged
+
+
+class Engine:
+    """One engine, first come first served. What would be late is not begun.
+
+    `slowness` is the factor on the scenario's times. Times are those of the world, not of the node's own clock.
+    """
+
+    def __init__(self, plan: Plan, node: int, slowness: float, rng: Random) -> None:
+        self._plan = plan
+        self._node = node
+        self._slowness = slowness
+        self._rng = rng
+        self._free_ms = 0
+
+    def restart(self) -> None:
+        """Forget what was under way."""
+        self._free_ms = 0
+
+    def generate(self, effect: fx.Generate, life: int, now_ms: int, deadline_ms: int) -> Job | None:
+        """Write an answer; None for no answer, or none in time. `life` salts it: no two lives write the same."""
+        plan = self._plan
+        question = plan.oracle.asked(effect.content)
+        content = mind.write(plan, question, self._node)
+        if content is None:
+            return None
+        event = Generated(content, plan.salt(question.number, self._node, life))
+        return self._work(event, plan.scenario.engine.answer_ms, now_ms, deadline_ms)
+
+    def judge(self, effect: fx.Judge, now_ms: int, deadline_ms: int) -> Job | None:
+        """Compare pairs; None where that would not be done in time."""
+        plan = self._plan
+        question = plan.oracle.asked(effect.content)
+        preferences = tuple(mind.prefer(plan, question, self._node, first, second) for first, second in effect.pairs)
+        work_ms = plan.scenario.engine.judge_ms * len(preferences)
+        return self._work(Judged(effect.wave, preferences), work_ms, now_ms, deadline_ms)
+
+    def _work(self, event: Generated | Judged, median_ms: int, now_ms: int, deadline_ms: int) -> Job | None:
+        length = self._slowness * math.exp(self._plan.scenario.engine.spread * self._rng.gauss(0.0, 1.0))
+        free_ms = max(self._free_ms, now_ms) + max(1, round(median_ms * length))
+        if free_ms > deadline_ms:
+            return None
+        self._free_ms = free_ms
+        return Job(free_ms - now_ms, event)
