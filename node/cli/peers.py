@@ -23,7 +23,7 @@ async def peers(
     if json:
         print_json(told)
         return 0
-    names = ("key", "connected", "ms", "score", "why", "offers", "model", "tok/s", "queue", "address")
+    names = ("key", "connected", "ms", "clock", "score", "why", "offers", "model", "tok/s", "queue", "address")
     print_rows(names, [_row(peer) for peer in told["peers"]], Console())
     return 0
 
@@ -35,6 +35,7 @@ def _row(peer: dict[str, Any]) -> list[str | Text]:
         peer["key"][:KEY_DIGITS],
         peer["direction"] or ("yes" if peer["connected"] else "no"),
         f"{trip:.1f}" if trip is not None else "",
+        _clock(peer["clock_offset_ms"]),
         f"{peer['score']:.1f}" if peer["connected"] or peer["score"] else "",
         outside(peer["score_reason"]),
         " ".join(offers.get("roles", [])),
@@ -43,3 +44,8 @@ def _row(peer: dict[str, Any]) -> list[str | Text]:
         str(offers.get("queue", "")),
         outside(next(iter(peer["addresses"]), "")),
     ]
+
+
+def _clock(offset_ms: int | None) -> str:
+    """How far the peer's clock is from ours, in seconds; empty if it was not compared."""
+    return "" if offset_ms is None else f"{offset_ms / 1000:+.1f} s"

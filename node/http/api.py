@@ -27,7 +27,7 @@ from node.overlay.types import ConnectionCounts
 from node.report import claimed_correct
 from node.rounds import Asker, AskError, Begun, Question
 from node.storage import StoreBlockedError
-from protocol.types import ONE, Digest, Role
+from protocol.types import ONE, Digest, Key, Role
 
 CERTIFICATES_COUNTED: Final = 1_000
 """certificates that a status counts: what journals a round waits for it."""
@@ -173,6 +173,7 @@ class _Api:
                     "connected": peer.connected,
                     "direction": peer.direction,
                     "round_trip_ms": peer.round_trip_ms,
+                    "clock_offset_ms": node.participant.presence.offset_ms(Key(peer.key)),
                     "score": round(peer.score, 1),
                     "score_reason": peer.score_reason,
                     "offers": None if offer is None else _offer_row(offer),

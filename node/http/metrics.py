@@ -101,7 +101,9 @@ class _NodeCollector(Collector):
         yield from self._connections()
         offering = node.participant.validator.offers.working(node.clock.now_ms())
         yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", offering)
-        yield _gauge("strand_store_ok", "0 while the disk refuses what the node must write.", not node.store.health.blocked)
+        yield _gauge(
+            "strand_store_ok", "0 while the disk refuses what the node must write.", not node.store.health.blocked
+        )
         if self._certificates is not None:
             help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
             yield _gauge("strand_certificates", help_, self._certificates)
