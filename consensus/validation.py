@@ -254,7 +254,17 @@ class Validator:
         return Admitted(message)
 
     def admit_own_evidence(self, message: VerifiedMessage) -> Digest | None:
-        """The round that evidence of our own finding is about; None if there is none, or if it is known already."""
+        """The round that evidence of our own finding is about; None if there is none, or if it adds nothing.
+
+        One piece against a member is enough to remove it (R3): who signs twice in every slot is told of once.
+        """
+        slot = examine(message, self._params.digest)
+        known = None if isinstance(slot, Fault) else self._rounds.get(Digest(slot.query))
+        if known is None or isinstance(slot, Fault):
+            return None
+        told = {each.author for each in known.convicted if each.kind in CONTRIBUTIONS}
+        if slot.kind in CONTRIBUTIONS and slot.author in told:
+            return None
         admitted = self._admit_evidence(message, None)
         return self.round_of(message) if isinstance(admitted, Admitted) else None
 

@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from consensus import effects as fx
+from consensus.buckets import Bucket, Rate
 from consensus.certificate import Verified, verify_certificate
 from consensus.events import Delivered
 from consensus.evidence import Slot
@@ -58,6 +59,15 @@ if TYPE_CHECKING:
 
 OUTBOX_MAX = 1024
 """gossip messages waiting to be sent; the loop waits when it is full."""
+
+EVIDENCE_RATE = Rate(0.5, 32.0)
+"""pieces of evidence of our own finding that are published: half of the useless messages that others take of us
+(AUTHOR_USELESS), for who has found the same has no use for ours. Without it a few strangers who sign everything twice
+filled the outbox for half a minute, and made honest nodes ban each other."""
+
+EVIDENCE_MAX = 64
+"""pieces of evidence that wait for that; more are not published, for others find the same or are shown it by the
+closing that lists it."""
 
 PROGRESS_MS = 50
 """ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
@@ -137,6 +147,7 @@ class Driver:
         self._clock = clock
         self._watchers: dict[Digest, _Watcher] = {}
         self._outbox, self._to_publish = trio.open_memory_channel[tuple[str, bytes]](OUTBOX_MAX)
+        self._found, self._evidence = trio.open_memory_channel[tuple[str, bytes]](EVIDENCE_MAX)
         self.greet = trio.Event()
         """Set when a new peer has come, who does not know what we offer; replaced by who acts on it."""
         self.offered = trio.Event()
@@ -148,6 +159,7 @@ class Driver:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._publish_all)
+            nursery.start_soon(self._publish_evidence)
             await self._recover()
             while True:
                 event: Inbound | None = None
@@ -247,6 +259,10 @@ class Driver:
                     if (query := await self._refused(effect)) is not None:
                         left.add(query)
                         await self._perform(self._participant.leave(query), nursery)
+                case fx.Publish(topics, message) if message.kind is Kind.EVIDENCE:
+                    with suppress(trio.WouldBlock):
+                        for topic in topics:
+                            self._found.send_nowait((topic, message.envelope))
                 case fx.Publish(topics, message):
                     for topic in topics:
                         await self._outbox.send((topic, message.envelope))
@@ -307,6 +323,13 @@ class Driver:
 
     async def _publish_all(self) -> None:
         async for topic, envelope in self._to_publish:
+            await self._overlay.publish(topic, envelope)
+
+    async def _publish_evidence(self) -> None:
+        """Beside what rounds wait for, and slowly."""
+        budget = Bucket(EVIDENCE_RATE)
+        async for topic, envelope in self._evidence:
+            await trio.sleep(budget.spend(1, trio.current_time()))
             await self._overlay.publish(topic, envelope)
 
     async def _contribute(self, effect: fx.Contribute) -> None:

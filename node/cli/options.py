@@ -38,9 +38,9 @@ JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSO
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    """One JSON document on stdout: what strangers wrote in it must not move a terminal's cursor or reorder a line."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.write("".join(x if x.isprintable() or x == "\n" else json.dumps(x)[1:-1] for x in text) + "\n")
     # A command may go on after its result, and its reader waits at the other end of a pipe.
     sys.stdout.flush()
 

@@ -56,6 +56,8 @@ _ASK_AGAIN_S: Final = 1.5
 """After this time further peers are asked: neighbours tell of a message for three heartbeats only."""
 _PROMISES_MAX: Final = 8_192
 """Ids that we wait for. About 2 MB."""
+_KEPT_MAX: Final = 8_192
+"""Ids of which it is remembered who has sent them on request. About 2 MB."""
 _SERVED_TIMES_MAX: Final = 2
 """Copies of one cached message that a peer gets on request: the first may have been lost in a full queue."""
 _SERVED_PEERS_MAX: Final = 512
@@ -130,6 +132,7 @@ class Router(GossipSub):
         self._answered_grafts: set[ID] = set()
         """These four are of the current heartbeat."""
         self._promised: OrderedDict[bytes, dict[ID, float]] = OrderedDict()
+        self._kept: OrderedDict[bytes, set[ID]] = OrderedDict()
         self._served: OrderedDict[ID, collections.Counter[bytes]] = OrderedDict()
         self._served_bytes = Buckets[bytes](SERVED_BYTES, KEYS_MAX)
 
@@ -202,7 +205,11 @@ class Router(GossipSub):
     # -- what peers ask for --------------------------------------------------------------------------------------------
 
     async def handle_ihave(self, ihave_msg: rpc_pb2.ControlIHave, sender_peer_id: ID) -> None:
-        """Ask for what is new, of few peers at a time: stock asks everyone who tells of it, without a limit."""
+        """Ask for what is new, of few peers at a time: stock asks everyone who tells of it, without a limit.
+
+        Nobody is asked again for what it has sent: what we drop because its author is over its budget is not noted as
+        seen, and who asks for it in each heartbeat looks like a flood, and is banned.
+        """
         peer, now = sender_peer_id, trio.current_time()
         self._told[peer] += 1
         self._told_ids[peer] += len(ihave_msg.messageIDs)
@@ -215,6 +222,8 @@ class Router(GossipSub):
         for raw in ihave_msg.messageIDs:
             id = bytes(raw)
             if len(id) != MESSAGE_ID_BYTES or self.pubsub.seen_messages.has(id):
+                continue
+            if peer in self._kept.get(id, ()):
                 continue
             asked = self._promised.setdefault(id, {})
             waiting = sum(until > now + _PROMISE_S - _ASK_AGAIN_S for until in asked.values())
@@ -229,7 +238,10 @@ class Router(GossipSub):
 
     def keep_promises(self, id: bytes) -> None:
         """A message is here: nobody owes it to us any more."""
-        self._promised.pop(id, None)
+        if (asked := self._promised.pop(id, None)) is not None:
+            self._kept.setdefault(id, set()).update(asked)
+            if len(self._kept) > _KEPT_MAX:
+                self._kept.popitem(last=False)
 
     async def handle_iwant(self, iwant_msg: rpc_pb2.ControlIWant, sender_peer_id: ID) -> None:
         """Send what is cached, each message at most twice and within a byte budget: stock sends all asked for."""

@@ -231,6 +231,25 @@ async def test_a_message_that_three_withhold_is_asked_of_a_fourth_later(router: 
     assert not router._promised
 
 
+async def test_who_has_sent_a_message_is_not_asked_for_it_again(router: Router) -> None:
+    """A message over its author's budget is dropped unseen. Its neighbour, asked for a hundred of them in each of three
+    heartbeats, took us for a flood and banned us: any author could set honest nodes against each other."""
+    ids = [peer_id_bytes(ATTACKER_KEY) + number.to_bytes(8, "big") for number in range(100, 200)]
+    told = rpc_pb2.ControlIHave(topicID=TOPIC, messageIDs=ids)
+    wanted: list[int] = []
+    for _ in range(3):
+        router._begin_heartbeat()
+        await router.handle_ihave(told, PEER)
+        wanted.append(sum(len(want.messageIDs) for frame in await sent(router) for want in frame.control.iwant))
+        for id in ids:
+            router.keep_promises(id)
+    assert wanted == [100, 0, 0]
+    for number in range(10_000):
+        router._promised[number.to_bytes(46, "big")] = {PEER: 0.0}
+        router.keep_promises(number.to_bytes(46, "big"))
+    assert len(router._kept) == 8_192
+
+
 async def test_a_broken_promise_is_blamed_once_a_heartbeat(router: Router) -> None:
     ids = [peer_id_bytes(ATTACKER_KEY) + number.to_bytes(8, "big") for number in range(100, 200)]
     await router.handle_ihave(rpc_pb2.ControlIHave(topicID=TOPIC, messageIDs=ids), PEER)

@@ -475,6 +475,19 @@ def test_what_evidence_of_our_own_is_about(validator: Validator, hand: Hand) -> 
     assert validator.admit_own_evidence(hand.evidence("b", *two)) is None
 
 
+def test_who_signs_everything_twice_is_told_of_once(validator: Validator, hand: Hand) -> None:
+    """R3: one piece of evidence removes a member from the round; for each slot of each of sixty strangers, honest
+    nodes published hundreds, and were banned by each other for what most of them had found as well."""
+    first = hand.evidence("a", *hand.equivocation("c"))
+    on = hand.record.head
+    cosigns = [hand.cosign("c", on=Digest(bytes((x,)) * 32)) for x in b"xy"]
+    assert validator.admit_own_evidence(first) == on
+    assert validator.admit_own_evidence(hand.evidence("a", *cosigns)) is None
+    others = hand.evidence("a", *hand.equivocation("d"))
+    assert validator.admit_own_evidence(others) == on, "another member"
+    assert isinstance(gossip(validator, hand.evidence("b", *cosigns)), Admitted), "others may show another slot"
+
+
 def test_the_round_of_a_message(validator: Validator, hand: Hand) -> None:
     assert validator.round_of(offer()) is None
     assert validator.round_of(hand.query) == hand.record.id

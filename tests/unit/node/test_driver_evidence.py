@@ -1,0 +1,60 @@
+"""Evidence of our own finding leaves beside what rounds wait for, and slowly."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from consensus import effects as fx
+from consensus.participant import Participant
+from node.clock import Clock
+from node.driver import EVIDENCE_MAX, EVIDENCE_RATE, OUTBOX_MAX, Driver
+from node.mailroom import Mailroom
+from node.overlay.budgets import AUTHOR_USELESS
+from node.overlay.host import Overlay
+from protocol.types import Kind
+from tests.support.hand import Hand
+from tests.support.swarm import keypair
+
+TOPIC = "/strand/topic"
+
+
+class _Overlay:
+    """Remembers the kinds of what was published."""
+
+    def __init__(self) -> None:
+        self.said: list[Kind] = []
+
+    async def publish(self, _topic: str, envelope: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.said.append(Kind(envelope[0]))
+
+
+async def test_a_flood_of_evidence_holds_no_round(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    """Given more evidence than the outbox holds, then the loop goes on, a commitment leaves at once, and of the
+    evidence no more than what others take of us though they have found the same."""
+    hand, overlay = Hand(), _Overlay()
+    participant = Participant(keypair("b"), hand.params)
+    clock = Clock()
+    mailroom = Mailroom(participant, cast(Any, None), clock)
+    nothing = cast(Any, None)
+    driver = Driver(participant, cast(Overlay, overlay), mailroom, nothing, nothing, nothing, clock)
+    evidence = fx.Publish((TOPIC,), hand.evidence("b", *hand.equivocation("c")))
+    commitment = fx.Publish((TOPIC,), hand.commit("b"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver._publish_all)
+        nursery.start_soon(driver._publish_evidence)
+        with trio.fail_after(1):
+            await driver._perform([*[evidence] * (OUTBOX_MAX + 1), commitment], nursery)
+            await wait_all_tasks_blocked()
+        assert Kind.COMMIT in overlay.said
+        for _ in range(10):
+            await driver._perform([evidence] * EVIDENCE_MAX, nursery)
+            await trio.sleep(60)
+        nursery.cancel_scope.cancel()
+    least = 600 * EVIDENCE_RATE.per_s
+    assert least <= overlay.said.count(Kind.EVIDENCE) <= least + EVIDENCE_RATE.burst + 1
+    assert EVIDENCE_RATE.per_s < AUTHOR_USELESS.per_s
+    assert EVIDENCE_RATE.burst < AUTHOR_USELESS.burst
