@@ -125,8 +125,10 @@ class Presence:
 
     @property
     def clock(self) -> ClockView:
-        """Our clock among those of others."""
-        measured = [node for node in self._nodes.values() if node.round_trip_ms is not None and node.heard_ms]
+        """Our clock among those of others: of the trusted alone once CLOCKS_MIN of them are known, as keys are free."""
+        known = {key: node for key, node in self._nodes.items() if node.round_trip_ms is not None and node.heard_ms}
+        trusted = [node for key, node in known.items() if key in self._trusted]
+        measured = trusted if len(trusted) >= CLOCKS_MIN else list(known.values())
         if not measured:
             return ClockView(0, 0, ours_is_off=False)
         offset_ms = round(median(node.offset_ms for node in measured))

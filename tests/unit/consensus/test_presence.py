@@ -109,6 +109,16 @@ def test_where_most_clocks_are_off_it_is_ours() -> None:
     assert seatable(known) == "abcd", "nobody loses a seat for our clock"
 
 
+def test_liars_with_many_keys_do_not_make_our_clock_wrong_once_enough_are_trusted() -> None:
+    known = Presence(SKEW_MS, keys("abc"))
+    for name in "abc":
+        measure(known, name, 0)
+    for name in "defg":
+        measure(known, name, 3_600_000)
+    assert known.clock == module.ClockView(3, 0, ours_is_off=False)
+    assert seatable(known) == "abc"
+
+
 def test_two_clocks_prove_nothing_about_ours() -> None:
     known = heard("ab")
     measure(known, "a", 60_000)

@@ -28,7 +28,7 @@ from node.overlay.types import ConnectionCounts, PeerInfo
 from node.reputation import Reputation
 from node.rounds import trust
 from node.serving import Serving, open_serving
-from node.storage import CertificateSummary, Store, StoreBlockedError, open_store
+from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
 from node.workroom import Workroom
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
@@ -149,6 +149,7 @@ async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Pa
         "strand_work_pieces": 0,
         "strand_peers_connected": 2,
         "strand_nodes_offering": 2,
+        "strand_store_ok": 1,
         "strand_certificates": 1,
         "strand_rounds_learned_total": 7,
         "strand_serving": 1,
@@ -248,6 +249,8 @@ async def test_certificates_are_counted_up_to_a_limit(tmp_path: Path) -> None:
 
 class RefusingStore:
     """A store whose disk cannot be read."""
+
+    health = Health()
 
     async def certificates(self, limit: int) -> list[CertificateSummary]:
         raise StoreBlockedError(f"the disk refuses to tell of {limit} certificates")
