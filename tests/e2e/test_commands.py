@@ -76,7 +76,7 @@ def test_status_shows_for_whom_the_node_works(shell: Shell, swarm: RunningSwarm)
     asker = shell.strand("status", "--json", "--url", swarm.url).json["key"]
     told = shell.strand("status", "--json", "--url", member).json["serving"]
     (served,) = [each for each in told["requesters"] if each["key"] == asker]
-    assert served["rounds"] >= 1 and served["tokens"] > 0 and not served["known"]
+    assert served["rounds"] >= 1 and served["tokens"] > 0 and served["known"], "friends are no strangers"
     words = shell.strand("status", "--url", member).stdout
     assert f"{asker[:12]} (stranger)" in words
 
