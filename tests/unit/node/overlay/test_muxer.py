@@ -66,7 +66,7 @@ class Peer:
     async def send(self, kind: int, flags: int, stream: int, length: int, body: bytes = b"", times: int = 1) -> None:
         try:
             await self._stream.send_all((struct.pack("!BBHII", 0, kind, flags, stream, length) + body) * times)
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             assert self.node.event_shutting_down.is_set()
 
     async def data(self, stream: int, count: int, flags: int = 0) -> None:
@@ -321,7 +321,8 @@ async def test_unfinished_frames_of_many_streams_count_together() -> None:
         held: list[int] = []
 
         async def read(stream: Stream) -> None:
-            with pytest.raises((OverrunError, MuxedStreamReset)):
+            # The last: another stream's overrun closed the connection amid what this one writes.
+            with pytest.raises((OverrunError, MuxedStreamReset, trio.ClosedResourceError)):
                 await bounds.read_frame(cast(Any, _NetStream(stream)), 500_000)
 
         async with trio.open_nursery() as nursery:
