@@ -123,6 +123,8 @@ def _config(spec: NodeSpec) -> str:
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
         "trust": {"default_weight": 1.0, "friends": True},
+        # Their engine's key is one that was made for them here: nobody pays for its tokens.
+        "serve": {"whom": "everyone"},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }
