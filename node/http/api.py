@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from consensus import effects as fx
 from node.app import Node
 from node.http.engine import engine_routes
-from node.http.metrics import metrics_routes
+from node.http.metrics import CERTIFICATES_MAX, metrics_routes
 from node.http.replies import ParameterError, Places, integers, refusal, refused_ask
 from node.http.reputation import reputation_routes
 from node.http.serving import serving_routes
@@ -28,9 +28,6 @@ from node.report import claimed_correct
 from node.rounds import Asker, AskError, Begun, Question
 from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Key, Role
-
-CERTIFICATES_COUNTED: Final = 1_000
-"""certificates that a status counts: what journals a round waits for it."""
 
 WAIT_MS_MAX: Final = 300_000
 """ms that a client may wait for offers in one request."""
@@ -138,7 +135,7 @@ class _Api:
     async def _certificates(self) -> int | None:
         """How many there are; None while the disk cannot be read."""
         try:
-            return len(await self._node.store.certificates(CERTIFICATES_COUNTED))
+            return len(await self._node.store.certificates(CERTIFICATES_MAX))
         except StoreBlockedError:
             return None
 

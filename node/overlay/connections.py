@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.abc import IHost, IMuxedConn, INetConn
+from libp2p.abc import IHost, IMuxedConn, INetConn, INetStream, INetwork, INotifee
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
@@ -117,3 +117,19 @@ def remote_host(connection: INetConn) -> str:
     """The IP address at the other end of a connection; empty where its socket is closed already."""
     remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
     return "" if remote is None else canonical_host(str(remote[0]))
+
+
+class ConnectionWatcher(INotifee):
+    """Hears of connections, and of nothing else that libp2p tells."""
+
+    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        return
+
+    async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return
+
+    async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        return

@@ -12,7 +12,7 @@ from typing import Final
 import psutil  # type: ignore[import-untyped]
 import structlog
 import trio
-from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.abc import IHost, INetConn, INetStream, INetwork
 from libp2p.custom_types import TProtocol
 from libp2p.host.ping import ID as PING_PROTOCOL
 from libp2p.network.exceptions import SwarmException
@@ -24,7 +24,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay.addresses import address_group
 from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
-from node.overlay.connections import remote_host
+from node.overlay.connections import ConnectionWatcher, remote_host
 from node.overlay.identity import key_of, peer_id_bytes
 from node.overlay.scoring import Scores
 from node.overlay.streams import FAULTS, abandon, read_exactly
@@ -277,7 +277,7 @@ class Peers:
         return tuple(str(address) for address in addresses[:ADDRESSES_PER_PEER_MAX])
 
 
-class _Notifee(INotifee):
+class _Notifee(ConnectionWatcher):
     """libp2p's view of an observer; four of its six calls do not matter here."""
 
     def __init__(self, peers: Peers) -> None:
@@ -288,18 +288,6 @@ class _Notifee(INotifee):
 
     async def disconnected(self, _network: INetwork, conn: INetConn) -> None:
         self._peers.went(conn.muxed_conn.peer_id)
-
-    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
-        return
-
-    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
-        return
-
-    async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
-        return
-
-    async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
-        return
 
 
 def interfaces() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.abc import IHost, INetConn, INetStream, INetwork
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.io.exceptions import MessageTooLarge
 from libp2p.peer.id import ID
@@ -21,14 +21,13 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
-from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from consensus.buckets import Buckets
 from node.overlay import fixes
 from node.overlay.addresses import Network, is_within, network_of, parse_ip
 from node.overlay.bounds import read_frame
 from node.overlay.budgets import KEYS_MAX, SUBSCRIPTIONS, GossipBudgets, Over
-from node.overlay.connections import remote_host
+from node.overlay.connections import ConnectionWatcher, remote_host
 from node.overlay.identity import key_of
 from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
 from node.overlay.scoring import GRAYLIST, Fault, Scores
@@ -304,7 +303,7 @@ class SafePubsub(Pubsub):
             control.iwant.add().messageIDs.extend(list(wanted)[:WANTED_PER_RPC_MAX])
 
 
-class _Connections(INotifee):
+class _Connections(ConnectionWatcher):
     """Tells the scores who is connected, and sends the banned away again."""
 
     def __init__(self, pubsub: SafePubsub) -> None:
@@ -320,18 +319,6 @@ class _Connections(INotifee):
         peer = conn.muxed_conn.peer_id
         if not network.get_connections(peer):
             self._pubsub.scores.disconnected(name_of(peer), trio.current_time())
-
-    async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
-        return
-
-    async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
-        return
-
-    async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
-        return
-
-    async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
-        return
 
 
 def guard_streams(host: IHost) -> None:
