@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: setup
 	$(BIN)/strand demo
 
+# A file to a worker, in the order of their folders: the long ones (e2e, simulation) are not left to the end.
 test: setup-dev
-	$(BIN)/python -P -m pytest -n 2 --dist loadfile
+	$(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # All that takes long, about two hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev

@@ -72,8 +72,8 @@ class Admission(Protocol):
         """Return how long, ms, each phase of a round of this requester may hold a place, if the query says longer."""
         ...
 
-    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
-        """Take note that the node has begun to work on the query."""
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
+        """Take note that the node works on the query. `again`: it has begun before a restart."""
         ...
 
 
@@ -119,7 +119,7 @@ class PlacesOnly:
         """See Admission."""
         return DURATION_MS_MAX if self.known(requester) else self.stranger_phase_ms
 
-    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
         """See Admission; there is nothing to count."""
 
 

@@ -217,7 +217,7 @@ class Participant:
             return None
         query, message = self._own_mail.popleft()
         if isinstance(message.body, Query):
-            return self._start_member(message, message.body, now_ms, member.Restored())
+            return self._start_member(message, message.body, now_ms, None)
         return self._step(query, Received(message), now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
@@ -286,7 +286,7 @@ class Participant:
         refusal = self._refusal(message.id, query, now_ms)
         if refusal is None:
             effects = self._leave_untaken(now_ms)
-            effects += self._start_member(message, query, now_ms, member.Restored())
+            effects += self._start_member(message, query, now_ms, None)
         if message.id not in self._rounds:
             self._refusals[message.id] = refusal or Refusal.NOT_SEATED
             if len(self._refusals) > REFUSALS_MAX:
@@ -324,8 +324,9 @@ class Participant:
         return effects
 
     def _start_member(
-        self, message: VerifiedMessage, query: Query, now_ms: int, restored: member.Restored
+        self, message: VerifiedMessage, query: Query, now_ms: int, restored: member.Restored | None
     ) -> list[Effect]:
+        """`restored`: what was signed before a restart; None: the round begins here."""
         if all(seat.member != self.keypair.public for seat in query.roster):
             return []
         known = self._rounds.get(message.id)
@@ -335,8 +336,8 @@ class Participant:
         phase_ms_max = DURATION_MS_MAX
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
-            self._admission.joined(message.id, query, now_ms)
-        started = member.start(record, self.keypair, content, now_ms, restored, phase_ms_max)
+            self._admission.joined(message.id, query, now_ms, again=restored is not None)
+        started = member.start(record, self.keypair, content, now_ms, restored or member.Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)

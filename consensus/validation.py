@@ -14,7 +14,7 @@ from consensus.roster import OfferBook
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Evidence, Offer, Query
 from protocol.params import NetworkParams
-from protocol.signing import VerifiedMessage, open_envelope
+from protocol.signing import VerifiedMessage, envelope_id, open_envelope
 from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
@@ -28,6 +28,9 @@ OPEN_ROUNDS_MAX = 32
 
 GUARD_MAX = 16_384
 """query ids remembered against replay, until their date is out of the window."""
+
+OVERLOOKED_MAX = 4_096
+"""ids of queries that we did not look at: 80 s of a flood of 50 queries/s, which is longer than rounds take. 0.4 MB."""
 
 LINGER_MS = 120_000
 """ms after its last budget that a round's messages are still let in or passed on: for pulls, late co-signatures and
@@ -75,6 +78,7 @@ class Validator:
         self._rounds: dict[Digest, _Round] = {}
         self._guard: OrderedDict[Digest, int] = OrderedDict()
         self._reserved: dict[Digest, tuple[Key, int]] = {}
+        self._overlooked: OrderedDict[Digest, None] = OrderedDict()
         self.offers = OfferBook(params, trusted)
 
     def guard(self, query: Digest, expires_ms: int) -> None:
@@ -89,6 +93,40 @@ class Validator:
         """A message from the mesh; `source` signed the pubsub frame."""
         message = self.open_gossip(source, data)
         return message if isinstance(message, Fault) else self._admit(message, now_ms, on_topic)
+
+    def overlook(self, data: bytes) -> Fault:
+        """V8 [IGNORE] A query over its budget: nothing is done for it but to note that its round is not unknown."""
+        if (id := envelope_id(data, self._params.digest)) is not None:
+            self._overlooked[id] = None
+            if len(self._overlooked) > OVERLOOKED_MAX:
+                self._overlooked.popitem(last=False)
+        return Fault(FaultReason.FLOOD, "V8", "query")
+
+    def pass_by(self, on_topic: str, source: Key, data: bytes) -> Fault:
+        """A message from the mesh for which there is no room: BUSY, unless its bytes are at fault.
+
+        Nothing is noted of it, for it may come again by stream, or be pulled; but who passes on what any node can see
+        is wrong would be blamed by its neighbours.
+        """
+        message = self.open_gossip(source, data)
+        if isinstance(message, Fault):
+            return message
+        match message.body:
+            case Offer() | Query() as body:
+                if isinstance(body, Query):
+                    self.overlook(data)
+                return self._flaw(message, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
+            case Evidence():
+                slot = examine(message, self._params.digest)
+                if isinstance(slot, Fault):
+                    return Fault(FaultReason.MALFORMED, "R3", slot.detail)
+                round_ = Digest(slot.query)
+            case other:
+                round_ = other.query
+        known = self._rounds.get(round_)
+        if known is None:
+            return self._not_known(round_, message.kind.name)
+        return self._off_topic(known.query, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
 
     def open_gossip(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
         """A message from the mesh whose bytes are in order; nothing is noted of it yet."""
@@ -145,14 +183,28 @@ class Validator:
             case other:
                 return self._admit_in_round(message, other.query, now_ms, on_topic)
 
+    def _flaw(self, message: VerifiedMessage, on_topic: str | None) -> Fault | None:
+        """What every node finds wrong with an offer or a query, whenever it comes."""
+        match message.body:
+            case Offer() as offer if on_topic is not None:
+                # V4 [REJECT] One of its specialties is the topic's, whatever the shard (R14).
+                own, _, _ = on_topic.rpartition("/")
+                if not any(own == topic(self._params, name, 0).rpartition("/")[0] for name in offer.specialties):
+                    return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+            case Query() as query:
+                # V4 [REJECT] Specialty and shard are the topic's (R14).
+                if fault := self._off_topic(query, on_topic):
+                    return fault
+                # V5 [REJECT] It keeps within the network's parameters.
+                if isinstance(opened := open_record(self._params, message), Fault):
+                    return opened
+        return None
+
     def _admit_offer(
         self, message: VerifiedMessage, offer: Offer, now_ms: int, on_topic: str | None
     ) -> Admitted | Fault:
-        # V4 [REJECT] One of its specialties is the topic's, whatever the shard (R14).
-        if on_topic is not None and not any(
-            on_topic.rpartition("/")[0] == topic(self._params, name, 0).rpartition("/")[0] for name in offer.specialties
-        ):
-            return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+        if fault := self._flaw(message, on_topic):
+            return fault
         # V2 [IGNORE] The offer is in force by our clock, give or take the allowed skew.
         skew_ms = self._params.clock_skew_ms
         if not now_ms - self._params.offer_valid_ms <= offer.sent_at_ms <= now_ms + skew_ms:
@@ -169,13 +221,8 @@ class Validator:
     def _admit_query(
         self, message: VerifiedMessage, query: Query, now_ms: int, on_topic: str | None
     ) -> Admitted | Fault:
-        # V4 [REJECT] Specialty and shard are the topic's (R14).
-        if fault := self._off_topic(query, on_topic):
+        if fault := self._flaw(message, on_topic):
             return fault
-        # V5 [REJECT] It keeps within the network's parameters.
-        opened = open_record(self._params, message)
-        if isinstance(opened, Fault):
-            return opened
         # V6 [IGNORE] Its date is ours, give or take the allowed skew.
         if abs(now_ms - query.sent_at_ms) > self._params.clock_skew_ms:
             return Fault(FaultReason.LATE, "V6", f"dated {query.sent_at_ms - now_ms} ms from now")
@@ -216,6 +263,7 @@ class Validator:
         """Let in the messages of this round: an admitted query's, our own, or one that we recover after a restart."""
         assert isinstance(message.body, Query)
         self._reserved.pop(message.id, None)
+        self._overlooked.pop(message.id, None)
         self._keep(message.id, message.body, now_ms)
         self.guard(message.id, guarded_until_ms(self._params, now_ms))
         if len(self._guard) > GUARD_MAX:
@@ -241,7 +289,7 @@ class Validator:
             return Fault(FaultReason.MALFORMED, "R3", slot.detail)
         known = self._rounds.get(Digest(slot.query))
         if known is None:
-            return Fault(FaultReason.UNKNOWN_ROUND, "V9", "evidence")
+            return self._not_known(Digest(slot.query), message.kind.name)
         if fault := self._off_topic(known.query, on_topic):
             return fault
         # V9 [IGNORE] Whom it is about may speak in the round: what it convicts is bounded by the roster.
@@ -287,7 +335,7 @@ class Validator:
         known = self._rounds.get(query)
         # V9 [IGNORE] Its round is known and not long over, and its author may speak in it.
         if known is None:
-            return Fault(FaultReason.UNKNOWN_ROUND, "V9", message.kind.name)
+            return self._not_known(query, message.kind.name)
         if now_ms > known.expires_ms:
             return Fault(FaultReason.LATE, "V9", message.kind.name)
         if fault := self._off_topic(known.query, on_topic):
@@ -314,6 +362,11 @@ class Validator:
             return Fault(reason, "V9", message.kind.name)
         known.slots[slot] = [*held, message]
         return Admitted(message, held[0] if held else None)
+
+    def _not_known(self, query: Digest, what: str) -> Fault:
+        """V9 [DROP] Of a query that we did not look at we cannot tell; [IGNORE] else it comes before its round."""
+        overlooked = query in self._overlooked
+        return Fault(FaultReason.OVERLOOKED if overlooked else FaultReason.UNKNOWN_ROUND, "V9", what)
 
     def _off_topic(self, query: Query, on_topic: str | None) -> Fault | None:
         """R14 [REJECT] What belongs to a round travels on its query's topic; None: it did not come by gossip."""

@@ -14,7 +14,6 @@ import structlog
 import trio
 
 from consensus import effects as fx
-from consensus.buckets import Bucket, Rate
 from consensus.certificate import Verified, verify_certificate
 from consensus.events import Delivered
 from consensus.evidence import Slot
@@ -43,6 +42,7 @@ from node.mailroom import (
     Watched,
     Worked,
 )
+from node.outbox import Outbox
 from node.overlay.types import PeerUnreachable
 from node.reputation import Reputation
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
@@ -56,18 +56,6 @@ from protocol.types import Digest, Key, Kind
 
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
-
-OUTBOX_MAX = 1024
-"""gossip messages waiting to be sent; the loop waits when it is full."""
-
-EVIDENCE_RATE = Rate(0.5, 32.0)
-"""pieces of evidence of our own finding that are published: half of the useless messages that others take of us
-(AUTHOR_USELESS), for who has found the same has no use for ours. Without it a few strangers who sign everything twice
-filled the outbox for half a minute, and made honest nodes ban each other."""
-
-EVIDENCE_MAX = 64
-"""pieces of evidence that wait for that; more are not published, for others find the same or are shown it by the
-closing that lists it."""
 
 PROGRESS_MS = 50
 """ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
@@ -146,8 +134,7 @@ class Driver:
         self._reputation = reputation
         self._clock = clock
         self._watchers: dict[Digest, _Watcher] = {}
-        self._outbox, self._to_publish = trio.open_memory_channel[tuple[str, bytes]](OUTBOX_MAX)
-        self._found, self._evidence = trio.open_memory_channel[tuple[str, bytes]](EVIDENCE_MAX)
+        self._outbox = Outbox(overlay)
         self.greet = trio.Event()
         """Set when a new peer has come, who does not know what we offer; replaced by who acts on it."""
         self.offered = trio.Event()
@@ -158,8 +145,7 @@ class Driver:
     async def run(self) -> None:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._publish_all)
-            nursery.start_soon(self._publish_evidence)
+            nursery.start_soon(self._outbox.run)
             await self._recover()
             while True:
                 event: Inbound | None = None
@@ -260,12 +246,13 @@ class Driver:
                         left.add(query)
                         await self._perform(self._participant.leave(query), nursery)
                 case fx.Publish(topics, message) if message.kind is Kind.EVIDENCE:
-                    with suppress(trio.WouldBlock):
-                        for topic in topics:
-                            self._found.send_nowait((topic, message.envelope))
+                    about = self._round_of(effect)
+                    assert about is not None, "our own evidence proves what it says"
+                    for topic in topics:
+                        self._outbox.accuse(about, topic, message.envelope)
                 case fx.Publish(topics, message):
                     for topic in topics:
-                        await self._outbox.send((topic, message.envelope))
+                        await self._outbox.send(topic, message.envelope)
                 case fx.Contribute():
                     nursery.start_soon(self._contribute, effect)
                 case fx.Pull():
@@ -321,17 +308,6 @@ class Driver:
             case _:
                 return effect.query
 
-    async def _publish_all(self) -> None:
-        async for topic, envelope in self._to_publish:
-            await self._overlay.publish(topic, envelope)
-
-    async def _publish_evidence(self) -> None:
-        """Beside what rounds wait for, and slowly."""
-        budget = Bucket(EVIDENCE_RATE)
-        async for topic, envelope in self._evidence:
-            await trio.sleep(budget.spend(1, trio.current_time()))
-            await self._overlay.publish(topic, envelope)
-
     async def _contribute(self, effect: fx.Contribute) -> None:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
         message = effect.message
@@ -343,7 +319,7 @@ class Driver:
         else:
             gossip = answer == FaultReason.BUSY.encode()
         if gossip:
-            await self._outbox.send((effect.topic, message.envelope))
+            await self._outbox.send(effect.topic, message.envelope)
         if answer:
             why = answer[:128].decode("utf-8", "replace")
             log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)

@@ -176,12 +176,10 @@ class Mailroom(Handlers):
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Validate one gossiped message."""
         if self._is_full():
-            # Before the validator notes it: it may come again by stream, or be pulled.
-            opened = self._participant.validator.open_gossip(Key(source), data)
-            return opened.verdict if isinstance(opened, Fault) else Verdict.RELAY
+            return self._participant.validator.pass_by(topic, Key(source), data).verdict
         now_ms = self._clock.now_ms()
         if data[:1] == _QUERY and not self._admits_query(Key(source), len(data), now_ms):
-            return Verdict.IGNORE
+            return self._participant.validator.overlook(data).verdict
         admitted = self._participant.validator.admit_gossip(topic, Key(source), data, now_ms)
         return self._queue(admitted, source)
 

@@ -124,8 +124,8 @@ class RecordingAdmission(Admission):
         self._recorder.write(told.Weighed(query=id, refused=0, phase_ms_max=phase_ms_max))
         return phase_ms_max
 
-    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
-        self._admission.joined(id, query, now_ms)
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
+        self._admission.joined(id, query, now_ms, again=again)
 
 
 class RecordingParticipant(Participant):

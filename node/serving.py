@@ -146,12 +146,13 @@ class Serving(Admission):
         """See Admission."""
         return DURATION_MS_MAX if self.knows(requester) else self._serve.stranger_phase_ms
 
-    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
         """See Admission."""
         self._requesters[id] = query.author
         if len(self._requesters) > ROUNDS_MAX:
             self._requesters.popitem(last=False)
-        self.ledger.add(query.author, Spent(rounds=1), now_ms)
+        if not again:
+            self.ledger.add(query.author, Spent(rounds=1), now_ms)
 
     def admits_query(self, requester: Key, size_bytes: int, now_ms: int) -> bool:
         """Whether a query is to be looked at at all: before its signature, its bounds, its disk."""

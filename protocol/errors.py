@@ -20,6 +20,8 @@ class Verdict(StrEnum):
     """Nothing to do here, but of use to others: pass it on within its author's budget, else drop it."""
     IGNORE = "ignore"
     """Of use to nobody: note that it was seen and drop it. Whoever handed it over pays, and is not blamed."""
+    DROP = "drop"
+    """We did not look at what would tell: drop it. Its author's budget pays, and whoever handed it over does not."""
     REJECT = "reject"
     """Drop it and blame whoever handed it over: every honest node refuses it, whenever and wherever it arrives."""
 
@@ -60,6 +62,10 @@ class FaultReason(StrEnum):
     """The author has no seat, or not the role, in this round's roster."""
     FLOOD = "flood"
     """Its author sends such messages faster than anybody can use them."""
+
+    # -- not looked at: DROP. An honest peer may have had room where we had none --------------------------------------
+    OVERLOOKED = "overlooked"
+    """It is about a query that came while we had no budget or no room for it, so that we cannot tell who may speak."""
 
     # -- not ours: RELAY. Nobody is at fault; the author's budget bounds what is passed on ----------------------------
     NOT_OURS = "not_ours"
@@ -135,9 +141,12 @@ class Fault:
 
     @property
     def verdict(self) -> Verdict:
-        """REJECT where the bytes are at fault, RELAY for what others may use, else IGNORE."""
+        """REJECT where the bytes are at fault, RELAY for what others may use, DROP for what we cannot tell of, else
+        IGNORE."""
         if self.reason in REJECTED:
             return Verdict.REJECT
+        if self.reason is FaultReason.OVERLOOKED:
+            return Verdict.DROP
         return Verdict.RELAY if self.reason in RELAYED else Verdict.IGNORE
 
     def __str__(self) -> str:

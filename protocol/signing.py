@@ -97,6 +97,18 @@ def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
     return _verified(network, envelope, body, preimage)
 
 
+def envelope_id(envelope: bytes, network: Digest) -> Digest | None:
+    """Return the id that the message in an envelope has, if it is one; nothing is verified, so it costs one hash.
+
+    None: it names no kind.
+    """
+    try:
+        kind = Kind(envelope[0])
+    except (ValueError, IndexError):
+        return None
+    return message_id(message_preimage(network, kind, envelope[_HEADER:]))
+
+
 def _too_large(kind: Kind, envelope: bytes) -> Fault | None:
     most = MESSAGE_BYTES_MAX if kind is Kind.EVIDENCE else SLOT_MESSAGE_BYTES_MAX
     return Fault(FaultReason.TOO_LARGE, "P1", f"{kind.name} of {len(envelope)} bytes") if len(envelope) > most else None

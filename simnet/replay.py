@@ -60,7 +60,7 @@ class _Weighed(Admission):
         said = self._said.get(id)
         return said.popleft().phase_ms_max if said else DURATION_MS_MAX
 
-    def joined(self, id: Digest, query: Query, now_ms: int) -> None:
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
         pass
 
 

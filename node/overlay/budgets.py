@@ -99,8 +99,8 @@ class GossipBudgets:
             return Over.SHARED
         return None if self._all_verifications.take(1, now) else Over.SHARED
 
-    def pass_on(self, author: bytes, size: int, now: float) -> bool:
-        """Charge the author of a verified message for passing it on."""
+    def charge(self, author: bytes, size: int, now: float) -> bool:
+        """Charge the author of a verified message that is not useless; False: it is over its budget."""
         return self._author_messages.take(author, 1, now) and self._author_bytes.take(author, size, now)
 
     def useless(self, peer: bytes, author: bytes, now: float) -> None:

@@ -154,8 +154,11 @@ class SafePubsub(Pubsub):
         if verdict is Verdict.IGNORE:
             self._budgets.useless(peer, author, now)
             return
+        within = self._budgets.charge(author, len(message.data), now)
+        if verdict is Verdict.DROP:
+            return
         self.scores.delivered(peer, now)
-        if self._budgets.pass_on(author, len(message.data), now):
+        if within:
             await self.router.publish(forwarder, message)
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:

@@ -12,7 +12,7 @@ OUTCOMES_MIN = 0.99
 """share of rounds with an outcome by the deadline."""
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [(hostile, range(200)), (dishonest, range(40))])
+@pytest.mark.parametrize(("kind", "seeds"), [(hostile, range(100)), (dishonest, range(20))])
 def test_no_rule_breaks_and_rounds_end_in_time(kind: Callable[[int], Scenario], seeds: Iterable[int]) -> None:
     unsafe: list[str] = []
     late: list[str] = []
@@ -25,6 +25,7 @@ def test_no_rule_breaks_and_rounds_end_in_time(kind: Callable[[int], Scenario], 
 
 
 def test_the_hostile_world_finds_out_who_forgets_its_journal() -> None:
+    """With three crashes a round it takes some worlds until one falls between two signatures: here are twelve."""
     with mutants.forgets_its_journal():
-        found = simulate(hostile(seed=0)).findings
+        found = simulate(hostile(seed=0, faults={"crashes": 12})).findings
     assert "R3" in {finding.rule for finding in found}

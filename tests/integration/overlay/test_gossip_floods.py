@@ -20,7 +20,7 @@ from multiaddr import Multiaddr
 from nacl.signing import SigningKey
 
 from node.overlay import Overlay
-from node.overlay.budgets import AUTHOR_USELESS, SUBSCRIPTIONS
+from node.overlay.budgets import AUTHOR_MESSAGES, AUTHOR_USELESS, SUBSCRIPTIONS
 from node.overlay.identity import peer_id_bytes
 from node.overlay.pubsub import Seen
 from node.overlay.router import Router
@@ -82,6 +82,28 @@ async def test_junk_is_not_passed_on_and_its_author_is_banned_and_stays_so() -> 
         with pytest.raises(SwarmException):
             await attacker._host.connect(info_from_p2p_addr(Multiaddr(na.addresses()[0])))
         assert a.peers[seen:] == [], "a new connection of the key is refused"
+
+
+async def test_who_hands_over_what_was_not_looked_at_is_not_blamed_and_its_author_pays() -> None:
+    """It goes no further, and nobody is banned for far more of it than makes a useless peer."""
+    a, b = Recorder(), Recorder()
+    a.verdict = lambda data: Verdict.DROP if data == b"junk" else Verdict.ACCEPT
+    many = 300
+    async with node(1, a) as na, node(2, b, na) as nb, node(ATTACKER, Recorder()) as attacker:
+        await na.subscribe(TOPIC)
+        await nb.subscribe(TOPIC)
+        await until(lambda: subscribers(na))
+        assert AUTHOR_USELESS.burst + 150 < many < AUTHOR_MESSAGES.burst
+        stream = await open_gossip(attacker, na)
+        await write(stream, *(rpc_pb2.RPC(publish=[signed(number)]) for number in range(many)))
+        await a.wait(lambda: len(a.gossip) == many)
+        await na.publish(TOPIC, b"fine")
+        await b.wait(lambda: b.gossip)
+        assert b.data() == [b"fine"]
+        now = trio.current_time()
+        assert na._pubsub.scores.score(ATTACKER_KEY, now) >= 0 and not na._pubsub.scores.is_banned(ATTACKER_KEY, now)
+        left = na._pubsub._budgets._author_messages.level(ATTACKER_KEY, now)
+        assert left < AUTHOR_MESSAGES.burst - many / 2
 
 
 async def test_what_any_node_would_reject_bans_who_hands_it_over() -> None:

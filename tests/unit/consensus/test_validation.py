@@ -20,7 +20,7 @@ from tests.support.swarm import START_MS, keypair, params
 NOW = START_MS
 PARAMS = params()
 TOPIC = topic(PARAMS, "rust", 0)
-REJECT, IGNORE, RELAY = Verdict.REJECT, Verdict.IGNORE, Verdict.RELAY
+REJECT, IGNORE, RELAY, DROP = Verdict.REJECT, Verdict.IGNORE, Verdict.RELAY, Verdict.DROP
 
 OFFER = Offer(
     author=keypair("b").public,
@@ -328,6 +328,51 @@ def test_who_may_speak(validator: Validator, hand: Hand) -> None:
 def test_an_unknown_round(hand: Hand) -> None:
     for message in (hand.commit("b"), hand.close_commits("abcd")):
         refused(gossip(Validator(PARAMS), message), FaultReason.UNKNOWN_ROUND, IGNORE, "V9")
+
+
+def test_nobody_is_blamed_for_the_round_of_a_query_that_was_not_looked_at(hand: Hand) -> None:
+    """Two honest nodes whose budgets admitted different queries of strangers pass on different rounds."""
+    made = Validator(PARAMS)
+    refused(made.overlook(hand.query.envelope), FaultReason.FLOOD, IGNORE, "V8")
+    round_ = (hand.commit("b"), hand.close_commits("abcd"), hand.evidence("b", *hand.equivocation("c")))
+    for message in round_:
+        refused(gossip(made, message), FaultReason.OVERLOOKED, DROP, "V9")
+    assert isinstance(gossip(made, hand.query), Admitted), "it may still be looked at when it comes again"
+    for message in round_:
+        assert isinstance(gossip(made, message), Admitted)
+
+
+def test_only_so_many_queries_that_were_not_looked_at_are_remembered(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "OVERLOOKED_MAX", 3)
+    made = Validator(PARAMS)
+    for number in range(4):
+        made.overlook((changed_query(hand, max_tokens=number) if number else hand.query).envelope)
+    made.overlook(b"\xff no kind")
+    refused(gossip(made, hand.commit("b")), FaultReason.UNKNOWN_ROUND, IGNORE, "V9")
+
+
+def test_a_full_node_passes_on_nothing_that_others_would_blame_it_for(validator: Validator, hand: Hand) -> None:
+    """And notes nothing of the rest: it may come again by stream, or be pulled."""
+
+    def pass_by(to: Validator, message: VerifiedMessage, on: str = TOPIC) -> Fault:
+        return to.pass_by(on, message.author, message.envelope)
+
+    wrong, stranger = topic(PARAMS, "rust", 1), Validator(PARAMS)
+    over_limit = changed_query(hand, max_tokens=513)
+    refused(pass_by(validator, over_limit), FaultReason.OVER_LIMIT, REJECT, "P6")
+    for message in (hand.query, hand.commit("b"), hand.evidence("b", *hand.equivocation("c"))):
+        refused(pass_by(validator, message, wrong), FaultReason.WRONG_TOPIC, REJECT, "R14")
+        refused(pass_by(validator, message), FaultReason.BUSY, RELAY, "V9")
+    refused(pass_by(validator, offer(), topic(PARAMS, "python", 0)), FaultReason.WRONG_TOPIC, REJECT, "R14")
+    refused(pass_by(validator, offer()), FaultReason.BUSY, RELAY, "V9")
+    refused(pass_by(validator, _evidence_of_one(hand)), FaultReason.MALFORMED, REJECT, "R3")
+    refused(pass_by(stranger, hand.commit("b")), FaultReason.UNKNOWN_ROUND, IGNORE, "V9")
+    refused(pass_by(stranger, hand.query), FaultReason.BUSY, RELAY, "V9")
+    refused(pass_by(stranger, hand.commit("b")), FaultReason.OVERLOOKED, DROP, "V9")
+    for message in (hand.commit("b"), hand.evidence("b", *hand.equivocation("c")), offer()):
+        assert isinstance(gossip(validator, message), Admitted)
 
 
 def test_the_topic_is_the_querys(validator: Validator, hand: Hand) -> None:

@@ -133,7 +133,9 @@ async def test_rounds_of_strangers_are_counted_together(tmp_path: Path, quota: s
     async with serving(tmp_path, config(**{quota: 2})) as at:
         for name in ("x", "y"):
             assert asks(at, name) is None
-            at.joined(QUERY, replace(Swarm("abcd").query(), author=keypair(name).public), at._clock.now_ms())
+            at.joined(
+                QUERY, replace(Swarm("abcd").query(), author=keypair(name).public), at._clock.now_ms(), again=False
+            )
         assert asks(at, "z") is Refusal.OVER_QUOTA
         assert asks(at, "trusted") is None
 
@@ -206,12 +208,13 @@ async def test_a_pause_ends_by_itself_or_by_its_owner(tmp_path: Path, autojump_c
 async def test_the_account_survives_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path, config()) as at, trio.open_nursery() as nursery:
         nursery.start_soon(at.run)
-        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms())
+        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=False)
         at.charge(STRANGER, 10, 20)
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     async with serving(tmp_path, config()) as at:
-        assert at.spent(24, at._clock.now_ms())["strangers"] == Spent(1, 10, 20)
+        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=True)
+        assert at.spent(24, at._clock.now_ms())["strangers"] == Spent(1, 10, 20), "a recovered round is no second one"
 
 
 async def test_refusals_are_logged_now_and_then(tmp_path: Path) -> None:
@@ -237,7 +240,7 @@ async def test_work_is_charged_to_whoever_asked(tmp_path: Path, autojump_clock: 
     """Half of an engine with two slots is busy for two seconds a request: one second of the engine."""
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=2_000)))
     async with serving(tmp_path, config()) as at:
-        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms())
+        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=False)
         with at.account(QUERY) as account:
             charged = Charged(engine, account)
             completion = await charged.answer("Sum a slice.", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
@@ -254,7 +257,7 @@ async def test_work_is_charged_to_whoever_asked(tmp_path: Path, autojump_clock: 
 async def test_what_is_broken_off_is_charged(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=2_000)))
     async with serving(tmp_path, config()) as at:
-        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms())
+        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=False)
         with at.account(QUERY) as account, trio.move_on_after(1):
             await Charged(engine, account).preference(PROMPT)
         assert at.spent(1, at._clock.now_ms())["strangers"] == Spent(1, 100, 1_000 // engine.concurrency)
@@ -265,7 +268,7 @@ async def test_strangers_wait_while_somebody_known_waits(tmp_path: Path, autojum
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", latency_ms=1_000)))
     ended: list[tuple[str, float]] = []
     async with serving(tmp_path, config()) as at, trio.open_nursery() as nursery:
-        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms())
+        at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=False)
 
         async def work(name: str, query: Digest, requests: int) -> None:
             with at.account(query) as account:

@@ -45,7 +45,7 @@ def test_nobody_can_spend_an_authors_budget_with_its_old_messages() -> None:
 def test_an_author_pays_for_what_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "AUTHOR_MESSAGES", Rate(0, 3))
     charged = GossipBudgets()
-    assert [charged.pass_on(AUTHOR, 10, 0.0) for _ in range(4)] == [True, True, True, False]
+    assert [charged.charge(AUTHOR, 10, 0.0) for _ in range(4)] == [True, True, True, False]
     assert charged.verify(PEER, None, AUTHOR, False, 0.0) is Over.AUTHOR
     assert charged.verify(PEER, None, OTHER, False, 0.0) is None
 
@@ -78,9 +78,9 @@ def test_an_honest_busy_swarm_stays_far_below() -> None:
         assert charged.read(PEER, "g", 3 * 10_000, now) is None
         assert all(charged.count(PEER, now) for _ in range(3))
         assert charged.verify(PEER, "g", author, False, now) is None
-        assert charged.pass_on(author, 10_000, now)
+        assert charged.charge(author, 10_000, now)
     for number in range(400):
         assert charged.read(PEER, "g", 20_000, 300.0) is None
         assert charged.count(PEER, 300.0)
         assert charged.verify(PEER, "g", authors[0], False, 300.0) is None
-        assert charged.pass_on(authors[0], 20_000, 300.0), number
+        assert charged.charge(authors[0], 20_000, 300.0), number
