@@ -49,6 +49,8 @@ class NodeSpec:
     """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
     """For an engine of kind vllm."""
+    friends: bool = True
+    """Whether every node counts as known, however fresh its key is."""
     overlay: Mapping[str, object] = field(default_factory=dict)
     """More of the configuration's [overlay] table; without `listen` the node is on loopback."""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
@@ -122,7 +124,7 @@ def _config(spec: NodeSpec) -> str:
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
-        "trust": {"default_weight": 1.0, "friends": True},
+        "trust": {"default_weight": 1.0, "friends": spec.friends},
         # Their engine's key is one that was made for them here: nobody pays for its tokens.
         "serve": {"whom": "everyone"},
         "round": {"patience_ms": spec.patience_ms, **spec.round},

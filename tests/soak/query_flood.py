@@ -213,11 +213,11 @@ async def measure(swarm: list[Child], rounds: int) -> dict[str, Any]:
 
 async def main(rounds: int, cases: list[str], friends: bool) -> None:
     """Every case beside the same swarm in peace."""
+    engine = EngineConfig(kind="scripted", latency_ms=LATENCY_MS)
     for name in cases:
         with tempfile.TemporaryDirectory(prefix="strand-flood-") as folder:
             specs = [
-                NodeSpec(Path(folder) / str(number), EngineConfig(kind="scripted", latency_ms=LATENCY_MS), seed=number)
-                for number in range(NODES)
+                NodeSpec(Path(folder) / str(number), engine, seed=number, friends=False) for number in range(NODES)
             ]
             keys = [load_or_create_key(spec.folder).keypair.public.hex() for spec in specs]
             os.environ["STRAND_TRUST_TRUSTED"] = ",".join(f"{key}=1.0" for key in keys) if friends else ""
