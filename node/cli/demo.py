@@ -1,7 +1,8 @@
 """`strand demo`: a whole swarm on this machine, real processes over libp2p, one question, one verified certificate."""
 
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +46,11 @@ async def demo(
         raise CliError(f"--nodes is between 1 and {NODES_MAX}", Exit.USAGE)
     query = read_query(query)
     console = stderr()
-    with tempfile.TemporaryDirectory(prefix="strand-demo-") as folder:
+    with _folder() as folder:
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, stack, console)
             console.print(f"starting {nodes} node processes")
-            children = await start_swarm(_specs(nodes, config, Path(folder)), stack)
+            children = await start_swarm(_specs(nodes, config, folder), stack)
             asked = children[0]
             client = await stack.enter_async_context(open_client(Source(), asked.url))
             await client.wait_offers(nodes, START_S)
@@ -74,6 +75,18 @@ async def demo(
                 _print_ports(children, console)
                 await trio.sleep_forever()
     return Exit.OK if report["outcome"] == "decided" else Exit.NO_QUORUM
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for the nodes, removed at the end. Raises CliError."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="strand-demo-")
+    except OSError as error:
+        where = error.filename or "set TMPDIR to a folder with room"
+        raise CliError(f"cannot make a folder for the nodes: {error.strerror} ({where})") from error
+    with folder as name:
+        yield Path(name)
 
 
 async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:

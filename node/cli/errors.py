@@ -25,6 +25,8 @@ class CliError(Exception):
 
 _USER_ERRORS: dict[str, Exit] = {
     "CliError": Exit.REFUSED,
+    "StdoutError": Exit.REFUSED,
+    "FileError": Exit.USAGE,
     "ConfigError": Exit.USAGE,
     "GoldFileError": Exit.USAGE,
     "KeyFileError": Exit.REFUSED,

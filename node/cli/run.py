@@ -15,6 +15,7 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.cli.signals import ENDING, first_signal
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
@@ -34,7 +35,7 @@ async def run(
     until_stdin_closes: Annotated[bool, Parameter(negative="", help="Stop when stdin is closed.")] = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Run a node until Ctrl-C or SIGTERM."""
+    """Run a node until Ctrl-C, SIGTERM or SIGHUP."""
     keep_private()
     forbid_dumps()
     loaded = source.load(
@@ -72,10 +73,8 @@ async def run(
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+    await first_signal(signal.SIGINT, *ENDING)
+    scope.cancel()
 
 
 async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:

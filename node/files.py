@@ -1,0 +1,77 @@
+"""The user's files: one reader for all of them, and one line with the path where one cannot be written.
+
+Editors and shells write UTF-8 with or without a byte order mark and with either end of line; all are read alike.
+"""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class FileError(Exception):
+    """A file of the user's cannot be read or written. The message is one line for the user, with the path."""
+
+
+class NoFileError(FileError):
+    """There is no such file."""
+
+
+def read_bytes(path: Path, bytes_max: int) -> bytes:
+    """All of a file of at most `bytes_max` bytes; pipes are read as well. Raises FileError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(bytes_max + 1)
+    except FileNotFoundError as error:
+        raise NoFileError(f"cannot read {path}: {error.strerror}") from error
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        # A name with a zero byte.
+        raise FileError(f"cannot read {str(path)!r}: {error}") from error
+    if len(raw) > bytes_max:
+        raise FileError(f"{path} has more than {bytes_max} bytes")
+    return raw
+
+
+def read_text(path: Path, bytes_max: int) -> str:
+    """The text of a file of at most `bytes_max` bytes, its lines ended by a line feed. Raises FileError."""
+    try:
+        return decode(read_bytes(path, bytes_max))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not UTF-8: {explain(error)}") from error
+
+
+def decode(raw: bytes) -> str:
+    """UTF-8 with or without a byte order mark, lines ended in either way. Raises UnicodeDecodeError."""
+    return raw.decode("utf-8-sig").replace("\r\n", "\n")
+
+
+def explain(error: UnicodeDecodeError) -> str:
+    """Say what is wrong with bytes that are no UTF-8, and what helps."""
+    if error.object.startswith(_OTHER_MARKS):
+        return "it is UTF-16, save it as UTF-8"
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"byte {error.object[error.start]:#04x} in line {line}, save it as UTF-8"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name `path` where the disk refuses: the system does not say which file has no room. Raises FileError."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def remove_if_broken(path: Path) -> Iterator[None]:
+    """Remove a file that the block was to write, if it fails."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
