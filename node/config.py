@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
-from node.inference.config import EngineConfig, VllmConfig
+from node.inference.config import EngineConfig, VllmConfig, hide_secrets
 from node.overlay.addresses import is_listen_address, parse_address, parse_networks
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX: Final = "STRAND_"
 SECRETS: Final = frozenset({"api.token", "engine.api_key"})
+URLS: Final = frozenset({"engine.url", "engine.proxy"})
+"""Keys whose values may hold a password."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
@@ -240,7 +242,13 @@ class LoadedConfig:
 
     def files_of_secrets(self) -> set[Path]:
         """The files that a secret was read from."""
-        told = {self.origins[key] for key in SECRETS if key in self.origins}
+        engine = self.config.engine
+        held = {"engine.url": engine.url, "engine.proxy": engine.proxy}
+        told = {
+            origin
+            for key, origin in self.origins.items()
+            if key in SECRETS or (key in URLS and hide_secrets(held[key]) != held[key])
+        }
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
@@ -251,6 +259,8 @@ class LoadedConfig:
                 key = f"{table.name}.{item.name}"
                 value = getattr(values, item.name)
                 shown = ("(set)" if value else "") if key in SECRETS else value
+                if key in URLS:
+                    shown = hide_secrets(str(value))
                 yield key, shown, self.origins.get(key, "default")
 
 

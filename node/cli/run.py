@@ -47,7 +47,7 @@ async def run(
         engine__url=engine_url,
     )
     config = loaded.config
-    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, config.engine.api_key))
+    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, *config.engine.secrets))
     for file in loaded.files_of_secrets():
         if open_to_others(file):
             structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")

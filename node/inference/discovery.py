@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.inference import llama_cpp
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, hide_secrets
 from node.inference.http_json import JsonClient, Refused
 from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging
 from node.inference.replies import (
@@ -155,7 +155,7 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
         return wanted
     names = ", ".join(ascii(model.name[:80]) for model in models[:8]) or "none"
     missing = f"no model {wanted!r}" if wanted else "no model"
-    raise EngineError(f"engine at {config.url} has {missing}; it lists: {names}")
+    raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {names}")
 
 
 async def _find_logprobs(post: Post, model: str) -> tuple[Judging, int, Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, hide_secrets
 from node.inference.discovery import (
     LETTERS,
     TEXT_TOKENS,
@@ -111,9 +111,8 @@ class OpenAIEngine:
         text = clean(completion.text)
         if not text:
             tokens = completion.answer_tokens
-            raise EngineError(
-                f"engine at {self._config.url} wrote no answer, but {tokens} tokens of reasoning or nothing"
-            )
+            where = hide_secrets(self._config.url)
+            raise EngineError(f"engine at {where} wrote no answer, but {tokens} tokens of reasoning or nothing")
         return replace(completion, text=text)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
@@ -159,7 +158,7 @@ class OpenAIEngine:
         try:
             return parse_completion(await self._post("/v1/chat/completions", body))
         except ValueError as error:
-            raise EngineError(f"engine at {self._config.url} sent {error}") from None
+            raise EngineError(f"engine at {hide_secrets(self._config.url)} sent {error}") from None
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -193,7 +192,5 @@ async def open_openai(config: EngineConfig, server: ServerStatus | None = None) 
 
     `server`: where it is ours to run.
     """
-    async with open_json_client(
-        config.url, config.api_key, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency
-    ) as client:
+    async with open_json_client(config, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency) as client:
         yield OpenAIEngine(client, config, server)
