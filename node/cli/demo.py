@@ -14,7 +14,7 @@ from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.follow import follow, save_certificate
-from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, read_query, stderr
+from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr, stdout
 from node.cli.processes import NODES_MAX, START_S, Child, NodeSpec, start_swarm
 from node.inference import EngineConfig, EngineInfo, open_engine
 
@@ -64,7 +64,7 @@ async def demo(
             if json:
                 print_json(report)
             else:
-                print_report(report, Console())
+                print_report(report, stdout())
                 print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in report["timings_ms"].items()))
                 print(f"certificate verified: {report['certificate']}")
                 if engine == "embedded":
@@ -124,4 +124,4 @@ def _specs(nodes: int, config: EngineConfig, folder: Path) -> list[NodeSpec]:
 def _print_ports(children: list[Child], console: Console) -> None:
     console.print("the swarm keeps running until Ctrl-C:")
     for child in children:
-        console.print(f"  {child.url}  {child.key[:KEY_DIGITS]}  {child.addresses[0]}", highlight=False, soft_wrap=True)
+        console.print(f"  {child.url}  {child.key}  {child.addresses[0]}", highlight=False, soft_wrap=True)

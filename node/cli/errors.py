@@ -27,6 +27,7 @@ _USER_ERRORS: dict[str, Exit] = {
     "CliError": Exit.REFUSED,
     "StdoutError": Exit.REFUSED,
     "FileError": Exit.USAGE,
+    "UnwritableError": Exit.REFUSED,
     "ConfigError": Exit.USAGE,
     "GoldFileError": Exit.USAGE,
     "KeyFileError": Exit.REFUSED,
