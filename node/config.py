@@ -26,6 +26,12 @@ SECRETS: Final = frozenset({"api.token", "engine.api_key"})
 URLS: Final = frozenset({"engine.url", "engine.proxy"})
 """Keys whose values may hold a password."""
 
+NOBODY_HELP: Final = (
+    'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
+    "which spends your tokens where engine.api_key is one that is paid for"
+)
+"""Why a node works for nobody, and the remedy."""
+
 CONFIG_BYTES_MAX: Final = 1024 * 1024
 """bytes of a configuration file: a thousand trusted keys take a tenth of it."""
 
@@ -235,6 +241,11 @@ class NodeConfig:
         """Whom the node works for: as configured, else everyone unless each token costs money."""
         is_paid = self.engine.kind == "openai" and bool(self.engine.api_key)
         return self.serve.whom or ("named" if is_paid else "everyone")
+
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether only named keys are served, and none is named."""
+        return self.serves == "named" and not set(self.serve.keys) - set(self.serve.deny)
 
 
 @dataclass(frozen=True, slots=True)

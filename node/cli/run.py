@@ -16,6 +16,7 @@ from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
 from node.cli.signals import ENDING, first_signal
+from node.config import NOBODY_HELP
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
@@ -51,6 +52,8 @@ async def run(
     for file in loaded.files_of_secrets():
         if open_to_others(file):
             structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+    if config.serves_nobody:
+        structlog.get_logger().warning("serving.nobody", whom=config.serves, help=NOBODY_HELP)
     raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, print_json, stdout
 from node.cli.tables import print_pairs
+from node.config import NOBODY_HELP
 
 
 async def status(
@@ -67,6 +68,8 @@ def clock(view: dict[str, Any]) -> str:
 
 def _works_for(serving: dict[str, Any]) -> str:
     whom = {"everyone": "everyone", "reputation": "nodes that it knows", "named": "named keys"}[serving["whom"]]
+    if serving["serves_nobody"]:
+        return f"nobody: {NOBODY_HELP}"
     if serving["open"]:
         return whom
     left_ms = serving["paused_for_ms"]
