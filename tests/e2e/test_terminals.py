@@ -42,14 +42,14 @@ def test_a_stream_that_takes_nothing_is_no_traceback(shell: Shell, redirection: 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_no_letter_is_too_much_for_an_encoding(shell: Shell, encoding: str) -> None:
     environment = shell.environment() | {"PYTHONIOENCODING": encoding, "STRAND_NODE_SPECIALTY": "ру\N{SNOWMAN}st"}
-    for more in ([], ["--json"]):
-        ran = subprocess.run(
-            [STRAND, "config", "show", *more], capture_output=True, env=environment, timeout=PATIENCE_S, check=False
-        )
-        assert (ran.returncode, ran.stderr) == (0, b"")
-        assert b"\\u2603st" in ran.stdout
-    assert json.loads(ran.stdout)["node.specialty"] == "ру\N{SNOWMAN}st"
-    wrong = subprocess.run([STRAND, "run", "--config", "\N{SNOWMAN}.toml"], capture_output=True, env=environment)
+    found = []
+    for arguments in (["show"], ["show", "--json"], ["show", "--config", "\N{SNOWMAN}.toml"]):
+        command = [STRAND, "config", *arguments]
+        found.append(subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE_S, check=False))
+    plain, as_json, wrong = found
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert b"\\u2603st" in plain.stdout
+    assert json.loads(as_json.stdout)["node.specialty"] == "ру\N{SNOWMAN}st"
     assert wrong.stderr == b"strand: there is no configuration file \\u2603.toml\n"
 
 
