@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
-from node.cli.options import JsonFlag, Source
+from node.cli.options import JsonFlag, Source, any_case
 from node.cli.signals import ENDING, first_signal
 from node.config import NOBODY_HELP
 from node.descriptors import raise_descriptor_limit
@@ -29,7 +29,7 @@ async def run(
     listen: Annotated[str | None, Parameter(help="Multiaddrs to listen on, separated by commas.")] = None,
     bootstrap: Annotated[str | None, Parameter(help="Multiaddrs of nodes to join, separated by commas.")] = None,
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
-    engine: Annotated[EngineKind | None, Parameter(help="Kind of engine.")] = None,
+    engine: Annotated[EngineKind | None, Parameter(converter=any_case, help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
     record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
     json: JsonFlag = False,
