@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from consensus import member, requester
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Publish, Pull
-from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
+from consensus.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.evidence import accuse
 from consensus.presence import Presence
 from consensus.pulls import PULL_REQUEST_BYTES_MAX, Served
@@ -203,8 +203,8 @@ class Participant:
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
-    def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
-        """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
+    def worked(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+        """Our engine answered a Generate or a Judge, or cannot, or a Contribute has reached its requester."""
         return self._step(query, event, now_ms)
 
     def read_own_mail(self, now_ms: int) -> list[Effect] | None:

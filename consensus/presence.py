@@ -80,7 +80,8 @@ class Presence:
         node.offset_ms = its_clock_ms - (sent_ms + came_ms) / 2
 
     def round_over(self, members: Collection[Key], silent: Collection[Key], now_ms: int) -> None:
-        """A round of ours ended, in which `silent` of its `members` contributed nothing and did not refuse either.
+        """A round of ours ended, in which `silent` of its `members` contributed nothing and did not refuse either: they
+        gave no sign, or declined whatever they were asked for (R15).
 
         They sit out for growing pauses; nobody does if more than half were silent, for then it was likely us.
         """

@@ -5,7 +5,7 @@ from typing import Any
 from consensus.certificate import Verified
 from consensus.record import bodies
 from consensus.tally import Ranking
-from protocol.messages import Ballot
+from protocol.messages import Ballot, Decline
 from protocol.types import ABSTAIN, ONE
 
 DECISIVE = ONE // 50
@@ -50,6 +50,10 @@ def describe(verified: Verified) -> dict[str, Any]:
         "ballots": len(record.ballots),
         "comparisons": len(preferences),
         "abstentions": len(preferences) - len(given),
+        "declines": [
+            {"author": each.author.hex(), "phase": each.phase, "wave": each.wave, "reason": each.reason}
+            for each in bodies(record.declines, Decline)
+        ],
         "decisive_share": decisive / len(given) if given else None,
         "cosignatures": len(verified.cosigners),
         "members": len(record.seats),

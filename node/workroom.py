@@ -1,6 +1,7 @@
 """The local model's work: answers and judgements as bounded, cancellable background tasks."""
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import structlog
 import trio
 
 from consensus.effects import Generate, Judge
-from consensus.events import Generated, Judged
+from consensus.events import Generated, Judged, Unable
 from node.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Sampling
@@ -20,7 +21,10 @@ from node.serving import Serving
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent
-from protocol.types import ABSTAIN, Digest
+from protocol.types import ABSTAIN, DeclineReason, Digest
+
+DECLINED_MAX = 64
+"""rounds of which is remembered why our engine gave nothing: twice as many as are open at once."""
 
 log = structlog.get_logger()
 
@@ -39,7 +43,7 @@ class _Piece:
 
 
 class Workroom:
-    """Performs Generate and Judge. A failure gives no result: the round goes on without us.
+    """Performs Generate and Judge. Where the engine cannot, the round is told at once, and goes on without us.
 
     A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
     """
@@ -54,6 +58,7 @@ class Workroom:
         self._mailroom = mailroom
         self._clock = clock
         self._pieces: dict[Digest, _Piece] = {}
+        self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
 
@@ -84,14 +89,18 @@ class Workroom:
         """Answer a query, if the engine can in time."""
         with self._piece(work.query, work.deadline_ms) as piece:
             info = self.info or await self.probe()
-            if info is not None:
+            if info is None:
+                await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
+            else:
                 await self._generate(work, info, piece)
 
     async def judge(self, work: Judge) -> None:
         """Compare the pairs of a wave, if the engine can in time; what it cannot say by then is an abstention."""
         with self._piece(work.query, work.deadline_ms) as piece:
             info = self.info or await self.probe()
-            if info is not None:
+            if info is None:
+                await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
+            else:
                 await self._judge(work, info, piece)
 
     def cancel(self, query: Digest) -> None:
@@ -104,7 +113,8 @@ class Workroom:
         max_tokens = min(work.max_tokens, config.max_tokens)
         refusal = answer_refusal(pace, size, max_tokens, self._budget_s(work.deadline_ms))
         if refusal is not None:
-            self._stay_out(work.query, refusal)
+            self.engine.forget_pace()
+            await self._decline(work.query, None, DeclineReason.CAPACITY, refusal)
             return
         piece.ends_s = trio.current_time() + pace.answer_s(size, max_tokens)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
@@ -113,11 +123,11 @@ class Workroom:
         try:
             completion = await piece.engine.answer(work.content, work.task, sampling)
         except EngineError as error:
-            log.warning("no answer", query_id=work.query.hex()[:16], why=str(error))
+            await self._decline(work.query, None, DeclineReason.ENGINE, str(error))
             return
         if len(completion.text.encode()) > TEXT_BYTES_MAX:
             why = f"the answer is longer than {TEXT_BYTES_MAX} bytes"
-            log.warning("no answer", query_id=work.query.hex()[:16], why=why)
+            await self._decline(work.query, None, DeclineReason.CAPACITY, why)
             return
         content = AnswerContent(
             text=completion.text,
@@ -133,14 +143,15 @@ class Workroom:
         try:
             limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
         except EngineError as error:
-            log.warning("no ballot", query_id=work.query.hex()[:16], why=str(error))
+            await self._decline(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
         pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         refusal = ballot_refusal(pace, len(work.pairs), size, budget_s, limits.reasoning_tokens)
         if refusal is not None:
-            self._stay_out(work.query, refusal)
+            self.engine.forget_pace()
+            await self._decline(work.query, work.wave, DeclineReason.CAPACITY, refusal)
             return
         piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, limits.reasoning_tokens)
         log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
@@ -163,9 +174,18 @@ class Workroom:
             log.info("ballot cut short", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         await self._mailroom.deliver(Worked(work.query, Judged(work.wave, tuple(preferences))))
 
-    def _stay_out(self, query: Digest, why: str) -> None:
-        log.info("not taking part", query_id=query.hex()[:16], why=why)
-        self.engine.forget_pace()
+    async def _decline(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
+        """Nobody need wait for us; `why` stays here, for the owner."""
+        self._declined[query] = why
+        if len(self._declined) > DECLINED_MAX:
+            self._declined.popitem(last=False)
+        what = "no answer" if wave is None else "no ballot"
+        log.warning(what, query_id=query.hex()[:16], reason=str(reason), why=why)
+        await self._mailroom.deliver(Worked(query, Unable(wave, reason)))
+
+    def why_declined(self, query: Digest) -> str:
+        """Why our engine gave nothing to a round, for the owner; empty if it did or nothing is known."""
+        return self._declined.get(query, "")
 
     def _pace(self, info: EngineInfo) -> Pace:
         return Pace(

@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 from consensus import effects as fx
 from consensus.admission import PlacesOnly
 from consensus.certificate import verify_certificate
-from consensus.events import Delivered, Generated, Judged
+from consensus.events import Delivered, Worked
 from consensus.member import Restored
 from consensus.participant import Participant
 from consensus.roster import choose_roster
@@ -413,7 +413,7 @@ class Machine:
         if job is not None:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 
-    def _worked(self, query: Digest, event: Generated | Judged) -> None:
+    def _worked(self, query: Digest, event: Worked) -> None:
         self.perform(self.participant.worked(query, event, self.now_ms))
 
     # -- time ----------------------------------------------------------------------------------------------------------

@@ -54,10 +54,8 @@ class Forge:
             for name in NAMES
         }
         entries = [Commitment(member=keypair(name).public, commitment=self.commitment(name)) for name in NAMES]
-        self.commits = self.seal(
-            "commits",
-            self.closing(CloseCommits, self.query, commitments=tuple(sorted(entries, key=lambda e: e.member))),
-        )
+        listed = {"commitments": tuple(sorted(entries, key=lambda e: e.member)), "declines": (), "ride_along": ()}
+        self.commits = self.seal("commits", self.closing(CloseCommits, self.query, **listed))
         self.answers = self.sealed("answer", NAMES, self.answer)
         accusations: list[VerifiedMessage] = self.edit("accusations", [])
         self.slate = self.seal(
@@ -65,14 +63,17 @@ class Forge:
             self.closing(CloseSlate, self.commits, answers=ids(self.answers), evidence=ids(accusations), ride_along=()),
         )
         self.first_wave = self.sealed("ballot", NAMES, lambda name: self.ballot(name, self.slate, 0))
+        listed_late: dict[str, tuple[Any, ...]] = {"declines": (), "evidence": (), "ride_along": ()}
         self.wave = self.seal(
             "wave",
-            self.closing(CloseWave, self.slate, wave=0, ballots=ids(self.first_wave), evidence=(), ride_along=()),
+            self.closing(CloseWave, self.slate, wave=0, ballots=ids(self.first_wave), **listed_late),
         )
         self.last_wave = self.sealed("last_ballot", NAMES, lambda name: self.ballot(name, self.wave, 1))
         late: list[VerifiedMessage] = self.edit("late_accusations", [])
+        self.declines: list[VerifiedMessage] = self.edit("declines", [])
         claim = {
             "ballots": ids(self.last_wave),
+            "declines": ids(self.declines),
             "evidence": ids(late),
             "outcome": Outcome.DECIDED,
             "reason": OutcomeReason.NONE,
@@ -95,6 +96,7 @@ class Forge:
             closings=tuple(each.envelope for each in (self.commits, self.slate, self.wave, self.tally)),
             answers=envelopes(self.answers),
             ballots=envelopes([*self.first_wave, *self.last_wave]),
+            declines=envelopes(self.declines),
             evidence=envelopes(self.evidence),
             cosigns=envelopes(self.cosigns),
         )
