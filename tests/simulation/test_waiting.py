@@ -43,7 +43,6 @@ def test_nobody_waits_for_seats_that_decline() -> None:
     """Two of six decline everything: rounds are as fast as without them, and as certain, but not fully co-signed."""
     honest, seen = world(6), world(6, byzantine={"decliner": 2 / 6})
     assert {each.outcome for each in seen.run.rounds} == {"decided"}
-    assert all(each.answers == 4 for each in seen.run.rounds)
     slowest = max(each.answered_ms or 0 for each in honest.run.rounds)
     assert all(each.answered_ms is not None and each.answered_ms <= 2 * slowest for each in seen.run.rounds)
     for verified in seen.certificates:

@@ -147,6 +147,7 @@ def test_nobody_waits_for_who_declines() -> None:
     effects = at.receive(hand.decline("d"))
     assert at.published(effects) == [Kind.CLOSE_COMMITS]
     assert hand.record.declined(DeclinedPhase.ANSWERING) == {hand.key("d")}
+    assert at.state.waiting.contributed == {hand.key(name) for name in "abc"}, "who only declines will sit out"
 
 
 def test_what_comes_after_a_decline_does_not_count_and_the_other_way() -> None:

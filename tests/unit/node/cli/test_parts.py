@@ -173,16 +173,21 @@ def test_a_table_is_columns_where_it_fits_and_blocks_where_not() -> None:
 
 
 def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
-    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}}
+    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}, "declined": {}}
     assert _who(event) == "ababab cdcdcd"
     event |= {"silent": ["ef" * 32], "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
     assert _who(event) == "ababab cdcdcd; silent: efefef; refused: 121212 busy, 343434 off hours"
     assert _who(event | {"received": []}) == "silent: efefef; refused: 121212 busy, 343434 off hours"
+    event = {"received": [], "silent": [], "refused": {}, "declined": {"56" * 32: "engine"}}
+    assert _who(event) == "declined: 565656 engine"
 
 
 def test_a_failed_round_names_what_members_refused_for() -> None:
-    decided = {"outcome": "failed", "reason": "no quorum"}
+    decided = {"outcome": "failed", "reason": "no quorum", "own_engine": ""}
     refused = {"a": "busy", "b": "over_quota", "c": "busy"}
-    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused)
-    assert "no quorum; see" in _why_not(decided, {}, {})
-    assert "refused" not in _why_not({}, {"ending": "left"}, refused)
+    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused, {})
+    assert "no quorum; see" in _why_not(decided, {}, {}, {})
+    ours = decided | {"own_engine": "cannot reach the engine"}
+    told = _why_not(ours, {}, {}, {"a": "engine", "b": "engine"})
+    assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in told
+    assert "refused" not in _why_not({}, {"ending": "left"}, refused, {})
