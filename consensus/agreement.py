@@ -17,6 +17,7 @@ from consensus.dataset import Dataset, Question
 from protocol.types import ONE
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _PRIOR_PAIRS = 4.0
 """Pairs seen in both orders that a prior reliability of one half counts as."""
@@ -35,17 +36,20 @@ _RELIABILITY_MIN = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """Statistics of the judges, from all questions; K judges."""
+    """Statistics of the judges, from all questions; K weights. Judges who share one count as so many typical ones."""
 
     reliability: FloatArray
     """Shape (K,), above 0, at most 1."""
     opinion: FloatArray
     """Shape (K, K): covariance of the opinions, symmetric; sampling noise may leave it indefinite."""
+    weight_of: IntArray
+    """Shape (judges,): the index of each judge's weight."""
 
     def default_weights(self) -> FloatArray:
-        """Shape (K,), mean 1: opinion to noise, r / (1 − r + hidden error); equal where nobody repeats anything."""
+        """Shape (K,), mean over all judges 1: opinion to noise, r / (1 − r + hidden error); equal where nobody repeats
+        anything."""
         weights: FloatArray = self.reliability / (1.0 - self.reliability + _HIDDEN_ERROR)
-        return weights / weights.mean() if len(weights) else weights
+        return weights / weights[self.weight_of].mean() if len(weights) else weights
 
     def spread(self) -> FloatArray:
         """Shape (K, K): a square root S with S Sᵀ the prior covariance of the judges' weights about their defaults.
@@ -62,29 +66,45 @@ class Agreement:
 
 def measure(dataset: Dataset) -> Agreement:
     """Reliability and covariance of all judges. A judge's constant lean to one position is neither opinion nor chance:
-    it cancels over both orders, so it is taken out."""
-    count = len(dataset.judges)
+    it cancels over both orders, so it is taken out. Of judges who share a weight, each is compared with itself and with
+    others, never with the mean of all: that would repeat itself better than any of them."""
+    weight_of = np.array(dataset.weight_of or range(len(dataset.judges)), dtype=np.int64)
+    count = int(weight_of.max(initial=-1)) + 1
     product, square, lean, both_orders = np.zeros((4, count))
     agreed, by_chance, seen = np.zeros((3, count, count))
     for question in dataset.questions:
         for judges, verdicts in _pairs(question):
+            of_judge = weight_of[judges]
             both = ~np.isnan(verdicts).any(axis=1)
             forth, back = verdicts[both].T
-            product[judges[both]] += forth * back
-            square[judges[both]] += (forth * forth + back * back) / 2.0
+            np.add.at(product, of_judge[both], forth * back)
+            np.add.at(square, of_judge[both], (forth * forth + back * back) / 2.0)
             chance = np.where(both, (verdicts[:, 0] - verdicts[:, 1]) / 2.0, 0.0)
-            lean[judges] += chance
-            both_orders[judges] += both
+            np.add.at(lean, of_judge, chance)
+            np.add.at(both_orders, of_judge, both)
             mean = np.nanmean(verdicts, axis=1)
-            block = np.ix_(judges, judges)
-            agreed[block] += mean[:, None] * mean
-            by_chance[block] += chance[:, None] * chance
-            seen[block] += 1.0
+            weights, place = np.unique(of_judge, return_inverse=True)
+            block = np.ix_(weights, weights)
+            agreed[block] += _products(mean, place, len(weights))
+            by_chance[block] += _products(chance, place, len(weights))
+            seen[block] += _products(np.ones(len(place)), place, len(weights))
     lean /= np.maximum(both_orders, 1.0)
     constant = both_orders * lean * lean
     reliability = (product + constant + _PRIOR_PAIRS / 2.0) / (square - constant + _PRIOR_PAIRS)
     by_chance -= np.minimum(both_orders[:, None], both_orders) * lean[:, None] * lean
-    return Agreement(np.clip(reliability, _RELIABILITY_MIN, 1.0), (agreed - by_chance) / (seen + _PRIOR_SHARED))
+    opinion = (agreed - by_chance) / (seen + _PRIOR_SHARED)
+    return Agreement(np.clip(reliability, _RELIABILITY_MIN, 1.0), opinion, weight_of)
+
+
+def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
+    """Shape (size, size): sums of products of values, shape (k,), over pairs of judges, at the places of their weights;
+    on the diagonal of each judge with itself."""
+    sums, squares = np.zeros((2, size))
+    np.add.at(sums, place, values)
+    np.add.at(squares, place, values * values)
+    products: FloatArray = sums[:, None] * sums
+    np.fill_diagonal(products, squares)
+    return products
 
 
 def _pairs(question: Question) -> Iterator[tuple[npt.NDArray[np.int64], FloatArray]]:
