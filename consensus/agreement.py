@@ -7,8 +7,9 @@ Spearman 1904). The same products across two judges give the covariance of their
 that judges share. Consistency is not correctness, so weights from it are bounded; gold overrules them (`learning`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -72,22 +73,28 @@ def measure(dataset: Dataset) -> Agreement:
     count = int(weight_of.max(initial=-1)) + 1
     product, square, lean, both_orders = np.zeros((4, count))
     agreed, by_chance, seen = np.zeros((3, count, count))
+    of_itself = np.zeros((3, count))
     for question in dataset.questions:
-        for judges, verdicts in _pairs(question):
-            of_judge = weight_of[judges]
-            both = ~np.isnan(verdicts).any(axis=1)
-            forth, back = verdicts[both].T
-            np.add.at(product, of_judge[both], forth * back)
-            np.add.at(square, of_judge[both], (forth * forth + back * back) / 2.0)
-            chance = np.where(both, (verdicts[:, 0] - verdicts[:, 1]) / 2.0, 0.0)
-            np.add.at(lean, of_judge, chance)
-            np.add.at(both_orders, of_judge, both)
-            mean = np.nanmean(verdicts, axis=1)
-            weights, place = np.unique(of_judge, return_inverse=True)
-            block = np.ix_(weights, weights)
-            agreed[block] += _products(mean, place, len(weights))
-            by_chance[block] += _products(chance, place, len(weights))
-            seen[block] += _products(np.ones(len(place)), place, len(weights))
+        ends, judges, verdicts = _verdicts(question)
+        of_judge, forth, back = weight_of[judges], *verdicts.T
+        both = ~np.isnan(verdicts).any(axis=1)
+        np.add.at(product, of_judge[both], (forth * back)[both])
+        np.add.at(square, of_judge[both], ((forth * forth + back * back) / 2.0)[both])
+        chance = np.where(both, (forth - back) / 2.0, 0.0)
+        np.add.at(lean, of_judge, chance)
+        np.add.at(both_orders, of_judge, both)
+        mean = np.where(both, (forth + back) / 2.0, np.where(np.isnan(forth), back, forth))
+        products = ((agreed, mean), (by_chance, chance), (seen, np.ones(len(mean))))
+        for total, (_, values) in zip(of_itself, products, strict=True):
+            np.add.at(total, of_judge, values * values)
+        for begin, end in pairwise((0, *ends)):
+            weights, place = np.unique(of_judge[begin:end], return_inverse=True)
+            if len(weights) > 1:
+                block = np.ix_(weights, weights)
+                for total, values in products:
+                    total[block] += _products(values[begin:end], place, len(weights))
+    for total, own in zip((agreed, by_chance, seen), of_itself, strict=True):
+        np.fill_diagonal(total, own)
     lean /= np.maximum(both_orders, 1.0)
     constant = both_orders * lean * lean
     reliability = (product + constant + _PRIOR_PAIRS / 2.0) / (square - constant + _PRIOR_PAIRS)
@@ -97,18 +104,17 @@ def measure(dataset: Dataset) -> Agreement:
 
 
 def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
-    """Shape (size, size): sums of products of values, shape (k,), over pairs of judges, at the places of their weights;
-    on the diagonal of each judge with itself."""
-    sums, squares = np.zeros((2, size))
+    """Shape (size, size): sums of products of any two judges' values, at the places of their weights. The diagonal, which
+    would mix judges of one weight, is not for use."""
+    sums = np.zeros(size)
     np.add.at(sums, place, values)
-    np.add.at(squares, place, values * values)
     products: FloatArray = sums[:, None] * sums
-    np.fill_diagonal(products, squares)
     return products
 
 
-def _pairs(question: Question) -> Iterator[tuple[npt.NDArray[np.int64], FloatArray]]:
-    """Per compared pair: its judges, shape (k,), and their mean verdict in either order, shape (k, 2), NaN if none.
+def _verdicts(question: Question) -> tuple[list[int], IntArray, FloatArray]:
+    """Judges and verdicts of all compared pairs, one pair after another: where each pair ends; the judges, shape (m,);
+    their mean verdicts in either order, shape (m, 2), NaN if none.
 
     A verdict is 1 for the lower answer and −1 for the higher one.
     """
@@ -118,9 +124,10 @@ def _pairs(question: Question) -> Iterator[tuple[npt.NDArray[np.int64], FloatArr
         pair = (each.second, each.first) if swapped else (each.first, each.second)
         value = 2.0 * each.preference / ONE - 1.0
         verdicts.setdefault(pair, {}).setdefault(each.judge, ([], []))[swapped].append(-value if swapped else value)
-    for by_judge in verdicts.values():
-        means = [(_mean(forth), _mean(back)) for forth, back in by_judge.values()]
-        yield np.array(list(by_judge), dtype=np.int64), np.array(means)
+    ends = accumulate(map(len, verdicts.values()))
+    judges = [judge for by_judge in verdicts.values() for judge in by_judge]
+    means = [(_mean(forth), _mean(back)) for by_judge in verdicts.values() for forth, back in by_judge.values()]
+    return list(ends), np.array(judges, dtype=np.int64), np.array(means).reshape(-1, 2)
 
 
 def _mean(values: Sequence[float]) -> float:
