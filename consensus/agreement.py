@@ -104,8 +104,8 @@ def measure(dataset: Dataset) -> Agreement:
 
 
 def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
-    """Shape (size, size): sums of products of any two judges' values, at the places of their weights. The diagonal, which
-    would mix judges of one weight, is not for use."""
+    """Shape (size, size): sums of products of any two judges' values, at the places of their weights. The diagonal
+    mixes judges of one weight and is not for use."""
     sums = np.zeros(size)
     np.add.at(sums, place, values)
     products: FloatArray = sums[:, None] * sums
