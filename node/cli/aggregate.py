@@ -176,7 +176,7 @@ def _likeliest(question: Question, result: Ranked) -> dict[str, Any] | None:
         "judgements": met[likeliest],
         "spread_of_pick": round(spread[strongest], 2),
         "judgements_of_pick": met[strongest],
-        "why": "less is known of it, so it may be far stronger" if less_known else "its cluster varies more",
+        "why": "less is known of it, so it may be stronger still" if less_known else "its cluster varies more",
     }
 
 
