@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from node.cli.errors import Exit, user_error
+from node.cli.row_forms import ROW_FORMS
 
 _COMMANDS = {
     "demo": "Start a swarm of five nodes on this machine, ask it, and verify what comes back.",
@@ -54,7 +55,8 @@ def build_app() -> App:
         default_parameter=None,
     )
     for name, help_text in _COMMANDS.items():
-        app.command(f"node.cli.{name}:{name}", name=name, help=help_text)
+        epilogue = ROW_FORMS if name == "aggregate" else None
+        app.command(f"node.cli.{name}:{name}", name=name, help=help_text, help_epilogue=epilogue)
     config = App(name="config", help="Show the configuration.")
     config.command("node.cli.config:show", name="show", help="Show every setting; with --origin, where it comes from.")
     app.command(config)
