@@ -10,6 +10,7 @@ import trio
 
 from consensus.participant import Participant
 from node import logs
+from node.acquaintances import Acquaintances
 from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
@@ -92,10 +93,13 @@ async def open_node(
             workroom.info = await workroom.engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
+            acquaintances = Acquaintances(overlay, store, clock)
+            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
+                nursery.start_soon(acquaintances.run)
                 nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
                 is_open = partial(_is_open, serving, clock)
                 offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)

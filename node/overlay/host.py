@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final
@@ -39,7 +39,7 @@ from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.scoring import Scores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
-from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
+from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
 from protocol.errors import Verdict
 
 _log = structlog.get_logger(__name__)
@@ -139,7 +139,7 @@ class Overlay:
         connected = self._peers.connected()
         meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
-        for peer in sorted(connected | set(self._book)):
+        for peer in sorted(connected | set(self._book.awake())):
             peer_id = ID(peer_id_bytes(peer))
             infos.append(
                 PeerInfo(
@@ -156,6 +156,14 @@ class Overlay:
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
+
+    def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
+        """The peers that a later life of this node should try, the most important first, bounded (book.py)."""
+        return self._peers.remembered(wall_ms)
+
+    def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
+        """Take in what an earlier life remembered, and dial it where connections are wanted."""
+        self._peers.recall(remembered, wall_ms)
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """The peers that the user named, and how it stands with them."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -20,14 +21,14 @@ from libp2p.rcmgr.metrics import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay.addresses import Address, address_group, parse_address
-from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.book import ADDRESSES_PER_PEER_MAX, REMEMBERED_MAX, AddressBook
 from node.overlay.connections import ConnectionWatcher, remote_host
 from node.overlay.dial_faults import failed_dial
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.names import NameFault, Names
 from node.overlay.scoring import Scores
 from node.overlay.streams import FAULTS, abandon, read_exactly
-from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable
+from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
 
 _log = structlog.get_logger(__name__)
 
@@ -121,6 +122,21 @@ class Peers:
             Bootstrap(address, peer in self._connected, self._failed_dials.get(peer))
             for peer, address in self._bootstraps.items()
         )
+
+    def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
+        """The peers that a later life should try; `wall_ms` is now by the clock that outlives this process."""
+        now_ms, connected = _now_ms(), self._connected.keys()
+        for peer, host in self._connected.items():
+            self._book.learn(peer, self.told_addresses(peer), now_ms, seen_at=host, connected=connected)
+        found = self._book.remembered(now_ms, connected)
+        return tuple(Remembered(peer, addresses, wall_ms - now_ms + met_ms) for peer, addresses, met_ms in found)
+
+    def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
+        """Take in what an earlier life remembered, at most REMEMBERED_MAX."""
+        now_ms = _now_ms()
+        for each in islice(remembered, REMEMBERED_MAX):
+            if self._book.recall(each.key, each.addresses, now_ms - wall_ms + each.met_ms, now_ms):
+                self._wake.set()
 
     # -- connections -----------------------------------------------------------------------------------------------
 

@@ -142,6 +142,16 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A peer that was met. `addresses` are multiaddrs without /p2p/; `met_ms` is when it was last connected, by the
+    caller's clock."""
+
+    key: bytes
+    addresses: tuple[str, ...]
+    met_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionCounts:
     """Inbound connections now, and those refused or ended since the start, by reason."""
 
