@@ -19,6 +19,7 @@ from node.driver import Driver
 from node.gold import GoldBook, load_gold
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
+from node.lookout import Lookout
 from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
@@ -50,6 +51,7 @@ class Node:
     serving: Serving
     asker: Asker
     challenger: Challenger
+    lookout: Lookout
     clock: Clock
 
 
@@ -100,6 +102,8 @@ async def open_node(
                 nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
                 nursery.start_soon(acquaintances.run)
+                lookout = Lookout(participant, overlay, reputation, config, clock)
+                nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
                 is_open = partial(_is_open, serving, clock)
                 offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)
@@ -122,6 +126,7 @@ async def open_node(
                     serving=serving,
                     asker=asker,
                     challenger=challenger,
+                    lookout=lookout,
                     clock=clock,
                 )
                 nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""What a node must not forget: its journal, its certificates, its open rounds, the queries it has seen, where it met peers.
+"""What a node must not forget: its journal, certificates, open rounds, the queries it has seen, where it met peers.
 
 One SQLite file per key, one process per file, one writer. A call's effect survives SIGKILL once it has returned; with
 `synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).

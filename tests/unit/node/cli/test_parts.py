@@ -129,13 +129,13 @@ def _report(text: str) -> dict[str, Any]:
     ("peers", "offset_ms", "ours_is_off", "line"),
     [
         (0, 0, False, "compared with no peer yet"),
-        (1, 40, False, "agrees with 1 peer"),
-        (7, -90, False, "agrees with 7 peers"),
+        (1, 40, False, "agrees with 1 of 1 peer"),
+        (7, -90, False, "agrees with 7 of 7 peers"),
         (7, -90_040, True, "off by 90.0 s from most of 7 peers: set this machine's clock"),
     ],
 )
 def test_status_tells_whether_the_clock_is_right(peers: int, offset_ms: int, ours_is_off: bool, line: str) -> None:
-    assert clock({"peers": peers, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
+    assert clock({"peers": peers, "off": 0, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
 
 
 def test_status_tells_of_connections() -> None:
