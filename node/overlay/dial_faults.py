@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -24,13 +25,13 @@ def failed_dial(fault: BaseException) -> FailedDial:
         if isinstance(error, PeerIDMismatchesPubkey):
             other = _OTHER_ID.search(str(error))
             return FailedDial(DialFault.OTHER_NODE, other[1] if other else "")
-    for error in errors:
-        if isinstance(error, OSError) and error.strerror:
-            return FailedDial(DialFault.DOWN, error.strerror)
-    if any(isinstance(error, UpgradeFailure) for error in errors):
-        return FailedDial(DialFault.TURNED_AWAY, "")
-    opened = any(isinstance(error, OpenConnectionError) for error in errors)
-    return FailedDial(DialFault.DOWN, "" if opened else str(errors[-1])[:200])
+    numbers = [error.errno for error in errors if isinstance(error, OSError) and error.errno]
+    words = os.strerror(numbers[-1]) if numbers else ""
+    if any(isinstance(error, OpenConnectionError) for error in errors):
+        return FailedDial(DialFault.DOWN, words)
+    if any(isinstance(error, UpgradeFailure | OSError) for error in errors):
+        return FailedDial(DialFault.TURNED_AWAY, words)
+    return FailedDial(DialFault.DOWN, str(errors[-1])[:200])
 
 
 def _chain(fault: BaseException) -> Iterator[BaseException]:
