@@ -12,7 +12,7 @@ from node.storage import Acquaintance, Store
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
-BEAT_S: Final = 5.0
+BEAT_S: Final = 2.0
 """seconds between two looks at the book: what a killed node forgets."""
 
 REFRESH_MS: Final = 600_000
