@@ -18,9 +18,6 @@ SETTLE_MS: Final = 5_000
 TELL_AGAIN_MS: Final = 600_000
 """ms between two lines about one condition: what comes and goes, at a stranger's wish even, must not fill the log."""
 
-TOPICS_READ_MAX: Final = 16
-"""topics of one peer that are looked at: a node has one, a foreign one may name a hundred."""
-
 NO_WEIGHT_REMEDY: Final = (
     "set trust.default_weight (--default-weight 1) among friends, name keys under [trust.trusted], "
     "or give this node questions whose answers you know ([gold] file)"
@@ -168,7 +165,7 @@ def _other_submesh(view: View, own: re.Match[str]) -> Iterator[Condition]:
 
 def _ours(topics: Iterable[str]) -> Iterator[re.Match[str]]:
     """Topics of strand among a peer's."""
-    for topic in sorted(topics)[:TOPICS_READ_MAX]:
+    for topic in topics:
         if (match := _TOPIC.fullmatch(topic)) is not None:
             yield match
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 BEAT_S: Final = 1.0
-"""seconds between two looks; each costs less than a millisecond."""
+"""seconds between two looks: tens of microseconds each, some ms where peers name a hundred topics each."""
 
 log = structlog.get_logger()
 

@@ -54,7 +54,9 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members"
     )
     if report["reason"] == OutcomeReason.NO_WEIGHT:
-        console.print(f"Nobody's vote counts for the asker: {NO_WEIGHT_REMEDY}.", soft_wrap=True)
+        console.print(
+            outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
+        )
     for label in ("unopened", "removed"):
         if report[label]:
             console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")

@@ -174,7 +174,7 @@ class AddressBook:
         paid = not vouched and (entry.paid_ms is None or now_ms - entry.paid_ms >= CLAIM_REST_MS)
         if paid:
             entry.owed, entry.paid_ms = min(entry.owed + 1, CLAIM_DIALS_MAX), now_ms
-        if paid and entry.asleep:
+        if paid and entry.asleep and self._dials.take(1, now_ms / 1000):
             # It says that it is there: one dial more, where it was met.
             entry.failures, entry.due_ms = FAILURES_OF_KNOWN_MAX - 1, now_ms
         fresh = _join(entry, usable)

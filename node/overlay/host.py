@@ -53,6 +53,8 @@ _STREAMS_MAX: Final = 65_536
 _CLOSE_S: Final = 3.0
 """For closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
+_TOPICS_TOLD_MAX: Final = 16
+"""Topics of one peer that the node is told: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
 """Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
@@ -170,12 +172,14 @@ class Overlay:
         return self._peers.bootstraps()
 
     def topics_of_peers(self) -> dict[bytes, frozenset[str]]:
-        """The topics of each connected peer, as it says; its own word, and of any length up to 256 characters."""
+        """The topics of each connected peer that are strand's, as it says itself, at most _TOPICS_TOLD_MAX."""
         told: dict[bytes, set[str]] = {peer: set() for peer in self._peers.connected()}
-        for name, peers in self._pubsub.peer_topics.items():
+        named = ((name, peers) for name, peers in self._pubsub.peer_topics.items() if name.startswith("/strand/"))
+        for name, peers in named:
             for peer_id in peers:
-                if (key := key_of(peer_id.to_bytes())) in told:
-                    told[key].add(name)
+                topics = told.get(key_of(peer_id.to_bytes()) or b"")
+                if topics is not None and len(topics) < _TOPICS_TOLD_MAX:
+                    topics.add(name)
         return {peer: frozenset(topics) for peer, topics in told.items()}
 
     def connection_counts(self) -> ConnectionCounts:
@@ -340,6 +344,9 @@ def _bootstrap(config: OverlayConfig) -> list[tuple[bytes, str]]:
 def _require_own(config: OverlayConfig, key: bytes) -> None:
     """An announced address that names another node would send everybody there; libp2p knows no other names than DNS."""
     for text in config.announce:
+        if text.startswith("/dns"):
+            remedy = "announce an IP address beside it"
+            _log.warning("an announced name is dialled only by nodes that trust this one", name=text, remedy=remedy)
         try:
             Multiaddr(text)
         except ValueError as fault:

@@ -15,7 +15,12 @@ from tests.support.processes import Shell, get_json, logged
 
 SCRIPTED = EngineConfig(kind="scripted")
 STRAND = (sys.executable, "-P", "-m", "node")
-A_MINUTE_AHEAD = "import runpy, time; real = time.time; time.time = lambda: real() + 60; runpy.run_module('node', run_name='__main__')"
+A_MINUTE_AHEAD = """
+import runpy, time
+real = time.time
+time.time = lambda: real() + 60
+runpy.run_module("node", run_name="__main__")
+"""
 """A machine whose clock is wrong, for a process of its own."""
 
 

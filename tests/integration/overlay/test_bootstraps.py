@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import trio
+from structlog.testing import capture_logs
 
 from node.overlay import Overlay
 from node.overlay.identity import peer_id_text
@@ -66,6 +67,19 @@ async def test_one_that_accepts_and_says_nothing_is_down() -> None:
         async with node(2, Recorder(), bootstrap=(address,), handshake_ms=200) as nb:
             assert await failure(nb) == FailedDial(DialFault.DOWN, "no connection within 0.2 s")
         nursery.cancel_scope.cancel()
+
+
+async def test_peers_that_come_and_go_are_told_with_their_place() -> None:
+    one = Recorder()
+    async with node(1, one) as na:
+        with capture_logs() as logs:
+            async with node(2, Recorder(), na) as nb:
+                await one.wait_peer(nb)
+            await one.wait_gone(nb.key)
+        of_peer = [entry for entry in logs if entry.get("peer") == peer_id_text(nb.key)]
+        told = [(entry["event"], entry["log_level"], entry.get("host")) for entry in of_peer]
+    for event in ("peer connected", "peer disconnected"):
+        assert (event, "info", "127.0.0.1") in told
 
 
 async def test_topics_of_peers_are_known_by_peer() -> None:

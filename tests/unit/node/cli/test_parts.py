@@ -97,6 +97,13 @@ def test_a_guess_is_announced_as_one(p_correct: float | None, said: str) -> None
     assert rest[-2].startswith("degraded (low_confidence), P(")
 
 
+def test_an_outcome_without_weight_names_the_setting() -> None:
+    out = io.StringIO()
+    print_report(_report("") | {"outcome": "degraded", "reason": "no_weight"}, Console(file=out, width=80))
+    (line,) = [line for line in out.getvalue().splitlines() if "trust.default_weight" in line]
+    assert "--default-weight 1" in line and "[trust.trusted]" in line
+
+
 def test_certainty_is_called_calibrated_only_where_it_is() -> None:
     report = _report("")
     assert certainty(report) == "P(best) 0.75 (uncalibrated)"
