@@ -31,7 +31,7 @@ class Acquaintances:
         self._overlay = overlay
         self._store = store
         self._clock = clock
-        self._written: dict[bytes, tuple[str, ...]] = {}
+        self._written: dict[bytes, tuple[tuple[str, ...], bool]] = {}
         self._written_ms = 0
 
     async def recall(self) -> None:
@@ -39,9 +39,8 @@ class Acquaintances:
         known = await self._store.peers(0)
         if known:
             log.info("peers of before", count=len(known))
-        self._overlay.recall(
-            (Remembered(each.key, each.addresses, each.met_ms) for each in known), self._clock.now_ms()
-        )
+        before = [Remembered(each.key, each.addresses, each.reached, each.met_ms) for each in known]
+        self._overlay.recall(before, self._clock.now_ms())
 
     async def run(self) -> None:
         """Write down what is new until cancelled, and then once more. Raises StoreError."""
@@ -56,8 +55,8 @@ class Acquaintances:
     async def _write(self) -> None:
         now_ms = self._clock.now_ms()
         met = self._overlay.remembered(now_ms)
-        addresses = {each.key: each.addresses for each in met}
-        if not met or (addresses == self._written and now_ms - self._written_ms < REFRESH_MS):
+        places = {each.key: (each.addresses, each.reached) for each in met}
+        if not met or (places == self._written and now_ms - self._written_ms < REFRESH_MS):
             return
-        await self._store.put_peers([Acquaintance(each.key, each.addresses, each.met_ms) for each in met])
-        self._written, self._written_ms = addresses, now_ms
+        await self._store.put_peers([Acquaintance(each.key, each.addresses, each.reached, each.met_ms) for each in met])
+        self._written, self._written_ms = places, now_ms

@@ -20,6 +20,7 @@ from typing import Final
 
 from consensus.buckets import Bucket, Buckets, Rate
 from node.overlay.addresses import Address, Reach, address_group, parse_address
+from node.overlay.types import Remembered
 
 PEERS_MAX: Final = 1024
 """Peers in the book. A sub-mesh holds about 50; an attacker can invent any number."""
@@ -28,7 +29,7 @@ ADDRESSES_PER_PEER_MAX: Final = 8
 FAILURES_MAX: Final = 8
 """Failed dials in a row after which a stranger is forgotten; an Offer brings it back."""
 FAILURES_OF_KNOWN_MAX: Final = 24
-"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. A peer that was connected
+"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. A peer that has answered
 sleeps then (SLEEP_MS); bootstrap peers are dialled on."""
 SLEEP_MS: Final = 3_600_000
 """ms between dials of a peer that was met and is gone for longer: a machine that was away for days is found again."""
@@ -98,6 +99,11 @@ class _Entry:
     def believed(self) -> bool:
         """Whether one of its addresses is more than a claim."""
         return any(known.ground for known in self.addresses)
+
+    @property
+    def answered(self) -> bool:
+        """Whether we have found it at one of its addresses: where it only came from may be another's place."""
+        return any(known.ground is _Ground.REACHED for known in self.addresses)
 
     @property
     def asleep(self) -> bool:
@@ -243,8 +249,8 @@ class AddressBook:
 
     # -- what survives a restart -----------------------------------------------------------------------------------
 
-    def remembered(self, now_ms: int, connected: Collection[bytes]) -> list[tuple[bytes, tuple[str, ...], int]]:
-        """Peers that were met: key, addresses that are more than claims, and when (ms); the most important first.
+    def remembered(self, now_ms: int, connected: Collection[bytes]) -> list[Remembered]:
+        """Peers that were met, at addresses where they answered or at least came from; the most important first.
 
         Trusted peers come before others, and of the others one of each address group in turn, so that no network can
         take all places; within a group who answers, then who was met last.
@@ -254,31 +260,32 @@ class AddressBook:
                 entry.met_ms = now_ms
         met = [(peer, entry, entry.met_ms) for peer, entry in self._entries.items() if entry.met_ms is not None]
         turns: collections.Counter[str] = collections.Counter()
-        ranked = []
+        ranked: list[tuple[tuple[bool, int, int], Remembered]] = []
         for peer, entry, met_ms in sorted(met, key=lambda item: (item[1].asleep, -item[2], item[0])):
-            addresses = tuple(known.text for known in entry.addresses if known.ground)
-            if addresses and now_ms - met_ms <= MEMORY_MS:
-                ranked.append(
-                    (peer not in self._trusted and not entry.kept, turns[entry.group], peer, addresses, met_ms)
-                )
+            best = max(known.ground for known in entry.addresses)
+            if best and now_ms - met_ms <= MEMORY_MS:
+                addresses = tuple(known.text for known in entry.addresses if known.ground is best)
+                rank = (peer not in self._trusted and not entry.kept, turns[entry.group], len(ranked))
+                ranked.append((rank, Remembered(peer, addresses, best is _Ground.REACHED, met_ms)))
                 turns[entry.group] += 1
-        return [(peer, addresses, met_ms) for *_, peer, addresses, met_ms in sorted(ranked)[:REMEMBERED_MAX]]
+        return [each for _, each in sorted(ranked, key=lambda item: item[0])[:REMEMBERED_MAX]]
 
-    def recall(self, peer: bytes, addresses: Iterable[str], met_ms: int, now_ms: int) -> bool:
-        """Take in a peer of a life before, met at `met_ms`; True where it may be dialled now."""
+    def recall(self, before: Remembered, now_ms: int) -> bool:
+        """Take in a peer of a life before; True where it may be dialled now."""
+        ground = _Ground.REACHED if before.reached else _Ground.OBSERVED
         known = [
-            _known(address, _Ground.OBSERVED)
-            for text in islice(addresses, ADDRESSES_PER_PEER_MAX)
-            if (address := parse_address(text)) is not None and address.peer in (None, peer)
+            _known(address, ground)
+            for text in islice(before.addresses, ADDRESSES_PER_PEER_MAX)
+            if (address := parse_address(text)) is not None and address.peer in (None, before.key)
         ]
-        if peer == self._own_key or not known or now_ms - met_ms > MEMORY_MS:
+        if before.key == self._own_key or not known or now_ms - before.met_ms > MEMORY_MS:
             return False
-        entry = self._entries.get(peer)
+        entry = self._entries.get(before.key)
         if entry is None:
             if len(self._entries) >= PEERS_MAX:
                 return False
-            entry = self._entries[peer] = _Entry(False, now_ms, due_ms=now_ms)
-        entry.met_ms = min(met_ms, now_ms)
+            entry = self._entries[before.key] = _Entry(False, now_ms, due_ms=now_ms)
+        entry.met_ms = min(before.met_ms, now_ms)
         return _join(entry, known)
 
     # -- when to dial ----------------------------------------------------------------------------------------------
@@ -405,7 +412,7 @@ class AddressBook:
         entry.failures += 1
         most = FAILURES_OF_KNOWN_MAX if entry.believed else FAILURES_MAX
         if entry.failures >= most and not entry.kept:
-            if entry.met_ms is None or now_ms - entry.met_ms > MEMORY_MS:
+            if not entry.answered or entry.met_ms is None or now_ms - entry.met_ms > MEMORY_MS:
                 del self._entries[peer]
             else:
                 entry.due_ms = now_ms + int(SLEEP_MS * self._rng.uniform(0.5, 1.5))

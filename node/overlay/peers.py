@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -129,13 +130,13 @@ class Peers:
         for peer, host in self._connected.items():
             self._book.learn(peer, self.told_addresses(peer), now_ms, seen_at=host, connected=connected)
         found = self._book.remembered(now_ms, connected)
-        return tuple(Remembered(peer, addresses, wall_ms - now_ms + met_ms) for peer, addresses, met_ms in found)
+        return tuple(replace(each, met_ms=wall_ms - now_ms + each.met_ms) for each in found)
 
     def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
         """Take in what an earlier life remembered, at most REMEMBERED_MAX."""
         now_ms = _now_ms()
         for each in islice(remembered, REMEMBERED_MAX):
-            if self._book.recall(each.key, each.addresses, now_ms - wall_ms + each.met_ms, now_ms):
+            if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
                 self._wake.set()
 
     # -- connections -----------------------------------------------------------------------------------------------

@@ -143,11 +143,12 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A peer that was met. `addresses` are multiaddrs without /p2p/; `met_ms` is when it was last connected, by the
-    caller's clock."""
+    """A peer that was met. `addresses` are multiaddrs without /p2p/; `reached`: it has answered there, else it came
+    from their host; `met_ms` is when it was last connected, by the caller's clock."""
 
     key: bytes
     addresses: tuple[str, ...]
+    reached: bool
     met_ms: int
 
 

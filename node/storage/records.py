@@ -78,10 +78,12 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """A peer that was met: its key, the multiaddrs where it was (without /p2p/), and when it was last connected, ms."""
+    """A peer that was met: its key, the multiaddrs where it was (without /p2p/), whether it has answered there, and
+    when it was last connected, ms."""
 
     key: bytes
     addresses: tuple[str, ...]
+    reached: bool
     met_ms: int
 
 

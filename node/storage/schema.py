@@ -84,7 +84,8 @@ CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NO
 # Where peers were met, lines of multiaddrs: whom to dial at the next start (node/acquaintances.py).
 _PEERS: Final = f"""
 CREATE TABLE peers (
-    age INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, addresses TEXT NOT NULL, met_ms INTEGER NOT NULL) STRICT;
+    age INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, addresses TEXT NOT NULL, reached INTEGER NOT NULL,
+    met_ms INTEGER NOT NULL) STRICT;
 {_counted("peers", "length({row}.addresses)")}
 """
 

@@ -183,14 +183,17 @@ def put_peers(connection: sqlite3.Connection, peers: Sequence[Acquaintance], lim
     """Store these, the most important first, in place of all that was stored."""
     connection.execute("DELETE FROM peers")
     connection.executemany(
-        "INSERT INTO peers (key, addresses, met_ms) VALUES (?, ?, ?)",
-        [(each.key, "\n".join(each.addresses), each.met_ms) for each in reversed(peers)],
+        "INSERT INTO peers (key, addresses, reached, met_ms) VALUES (?, ?, ?, ?)",
+        [(each.key, "\n".join(each.addresses), each.reached, each.met_ms) for each in reversed(peers)],
     )
     _prune(connection, "peers", limit)
 
 
 def peers(connection: sqlite3.Connection, since_ms: int) -> list[Acquaintance]:
     rows = connection.execute(
-        "SELECT key, addresses, met_ms FROM peers WHERE met_ms >= ? ORDER BY age DESC", (since_ms,)
+        "SELECT key, addresses, reached, met_ms FROM peers WHERE met_ms >= ? ORDER BY age DESC", (since_ms,)
     )
-    return [Acquaintance(key, tuple(addresses.split("\n")), met_ms) for key, addresses, met_ms in rows]
+    return [
+        Acquaintance(key, tuple(addresses.split("\n")), bool(reached), met_ms)
+        for key, addresses, reached, met_ms in rows
+    ]

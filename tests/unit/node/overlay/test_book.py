@@ -11,6 +11,7 @@ from node.overlay import book as module
 from node.overlay.addresses import Reach, reach
 from node.overlay.book import AddressBook
 from node.overlay.identity import key_of, key_of_text, peer_id_bytes, peer_id_text
+from node.overlay.types import Remembered
 
 ME, PEER, OTHER = bytes(32), bytes([1]) * 32, bytes([2]) * 32
 HERE, THERE = "/ip4/1.0.0.1/tcp/4001", "/ip4/9.9.9.9/tcp/4001"
@@ -325,6 +326,17 @@ def test_a_peer_that_was_met_sleeps_where_others_are_forgotten_and_wakes_by_its_
     assert book.addresses(PEER) == ()
 
 
+def test_who_only_came_by_is_remembered_but_not_looked_for_for_ever() -> None:
+    """It names a port of the host that it came from, behind which may be another's machine."""
+    book = new_book()
+    book.learn(PEER, [HERE], 0, seen_at="1.0.0.1")
+    assert book.remembered(0, (PEER,)) == [Remembered(PEER, (HERE,), False, 0)]
+    later = new_book()
+    assert later.recall(Remembered(PEER, (HERE,), False, 0), 0)
+    fail(later, PEER)
+    assert later.addresses(PEER) == () and later.remembered(0, ()) == []
+
+
 def test_who_sleeps_makes_way_for_a_claim() -> None:
     book = new_book()
     for peer, text in flood(module.PEERS_MAX):
@@ -339,10 +351,10 @@ def test_a_later_life_dials_where_peers_were_met_and_nowhere_else() -> None:
     reached(book, PEER, HERE)
     book.learn(PEER, [THERE], 1_000)
     book.learn(b"z" * 32, ["/ip4/9.9.9.9/tcp/1"], 0)
-    assert book.remembered(2_000, ()) == [(PEER, (HERE,), 0)]
-    assert book.remembered(2_000, (PEER,)) == [(PEER, (HERE,), 2_000)]
+    assert book.remembered(2_000, ()) == [Remembered(PEER, (HERE,), True, 0)]
+    assert book.remembered(2_000, (PEER,)) == [Remembered(PEER, (HERE,), True, 2_000)]
     later = new_book()
-    assert later.recall(PEER, [HERE, "nonsense"], -5_000, 100)
+    assert later.recall(Remembered(PEER, (HERE, "nonsense"), True, -5_000), 100)
     assert later.due(100, (), 10) == [PEER]
     assert dials(later, PEER, 100) == [HERE]
 
@@ -352,7 +364,7 @@ def test_a_later_life_dials_where_peers_were_met_and_nowhere_else() -> None:
 ])  # fmt: skip
 def test_what_is_too_old_or_of_no_use_is_not_recalled(peer: bytes, addresses: list[str], met_ms: int) -> None:
     book = new_book()
-    assert not book.recall(peer, addresses, met_ms, 1)
+    assert not book.recall(Remembered(peer, tuple(addresses), True, met_ms), 1)
     assert len(book) == 0
 
 
@@ -367,7 +379,7 @@ def test_what_is_remembered_is_bounded_and_no_network_can_take_all_of_it() -> No
     for number in range(1_000):
         peer = number.to_bytes(2, "big") + bytes(30)
         reached(book, peer, f"/ip4/6.6.6.{number % 250}/tcp/{1 + number}")
-    kept = [peer for peer, _, _ in book.remembered(10, ())]
+    kept = [each.key for each in book.remembered(10, ())]
     assert len(kept) == module.REMEMBERED_MAX
     assert set(honest) < set(kept) and kept[0] == friend
 
