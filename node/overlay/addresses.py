@@ -164,7 +164,7 @@ def why_not_listen(text: str) -> str | None:
         why = "a name is not listened on, for it may come to mean another place"
         example = "" if loose.host.lower() == "localhost" else " with an address of this machine"
         return f"{_shown(text)}: {why}: write {own}/tcp/{loose.port}{example}"
-    if class_of(loose.host) is AddressClass.MULTICAST:
+    if class_of(str(loose.ip)) is AddressClass.MULTICAST:
         return f"{_shown(text)}: a multicast address has no listeners: write /ip4/0.0.0.0/tcp/{loose.port}"
     if loose.transport and loose.transport != "tcp":
         return f"{_shown(text)}: only TCP is spoken, not {loose.transport}: write {loose.form}"
@@ -180,15 +180,15 @@ def why_not_announce(text: str) -> str | None:
     if loose is None or loose.port > 65_535:
         return f"{_shown(text)} is not a multiaddr such as /ip4/198.51.100.7/tcp/4211"
     port = loose.port or 4211
-    if loose.ip is not None and class_of(loose.host) in _NOWHERE:
+    if loose.ip is not None and class_of(str(loose.ip)) in _NOWHERE:
         others = f"/{'ip6' if loose.ip.version == 6 else 'ip4'}/<the address that others reach>/tcp/{port}"
-        return f"{_shown(text)}: nobody can dial {loose.host}: write {others}"
+        return f"{_shown(text)}: nobody can dial {loose.ip}: write {others}"
     if not loose.port:
         return f"{_shown(text)}: port 0 cannot be dialled: write the port that others reach"
-    if loose.transport and loose.transport != "tcp":
-        return f"{_shown(text)}: only TCP is dialled, not {loose.transport}: write {loose.form}"
     if parse_address(loose.form) is None:
         return f"{_shown(text)} is not a multiaddr such as /ip4/198.51.100.7/tcp/4211"
+    if loose.transport and loose.transport != "tcp":
+        return f"{_shown(text)}: only TCP is dialled, not {loose.transport}: write {loose.form}"
     return f"{_shown(text)}: write {loose.form}"
 
 
@@ -209,7 +209,7 @@ _NOWHERE: Final = frozenset({AddressClass.UNSPECIFIED, AddressClass.MULTICAST, A
 """Classes in which an address says nothing about where a peer is."""
 
 _OTHER_MULTIADDR: Final = re.compile(
-    r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/(?P<host>[^/]{1,253})/(?P<layer>tcp|udp)/(?P<port>[0-9]{1,5})(?P<rest>(?:/.*)?)"
+    r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/(?P<host>[^/]{1,253})/(?P<layer>tcp|udp)/(?P<port>[0-9]{1,5})(?P<rest>(?:/[\w/-]*)?)"
 )
 _HOST_AND_PORT: Final = re.compile(
     r"(?:[a-z]+://)?(?:\[(?P<six>[^\]/]+)\]|(?P<host>[^/:\[\]]{1,253})):(?P<port>[0-9]{1,5})/?"

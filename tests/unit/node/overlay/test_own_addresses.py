@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from node.overlay.addresses import why_not_announce, why_not_bootstrap, why_not_listen
 from node.overlay.identity import peer_id_text
@@ -82,6 +85,25 @@ def test_what_can_be_announced(text: str, told: str | None) -> None:
 )
 def test_what_leads_to_a_bootstrap_peer(text: str, told: str | None) -> None:
     _says(why_not_bootstrap(text), told)
+
+
+_LIKE_ADDRESSES = st.from_regex(
+    r"/(ip4|ip6|dns|dns4)/[^/]{1,20}/(tcp|udp)/[0-9]{1,6}(/ws|/quic-v1|/p2p/Qm|/p2p/" + ID + r"|/[^/]{1,5})?",
+    fullmatch=True,
+)
+
+
+@given(st.text(max_size=400) | _LIKE_ADDRESSES)
+@example("/ip4/10.0.0.1%\n/udp/1")
+@example("/dns4/a\nb/udp/1/quic-v1")
+def test_whatever_is_written_the_answer_is_one_line_and_the_form_in_it_works(text: str) -> None:
+    for why_not in (why_not_listen, why_not_announce, why_not_bootstrap):
+        why = why_not(text)
+        if why is None:
+            continue
+        assert why.isprintable() and len(why) < 3_000
+        if (form := re.search(r"write (/\S+/tcp/\d+)(?:$|,)", why)) and why_not is not why_not_bootstrap:
+            assert why_not(form[1]) is None
 
 
 def _says(why: str | None, told: str | None) -> None:
