@@ -8,6 +8,7 @@ from rich.table import Table
 
 from node.cli.errors import CliError, Exit
 from node.cli.options import KEY_DIGITS, outside
+from node.conditions import NO_WEIGHT_REMEDY
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
 
@@ -52,6 +53,10 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         f"{report['comparisons']} comparisons, {report['abstentions']} abstentions; "
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members"
     )
+    if report["reason"] == OutcomeReason.NO_WEIGHT:
+        console.print(
+            outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
+        )
     for label in ("unopened", "removed"):
         if report[label]:
             console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")

@@ -127,6 +127,7 @@ class _Api:
                 "connections": _connections(node.overlay.connection_counts()),
                 "clock": asdict(node.participant.presence.clock),
                 "nodes_offering": self._offering(),
+                "conditions": [asdict(condition) for condition in node.lookout.conditions()],
                 "store": str(node.store.health),
                 "certificates": await self._certificates(),
                 "data_dir": str(node.config.node.data_dir),

@@ -97,6 +97,13 @@ def test_a_guess_is_announced_as_one(p_correct: float | None, said: str) -> None
     assert rest[-2].startswith("degraded (low_confidence), P(")
 
 
+def test_an_outcome_without_weight_names_the_setting() -> None:
+    out = io.StringIO()
+    print_report(_report("") | {"outcome": "degraded", "reason": "no_weight"}, Console(file=out, width=80))
+    (line,) = [line for line in out.getvalue().splitlines() if "trust.default_weight" in line]
+    assert "--default-weight 1" in line and "[trust.trusted]" in line
+
+
 def test_certainty_is_called_calibrated_only_where_it_is() -> None:
     report = _report("")
     assert certainty(report) == "P(best) 0.75 (uncalibrated)"
@@ -129,13 +136,13 @@ def _report(text: str) -> dict[str, Any]:
     ("peers", "offset_ms", "ours_is_off", "line"),
     [
         (0, 0, False, "compared with no peer yet"),
-        (1, 40, False, "agrees with 1 peer"),
-        (7, -90, False, "agrees with 7 peers"),
+        (1, 40, False, "agrees with 1 of 1 peer"),
+        (7, -90, False, "agrees with 7 of 7 peers"),
         (7, -90_040, True, "off by 90.0 s from most of 7 peers: set this machine's clock"),
     ],
 )
 def test_status_tells_whether_the_clock_is_right(peers: int, offset_ms: int, ours_is_off: bool, line: str) -> None:
-    assert clock({"peers": peers, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
+    assert clock({"peers": peers, "off": 0, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
 
 
 def test_status_tells_of_connections() -> None:
