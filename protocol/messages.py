@@ -28,7 +28,19 @@ from protocol.schema import (
     Tokens,
     Weight,
 )
-from protocol.types import ABSTAIN, ONE, Finish, Kind, Objection, Outcome, OutcomeReason, Role, StopReason, TaskType
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    Finish,
+    Kind,
+    Objection,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+    TaskType,
+    TokenSource,
+)
 
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
 EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
@@ -157,6 +169,8 @@ class AnswerContent:
     finish: Finish
     prompt_tokens: Counter
     answer_tokens: Counter
+    token_source: TokenSource = TokenSource.ENGINE
+    """Whether both counts were told by the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
