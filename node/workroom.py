@@ -125,6 +125,7 @@ class Workroom:
             # Counts that only inform, from a server that may say anything.
             prompt_tokens=min(max(completion.prompt_tokens, 0), COUNT_MAX),
             answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
+            token_source=completion.token_source,
         )
         await self._mailroom.deliver(Worked(work.query, Generated(content, secrets.token_bytes(32))))
 

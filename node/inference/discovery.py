@@ -33,6 +33,9 @@ TEXT_TOKENS = 8
 CANNOT = frozenset({400, 404, 405, 415, 422, 501})
 """HTTP statuses by which servers say that they do not have an ability, as opposed to not having it now."""
 
+NO_LIST = CANNOT | {401, 403}
+"""The same for a list of models: hosted keys may be good for chats alone. A bad key is refused at the chat as well."""
+
 _TRIAL = ("QZ", "ZQ")
 """No model writes these of its own accord: they show that a constraint is heeded."""
 
@@ -87,17 +90,25 @@ class Abilities:
     """Those that the server tells of its tokenizer."""
 
 
-async def list_models(client: JsonClient) -> tuple[ListedModel, ...]:
-    """The models that the server lists. Raises EngineError."""
-    return parse_models(await client.get("/v1/models"))
+async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
+    """The models that the server lists. Raises EngineError.
+
+    A model that is named needs no list: a server that has none, or shows it to other keys alone, is asked without.
+    """
+    try:
+        return parse_models(await client.get("/v1/models"))
+    except Refused as refusal:
+        if not config.model or refusal.status not in NO_LIST:
+            raise
+        return ()
 
 
 async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Abilities:
     """Three to eleven short requests. Raises EngineError."""
-    models = await list_models(client)
+    models = await list_models(client, config)
     model = _wanted(models, config)
     by_name = {each.name: each for each in models}
-    listed = by_name[model]
+    listed = by_name.get(model) or ListedModel(model, None)
     # An adapter has the context of its model.
     told = listed.context_tokens or (by_name[listed.parent].context_tokens if listed.parent in by_name else None)
     judging, top_logprobs, reply = await _find_logprobs(post, model)
@@ -151,7 +162,7 @@ def logprobs_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
 
 def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
     wanted = config.model or (models[0].name if models else "")
-    if any(model.name == wanted for model in models):
+    if any(model.name == wanted for model in models) or (wanted and not models):
         return wanted
     names = ", ".join(ascii(model.name[:80]) for model in models[:8]) or "none"
     missing = f"no model {wanted!r}" if wanted else "no model"

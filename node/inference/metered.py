@@ -8,16 +8,22 @@ from typing import Protocol
 
 import trio
 
-from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import (
+    BYTES_PER_TOKEN,
+    CacheCounts,
+    Completion,
+    Engine,
+    EngineError,
+    EngineInfo,
+    JudgePrompt,
+    Sampling,
+)
 from node.inference.status import ServerStatus
 from protocol.limits import COUNT_MAX
 from protocol.types import TaskType
 
 MEMORY = 0.9
 """What an average keeps at each new value: it follows some ten of them, a round's worth."""
-
-BYTES_PER_TOKEN = 4
-"""of prompts whose tokens the engine does not tell: what models take for code and English."""
 
 SPEEDS_MAX = 8
 """Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""

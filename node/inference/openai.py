@@ -72,7 +72,7 @@ class OpenAIEngine:
     async def probe(self) -> EngineInfo:
         """See Engine.probe. Two short requests, and those of a discovery where something has changed."""
         can = await self._server()
-        if await list_models(self._client) != can.models:
+        if await list_models(self._client, self._config) != can.models:
             self._abilities = None
             can = await self._server()
         if can.cache_report is CacheReport.METRICS:
@@ -157,7 +157,9 @@ class OpenAIEngine:
 
     async def _complete(self, body: Mapping[str, Any]) -> Completion:
         try:
-            return parse_completion(await self._post("/v1/chat/completions", body))
+            reply = await self._post("/v1/chat/completions", body)
+            prompt_bytes = sum(len(message["content"].encode()) for message in body["messages"])
+            return parse_completion(reply, tokens_max=body["max_tokens"], prompt_bytes=prompt_bytes)
         except ValueError as error:
             raise EngineError(f"engine at {self._config.url} sent {error}") from None
 

@@ -10,7 +10,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from node.inference.status import ServerStatus
-from protocol.types import Finish, TaskType
+from protocol.types import Finish, TaskType, TokenSource
+
+BYTES_PER_TOKEN = 4
+"""of texts whose tokens the engine does not tell: what models take for code and English."""
+
+
+def estimate_tokens(text_bytes: int) -> int:
+    """Tokens of a text of so many bytes; at least one, for the end of a turn."""
+    return text_bytes // BYTES_PER_TOKEN + 1
 
 
 class EngineError(Exception):
@@ -35,13 +43,17 @@ class Sampling:
 class Completion:
     """One answer, without reasoning and template debris. `text` is always encodable as UTF-8.
 
-    Token counts are the engine's own.
+    Token counts are the engine's own, or estimates where `token_source` says so.
     """
 
     text: str
     finish: Finish
     prompt_tokens: int
     answer_tokens: int
+    """Reasoning included, where the engine counts it."""
+    token_source: TokenSource = TokenSource.ENGINE
+    reasoned: bool = False
+    """The server told reasoning apart from the text."""
 
 
 class Judging(StrEnum):
