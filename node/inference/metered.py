@@ -75,6 +75,10 @@ class Metered:
         """
         return max(self._speeds, default=0.0)
 
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
+
     async def probe(self) -> EngineInfo:
         """See Engine."""
         with self._watched():
@@ -158,6 +162,10 @@ class Charged(Engine):
     def server(self) -> ServerStatus | None:
         """See Engine."""
         return self._engine.server
+
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
 
     async def probe(self) -> EngineInfo:
         """See Engine; nobody pays."""

@@ -70,6 +70,8 @@ class Judging(StrEnum):
     """A message, and the letter by force: a preference of 0 or 1."""
     TEXT = "letter in the text"
     """A message; a preference of 0 or 1 where the reply is the letter and nothing else."""
+    NONE = "no way that works"
+    """It answers, and abstains from every comparison: a node does not offer to judge with it."""
     SCRIPT = "by a script"
     """No model judges."""
 
@@ -116,8 +118,19 @@ class EngineInfo:
     adapters: tuple[str, ...] = ()
     """Those of the models that are LoRA adapters of another."""
     cache_report: CacheReport = CacheReport.NONE
+    refused: tuple[str, ...] = ()
+    """Parameters of a request that it refuses and is asked without; `system`: the role."""
+    skip: str = ""
+    """The field that keeps the model from thinking; empty: none is needed, or none helps."""
+    thinking_tokens: int = 0
+    """Tokens that each of its texts is given on top for its thoughts; 0: it does not think, or is kept from it."""
     control_tokens: tuple[str, ...] = ()
     """Those that its tokenizer is known to read as tokens inside a text; empty where the server does not tell."""
+
+    @property
+    def judging_tokens(self) -> int:
+        """Tokens that it may write for one letter, beside the letter."""
+        return self.thinking_tokens if self.judging in (Judging.CHOICE, Judging.TEXT) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +174,10 @@ class Engine(Protocol):
     @property
     def server(self) -> ServerStatus | None:
         """How the model server is, where it is ours to run; None: it is somebody else's, or there is none."""
+        ...
+
+    def doubt(self) -> None:
+        """Take nothing for known any more: the next probe finds out anew what the engine can do."""
         ...
 
     async def probe(self) -> EngineInfo:

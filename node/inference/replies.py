@@ -103,15 +103,14 @@ def parse_completion(reply: Mapping[str, Any], *, tokens_max: int, prompt_bytes:
 
 def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
     """P(A) among A and B from the first token's alternatives, in either shape that servers use; else None."""
-    first = second = 0.0
-    for token, logprob in _alternatives(reply):
-        letter = token.strip()
-        if letter == "A":
-            first += math.exp(logprob)
-        elif letter == "B":
-            second += math.exp(logprob)
+    first, second = _letters(reply)
     mass = first + second
     return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
+
+
+def letter_mass(reply: Mapping[str, Any]) -> float:
+    """Probability that A and B have together as the first token; 0 where the reply does not say."""
+    return sum(_letters(reply))
 
 
 def count_logprobs(reply: Mapping[str, Any]) -> int:
@@ -154,6 +153,17 @@ def parse_text_preference(text: str) -> float | None:
     """1 or 0 where the text is the letter A or B alone, perhaps quoted; anything longer may mean anything: None."""
     match = _LETTER_ALONE.fullmatch(text)
     return None if match is None else float(match[1] == "A")
+
+
+def _letters(reply: Mapping[str, Any]) -> tuple[float, float]:
+    first = second = 0.0
+    for token, logprob in _alternatives(reply):
+        letter = token.strip()
+        if letter == "A":
+            first += math.exp(logprob)
+        elif letter == "B":
+            second += math.exp(logprob)
+    return first, second
 
 
 def _alternatives(reply: Mapping[str, Any]) -> Iterable[tuple[str, float]]:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from node.inference import EngineConfig, Judging
-from node.inference.discovery import CONSTRAINTS
+from node.inference.abilities import CONSTRAINTS
 from node.inference.embedded import embedded_server
 from tests.support.conformance import Conformance, Expected, Server
 from tests.support.engine_server import StandIn, serving
