@@ -11,9 +11,8 @@ read: an answer may have told it what to write. They are shown to it as one line
 
 from base64 import b32encode
 from collections.abc import AsyncGenerator, Collection, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import structlog
 import trio
 
 from node.inference.comparing import CHOICE, EXAMPLE_TAG, REASON, block, preamble
@@ -37,7 +36,7 @@ RESERVED_TOKENS = 128
 REASONING_BYTES_PER_TOKEN = 5
 """What is shown of a judge's reasoning for each token that it may take. English has four or five; more is cut."""
 
-_log = structlog.get_logger(__name__)
+NO_LETTER = "the reply does not say A or B"
 
 _CUT = "(cut off: it reached its length limit)"
 
@@ -66,6 +65,8 @@ class Judgement:
 
     index: int
     preference: int | None
+    reason: str = field(default="", compare=False)
+    """Why it is an abstention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ class Ask:
 
     index: int
     swapped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What came of one order of a pair."""
+
+    preference: float | None
+    reason: str
 
 
 @trio.as_safe_channel
@@ -103,20 +112,20 @@ async def judge(
         (ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
         for ask in asks
     )
-    halves: dict[int, float | None] = {}
-    send, receive = trio.open_memory_channel[tuple[Ask, float | None]](len(asks))
+    halves: dict[int, _Half] = {}
+    send, receive = trio.open_memory_channel[tuple[Ask, _Half]](len(asks))
     async with trio.open_nursery() as nursery:
         for _ in range(min(engine.concurrency, len(asks))):
             nursery.start_soon(_ask_all, engine, prompts, send.clone())
         send.close()
-        async for ask, preference in receive:
+        async for ask, half in receive:
             if ask.index not in halves:
-                halves[ask.index] = preference
+                halves[ask.index] = half
                 continue
             other = halves.pop(ask.index)
             # Each order gave the probability of the answer that it showed as A.
-            forward, backward = (other, preference) if ask.swapped else (preference, other)
-            yield Judgement(ask.index, combine(forward, backward))
+            forward, backward = (other, half) if ask.swapped else (half, other)
+            yield Judgement(ask.index, combine(forward.preference, backward.preference), half.reason or other.reason)
 
 
 def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
@@ -202,17 +211,17 @@ def asking_order(pairs: Sequence[tuple[str, str]]) -> list[Ask]:
 async def _ask_all(
     engine: Engine,
     prompts: Iterator[tuple[Ask, JudgePrompt]],
-    results: trio.MemorySendChannel[tuple[Ask, float | None]],
+    results: trio.MemorySendChannel[tuple[Ask, _Half]],
 ) -> None:
     """Several of these share `prompts`, so that they are asked in order and at most so many at once."""
     with results:
         for ask, prompt in prompts:
             try:
                 preference = await engine.preference(prompt)
+                half = _Half(preference, "" if preference is not None else NO_LETTER)
             except EngineError as error:
-                _log.warning("judge.abstains", pair=ask.index, reason=str(error))
-                preference = None
-            await results.send((ask, preference))
+                half = _Half(None, str(error))
+            await results.send((ask, half))
 
 
 def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:

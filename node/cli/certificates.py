@@ -52,9 +52,9 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         f"{report['comparisons']} comparisons, {report['abstentions']} abstentions; "
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members"
     )
-    for label in ("unopened", "removed"):
+    for label in ("unopened", "silent_judges", "removed"):
         if report[label]:
-            console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
+            console.print(f"{label.replace('_', ' ')}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
 
 
 def outcome(report: dict[str, Any]) -> str:

@@ -35,6 +35,8 @@ class Counts:
 
     answers: int = 0
     judgements: int = 0
+    abstentions: int = 0
+    """Judgements in whose reply there was no preference."""
     failures: int = 0
     last_failure: str = ""
     in_flight: int = 0
@@ -101,6 +103,7 @@ class Metered:
         started_s = trio.current_time()
         with self._watched():
             preference = await self._engine.preference(prompt)
+        self.counts.abstentions += preference is None
         elapsed_s = trio.current_time() - started_s
         self.judgement_s = _follow(self.judgement_s, elapsed_s)
         text, tokens = prompt.text, 0

@@ -59,6 +59,8 @@ class Quirks:
     """Its text comes as a list of parts."""
     listed: tuple[str, ...] | None = ("stand-in",)
     """None: it has no list."""
+    varied: bool = False
+    """Its answers differ: each is longer than the one before."""
     busy: int = 0
     """Requests that it turns away first."""
 
@@ -84,6 +86,7 @@ class Quirky(StandIn):
         self.quirks = quirks
         self.models = [{"id": name} for name in quirks.listed or ("stand-in",)]
         self._busy = quirks.busy
+        self._answers = 0
 
     def reply_to(self, path: str, headers: str, body: Any) -> Reply:
         """See Server."""
@@ -110,6 +113,10 @@ class Quirky(StandIn):
         if "message" in choice:
             if quirks.thinks and not (quirks.skip and quirks.skip.items() <= body.items()):
                 self._think(choice, body, prompt)
+            if quirks.varied and choice["message"]["content"] and choice["message"]["content"].startswith("word "):
+                self._answers += 1
+                lines = "\n".join(f"fn f{self._answers}_{line}() {{}}" for line in range(self._answers))
+                choice["message"]["content"] = f"```rust\n{lines}\n```"
             if quirks.finish != "as it is":
                 choice["finish_reason"] = quirks.finish
             if quirks.parts and choice["message"]["content"] is not None:
