@@ -12,7 +12,8 @@ import trio
 from consensus.admission import Admission, Place, QueryBudget, Refusal, Shares
 from node.clock import Clock
 from node.config import NodeConfig
-from node.inference.metered import BYTES_PER_TOKEN, Account
+from node.inference.metered import Account
+from node.inference.ports import BYTES_PER_TOKEN
 from node.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from node.reputation import Reputation
 from node.storage import Served, Store

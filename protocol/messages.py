@@ -41,6 +41,7 @@ from protocol.types import (
     Role,
     StopReason,
     TaskType,
+    TokenSource,
 )
 
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
@@ -172,6 +173,8 @@ class AnswerContent:
     finish: Finish
     prompt_tokens: Counter
     answer_tokens: Counter
+    token_source: TokenSource = TokenSource.ENGINE
+    """Whether both counts were told by the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

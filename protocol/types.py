@@ -60,6 +60,15 @@ class Finish(StrEnum):
     LENGTH = "length"
 
 
+class TokenSource(StrEnum):
+    """Where the token counts of an answer come from."""
+
+    ENGINE = "engine"
+    """Its engine told both."""
+    ESTIMATE = "estimate"
+    """The engine told one of them or neither: the author estimated what was missing."""
+
+
 class Outcome(StrEnum):
     """How a round ended (rule R9)."""
 

@@ -57,9 +57,11 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         console.print(
             outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
         )
-    for label in ("unopened", "removed"):
+    for each in report["declines"]:
+        console.print(f"declined: {each['author'][:KEY_DIGITS]} {each['phase']}, {each['reason']}")
+    for label in ("unopened", "silent_judges", "removed"):
         if report[label]:
-            console.print(f"{label}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
+            console.print(f"{label.replace('_', ' ')}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
 
 
 def outcome(report: dict[str, Any]) -> str:

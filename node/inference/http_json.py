@@ -27,6 +27,9 @@ CONNECT_TIMEOUT_S = 5.0
 CAUSE_CHARS_MAX = 200
 """How much of a server's own words goes into an error line."""
 
+REFUSAL_BYTES_MAX = 4096
+"""How much of a refusal is searched for what it is about: Pydantic repeats the whole request behind the parameter."""
+
 _BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
 
 _CAUSES = {
@@ -45,9 +48,12 @@ class Unreachable(EngineError):
 class Refused(EngineError):
     """The server replied, with an HTTP status other than 200."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, words: str = "", retry_after_s: float | None = None) -> None:
+        """`words`: the reply's first bytes as they came; `retry_after_s`: when the server asks to be asked again."""
         super().__init__(message)
         self.status = status
+        self.words = words
+        self.retry_after_s = retry_after_s
 
 
 def base_url(url: str) -> str:
@@ -93,7 +99,7 @@ class JsonClient:
         async with self._limiter:
             try:
                 with trio.fail_after(self._timeout_ms / 1000):
-                    status, content = await self._fetch(method, path, body)
+                    status, content, retry_after_s = await self._fetch(method, path, body)
             except trio.TooSlowError:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
             except httpx2.RemoteProtocolError as error:
@@ -108,7 +114,12 @@ class JsonClient:
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             words = _error_words(content.replace(self._secret, b"[secret]") if self._secret else content)
-            raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
+            raise Refused(
+                f"{where} {cause} ({path})" + (f": {words}" if words else ""),
+                status,
+                content[:REFUSAL_BYTES_MAX].decode(errors="replace"),
+                retry_after_s,
+            )
         return content
 
     def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
@@ -121,7 +132,7 @@ class JsonClient:
             raise EngineError(f"{where} replied to {path} with JSON that is not an object")
         return reply
 
-    async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+    async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, float | None]:
         async with self._client.stream(method, self._url + path, json=body) as response:
             content, chunks = bytearray(), 0
             # Raising in the loop would leave httpx2's own generators to the garbage collector: they end when cancelled.
@@ -135,7 +146,7 @@ class JsonClient:
             if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
                 limit = f"{REPLY_BYTES_MAX} bytes or {REPLY_CHUNKS_MAX} chunks"
                 raise EngineError(f"engine at {self._shown_url} sent more than {limit} for {path}")
-            return response.status_code, bytes(content)
+            return response.status_code, bytes(content), _seconds(response.headers.get("retry-after", ""))
 
 
 @asynccontextmanager
@@ -160,6 +171,11 @@ async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurren
     )
     async with client:
         yield JsonClient(client, root, timeout_ms=timeout_ms, concurrency=concurrency, secret=api_key)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Seconds that a server asks to be left alone; None where it tells none, or tells a date."""
+    return float(retry_after) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", retry_after, re.ASCII) else None
 
 
 def _error_words(content: bytes) -> str:

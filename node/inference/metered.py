@@ -8,16 +8,22 @@ from typing import Protocol
 
 import trio
 
-from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import (
+    BYTES_PER_TOKEN,
+    CacheCounts,
+    Completion,
+    Engine,
+    EngineError,
+    EngineInfo,
+    JudgePrompt,
+    Sampling,
+)
 from node.inference.status import ServerStatus
 from protocol.limits import COUNT_MAX
 from protocol.types import TaskType
 
 MEMORY = 0.9
 """What an average keeps at each new value: it follows some ten of them, a round's worth."""
-
-BYTES_PER_TOKEN = 4
-"""of prompts whose tokens the engine does not tell: what models take for code and English."""
 
 SPEEDS_MAX = 8
 """Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
@@ -29,6 +35,8 @@ class Counts:
 
     answers: int = 0
     judgements: int = 0
+    abstentions: int = 0
+    """Judgements in whose reply there was no preference."""
     failures: int = 0
     last_failure: str = ""
     in_flight: int = 0
@@ -69,6 +77,10 @@ class Metered:
         """
         return max(self._speeds, default=0.0)
 
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
+
     async def probe(self) -> EngineInfo:
         """See Engine."""
         with self._watched():
@@ -91,6 +103,7 @@ class Metered:
         started_s = trio.current_time()
         with self._watched():
             preference = await self._engine.preference(prompt)
+        self.counts.abstentions += preference is None
         elapsed_s = trio.current_time() - started_s
         self.judgement_s = _follow(self.judgement_s, elapsed_s)
         text, tokens = prompt.text, 0
@@ -152,6 +165,10 @@ class Charged(Engine):
     def server(self) -> ServerStatus | None:
         """See Engine."""
         return self._engine.server
+
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
 
     async def probe(self) -> EngineInfo:
         """See Engine; nobody pays."""

@@ -72,6 +72,9 @@ class ScriptedEngine:
         self._latency_ms = latency_ms
         self._context_tokens = context_tokens
 
+    def doubt(self) -> None:
+        """See Engine.doubt. There is nothing to find out."""
+
     async def probe(self) -> EngineInfo:
         """See Engine.probe."""
         return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, Judging.SCRIPT)

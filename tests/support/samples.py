@@ -36,6 +36,7 @@ from protocol.types import (
     Role,
     StopReason,
     TaskType,
+    TokenSource,
 )
 
 SEED = bytes(range(32))
@@ -45,7 +46,13 @@ NETWORK = Digest(b"\x4e" * 32)
 KEYPAIR = Keypair(SEED)
 OTHER = Keypair(SEED[::-1])
 
-CONTENT = AnswerContent(text="Ünïcode: fn main() {}\n", finish=Finish.STOP, prompt_tokens=200, answer_tokens=70_000)
+CONTENT = AnswerContent(
+    text="Ünïcode: fn main() {}\n",
+    finish=Finish.STOP,
+    prompt_tokens=200,
+    answer_tokens=70_000,
+    token_source=TokenSource.ESTIMATE,
+)
 
 
 def digest(letter: str) -> Digest:

@@ -128,6 +128,7 @@ def _report(text: str) -> dict[str, Any]:
         "cosignatures": 1,
         "members": 2,
         "unopened": ["cd" * 32],
+        "silent_judges": [],
         "removed": [],
     }
 
