@@ -5,6 +5,9 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code (DESIGN 10)."""
+    from node.cli.streams import open_streams
+
+    open_streams()
     from node.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
-from node.inference.config import EngineConfig, VllmConfig
+from node.files import FileError, NoFileError, read_toml
+from node.inference.config import EngineConfig, VllmConfig, hide_secrets
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 
 if TYPE_CHECKING:
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX: Final = "STRAND_"
 SECRETS: Final = frozenset({"api.token", "engine.api_key"})
+URLS: Final = frozenset({"engine.url", "engine.proxy"})
+"""Keys whose values may hold a password."""
+
+NOBODY_HELP: Final = (
+    'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
+    "which spends your tokens where engine.api_key is one that is paid for"
+)
+"""Why a node works for nobody, and the remedy."""
+
+CONFIG_BYTES_MAX: Final = 1024 * 1024
+"""bytes of a configuration file: a thousand trusted keys take a tenth of it."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
@@ -225,6 +237,11 @@ class NodeConfig:
         is_paid = self.engine.kind == "openai" and bool(self.engine.api_key)
         return self.serve.whom or ("named" if is_paid else "everyone")
 
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether only named keys are served, and none is named."""
+        return self.serves == "named" and not set(self.serve.keys) - set(self.serve.deny)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
@@ -235,7 +252,13 @@ class LoadedConfig:
 
     def files_of_secrets(self) -> set[Path]:
         """The files that a secret was read from."""
-        told = {self.origins[key] for key in SECRETS if key in self.origins}
+        engine = self.config.engine
+        held = {"engine.url": engine.url, "engine.proxy": engine.proxy}
+        told = {
+            origin
+            for key, origin in self.origins.items()
+            if key in SECRETS or (key in URLS and hide_secrets(held[key]) != held[key])
+        }
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
@@ -246,6 +269,8 @@ class LoadedConfig:
                 key = f"{table.name}.{item.name}"
                 value = getattr(values, item.name)
                 shown = ("(set)" if value else "") if key in SECRETS else value
+                if key in URLS:
+                    shown = hide_secrets(str(value))
                 yield key, shown, self.origins.get(key, "default")
 
 
@@ -294,7 +319,7 @@ def load_config(
                 **{key: _convert(given[path], types[name][key]) for key, path in keys.items() if path in given}
             )
         except ValueError as error:
-            raise ConfigError(f"[{name}] {error}") from error
+            raise ConfigError(f"[{name}] {error}{_whence(str(error), name, given)}") from error
     config = NodeConfig(**built)
     if config.vllm.model and "engine.kind" not in given:
         # The small embedded model would serve in its place, unnoticed.
@@ -304,41 +329,32 @@ def load_config(
 
 def load_params(network: str) -> "NetworkParams":
     """Load the NetworkParams that `node.network` names: one of configs/params, or a path. Raises ConfigError."""
-    import tomllib
     from importlib.resources import files
 
     from protocol.params import NetworkParams, ParamsError
 
-    shipped = files("configs") / "params"
+    shipped = Path(str(files("configs"))) / "params"
+    is_path = "/" in network or network.endswith(".toml")
+    file = Path(network).expanduser() if is_path else shipped / f"{network}.toml"
     try:
-        if "/" in network or network.endswith(".toml"):
-            text = Path(network).expanduser().read_text(encoding="utf-8")
-        else:
-            text = (shipped / f"{network}.toml").read_text(encoding="utf-8")
-        return NetworkParams.from_mapping(tomllib.loads(text))
-    except FileNotFoundError as error:
+        return NetworkParams.from_mapping(read_toml(file, CONFIG_BYTES_MAX))
+    except NoFileError as error:
         names = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir()))
         raise ConfigError(f"no network parameters {network!r}: give a file, or one of {names}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read the network parameters {network!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ParamsError) as error:
+    except (FileError, ParamsError) as error:
         raise ConfigError(f"network parameters {network!r}: {error}") from error
 
 
 def _from_file(file: Path | None, types: _Types) -> Iterator[_Given]:
-    import tomllib
-
     path = default_file() if file is None else file
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        content = read_toml(path, CONFIG_BYTES_MAX)
+    except NoFileError as error:
         if file is None:
             return
         raise ConfigError(f"there is no configuration file {path}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+    except FileError as error:
+        raise ConfigError(str(error)) from error
     for table, values in content.items():
         if not isinstance(values, dict):
             raise ConfigError(f"{table} in {path} stands outside of a table such as [node]")
@@ -349,10 +365,13 @@ def _from_file(file: Path | None, types: _Types) -> Iterator[_Given]:
 
 
 def _from_environment(environment: Mapping[str, str], types: _Types) -> Iterator[_Given]:
-    """A variable of no table of ours is not ours to judge: STRAND_CONFIG, or what a test suite uses."""
+    """A variable of no table of ours is not ours to judge: STRAND_CONFIG, or what a test suite uses.
+
+    An empty one is unset, as everywhere in shells and compose files.
+    """
     for variable, value in sorted(environment.items()):
         table, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
-        if variable.startswith(ENVIRONMENT_PREFIX) and key and table in types:
+        if variable.startswith(ENVIRONMENT_PREFIX) and value.strip() and key and table in types:
             yield _Given(f"{table}.{key}", value, f"environment {variable}", is_text=True)
 
 
@@ -361,6 +380,13 @@ def _require_known(given: _Given, types: _Types) -> None:
     if key not in types.get(table, {}):
         known = [f"{table}.{key}" for table, keys in types.items() for key in keys]
         raise ConfigError(f"unknown key {given.key} in {given.origin}: did you mean {_nearest(given.key, known)}?")
+
+
+def _whence(message: str, table: str, given: Mapping[str, _Given]) -> str:
+    """Where the value stands that a table's own check refuses; its message begins with the key."""
+    key = re.split(r"\W", message, maxsplit=1)[0]
+    found = given.get(f"{table}.{key}")
+    return f" (in {found.origin})" if found else ""
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
@@ -374,11 +400,13 @@ def _convert(given: _Given, kind: Any) -> Any:
     if given.is_text and isinstance(value, str) and get_origin(kind) in {tuple, dict}:
         parts = [part.strip() for part in value.split(",") if part.strip()]
         value = parts if get_origin(kind) is tuple else dict(part.partition("=")[::2] for part in parts)
+    choices = [choice for part in (kind, *get_args(kind)) for choice in _choices(part)]
+    if isinstance(value, str):
+        value = next((choice for choice in choices if choice == value.strip().lower()), value)
     try:
         return msgspec.convert(value, kind, strict=not given.is_text, dec_hook=_path)
     except msgspec.ValidationError as error:
-        choices = [repr(choice) for part in (kind, *get_args(kind)) for choice in _choices(part)]
-        hint = f"; choose from {', '.join(choices)}" if choices else ""
+        hint = f"; choose from {', '.join(map(repr, choices))}" if choices else ""
         raise ConfigError(f"{given.key} in {given.origin}: {error}{hint}") from error
 
 

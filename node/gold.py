@@ -11,6 +11,7 @@ import msgspec
 
 from consensus.record import Record, bodies, form_of
 from node.config import ConfigError
+from node.files import FileError, read_text
 from protocol.hashing import content_digest
 from protocol.messages import Answer
 from protocol.types import Digest, TaskType
@@ -57,19 +58,17 @@ class GoldBook:
 def load_gold(file: Path) -> GoldBook:
     """Read a gold file. Raises GoldFileError, which names the line."""
     try:
-        size = file.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise GoldFileError(f"{file} has {size} bytes; a gold file has at most {FILE_BYTES_MAX}")
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise GoldFileError(f"cannot read the gold file {file}: {error.strerror}") from error
+        text = read_text(file, FILE_BYTES_MAX)
+    except FileError as error:
+        raise GoldFileError(str(error)) from error
     questions: dict[str, GoldQuestion] = {}
-    for number, line in enumerate(lines, start=1):
+    # Not splitlines(): that ends lines at letters which a question may hold.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             question = msgspec.json.decode(line, type=GoldQuestion)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
             raise GoldFileError(f"{file}, line {number}: {error}") from error
         if not question.query.strip():
             raise GoldFileError(f"{file}, line {number}: the query is empty")

@@ -52,6 +52,11 @@ def hide(*secrets: str) -> None:
     _SECRETS.hide(secrets)
 
 
+def without_secrets(text: str) -> str:
+    """`text` without what `hide` was given, and without what looks like a secret."""
+    return _SECRETS.clean(text)
+
+
 def configure(level: Level, format: Format, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
     """Send our events and what libraries log to `stream` (stderr), both in one format. May be called again.
 

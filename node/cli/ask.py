@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import Exit
 from node.cli.follow import follow, save_certificate
-from node.cli.options import JsonFlag, Source, print_json, read_query, stderr
+from node.cli.options import JsonFlag, Source, print_json, read_query, stderr, stdout
 from node.hardening import keep_private
 
 _POSITIVE = validators.Number(gt=0)
@@ -58,6 +57,6 @@ async def ask(
     if json:
         print_json(report)
     else:
-        print_report(report, Console())
+        print_report(report, stdout())
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and report["outcome"] != "decided" else Exit.OK

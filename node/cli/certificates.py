@@ -4,25 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import KEY_DIGITS, outside
+from node.cli.errors import CliError
+from node.cli.options import outside
+from node.cli.tables import print_rows, shown_key
 from node.conditions import NO_WEIGHT_REMEDY
+from node.files import TooLargeError, read_bytes
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
 
 
 def read_certificate(path: Path) -> bytes:
-    """The bytes of a certificate file. Raises CliError."""
+    """The bytes of a certificate file. Raises CliError and FileError."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(CERTIFICATE_BYTES_MAX + 1)
-    except OSError as error:
-        raise CliError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
-    if len(raw) > CERTIFICATE_BYTES_MAX:
-        raise CliError(f"{path} is larger than any certificate ({CERTIFICATE_BYTES_MAX} bytes)")
-    return raw
+        return read_bytes(path, CERTIFICATE_BYTES_MAX)
+    except TooLargeError as error:
+        raise CliError(f"{path} is larger than any certificate ({CERTIFICATE_BYTES_MAX} bytes)") from error
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
@@ -36,32 +33,36 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         console.print()
     console.print(outside(report["winner"]["text"].strip()), soft_wrap=True)
     console.print()
-    table = Table("", "author", "strength", "P(best)", "equal answers", "finish")
-    for place, row in enumerate(report["ranking"], 1):
-        table.add_row(
+    rows = [
+        (
             str(place),
-            row["author"][:KEY_DIGITS],
+            shown_key(row["author"], console),
             f"{row['strength']:+.3f}",
             f"{row['p_best']:.2f}",
             str(row["cluster_size"]),
             row["finish"],
         )
-    console.print(table)
+        for place, row in enumerate(report["ranking"], 1)
+    ]
+    print_rows(("place", "author", "strength", "P(best)", "equal answers", "finish"), rows, console)
     kind = "full" if report["full"] else "partial"
     console.print(
         f"{outcome(report)}, {certainty(report)}, stopped: {report['stop']}; {report['ballots']} ballots, "
         f"{report['comparisons']} comparisons, {report['abstentions']} abstentions; "
-        f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members"
+        f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members",
+        soft_wrap=True,
     )
     if report["reason"] == OutcomeReason.NO_WEIGHT:
         console.print(
             outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
         )
     for each in report["declines"]:
-        console.print(f"declined: {each['author'][:KEY_DIGITS]} {each['phase']}, {each['reason']}")
+        who = shown_key(each["author"], console)
+        console.print(f"declined: {who} {each['phase']}, {each['reason']}", soft_wrap=True)
     for label in ("unopened", "silent_judges", "removed"):
         if report[label]:
-            console.print(f"{label.replace('_', ' ')}: {', '.join(key[:KEY_DIGITS] for key in report[label])}")
+            shown = ", ".join(shown_key(key, console) for key in report[label])
+            console.print(f"{label.replace('_', ' ')}: {shown}", soft_wrap=True)
 
 
 def outcome(report: dict[str, Any]) -> str:

@@ -1,12 +1,11 @@
 """`strand config show`."""
 
+import json as json_module
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Column, Table
 
-from node.cli.options import JsonFlag, Source, outside, print_json
+from node.cli.options import JsonFlag, Source, print_json, print_line
 
 
 def show(
@@ -20,13 +19,15 @@ def show(
     if json:
         print_json({key: {"value": value, "origin": where} if origin else value for key, value, where in rows})
         return 0
-    # Folded, not cut: a path may be long, and a key is looked for by its whole name.
-    folded = [Column(name, overflow="fold") for name in ("value", *(["origin"] if origin else []))]
-    table = Table(Column("key", no_wrap=True), *folded)
+    # One line each, as in the file: it can be searched for and copied.
     for key, value, where in rows:
-        table.add_row(key, outside(str(value)), *([outside(where)] if origin else []))
-    Console().print(table)
+        print_line(f"{key} = {_toml(value)}{f'  # {where}' if origin else ''}")
     return 0
+
+
+def _toml(value: object) -> str:
+    """A value as it would stand in the file; what the file cannot say (nothing is set) is left empty."""
+    return "" if value is None else json_module.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,8 @@
 """`strand demo`: a whole swarm on this machine, real processes over libp2p, one question, one verified certificate."""
 
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.follow import follow, save_certificate
-from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, read_query, stderr
+from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr, stdout
 from node.cli.processes import NODES_MAX, START_S, Child, NodeSpec, start_swarm
 from node.inference import EngineConfig, EngineInfo, open_engine
 
@@ -45,11 +46,11 @@ async def demo(
         raise CliError(f"--nodes is between 1 and {NODES_MAX}", Exit.USAGE)
     query = read_query(query)
     console = stderr()
-    with tempfile.TemporaryDirectory(prefix="strand-demo-") as folder:
+    with _folder() as folder:
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, stack, console)
             console.print(f"starting {nodes} node processes")
-            children = await start_swarm(_specs(nodes, config, Path(folder)), stack)
+            children = await start_swarm(_specs(nodes, config, folder), stack)
             asked = children[0]
             client = await stack.enter_async_context(open_client(Source(), asked.url))
             await client.wait_offers(nodes, START_S)
@@ -63,7 +64,7 @@ async def demo(
             if json:
                 print_json(report)
             else:
-                print_report(report, Console())
+                print_report(report, stdout())
                 print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in report["timings_ms"].items()))
                 print(f"certificate verified: {report['certificate']}")
                 if engine == "embedded":
@@ -74,6 +75,18 @@ async def demo(
                 _print_ports(children, console)
                 await trio.sleep_forever()
     return Exit.OK if report["outcome"] == "decided" else Exit.NO_QUORUM
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for the nodes, removed at the end. Raises CliError."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="strand-demo-")
+    except OSError as error:
+        where = error.filename or "set TMPDIR to a folder with room"
+        raise CliError(f"cannot make a folder for the nodes: {error.strerror} ({where})") from error
+    with folder as name:
+        yield Path(name)
 
 
 async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
@@ -111,4 +124,4 @@ def _specs(nodes: int, config: EngineConfig, folder: Path) -> list[NodeSpec]:
 def _print_ports(children: list[Child], console: Console) -> None:
     console.print("the swarm keeps running until Ctrl-C:")
     for child in children:
-        console.print(f"  {child.url}  {child.key[:KEY_DIGITS]}  {child.addresses[0]}", highlight=False, soft_wrap=True)
+        console.print(f"  {child.url}  {child.key}  {child.addresses[0]}", highlight=False, soft_wrap=True)

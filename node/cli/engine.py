@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Column, Table
 
 from node.cli.client import open_client
 from node.cli.errors import Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr
+from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.tables import print_pairs
 
 
 async def engine(
@@ -24,10 +23,7 @@ async def engine(
     if json:
         print_json(told)
     else:
-        table = Table("", Column(overflow="fold"), show_header=False)
-        for name, value in rows(told):
-            table.add_row(name, outside(value))
-        Console().print(table)
+        print_pairs(rows(told), stdout())
     if told["answers"]:
         return Exit.OK
     trouble = outside(f"strand: the engine does not answer: {told['trouble'] or 'it was not asked yet'}")

@@ -25,6 +25,9 @@ class CliError(Exception):
 
 _USER_ERRORS: dict[str, Exit] = {
     "CliError": Exit.REFUSED,
+    "StdoutError": Exit.REFUSED,
+    "FileError": Exit.USAGE,
+    "UnwritableError": Exit.REFUSED,
     "ConfigError": Exit.USAGE,
     "GoldFileError": Exit.USAGE,
     "KeyFileError": Exit.REFUSED,

@@ -13,6 +13,7 @@ from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, print_json
 from node.clock import Clock
 from node.config import NodeConfig, default_file
+from node.files import remove_if_broken, writing
 from node.hardening import keep_private, open_private, open_to_others
 from node.keys import NodeKey, load_or_create_key
 from node.overlay.identity import peer_id_text
@@ -74,7 +75,11 @@ def _write_ready(file: Path, name: ReadyFile) -> bool:
     """Write a ready configuration, for its user alone: it is where the token and the engine's key will stand."""
     if file.exists():
         return False
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open_private(file, "x") as stream:
-        stream.write(files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8"))
+    text = files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8")
+    with writing(file):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whole or not at all: half a configuration would be kept by the next `init`.
+        with open_private(file, "x") as stream, remove_if_broken(file):
+            stream.write(text)
+            stream.flush()
     return True

@@ -1,14 +1,19 @@
 """Parsing, dispatch, and what becomes of errors."""
 
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from inspect import iscoroutinefunction
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from node.cli.errors import Exit, user_error
 from node.cli.row_forms import ROW_FORMS
+from node.cli.streams import StdoutError, drop_stdout
+
+BUG_CHARS_MAX = 300
+"""characters of the line about a fault of ours: an exception's text may hold a whole message."""
 
 _COMMANDS = {
     "demo": "Start a swarm of five nodes on this machine, ask it, and verify what comes back.",
@@ -76,29 +81,60 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     tokens = [argument for argument in arguments if argument != "--debug"]
     try:
-        return int(build_app()(tokens) or 0)
+        code = _dispatch(build_app(), tokens, debug=debug)
+        sys.stdout.flush()
+        return code
     except CycloptsError as error:
         return _say(str(error).strip() or type(error).__name__, Exit.USAGE)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; what Python would still flush at its end has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.REFUSED
     except BaseException as error:
         known = user_error(error)
-        if debug or isinstance(error, SystemExit):
+        if isinstance(_innermost(error), StdoutError):
+            drop_stdout()
+        elif debug or isinstance(error, SystemExit):
             raise
         if known is not None:
             return _say(*known)
         if _is_interrupt(error):
             return 130
-        return _say(f"internal error: {_innermost(error)!r}; run again with --debug for a traceback", Exit.REFUSED)
+        return _say(_bug(error, tokens), Exit.REFUSED)
+
+
+def _dispatch(app: App, tokens: Sequence[str], *, debug: bool) -> int:
+    command, bound, _ = app.parse_args(tokens)
+    if not command.__module__.startswith("node."):
+        # Help, or the version.
+        return int(app(tokens) or 0)
+    from node import logs
+
+    # Before the command begins: by default structlog writes to stdout, which is for results. `run` sets its own.
+    logs.configure("debug" if debug else "warning", "console")
+    work = partial(command, *bound.args, **bound.kwargs)
+    if not iscoroutinefunction(command):
+        return int(work() or 0)
+    import trio
+
+    from node.cli.signals import until_ended
+
+    return trio.run(until_ended, work)
 
 
 def _say(message: str, code: Exit) -> int:
-    print("strand: " + " ".join(message.split()), file=sys.stderr)
+    if message:
+        print("strand: " + " ".join(message.split()), file=sys.stderr)
     return int(code)
+
+
+def _bug(error: BaseException, tokens: Sequence[str]) -> str:
+    """The line for a fault of ours, whose traceback goes to a file."""
+    from node.cli.crash import write_traceback
+
+    file = write_traceback(error, tokens[0] if tokens else "")
+    where = "run again with --debug for a traceback" if file is None else f"see {file}"
+    room = BUG_CHARS_MAX - len("strand: internal error: ; ") - len(where)
+    what = repr(_innermost(error))
+    return f"internal error: {what if len(what) <= room else what[: max(0, room - 3)] + '...'}; {where}"
 
 
 def _innermost(error: BaseException) -> BaseException:

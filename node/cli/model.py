@@ -1,7 +1,7 @@
 """`strand model`."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,12 @@ from typing import Annotated, Any
 import msgspec
 import trio
 from cyclopts import Parameter
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
-from rich.table import Column, Table
 
 from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr
+from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.tables import print_rows
 from node.inference.embedded import DEFAULT_MODEL
 from node.models.conversion import Converted
 from node.models.conversion import convert_gguf as convert
@@ -40,15 +39,7 @@ async def show(*, json: JsonFlag = False, source: Source = Source()) -> int:  # 
     if json:
         print_json({"folder": str(folder), "packaged": _plain(shipped), "models": [_plain(each) for each in models]})
         return Exit.OK
-    table = Table(
-        Column("name", overflow="fold"),
-        "kind",
-        Column("size", justify="right"),
-        "state",
-        Column("path", overflow="fold"),
-    )
-    _add_rows(table, [shipped, *models])
-    Console().print(table)
+    print_rows(("name", "kind", "size", "state", "path"), [_row(each) for each in [shipped, *models]], stdout())
     return Exit.OK
 
 
@@ -155,10 +146,9 @@ def _progress() -> Iterator[Told]:
         yield told
 
 
-def _add_rows(table: Table, models: Iterable[Model]) -> None:
-    for each in models:
-        path = "" if each.path is None else str(each.path)
-        table.add_row(outside(each.name), each.kind, decimal(each.bytes), each.state, outside(path))
+def _row(model: Model) -> tuple[str, ...]:
+    path = "" if model.path is None else str(model.path)
+    return model.name, model.kind, decimal(model.bytes), model.state, path
 
 
 def _plain(value: Model | Pulled | Converted) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from node.cli.errors import CliError, Exit
 from node.config import LoadedConfig, load_config
+from node.files import decode
 from protocol.limits import TEXT_BYTES_MAX
 
 
@@ -39,10 +40,25 @@ JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSO
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout: what strangers wrote in it must not move a terminal's cursor or reorder a line."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = json.dumps(value, ensure_ascii=not _writes_all_letters(), indent=2)
     sys.stdout.write("".join(x if x.isprintable() or x == "\n" else json.dumps(x)[1:-1] for x in text) + "\n")
     # A command may go on after its result, and its reader waits at the other end of a pipe.
     sys.stdout.flush()
+
+
+def _writes_all_letters() -> bool:
+    """Whether stdout takes every letter: what it replaces others by (a backslash, an x) is no JSON."""
+    return (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+
+
+def print_line(text: str) -> None:
+    """One line on stdout, however long."""
+    sys.stdout.write(outside(text.replace("\n", "\\n")).plain + "\n")
+
+
+def stdout() -> Console:
+    """Where results for people go: a line is never broken, for what is broken cannot be copied or searched for."""
+    return Console(soft_wrap=True)
 
 
 def stderr() -> Console:
@@ -66,7 +82,7 @@ def read_query(argument: str) -> str:
     if len(raw) > TEXT_BYTES_MAX:
         raise CliError(f"the query has more than {TEXT_BYTES_MAX} bytes", Exit.USAGE)
     try:
-        query = raw.decode()
+        query = decode(raw)
     except UnicodeDecodeError as error:
         raise CliError("the query is not UTF-8", Exit.USAGE) from error
     if not query.strip():

@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.text import Text
 
 from node.cli.client import open_client
-from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json
+from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.tables import print_rows
 
 
@@ -23,8 +22,8 @@ async def peers(
     if json:
         print_json(told)
         return 0
-    names = ("key", "connected", "ms", "clock", "score", "why", "offers", "model", "tok/s", "queue", "address")
-    print_rows(names, [_row(peer) for peer in told["peers"]], Console())
+    names = ("key", "connected", "ms", "clock", "score", "why", "offers", "model", "tok/s", "queue", "addresses")
+    print_rows(names, [_row(peer) for peer in told["peers"]], stdout())
     return 0
 
 
@@ -32,7 +31,7 @@ def _row(peer: dict[str, Any]) -> list[str | Text]:
     offers = peer["offers"] or {}
     trip = peer["round_trip_ms"]
     return [
-        peer["key"][:KEY_DIGITS],
+        peer["key"],
         peer["direction"] or ("yes" if peer["connected"] else "no"),
         f"{trip:.1f}" if trip is not None else "",
         _clock(peer["clock_offset_ms"]),
@@ -42,7 +41,7 @@ def _row(peer: dict[str, Any]) -> list[str | Text]:
         outside(offers.get("model", "")),
         f"{offers['tokens_per_second']:.0f}" if offers else "",
         str(offers.get("queue", "")),
-        outside(next(iter(peer["addresses"]), "")),
+        outside(" ".join(peer["addresses"])),
     ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from node.cli.errors import CliError, Exit
+from node.files import writing
 from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
 from node.inference.supervision import end_with_stdin
@@ -84,10 +85,11 @@ async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[
 
 async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     """Start a node and wait until it is ready; `stack` stops it. Raises CliError, with its last words if it ended."""
-    spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = spec.folder / "node.toml"
-    with open_private(config, "w") as config_file:
-        config_file.write(_config(spec))
+    with writing(config):
+        spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open_private(config, "w") as config_file:
+            config_file.write(_config(spec))
     log = spec.folder / "node.log"
     # Keys stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}

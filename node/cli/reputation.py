@@ -1,18 +1,17 @@
 """`strand reputation`."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter, validators
-from rich.console import Console
-from rich.table import Column, Table
 
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
-from node.cli.options import KEY_DIGITS, JsonFlag, Source, print_json, stderr
+from node.cli.options import JsonFlag, Source, print_json, stderr, stdout
+from node.cli.tables import print_rows, shown_key
+from node.files import read_text
 
 IMPORT_BYTES_MAX = 4 * 1024 * 1024
 """bytes of a file to import: 4,096 standings of some 500 bytes, twice over."""
@@ -40,23 +39,23 @@ async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Sour
 
 def print_reputation(told: dict[str, Any]) -> None:
     """What `/api/reputation` tells, as people read it."""
-    console = Console()
+    console = stdout()
     force = {task: each for task, each in told["in_force"].items() if each["gold_rounds"]}
     # Without gold all tasks have the same weights: any stands for all.
     task = max(force, key=lambda name: force[name]["gold_rounds"], default="final")
-    key = Column("key", no_wrap=True, min_width=KEY_DIGITS)
-    table = Table(key, "rounds", "gold", "right", "honest judge", "vote", "judge", "author")
+    rows = []
     for node in told["nodes"]:
         weights, judging, accuracy = node["weights"][task], node["judging"], node["answering"]["accuracy"]
-        table.add_row(
-            node["key"][:KEY_DIGITS],
+        row = (
+            shown_key(node["key"], console),
             str(node["rounds"]),
             str(node["gold_rounds"]),
             "" if accuracy is None else f"{accuracy:.0%}",
             "equivocated" if node["equivocations"] else "" if judging is None else f"{judging['honest']:.0%}",
             *(f"{weights[name]:.2f}" for name in ("vote", "judge", "author")),
         )
-    console.print(table)
+        rows.append(row)
+    print_rows(("key", "rounds", "gold", "right", "honest judge", "vote", "judge", "author"), rows, console)
     console.print(
         f"{told['specialty']}: {told['rounds']} rounds learned from, weights renewed every {told['renewal_rounds']}; "
         f"{told['gold_questions']} gold questions in the file. {_whose(told, task if force else None)}"
@@ -100,16 +99,10 @@ async def take_over(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Believe somebody else's standings, of nodes that the local node has not met itself."""
-    try:
-        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as stream:
-            raw = stream.read(IMPORT_BYTES_MAX + 1)
-    except OSError as error:
-        raise CliError(f"cannot read {file}: {error.strerror}") from error
-    if len(raw) > IMPORT_BYTES_MAX:
-        raise CliError(f"{file} has more than {IMPORT_BYTES_MAX} bytes", Exit.USAGE)
+    text = read_text(file, IMPORT_BYTES_MAX)
     told = {"taken": 0, "known_already": 0}
     async with open_client(source, url) as client:
-        for batch in _batches(raw, str(file)):
+        for batch in _batches(text, str(file)):
             answer = await client.post("/api/reputation", msgspec.json.encode(batch))
             told = {name: told[name] + answer[name] for name in told}
     if json:
@@ -119,12 +112,12 @@ async def take_over(
     return 0
 
 
-def _batches(raw: bytes, file: str) -> Iterator[dict[str, Any]]:
+def _batches(text: str, file: str) -> Iterator[dict[str, Any]]:
     """The file's standings in bodies that the node takes, which also checks them. Raises CliError."""
     try:
-        exported = msgspec.json.decode(raw, type=dict[str, Any])
+        exported = msgspec.json.decode(text, type=dict[str, Any])
         standings = msgspec.convert(exported.get("standings"), dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise CliError(f"{file} is no exported reputation: {error}", Exit.USAGE) from error
     rows = list(standings.items())
     for begin in range(0, max(1, len(rows)), BATCH):

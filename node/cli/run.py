@@ -15,6 +15,8 @@ from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source
+from node.cli.signals import ENDING, first_signal
+from node.config import NOBODY_HELP
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
@@ -39,7 +41,7 @@ async def run(
     until_stdin_closes: Annotated[bool, Parameter(negative="", help="Stop when stdin is closed.")] = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Run a node until Ctrl-C or SIGTERM."""
+    """Run a node until Ctrl-C, SIGTERM or SIGHUP."""
     keep_private()
     forbid_dumps()
     loaded = source.load(
@@ -54,10 +56,12 @@ async def run(
         engine__url=engine_url,
     )
     config = loaded.config
-    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, config.engine.api_key))
+    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, *config.engine.secrets))
     for file in loaded.files_of_secrets():
         if open_to_others(file):
             structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+    if config.serves_nobody:
+        structlog.get_logger().warning("serving.nobody", whom=config.serves, help=NOBODY_HELP)
     raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:
@@ -80,10 +84,8 @@ async def run(
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+    await first_signal(signal.SIGINT, *ENDING)
+    scope.cancel()
 
 
 async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from consensus.certificate import Verified, verify_certificate
 from node.cli.certificates import print_report, read_certificate
 from node.cli.errors import CliError
-from node.cli.options import JsonFlag, Source, outside, print_json
+from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.report import describe
 
 
@@ -36,7 +35,7 @@ async def show(
     if json:
         print_json(report)
         return 0
-    console = Console()
+    console = stdout()
     if verified.content:
         console.print(outside(f"query: {verified.content}"), soft_wrap=True)
         console.print()

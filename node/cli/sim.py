@@ -28,6 +28,7 @@ from rich.table import Column, Table
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 from node.config import load_params
+from node.files import read_toml
 from node.inference.scripted import SLOPE
 from simnet import study as studies
 from simnet.results import RoundResult, Run, Study
@@ -137,7 +138,7 @@ def sim(
 
 def read_scenario(name: str | None, settings: Settings) -> Scenario:
     """The scenario of this file or shipped name, or the default one, under the flags. Raises CliError."""
-    table = {} if name is None else _read_toml(_scenario_path(name))
+    table = {} if name is None else read_toml(_scenario_path(name), SCENARIO_BYTES_MAX)
     settings.override(table)
     try:
         found = scenario_from(table)
@@ -156,19 +157,6 @@ def _scenario_path(name: str) -> Path:
     if name not in shipped:
         raise CliError(f"no scenario {name!r}: give a file, or one of {', '.join(sorted(shipped))}", Exit.USAGE)
     return shipped[name]
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(SCENARIO_BYTES_MAX + 1)
-        if len(raw) > SCENARIO_BYTES_MAX:
-            raise CliError(f"{path} has more than {SCENARIO_BYTES_MAX} bytes", Exit.USAGE)
-        return tomllib.loads(raw.decode())
-    except OSError as error:
-        raise CliError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CliError(f"{path} is not TOML: {error}", Exit.USAGE) from error
 
 
 def _path(setting: str) -> list[str]:
@@ -294,7 +282,7 @@ def _real_runs(
 def _presets() -> "Mapping[str, Preset]":
     from simnet.oracle import presets_from
 
-    return presets_from(_read_toml(Path(str(files("configs"))) / "presets.toml"))
+    return presets_from(read_toml(Path(str(files("configs"))) / "presets.toml", SCENARIO_BYTES_MAX))
 
 
 @contextmanager
@@ -390,7 +378,8 @@ def print_study(study: Study) -> None:
     for row in rows:
         shown.add_row(*map(outside, row))
     console.print(outside(f"{study.name}: {study.about}" if study.about else study.name))
-    console.print(shown)
+    # As wide as it is: what a narrow terminal breaks can be copied whole, what we broke could not.
+    console.print(shown, width=WIDE, soft_wrap=True)
     if found.common:
         console.print("The same in all: " + ", ".join(f"{name} {text}" for name, text in found.common.items()) + ".")
     console.print(studies.NOTES, style="dim")

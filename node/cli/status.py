@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Column, Table
 
 from node.cli.client import open_client
-from node.cli.options import KEY_DIGITS, JsonFlag, Source, outside, print_json
+from node.cli.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.tables import print_pairs
+from node.config import NOBODY_HELP
 
 
 async def status(
@@ -35,17 +35,16 @@ async def status(
     told["by requester"] = [_requester(each, told["key"]) for each in serving["requesters"]] or "nobody in the last day"
     if refused := {**serving["refused"], **({"too fast": serving["ignored"]} if serving["ignored"] else {})}:
         told["refused"] = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in refused.items())
-    # Folded, not cut: people copy addresses from here.
-    table = Table("", Column(overflow="fold"), show_header=False)
-    for key, value in told.items():
-        table.add_row(key.replace("_", " "), outside("\n".join(value) if isinstance(value, list) else str(value)))
-    Console().print(table)
+    console = stdout()
+    # A line for each address: people copy them from here.
+    rows = ((key, value if isinstance(value, list) else [value]) for key, value in told.items())
+    print_pairs([(key.replace("_", " "), str(each)) for key, values in rows for each in values or [""]], console)
     if told["store"] != "ok":
-        Console().print("This node takes no new work: see the line `store`. It goes on by itself when that is mended.")
+        console.print("This node takes no new work: see the line `store`. It goes on by itself when that is mended.")
     elif not engine:
-        Console().print("This node offers nothing: its engine does not answer. See its log.")
+        console.print("This node offers nothing: its engine does not answer. See its log.")
     for condition in conditions:
-        Console().print(outside(f"{condition['text']}: {condition['remedy']}"), soft_wrap=True)
+        console.print(outside(f"{condition['text']}: {condition['remedy']}"), soft_wrap=True)
     return 0
 
 
@@ -71,6 +70,8 @@ def clock(view: dict[str, Any]) -> str:
 
 def _works_for(serving: dict[str, Any]) -> str:
     whom = {"everyone": "everyone", "reputation": "nodes that it knows", "named": "named keys"}[serving["whom"]]
+    if serving["serves_nobody"]:
+        return f"nobody: {NOBODY_HELP}"
     if serving["open"]:
         return whom
     left_ms = serving["paused_for_ms"]
@@ -92,7 +93,7 @@ def _strangers(strangers: dict[str, Any]) -> str:
 def _requester(each: dict[str, Any], own: str) -> str:
     told_apart = each["key"] != "others"
     who = " (this node)" if each["key"] == own else " (stranger)" if told_apart and not each["known"] else ""
-    return f"{each['key'][:KEY_DIGITS]}{who}: {_cost(each)}"
+    return f"{each['key']}{who}: {_cost(each)}"
 
 
 def _cost(spent: dict[str, Any]) -> str:

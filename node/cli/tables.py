@@ -1,27 +1,61 @@
-"""Tables for people: as columns where the terminal is wide enough, else one block for each row. Nothing is cut."""
+"""Tables for people and pipes. No value is cut or broken: keys, addresses and settings are copied and searched for.
 
-from collections.abc import Sequence
+On a terminal rows are columns where it is wide enough, else one block each. In a pipe each row is one line, so that
+`grep` finds it whole.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
+
+from node.cli.options import KEY_DIGITS, outside
+
+_ANY_WIDTH = 10_000
+"""columns of a terminal that no row of ours fills: a row is measured as wide as it would like to be."""
+
+_NOTHING = "-"
+"""Stands for an empty cell of a line, so that its fields can be counted."""
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str | Text]], console: Console) -> None:
     """Print rows of as many cells as there are names; blocks leave out what is empty."""
+    if not console.is_terminal:
+        _print_lines([names, *([cell if str(cell) else _NOTHING for cell in row] for row in rows)], console)
+        return
     columns = Table(*names)
     for row in rows:
-        columns.add_row(*row)
+        columns.add_row(*map(_one_line, row))
     if console.measure(columns, options=console.options.update(max_width=_ANY_WIDTH)).maximum <= console.width:
-        console.print(columns)
+        console.print(columns, soft_wrap=False)
         return
     for row in rows:
-        block = Table("", Column(overflow="fold"), show_header=False)
-        for name, cell in zip(names, row, strict=True):
-            if str(cell):
-                block.add_row(name, cell)
-        console.print(block)
+        print_pairs([(name, cell) for name, cell in zip(names, row, strict=True) if str(cell)], console)
+        console.print()
 
 
-_ANY_WIDTH = 10_000
-"""columns of a terminal that no row of ours fills: a row is measured as wide as it would like to be."""
+def print_pairs(pairs: Iterable[tuple[str, str | Text]], console: Console) -> None:
+    """Print names and values, a line for each pair."""
+    _print_lines(list(pairs), console)
+
+
+def shown_key(key: str, console: Console) -> str:
+    """A public key among other columns: on a terminal the digits that tell it apart, in a pipe all."""
+    return key[:KEY_DIGITS] if console.is_terminal else key
+
+
+def _print_lines(rows: Sequence[Sequence[str | Text]], console: Console) -> None:
+    """Print cells under each other, two spaces apart."""
+    lines = [[_one_line(cell) for cell in row] for row in rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        for cell, width in zip(line[:-1], widths, strict=False):
+            cell.append(" " * (width - cell.cell_len + 2))
+        console.print(Text().join(line), soft_wrap=True, highlight=False)
+
+
+def _one_line(cell: str | Text) -> Text:
+    """A cell without ends of lines: a value of several lines is one record nevertheless."""
+    text = str(cell).replace("\n", "\\n").replace("\t", "\\t")
+    return outside(text)

@@ -9,8 +9,12 @@ from consensus.certificate import Verified, verify_certificate
 from node.cli.certificates import outcome, read_certificate
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
+from node.files import FileError, read_text
 from node.report import describe
 from protocol.types import Key
+
+KEYS_BYTES_MAX = 1024 * 1024
+"""bytes of a file of keys: a certificate has far fewer members than it names."""
 
 
 def verify(
@@ -56,9 +60,9 @@ def read_keys(text: str) -> frozenset[Key]:
     """Keys from a comma-separated list or a file. Raises CliError."""
     path = Path(text)
     try:
-        lines = path.read_text(encoding="ascii").split() if path.is_file() else text.split(",")
+        lines = read_text(path, KEYS_BYTES_MAX).split() if path.is_file() else text.split(",")
         keys = frozenset(Key(bytes.fromhex(line.strip())) for line in lines if line.strip())
-    except (OSError, ValueError) as error:
+    except (FileError, ValueError) as error:
         raise CliError(f"--trust: {error}", Exit.USAGE) from error
     if not keys or any(len(key) != 32 for key in keys):
         raise CliError("--trust wants keys of 64 hexadecimal digits", Exit.USAGE)

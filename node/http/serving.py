@@ -70,6 +70,7 @@ def told(node: Node) -> dict[str, Any]:
     until_ms = serving.paused_until_ms
     return {
         "whom": node.config.serves,
+        "serves_nobody": node.config.serves_nobody,
         "open": closed is None,
         "why_not": closed,
         "paused_for_ms": until_ms - now_ms if now_ms < until_ms < TIME_MS_MAX else None,

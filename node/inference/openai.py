@@ -9,7 +9,7 @@ import trio
 
 from node.inference.abilities import CHAT, RAW, Abilities, answer_request, chat_request
 from node.inference.asking import CANNOT, Asking
-from node.inference.config import EngineConfig
+from node.inference.config import EngineConfig, hide_secrets
 from node.inference.discovery import SPEED_TOKENS, cache_counts, discover, list_models, trial_answer
 from node.inference.http_json import JsonClient, Refused, Unreachable, open_json_client
 from node.inference.hygiene import clean
@@ -118,9 +118,8 @@ class OpenAIEngine:
         text = clean(completion.text)
         if not text:
             tokens = completion.answer_tokens
-            raise EngineError(
-                f"engine at {self._config.url} wrote no answer, but {tokens} tokens of reasoning or nothing"
-            )
+            where = hide_secrets(self._config.url)
+            raise EngineError(f"engine at {where} wrote no answer, but {tokens} tokens of reasoning or nothing")
         return replace(completion, text=text)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
@@ -192,7 +191,5 @@ async def open_openai(config: EngineConfig, server: ServerStatus | None = None) 
 
     `server`: where it is ours to run.
     """
-    async with open_json_client(
-        config.url, config.api_key, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency
-    ) as client:
+    async with open_json_client(config, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency) as client:
         yield OpenAIEngine(client, config, server)

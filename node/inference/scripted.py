@@ -12,10 +12,12 @@ import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import trio
 
+from node.files import FileError, read_text
 from node.inference.config import EngineConfig
 from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
 from protocol.types import Finish, TaskType
@@ -123,12 +125,11 @@ def read_script(path: str) -> tuple[ScriptedAnswer, ...]:
     `query` may be left out; two answers to one query are refused. Raises EngineError.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 (one read with a limit)
-            data = file.read(SCRIPT_BYTES_MAX + 1)
-        if len(data) > SCRIPT_BYTES_MAX:
-            raise EngineError(f"the script {path} is larger than {SCRIPT_BYTES_MAX} bytes")
-        script = json.loads(data) if path.endswith(".json") else tomllib.loads(data.decode())
-    except (OSError, ValueError, RecursionError) as error:
+        text = read_text(Path(path).expanduser(), SCRIPT_BYTES_MAX)
+        script = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
+    except FileError as error:
+        raise EngineError(f"script: {error}") from None
+    except (ValueError, RecursionError) as error:
         raise EngineError(f"the script {path} cannot be read: {error}") from None
     entries = script.get("answers") if isinstance(script, dict) else None
     if not isinstance(entries, list) or not entries:

@@ -244,7 +244,7 @@ async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[Bench]:
     async with (
         open_engine(config) as engine,
         open_engine(replace(config, concurrency=IN_FLIGHT_MAX)) as wide,
-        open_json_client(config.url, config.api_key, timeout_ms=REQUEST_TIMEOUT_MS, concurrency=1) as client,
+        open_json_client(config, timeout_ms=REQUEST_TIMEOUT_MS, concurrency=1) as client,
     ):
         info = await engine.probe()
         await wide.probe()

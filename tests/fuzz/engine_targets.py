@@ -13,6 +13,7 @@ import httpx2
 from hypothesis import strategies as st
 
 from node.inference import llama_cpp
+from node.inference.address import parse_address
 from node.inference.http_json import REPLY_BYTES_MAX, JsonClient
 from node.inference.hygiene import clean
 from node.inference.ports import EngineError
@@ -197,7 +198,7 @@ async def open_exchange() -> AsyncIterator[One]:
     transport = httpx2.AsyncHTTPTransport()
     transport._pool = httpcore2.AsyncConnectionPool(network_backend=wires, max_keepalive_connections=0)
     async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
-        exchange = JsonClient(client, "http://127.0.0.1:9", timeout_ms=1_000, concurrency=1)
+        exchange = JsonClient(client, parse_address("http://127.0.0.1:9"), timeout_ms=1_000, concurrency=1)
 
         async def one(data: bytes) -> None:
             wires.data = data

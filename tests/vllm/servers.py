@@ -166,7 +166,7 @@ async def _launched(
 async def _becomes_ready(process: trio.Process, config: EngineConfig) -> bool:
     """Wait until a server replies; False where it ends first or takes too long."""
     with trio.move_on_after(READY_S):
-        async with open_json_client(config.url, "", timeout_ms=5_000, concurrency=1) as client:
+        async with open_json_client(config, timeout_ms=5_000, concurrency=1) as client:
             while process.poll() is None:
                 try:
                     await client.text("/health")

@@ -123,7 +123,7 @@ async def _a_round_is_decided(client: Client, engine: EngineConfig) -> None:
     # Log probabilities, averaged over both orders: neither a letter nor a coin.
     assert given and all(0 < preference < ONE for preference in given)
     assert len(set(given)) > 1
-    async with open_json_client(engine.url, engine.api_key, timeout_ms=10_000, concurrency=1) as server:
+    async with open_json_client(engine, timeout_ms=10_000, concurrency=1) as server:
         cache = prefix_cache(await server.text("/metrics"))
     assert cache is not None and cache.hit_rate > 0.2
     assert (await client.get("/api/engine"))["cache"]["hit_rate"] > 0.0

@@ -130,7 +130,7 @@ class VllmServer:
         """Tell when it serves, and end it when it no longer does, or never comes to."""
         config = self.client_config
         timeout_ms = round(HEALTH_TIMEOUT_S * 1000)
-        async with open_json_client(config.url, config.api_key, timeout_ms=timeout_ms, concurrency=1) as client:
+        async with open_json_client(config, timeout_ms=timeout_ms, concurrency=1) as client:
 
             async def healthy() -> bool:
                 try:

@@ -75,7 +75,7 @@ async def test_its_tokenizer_finds_no_control_token_in_what_a_stranger_wrote() -
     written = "".join(f"a{token}\n" for token in special)
     async with (
         embedded_server(EngineConfig(context_tokens=512)) as server,
-        open_json_client(server.url, server.api_key, timeout_ms=60_000, concurrency=1) as client,
+        open_json_client(server.client_config, timeout_ms=60_000, concurrency=1) as client,
     ):
         found = []
         for text in (written, shown(written)):

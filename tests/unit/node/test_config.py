@@ -225,3 +225,71 @@ def test_a_model_for_vllm_does_not_go_unnoticed_under_another_engine(tmp_path: P
     path.write_text(model)
     for kind in ("vllm", "scripted"):
         assert load_config(file=path, environment={}, flags={"engine.kind": kind}).config.engine.kind == kind
+
+
+@pytest.mark.parametrize(
+    "raw", [b'[log]\nlevel = "error"\n', b'\xef\xbb\xbf[log]\r\nlevel = "error"\r\n', b'[log]\r\nlevel = "Error"']
+)
+def test_a_file_is_read_as_any_editor_writes_it(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "node.toml"
+    path.write_bytes(raw)
+    assert load_config(file=path, environment={}).config.log.level == "error"
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_variable_is_unset(file: Path, value: str) -> None:
+    names = ("ENGINE_KIND", "API_BIND", "ROUND_MAX_TOKENS", "SERVE_WHOM", "OVERLAY_BOOTSTRAP", "ENGINE_NONSENSE")
+    loaded = load_config(file=file, environment={f"STRAND_{name}": value for name in names})
+    assert loaded.config == load_config(file=file, environment={}).config
+    assert set(loaded.origins.values()) == {str(file)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("engine.kind", "OpenAI"), ("serve.whom", "NAMED"), ("log.format", "Json"), ("vllm.dtype", "BFloat16")],
+)
+def test_a_choice_is_taken_in_any_case(tmp_path: Path, key: str, value: str) -> None:
+    table, _, name = key.partition(".")
+    path = tmp_path / "node.toml"
+    path.write_text(f'[{table}]\n{name} = "{value}"\n')
+    for loaded in (
+        load_config(file=path, environment={}),
+        load_config(file=path, environment={f"STRAND_{table}_{name}".upper(): value}),
+        load_config(file=path, environment={}, flags={key: value}),
+    ):
+        assert getattr(getattr(loaded.config, table), name) == value.lower()
+
+
+def test_what_a_table_refuses_is_named_with_its_place(tmp_path: Path) -> None:
+    for toml in ('[serve]\nhours = "7-22"', '[overlay]\nlisten = ["x"]', '[api]\nbind = "x"'):
+        assert rejected(tmp_path, toml).endswith(" (in FILE)")
+    message = rejected(tmp_path, '[api]\ntoken = ""', environment={"STRAND_API_BIND": "0.0.0.0:1"})
+    assert message.endswith(" (in environment STRAND_API_BIND)")
+    assert rejected(tmp_path, flags={"serve.hours": "soon"}).endswith(" (in flag)")
+
+
+def test_passwords_in_urls_are_not_shown_and_make_their_file_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[engine]\nurl = "http://user:hush@h/v1?key=hush"\nproxy = "http://hush@p:1"\n')
+    loaded = load_config(file=path, environment={})
+    rows = {key: str(value) for key, value, _ in loaded.rows()}
+    assert rows["engine.url"] == "http://[secret]@h/v1?key=[secret]"
+    assert rows["engine.proxy"] == "http://[secret]@p:1"
+    assert loaded.files_of_secrets() == {path}
+
+
+@pytest.mark.parametrize(
+    ("serve", "nobody"),
+    [
+        ("", False),
+        ('whom = "named"', True),
+        (f'whom = "named"\nkeys = ["{KEY}"]', False),
+        (f'whom = "named"\nkeys = ["{KEY}"]\ndeny = ["{KEY}"]', True),
+    ],
+)
+def test_a_node_that_works_for_nobody_is_known(tmp_path: Path, serve: str, nobody: bool) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(f"[serve]\n{serve}\n")
+    assert load_config(file=path, environment={}).config.serves_nobody is nobody
+    flags = {"engine.kind": "openai", "engine.api_key": "sk-paid"}
+    assert load_config(file=path, environment={}, flags=flags).config.serves_nobody is (nobody or not serve)

@@ -2,13 +2,17 @@
 
 import io
 import json
+import logging
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import structlog
 
 from node.cli.main import run
+from node.config import NodeConfig
 from node.keys import KEY_NAME
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
@@ -206,3 +210,86 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(
     assert captured.err.count("\n") == 1
     with pytest.raises(ZeroDivisionError):
         run(["show", str(path), "--debug"])
+
+
+def test_a_bug_is_a_short_line_that_names_its_log(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback is kept for whoever reports it; the query, which may be private, is not."""
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("token=hush" + "x" * 100_000)
+
+    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path / "log")
+    path = tmp_path / "private"
+    path.write_bytes(b"x")
+    assert run(["show", str(path)]) == 1
+    line = capsys.readouterr().err
+    log = tmp_path / "log" / "error.log"
+    assert len(line) <= 301 and line.count("\n") == 1
+    assert line.endswith(f"; see {log}\n")
+    kept = log.read_text()
+    assert len(kept) < 70_000 and kept.startswith("strand show\n")
+    assert "hush" not in kept and str(path) not in kept
+    assert log.stat().st_mode & 0o077 == 0
+    log.unlink()
+    log.mkdir()
+    assert run(["show", str(path)]) == 1
+    assert capsys.readouterr().err.endswith("run again with --debug for a traceback\n")
+
+
+def test_logs_go_to_stderr_whatever_the_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default structlog writes to stdout: `demo --json` printed a line of its engine before its JSON."""
+
+    def talkative(_: object) -> object:
+        structlog.get_logger().warning("engine.ended")
+        logging.getLogger("a.library").warning("a word")
+        return "no certificate"
+
+    monkeypatch.setattr("node.cli.show.verify_certificate", talkative)
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    assert run(["show", str(path), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "engine.ended" in captured.err and "a word" in captured.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "init",
+        "config show",
+        "config show --origin",
+        "model list",
+        "verify FILE",
+        "show FILE",
+        "sim --nodes 3 --rounds 1",
+    ],
+)
+def test_all_of_stdout_is_one_json_document(capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str) -> None:
+    """Also where the command refuses: then stdout is empty, or says why in JSON. Those of a node are in tests/e2e."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    code = run([*command.replace("FILE", str(path)).split(), "--json"])
+    captured = capsys.readouterr()
+    assert code in (0, 1), captured.err
+    if code == 0 or captured.out:
+        json.loads(captured.out)
+
+
+def test_every_setting_is_one_line_that_can_be_searched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long " * 30)
+    monkeypatch.setenv("COLUMNS", "40")
+    keys = ",".join([64 * "a", 64 * "b"])
+    monkeypatch.setenv("STRAND_SERVE_KEYS", keys)
+    assert run(["config", "show", "--origin", "--data-dir", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f'node.data_dir = "{folder}"  # flag' in lines
+    assert f'serve.keys = ["{64 * "a"}", "{64 * "b"}"]  # environment STRAND_SERVE_KEYS' in lines
+    assert len(lines) == sum(len(fields(getattr(NodeConfig(), table.name))) for table in fields(NodeConfig))

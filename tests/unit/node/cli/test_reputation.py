@@ -34,8 +34,8 @@ def test_help_is_given_on_stdout(capsys: pytest.CaptureFixture[str], command: st
         (["export", "file", "--url", DEAD], 4, [DEAD, "strand run"]),
         (["export"], 2, ["--file"]),
         (["import"], 2, ["--file"]),
-        (["import", "absent"], 1, ["absent", "No such file"]),
-        (["import", "."], 1, ["Is a directory"]),
+        (["import", "absent"], 2, ["absent", "No such file"]),
+        (["import", "."], 2, ["Is a directory"]),
         (["challenge", "--url", DEAD], 4, [DEAD, "strand run"]),
         (["challenge", "0"], 2, ["COUNT", "> 0"]),
         (["challenge", "-1"], 2, ["-1"]),
@@ -56,7 +56,7 @@ def test_bad_input_is_one_line_and_a_documented_code(
 FILES = [
     (b"", RUBBISH),
     (b"{", RUBBISH),
-    (b"\xff", RUBBISH),
+    (b"\xff", "line 1: byte 0xff is not UTF-8"),
     (b"[]", RUBBISH),
     (b"null", RUBBISH),
     (b"{}", RUBBISH),
@@ -89,7 +89,7 @@ def test_a_long_file_is_sent_in_parts_that_a_node_takes(count: int, sizes: list[
     """Every standing once; what else the file says goes with each part, so that the node can refuse it."""
     standings: dict[str, Any] = {f"{number:064x}": {"rounds": number} for number in range(count)}
     file = {"format": "f", "specialty": "rust", "standings": standings}
-    parts = list(_batches(json.dumps(file).encode(), "file"))
+    parts = list(_batches(json.dumps(file), "file"))
     assert [len(part["standings"]) for part in parts] == sizes
     assert {key: each for part in parts for key, each in part["standings"].items()} == standings
     assert all((part["format"], part["specialty"]) == ("f", "rust") for part in parts)

@@ -196,7 +196,7 @@ def test_what_cannot_be_simulated_is_one_line(
     ("content", "words"),
     [
         (b"nodes = ", ["is not TOML"]),
-        (b"\xff", ["is not TOML"]),
+        (b"\xff", ["line 1", "is not UTF-8"]),
         (b"a = " + b"[" * 100_000, ["is not TOML"]),
         (b"#" * (SCENARIO_BYTES_MAX + 1), ["more than"]),
         (b"[links]\nlos = 1", ["los", "links"]),

@@ -1,0 +1,98 @@
+"""The user's files: one reader for all of them, and one line with the path where one cannot be written.
+
+Editors and shells write UTF-8 with or without a byte order mark and with either end of line; all are read alike.
+"""
+
+import codecs
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+_OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class FileError(Exception):
+    """A file of the user's cannot be read or written. The message is one line for the user, with the path."""
+
+
+class UnwritableError(FileError):
+    """The disk does not take it: full, read-only, of somebody else."""
+
+
+class TooLargeError(FileError):
+    """The file has more bytes than any that is right."""
+
+
+class NoFileError(FileError):
+    """There is no such file."""
+
+
+def read_bytes(path: Path, bytes_max: int) -> bytes:
+    """All of a file of at most `bytes_max` bytes: also a pipe, and for "-" stdin. Raises FileError."""
+    try:
+        if str(path) == "-":
+            raw = sys.stdin.buffer.read(bytes_max + 1)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(bytes_max + 1)
+    except FileNotFoundError as error:
+        raise NoFileError(f"cannot read {path}: {error.strerror}") from error
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        # A name with a zero byte.
+        raise FileError(f"cannot read {str(path)!r}: {error}") from error
+    if len(raw) > bytes_max:
+        raise TooLargeError(f"{path} has more than {bytes_max} bytes")
+    return raw
+
+
+def read_text(path: Path, bytes_max: int) -> str:
+    """The text of a file of at most `bytes_max` bytes, its lines ended by a line feed. Raises FileError."""
+    raw = read_bytes(path, bytes_max)
+    if raw.startswith(_OTHER_MARKS):
+        raise FileError(f"{path} is UTF-16: save it as UTF-8")
+    try:
+        return decode(raw)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise FileError(f"{path}, line {line}: byte {raw[error.start]:#04x} is not UTF-8: save it as UTF-8") from error
+
+
+def read_toml(path: Path, bytes_max: int) -> dict[str, Any]:
+    """The tables of a TOML file of at most `bytes_max` bytes. Raises FileError."""
+    # Later: `--help` needs none.
+    import tomllib
+
+    try:
+        return tomllib.loads(read_text(path, bytes_max))
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{path} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise FileError(f"{path} is not TOML: its values lie too deep in each other") from error
+
+
+def decode(raw: bytes) -> str:
+    """UTF-8 with or without a byte order mark, lines ended in either way. Raises UnicodeDecodeError."""
+    return raw.decode("utf-8-sig").replace("\r\n", "\n")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name `path` where the disk refuses: the system does not say which file has no room. Raises UnwritableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def remove_if_broken(path: Path) -> Iterator[None]:
+    """Remove a file that the block was to write, if it fails."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
