@@ -15,7 +15,7 @@ from consensus import recording as told
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged, Unable, Worked
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import REPLY_BYTES_MAX, Participant
 from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.validation import Admitted, Validator

@@ -12,7 +12,7 @@ from consensus import effects as fx
 from consensus.admission import PlacesOnly
 from consensus.certificate import verify_certificate
 from consensus.events import Delivered, Worked
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.roster import choose_roster
 from consensus.validation import Admitted, guarded_until_ms

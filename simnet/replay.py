@@ -10,7 +10,7 @@ from consensus.admission import Admission, Place, Refusal
 from consensus.effects import Effect
 from consensus.events import Delivered, Generated, Judged, Unable
 from consensus.evidence import Slot, slot_of
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.recording import Input, Recording
 from consensus.validation import Admitted

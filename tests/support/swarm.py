@@ -16,7 +16,7 @@ from consensus.certificate import Verified, verify_certificate
 from consensus.events import Delivered, Generated, Judged, Unable
 from consensus.evidence import Slot
 from consensus.judges import FRESH
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from consensus.waves import MODELS

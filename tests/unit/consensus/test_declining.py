@@ -9,7 +9,7 @@ from consensus import effects as fx
 from consensus.closings import Missing
 from consensus.events import Generated, Judged, Unable
 from consensus.evidence import slot_of
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.record import Phase, Record, check_contribution
 from protocol import codec
 from protocol.errors import Fault, FaultReason

@@ -10,7 +10,8 @@ from consensus import effects as fx
 from consensus import member
 from consensus.events import Generated, Judged, Pulled, Received, Tick
 from consensus.evidence import Slot
-from consensus.member import PULLS_MAX, REPAIR_MS, Restored
+from consensus.member import PULLS_MAX, REPAIR_MS
+from consensus.membership import Restored
 from consensus.record import Phase
 from protocol import codec
 from protocol.errors import FaultReason
