@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 BEAT_S: Final = 2.0
-"""seconds between two looks at the book: what a killed node forgets."""
+"""seconds between two looks at the book: what a killed node forgets. With a thousand peers in it one takes some ms."""
+
+CHANGE_S: Final = 30.0
+"""seconds for which a change of peers is looked at: one that came tells its addresses in its offers, soon after."""
 
 REFRESH_MS: Final = 600_000
 """ms after which the dates are written anew though nothing else has changed."""
@@ -54,9 +57,12 @@ class Acquaintances:
 
     async def _write(self) -> None:
         now_ms = self._clock.now_ms()
+        is_fresh = now_ms - self._written_ms < REFRESH_MS
+        if is_fresh and self._overlay.quiet_for_s() > CHANGE_S:
+            return
         met = self._overlay.remembered(now_ms)
         places = {each.key: (each.addresses, each.reached) for each in met}
-        if not met or (places == self._written and now_ms - self._written_ms < REFRESH_MS):
+        if not met or (is_fresh and places == self._written):
             return
         await self._store.put_peers([Acquaintance(each.key, each.addresses, each.reached, each.met_ms) for each in met])
         self._written, self._written_ms = places, now_ms

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 BEAT_S: Final = 1.0
-"""seconds between two looks: tens of microseconds each, some ms where peers name a hundred topics each."""
+"""seconds between two looks: tens of microseconds each, a few ms where all peers are hostile."""
 
 log = structlog.get_logger()
 

@@ -53,7 +53,7 @@ _STREAMS_MAX: Final = 65_536
 _CLOSE_S: Final = 3.0
 """For closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
-_TOPICS_TOLD_MAX: Final = 16
+_TOPICS_TOLD_MAX: Final = 4
 """Topics of one peer that the node is told: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
@@ -162,6 +162,10 @@ class Overlay:
     def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
         """The peers that a later life of this node should try, the most important first, bounded (book.py)."""
         return self._peers.remembered(wall_ms)
+
+    def quiet_for_s(self) -> float:
+        """Since when no peer has come or gone, s."""
+        return trio.current_time() - self._peers.changed_at
 
     def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
         """Take in what an earlier life remembered, and dial it where connections are wanted."""

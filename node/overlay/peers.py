@@ -83,6 +83,8 @@ class Peers:
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
         self._wake = trio.Event()
+        self.changed_at = -float("inf")
+        """When a peer came or went last, s."""
         self._network.register_notifee(_Notifee(self))
         self._stock_connect, self._stock_dial_peer = host.connect, self._network.dial_peer
         host.connect = self._connect  # type: ignore[method-assign, assignment]
@@ -303,6 +305,7 @@ class Peers:
             return
         self._connected[peer] = host
         self._failed_dials.pop(peer, None)
+        self.changed_at = trio.current_time()
         if peer in self._bootstraps:
             self._came_at[peer] = trio.current_time()
         _log.info("peer connected", peer=str(peer_id), host=host)
@@ -314,6 +317,7 @@ class Peers:
         if peer is None or peer not in self._connected or self._network.get_connections(peer_id):
             return
         seen_at = self._connected.pop(peer)
+        self.changed_at = trio.current_time()
         lasted_s = trio.current_time() - self._came_at.pop(peer, -float("inf"))
         if lasted_s * 1000 < self._config.redial_max_ms:
             self._failed_dials[peer] = FailedDial(DialFault.TURNED_AWAY, f"after {lasted_s:.1f} s")
