@@ -14,19 +14,21 @@ from node.inference.abilities import (
     CHAT,
     CONSTRAINTS,
     SKIPS,
+    SYSTEM,
     THINKING_TOKENS,
     Abilities,
     Constraint,
     Skip,
     answer_request,
     choice_request,
+    shaped,
 )
 from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
 from node.inference.comparing import trial_prompts
 from node.inference.config import EngineConfig
 from node.inference.http_json import JsonClient, Refused
 from node.inference.hygiene import clean
-from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging, Sampling
+from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
 from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
@@ -48,6 +50,12 @@ SPEED_QUERY = "Count from one to fifty in words."
 NO_LIST = CANNOT | {401, 403}
 """Statuses that say there is no list of models: hosted keys may be good for chats alone. A bad key is refused at the
 chat as well."""
+
+OPTIONAL = ("seed", "top_p", SYSTEM, "temperature")
+"""Parts of an answer's request that it can do without, the least needed first."""
+
+UNNAMED = frozenset({400, 422, 500})
+"""Statuses of a request that a server understood as one, and refused or failed at."""
 
 _CONSTRAINED = ("QZ", "ZQ")
 """No model writes these of its own accord: they show that a constraint is heeded."""
@@ -123,28 +131,54 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
 
 def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
     """The body of a short answer in the very form of answers: what they stumble over shows here."""
-    sampling = Sampling(config.temperature, config.top_p, seed=0, max_tokens=SPEED_TOKENS)
+    seed = None if config.seed is None else 0
+    sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
     return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
 
 
 async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
     """Whether the model writes text at once, and what makes it do so. What the chat refuses, the probe will tell."""
-    for skip in SKIPS:
+    completion = await _first_answer(asking, config)
+    if completion is None or clean(completion.text):
+        return
+    if not (completion.reasoned or completion.text or completion.answer_tokens > 1):
+        # An empty text, and no thoughts that it would have been cut off.
+        return
+    for skip in SKIPS[1:]:
         try:
             completion = await asking.complete(trial_answer(replace(asking.can, skip=skip), config))
         except (Refused, Unreadable) as error:
             if isinstance(error, Refused) and error.status not in FAILS:
                 raise
-            if skip is SKIPS[0]:
-                return
             continue
         if clean(completion.text):
             asking.can = replace(asking.can, skip=skip)
             return
-        if skip is SKIPS[0] and not (completion.reasoned or completion.text or completion.answer_tokens > 1):
-            # An empty text, and no thoughts that it would have been cut off.
-            return
     asking.can = replace(asking.can, thinking_tokens=THINKING_TOKENS)
+
+
+async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | None:
+    """An answer, by a request without what the server fails at where it does not say at what; None: there is none."""
+    before: dict[str, Any] = {}
+    for count in range(len(OPTIONAL) + 1):
+        left_out = frozenset(OPTIONAL[:count])
+        body = shaped(trial_answer(asking.can, config), left_out)
+        if body == before:
+            continue
+        before = body
+        try:
+            completion = await asking.complete(body)
+        except Unreadable:
+            return None
+        except Refused as refusal:
+            if refusal.status not in FAILS:
+                raise
+            if refusal.status not in UNNAMED:
+                return None
+            continue
+        asking.can = replace(asking.can, refused=asking.can.refused | left_out)
+        return completion
+    return None
 
 
 async def _find_judging(asking: Asking) -> Mapping[str, Any]:
