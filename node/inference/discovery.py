@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from node.inference import llama_cpp, ollama
 from node.inference.abilities import (
     CHAT,
@@ -17,7 +19,6 @@ from node.inference.abilities import (
     SYSTEM,
     THINKING_TOKENS,
     Abilities,
-    Constraint,
     Skip,
     answer_request,
     choice_request,
@@ -26,7 +27,7 @@ from node.inference.abilities import (
 from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
 from node.inference.comparing import trial_prompts
 from node.inference.config import EngineConfig
-from node.inference.http_json import JsonClient, Refused
+from node.inference.http_json import JsonClient, Refused, Unreachable
 from node.inference.hygiene import clean
 from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
 from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
@@ -65,6 +66,9 @@ _NO_CHAT = re.compile(
     re.IGNORECASE,
 )
 """Names of models that write no text. Lists of models do not tell what a model is for."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
@@ -183,13 +187,35 @@ async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | No
 
 async def _find_judging(asking: Asking) -> Mapping[str, Any]:
     """Take the best way to judge that works; returns the reply that showed it, an empty one where none does."""
-    constraint = await _find_constraint(asking)
-    asking.can = replace(asking.can, constraint=constraint)
-    for find in (_find_raw, _find_chat, _find_choice, _find_text):
-        trial = await find(asking)
+    for find in (_find_constraint, _find_raw, _find_chat, _find_choice, _find_text):
+        try:
+            trial = await find(asking)
+        except (Refused, Unreachable):
+            raise
+        except EngineError as error:
+            # Too slow, or no JSON: this way does not work. What is wrong with every way, the probe will tell.
+            _log.info("engine.trial_failed", reason=str(error))
+            continue
         if trial is not None and trial.works:
             return trial.reply
     return {}
+
+
+async def _find_constraint(asking: Asking) -> "_Trial | None":
+    """Whether a choice can be enforced; judging by it is tried after the better ways."""
+    for constraint in CONSTRAINTS:
+        request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
+        try:
+            text = clean(parse_text(await asking.post(CHAT, request)))
+        except Refused as refusal:
+            # Some fail instead of refusing a field that they do not know.
+            if refusal.status not in FAILS:
+                raise
+            continue
+        if parse_choice(text, _CONSTRAINED) is not None:
+            asking.can = replace(asking.can, constraint=constraint)
+            break
+    return None
 
 
 async def _find_raw(asking: Asking) -> "_Trial | None":
@@ -263,21 +289,6 @@ async def _take(asking: Asking, **changes: Any) -> _Trial:
     found = count_logprobs(reply) if changes["judging"] in (Judging.RAW, Judging.CHAT) else 0
     asking.can = replace(asking.can, **changes, logprobs=found)
     return _Trial(True, False, found, reply)
-
-
-async def _find_constraint(asking: Asking) -> Constraint | None:
-    for constraint in CONSTRAINTS:
-        request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
-        try:
-            text = clean(parse_text(await asking.post(CHAT, request)))
-        except Refused as refusal:
-            # Some fail instead of refusing a field that they do not know.
-            if refusal.status not in FAILS:
-                raise
-            continue
-        if parse_choice(text, _CONSTRAINED) is not None:
-            return constraint
-    return None
 
 
 async def _find_cache_report(client: JsonClient, reply: Mapping[str, Any]) -> CacheReport:
