@@ -64,6 +64,8 @@ class Workroom:
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
+        self._mute = False
+        """It was said that the engine can judge in no way."""
         self.fitness = Fitness()
 
     @property
@@ -89,7 +91,6 @@ class Workroom:
             return None
         if retrial := self.fitness.retrial_is_due:
             self.engine.doubt()
-        before = self.info
         try:
             self.info, self._trouble = await self.engine.probe(), ""
         except EngineError as error:
@@ -98,7 +99,8 @@ class Workroom:
             return None
         if retrial:
             self.fitness.restore()
-        if self.info.judging is Judging.NONE and (before is None or before.judging is not Judging.NONE):
+        was_mute, self._mute = self._mute, self.info.judging is Judging.NONE
+        if self._mute and not was_mute:
             log.warning("engine.cannot_judge", model=self.info.model, reason=CANNOT_JUDGE)
         return self.info
 

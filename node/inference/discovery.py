@@ -9,24 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from node.inference import llama_cpp, ollama
 from node.inference.abilities import (
     CHAT,
     CONSTRAINTS,
     SKIPS,
+    SYSTEM,
     THINKING_TOKENS,
     Abilities,
-    Constraint,
     Skip,
     answer_request,
     choice_request,
+    shaped,
 )
 from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
 from node.inference.comparing import trial_prompts
 from node.inference.config import EngineConfig, hide_secrets
-from node.inference.http_json import JsonClient, Refused
+from node.inference.http_json import JsonClient, Refused, Unreachable
 from node.inference.hygiene import clean
-from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging, Sampling
+from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
 from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
@@ -49,6 +52,12 @@ NO_LIST = CANNOT | {401, 403}
 """Statuses that say there is no list of models: hosted keys may be good for chats alone. A bad key is refused at the
 chat as well."""
 
+OPTIONAL = ("seed", "top_p", SYSTEM, "temperature")
+"""Parts of an answer's request that it can do without, the least needed first."""
+
+UNNAMED = frozenset({400, 422, 500})
+"""Statuses of a request that a server understood as one, and refused or failed at."""
+
 _CONSTRAINED = ("QZ", "ZQ")
 """No model writes these of its own accord: they show that a constraint is heeded."""
 
@@ -57,6 +66,9 @@ _NO_CHAT = re.compile(
     re.IGNORECASE,
 )
 """Names of models that write no text. Lists of models do not tell what a model is for."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
@@ -123,39 +135,87 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
 
 def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
     """The body of a short answer in the very form of answers: what they stumble over shows here."""
-    sampling = Sampling(config.temperature, config.top_p, seed=0, max_tokens=SPEED_TOKENS)
+    seed = None if config.seed is None else 0
+    sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
     return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
 
 
 async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
     """Whether the model writes text at once, and what makes it do so. What the chat refuses, the probe will tell."""
-    for skip in SKIPS:
+    completion = await _first_answer(asking, config)
+    if completion is None or clean(completion.text):
+        return
+    if not (completion.reasoned or completion.text or completion.answer_tokens > 1):
+        # An empty text, and no thoughts that it would have been cut off.
+        return
+    for skip in SKIPS[1:]:
         try:
             completion = await asking.complete(trial_answer(replace(asking.can, skip=skip), config))
         except (Refused, Unreadable) as error:
             if isinstance(error, Refused) and error.status not in FAILS:
                 raise
-            if skip is SKIPS[0]:
-                return
             continue
         if clean(completion.text):
             asking.can = replace(asking.can, skip=skip)
             return
-        if skip is SKIPS[0] and not (completion.reasoned or completion.text or completion.answer_tokens > 1):
-            # An empty text, and no thoughts that it would have been cut off.
-            return
     asking.can = replace(asking.can, thinking_tokens=THINKING_TOKENS)
+
+
+async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | None:
+    """An answer, by a request without what the server fails at where it does not say at what; None: there is none."""
+    before: dict[str, Any] = {}
+    for count in range(len(OPTIONAL) + 1):
+        left_out = frozenset(OPTIONAL[:count])
+        body = shaped(trial_answer(asking.can, config), left_out)
+        if body == before:
+            continue
+        before = body
+        try:
+            completion = await asking.complete(body)
+        except Unreadable:
+            return None
+        except Refused as refusal:
+            if refusal.status not in FAILS:
+                raise
+            if refusal.status not in UNNAMED:
+                return None
+            continue
+        asking.can = replace(asking.can, refused=asking.can.refused | left_out)
+        return completion
+    return None
 
 
 async def _find_judging(asking: Asking) -> Mapping[str, Any]:
     """Take the best way to judge that works; returns the reply that showed it, an empty one where none does."""
-    constraint = await _find_constraint(asking)
-    asking.can = replace(asking.can, constraint=constraint)
-    for find in (_find_raw, _find_chat, _find_choice, _find_text):
-        trial = await find(asking)
+    for find in (_find_constraint, _find_raw, _find_chat, _find_choice, _find_text):
+        try:
+            trial = await find(asking)
+        except (Refused, Unreachable):
+            raise
+        except EngineError as error:
+            # Too slow, or no JSON: this way does not work. What is wrong with every way, the probe will tell.
+            _log.info("engine.trial_failed", reason=str(error))
+            continue
         if trial is not None and trial.works:
             return trial.reply
     return {}
+
+
+async def _find_constraint(asking: Asking) -> "_Trial | None":
+    """Whether a choice can be enforced; judging by it is tried after the better ways."""
+    for constraint in CONSTRAINTS:
+        request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
+        try:
+            text = clean(parse_text(await asking.post(CHAT, request)))
+        except Refused as refusal:
+            # Some fail instead of refusing a field that they do not know.
+            if refusal.status not in FAILS:
+                raise
+            continue
+        if parse_choice(text, _CONSTRAINED) is not None:
+            asking.can = replace(asking.can, constraint=constraint)
+            break
+    return None
 
 
 async def _find_raw(asking: Asking) -> "_Trial | None":
@@ -229,21 +289,6 @@ async def _take(asking: Asking, **changes: Any) -> _Trial:
     found = count_logprobs(reply) if changes["judging"] in (Judging.RAW, Judging.CHAT) else 0
     asking.can = replace(asking.can, **changes, logprobs=found)
     return _Trial(True, False, found, reply)
-
-
-async def _find_constraint(asking: Asking) -> Constraint | None:
-    for constraint in CONSTRAINTS:
-        request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
-        try:
-            text = clean(parse_text(await asking.post(CHAT, request)))
-        except Refused as refusal:
-            # Some fail instead of refusing a field that they do not know.
-            if refusal.status not in FAILS:
-                raise
-            continue
-        if parse_choice(text, _CONSTRAINED) is not None:
-            return constraint
-    return None
 
 
 async def _find_cache_report(client: JsonClient, reply: Mapping[str, Any]) -> CacheReport:

@@ -114,7 +114,7 @@ class JsonClient:
             raise Refused(
                 f"{where} {cause} ({path})" + (f": {words}" if words else ""),
                 status,
-                content[:REFUSAL_BYTES_MAX].decode(errors="replace"),
+                _first(content),
                 retry_after_s,
             )
         return content
@@ -127,6 +127,11 @@ class JsonClient:
             raise EngineError(f"{where} replied to {path} with something that is not JSON") from None
         if not isinstance(reply, dict):
             raise EngineError(f"{where} replied to {path} with JSON that is not an object")
+        if reply.get("error") and not reply.keys() & {"choices", "data"}:
+            # LM Studio tells its errors with status 200, those about paths that it does not have among them.
+            said = content.replace(self._secret, b"[secret]") if self._secret else content
+            words = _error_words(said) or "without a reason"
+            raise Refused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
         return reply
 
     async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, float | None]:
@@ -174,6 +179,10 @@ async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency
     )
     async with client:
         yield JsonClient(client, address, timeout_ms=timeout_ms, concurrency=concurrency, secrets=config.secrets)
+
+
+def _first(content: bytes) -> str:
+    return content[:REFUSAL_BYTES_MAX].decode(errors="replace")
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -49,6 +49,8 @@ class Metered:
         self._engine = engine
         self.counts = Counts()
         self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
+        self._judging_tokens = 0
+        """What the engine may write for a letter, as of the last probe."""
         self.judgement_s: float | None = None
         """Seconds for one preference, its wait in line included."""
         self.prompt_byte_s: float | None = None
@@ -86,6 +88,7 @@ class Metered:
         with self._watched():
             info = await self._engine.probe()
         self._speeds.append(info.tokens_per_second)
+        self._judging_tokens = info.judging_tokens
         return info
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
@@ -109,6 +112,7 @@ class Metered:
         text, tokens = prompt.text, 0
         if prompt.reasoning is not None:
             text, tokens = prompt.reasoning.text, prompt.reasoning.tokens_max
+        tokens += self._judging_tokens
         # How much was written is not told. A plan adds the full length again: the sum is what was seen, or more.
         writing_s = tokens / self.tokens_per_second if self.tokens_per_second else 0.0
         reading_s = max(elapsed_s - writing_s, 0.0)

@@ -61,6 +61,10 @@ class Quirks:
     """None: it has no list."""
     varied: bool = False
     """Its answers differ: each is longer than the one before."""
+    no_raw: Mapping[str, Any] = field(default_factory=dict)
+    """What it says, with status 200, of raw completions that it does not have."""
+    logprobs: str = ""
+    """In a chat: "none listed", or "legacy" for the shape of raw completions."""
     busy: int = 0
     """Requests that it turns away first."""
 
@@ -98,6 +102,8 @@ class Quirky(StandIn):
         if body is None or path in self.replies:
             return super().reply_to(path, headers, body)
         chat = "messages" in body
+        if self.quirks.no_raw and not chat:
+            return as_json(self.quirks.no_raw)
         for name in self.quirks.refuses:
             sent = name in body if name != "system" else chat and body["messages"][0]["role"] == "system"
             if sent and (chat or name != "max_tokens"):
@@ -113,6 +119,11 @@ class Quirky(StandIn):
         if "message" in choice:
             if quirks.thinks and not (quirks.skip and quirks.skip.items() <= body.items()):
                 self._think(choice, body, prompt)
+            if quirks.logprobs and choice.get("logprobs"):
+                listed = choice["logprobs"]["content"][0]["top_logprobs"]
+                older = {"tokens": ["A"], "top_logprobs": [{each["token"]: each["logprob"] for each in listed}]}
+                bare = {"content": [listed[0] | {"top_logprobs": []}]}
+                choice["logprobs"] = older if quirks.logprobs == "legacy" else bare
             if quirks.varied and choice["message"]["content"] and choice["message"]["content"].startswith("word "):
                 self._answers += 1
                 lines = "\n".join(f"fn f{self._answers}_{line}() {{}}" for line in range(self._answers))

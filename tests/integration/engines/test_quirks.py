@@ -21,6 +21,8 @@ LIMITS = PromptLimits(query_bytes_max=1000, answer_bytes_max=400)
 LONG, SHORT = "x" * 300, "x" * 3
 CHAT_ONLY = {"raw": False}
 NOTHING = {"raw": False, "top_logprobs": 0, "constraint": "none"}
+LM_STUDIO = {"error": "Unexpected endpoint or method. (POST /v1/completions)"}
+INTERNAL = "500 Internal Server Error"
 ALTERNATE = "Conversation roles must alternate user/assistant/user/assistant/..."
 TOO_LARGE = "'max_tokens' or 'max_completion_tokens' is too large: 64. This model's maximum context length is 4096."
 ENABLE = {"chat_template_kwargs": {"enable_thinking": False}}
@@ -109,8 +111,10 @@ ROWS = [
     Row("parts", Quirks(parts=True)),
     Row("no list of models", Quirks(listed=None), config={"model": "stand-in"}, found={"models": ("stand-in",)}),
     # C. Our request has fallbacks.
-    *(Row(f"refuses {name}", refuses(name), found={"refused": (name,)}) for name in ("max_tokens", "temperature")),
-    *(Row(f"refuses {name}", refuses(name), found={"refused": (name,)}) for name in ("top_p", "seed", "system")),
+    *(
+        Row(f"refuses {name}", refuses(name), found={"refused": (name,)}, config={"seed": 1})
+        for name in ("max_tokens", "temperature", "top_p", "seed", "system")
+    ),
     Row("refuses logprobs", refuses("logprobs"), Judging.CHOICE, found={"refused": (), "logprobs": 0}),
     Row(
         "refuses them one after the other",
@@ -118,6 +122,7 @@ ROWS = [
         abilities=CHAT_ONLY,
         judging=Judging.CHAT,
         found={"refused": ("max_tokens", "seed", "system", "temperature", "top_p")},
+        config={"seed": 1},
     ),
     Row(
         "roles must alternate",
@@ -156,7 +161,51 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+FURTHER = [
+    # Errors in replies of status 200: lmstudio-ai/lmstudio-bug-tracker 618 and 1323 (paths), lmstudio-ai/lms 362.
+    Row("a path that is not there is an error of status 200", Quirks(no_raw=LM_STUDIO), Judging.CHAT),
+    Row(
+        "a refusal is an error of status 200",
+        refuses("system", system=(openai_says("Only user and assistant roles are supported!"), "200 OK")),
+        found={"refused": ("system",)},
+    ),
+    # vllm-project/vllm-metal 331: log probabilities end in "list index out of range", all else works.
+    Row(
+        "fails at log probabilities",
+        refuses("logprobs", logprobs=(openai_says("list index out of range"), "500 Internal Server Error")),
+        Judging.CHOICE,
+        found={"refused": (), "logprobs": 0},
+    ),
+    # HabanaAI/vllm-fork 773: a seed ends in a 500 whose words are a gateway's.
+    Row(
+        "fails at a seed and does not say so",
+        refuses("seed", seed=(openai_says("Provider API error: bad response status code 500"), INTERNAL)),
+        found={"refused": ("seed",)},
+        config={"seed": 1},
+    ),
+    Row(
+        "fails at the system role and does not say so",
+        refuses("system", system=(openai_says("Internal error"), INTERNAL)),
+        found={"refused": ("seed", "system", "top_p")},
+        config={"seed": 1},
+    ),
+    # huggingface/text-generation-inference 1682: of each token its own log probability, and no alternatives.
+    Row("lists no alternatives", Quirks(logprobs="none listed"), Judging.CHOICE, CHAT_ONLY, {"logprobs": 0}),
+    # abetlen/llama-cpp-python 1787: a chat's log probabilities in the shape of raw completions.
+    Row("the older shape of log probabilities in a chat", Quirks(logprobs="legacy"), Judging.CHAT, CHAT_ONLY),
+    # ollama/ollama 16117: what is asked for of them is dropped without a word.
+    Row(
+        "log probabilities are not heeded",
+        Quirks(),
+        Judging.CHOICE,
+        {"raw": False, "top_logprobs": 0, "constraint": "response_format"},
+        {"constraint": "response_format"},
+    ),
+]
+"""From the public trackers of LM Studio, vLLM, TGI, llama.cpp's Python server and Ollama."""
+
+
+@pytest.mark.parametrize("row", ROWS + FURTHER, ids=str)
 async def test_a_server_with_a_quirk_answers_and_judges_in_a_way_that_works(row: Row) -> None:
     server = Quirky(row.quirks, **row.abilities)
     async with engine_of(server, **row.config) as engine:
