@@ -6,7 +6,7 @@ Editors and shells write UTF-8 with or without a byte order mark and with either
 import codecs
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,8 +91,7 @@ def writing(path: Path) -> Iterator[None]:
 @contextmanager
 def remove_if_broken(path: Path) -> Iterator[None]:
     """Remove a file that the block was to write, if it fails."""
-    try:
+    with ExitStack() as undoing:
+        undoing.callback(path.unlink, missing_ok=True)
         yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        undoing.pop_all()

@@ -9,7 +9,7 @@ from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import Exit
 from node.cli.follow import follow, save_certificate
-from node.cli.options import JsonFlag, Source, print_json, read_query, stderr, stdout
+from node.cli.options import JsonFlag, Source, any_case, print_json, read_query, stderr, stdout
 from node.hardening import keep_private
 
 _POSITIVE = validators.Number(gt=0)
@@ -18,7 +18,9 @@ _POSITIVE = validators.Number(gt=0)
 async def ask(
     query: Annotated[str, Parameter(allow_leading_hyphen=True, help="The question; - reads it from stdin.")],
     *,
-    task: Annotated[Literal["code", "final", "open"], Parameter(help="How equal answers are recognised.")] = "code",
+    task: Annotated[
+        Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
+    ] = "code",
     private: Annotated[bool, Parameter(negative="", help="Send the text to members only, not by gossip.")] = False,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     confidence_min: Annotated[

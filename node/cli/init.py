@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from node.boot import boot_id
 from node.cli.errors import CliError
-from node.cli.options import JsonFlag, Source, print_json
+from node.cli.options import JsonFlag, Source, any_case, print_json
 from node.clock import Clock
 from node.config import NodeConfig, default_file
 from node.files import remove_if_broken, writing
@@ -27,7 +27,8 @@ async def init(
     *,
     write_config: Annotated[bool, Parameter(help="Write a configuration file if there is none.")] = True,
     ready: Annotated[
-        ReadyFile | None, Parameter(help="Which: example, with every setting (default), or one for a model server.")
+        ReadyFile | None,
+        Parameter(converter=any_case, help="Which: example, with every setting (default), or one for a model server."),
     ] = None,
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen

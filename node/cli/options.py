@@ -3,11 +3,12 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.text import Text
 
@@ -34,6 +35,16 @@ class Source:
 
 KEY_DIGITS = 12
 """digits of a key that people tell apart and search for."""
+
+
+def any_case(kind: Any, tokens: Sequence[Token]) -> str:
+    """The choice of a Literal that an option's value names, in any case of letters. Raises ValueError."""
+    choices = [each for part in (kind, *get_args(kind)) if get_origin(part) is Literal for each in get_args(part)]
+    value = tokens[0].value
+    if (lower := value.lower()) not in choices:
+        raise ValueError(f'Invalid value "{value}" for {tokens[0].keyword}. Choose from: {", ".join(choices)}.')
+    return lower
+
 
 JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON on stdout, nothing else.")]
 

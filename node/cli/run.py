@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from consensus.participant import Participant
 from node import logs
 from node.app import Node, run_node
-from node.cli.options import JsonFlag, Source
+from node.cli.options import JsonFlag, Source, any_case
 from node.cli.signals import ENDING, first_signal
 from node.config import NOBODY_HELP
 from node.descriptors import raise_descriptor_limit
@@ -34,7 +34,7 @@ async def run(
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
     specialty: Annotated[str | None, Parameter(help="What the model is good at; nodes of one specialty meet.")] = None,
     default_weight: Annotated[float | None, Parameter(help="Vote of nodes without history; 1 among friends.")] = None,
-    engine: Annotated[EngineKind | None, Parameter(help="Kind of engine.")] = None,
+    engine: Annotated[EngineKind | None, Parameter(converter=any_case, help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
     record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
     json: JsonFlag = False,

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, outside, print_json, stderr
+from node.cli.options import JsonFlag, any_case, outside, print_json, stderr
 from node.config import load_params
 from node.files import read_toml
 from node.inference.scripted import SLOPE
@@ -57,7 +57,8 @@ class Settings:
     """What overrides the scenario. The names are those of `study.FLAGS`."""
 
     layer: Annotated[
-        Literal["network", "aggregate"] | None, Parameter(help="aggregate: no messages, for accuracy alone.")
+        Literal["network", "aggregate"] | None,
+        Parameter(converter=any_case, help="aggregate: no messages, for accuracy alone."),
     ] = None
     preset: Annotated[str | None, Parameter(help="Who knows what and judges how well: final-answer, ...")] = None
     nodes: Annotated[int | None, Parameter(help="Nodes of the swarm.")] = None

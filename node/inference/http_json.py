@@ -108,8 +108,7 @@ class JsonClient:
                 raise Unreachable(f"{where} is not reachable: {_one_line(innermost_cause(error))}") from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
-            for secret in self._secrets:
-                content = content.replace(secret, HIDDEN.encode())
+            content = self._hidden(content)
             words = _error_words(content)
             raise Refused(
                 f"{where} {cause} ({path})" + (f": {words}" if words else ""),
@@ -117,6 +116,12 @@ class JsonClient:
                 _first(content),
                 retry_after_s,
             )
+        return content
+
+    def _hidden(self, content: bytes) -> bytes:
+        """A reply without what we sent to prove who we are: servers repeat it in their errors."""
+        for secret in self._secrets:
+            content = content.replace(secret, HIDDEN.encode())
         return content
 
     def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
@@ -129,7 +134,7 @@ class JsonClient:
             raise EngineError(f"{where} replied to {path} with JSON that is not an object")
         if reply.get("error") and not reply.keys() & {"choices", "data"}:
             # LM Studio tells its errors with status 200, those about paths that it does not have among them.
-            said = content.replace(self._secret, b"[secret]") if self._secret else content
+            said = self._hidden(content)
             words = _error_words(said) or "without a reason"
             raise Refused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
         return reply

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PATIENCE_S, Shell, assert_refused
+from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refused
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +45,27 @@ def test_a_full_disk_is_a_state_and_no_end(tmp_path: Path) -> None:
     assert found["read_only"]["code"] == 1
     (line,) = found["read_only"]["stderr"].splitlines()
     assert line.startswith("strand: read-only: ") and str(disk) in line
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs the right to mount a small disk of its own")
+def test_a_command_on_a_full_disk_names_the_path(shell: Shell, tmp_path: Path) -> None:
+    """`init` was an internal error, and left half a configuration to be kept by the next one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=64k tmpfs {disk}; head -c 100000 /dev/zero > {disk}/filler;"
+        f"{STRAND} init --config {disk}/node.toml --data-dir {tmp_path}/data; echo $?; ls {disk}"
+    )
+    ran = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env=shell.environment(),
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert f"strand: cannot write {disk}/node.toml: No space left on device\n" in ran.stderr
+    assert ran.stdout.splitlines() == ["1", "filler"]
 
 
 @pytest.mark.parametrize("name", ["strand.db", "strand.db-wal"])

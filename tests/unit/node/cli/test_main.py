@@ -71,7 +71,9 @@ def test_help_loads_nothing_heavy() -> None:
         (["demo", "--nodes", "many"], 2, ["--nodes"]),
         (["demo", "--engine", "steam"], 2, ["steam"]),
         (["demo", " "], 2, ["empty"]),
-        (["run", "--engine", "steam"], 2, ["steam"]),
+        (["run", "--engine", "steam"], 2, ['"steam" for --engine', "embedded, openai, vllm, scripted"]),
+        (["run", "--engine", "OpenAI", "--bind", "x"], 2, ["HOST:PORT"]),
+        (["ask", "x", "--task", "CODE", "--url", DEAD], 4, [DEAD]),
         (["run", "--bind", "0.0.0.0:0"], 2, ["0.0.0.0:0", "token"]),
         (["run", "--bind", "127.0.0.1"], 2, ["HOST:PORT"]),
         (["run", "--network", "atlantis"], 2, ["atlantis", "devnet"]),
@@ -174,6 +176,11 @@ def test_init_makes_a_node_once(capsys: pytest.CaptureFixture[str], tmp_path: Pa
 def test_init_writes_the_file_that_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "--ready", "ollama", "--json"]) == 0
     assert "11434" in Path(json.loads(capsys.readouterr().out)["config"]).read_text()
+
+
+def test_a_ready_file_is_named_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "--ready", "Ollama"]) == 0
+    assert "wrote the configuration" in capsys.readouterr().out
 
 
 def test_init_does_not_replace_a_file_by_another_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -156,8 +156,8 @@ def test_status_tells_of_connections() -> None:
 @pytest.mark.parametrize(
     ("each", "line"),
     [
-        ({"key": "ab" * 32, "known": True, "rounds": 0}, "abababababab (this node): 0 rounds, 5 tokens, 1 s"),
-        ({"key": "cd" * 32, "known": True, "rounds": 1}, "cdcdcdcdcdcd: 1 round, 5 tokens, 1 s"),
+        ({"key": "ab" * 32, "known": True, "rounds": 0}, f"{'ab' * 32} (this node): 0 rounds, 5 tokens, 1 s"),
+        ({"key": "cd" * 32, "known": True, "rounds": 1}, f"{'cd' * 32}: 1 round, 5 tokens, 1 s"),
         ({"key": "others", "known": False, "rounds": 2}, "others: 2 rounds, 5 tokens, 1 s"),
     ],
 )
