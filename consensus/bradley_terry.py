@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from consensus import exact_math
 from consensus.exact_math import FloatArray
-from protocol import limits
+from protocol import limits as wire
 from protocol.limits import MEMBERS_MAX, PAIRS_MAX, WAVES_MAX, WEIGHT_MAX
 from protocol.types import ONE
 
@@ -32,13 +32,14 @@ STRENGTH_ONE = 10**6
 """The integer that stands for a strength of 1 (log-odds): far above the rounding error, far below what matters."""
 
 ITEMS_MAX = 128
-"""Items of a fit: twice the seats of a roster, for studies; time grows with the cube."""
+"""Items of a round's fit: twice the seats of a roster, for studies; time grows with the cube."""
 
 COMPARISONS_MAX = MEMBERS_MAX * PAIRS_MAX * WAVES_MAX
-"""Comparisons of a fit, all that a round can bring. Integer sums stay below 2^53, where float64 is still exact."""
+"""Comparisons of a round's fit, all that a round can bring. Integer sums stay below 2^53, where float64 is still
+exact."""
 
-BETA_MAX = limits.BETA_MAX / ONE
-SCALE_RANGE = (limits.TAU_MIN / ONE, limits.TAU_MAX / ONE)
+BETA_MAX = wire.BETA_MAX / ONE
+SCALE_RANGE = (wire.TAU_MIN / ONE, wire.TAU_MAX / ONE)
 """Permitted β, τu and τv. With the limits above, the rounding noise of a step stays an order below _STEP_DONE."""
 
 # Largest move of a strength that ends the iteration. Newton's error is then about the square of it times the root of
@@ -51,6 +52,22 @@ _STEPS_MAX = 250  # ordinary fits take 4 to 6; made to last, within the limits o
 class FitDidNotConverge(ArithmeticError):
     """The iteration ran out of steps. Only a query whose weights are made for it does that: all at their limits and of
     many sizes, so that the shortened steps serve one size after the other. `closings` makes a fault of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one fit takes."""
+
+    items: int
+    comparisons: int
+
+
+ROUND = Limits(ITEMS_MAX, COMPARISONS_MAX)
+"""For what members recompute: the limits of the wire."""
+
+LOCAL = Limits(items=1024, comparisons=2_000_000)
+"""For a fit that nobody else recomputes: seconds a step and some 100 MB at 1,024 items. Integer sums stay below 2^57,
+exact in int64 and rounded once on their way to float64, so the order of comparisons still has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +180,14 @@ def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: Model) 
     return stated(maximum_a_posteriori(items, comparisons, model))
 
 
-def maximum_a_posteriori(items: Sequence[Item], comparisons: Iterable[Comparison], model: Model) -> Posterior:
+def maximum_a_posteriori(
+    items: Sequence[Item], comparisons: Iterable[Comparison], model: Model, limits: Limits = ROUND
+) -> Posterior:
     """The mode of the posterior and the curvature there. Raises as `fit` does."""
     rows = [(c.first, c.second, c.preference, c.weight) for c in comparisons]
-    if len(rows) > COMPARISONS_MAX:
-        raise ValueError(f"a fit takes at most {COMPARISONS_MAX} comparisons, not {len(rows)}")
-    return mode(prior_of(items, model), losses_of(len(items), np.array(rows, dtype=np.int64).reshape(-1, 4)))
+    if len(rows) > limits.comparisons:
+        raise ValueError(f"a fit takes at most {limits.comparisons} comparisons, not {len(rows)}")
+    return mode(prior_of(items, model, limits), losses_of(len(items), np.array(rows, dtype=np.int64).reshape(-1, 4)))
 
 
 def stated(posterior: Posterior) -> Fit:
@@ -242,10 +261,10 @@ def _duels(sampled: FloatArray) -> tuple[tuple[int, int], ...]:
     return tuple(zip(leaders, rivals, strict=True))
 
 
-def prior_of(items: Sequence[Item], model: Model) -> Prior:
+def prior_of(items: Sequence[Item], model: Model, limits: Limits = ROUND) -> Prior:
     """The prior that the model gives to these items. Raises ValueError as `fit` does."""
-    if not 1 <= len(items) <= ITEMS_MAX:
-        raise ValueError(f"a fit takes 1 to {ITEMS_MAX} items, not {len(items)}")
+    if not 1 <= len(items) <= limits.items:
+        raise ValueError(f"a fit takes 1 to {limits.items} items, not {len(items)}")
     low, high = SCALE_RANGE
     if not (0.0 <= model.beta <= BETA_MAX and low <= model.tau_u <= high and low <= model.tau_v <= high):
         raise ValueError(f"parameters out of range: {model}")
@@ -290,7 +309,7 @@ def losses_of(items: int, rows: IntArray) -> FloatArray:
     """Shape (items, items): the weight that row i lost to column j. Summed as integers: any order, the same bits.
 
     `rows` has shape (rows, 4): first, second, preference, weight as in Comparison. The weights of all rows together are
-    at most COMPARISONS_MAX · WEIGHT_MAX, or sums would not be exact. Raises ValueError as `fit` does.
+    at most LOCAL.comparisons · WEIGHT_MAX, or sums would overflow. Raises ValueError as `fit` does.
     """
     first, second, preference, weight = rows.T
     for column, limit in ((first, items - 1), (second, items - 1), (preference, ONE), (weight, WEIGHT_MAX)):

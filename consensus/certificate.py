@@ -10,7 +10,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, CloseSlate, CloseTally, CloseWave, Cosign
+from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally, CloseWave, Cosign
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection
@@ -53,6 +53,7 @@ def build_certificate(record: Record, cosigns: Iterable[VerifiedMessage]) -> Cer
         closings=tuple(closing.envelope for closing in record.closings),
         answers=apart(record.answers),
         ballots=apart(record.ballots),
+        declines=apart(record.declines),
         evidence=apart(record.evidence),
         cosigns=apart(cosigns),
     )
@@ -94,7 +95,7 @@ def _riding(record: Record) -> frozenset[bytes]:
     return frozenset(
         envelope
         for closing in carriers
-        if isinstance(closing, CloseSlate | CloseWave | CloseTally)
+        if isinstance(closing, CloseCommits | CloseSlate | CloseWave | CloseTally)
         for envelope in closing.ride_along
     )
 
@@ -115,6 +116,7 @@ def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMes
     lists = (
         (Kind.ANSWER, certificate.answers),
         (Kind.BALLOT, certificate.ballots),
+        (Kind.DECLINE, certificate.declines),
         (Kind.EVIDENCE, certificate.evidence),
     )
     for kind, envelopes in lists:
@@ -144,7 +146,7 @@ def _replay(params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Dige
         record = extended
     if record.phase is not Phase.COSIGNING:
         return Fault(FaultReason.UNFINISHED, "C1", f"ends while {record.phase}")
-    counted = {message.id for message in (*record.answers, *record.ballots, *record.evidence)}
+    counted = {message.id for message in record.named}
     if any(message.envelope in _riding(record) for message in pool.values()):
         return Fault(FaultReason.SURPLUS, "C3", "what rides along in a closing stands beside it once more")
     if surplus := pool.keys() - counted:

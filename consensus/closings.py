@@ -20,7 +20,7 @@ from protocol.hashing import beacon
 from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Outcome, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +75,24 @@ def _apply(
 ) -> Record | Fault:
     """What the closing does, with everything that it names: no more than `record` and the ids decide the result."""
     if isinstance(closing, CloseCommits):
-        return _close_commits(record, message, closing)
+        return _close_commits(record, message, closing, [at_hand[id] for id in closing.declines])
     cleared = _list_evidence(record, [at_hand[id] for id in closing.evidence])
     if isinstance(cleared, Fault):
         return cleared
-    match closing:
-        case CloseSlate():
-            return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
-        case CloseWave():
-            return _close_wave(cleared, message, closing, [at_hand[id] for id in closing.ballots])
-        case CloseTally():
-            return _close_tally(cleared, message, closing, [at_hand[id] for id in closing.ballots])
+    if isinstance(closing, CloseSlate):
+        return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
+    ballots = [at_hand[id] for id in closing.ballots]
+    declined = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in ballots})
+    if isinstance(declined, Fault):
+        return declined
+    if isinstance(closing, CloseWave):
+        return _close_wave(declined, message, closing, ballots)
+    return _close_tally(declined, message, closing, ballots)
 
 
-def _close_commits(record: Record, message: VerifiedMessage, closing: CloseCommits) -> Record | Fault:
+def _close_commits(
+    record: Record, message: VerifiedMessage, closing: CloseCommits, declines: list[VerifiedMessage]
+) -> Record | Fault:
     """R4: only these commitments may be opened."""
     if record.phase is not Phase.ANSWERING:
         return Fault(FaultReason.WRONG_PHASE, "R2", "commits are closed already")
@@ -97,13 +101,16 @@ def _close_commits(record: Record, message: VerifiedMessage, closing: CloseCommi
         return Fault(FaultReason.UNSORTED, "R2", "commitments")
     if not record.expected().issuperset(members):
         return Fault(FaultReason.NOT_A_MEMBER, "R2", "a commitment of no answering seat")
+    declined = _list_declines(record, declines, set(members))
+    if isinstance(declined, Fault):
+        return declined
     commitments = {entry.member: entry.commitment for entry in closing.commitments}
-    return replace(record, phase=Phase.OPENING, closings=(*record.closings, message), commitments=commitments)
+    return replace(declined, phase=Phase.OPENING, closings=(*record.closings, message), commitments=commitments)
 
 
 def _close_slate(record: Record, message: VerifiedMessage, answers: list[VerifiedMessage]) -> Record | Fault:
     """R5, R6, R7: the slate fixes clusters, beacon and the first wave's pairs."""
-    if fault := _check_named(record, Phase.OPENING, answers):
+    if fault := _check_named(record, Phase.OPENING, Kind.ANSWER, answers):
         return fault
     opened = bodies(answers, Answer)
     salts = [answer.salt for answer in sorted(opened, key=lambda each: each.author)]
@@ -123,7 +130,7 @@ def _close_wave(
     record: Record, message: VerifiedMessage, closing: CloseWave, ballots: list[VerifiedMessage]
 ) -> Record | Fault:
     """R6: the next wave's pairs follow from what is counted."""
-    if fault := _check_named(record, Phase.JUDGING, ballots):
+    if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots):
         return fault
     if closing.wave != record.wave or record.wave + 1 >= len(record.query.waves):
         return Fault(FaultReason.WRONG_PHASE, "R2", f"no wave follows wave {closing.wave}")
@@ -141,7 +148,7 @@ def _close_tally(
     record: Record, message: VerifiedMessage, closing: CloseTally, ballots: list[VerifiedMessage]
 ) -> Record | Fault:
     """R8, R9: everything that the tally claims follows from what it names."""
-    if fault := _check_named(record, Phase.JUDGING, ballots, empty=True):
+    if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots, empty=True):
         return fault
     phase = Phase.FAILED if closing.outcome is Outcome.FAILED else Phase.COSIGNING
     counted = replace(record, closings=(*record.closings, message), ballots=(*record.ballots, *ballots))
@@ -149,17 +156,30 @@ def _close_tally(
 
 
 def _check_named(
-    record: Record, phase: Phase, contributions: list[VerifiedMessage], *, empty: bool = False
+    record: Record, phase: Phase, kind: Kind, contributions: list[VerifiedMessage], *, empty: bool = False
 ) -> Fault | None:
-    """Each named contribution counts, and no author is named twice."""
+    """Each named contribution is of this kind and counts, and no author is named twice."""
     if not contributions and empty and record.phase in (Phase.ANSWERING, Phase.OPENING):
         return None
     if record.phase is not phase:
         return Fault(FaultReason.WRONG_PHASE, "R2", f"a closing of {phase} while {record.phase}")
+    if any(message.kind is not kind for message in contributions):
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"what is no {kind.name} among them")
     authors = [message.author for message in contributions]
     if len(set(authors)) != len(authors):
         return Fault(FaultReason.DUPLICATE, "R3", "two contributions of one author")
     return next((fault for message in contributions if (fault := check_contribution(record, message))), None)
+
+
+def _list_declines(record: Record, declines: list[VerifiedMessage], gave: set[Key]) -> Record | Fault:
+    """R15: who declines this phase, once each, and gives nothing in it (`gave`: who does)."""
+    for message in declines:
+        if message.kind is not Kind.DECLINE or message.author in gave:
+            return Fault(FaultReason.DUPLICATE, "R15", "a decline beside a contribution, or none at all")
+        if fault := check_contribution(record, message):
+            return fault
+        gave = gave | {message.author}
+    return replace(record, declines=(*record.declines, *declines))
 
 
 def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | Fault:
@@ -186,23 +206,32 @@ def _gather(
     record: Record, closing: Closing, pool: Mapping[Digest, VerifiedMessage]
 ) -> Mapping[Digest, VerifiedMessage] | Missing | Fault:
     """What the closing names by id, which is all that may ride along in it (R13); else from the pool."""
-    if isinstance(closing, CloseCommits):
-        return {}
     riders = {}
     for envelope in closing.ride_along:
         rider = open_envelope(envelope, record.params.digest)
         if isinstance(rider, Fault):
             return rider
         riders[rider.id] = rider
-    contributions = closing.answers if isinstance(closing, CloseSlate) else closing.ballots
-    named = (*contributions, *closing.evidence)
+    lists = _named(closing)
+    named = tuple(id for ids in lists for id in ids)
     if len(riders) != len(closing.ride_along) or not riders.keys() <= set(named):
         return Fault(FaultReason.SURPLUS, "R13", "a contribution rides along that the closing does not name")
-    if not ascending(contributions) or not ascending(closing.evidence):
+    if not all(map(ascending, lists)):
         return Fault(FaultReason.UNSORTED, "R2", closing.KIND.name)
     if missing := tuple(id for id in named if id not in riders and id not in pool):
         return Missing(missing)
     return {id: riders[id] if id in riders else pool[id] for id in named}
+
+
+def _named(closing: Closing) -> tuple[tuple[Digest, ...], ...]:
+    """The lists of ids that a closing names."""
+    match closing:
+        case CloseCommits():
+            return (closing.declines,)
+        case CloseSlate():
+            return (closing.answers, closing.evidence)
+        case CloseWave() | CloseTally():
+            return (closing.ballots, closing.declines, closing.evidence)
 
 
 def _assign(record: Record) -> Mapping[Key, Pairs]:

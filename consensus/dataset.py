@@ -1,6 +1,6 @@
 """Pairwise judgements of many questions, in memory: what `learning` learns from and `scoring` scores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 NO_AUTHOR = -1
@@ -80,3 +80,22 @@ class Dataset:
     authors: tuple[str, ...]
     clustered: bool
     """Whether the file names clusters; without them each answer is its own."""
+    weight_of: tuple[int, ...] = ()
+    """Per judge the index of its weight, 0 to W−1 without a gap; judges of one index share it. Empty: each has its
+    own."""
+
+
+def few(rows: Sequence[int], most: int) -> int | None:
+    """The number of rows up to which judges (authors), each with that many rows, must be pooled for at most `most`
+    weights to be left, the pool's among them. None if nobody needs to be."""
+    return None if len(rows) <= most else sorted(rows, reverse=True)[most - 1]
+
+
+def pooled(rows: Sequence[int], most: int) -> tuple[int, ...]:
+    """`Dataset.weight_of` for judges with that many rows: those with few share the last weight, whoever came first."""
+    limit = few(rows, most)
+    if limit is None:
+        return ()
+    own = [judge for judge, count in enumerate(rows) if count > limit]
+    index = {judge: weight for weight, judge in enumerate(own)}
+    return tuple(index.get(judge, len(own)) for judge in range(len(rows)))

@@ -11,7 +11,7 @@ from consensus.record import Phase
 from consensus.tally import Ranking
 from protocol.errors import Fault
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest, Key, Outcome, TaskType
+from protocol.types import DeclineReason, Digest, Key, Outcome, TaskType
 
 ACKNOWLEDGE_MS = 2_000
 """ms for a requester to acknowledge a contribution before it is gossiped: some slow hops. Measured round trips lengthen
@@ -69,7 +69,7 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Answer the query with the local model; the result comes back as `Generated`, or not at all."""
+    """Answer the query with the local model; the result comes back as `Generated` or `Unable`, or not at all."""
 
     query: Digest
     content: str
@@ -80,7 +80,7 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Compare these answers with the local model; the result comes back as `Judged`, or not at all."""
+    """Compare these answers with the local model; the result comes back as `Judged` or `Unable`, or not at all."""
 
     query: Digest
     wave: int
@@ -117,6 +117,8 @@ class Progress:
     """Of those expected, seats that give no sign of life."""
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
     """Of those expected, seats that will not work on the query, and why."""
+    declined: Mapping[Key, DeclineReason] = field(default_factory=dict)
+    """Seats that give nothing in this phase, and why; they are not expected any more."""
 
 
 @dataclass(frozen=True, slots=True)

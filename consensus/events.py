@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from consensus.admission import Refusal
 from protocol.messages import AnswerContent
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest, Key
+from protocol.types import DeclineReason, Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,14 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Unable:
+    """Our engine cannot give what the round asked for: the answer (`wave` is None), or the ballot of a wave."""
+
+    wave: int | None
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """The requester has acknowledged one of our contributions, or it was gossiped instead."""
 
@@ -68,4 +76,7 @@ class Tick:
     """Time passed: the state's `wake_at_ms` may have come."""
 
 
-Event = Received | Pulled | Generated | Judged | Delivered | Replied | Alive | Tick
+Worked = Generated | Judged | Unable | Delivered
+"""What comes of a piece of work for a round: our engine's, or the sending of a contribution."""
+
+Event = Received | Pulled | Worked | Replied | Alive | Tick

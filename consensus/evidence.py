@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Ballot, CloseWave, Evidence, Notice, Offer, Query
+from protocol.limits import WAVES_MAX
+from protocol.messages import Ballot, CloseWave, Decline, Evidence, Notice, Offer, Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
-from protocol.types import Digest, Key, Kind
+from protocol.types import DeclinedPhase, Digest, Key, Kind
 
 
 class Slot(NamedTuple):
@@ -26,8 +27,15 @@ def slot_of(message: VerifiedMessage) -> Slot | None:
             return Slot(b"", message.author, message.kind, sequence)
         case Ballot(wave=wave) | CloseWave(wave=wave):
             return Slot(message.body.query, message.author, message.kind, wave)
+        case Decline(phase=phase, wave=wave):
+            return declining(message.body.query, message.author, phase, wave)
         case other:
             return Slot(other.query, message.author, message.kind, 0)
+
+
+def declining(query: bytes, author: Key, phase: DeclinedPhase, wave: int) -> Slot:
+    """The slot of a decline: its number says phase and wave."""
+    return Slot(query, author, Kind.DECLINE, list(DeclinedPhase).index(phase) * WAVES_MAX + wave)
 
 
 def accuse(keypair: Keypair, network: Digest, one: VerifiedMessage, other: VerifiedMessage) -> VerifiedMessage:

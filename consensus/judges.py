@@ -16,9 +16,10 @@ import numpy as np
 
 from consensus import exact_math
 from consensus.bradley_terry import (
-    COMPARISONS_MAX,
+    ROUND,
     IntArray,
     Item,
+    Limits,
     Model,
     Posterior,
     losses_of,
@@ -95,7 +96,11 @@ class _Case:
 
 
 def posterior(
-    items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement], model: Model
+    items: Sequence[Item],
+    judges: Sequence[Judge],
+    judgements: Iterable[Judgement],
+    model: Model,
+    limits: Limits = ROUND,
 ) -> Posterior:
     """Strengths given all judgements, each judge's weight shared out over its characters.
 
@@ -103,9 +108,9 @@ def posterior(
         ValueError: an argument breaks a documented bound. Callers validate what comes from outside, so it is a bug.
         FitDidNotConverge: see bradley_terry.
     """
-    case = _case(items, judges, judgements)
+    case = _case(items, judges, judgements, limits)
     shares = _shares(_log_prior(case, None))
-    prior = prior_of(items, model)
+    prior = prior_of(items, model, limits)
     fitted = mode(prior, _losses(len(items), case, shares), done=_DONE_BETWEEN)
     for step in range(1, _STEPS + 1):
         shares = _shares(_log_prior(case, shares) + _log_likelihood(case, fitted.theta))
@@ -145,10 +150,12 @@ def leaving_out(
         yield mode(prior, _losses(len(items), others, shares), fitted.theta, _DONE_BETWEEN).cluster_strengths()
 
 
-def _case(items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement]) -> _Case:
+def _case(
+    items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement], limits: Limits = ROUND
+) -> _Case:
     rows = [(each.judge, each.first, each.second, each.preference) for each in judgements]
-    if len(rows) > COMPARISONS_MAX:
-        raise ValueError(f"a fit takes at most {COMPARISONS_MAX} comparisons, not {len(rows)}")
+    if len(rows) > limits.comparisons:
+        raise ValueError(f"a fit takes at most {limits.comparisons} comparisons, not {len(rows)}")
     if any(abs(judge.weight) > WEIGHT_MAX or not 0 < min(judge.counts) <= max(judge.counts) for judge in judges):
         raise ValueError("a judge's weight or counts are out of range")
     clusters = np.array([item.cluster for item in items], dtype=np.int64)

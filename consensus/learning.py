@@ -13,7 +13,7 @@ rounds a gain on each and free deviations. Logistic regression on gold pairs upd
 their evidence. consensus/README.md has the derivation.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -22,7 +22,7 @@ import numpy as np
 
 from consensus import certainty
 from consensus.agreement import Agreement, FloatArray, measure
-from consensus.bradley_terry import Comparison, Item, Model, Posterior, maximum_a_posteriori, prior_of
+from consensus.bradley_terry import LOCAL, Comparison, Item, Model, Posterior, maximum_a_posteriori, prior_of
 from consensus.dataset import NO_AUTHOR, Dataset, Question
 from consensus.exact_math import DRAWS
 from protocol.limits import BETA_MAX, WEIGHT_MAX
@@ -124,9 +124,10 @@ class Evidence:
     @cached_property
     def history(self) -> list[FloatArray]:
         """Per question and answer, its author's mean strength in the other questions, shrunk towards 0."""
-        if not self._with_history:
+        if not (self._with_history and self.dataset.authors):
             return [np.zeros(len(each.answers)) for each in self.dataset.questions]
-        weights = Weights(_integers(self.defaults), (0,) * len(self.dataset.authors), 0, _integer(Model().beta))
+        judges = _integers(self.defaults[self.agreement.weight_of])
+        weights = Weights(judges, (0,) * len(self.dataset.authors), 0, _integer(Model().beta))
         strengths = [_posterior(each, weights, np.zeros(len(each.answers))).theta for each in self.dataset.questions]
         total, count = np.zeros(len(self.dataset.authors) + 1), np.zeros(len(self.dataset.authors) + 1)
         for question, theta in zip(self.dataset.questions, strengths, strict=True):
@@ -139,7 +140,7 @@ class Evidence:
 
     @cached_property
     def spread(self) -> FloatArray:
-        """Shape (K, directions): the widest directions of `Agreement.spread`."""
+        """Shape (K, directions), for K weights of judges: the widest directions of `Agreement.spread`."""
         return self.agreement.spread()[:, -DIRECTIONS_MAX:]
 
     @cached_property
@@ -239,8 +240,9 @@ def p_correct(p_best: float, weights: Weights) -> float:
     return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
 
 
-def discount(question: Question, weights: Sequence[float]) -> float:
-    """By how much every judgement of a question counts less because judgements of one pair err together."""
+def discount(question: Question, weights: Mapping[int, float]) -> float:
+    """By how much every judgement of a question counts less because judgements of one pair err together; `weights` of
+    the judges who gave any."""
     total = sum(abs(weights[each.judge]) for each in question.judgements)
     pairs = len({frozenset((each.first, each.second)) for each in question.judgements})
     return 1.0 / (1.0 + max(0.0, total / pairs - 1.0) * REPEATED_VERDICTS) if pairs else 1.0
@@ -248,7 +250,7 @@ def discount(question: Question, weights: Sequence[float]) -> float:
 
 def _posterior(question: Question, weights: Weights, history: FloatArray) -> Posterior:
     """The one place that meets `bradley_terry`: weights and records of one question as its arguments."""
-    scale = discount(question, [weight / ONE for weight in weights.judges])
+    scale = discount(question, {each.judge: weights.judges[each.judge] / ONE for each in question.judgements})
     comparisons = [
         Comparison(
             each.first,
@@ -260,7 +262,7 @@ def _posterior(question: Question, weights: Weights, history: FloatArray) -> Pos
     ]
     authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
     items = _items(question, [_bounded(author) for author in authors.tolist()])
-    return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE))
+    return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE), LOCAL)
 
 
 def _items(question: Question, records: Sequence[int]) -> list[Item]:
@@ -281,14 +283,8 @@ def _history_of(question: Question, theta: FloatArray, total: FloatArray, count:
 def _columns(evidence: Evidence, index: int) -> _Columns:
     question = evidence.dataset.questions[index]
     size = len(question.answers)
-    scale = discount(question, evidence.defaults.tolist())
-    wins, laplacian = np.zeros((size, len(evidence.defaults))), np.zeros((size, size))
-    for each in question.judgements:
-        edge = np.zeros(size)
-        edge[each.first], edge[each.second] = 1.0, -1.0
-        wins[:, each.judge] += edge * (each.preference / ONE - 0.5) * scale
-        laplacian += np.outer(edge, edge) * (evidence.defaults[each.judge] * scale)
-    prior = prior_of(_items(question, [0] * size), Model())
+    prior = prior_of(_items(question, [0] * size), Model(), LOCAL)
+    wins, laplacian = _wins_and_laplacian(evidence, question)
     covariance = np.linalg.inv(prior.precision + laplacian / 4.0)
     pull = covariance @ prior.precision
     records = np.zeros((size, len(evidence.dataset.authors) + 1))
@@ -296,6 +292,23 @@ def _columns(evidence: Evidence, index: int) -> _Columns:
     judges = covariance @ wins
     common = (judges @ evidence.defaults, pull @ evidence.history[index], pull @ prior.mean)
     return _Columns(common=np.stack(common, axis=1), judges=judges, authors=pull @ records[:, :-1])
+
+
+def _wins_and_laplacian(evidence: Evidence, question: Question) -> tuple[FloatArray, FloatArray]:
+    """Wins beyond one half, shape (answers, K), and the Laplacian of the comparisons at the defaults."""
+    size, defaults = len(question.answers), evidence.defaults
+    rows = [(each.judge, each.first, each.second, each.preference) for each in question.judgements]
+    judge, first, second, preference = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    weight = evidence.agreement.weight_of[judge]
+    scale = discount(question, dict(zip(judge.tolist(), defaults[weight].tolist(), strict=True)))
+    gain, conductance = (preference / ONE - 0.5) * scale, defaults[weight] * scale
+    # Interleaved, so that sums run in the order of the judgements.
+    wins, laplacian = np.zeros((size, len(defaults))), np.zeros((size, size))
+    both, swapped = np.stack((first, second), axis=1), np.stack((second, first), axis=1)
+    np.add.at(wins, (both, weight[:, None]), np.stack((gain, -gain), axis=1))
+    np.add.at(laplacian, (both, both), conductance[:, None])
+    np.add.at(laplacian, (both, swapped), -conductance[:, None])
+    return wins, laplacian
 
 
 def _rows(evidence: Evidence, index: int) -> _Rows:
@@ -416,9 +429,10 @@ def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -
 def _weights(evidence: Evidence, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
     """Integers. All are scaled together so that the judges' total stays what the regression assumed."""
     judge, history, vote = common.tolist()
-    total = judge * evidence.defaults + judges
+    weight_of = evidence.agreement.weight_of
+    total = (judge * evidence.defaults + judges)[weight_of]
     size = float(np.abs(total).sum())
-    scale = min(RESCALE_MAX, float(evidence.defaults.sum()) / size) if size else RESCALE_MAX
+    scale = min(RESCALE_MAX, float(evidence.defaults[weight_of].sum()) / size) if size else RESCALE_MAX
     return Weights(
         judges=_integers(total * scale),
         authors=_integers(authors * scale),

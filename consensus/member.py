@@ -1,13 +1,14 @@
 """The member's round machine: answers, opens, judges, co-signs. Pure; the table of transitions is in README.md."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import assert_never
 
 from consensus.closings import Missing, extend
 from consensus.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
-from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
-from consensus.evidence import Slot, examine, slot_of
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
+from consensus.evidence import Slot, declining, examine, slot_of
+from consensus.membership import Early, Member, Restored, Transition
+from consensus.objections import Sent, conceals, leaves_out
 from consensus.record import Phase, Record, check_content, commit_to, is_void
 from protocol import codec
 from protocol.errors import Fault, FaultReason
@@ -20,19 +21,30 @@ from protocol.messages import (
     Commit,
     Contribution,
     Cosign,
+    Decline,
     Judgement,
     Opening,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Outcome, Role
+from protocol.types import (
+    CLOSINGS,
+    CONTRIBUTIONS,
+    DeclinedPhase,
+    DeclineReason,
+    Digest,
+    Kind,
+    Objection,
+    Outcome,
+    Role,
+)
 from protocol.types import Finish as FinishReason
 
-POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.EVIDENCE})
+POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
 """What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
 
-POOL_MAX = 512
-"""messages of one round kept for a closing to name: 64 answers, 64 ballots of each of 4 waves, 64 pieces of evidence,
-and room for the second message of some slots."""
+POOL_MAX = 576
+"""messages of one round kept for a closing to name: 64 answers, 64 ballots of each of 4 waves, or as many declines in
+their place, 64 of the phase of answers, 64 pieces of evidence, and room for the second message of some slots."""
 
 EARLY_MAX = 10
 """closings that came before their predecessor: no chain is longer."""
@@ -42,86 +54,6 @@ PULLS_MAX = 4
 
 REPAIR_MS = 2_000
 """ms that a closing may be later than its phase's budget before we pull: gossip's own delays are below 500."""
-
-UNTAKEN_MS = 5_000
-"""ms beyond the query's patience after which a requester that has shown no sign of life may lose its working place: an
-acknowledgement takes 2,000 ms at most, a closing or a private query's text some hops more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What an earlier life of this node had signed in this round, from its journal (R12)."""
-
-    messages: Mapping[Slot, VerifiedMessage] = field(default_factory=dict)
-    opening: Opening | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One of our contributions, and since when the requester has it, or the mesh (R10)."""
-
-    message: VerifiedMessage
-    delivered_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Early:
-    """A closing that waits, and when it came: what it omits is judged by that time, not by when it is taken."""
-
-    message: VerifiedMessage
-    came_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """State of one round at a member."""
-
-    record: Record
-    keypair: Keypair
-    content: str
-    restored: Restored
-    wake_at_ms: int
-    """When to send a Tick."""
-    phase_ms_max: int = DURATION_MS_MAX
-    """How long we work on one phase, whatever the query says."""
-    unheard_since_ms: int | None = None
-    """Since when the requester owes us a sign that it is there: a private query's text, the acknowledgement of a
-    contribution, or the closing after it; None: it owes nothing."""
-    opening: Opening | None = None
-    sent: Mapping[Slot, Sent] = field(default_factory=dict)
-    pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
-    early: tuple[Early, ...] = ()
-    """Closings that wait for a predecessor or for what they name."""
-    missing: frozenset[Digest] = frozenset()
-    """What the next closing names and we have asked for."""
-    accused: Mapping[Key, int] = field(default_factory=dict)
-    """Members against whom we hold evidence, and since when, ms."""
-    objection: Objection = Objection.NONE
-    pulls: int = 0
-    over: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Our own key."""
-        return self.keypair.public
-
-    @property
-    def budget_ms(self) -> int:
-        """How long this phase may last here, ms."""
-        return min(self.record.budget_ms, self.phase_ms_max)
-
-    def is_untaken(self, now_ms: int) -> bool:
-        """Whether the requester has taken nothing of ours for so long that others may have our working place."""
-        since_ms = self.unheard_since_ms
-        return since_ms is not None and now_ms - since_ms >= self.record.query.patience_ms + UNTAKEN_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """The next state, and what it asks of the world."""
-
-    state: Member
-    effects: tuple[Effect, ...] = ()
 
 
 def start(
@@ -173,6 +105,8 @@ def _step(state: Member, event: Event, now_ms: int) -> Transition:
             return _vote(state, wave, preferences)
         case Received(message):
             return _receive(state, message, now_ms)
+        case Unable(wave, reason):
+            return _decline(state, Phase.ANSWERING if wave is None else Phase.JUDGING, wave or 0, reason)
         case Delivered(message_id, acknowledged):
             return _delivered(state, message_id, acknowledged, now_ms)
         case Tick():
@@ -192,6 +126,8 @@ def _answer_query(state: Member, now_ms: int) -> Transition:
         return Transition(state)
     if state.restored.opening is not None:
         return _commit(state, state.restored.opening)
+    if (declined := state.restored.messages.get(_decline_slot(state, DeclinedPhase.ANSWERING, 0))) is not None:
+        return _repeat(state, declined)
     query = state.record.query
     deadline_ms = now_ms + state.budget_ms
     return Transition(state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),))
@@ -200,10 +136,11 @@ def _answer_query(state: Member, now_ms: int) -> Transition:
 def _commit(state: Member, opening: Opening) -> Transition:
     """R4: bind ourselves; what is ready only after the closing, or would not count, is of no use."""
     record = state.record
-    if record.phase is not Phase.ANSWERING or state.opening is not None:
+    if record.phase is not Phase.ANSWERING or state.opening is not None or _has_declined(state):
         return Transition(state)
-    if check_content(record, opening.content) is not None:
-        return Transition(state)
+    if (fault := check_content(record, opening.content)) is not None:
+        empty = fault.reason is FaultReason.EMPTY_ANSWER
+        return _decline(state, Phase.ANSWERING, 0, DeclineReason.EMPTY if empty else DeclineReason.CAPACITY)
     body = Commit(
         author=state.key,
         query=record.id,
@@ -220,7 +157,7 @@ def _open(state: Member, came_ms: int) -> Transition:
         return Transition(state)
     mine = commit_to(record, state.key, opening.content, opening.salt)
     if record.commitments.get(state.key) != mine:
-        return Transition(_unless_late(state, Kind.COMMIT, 0, came_ms))
+        return Transition(_unless_left_out(state, Kind.COMMIT, 0, (), came_ms))
     body = Answer(author=state.key, query=record.id, on=record.head, content=opening.content, salt=opening.salt)
     return _contribute(state, body)
 
@@ -234,9 +171,10 @@ def _judge(state: Member, now_ms: int) -> Transition:
     pairs = record.assignment.get(state.key)
     if not pairs or not state.content:
         return Transition(state)
-    before = state.restored.messages.get(Slot(record.id, state.key, Kind.BALLOT, record.wave))
-    if before is not None:
-        return _repeat(state, before)
+    ballot = Slot(record.id, state.key, Kind.BALLOT, record.wave)
+    for slot in (ballot, _decline_slot(state, DeclinedPhase.JUDGING, record.wave)):
+        if (before := state.restored.messages.get(slot)) is not None:
+            return _repeat(state, before)
     texts = [content.text for content in record.contents.values()]
     shown = tuple((texts[first], texts[second]) for first, second in pairs)
     cut = {content.text for content in record.contents.values() if content.finish is FinishReason.LENGTH}
@@ -256,17 +194,51 @@ def _judge(state: Member, now_ms: int) -> Transition:
 
 
 def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> Transition:
-    """R6: a ballot lists exactly its pairs; one that abstains on more than half would be void, so it is not sent."""
+    """R6: a ballot lists exactly its pairs; in place of one that would be void we decline."""
     record = state.record
     pairs = record.assignment.get(state.key, ())
     if record.phase is not Phase.JUDGING or wave != record.wave or len(preferences) != len(pairs) or not pairs:
+        return Transition(state)
+    if _has_declined(state):
         return Transition(state)
     judgements = tuple(
         Judgement(first=first, second=second, preference=preference, evidence=0)
         for (first, second), preference in zip(pairs, preferences, strict=True)
     )
     body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
-    return Transition(state) if is_void(body) else _contribute(state, body)
+    if is_void(body):
+        return _decline(state, Phase.JUDGING, wave, DeclineReason.ABSTAINS)
+    return _contribute(state, body)
+
+
+# -- declining -----------------------------------------------------------------------------------------------------
+
+
+def _decline(state: Member, phase: Phase, wave: int, reason: DeclineReason) -> Transition:
+    """R15: say at once, and for good, that nobody need wait for us in this phase."""
+    record = state.record
+    gives = Kind.COMMIT if phase is Phase.ANSWERING else Kind.BALLOT
+    has_given = Slot(record.id, state.key, gives, wave) in state.sent
+    asked = (
+        record.phase is phase and state.key in record.expected() and (phase is Phase.ANSWERING or wave == record.wave)
+    )
+    if not asked or has_given or _has_declined(state):
+        return Transition(state)
+    body = Decline(
+        author=state.key, query=record.id, on=record.head, phase=DeclinedPhase(phase), wave=wave, reason=reason
+    )
+    return _contribute(state, body)
+
+
+def _decline_slot(state: Member, phase: DeclinedPhase, wave: int) -> Slot:
+    return declining(state.record.id, state.key, phase, wave)
+
+
+def _has_declined(state: Member) -> bool:
+    """Whether we have declined what the present phase asks of us."""
+    record = state.record
+    wave = record.wave if record.phase is Phase.JUDGING else 0
+    return _decline_slot(state, DeclinedPhase(record.phase), wave) in state.sent
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
@@ -362,7 +334,8 @@ def _prev(closing: VerifiedMessage) -> Digest:
 
 def _enter(state: Member, came_ms: int, now_ms: int) -> Transition:
     """What a closing that stands asks of us."""
-    state = _check_evidence(state, came_ms)
+    if conceals(state.record, state.accused, came_ms):
+        state = replace(state, objection=Objection.CENSORED)
     match state.record.phase:
         case Phase.ANSWERING:
             raise AssertionError("no closing leads back to answering")
@@ -370,12 +343,12 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> Transition:
             return _open(state, came_ms)
         case Phase.JUDGING:
             if state.record.wave == 0:
-                state = _unless_named(state, state.record.answers, Kind.ANSWER, 0, came_ms)
+                state = _unless_left_out(state, Kind.ANSWER, 0, state.record.answers, came_ms)
             else:
-                state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave - 1, came_ms)
+                state = _unless_left_out(state, Kind.BALLOT, state.record.wave - 1, state.record.ballots, came_ms)
             return _judge(state, now_ms)
         case Phase.COSIGNING:
-            state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave, came_ms)
+            state = _unless_left_out(state, Kind.BALLOT, state.record.wave, state.record.ballots, came_ms)
             return _cosign(state)
         case Phase.FAILED:
             return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
@@ -415,32 +388,11 @@ def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: in
     return Transition(replace(state, sent=sent, unheard_since_ms=unheard_since_ms))
 
 
-def _unless_named(state: Member, named: tuple[VerifiedMessage, ...], kind: Kind, wave: int, came_ms: int) -> Member:
+def _unless_left_out(state: Member, kind: Kind, wave: int, named: tuple[VerifiedMessage, ...], came_ms: int) -> Member:
     ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
-    if ours is None or state.key in state.record.removed or any(message.id == ours.message.id for message in named):
+    if not leaves_out(state.record, ours, {message.id for message in named}, came_ms):
         return state
-    return _unless_late(state, kind, wave, came_ms)
-
-
-def _unless_late(state: Member, kind: Kind, wave: int, came_ms: int) -> Member:
-    """Object if a contribution was left out that was delivered at least `grace_ms` before the closing came."""
-    ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
-    if ours is None or ours.delivered_ms is None:
-        return state
-    if came_ms - ours.delivered_ms >= state.record.params.grace_ms:
-        return replace(state, objection=Objection.CENSORED)
-    return state
-
-
-def _check_evidence(state: Member, came_ms: int) -> Member:
-    """Object if evidence that we have held for `grace_ms` is not listed; the commits closing lists none yet."""
-    if state.record.phase is Phase.OPENING:
-        return state
-    grace_ms = state.record.params.grace_ms
-    held = {
-        key for key, since_ms in state.accused.items() if came_ms - since_ms >= grace_ms and key in state.record.seats
-    }
-    return state if held <= state.record.removed else replace(state, objection=Objection.CENSORED)
+    return replace(state, objection=Objection.CENSORED)
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from consensus import member, requester
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Publish, Pull
-from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
+from consensus.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.evidence import accuse
+from consensus.membership import Member, Restored
 from consensus.presence import Presence
 from consensus.pulls import PULL_REQUEST_BYTES_MAX, Served
 from consensus.record import Record, open_record
@@ -51,7 +52,7 @@ class _Round:
     expires_ms: int
     content: str
     as_requester: requester.Requester | None = None
-    as_member: member.Member | None = None
+    as_member: Member | None = None
     served: Served = field(default_factory=Served)
 
     @property
@@ -76,7 +77,7 @@ class _Recovering:
     """A round of an earlier life; its requester may not be reachable yet, so it is asked again and again."""
 
     asked_by: Key
-    restored: member.Restored
+    restored: Restored
     deadline_ms: int
     wake_at_ms: int = 0
 
@@ -203,8 +204,8 @@ class Participant:
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
-    def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
-        """Our engine answered a Generate or a Judge, or a Contribute has reached its requester."""
+    def worked(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+        """Our engine answered a Generate or a Judge, or cannot, or a Contribute has reached its requester."""
         return self._step(query, event, now_ms)
 
     def read_own_mail(self, now_ms: int) -> list[Effect] | None:
@@ -244,7 +245,7 @@ class Participant:
         self.validator.offers.add(body, now_ms)
         return [Publish(tuple(topic(self.params, specialty, shard) for specialty in body.specialties), message)]
 
-    def recover(self, query: Digest, asked_by: Key, restored: member.Restored, deadline_ms: int) -> None:
+    def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
         """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
         self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
@@ -324,7 +325,7 @@ class Participant:
         return effects
 
     def _start_member(
-        self, message: VerifiedMessage, query: Query, now_ms: int, restored: member.Restored | None
+        self, message: VerifiedMessage, query: Query, now_ms: int, restored: Restored | None
     ) -> list[Effect]:
         """`restored`: what was signed before a restart; None: the round begins here."""
         if all(seat.member != self.keypair.public for seat in query.roster):
@@ -337,7 +338,7 @@ class Participant:
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
             self._admission.joined(message.id, query, now_ms, again=restored is not None)
-        started = member.start(record, self.keypair, content, now_ms, restored or member.Restored(), phase_ms_max)
+        started = member.start(record, self.keypair, content, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
             known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)

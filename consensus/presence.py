@@ -49,6 +49,8 @@ class ClockView:
     """Median of theirs less ours."""
     ours_is_off: bool
     """Whether most of at least CLOCKS_MIN others are surely off from ours: then it is ours that is."""
+    off: int = 0
+    """Of the clocks measured, those that are surely off from ours."""
 
 
 class Presence:
@@ -80,7 +82,8 @@ class Presence:
         node.offset_ms = its_clock_ms - (sent_ms + came_ms) / 2
 
     def round_over(self, members: Collection[Key], silent: Collection[Key], now_ms: int) -> None:
-        """A round of ours ended, in which `silent` of its `members` contributed nothing and did not refuse either.
+        """A round of ours ended, in which `silent` of its `members` contributed nothing and did not refuse either: they
+        gave no sign, or declined whatever they were asked for (R15).
 
         They sit out for growing pauses; nobody does if more than half were silent, for then it was likely us.
         """
@@ -133,7 +136,7 @@ class Presence:
             return ClockView(0, 0, ours_is_off=False)
         offset_ms = round(median(node.offset_ms for node in measured))
         off = sum(self._is_off(node) for node in measured)
-        return ClockView(len(measured), offset_ms, len(measured) >= CLOCKS_MIN and 2 * off > len(measured))
+        return ClockView(len(measured), offset_ms, len(measured) >= CLOCKS_MIN and 2 * off > len(measured), off)
 
     def _is_off(self, node: _Node) -> bool:
         """Whether its clock is off by more than is allowed, even with all of the error of measurement in its favour."""

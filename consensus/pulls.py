@@ -35,7 +35,7 @@ class Served:
         if source not in record.seats:
             return Fault(FaultReason.NOT_A_MEMBER, "R13", "pull")
         if request.ids:
-            held = {each.id: each for each in (*record.answers, *record.ballots, *record.evidence)}
+            held = {each.id: each for each in record.named}
             served = self.ids.setdefault(source, set())
             wanted = [held[id] for id in request.ids if id in held and id not in served]
             content = ""

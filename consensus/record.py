@@ -14,12 +14,12 @@ from consensus.clusters import canonical_form
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import answer_digest, commitment, content_digest
-from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Query, Seat
+from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Decline, Query, Seat
 from protocol.params import NetworkParams
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
-from protocol.types import ABSTAIN, Digest, Key, Role, TaskType
+from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType
 
 AGGREGATOR = "hbt/2"
 CANONICAL_FORM = "forms/1"
@@ -59,6 +59,8 @@ class Record:
     clusters: tuple[int, ...] = ()
     """Cluster of each answer of the slate, numbered by first appearance."""
     ballots: tuple[VerifiedMessage, ...] = ()
+    declines: tuple[VerifiedMessage, ...] = ()
+    """Those that closings name (R15): nobody waited for them."""
     evidence: tuple[VerifiedMessage, ...] = ()
     removed: frozenset[Key] = frozenset()
     """Authors against whom a closing lists evidence."""
@@ -101,9 +103,19 @@ class Record:
                 return self.query.cosign_ms
 
     @property
+    def named(self) -> tuple[VerifiedMessage, ...]:
+        """Everything that the closings name by id."""
+        return (*self.answers, *self.ballots, *self.declines, *self.evidence)
+
+    @property
     def contents(self) -> dict[Digest, AnswerContent]:
         """What the counted answers say, by id, in the order of the slate."""
         return {message.id: message.body.content for message in self.answers if isinstance(message.body, Answer)}
+
+    def declined(self, phase: DeclinedPhase, wave: int = 0) -> frozenset[Key]:
+        """Whose declines of this phase, or wave of judging, a closing names."""
+        declines = bodies(self.declines, Decline)
+        return frozenset(Key(each.author) for each in declines if (each.phase, each.wave) == (phase, wave))
 
     def expected(self) -> frozenset[Key]:
         """Whose contributions this phase waits for."""
@@ -175,6 +187,8 @@ def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None
         case Cosign() as cosign, Phase.COSIGNING:
             follows = cosign.query == record.id and cosign.on == record.head
             return None if follows else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
+        case Decline() as decline, Phase.ANSWERING | Phase.JUDGING | Phase.COSIGNING:
+            return _check_decline(record, decline)
         case _:
             return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
 
@@ -214,6 +228,18 @@ def _check_ballot(record: Record, ballot: Ballot) -> Fault | None:
         return Fault(FaultReason.WRONG_PAIRS, "R6")
     if is_void(ballot):
         return Fault(FaultReason.VOID_BALLOT, "R6")
+    return None
+
+
+def _check_decline(record: Record, decline: Decline) -> Fault | None:
+    """R15."""
+    wave = record.wave if record.phase is Phase.JUDGING else 0
+    if decline.phase.value != record.phase.value or decline.wave != wave:
+        return Fault(FaultReason.WRONG_PHASE, "R15", f"a decline of {decline.phase} while {record.phase}")
+    if decline.query != record.id or decline.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "decline")
+    if decline.author not in record.expected():
+        return Fault(FaultReason.NOT_A_MEMBER, "R15", "a decline of what is not asked for")
     return None
 
 

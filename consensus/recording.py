@@ -20,7 +20,7 @@ from protocol.errors import Fault, FaultReason
 from protocol.messages import AnswerContent, Offer, Opening, Query
 from protocol.params import NetworkParams
 from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, Text, TimeMs
-from protocol.types import ABSTAIN, ONE
+from protocol.types import ABSTAIN, ONE, DeclineReason
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
 """bytes of one recording: thousands of small rounds (9 KiB each between four nodes), a dozen of the largest, and
@@ -40,7 +40,7 @@ LENGTH_BYTES = 4
 class Beginning:
     """Who was told, and with which settings it was made (see Participant)."""
 
-    version: Annotated[int, Range(2, 2)] = 2
+    version: Annotated[int, Range(3, 3)] = 3
     key: KeyField
     params: NetworkParams
     joins_from_ms: TimeMs
@@ -158,6 +158,17 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CouldNot:
+    """`worked`: our engine cannot answer, or cannot compare the pairs of a wave."""
+
+    at_ms: TimeMs
+    query: DigestField
+    waves: Annotated[tuple[Annotated[int, Range(0, limits.WAVES_MAX - 1)], ...], Count(0, 1)]
+    """The wave; none: the answer."""
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """`worked`: a contribution of ours reached its requester, or was gossiped."""
 
@@ -207,7 +218,7 @@ class Recovered:
     asked_by: KeyField
     deadline_ms: TimeMs
     messages: Annotated[tuple[Envelope, ...], Count(0, limits.WAVES_MAX + 3)]
-    """A ballot for each wave, a commitment, an answer and a co-signature at most."""
+    """A ballot for each wave, a commitment, an answer and a co-signature at most, or declines in place of some."""
     opening: Annotated[tuple[Opening, ...], Count(0, 1)]
     """Of the commitment, if there is one."""
 
@@ -239,6 +250,7 @@ Input = (
     | Repeated
     | Replied
     | Ponged
+    | CouldNot
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -262,6 +274,7 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Repeated,
     Replied,
     Ponged,
+    CouldNot,
 )
 """A frame's kind is the place in this list: new ones go to its end."""
 

@@ -11,7 +11,7 @@ from consensus.admission import Refusal
 from consensus.certificate import build_certificate
 from consensus.closings import Missing, extend
 from consensus.effects import Certify, Decide, Effect, Ending, Finish, Journal, Probe, Progress, Publish
-from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick
+from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
 from consensus.evidence import examine, slot_of
 from consensus.record import Phase, Record, bodies, check_contribution
 from consensus.tally import Ranking, rank
@@ -29,6 +29,7 @@ from protocol.messages import (
     Commitment,
     Contribution,
     Cosign,
+    Decline,
     Notice,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
@@ -50,6 +51,8 @@ class Requester:
     """When it ends for want of stragglers; set once enough is in."""
     received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
     """Contributions that count in the present phase."""
+    declines: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Of members that give nothing in the present phase (R15)."""
     accusations: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
     """Evidence against members that no closing lists yet."""
     objections: Mapping[Key, Objection] = field(default_factory=dict)
@@ -73,8 +76,8 @@ class Requester:
 
     @property
     def expected(self) -> frozenset[Key]:
-        """Whose contributions the present phase expects."""
-        return self.record.expected() - self.accusations.keys()
+        """Whose contributions the present phase expects: not those of members that have declined."""
+        return self.record.expected() - self.accusations.keys() - self.declines.keys()
 
     @property
     def missing(self) -> frozenset[Key]:
@@ -121,7 +124,7 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
             return Transition(replace(state, waiting=state.waiting.lives(member, now_ms)))
         case Replied(member, refusal):
             return _replied(state, member, refusal, now_ms)
-        case Generated() | Judged() | Delivered() | Pulled():
+        case Generated() | Judged() | Unable() | Delivered() | Pulled():
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
             assert_never(event)
@@ -133,10 +136,18 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
 def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
     if message.kind is Kind.EVIDENCE:
         return _receive_evidence(state, message, now_ms)
-    if not isinstance(message.body, Contribution) or message.author in state.received:
+    heard = state.received.keys() | state.declines.keys() | state.accusations.keys()
+    if not isinstance(message.body, Contribution) or message.author in heard:
         return Transition(state)
-    if message.author in state.accusations or check_contribution(state.record, message) is not None:
+    if check_contribution(state.record, message) is not None:
         return Transition(state)
+    if isinstance(message.body, Decline):
+        state = replace(
+            state,
+            declines={**state.declines, message.author: message},
+            waiting=state.waiting.replies(message.author, None, now_ms),
+        )
+        return _close_if_due(state, now_ms)
     if isinstance(message.body, Cosign) and message.body.objection is not Objection.NONE:
         state = replace(state, objections={**state.objections, message.author: message.body.objection})
     state = replace(
@@ -164,6 +175,7 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
         state,
         accusations={**state.accusations, slot.author: message},
         received={key: kept for key, kept in state.received.items() if key != slot.author},
+        declines={key: kept for key, kept in state.declines.items() if key != slot.author},
     )
     return _close_if_due(state, now_ms)
 
@@ -256,6 +268,8 @@ def _close_commits(state: Requester, now_ms: int) -> Transition:
         query=state.record.id,
         prev=state.record.head,
         commitments=tuple(sorted(commitments, key=lambda entry: entry.member)),
+        declines=_ids(state.declines),
+        ride_along=_riders(state, state.declines),
     )
     return _publish(state, body, now_ms)
 
@@ -268,7 +282,7 @@ def _close_slate(state: Requester, now_ms: int) -> Transition:
         prev=state.record.head,
         answers=_ids(state.received),
         evidence=_ids(state.accusations),
-        ride_along=_riders(state),
+        ride_along=_riders(state, state.accusations, state.received),
     )
     return _then_judge(_publish(state, body, now_ms), now_ms)
 
@@ -285,8 +299,9 @@ def _close_wave(state: Requester, now_ms: int) -> Transition:
         prev=record.head,
         wave=record.wave,
         ballots=_ids(state.received),
+        declines=_ids(state.declines),
         evidence=_ids(state.accusations),
-        ride_along=_riders(state),
+        ride_along=_riders(state, state.accusations, state.received, state.declines),
     )
     return _then_judge(_publish(state, body, now_ms), now_ms)
 
@@ -302,9 +317,14 @@ def _then_judge(closed: Transition, now_ms: int) -> Transition:
 def _provisional(state: Requester) -> Ranking:
     """The ranking as it would stand if we closed the tally now."""
     record = state.record
-    ballots = tuple(sorted(state.received.values(), key=lambda message: message.id))
-    removed = record.removed | state.accusations.keys()
-    return rank(replace(record, ballots=(*record.ballots, *ballots), removed=frozenset(removed)))
+    return rank(
+        replace(
+            record,
+            ballots=(*record.ballots, *_ordered(state.received)),
+            declines=(*record.declines, *_ordered(state.declines)),
+            removed=frozenset(record.removed | state.accusations.keys()),
+        )
+    )
 
 
 def _close_tally(state: Requester, now_ms: int) -> Transition:
@@ -315,6 +335,7 @@ def _close_tally(state: Requester, now_ms: int) -> Transition:
         query=state.record.id,
         prev=state.record.head,
         ballots=_ids(state.received),
+        declines=_ids(state.declines),
         evidence=_ids(state.accusations),
         outcome=ranking.outcome,
         reason=ranking.reason,
@@ -322,7 +343,7 @@ def _close_tally(state: Requester, now_ms: int) -> Transition:
         winner=ranking.winner,
         p_best=ranking.p_best,
         ranking_digest=ranking.digest,
-        ride_along=_riders(state),
+        ride_along=_riders(state, state.accusations, state.received, state.declines),
     )
     closed = _publish(state, body, now_ms)
     winner = state.record.contents.get(Digest(ranking.winner))
@@ -372,7 +393,8 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
     message = seal(state.keypair, state.record.params.digest, body)
     slot = slot_of(message)
     assert slot is not None
-    pool = {each.id: each for each in (*state.received.values(), *state.accusations.values())}
+    said = (*state.received.values(), *state.declines.values(), *state.accusations.values())
+    pool = {each.id: each for each in said}
     extended = extend(state.record, message, pool)
     if isinstance(extended, Fault | Missing):
         raise AssertionError(f"our own closing does not stand: {extended}")
@@ -383,16 +405,17 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
         patience_ends_ms=None,
         waiting=state.waiting.enters(now_ms),
         received={},
+        declines={},
         accusations={} if not isinstance(body, CloseCommits) else state.accusations,
     )
     return Transition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
 
 
-def _riders(state: Requester) -> tuple[bytes, ...]:
+def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:
     """Small contributions ride along in the closing, smallest first, within the network's limit; the rest is pulled."""
     riders: list[bytes] = []
     room = state.record.params.ride_along_bytes_max
-    messages = (*state.accusations.values(), *state.received.values())
+    messages = (message for each in named for message in each.values())
     for message in sorted(messages, key=lambda each: (len(each.envelope), each.id)):
         room -= len(message.envelope)
         if room < 0:
@@ -401,8 +424,12 @@ def _riders(state: Requester) -> tuple[bytes, ...]:
     return tuple(riders)
 
 
+def _ordered(messages: Mapping[Key, VerifiedMessage]) -> list[VerifiedMessage]:
+    return sorted(messages.values(), key=lambda message: message.id)
+
+
 def _ids(messages: Mapping[Key, VerifiedMessage]) -> tuple[Digest, ...]:
-    return tuple(sorted(message.id for message in messages.values()))
+    return tuple(message.id for message in _ordered(messages))
 
 
 def _progress(state: Requester) -> Progress:
@@ -415,4 +442,5 @@ def _progress(state: Requester) -> Progress:
         expected=expected,
         silent=state.waiting.silent & expected,
         refused={key: why for key, why in state.waiting.refused.items() if key in expected},
+        declined={key: each.body.reason for key, each in state.declines.items() if isinstance(each.body, Decline)},
     )

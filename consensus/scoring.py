@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from consensus.agreement import FloatArray
-from consensus.bradley_terry import Comparison, Item, Model, maximum_a_posteriori
+from consensus.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori
 from consensus.dataset import NO_AUTHOR, Dataset, Question
 from consensus.learning import Ranked
 from protocol.types import ONE
@@ -172,7 +172,7 @@ def _plain_strengths(question: Question) -> FloatArray:
     """Rounded, so that ties are ties."""
     items = [Item(cluster) for cluster in range(len(question.answers))]
     comparisons = [Comparison(each.first, each.second, each.preference, ONE) for each in question.judgements]
-    strengths: FloatArray = np.round(maximum_a_posteriori(items, comparisons, _PLAIN).theta, 6)
+    strengths: FloatArray = np.round(maximum_a_posteriori(items, comparisons, _PLAIN, LOCAL).theta, 6)
     return strengths
 
 

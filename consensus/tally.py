@@ -10,7 +10,7 @@ from consensus.record import Record, bodies
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.messages import Ballot, CloseTally
-from protocol.types import ABSTAIN, ONE, Digest, Key, Outcome, OutcomeReason, StopReason
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, Key, Outcome, OutcomeReason, Role, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def rank(record: Record) -> Ranking:
     """Rank the slate by the counted ballots. Deterministic to the bit (consensus/README.md)."""
     standing = _standing(record)
     if not standing:
-        reason = OutcomeReason.NO_ANSWERS if record.commitments else OutcomeReason.NO_COMMITMENTS
-        return Ranking((), Outcome.FAILED, reason, StopReason.ABORTED, p_correct=0, calibrated=False)
+        return Ranking((), Outcome.FAILED, _why_none(record), StopReason.ABORTED, p_correct=0, calibrated=False)
     names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
     fitted = _fit(contest(record))
@@ -97,6 +96,15 @@ def rank(record: Record) -> Ranking:
     outcome, reason = _outcome(record, len(standing), order[0], runner_up, confident=confident)
     stop = StopReason.UNANIMOUS if runner_up is None else _stop(record, ranked[0].p_best, reason)
     return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
+
+
+def _why_none(record: Record) -> OutcomeReason:
+    """Why there is no answer."""
+    if record.commitments:
+        return OutcomeReason.NO_ANSWERS
+    asked = {key for key, seat in record.seats.items() if Role.ANSWER in seat.roles}
+    all_declined = asked and asked <= record.declined(DeclinedPhase.ANSWERING)
+    return OutcomeReason.DECLINED if all_declined else OutcomeReason.NO_COMMITMENTS
 
 
 def duels(record: Record) -> tuple[tuple[int, int], ...]:
@@ -216,9 +224,10 @@ def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
 
 
 def _all_in(record: Record) -> bool:
-    """Whether every judge's ballot of the present wave is counted, but for those who were removed."""
+    """Whether every judge's ballot of the present wave is counted, but for those who declined or were removed."""
     judged = {ballot.author for ballot in bodies(record.ballots, Ballot) if ballot.wave == record.wave}
-    return judged | record.removed >= record.assignment.keys()
+    declined = record.declined(DeclinedPhase.JUDGING, record.wave)
+    return judged | declined | record.removed >= record.assignment.keys()
 
 
 def check_tally(record: Record, claimed: CloseTally) -> Fault | None:

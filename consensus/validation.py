@@ -21,7 +21,7 @@ from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 ROUNDS_MAX = 256
 """rounds whose messages we let in or pass on; beyond it goes the oldest one that is over, of the author with the most
 of them: a flood of queries makes room at its author's expense. One that is over keeps ids only: 64 members, two ids for
-each of seven slots, make 0.2 MB, if all sign that much."""
+each of thirteen slots, make 0.3 MB, if all sign that much."""
 
 OPEN_ROUNDS_MAX = 32
 """rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""

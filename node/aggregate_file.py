@@ -1,39 +1,48 @@
-"""Reads pairwise judgements from JSON lines, plain or compressed with gzip, into a `Dataset`."""
+"""Reads pairwise judgements, rows of our own form or of the usual arena form, into a `Dataset`."""
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
-from consensus.bradley_terry import COMPARISONS_MAX, ITEMS_MAX
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from consensus.bradley_terry import LOCAL
+from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question, few, pooled
+from node.aggregate_records import STDIN, AggregateFileError, Record, RefusedRecord, records
 from protocol.types import ONE
 
-LINE_BYTES_MAX = 64 * 1024
-"""bytes of a row: names only, no texts."""
-
-ROWS_MAX = 2_000_000
+ROWS_MAX = LOCAL.comparisons
 """rows of a file: about a gigabyte in memory. It bounds what a small compressed file can unfold to as well."""
+
+ANSWERS_MAX = LOCAL.items
+"""answers of a question: the fit's time grows with the cube."""
 
 NAME_LETTERS_MAX = 256
 """letters of a question's, judge's, answer's, cluster's or author's name."""
 
 JUDGES_MAX = 1024
-"""judges of a file: learning holds a matrix of judges by judges."""
+"""weights of judges: learning holds a matrix of them by each other. Of more judges, those with few rows share one."""
 
 AUTHORS_MAX = 1024
-"""authors of a file, likewise."""
+"""authors with a record, likewise. Of more, those with few answers have none."""
+
+IGNORED_MAX = 100
+"""columns without a meaning whose rows are counted one by one."""
+
+ARENA_QUESTION = "arena"
+"""The question of rows of the arena form that name none: its answers are the models."""
+
+ARENA_JUDGE = "unnamed"
+"""The judge of rows of the arena form that name none."""
 
 _PREFERENCES = {"first": ONE, "tie": ONE // 2, "second": 0}
 _ABSTAIN = "abstain"
-_GZIP = b"\x1f\x8b"
+_WINNERS = {"model_a": "first", "model_b": "second", "tie": "tie", "tie (bothbad)": "tie", "both_bad": "tie"}
 
-
-class AggregateFileError(Exception):
-    """The file as a whole cannot be used: unreadable, broken compression, too long, or without a usable row."""
+_ARENA_COLUMNS = frozenset({"question", "judge", "model_a", "model_b", "winner"})
+_COLUMNS = frozenset(
+    {"question", "judge", "first", "second", "outcome", "label", "gold", "truth", "answer", "cluster", "author"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,29 @@ class BadRow:
     reason: str
 
 
-class _Refused(Exception):
-    """A row breaks the format; becomes a BadRow."""
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Judges or authors that are not weighed one by one, since there are too many."""
+
+    count: int
+    rows_max: int
+    """The most rows (an author: answers) that one of them has; everybody with more is weighed alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds."""
+
+    dataset: Dataset
+    bad: list[BadRow]
+    ignored: dict[str, int]
+    """Per column that no form has, the rows in which it stands; the first IGNORED_MAX columns."""
+    ignored_more: int
+    """Cells in further such columns."""
+    judges: Pool | None
+    """They share one weight."""
+    authors: Pool | None
+    """They count as nobody."""
 
 
 @dataclass(slots=True)
@@ -64,8 +94,8 @@ class _Draft:
     """Lines that only mark it as gold."""
 
     def check_room(self, *answers: str) -> None:
-        if len(self.answers.keys() | set(answers)) > ITEMS_MAX:
-            raise _Refused(f"the question has more than {ITEMS_MAX} answers")
+        if len(self.answers) + sum(answer not in self.answers for answer in set(answers)) > ANSWERS_MAX:
+            raise RefusedRecord(f"the question has more than {ANSWERS_MAX} answers")
 
     def add_answers(self, *answers: str) -> None:
         self.answers.update(dict.fromkeys(answers))
@@ -76,10 +106,27 @@ class _Reader:
         self.drafts: dict[str, _Draft] = {}
         self.judges: dict[str, int] = {}
         self.authors: dict[str, int] = {}
+        self.ignored: Counter[str] = Counter()
+        self.ignored_more = 0
 
-    def add(self, line: bytes, number: int) -> None:
-        """Take one row in, all of it or nothing. Raises _Refused."""
-        row = _parse(line)
+    def add(self, row: Record, number: int) -> None:
+        """Take one row in, all of it or nothing. Raises RefusedRecord."""
+        if "model_a" in row:
+            self._add_row(_from_arena(row), number)
+            self._ignore(row.keys() - _ARENA_COLUMNS)
+        else:
+            self._add_row({key: row[key] for key in row if key in _COLUMNS}, number)
+            self._ignore(row.keys() - _COLUMNS)
+
+    def _ignore(self, columns: Set[str]) -> None:
+        for column in sorted(columns):
+            name = column[:NAME_LETTERS_MAX]
+            if name in self.ignored or len(self.ignored) < IGNORED_MAX:
+                self.ignored[name] += 1
+            else:
+                self.ignored_more += 1
+
+    def _add_row(self, row: Record, number: int) -> None:
         question = _name(row, "question")
         draft = self.drafts.get(question) or _Draft()
         gold = _flag(row, "gold")
@@ -99,7 +146,7 @@ class _Reader:
             _known(row, "question", "gold")
             draft.marks.append(number)
         else:
-            raise _Refused("neither a judgement (judge), a label, an answer, a truth nor a gold mark")
+            raise RefusedRecord("neither a judgement (judge), a label, an answer, a truth nor a gold mark")
         draft.gold |= gold
         self.drafts[question] = draft
 
@@ -108,10 +155,10 @@ class _Reader:
         said = {key: _name(row, key) for key in ("cluster", "author") if row.get(key) is not None}
         for key, known in (("cluster", draft.clusters), ("author", draft.authors)):
             if key in said and known.get(answer, said[key]) != said[key]:
-                raise _Refused(f"the answer has another {key} already")
+                raise RefusedRecord(f"the answer has another {key} already")
         draft.check_room(answer)
         if "author" in said:
-            _number(self.authors, said["author"], AUTHORS_MAX, "authors")
+            _number(self.authors, said["author"])
             draft.authors[answer] = said["author"]
         if "cluster" in said:
             draft.clusters[answer] = said["cluster"]
@@ -120,10 +167,8 @@ class _Reader:
     def _add_judgement(self, draft: _Draft, row: dict[str, Any]) -> None:
         first, second, outcome = _pair(row)
         judge = _name(row, "judge")
-        if len(draft.judgements) >= COMPARISONS_MAX:
-            raise _Refused(f"the question has more than {COMPARISONS_MAX} judgements")
         draft.check_room(first, second)
-        number = _number(self.judges, judge, JUDGES_MAX, "judges")
+        number = _number(self.judges, judge)
         draft.add_answers(first, second)
         if outcome != _ABSTAIN:
             draft.judgements.append((number, first, second, _PREFERENCES[outcome]))
@@ -133,130 +178,131 @@ class _Reader:
         reason = "gold mark for a question that has no answers"
         return [BadRow(line, reason) for draft in self.drafts.values() if not draft.answers for line in draft.marks]
 
-    def dataset(self) -> Dataset:
+    def contents(self, bad: list[BadRow]) -> Contents:
         """All that was taken in, without questions that have no answer."""
         drafts = {name: draft for name, draft in self.drafts.items() if draft.answers}
-        return Dataset(
-            questions=tuple(self._question(name, draft) for name, draft in drafts.items()),
+        rows, answers = [0] * len(self.judges), [0] * len(self.authors)
+        for draft in drafts.values():
+            for judge, *_ in draft.judgements:
+                rows[judge] += 1
+            for author in draft.authors.values():
+                answers[self.authors[author]] += 1
+        rare = few(answers, AUTHORS_MAX)
+        named = [name for name, number in self.authors.items() if rare is None or answers[number] > rare]
+        authors = {name: number for number, name in enumerate(named)}
+        dataset = Dataset(
+            questions=tuple(_question(name, draft, authors) for name, draft in drafts.items()),
             judges=tuple(self.judges),
-            authors=tuple(self.authors),
+            authors=tuple(named),
             clustered=any(draft.clusters for draft in drafts.values()),
+            weight_of=pooled(rows, JUDGES_MAX),
         )
-
-    def _question(self, name: str, draft: _Draft) -> Question:
-        answers = sorted(draft.answers)
-        place = {answer: index for index, answer in enumerate(answers)}
-        # An answer without a named cluster is its own.
-        clusters = [(answer in draft.clusters, draft.clusters.get(answer, answer)) for answer in answers]
-        numbers = {cluster: index for index, cluster in enumerate(dict.fromkeys(clusters))}
-        return Question(
-            name=name,
-            answers=tuple(answers),
-            clusters=tuple(numbers[cluster] for cluster in clusters),
-            authors=tuple(
-                self.authors[draft.authors[answer]] if answer in draft.authors else NO_AUTHOR for answer in answers
-            ),
-            judgements=tuple(
-                Judgement(judge, place[first], place[second], preference)
-                for judge, first, second, preference in draft.judgements
-            ),
-            truth={place[answer]: true for answer, true in draft.truth.items()},
-            labels={(place[low], place[high]): balance for (low, high), balance in draft.labels.items()},
-            gold=draft.gold,
+        return Contents(
+            dataset=dataset,
+            bad=bad,
+            ignored=dict(self.ignored),
+            ignored_more=self.ignored_more,
+            judges=_pool(rows, JUDGES_MAX),
+            authors=_pool(answers, AUTHORS_MAX),
         )
 
 
-def read_dataset(path: Path) -> tuple[Dataset, list[BadRow]]:
-    """All rows of a file, and those that were left out. Raises AggregateFileError."""
+def _pool(rows: list[int], most: int) -> Pool | None:
+    limit = few(rows, most)
+    return None if limit is None else Pool(sum(count <= limit for count in rows), limit)
+
+
+def _question(name: str, draft: _Draft, authors: Mapping[str, int]) -> Question:
+    """A question with all its rows; `authors` who have a record, by name."""
+    answers = sorted(draft.answers)
+    place = {answer: index for index, answer in enumerate(answers)}
+    # An answer without a named cluster is its own.
+    clusters = [(answer in draft.clusters, draft.clusters.get(answer, answer)) for answer in answers]
+    numbers = {cluster: index for index, cluster in enumerate(dict.fromkeys(clusters))}
+    return Question(
+        name=name,
+        answers=tuple(answers),
+        clusters=tuple(numbers[cluster] for cluster in clusters),
+        authors=tuple(authors.get(draft.authors.get(answer, ""), NO_AUTHOR) for answer in answers),
+        judgements=tuple(
+            Judgement(judge, place[first], place[second], preference)
+            for judge, first, second, preference in draft.judgements
+        ),
+        truth={place[answer]: true for answer, true in draft.truth.items()},
+        labels={(place[low], place[high]): balance for (low, high), balance in draft.labels.items()},
+        gold=draft.gold,
+    )
+
+
+def read_file(path: Path) -> Contents:
+    """All rows of a file or a pipe, of standard input if the path is "-". Raises AggregateFileError."""
+    name = "standard input" if path == STDIN else path
     reader, bad = _Reader(), []
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
-                if number > ROWS_MAX:
-                    raise AggregateFileError(f"{path}: more than {ROWS_MAX} rows")
-                try:
-                    if line.strip():
-                        reader.add(line, number)
-                except _Refused as refused:
-                    bad.append(BadRow(number, str(refused)))
-    except (OSError, EOFError, zlib.error) as error:
-        raise AggregateFileError(f"{path}: {error}") from error
+        for rows, (number, row) in enumerate(records(path), start=1):
+            if rows > ROWS_MAX:
+                raise AggregateFileError(f"more than {ROWS_MAX} rows")
+            try:
+                if isinstance(row, RefusedRecord):
+                    raise row
+                reader.add(row, number)
+            except RefusedRecord as refused:
+                bad.append(BadRow(number, str(refused)))
+    except AggregateFileError as error:
+        raise AggregateFileError(f"{name}: {error}") from error
     bad = sorted([*bad, *reader.bare_marks()], key=lambda row: row.line)
-    dataset = reader.dataset()
-    if not dataset.questions:
+    contents = reader.contents(bad)
+    if not contents.dataset.questions:
         first = f"; line {bad[0].line}: {bad[0].reason}" if bad else ""
-        raise AggregateFileError(f"{path}: no usable row{first}")
-    return dataset, bad
+        raise AggregateFileError(f"{name}: no usable row{first} (strand aggregate --help shows the forms of rows)")
+    return contents
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of at most LINE_BYTES_MAX bytes; of a longer one a beginning that is one byte too long."""
-    magic = file.read(len(_GZIP))
-    file.seek(0)
-    stream = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if magic == _GZIP else file
-    while line := stream.readline(LINE_BYTES_MAX + 1):
-        yield line
-        rest = line
-        while len(rest) > LINE_BYTES_MAX and not rest.endswith(b"\n"):
-            rest = stream.readline(LINE_BYTES_MAX + 1)
-
-
-def _parse(line: bytes) -> dict[str, Any]:
-    if len(line) > LINE_BYTES_MAX:
-        raise _Refused(f"longer than {LINE_BYTES_MAX} bytes")
-    try:
-        row = json.loads(line, object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError) as error:
-        raise _Refused(f"not JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise _Refused("not a JSON object")
-    return row
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        raise _Refused("a key is named twice")
-    return table
+def _from_arena(row: Record) -> Record:
+    """The same in our own form; what stands in other columns is nobody's."""
+    winner = row.get("winner")
+    if not isinstance(winner, str) or winner not in _WINNERS:
+        raise RefusedRecord(f"winner must be {', '.join(_WINNERS)}")
+    named = {key: row[key] for key in ("question", "judge") if row.get(key) is not None}
+    sides = {"first": _name(row, "model_a"), "second": _name(row, "model_b")}
+    return {"question": ARENA_QUESTION, "judge": ARENA_JUDGE, **named, **sides, "outcome": _WINNERS[winner]}
 
 
 def _known(row: dict[str, Any], *keys: str) -> None:
     for key in row:
         if key not in keys:
-            raise _Refused(f"{key[:NAME_LETTERS_MAX]!r} does not belong into a row of this kind")
+            raise RefusedRecord(f"{key[:NAME_LETTERS_MAX]!r} does not belong into a row of this kind")
 
 
 def _name(row: dict[str, Any], key: str) -> str:
     if key not in row:
-        raise _Refused(f"{key} is missing")
+        raise RefusedRecord(f"{key} is missing")
     value = row[key]
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not 0 < len(value) <= NAME_LETTERS_MAX:
-        raise _Refused(f"{key} must be a number or a text of 1 to {NAME_LETTERS_MAX} letters")
+        raise RefusedRecord(f"{key} must be a number or a text of 1 to {NAME_LETTERS_MAX} letters")
     return value
 
 
 def _flag(row: dict[str, Any], key: str) -> bool:
     value = row.get(key, False)
     if not isinstance(value, bool):
-        raise _Refused(f"{key} must be true or false")
+        raise RefusedRecord(f"{key} must be true or false")
     return value
 
 
-def _number(numbers: dict[str, int], name: str, most: int, what: str) -> int:
-    if name not in numbers and len(numbers) >= most:
-        raise _Refused(f"the file has more than {most} {what}")
+def _number(numbers: dict[str, int], name: str) -> int:
     return numbers.setdefault(name, len(numbers))
 
 
 def _pair(row: dict[str, Any]) -> tuple[str, str, str]:
     first, second = _name(row, "first"), _name(row, "second")
     if first == second:
-        raise _Refused("an answer is compared with itself")
+        raise RefusedRecord("an answer is compared with itself")
     outcome = row.get("outcome")
     if not isinstance(outcome, str) or outcome not in (*_PREFERENCES, _ABSTAIN):
-        raise _Refused("outcome must be first, second, tie or abstain")
+        raise RefusedRecord("outcome must be first, second, tie or abstain")
     return first, second, outcome
 
 
@@ -271,10 +317,10 @@ def _add_label(draft: _Draft, row: dict[str, Any]) -> None:
 
 def _add_truth(draft: _Draft, truth: Any) -> None:
     if not isinstance(truth, dict) or not truth or not all(isinstance(true, bool) for true in truth.values()):
-        raise _Refused("truth must map answers to true or false")
+        raise RefusedRecord("truth must map answers to true or false")
     said = {_name({"answer": answer}, "answer"): true for answer, true in truth.items()}
     if any(draft.truth.get(answer, true) != true for answer, true in said.items()):
-        raise _Refused("the truth of an answer is said otherwise already")
+        raise RefusedRecord("the truth of an answer is said otherwise already")
     draft.check_room(*said)
     draft.add_answers(*said)
     draft.truth.update(said)

@@ -10,6 +10,7 @@ import trio
 
 from consensus.participant import Participant
 from node import logs
+from node.acquaintances import Acquaintances
 from node.boot import boot_id
 from node.challenges import Challenger
 from node.clock import Clock
@@ -18,6 +19,7 @@ from node.driver import Driver
 from node.gold import GoldBook, load_gold
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
+from node.lookout import Lookout
 from node.mailroom import PROTOCOLS, Mailroom
 from node.offers import Offers
 from node.overlay import OverlayConfig, open_overlay
@@ -49,6 +51,7 @@ class Node:
     serving: Serving
     asker: Asker
     challenger: Challenger
+    lookout: Lookout
     clock: Clock
 
 
@@ -92,10 +95,15 @@ async def open_node(
             workroom.info = await workroom.engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
             driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
+            acquaintances = Acquaintances(overlay, store, clock)
+            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(store.mend)
                 nursery.start_soon(driver.run)
+                nursery.start_soon(acquaintances.run)
+                lookout = Lookout(participant, overlay, reputation, config, clock)
+                nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
                 is_open = partial(_is_open, serving, clock)
                 offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)
@@ -118,6 +126,7 @@ async def open_node(
                     serving=serving,
                     asker=asker,
                     challenger=challenger,
+                    lookout=lookout,
                     clock=clock,
                 )
                 nursery.cancel_scope.cancel()

@@ -16,7 +16,7 @@ import platformdirs
 
 from node.files import FileError, NoFileError, read_toml
 from node.inference.config import EngineConfig, VllmConfig, hide_secrets
-from node.overlay.addresses import is_listen_address, parse_address, parse_networks
+from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
@@ -73,16 +73,11 @@ class OverlayTable:
 
     def __post_init__(self) -> None:
         """Refuse what is no address or no network: an engine may take minutes to load before the overlay would."""
-        for text in self.listen:
-            if not is_listen_address(text):
-                raise ValueError(f"listen: not a multiaddr such as /ip4/0.0.0.0/tcp/4211: {text!r}")
-        for text in self.announce:
-            if parse_address(text) is None:
-                raise ValueError(f"announce: not a multiaddr that can be dialled: {text!r}")
-        for text in self.bootstrap:
-            address = parse_address(text)
-            if address is None or address.peer is None:
-                raise ValueError(f"bootstrap: not a multiaddr such as /ip4/.../tcp/.../p2p/<peer id>: {text!r}")
+        rules = {"listen": why_not_listen, "announce": why_not_announce, "bootstrap": why_not_bootstrap}
+        for key, why_not in rules.items():
+            for text in getattr(self, key):
+                if (why := why_not(text)) is not None:
+                    raise ValueError(f"{key}: {why}")
         try:
             parse_networks(self.private_networks)
         except ValueError as error:

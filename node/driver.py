@@ -17,7 +17,7 @@ from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
 from consensus.events import Delivered
 from consensus.evidence import Slot
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.record import Phase
 from consensus.validation import Admitted, guarded_until_ms

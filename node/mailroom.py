@@ -7,8 +7,8 @@ import structlog
 import trio
 
 from consensus import effects as fx
+from consensus import events
 from consensus.admission import Refusal
-from consensus.events import Delivered, Generated, Judged
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from node.clock import Clock
@@ -68,7 +68,7 @@ class Worked:
     """A piece of work for a round is done: our engine's, or the sending of a contribution."""
 
     query: Digest
-    event: Generated | Judged | Delivered
+    event: events.Worked
 
 
 @dataclass(frozen=True, slots=True)

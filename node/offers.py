@@ -71,6 +71,7 @@ class Offers:
         """Until the offer is to be renewed, or withdrawn."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
+            nursery.start_soon(self._end_when_unfit, nursery.cancel_scope)
             if server is not None:
                 nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
             await self._greet_until_renewal(info, addresses)
@@ -79,6 +80,11 @@ class Offers:
     async def _end_when_blocked(self, renewal: trio.CancelScope) -> None:
         """Nobody shall count on a node that cannot keep what it signs."""
         await self._disk.wait(blocked=True)
+        renewal.cancel()
+
+    async def _end_when_unfit(self, renewal: trio.CancelScope) -> None:
+        """A role in which the engine fails round after round is withdrawn at once."""
+        await self._workroom.fitness.withdrawn.wait()
         renewal.cancel()
 
     async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
@@ -104,7 +110,7 @@ class Offers:
             author=Key(bytes(32)),
             sequence=0,
             sent_at_ms=0,
-            roles=Role.ANSWER | Role.JUDGE if info is not None and self._is_open() else Role(0),
+            roles=self._workroom.fitness.roles(info) if self._is_open() else Role(0),
             specialties=(self._config.node.specialty,),
             model="" if info is None else _clip(info.model),
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),

@@ -1,6 +1,5 @@
-"""Pings the nodes that offer to work: who is there, how far away, and whether their clocks agree with ours."""
+"""Pings the nodes that are connected: who is there, how far away, and whether their clocks agree with ours."""
 
-import structlog
 import trio
 
 from consensus.participant import Participant
@@ -18,11 +17,9 @@ PINGS_MAX = 8
 PING_MS = 6_000
 """ms for a pong, as in a round: who is far must be measured most of all, and a new stream takes three round trips."""
 
-log = structlog.get_logger()
-
 
 class Pulse:
-    """Measures connected nodes that offer to work, by turns; says once when our clock turns out to be the wrong one."""
+    """Measures connected nodes by turns, first those that offer to work."""
 
     def __init__(self, participant: Participant, overlay: Overlay, mailroom: Mailroom, clock: Clock) -> None:
         self._participant = participant
@@ -30,8 +27,7 @@ class Pulse:
         self._mailroom = mailroom
         self._clock = clock
         self._turns: dict[Key, int] = {}
-        """When each was pinged last, ms; of those that are connected and offer to work now, and no others."""
-        self._told = False
+        """When each was pinged last, ms; of those that are connected now, and no others."""
 
     async def run(self) -> None:
         """Ping until cancelled."""
@@ -39,16 +35,18 @@ class Pulse:
             async with trio.open_nursery() as nursery:
                 for peer in self._due():
                     nursery.start_soon(self._ping, peer)
-            self._tell_of_clock()
             await trio.sleep(BEAT_MS / 1000)
 
     def _due(self) -> list[Key]:
-        """Those whose turn it is; the longest unpinged first."""
+        """Those whose turn it is: who offers to work, the longest unpinged first; then others, in places left over.
+
+        Where our clock is wrong nobody's offers are of any use here, and only these pings show it.
+        """
         now_ms = self._clock.now_ms()
         connected = {Key(peer.key) for peer in self._overlay.peers() if peer.connected}
         offering = {offer.author for offer in self._participant.validator.offers.valid(now_ms)}
-        self._turns = {peer: self._turns.get(peer, 0) for peer in offering & connected}
-        due = sorted(self._turns, key=lambda peer: (self._turns[peer], peer))[:PINGS_MAX]
+        self._turns = {peer: self._turns.get(peer, 0) for peer in connected}
+        due = sorted(self._turns, key=lambda peer: (peer not in offering, self._turns[peer], peer))[:PINGS_MAX]
         self._turns.update(dict.fromkeys(due, now_ms))
         return due
 
@@ -59,11 +57,3 @@ class Pulse:
         except PeerUnreachable:
             return
         await self._mailroom.deliver(Ponged(None, peer, reply, sent_ms, self._clock.now_ms()))
-
-    def _tell_of_clock(self) -> None:
-        view = self._participant.presence.clock
-        if view.ours_is_off and not self._told:
-            log.warning(
-                "our clock is off", offset_ms=-view.offset_ms, peers=view.peers, remedy="set this machine's clock"
-            )
-        self._told = view.ours_is_off

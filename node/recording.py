@@ -14,8 +14,8 @@ import structlog
 from consensus import recording as told
 from consensus.admission import Admission, Place, PlacesOnly, Refusal
 from consensus.effects import Effect
-from consensus.events import Delivered, Generated, Judged
-from consensus.member import Restored
+from consensus.events import Delivered, Generated, Judged, Unable, Worked
+from consensus.membership import Restored
 from consensus.participant import REPLY_BYTES_MAX, Participant
 from consensus.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.validation import Admitted, Validator
@@ -184,7 +184,7 @@ class RecordingParticipant(Participant):
         with self._recorder.input(pong):
             return super().ponged(query, member, reply, sent_ms, now_ms)
 
-    def worked(self, query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> list[Effect]:
+    def worked(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
         with self._recorder.input(_worked(query, event, now_ms)):
             return super().worked(query, event, now_ms)
 
@@ -241,11 +241,14 @@ def _matters(data: bytes, admitted: Admitted | Fault) -> bool:
     return isinstance(admitted, Admitted) or admitted.verdict is not Verdict.REJECT
 
 
-def _worked(query: Digest, event: Generated | Judged | Delivered, now_ms: int) -> told.Input:
+def _worked(query: Digest, event: Worked, now_ms: int) -> told.Input:
     match event:
         case Generated(content, salt):
             return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
         case Judged(wave, preferences):
             return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
+        case Unable(wave, reason):
+            waves = () if wave is None else (wave,)
+            return told.CouldNot(at_ms=now_ms, query=query, waves=waves, reason=reason)
         case Delivered(message_id, acknowledged):
             return told.Reached(at_ms=now_ms, query=query, message=message_id, acknowledged=int(acknowledged))

@@ -3,10 +3,10 @@
 from typing import Any
 
 from consensus.certificate import Verified
-from consensus.record import bodies
+from consensus.record import Record, bodies
 from consensus.tally import Ranking
-from protocol.messages import Ballot
-from protocol.types import ABSTAIN, ONE
+from protocol.messages import Ballot, Decline
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, Role, StopReason
 
 DECISIVE = ONE // 50
 """2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
@@ -15,6 +15,13 @@ DECISIVE = ONE // 50
 def claimed_correct(ranking: Ranking) -> float | None:
     """P(correct); None where no gold of the requester's stands behind it, and P(best) is all there is to say."""
     return ranking.p_correct / ONE if ranking.calibrated else None
+
+
+def _silent_judges(record: Record) -> list[str]:
+    """Judges of whom no ballot counts and who did not decline: theirs were late, or not cast."""
+    judges = {key for key, seat in record.seats.items() if Role.JUDGE in seat.roles}
+    declined = {each.author for each in bodies(record.declines, Decline) if each.phase is DeclinedPhase.JUDGING}
+    return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
 
 
 def describe(verified: Verified) -> dict[str, Any]:
@@ -44,16 +51,23 @@ def describe(verified: Verified) -> dict[str, Any]:
                 "p_best": each.p_best / ONE,
                 "cluster_size": each.cluster_size,
                 "finish": contents[each.answer].finish,
+                "tokens": contents[each.answer].answer_tokens,
+                "token_source": contents[each.answer].token_source,
             }
             for each in ranking.ranked
         ],
         "ballots": len(record.ballots),
         "comparisons": len(preferences),
         "abstentions": len(preferences) - len(given),
+        "declines": [
+            {"author": each.author.hex(), "phase": each.phase, "wave": each.wave, "reason": each.reason}
+            for each in bodies(record.declines, Decline)
+        ],
         "decisive_share": decisive / len(given) if given else None,
         "cosignatures": len(verified.cosigners),
         "members": len(record.seats),
         "full": verified.full,
         "unopened": [key.hex() for key in verified.unopened],
+        "silent_judges": [] if ranking.stop is StopReason.UNANIMOUS else _silent_judges(record),
         "removed": sorted(key.hex() for key in record.removed),
     }

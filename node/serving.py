@@ -12,7 +12,8 @@ import trio
 from consensus.admission import Admission, Place, QueryBudget, Refusal, Shares
 from node.clock import Clock
 from node.config import NodeConfig
-from node.inference.metered import BYTES_PER_TOKEN, Account
+from node.inference.metered import Account
+from node.inference.ports import BYTES_PER_TOKEN
 from node.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from node.reputation import Reputation
 from node.storage import Served, Store
@@ -29,6 +30,16 @@ FLUSH_S = 10.0
 
 SAY_MS = 10_000
 """ms between two log lines of one reason to refuse: a flood of queries must not become one of lines."""
+
+_REASONS = (
+    Refusal.BUSY,
+    Refusal.PAUSED,
+    Refusal.NOT_SERVED,
+    Refusal.OVER_QUOTA,
+    Refusal.OVER_BUDGET,
+    Refusal.OFF_HOURS,
+)
+"""Those that are said here; the others are the validator's and the requester's."""
 
 log = structlog.get_logger()
 
@@ -75,7 +86,7 @@ class Serving(Admission):
         self.ledger = ledger
         self.paused_until_ms = 0
         """Until when the owner has paused the node; TIME_MS_MAX: until it is resumed."""
-        self.refused: dict[Refusal, int] = dict.fromkeys(Refusal, 0)
+        self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
         """Queries that seated us and were refused, since the node's start."""
         self.ignored = 0
         """Queries that were not looked at, because more came than the query budgets allow."""

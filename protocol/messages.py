@@ -28,7 +28,21 @@ from protocol.schema import (
     Tokens,
     Weight,
 )
-from protocol.types import ABSTAIN, ONE, Finish, Kind, Objection, Outcome, OutcomeReason, Role, StopReason, TaskType
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    DeclinedPhase,
+    DeclineReason,
+    Finish,
+    Kind,
+    Objection,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+    TaskType,
+    TokenSource,
+)
 
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
 EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
@@ -147,6 +161,8 @@ class CloseCommits:
     """The query."""
     commitments: Annotated[tuple[Commitment, ...], Count(1, limits.MEMBERS_MAX)]
     """Ascending by member."""
+    declines: Ids
+    ride_along: RideAlong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +173,8 @@ class AnswerContent:
     finish: Finish
     prompt_tokens: Counter
     answer_tokens: Counter
+    token_source: TokenSource = TokenSource.ENGINE
+    """Whether both counts were told by the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +246,7 @@ class CloseWave:
     prev: DigestField
     wave: Wave
     ballots: Ids
+    declines: Ids
     evidence: EvidenceIds
     ride_along: RideAlong
 
@@ -242,6 +261,8 @@ class CloseTally:
     prev: DigestField
     ballots: Ids
     """The last wave's; earlier ones are named by the closings before."""
+    declines: Ids
+    """Of the last wave; of the phase of answers, where nobody committed."""
     evidence: EvidenceIds
     outcome: Outcome
     reason: OutcomeReason
@@ -263,6 +284,21 @@ class Cosign:
     on: DigestField
     """The tally."""
     objection: Objection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    """A member says that it will give nothing in this phase, so that nobody waits for it (rule R15)."""
+
+    KIND: ClassVar[Kind] = Kind.DECLINE
+    author: KeyField
+    query: DigestField
+    on: DigestField
+    """The query, slate closing, wave closing or tally that it does not act upon."""
+    phase: DeclinedPhase
+    wave: Wave
+    """0 but when judging."""
+    reason: DeclineReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,9 +338,10 @@ Message = (
     | Cosign
     | Notice
     | Evidence
+    | Decline
 )
 Closing = CloseCommits | CloseSlate | CloseWave | CloseTally
-Contribution = Commit | Answer | Ballot | Cosign
+Contribution = Commit | Answer | Ballot | Cosign | Decline
 
 MESSAGE_TYPES: dict[Kind, type[Message]] = {
     cls.KIND: cls
@@ -321,6 +358,7 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
         Cosign,
         Notice,
         Evidence,
+        Decline,
     )
 }
 
@@ -337,9 +375,10 @@ class Certificate:
     closings: Annotated[tuple[Envelope, ...], Count(1, limits.CLOSINGS_MAX)]
     answers: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
     ballots: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.WAVES_MAX)]
+    declines: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.WAVES_MAX))]
     evidence: Annotated[tuple[Envelope, ...], Count(0, limits.EVIDENCE_MAX)]
     cosigns: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
-    """Ascending by id, as are answers, ballots and evidence."""
+    """Ascending by id, as are answers, ballots, declines and evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,10 +31,11 @@ class Kind(IntEnum):
     COSIGN = 10
     NOTICE = 11
     EVIDENCE = 12
+    DECLINE = 13
 
 
 CLOSINGS = frozenset({Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY})
-CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN})
+CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN, Kind.DECLINE})
 
 
 class Role(IntFlag):
@@ -57,6 +58,15 @@ class Finish(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+
+
+class TokenSource(StrEnum):
+    """Where the token counts of an answer come from."""
+
+    ENGINE = "engine"
+    """Its engine told both."""
+    ESTIMATE = "estimate"
+    """The engine told one of them or neither: the author estimated what was missing."""
 
 
 class Outcome(StrEnum):
@@ -90,6 +100,8 @@ class OutcomeReason(StrEnum):
     """failed: no member committed to an answer in time."""
     NO_ANSWERS = "no_answers"
     """failed: no commitment was opened in time."""
+    DECLINED = "declined"
+    """failed: every member that was asked for an answer declined."""
     TOO_FEW_ANSWERS = "too_few_answers"
     """degraded: fewer openings than the network asks for."""
     NO_WEIGHT = "no_weight"
@@ -98,6 +110,30 @@ class OutcomeReason(StrEnum):
     """degraded: the best answer of one of the two best clusters was compared by too few judges with weight."""
     LOW_CONFIDENCE = "low_confidence"
     """degraded: P(correct) is below the query's `confidence_min`; the swarm abstains rather than guess."""
+
+
+class DeclinedPhase(StrEnum):
+    """Phases in which a member may decline (rule R15), by the names that they have in a record.
+
+    Never the opening: who could see others' openings and then withhold its own would choose the beacon.
+    """
+
+    ANSWERING = "answering"
+    JUDGING = "judging"
+    COSIGNING = "cosigning"
+
+
+class DeclineReason(StrEnum):
+    """Why a member gives nothing in a phase."""
+
+    ENGINE = "engine"
+    """Its engine is not there, or failed."""
+    CAPACITY = "capacity"
+    """The texts are too long for its engine's context, or it cannot be done within the phase's budget."""
+    EMPTY = "empty"
+    """Its engine wrote nothing that could be ranked."""
+    ABSTAINS = "abstains"
+    """Its engine could not compare most of the pairs, so that its ballot would be void."""
 
 
 class Objection(StrEnum):

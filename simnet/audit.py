@@ -30,6 +30,7 @@ from protocol.messages import (
     Closing,
     Contribution,
     Cosign,
+    Decline,
     Evidence,
     Message,
     Query,
@@ -110,6 +111,8 @@ class _Papers:
     """As the slate lists them."""
     ballots: tuple[tuple[Opened[Ballot], ...], ...]
     """As each closing of `judging` lists them."""
+    declines: tuple[tuple[Opened[Decline], ...], ...]
+    """As each closing lists them, the slate's (none) second."""
     accusations: tuple[tuple[Opened[Evidence], ...], ...]
     """As each closing lists them, the commits closing's (none) first."""
     accused: tuple[frozenset[Key], ...]
@@ -138,13 +141,14 @@ def _read(certificate: Certificate) -> _Papers | tuple[Finding, ...]:
     queries = take([certificate.query], Query, "C1")
     chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseWave, CloseTally), "C1")
     closings = tuple((id, body) for id, body in chain if isinstance(body, Closing))
-    carriers = [body for _, body in closings if not isinstance(body, CloseCommits)]
+    carriers = [body for _, body in closings]
     apart: list[Opened[Message]] = [
         *take(certificate.answers, Answer, "C3"),
         *take(certificate.ballots, Ballot, "C3"),
+        *take(certificate.declines, Decline, "C3"),
         *take(certificate.evidence, Evidence, "C3"),
     ]
-    riding = [take(body.ride_along, (Answer, Ballot, Evidence), "R13") for body in carriers]
+    riding = [take(body.ride_along, (Answer, Ballot, Decline, Evidence), "R13") for body in carriers]
     cosigns = take(certificate.cosigns, Cosign, "C5")
     kinds = [type(body) for _, body in closings]
     if kinds != [CloseCommits, CloseSlate, *[CloseWave] * (len(kinds) - 3), CloseTally]:
@@ -153,7 +157,7 @@ def _read(certificate: Certificate) -> _Papers | tuple[Finding, ...]:
     if findings:
         return tuple(findings)
     here = dict(itertools.chain(apart, *riding))
-    accusations = ((), *(_pick(here, body.evidence, Evidence) for body in carriers))
+    accusations = tuple(_pick(here, _names(body)[Evidence], Evidence) for body in carriers)
     judging = tuple((id, body) for id, body in closings if isinstance(body, CloseWave | CloseTally))
     (commits,) = ((id, body) for id, body in closings if isinstance(body, CloseCommits))
     (slate,) = ((id, body) for id, body in closings if isinstance(body, CloseSlate))
@@ -169,6 +173,7 @@ def _read(certificate: Certificate) -> _Papers | tuple[Finding, ...]:
         tally=tally,
         answers=_pick(here, slate[1].answers, Answer),
         ballots=tuple(_pick(here, body.ballots, Ballot) for _, body in judging),
+        declines=tuple(_pick(here, _names(body)[Decline], Decline) for body in carriers),
         accusations=accusations,
         accused=_accused(accusations, network),
         cosigns=tuple(cosigns),
@@ -196,7 +201,7 @@ def _open(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
 
 
 def _inventory(
-    carriers: Sequence[CloseSlate | Judging],
+    carriers: Sequence[Closing],
     apart: Sequence[Opened[Message]],
     riding: Sequence[Sequence[Opened[Message]]],
 ) -> Iterator[Finding]:
@@ -206,17 +211,27 @@ def _inventory(
         yield Finding("C3", "something stands here twice")
     named: set[Digest] = set()
     for closing, riders in zip(carriers, riding, strict=True):
-        contributions = closing.answers if isinstance(closing, CloseSlate) else closing.ballots
-        schema = Answer if isinstance(closing, CloseSlate) else Ballot
-        for ids, expected in ((contributions, schema), (closing.evidence, Evidence)):
+        names = _names(closing)
+        for expected, ids in names.items():
             for id in ids:
                 if not isinstance(here.get(id), expected):
                     yield Finding("C3", f"{closing.KIND.name} names a {expected.KIND.name} that is not here")
-        if not {id for id, _ in riders} <= {*contributions, *closing.evidence}:
+        if not {id for id, _ in riders} <= set(itertools.chain(*names.values())):
             yield Finding("R13", f"{closing.KIND.name} carries what it does not name")
-        named |= {*contributions, *closing.evidence}
+        named |= set(itertools.chain(*names.values()))
     if surplus := here.keys() - named:
         yield Finding("C3", f"{len(surplus)} messages that no closing names")
+
+
+def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | Evidence], Sequence[Digest]]:
+    """What a closing names, by kind."""
+    match closing:
+        case CloseCommits():
+            return {Decline: closing.declines, Evidence: ()}
+        case CloseSlate():
+            return {Answer: closing.answers, Decline: (), Evidence: closing.evidence}
+        case CloseWave() | CloseTally():
+            return {Ballot: closing.ballots, Decline: closing.declines, Evidence: closing.evidence}
 
 
 def _pick(here: Mapping[Digest, Message], ids: Sequence[Digest], schema: type[Body]) -> tuple[Opened[Body], ...]:
@@ -253,13 +268,14 @@ def _order(papers: _Papers) -> Iterator[Finding]:
     for name, envelopes in (
         ("answers", papers.certificate.answers),
         ("ballots", papers.certificate.ballots),
+        ("declines", papers.certificate.declines),
         ("evidence", papers.certificate.evidence),
         ("co-signatures", papers.certificate.cosigns),
     ):
         ids = [_hash(b"strand/message/1", papers.network, each[:1], each[65:]) for each in envelopes]
         if ids != sorted(set(ids)):
             yield Finding("C2", f"{name} do not ascend by id")
-    for named in (papers.answers, *papers.ballots, *papers.accusations):
+    for named in (papers.answers, *papers.ballots, *papers.declines, *papers.accusations):
         ids = [id for id, _ in named]
         if ids != sorted(set(ids)):
             yield Finding("R2", "what a closing names does not ascend by id")
@@ -320,6 +336,32 @@ def _contributions(papers: _Papers) -> Iterator[Finding]:
             if body.author in removed:
                 yield Finding("R3", f"{name} counts in spite of evidence")
             authors.add(body.author)
+
+
+def _declines(papers: _Papers) -> Iterator[Finding]:
+    """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution."""
+    committed = {entry.member for entry in papers.commits[1].commitments}
+    places = [("answering", 0, papers.query[0], Role.ANSWER, committed, papers.declines[0], papers.accused[0])]
+    for wave, ballots in enumerate(papers.ballots):
+        gave, on = {ballot.author for _, ballot in ballots}, papers.closings[1 + wave][0]
+        place = papers.declines[2 + wave], papers.accused[2 + wave]
+        places.append(("judging", wave, on, Role.JUDGE, gave, *place))
+    for phase, wave, on, role, gave, declines, removed in places:
+        authors: set[Key] = set()
+        for _, decline in declines:
+            name = f"decline of {decline.author.hex()[:8]}"
+            seat = papers.seats.get(decline.author)
+            if seat is None or role not in seat.roles:
+                yield Finding("R15", f"{name}: no such seat in the roster")
+            if (decline.query, decline.on) != (papers.query[0], on):
+                yield Finding("R2", f"{name} acts upon another message")
+            if (decline.phase, decline.wave) != (phase, wave):
+                yield Finding("R15", f"{name} is of {decline.phase}, wave {decline.wave}")
+            if decline.author in gave or decline.author in authors:
+                yield Finding("R15", f"{name} stands beside a contribution, or twice")
+            if decline.author in removed:
+                yield Finding("R3", f"{name} counts in spite of evidence")
+            authors.add(decline.author)
 
 
 def _openings(papers: _Papers) -> Iterator[Finding]:
@@ -445,6 +487,7 @@ _CHECKS: tuple[Callable[[_Papers], Iterator[Finding]], ...] = (
     _text,
     _chain,
     _contributions,
+    _declines,
     _openings,
     _evidence,
     _ballots,
@@ -454,8 +497,9 @@ _CHECKS: tuple[Callable[[_Papers], Iterator[Finding]], ...] = (
 )
 
 
-def _slot(body: Contribution) -> tuple[Digest, Key, Kind, int]:
-    return body.query, body.author, body.KIND, body.wave if isinstance(body, Ballot) else 0
+def _slot(body: Contribution) -> tuple[Digest, Key, Kind, str, int]:
+    phase = body.phase if isinstance(body, Decline) else ""
+    return body.query, body.author, body.KIND, phase, body.wave if isinstance(body, Ballot | Decline) else 0
 
 
 def _conclude(papers: _Papers) -> Audited:

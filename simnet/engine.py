@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from random import Random
 
 from consensus import effects as fx
-from consensus.events import Generated, Judged
+from consensus.events import Generated, Judged, Unable
+from protocol.types import DeclineReason
 from simnet import mind
 from simnet.plan import Plan
 
@@ -15,11 +16,11 @@ class Job:
     """Work that was taken on: its result, and in how many ms it is there."""
 
     after_ms: int
-    event: Generated | Judged
+    event: Generated | Judged | Unable
 
 
 class Engine:
-    """One engine, first come first served. What would be late is not begun.
+    """One engine, first come first served. What would be late is not begun, but declined at once.
 
     `slowness` is the factor on the scenario's times. Times are those of the world, not of the node's own clock.
     """
@@ -36,27 +37,27 @@ class Engine:
         self._free_ms = 0
 
     def generate(self, effect: fx.Generate, life: int, now_ms: int, deadline_ms: int) -> Job | None:
-        """Write an answer; None for no answer, or none in time. `life` salts it: no two lives write the same."""
+        """Write an answer; None for no answer. `life` salts it: no two lives write the same."""
         plan = self._plan
         question = plan.oracle.asked(effect.content)
         content = mind.write(plan, question, self._node)
         if content is None:
             return None
         event = Generated(content, plan.salt(question.number, self._node, life))
-        return self._work(event, plan.scenario.engine.answer_ms, now_ms, deadline_ms)
+        return self._work(event, None, plan.scenario.engine.answer_ms, now_ms, deadline_ms)
 
-    def judge(self, effect: fx.Judge, now_ms: int, deadline_ms: int) -> Job | None:
-        """Compare pairs; None where that would not be done in time."""
+    def judge(self, effect: fx.Judge, now_ms: int, deadline_ms: int) -> Job:
+        """Compare pairs."""
         plan = self._plan
         question = plan.oracle.asked(effect.content)
         preferences = tuple(mind.prefer(plan, question, self._node, first, second) for first, second in effect.pairs)
         work_ms = plan.scenario.engine.judge_ms * len(preferences)
-        return self._work(Judged(effect.wave, preferences), work_ms, now_ms, deadline_ms)
+        return self._work(Judged(effect.wave, preferences), effect.wave, work_ms, now_ms, deadline_ms)
 
-    def _work(self, event: Generated | Judged, median_ms: int, now_ms: int, deadline_ms: int) -> Job | None:
+    def _work(self, event: Generated | Judged, wave: int | None, median_ms: int, now_ms: int, deadline_ms: int) -> Job:
         length = self._slowness * math.exp(self._plan.scenario.engine.spread * self._rng.gauss(0.0, 1.0))
         free_ms = max(self._free_ms, now_ms) + max(1, round(median_ms * length))
         if free_ms > deadline_ms:
-            return None
+            return Job(1, Unable(wave, DeclineReason.CAPACITY))
         self._free_ms = free_ms
         return Job(free_ms - now_ms, event)

@@ -11,8 +11,8 @@ from typing import Protocol, assert_never
 from consensus import effects as fx
 from consensus.admission import PlacesOnly
 from consensus.certificate import verify_certificate
-from consensus.events import Delivered, Generated, Judged
-from consensus.member import Restored
+from consensus.events import Delivered, Worked
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.roster import choose_roster
 from consensus.validation import Admitted, guarded_until_ms
@@ -413,7 +413,7 @@ class Machine:
         if job is not None:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 
-    def _worked(self, query: Digest, event: Generated | Judged) -> None:
+    def _worked(self, query: Digest, event: Worked) -> None:
         self.perform(self.participant.worked(query, event, self.now_ms))
 
     # -- time ----------------------------------------------------------------------------------------------------------

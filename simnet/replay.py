@@ -8,9 +8,9 @@ from typing import assert_never
 from consensus import recording as told
 from consensus.admission import Admission, Place, Refusal
 from consensus.effects import Effect
-from consensus.events import Delivered, Generated, Judged
+from consensus.events import Delivered, Generated, Judged, Unable
 from consensus.evidence import Slot, slot_of
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.recording import Input, Recording
 from consensus.validation import Admitted
@@ -110,6 +110,9 @@ class _Replayed:
                 return node.worked(each.query, Generated(each.content, each.salt), each.at_ms)
             case told.Compared():
                 return node.worked(each.query, Judged(each.wave, each.preferences), each.at_ms)
+            case told.CouldNot():
+                (wave,) = each.waves or (None,)
+                return node.worked(each.query, Unable(wave, each.reason), each.at_ms)
             case told.Reached():
                 return node.worked(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
             case told.Weighed():

@@ -1,6 +1,7 @@
 """`strand aggregate`: our aggregator for anybody's pairwise judgements."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -8,22 +9,37 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from consensus.dataset import Dataset
+from consensus.bradley_terry import FitDidNotConverge
+from consensus.dataset import Dataset, Question
+from consensus.exact_math import DRAWS
 from consensus.learning import Evidence, Ranked, Weights, learn, p_correct
 from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
-from node.aggregate_file import AggregateFileError, BadRow, read_dataset
+from node.aggregate_file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
+from node.aggregate_records import STDIN, AggregateFileError
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 
 BAD_ROWS_SHOWN = 20
 """rows named on the terminal; --json names all."""
 
+NOISE = 2.0
+"""standard errors of the draws by which the likeliest best must be likelier than the pick to be shown."""
+
+COLUMNS_SHOWN = 10
+"""ignored columns on the terminal; --json has the first hundred."""
+
 RANKING_SHOWN = 5
 """answers of a question on the terminal; --json has all."""
 
 
 def aggregate(
-    file: Annotated[Path, Parameter(help="Pairwise judgements as JSON lines, plain or .gz.")],
+    file: Annotated[
+        Path,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Pairwise judgements, JSON lines or CSV, plain or gzip; a pipe, or - for standard input, will do.",
+        ),
+    ],
     *,
     gold: Annotated[
         int | None,
@@ -44,20 +60,30 @@ def aggregate(
     Truth and labels are read for gold questions and for scoring only; judgements of all questions are. Rows that break
     the format are named with their line, the others are used, and the exit code is 1.
     """
+    if str(file).startswith("-") and file != STDIN:
+        # The parser takes it for the file, because "-" must be allowed.
+        raise CliError(f"unknown option {file}", Exit.USAGE)
     if gold is not None and folds is not None:
         raise CliError("--gold and --folds exclude each other", Exit.USAGE)
     try:
-        dataset, bad = read_dataset(file)
-    except AggregateFileError as error:
+        contents = read_file(file)
+        dataset = contents.dataset
+        report = _report(dataset, _parts(dataset, gold, folds, seed), seed, score=score)
+    except (AggregateFileError, FitDidNotConverge) as error:
         raise CliError(str(error)) from error
-    report = _report(dataset, _parts(dataset, gold, folds, seed), seed, score=score)
-    report["bad_rows"] = [{"line": row.line, "reason": row.reason} for row in bad]
+    report["bad_rows"] = [{"line": row.line, "reason": row.reason} for row in contents.bad]
+    report["ignored_columns"] = contents.ignored
+    report["pooled"] = {
+        what: pool and {"count": pool.count, "rows_max": pool.rows_max}
+        for what, pool in (("judges", contents.judges), ("authors", contents.authors))
+    }
     if json:
         print_json(report)
     else:
         _print(report)
-    _complain(bad)
-    return Exit.REFUSED if bad else Exit.OK
+    _tell(contents)
+    _complain(contents.bad)
+    return Exit.REFUSED if contents.bad else Exit.OK
 
 
 def _parts(dataset: Dataset, gold: int | None, folds: int | None, seed: int) -> list[tuple[frozenset[int], list[int]]]:
@@ -120,6 +146,7 @@ def _question(evidence: Evidence, index: int, result: Ranked, weights: Weights, 
         "pick": question.answers[result.pick],
         "p_best": p_best,
         "p_correct": p_correct(p_best, weights),
+        "likeliest": _likeliest(question, result),
         "ranking": [
             {
                 "answer": question.answers[answer],
@@ -128,6 +155,28 @@ def _question(evidence: Evidence, index: int, result: Ranked, weights: Weights, 
             }
             for answer in result.order
         ],
+    }
+
+
+def _likeliest(question: Question, result: Ranked) -> dict[str, Any] | None:
+    """The likeliest best answer and why it is not the strongest one; None where it is, or nearly so."""
+    strongest = result.pick
+    likeliest = max(result.order, key=lambda answer: float(result.p_best[answer]))
+    high, low = float(result.p_best[likeliest]), float(result.p_best[strongest])
+    if high - low <= NOISE * ((high + low) / DRAWS) ** 0.5:
+        return None
+    met = Counter(answer for each in question.judgements for answer in (each.first, each.second))
+    spread = {answer: float(result.draws[answer].std()) for answer in (strongest, likeliest)}
+    less_known = spread[likeliest] > spread[strongest]
+    return {
+        "answer": question.answers[likeliest],
+        "p_best": high,
+        "strength": round(float(result.strengths[likeliest]), 6),
+        "spread": round(spread[likeliest], 2),
+        "judgements": met[likeliest],
+        "spread_of_pick": round(spread[strongest], 2),
+        "judgements_of_pick": met[strongest],
+        "why": "less is known of it, so it may be stronger still" if less_known else "its cluster varies more",
     }
 
 
@@ -176,6 +225,12 @@ def _print(report: dict[str, Any]) -> None:
         more = len(each["ranking"]) - len(shown)
         line = f"{each['question']}: {each['pick']}  P(best) {each['p_best']:.2f}  P(correct) {each['p_correct']:.2f}"
         _say(f"{line}  | {ranking}{f'  and {more} more' if more else ''}{'  (gold)' if each['gold'] else ''}")
+        if other := each["likeliest"]:
+            _say(
+                f"  likeliest best: {other['answer']}  P(best) {other['p_best']:.2f}: {other['why']}"
+                f" ({other['strength']:+.2f} ±{other['spread']:.2f}, judgements: {other['judgements']};"
+                f" the pick ±{other['spread_of_pick']:.2f}, judgements: {other['judgements_of_pick']})"
+            )
     for key, intervals, what in (
         ("accuracy", "intervals", "right picks"),
         ("pair_accuracy", "pair_intervals", "right pairs"),
@@ -196,6 +251,21 @@ def _print(report: dict[str, Any]) -> None:
 def _say(line: str) -> None:
     """Names come from the file."""
     sys.stdout.write(outside(line).plain + "\n")
+
+
+def _tell(contents: Contents) -> None:
+    """What was read otherwise than row by row."""
+    console = stderr()
+    if contents.judges:
+        few = f"{contents.judges.count} judges with at most {contents.judges.rows_max} rows each share one weight"
+        console.print(f"{few}: a file has at most {JUDGES_MAX} weights of judges", soft_wrap=True)
+    if contents.authors:
+        few = f"{contents.authors.count} authors with at most {contents.authors.rows_max} answers each have no record"
+        console.print(f"{few}: a file has at most {AUTHORS_MAX} records of authors", soft_wrap=True)
+    if contents.ignored:
+        shown = [f"{column!r} in {rows} rows" for column, rows in list(contents.ignored.items())[:COLUMNS_SHOWN]]
+        more = f" and {len(contents.ignored) - COLUMNS_SHOWN} more" if len(contents.ignored) > COLUMNS_SHOWN else ""
+        console.print(outside(f"ignored columns: {', '.join(shown)}{more}"), soft_wrap=True)
 
 
 def _complain(bad: Sequence[BadRow]) -> None:

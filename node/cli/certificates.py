@@ -8,6 +8,7 @@ from rich.console import Console
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.cli.tables import print_rows, shown_key
+from node.conditions import NO_WEIGHT_REMEDY
 from node.files import TooLargeError, read_bytes
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
@@ -51,9 +52,17 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members",
         soft_wrap=True,
     )
-    for label in ("unopened", "removed"):
+    if report["reason"] == OutcomeReason.NO_WEIGHT:
+        console.print(
+            outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
+        )
+    for each in report["declines"]:
+        who = shown_key(each["author"], console)
+        console.print(f"declined: {who} {each['phase']}, {each['reason']}", soft_wrap=True)
+    for label in ("unopened", "silent_judges", "removed"):
         if report[label]:
-            console.print(f"{label}: {', '.join(shown_key(key, console) for key in report[label])}", soft_wrap=True)
+            shown = ", ".join(shown_key(key, console) for key in report[label])
+            console.print(f"{label.replace('_', ' ')}: {shown}", soft_wrap=True)
 
 
 def outcome(report: dict[str, Any]) -> str:

@@ -54,12 +54,22 @@ def rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "judges by", probe["judging"]
         yield "logprobs", f"{probe['logprobs']} alternatives" if probe["logprobs"] else "none"
         yield "constrained choice", probe["constraint"] or "none"
+        yield "asked without", ", ".join(probe["refused"]) or "nothing is refused"
+        if probe["skip"]:
+            yield "kept from thinking by", probe["skip"]
+        if probe["thinking_tokens"]:
+            yield "room to think", f"{probe['thinking_tokens']} tokens before each text"
         yield "tells its prefix cache", probe["cache_report"]
     yield "prefix cache hits", "not told" if cache is None else f"{cache['hit_rate']:.0%} of {cache['tokens']} tokens"
     yield "in flight", f"{told['in_flight']} of {told['concurrency']}, for {told['working_on']} pieces of work"
     yield "asked", f"{told['asked']['answers']} answers, {told['asked']['judgements']} judgements"
     if told["judgement_ms"] is not None:
         yield "one judgement", f"{told['judgement_ms']} ms"
+    yield "abstentions", f"{told['abstentions']} judgements without a letter"
     yield "failures", str(told["failures"])
+    for name, role in told["roles"].items():
+        offered = "offered" if role["offered"] else "not offered"
+        why = f"; last: {role['reason']}" if role["reason"] else ""
+        yield f"role {name}", f"{offered}; the engine left {role['rounds_failed']} rounds without{why}"
     if told["last_failure"]:
         yield "last failure", told["last_failure"]

@@ -52,6 +52,8 @@ class _View:
     ended_ms: int | None = None
     refused: dict[str, str] = field(default_factory=dict)
     """Why members do not work on the query, by key."""
+    declined: dict[str, str] = field(default_factory=dict)
+    """Why members gave nothing to a phase, by key."""
 
     def show(self, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -68,6 +70,7 @@ class _View:
         if phase not in self.tasks:
             self.tasks[phase] = self.progress.add_task(_PHASES[phase], total=len(expected), who="")
         self.refused |= event["refused"]
+        self.declined |= event["declined"]
         self.progress.update(self.tasks[phase], completed=len(received), total=max(len(expected), 1), who=_who(event))
 
     def timings_ms(self) -> dict[str, int]:
@@ -99,7 +102,7 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
                 case "ended" if not ended:
                     ended = event
     if not certified:
-        raise CliError(_why_not(decided, ended, view.refused), Exit.NO_QUORUM)
+        raise CliError(_why_not(decided, ended, view.refused, view.declined), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
     verified = verify_certificate(certificate)
     if not isinstance(verified, Verified):
@@ -112,19 +115,24 @@ def _who(event: dict[str, Any]) -> str:
     parts = [" ".join(key[:_KEY_DIGITS] for key in event["received"])]
     if event["silent"]:
         parts.append("silent: " + " ".join(key[:_KEY_DIGITS] for key in event["silent"]))
-    if event["refused"]:
-        refused = ", ".join(f"{key[:_KEY_DIGITS]} {_words(why)}" for key, why in event["refused"].items())
-        parts.append(f"refused: {refused}")
+    for kind in ("refused", "declined"):
+        if event[kind]:
+            told = ", ".join(f"{key[:_KEY_DIGITS]} {_words(why)}" for key, why in event[kind].items())
+            parts.append(f"{kind}: {told}")
     return "; ".join(part for part in parts if part)
 
 
-def _why_not(decided: dict[str, Any], ended: dict[str, Any], refused: dict[str, str]) -> str:
-    """Say why there is no certificate. `refused` are members' reasons by key."""
+def _why_not(decided: dict[str, Any], ended: dict[str, Any], refused: dict[str, str], declined: dict[str, str]) -> str:
+    """Say why there is no certificate. `refused` and `declined` are members' reasons by key."""
     if decided.get("outcome") == "failed":
-        reasons = Counter(map(_words, refused.values()))
-        told = ", ".join(f"{why} ({count})" for why, count in reasons.most_common())
-        members = f"; members refused: {told}" if told else ""
-        return f"the round failed: {decided['reason']}{members}; see `strand peers` for who offers to answer"
+        told = [f"the round failed: {decided['reason']}"]
+        for kind, whys in (("refused", refused), ("declined", declined)):
+            if whys:
+                counts = Counter(map(_words, whys.values())).most_common()
+                told.append(f"members {kind}: " + ", ".join(f"{why} ({count})" for why, count in counts))
+        if decided["own_engine"]:
+            told.append(f"this node's own engine: {decided['own_engine']}")
+        return "; ".join((*told, "see `strand peers` for who offers to answer"))
     if ended.get("ending") == "left":
         return "the node's disk took nothing any more, so it left the round: see `strand status`"
     if ended.get("fault"):

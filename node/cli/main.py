@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from node.cli.errors import Exit, user_error
+from node.cli.row_forms import ROW_FORMS
 from node.cli.streams import StdoutError, drop_stdout
 
 BUG_CHARS_MAX = 300
@@ -59,7 +60,8 @@ def build_app() -> App:
         default_parameter=None,
     )
     for name, help_text in _COMMANDS.items():
-        app.command(f"node.cli.{name}:{name}", name=name, help=help_text)
+        epilogue = ROW_FORMS if name == "aggregate" else None
+        app.command(f"node.cli.{name}:{name}", name=name, help=help_text, help_epilogue=epilogue)
     config = App(name="config", help="Show the configuration.")
     config.command("node.cli.config:show", name="show", help="Show every setting; with --origin, where it comes from.")
     app.command(config)

@@ -27,8 +27,13 @@ async def run(
     *,
     bind: Annotated[str | None, Parameter(help="Address of the HTTP interface, HOST:PORT.")] = None,
     listen: Annotated[str | None, Parameter(help="Multiaddrs to listen on, separated by commas.")] = None,
+    announce: Annotated[
+        str | None, Parameter(help="Multiaddrs to tell peers instead, behind a port forwarding.")
+    ] = None,
     bootstrap: Annotated[str | None, Parameter(help="Multiaddrs of nodes to join, separated by commas.")] = None,
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
+    specialty: Annotated[str | None, Parameter(help="What the model is good at; nodes of one specialty meet.")] = None,
+    default_weight: Annotated[float | None, Parameter(help="Vote of nodes without history; 1 among friends.")] = None,
     engine: Annotated[EngineKind | None, Parameter(converter=any_case, help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
     record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
@@ -42,8 +47,11 @@ async def run(
     loaded = source.load(
         api__bind=bind,
         overlay__listen=listen,
+        overlay__announce=announce,
         overlay__bootstrap=bootstrap,
         node__network=network,
+        node__specialty=specialty,
+        trust__default_weight=None if default_weight is None else str(default_weight),
         engine__kind=engine,
         engine__url=engine_url,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, print_json, stdout
+from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.tables import print_pairs
 from node.config import NOBODY_HELP
 
@@ -31,6 +31,7 @@ async def status(
     told["clock"] = clock(told.pop("clock"))
     told["works for"] = _works_for(serving)
     told["strangers"] = _strangers(serving["strangers"])
+    conditions = told.pop("conditions")
     told["by requester"] = [_requester(each, told["key"]) for each in serving["requesters"]] or "nobody in the last day"
     if refused := {**serving["refused"], **({"too fast": serving["ignored"]} if serving["ignored"] else {})}:
         told["refused"] = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in refused.items())
@@ -42,8 +43,8 @@ async def status(
         console.print("This node takes no new work: see the line `store`. It goes on by itself when that is mended.")
     elif not engine:
         console.print("This node offers nothing: its engine does not answer. See its log.")
-    elif not told["peers_connected"]:
-        console.print("This node is alone: no peer is connected. Give it one with --bootstrap.")
+    for condition in conditions:
+        console.print(outside(f"{condition['text']}: {condition['remedy']}"), soft_wrap=True)
     return 0
 
 
@@ -63,7 +64,8 @@ def clock(view: dict[str, Any]) -> str:
     if view["ours_is_off"]:
         off_s = abs(view["offset_ms"]) / 1000
         return f"off by {off_s:.1f} s from most of {view['peers']} peers: set this machine's clock"
-    return f"agrees with {view['peers']} peer{'s' if view['peers'] > 1 else ''}"
+    agree = view["peers"] - view["off"]
+    return f"agrees with {agree} of {view['peers']} peer{'s' if view['peers'] > 1 else ''}"
 
 
 def _works_for(serving: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """`/api`: status, peers, asking, certificates; and the health checks."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
@@ -25,7 +26,7 @@ from node.http.serving import told as serving_told
 from node.mailroom import Watched
 from node.overlay.types import ConnectionCounts
 from node.report import claimed_correct
-from node.rounds import Asker, AskError, Begun, Question
+from node.rounds import AskError, Begun, Question
 from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Key, Role
 
@@ -126,6 +127,7 @@ class _Api:
                 "connections": _connections(node.overlay.connection_counts()),
                 "clock": asdict(node.participant.presence.clock),
                 "nodes_offering": self._offering(),
+                "conditions": [asdict(condition) for condition in node.lookout.conditions()],
                 "store": str(node.store.health),
                 "certificates": await self._certificates(),
                 "data_dir": str(node.config.node.data_dir),
@@ -194,16 +196,16 @@ class _Api:
             question = msgspec.json.decode(await request.body(), type=Question)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return refusal(400, f"not a question: {error}")
-        return _FollowedRound(self._node.asker, question, self._followed)
+        return _FollowedRound(self._node, question, self._followed)
 
 
 class _FollowedRound(Response):
     """The reply that begins a round and follows it. A client that goes while it waits for its turn leaves the queue."""
 
-    def __init__(self, asker: Asker, question: Question, places: Places) -> None:
+    def __init__(self, node: Node, question: Question, places: Places) -> None:
         super().__init__(media_type="application/x-ndjson")
         del self.headers["content-length"]
-        self._asker = asker
+        self._node = node
         self._question = question
         self._places = places
 
@@ -214,9 +216,9 @@ class _FollowedRound(Response):
                 await refusal(503, "too many follow rounds; try again later", retry_after_s=1)(scope, receive, send)
                 return
             try:
-                async with self._asker.ask(self._question) as begun:
+                async with self._node.asker.ask(self._question) as begun:
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                    await _follow(begun, send)
+                    await _follow(begun, send, self._node.workroom.why_declined)
             except AskError as error:
                 # Only from before the round began.
                 await refused_ask(error)(scope, receive, send)
@@ -246,24 +248,31 @@ def _connections(counts: ConnectionCounts) -> dict[str, Any]:
     }
 
 
-async def _follow(begun: Begun, send: Send) -> None:
-    """Send each event as a line of JSON."""
+async def _follow(begun: Begun, send: Send, why_declined: Callable[[Digest], str]) -> None:
+    """Send each event as a line of JSON. `why_declined`: what our own engine's trouble with a round was."""
+
+    def line(watched: Watched) -> bytes:
+        event = _event(watched)
+        if isinstance(watched.effect, fx.Decide):
+            event["own_engine"] = why_declined(begun.query_id)
+        return _line(event)
+
     seats = [seat.member.hex() for seat in begun.query.roster]
     first = {"event": "asked", "query_id": begun.query_id.hex(), "at_ms": 0, "members": seats}
     await send({"type": "http.response.body", "body": _line(first), "more_body": True})
     async for watched in begun.events:
-        lines = [_line(_event(watched))]
+        lines = [line(watched)]
         # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
         with suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
-                lines.append(_line(_event(begun.events.receive_nowait())))
+                lines.append(line(begun.events.receive_nowait()))
         await send({"type": "http.response.body", "body": b"".join(lines), "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _event(watched: Watched) -> dict[str, Any]:
     match watched.effect:
-        case fx.Progress(_, phase, wave, received, expected, silent, refused):
+        case fx.Progress(_, phase, wave, received, expected, silent, refused, declined):
             told: dict[str, Any] = {
                 "event": "progress",
                 "phase": phase,
@@ -272,6 +281,7 @@ def _event(watched: Watched) -> dict[str, Any]:
                 "expected": sorted(key.hex() for key in expected),
                 "silent": sorted(key.hex() for key in silent),
                 "refused": {key.hex(): why for key, why in sorted(refused.items())},
+                "declined": {key.hex(): why for key, why in sorted(declined.items())},
             }
         case fx.Decide(_, ranking, answer):
             told = {

@@ -7,7 +7,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from node.app import Node
+from node.fitness import ROLES
 from node.inference.status import ServerStatus
+from node.workroom import Workroom
+from protocol.types import Role
 
 
 def _server(status: ServerStatus) -> dict[str, object]:
@@ -19,6 +22,16 @@ def _server(status: ServerStatus) -> dict[str, object]:
         "restarts": status.restarts,
         "pid": status.pid,
         "trouble": status.trouble or None,
+    }
+
+
+def _role(workroom: Workroom, role: Role) -> dict[str, object]:
+    record = workroom.fitness.records[role]
+    return {
+        "offered": role in workroom.roles,
+        "rounds_failed": record.failed,
+        "in_a_row": record.in_a_row,
+        "reason": record.reason or None,
     }
 
 
@@ -41,8 +54,10 @@ def engine_routes(node: Node) -> list[Route]:
                 "in_flight": counts.in_flight,
                 "working_on": workroom.queue,
                 "asked": {"answers": counts.answers, "judgements": counts.judgements},
+                "abstentions": counts.abstentions,
                 "failures": counts.failures,
                 "last_failure": counts.last_failure or None,
+                "roles": {ROLES[role]: _role(workroom, role) for role in ROLES},
                 "judgement_ms": None if judgement_s is None else round(judgement_s * 1000, 1),
                 "cache": None if cache is None else {**asdict(cache), "hit_rate": cache.hit_rate},
             }

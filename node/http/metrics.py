@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from node.app import Node
+from node.fitness import ROLES
 from node.http.serving import serving_metrics
 from node.inference.status import Stage
 from node.storage import StoreBlockedError
@@ -91,7 +92,21 @@ class _NodeCollector(Collector):
         yield _gauge("strand_work_pieces", "Answers and ballots in hand.", workroom.queue)
         yield _counter("strand_engine_answers", "Answers asked of the engine.", counts.answers)
         yield _counter("strand_engine_judgements", "Preferences asked of the engine.", counts.judgements)
+        yield _counter("strand_engine_abstentions", "Preferences in whose reply there was none.", counts.abstentions)
+        yield from self._roles()
         yield _counter("strand_engine_failures", "Requests that failed at the engine, probes too.", counts.failures)
+
+    def _roles(self) -> Iterator[Metric]:
+        """What came of rounds, role by role."""
+        workroom = self._node.workroom
+        help_ = "Whether the engine is good for a role now, so that it is offered while the node works for others."
+        offered = GaugeMetricFamily("strand_role_fit", help_, labels=("role",))
+        help_ = "Rounds that the engine left without our answer or ballot, though there was time."
+        failed = CounterMetricFamily("strand_rounds_failed", help_, labels=("role",))
+        for role, name in ROLES.items():
+            offered.add_metric((name,), role in workroom.roles)
+            failed.add_metric((name,), workroom.fitness.records[role].failed)
+        yield from (offered, failed)
 
     def _swarm(self) -> Iterator[Metric]:
         """Who else is there, and what came of it."""

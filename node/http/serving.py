@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consensus.admission import Refusal
 from node.app import Node
 from node.http.replies import refusal
 from node.ledger import OTHERS, Spent
@@ -117,8 +116,8 @@ def serving_metrics(serving: Serving, now_ms: int) -> Iterator[Metric]:
     refused = CounterMetricFamily(
         "strand_queries_refused", "Queries that seated this node, by reason.", labels=("why",)
     )
-    for reason in Refusal:
-        refused.add_metric((reason.value,), serving.refused[reason])
+    for reason, count in serving.refused.items():
+        refused.add_metric((reason.value,), count)
     yield refused
     help_ = "Queries that were not looked at: more than the budgets of queries allow."
     yield CounterMetricFamily("strand_queries_ignored", help_, serving.ignored)

@@ -42,7 +42,8 @@ class EngineConfig:
     slots: int = 1
     temperature: float = 0.8
     top_p: float = 0.95
-    # scripted: seed of its answers; otherwise the sampling seed. Unset: a fresh one for every answer.
+    # scripted: seed of its answers; unset: one that it draws when it starts. Otherwise the sampling seed; unset: a
+    # fresh one for every answer.
     seed: int | None = None
     # Upper bound on what a query may ask of this engine.
     max_tokens: int = 1024

@@ -1,120 +1,105 @@
-"""What an OpenAI-compatible server can do, found out by asking it: servers tell little, and ignore much silently."""
+"""What an OpenAI-compatible server can do, found out by asking it: servers tell little, and ignore much silently.
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+An ability is what was seen to work: an answer is asked for in the very form of answers, a letter in the very form of
+judgements, about a pair whose answer is plain and in both orders. Each way is tried after the better ones have failed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from node.inference import llama_cpp
-from node.inference.config import EngineConfig, hide_secrets
-from node.inference.http_json import JsonClient, Refused
-from node.inference.ports import CacheCounts, CacheReport, EngineError, Judging
-from node.inference.replies import (
-    ListedModel,
-    count_logprobs,
-    parse_cache,
-    parse_choice,
-    parse_models,
-    parse_text,
+import structlog
+
+from node.inference import llama_cpp, ollama
+from node.inference.abilities import (
+    CHAT,
+    CONSTRAINTS,
+    SKIPS,
+    SYSTEM,
+    THINKING_TOKENS,
+    Abilities,
+    Skip,
+    answer_request,
+    choice_request,
+    shaped,
 )
+from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
+from node.inference.comparing import trial_prompts
+from node.inference.config import EngineConfig, hide_secrets
+from node.inference.http_json import JsonClient, Refused, Unreachable
+from node.inference.hygiene import clean
+from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
+from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
-
-Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+from protocol.types import TaskType
 
 TOP_LOGPROBS = (20, 5)
 """Alternatives to ask for: the most that vLLM and OpenAI give (a letter beyond them has no mass that matters), else
 the most of OpenAI's raw completions and of servers that were told to give fewer."""
 
-LETTERS = ("A", "B")
+TRIAL_MASS_MIN = 0.5
+"""Least probability of the two letters together, in either order of the trial: where a model has something else to say
+about a plain pair, what is left for the letters is noise. SmolLM2-135M gives them more by few-shot prompts."""
 
-TEXT_TOKENS = 8
-"""Enough for `**A**.`; what is longer is an essay, and no letter."""
+SPEED_TOKENS = 24
+"""Tokens of the trial answer and of the timed one: a tenth of a second on a GPU, a few on a slow CPU."""
 
-CANNOT = frozenset({400, 404, 405, 415, 422, 501})
-"""HTTP statuses by which servers say that they do not have an ability, as opposed to not having it now."""
+SPEED_QUERY = "Count from one to fifty in words."
 
-_TRIAL = ("QZ", "ZQ")
+NO_LIST = CANNOT | {401, 403}
+"""Statuses that say there is no list of models: hosted keys may be good for chats alone. A bad key is refused at the
+chat as well."""
+
+OPTIONAL = ("seed", "top_p", SYSTEM, "temperature")
+"""Parts of an answer's request that it can do without, the least needed first."""
+
+UNNAMED = frozenset({400, 422, 500})
+"""Statuses of a request that a server understood as one, and refused or failed at."""
+
+_CONSTRAINED = ("QZ", "ZQ")
 """No model writes these of its own accord: they show that a constraint is heeded."""
 
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A way to have one of some texts written, by the field's name. Ollama and LM Studio know OpenAI's alone."""
-
-    name: str
-    fields: Callable[[Sequence[str]], dict[str, Any]]
-    tokens: int
-    """The longest text: in JSON some twenty tokens at a model that likes white space."""
-
-    def request(self, model: str, text: str, texts: Sequence[str]) -> dict[str, Any]:
-        """The body that has one of `texts` written as the reply to `text`."""
-        return chat_request(model, text, self.tokens, **self.fields(texts))
-
-
-def _schema(texts: Sequence[str]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "properties": {"choice": {"type": "string", "enum": list(texts)}},
-        "required": ["choice"],
-        "additionalProperties": False,
-    }
-    named = {"name": "choice", "strict": True, "schema": schema}
-    return {"response_format": {"type": "json_schema", "json_schema": named}}
-
-
-CONSTRAINTS = (
-    Constraint("structured_outputs", vllm.choice, 8),
-    Constraint("grammar", llama_cpp.choice, 8),
-    Constraint("response_format", _schema, 24),
+_NO_CHAT = re.compile(
+    r"embed|rerank|whisper|(?:^|[/_-])(?:bge|e5|gte|tts|clip)[_-]|all-minilm|moderation|dall-e|transcribe",
+    re.IGNORECASE,
 )
+"""Names of models that write no text. Lists of models do not tell what a model is for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
-    """What one server can do with one of its models."""
-
-    model: str
-    models: tuple[ListedModel, ...]
-    context_tokens: int
-    judging: Judging
-    top_logprobs: int
-    """Alternatives of a token to ask it for."""
-    logprobs: int
-    """Alternatives that it lists then."""
-    constraint: Constraint | None
-    cache_report: CacheReport
-    control_tokens: tuple[str, ...]
-    """Those that the server tells of its tokenizer."""
+_log = structlog.get_logger(__name__)
 
 
-async def list_models(client: JsonClient) -> tuple[ListedModel, ...]:
-    """The models that the server lists. Raises EngineError."""
-    return parse_models(await client.get("/v1/models"))
+async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
+    """The models that the server lists. Raises EngineError.
+
+    A model that is named needs no list: a server that has none, or shows it to other keys alone, is asked without.
+    """
+    try:
+        return parse_models(await client.get("/v1/models"))
+    except Refused as refusal:
+        if not config.model or refusal.status not in NO_LIST:
+            raise
+        return ()
 
 
-async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Abilities:
-    """Three to eleven short requests. Raises EngineError."""
-    models = await list_models(client)
+async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Asking:
+    """Some ten short requests at a server that does as OpenAI's, at most fifty at one that does little. Raises
+    EngineError."""
+    models = await list_models(client, config)
     model = _wanted(models, config)
     by_name = {each.name: each for each in models}
-    listed = by_name[model]
+    listed = by_name.get(model) or ListedModel(model, None)
     # An adapter has the context of its model.
     told = listed.context_tokens or (by_name[listed.parent].context_tokens if listed.parent in by_name else None)
-    judging, top_logprobs, reply = await _find_logprobs(post, model)
-    constraint = await _find_constraint(post, model)
-    if judging is Judging.TEXT and constraint is not None:
-        judging = Judging.CHOICE
-    return Abilities(
-        model=model,
-        models=models,
-        context_tokens=told or config.context_tokens,
-        judging=judging,
-        top_logprobs=top_logprobs,
-        logprobs=count_logprobs(reply),
-        constraint=constraint,
-        cache_report=await _find_cache_report(client, reply),
-        control_tokens=await _find_control_tokens(client),
-    )
+    tokens = await _find_control_tokens(client)
+    can = Abilities(model, models, told or config.context_tokens, control_tokens=tokens)
+    asking = Asking(post, hide_secrets(config.url), can)
+    await _find_thinking(asking, config)
+    reply = await _find_judging(asking)
+    asking.can = replace(asking.can, cache_report=await _find_cache_report(client, reply))
+    return asking
 
 
 async def cache_counts(client: JsonClient) -> CacheCounts | None:
@@ -133,64 +118,177 @@ async def _find_control_tokens(client: JsonClient) -> tuple[str, ...]:
         return ()
 
 
-def raw_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
-    """The body that asks /v1/completions for the alternatives of one token."""
-    return {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
-
-
-def chat_request(model: str, text: str, tokens: int, **fields: Any) -> dict[str, Any]:
-    """The body that asks /v1/chat/completions for its most probable reply."""
-    messages = [{"role": "user", "content": text}]
-    return {"model": model, "messages": messages, "max_tokens": tokens, "temperature": 0, **fields}
-
-
-def logprobs_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
-    """The body that asks /v1/chat/completions for the alternatives of one token."""
-    return chat_request(model, text, 1, logprobs=True, top_logprobs=logprobs)
-
-
 def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
-    wanted = config.model or (models[0].name if models else "")
-    if any(model.name == wanted for model in models):
-        return wanted
-    names = ", ".join(ascii(model.name[:80]) for model in models[:8]) or "none"
-    missing = f"no model {wanted!r}" if wanted else "no model"
-    raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {names}")
+    names = [model.name for model in models]
+    if config.model:
+        if config.model in names or not names:
+            return config.model
+        same = [name for name in names if ollama.is_same(name, config.model)]
+        if len(same) == 1:
+            return same[0]
+    elif names:
+        return next((name for name in names if not _NO_CHAT.search(name)), names[0])
+    listed = ", ".join(ascii(name[:80]) for name in names[:8]) or "none"
+    missing = f"no model {config.model!r}" if config.model else "no model"
+    raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}")
 
 
-async def _find_logprobs(post: Post, model: str) -> tuple[Judging, int, Mapping[str, Any]]:
-    """How to judge, how many alternatives to ask for, and the reply that showed it."""
-    reply: Mapping[str, Any] = {}
-    for judging, path, request in (
-        (Judging.RAW, "/v1/completions", raw_request),
-        (Judging.CHAT, "/v1/chat/completions", logprobs_request),
-    ):
-        for asked in TOP_LOGPROBS:
-            try:
-                reply = await post(path, request(model, "A or B? The answer is", asked))
-            except Refused as refusal:
-                if refusal.status not in CANNOT:
-                    raise
-                continue
-            if count_logprobs(reply):
-                return judging, asked, reply
-            break
-    return Judging.TEXT, 0, reply
+def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
+    """The body of a short answer in the very form of answers: what they stumble over shows here."""
+    seed = None if config.seed is None else 0
+    sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
+    return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
 
 
-async def _find_constraint(post: Post, model: str) -> Constraint | None:
-    for constraint in CONSTRAINTS:
+async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
+    """Whether the model writes text at once, and what makes it do so. What the chat refuses, the probe will tell."""
+    completion = await _first_answer(asking, config)
+    if completion is None or clean(completion.text):
+        return
+    if not (completion.reasoned or completion.text or completion.answer_tokens > 1):
+        # An empty text, and no thoughts that it would have been cut off.
+        return
+    for skip in SKIPS[1:]:
         try:
-            request = constraint.request(model, "Name the capital of France.", _TRIAL)
-            text = parse_text(await post("/v1/chat/completions", request))
-        except Refused as refusal:
-            # Some fail instead of refusing a field that they do not know.
-            if refusal.status not in CANNOT | {500}:
+            completion = await asking.complete(trial_answer(replace(asking.can, skip=skip), config))
+        except (Refused, Unreadable) as error:
+            if isinstance(error, Refused) and error.status not in FAILS:
                 raise
             continue
-        if parse_choice(text, _TRIAL) is not None:
-            return constraint
+        if clean(completion.text):
+            asking.can = replace(asking.can, skip=skip)
+            return
+    asking.can = replace(asking.can, thinking_tokens=THINKING_TOKENS)
+
+
+async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | None:
+    """An answer, by a request without what the server fails at where it does not say at what; None: there is none."""
+    before: dict[str, Any] = {}
+    for count in range(len(OPTIONAL) + 1):
+        left_out = frozenset(OPTIONAL[:count])
+        body = shaped(trial_answer(asking.can, config), left_out)
+        if body == before:
+            continue
+        before = body
+        try:
+            completion = await asking.complete(body)
+        except Unreadable:
+            return None
+        except Refused as refusal:
+            if refusal.status not in FAILS:
+                raise
+            if refusal.status not in UNNAMED:
+                return None
+            continue
+        asking.can = replace(asking.can, refused=asking.can.refused | left_out)
+        return completion
     return None
+
+
+async def _find_judging(asking: Asking) -> Mapping[str, Any]:
+    """Take the best way to judge that works; returns the reply that showed it, an empty one where none does."""
+    for find in (_find_constraint, _find_raw, _find_chat, _find_choice, _find_text):
+        try:
+            trial = await find(asking)
+        except (Refused, Unreachable):
+            raise
+        except EngineError as error:
+            # Too slow, or no JSON: this way does not work. What is wrong with every way, the probe will tell.
+            _log.info("engine.trial_failed", reason=str(error))
+            continue
+        if trial is not None and trial.works:
+            return trial.reply
+    return {}
+
+
+async def _find_constraint(asking: Asking) -> "_Trial | None":
+    """Whether a choice can be enforced; judging by it is tried after the better ways."""
+    for constraint in CONSTRAINTS:
+        request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
+        try:
+            text = clean(parse_text(await asking.post(CHAT, request)))
+        except Refused as refusal:
+            # Some fail instead of refusing a field that they do not know.
+            if refusal.status not in FAILS:
+                raise
+            continue
+        if parse_choice(text, _CONSTRAINED) is not None:
+            asking.can = replace(asking.can, constraint=constraint)
+            break
+    return None
+
+
+async def _find_raw(asking: Asking) -> "_Trial | None":
+    for top in TOP_LOGPROBS:
+        trial = await _take(asking, judging=Judging.RAW, top_logprobs=top)
+        if not trial.refused:
+            return trial
+    return None
+
+
+async def _find_chat(asking: Asking) -> "_Trial | None":
+    """A model that would think first has no mass on the letters, unless it is kept from it."""
+    for skip in _skips(asking.can):
+        trial = None
+        for top in TOP_LOGPROBS:
+            trial = await _take(asking, judging=Judging.CHAT, top_logprobs=top, skip=skip)
+            if trial.works:
+                return trial
+            if not trial.refused:
+                break
+        if trial is None or (not trial.logprobs and skip is asking.can.skip):
+            return None
+    return None
+
+
+async def _find_choice(asking: Asking) -> "_Trial | None":
+    return None if asking.can.constraint is None else await _take(asking, judging=Judging.CHOICE)
+
+
+async def _find_text(asking: Asking) -> "_Trial | None":
+    for skip in _skips(asking.can):
+        trial = await _take(asking, judging=Judging.TEXT, skip=skip)
+        if trial.works:
+            return trial
+    # It may answer at once and think only where there is something to compare.
+    return (
+        None
+        if asking.can.thinking_tokens
+        else await _take(asking, judging=Judging.TEXT, thinking_tokens=THINKING_TOKENS)
+    )
+
+
+def _skips(can: Abilities) -> list[Skip]:
+    """The way that answers take, then the others."""
+    return [can.skip, *(skip for skip in SKIPS if skip is not can.skip)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What came of one way of judging."""
+
+    works: bool
+    refused: bool
+    logprobs: int
+    reply: Mapping[str, Any]
+
+
+async def _take(asking: Asking, **changes: Any) -> _Trial:
+    """Try one way of judging, and keep to it if it works: the letters have most of the mass, in both orders."""
+    reply: Mapping[str, Any] = {}
+    for text in trial_prompts():
+        try:
+            letter = await asking.letter(replace(asking.can, **changes), text)
+        except Refused as refusal:
+            if refusal.status not in FAILS:
+                raise
+            return _Trial(False, True, 0, {})
+        reply = letter.reply
+        if letter.preference is None or letter.mass < TRIAL_MASS_MIN:
+            return _Trial(False, False, count_logprobs(reply), reply)
+    found = count_logprobs(reply) if changes["judging"] in (Judging.RAW, Judging.CHAT) else 0
+    asking.can = replace(asking.can, **changes, logprobs=found)
+    return _Trial(True, False, found, reply)
 
 
 async def _find_cache_report(client: JsonClient, reply: Mapping[str, Any]) -> CacheReport:

@@ -29,6 +29,9 @@ CONNECT_TIMEOUT_S = 5.0
 CAUSE_CHARS_MAX = 200
 """How much of a server's own words goes into an error line."""
 
+REFUSAL_BYTES_MAX = 4096
+"""How much of a refusal is searched for what it is about: Pydantic repeats the whole request behind the parameter."""
+
 _BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
 
 _CAUSES = {
@@ -47,9 +50,12 @@ class Unreachable(EngineError):
 class Refused(EngineError):
     """The server replied, with an HTTP status other than 200."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, words: str = "", retry_after_s: float | None = None) -> None:
+        """`words`: the reply's first bytes as they came; `retry_after_s`: when the server asks to be asked again."""
         super().__init__(message)
         self.status = status
+        self.words = words
+        self.retry_after_s = retry_after_s
 
 
 class JsonClient:
@@ -88,7 +94,7 @@ class JsonClient:
         async with self._limiter:
             try:
                 with trio.fail_after(self._timeout_ms / 1000):
-                    status, content = await self._fetch(method, path, body)
+                    status, content, retry_after_s = await self._fetch(method, path, body)
             except trio.TooSlowError:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
             except httpx2.RemoteProtocolError as error:
@@ -102,10 +108,20 @@ class JsonClient:
                 raise Unreachable(f"{where} is not reachable: {_one_line(innermost_cause(error))}") from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
-            for secret in self._secrets:
-                content = content.replace(secret, HIDDEN.encode())
+            content = self._hidden(content)
             words = _error_words(content)
-            raise Refused(f"{where} {cause} ({path})" + (f": {words}" if words else ""), status)
+            raise Refused(
+                f"{where} {cause} ({path})" + (f": {words}" if words else ""),
+                status,
+                _first(content),
+                retry_after_s,
+            )
+        return content
+
+    def _hidden(self, content: bytes) -> bytes:
+        """A reply without what we sent to prove who we are: servers repeat it in their errors."""
+        for secret in self._secrets:
+            content = content.replace(secret, HIDDEN.encode())
         return content
 
     def _object(self, path: str, content: bytes) -> Mapping[str, Any]:
@@ -116,9 +132,14 @@ class JsonClient:
             raise EngineError(f"{where} replied to {path} with something that is not JSON") from None
         if not isinstance(reply, dict):
             raise EngineError(f"{where} replied to {path} with JSON that is not an object")
+        if reply.get("error") and not reply.keys() & {"choices", "data"}:
+            # LM Studio tells its errors with status 200, those about paths that it does not have among them.
+            said = self._hidden(content)
+            words = _error_words(said) or "without a reason"
+            raise Refused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
         return reply
 
-    async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+    async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, float | None]:
         async with self._client.stream(method, self._address.of(path), json=body) as response:
             content, chunks = bytearray(), 0
             # Raising in the loop would leave httpx2's own generators to the garbage collector: they end when cancelled.
@@ -132,7 +153,7 @@ class JsonClient:
             if len(content) > REPLY_BYTES_MAX or chunks > REPLY_CHUNKS_MAX:
                 limit = f"{REPLY_BYTES_MAX} bytes or {REPLY_CHUNKS_MAX} chunks"
                 raise EngineError(f"engine at {self._address.shown} sent more than {limit} for {path}")
-            return response.status_code, bytes(content)
+            return response.status_code, bytes(content), _seconds(response.headers.get("retry-after", ""))
 
 
 @asynccontextmanager
@@ -163,6 +184,15 @@ async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency
     )
     async with client:
         yield JsonClient(client, address, timeout_ms=timeout_ms, concurrency=concurrency, secrets=config.secrets)
+
+
+def _first(content: bytes) -> str:
+    return content[:REFUSAL_BYTES_MAX].decode(errors="replace")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Seconds that a server asks to be left alone; None where it tells none, or tells a date."""
+    return float(retry_after) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", retry_after, re.ASCII) else None
 
 
 def _error_words(content: bytes) -> str:

@@ -8,16 +8,22 @@ from typing import Protocol
 
 import trio
 
-from node.inference.ports import CacheCounts, Completion, Engine, EngineError, EngineInfo, JudgePrompt, Sampling
+from node.inference.ports import (
+    BYTES_PER_TOKEN,
+    CacheCounts,
+    Completion,
+    Engine,
+    EngineError,
+    EngineInfo,
+    JudgePrompt,
+    Sampling,
+)
 from node.inference.status import ServerStatus
 from protocol.limits import COUNT_MAX
 from protocol.types import TaskType
 
 MEMORY = 0.9
 """What an average keeps at each new value: it follows some ten of them, a round's worth."""
-
-BYTES_PER_TOKEN = 4
-"""of prompts whose tokens the engine does not tell: what models take for code and English."""
 
 SPEEDS_MAX = 8
 """Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
@@ -29,6 +35,8 @@ class Counts:
 
     answers: int = 0
     judgements: int = 0
+    abstentions: int = 0
+    """Judgements in whose reply there was no preference."""
     failures: int = 0
     last_failure: str = ""
     in_flight: int = 0
@@ -41,6 +49,8 @@ class Metered:
         self._engine = engine
         self.counts = Counts()
         self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
+        self._judging_tokens = 0
+        """What the engine may write for a letter, as of the last probe."""
         self.judgement_s: float | None = None
         """Seconds for one preference, its wait in line included."""
         self.prompt_byte_s: float | None = None
@@ -69,11 +79,16 @@ class Metered:
         """
         return max(self._speeds, default=0.0)
 
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
+
     async def probe(self) -> EngineInfo:
         """See Engine."""
         with self._watched():
             info = await self._engine.probe()
         self._speeds.append(info.tokens_per_second)
+        self._judging_tokens = info.judging_tokens
         return info
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
@@ -91,11 +106,13 @@ class Metered:
         started_s = trio.current_time()
         with self._watched():
             preference = await self._engine.preference(prompt)
+        self.counts.abstentions += preference is None
         elapsed_s = trio.current_time() - started_s
         self.judgement_s = _follow(self.judgement_s, elapsed_s)
         text, tokens = prompt.text, 0
         if prompt.reasoning is not None:
             text, tokens = prompt.reasoning.text, prompt.reasoning.tokens_max
+        tokens += self._judging_tokens
         # How much was written is not told. A plan adds the full length again: the sum is what was seen, or more.
         writing_s = tokens / self.tokens_per_second if self.tokens_per_second else 0.0
         reading_s = max(elapsed_s - writing_s, 0.0)
@@ -152,6 +169,10 @@ class Charged(Engine):
     def server(self) -> ServerStatus | None:
         """See Engine."""
         return self._engine.server
+
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
 
     async def probe(self) -> EngineInfo:
         """See Engine; nobody pays."""

@@ -7,18 +7,10 @@ from typing import Any
 
 import trio
 
+from node.inference.abilities import CHAT, RAW, Abilities, answer_request, chat_request
+from node.inference.asking import CANNOT, Asking
 from node.inference.config import EngineConfig, hide_secrets
-from node.inference.discovery import (
-    LETTERS,
-    TEXT_TOKENS,
-    Abilities,
-    cache_counts,
-    chat_request,
-    discover,
-    list_models,
-    logprobs_request,
-    raw_request,
-)
+from node.inference.discovery import SPEED_TOKENS, cache_counts, discover, list_models, trial_answer
 from node.inference.http_json import JsonClient, Refused, Unreachable, open_json_client
 from node.inference.hygiene import clean
 from node.inference.ports import (
@@ -32,20 +24,18 @@ from node.inference.ports import (
     Reasoning,
     Sampling,
 )
-from node.inference.prompts import answer_messages
-from node.inference.replies import (
-    parse_cache,
-    parse_choice,
-    parse_completion,
-    parse_logprob_preference,
-    parse_text,
-    parse_text_preference,
-)
+from node.inference.replies import parse_cache, parse_text
 from node.inference.status import ServerStatus
 from protocol.types import TaskType
 
-SPEED_TOKENS = 24
-"""Tokens of the timed generation: a tenth of a second on a GPU, a few on a slow CPU."""
+BUSY = frozenset({429, 503})
+"""HTTP statuses by which servers say that they will be able to, later."""
+
+BUSY_WAIT_S = 2.0
+"""Seconds until a busy server is probed again, where it does not say."""
+
+BUSY_WAIT_S_MAX = 30.0
+"""What a server may ask for: a model loads in that time, and a user who waits longer thinks that the node hangs."""
 
 
 class OpenAIEngine:
@@ -57,7 +47,7 @@ class OpenAIEngine:
     def __init__(self, client: JsonClient, config: EngineConfig, server: ServerStatus | None) -> None:
         self._client = client
         self._config = config
-        self._abilities: Abilities | None = None
+        self._asking: Asking | None = None
         self._discovering = trio.Lock()
         self.cache: CacheCounts | None = None
         """See Engine.cache."""
@@ -69,45 +59,62 @@ class OpenAIEngine:
         """Requests in flight at once."""
         return self._config.concurrency
 
+    def doubt(self) -> None:
+        """See Engine.doubt."""
+        self._asking = None
+
     async def probe(self) -> EngineInfo:
-        """See Engine.probe. Two short requests, and those of a discovery where something has changed."""
-        can = await self._server()
-        if await list_models(self._client) != can.models:
-            self._abilities = None
-            can = await self._server()
-        if can.cache_report is CacheReport.METRICS:
+        """See Engine.probe. Two short requests, and those of a discovery where something has changed.
+
+        A server that is busy is waited for, once: it may be loading the model.
+        """
+        try:
+            return await self._probe()
+        except Refused as refusal:
+            if refusal.status not in BUSY:
+                raise
+            asked_s = refusal.retry_after_s
+            await trio.sleep(BUSY_WAIT_S if asked_s is None else min(asked_s, BUSY_WAIT_S_MAX))
+        return await self._probe()
+
+    async def _probe(self) -> EngineInfo:
+        asking = await self._server()
+        if await list_models(self._client, self._config) != asking.can.models:
+            self._asking = None
+            asking = await self._server()
+        if asking.can.cache_report is CacheReport.METRICS:
             self.cache = await cache_counts(self._client)
         started_s = trio.current_time()
-        request = chat_request(can.model, "Count from one to fifty in words.", SPEED_TOKENS)
-        sample = await self._complete(request)
+        try:
+            sample = await asking.complete(trial_answer(asking.can, self._config))
+        except Refused as refusal:
+            if refusal.status not in CANNOT:
+                raise
+            raise EngineError(f"{refusal}; asked was {_named(asking.can, self._config)}") from None
         elapsed_s = max(trio.current_time() - started_s, 0.001)
+        can = asking.can
         return EngineInfo(
             kind=self._config.kind,
             model=can.model,
             context_tokens=can.context_tokens,
-            tokens_per_second=min(sample.answer_tokens, SPEED_TOKENS) / elapsed_s,
+            tokens_per_second=min(sample.answer_tokens, SPEED_TOKENS + can.thinking_tokens) / elapsed_s,
             judging=can.judging,
             logprobs=can.logprobs,
             constraint=can.constraint.name if can.constraint else "",
-            models=tuple(model.name for model in can.models),
+            models=tuple(model.name for model in can.models) or (can.model,),
             adapters=tuple(model.name for model in can.models if model.parent),
             cache_report=can.cache_report,
+            refused=tuple(sorted(can.refused)),
+            skip=can.skip.name,
+            thinking_tokens=can.thinking_tokens,
             control_tokens=can.control_tokens,
         )
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
         """See Engine.answer."""
-        can = await self._server()
-        body: dict[str, Any] = {
-            "model": can.model,
-            "messages": answer_messages(query, task, can.control_tokens),
-            "max_tokens": min(sampling.max_tokens, self._config.max_tokens),
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-        }
-        if sampling.seed is not None:
-            body["seed"] = sampling.seed
-        completion = await self._complete(body)
+        asking = await self._server()
+        limited = replace(sampling, max_tokens=min(sampling.max_tokens, self._config.max_tokens))
+        completion = await asking.complete(answer_request(asking.can, query, task, limited))
         text = clean(completion.text)
         if not text:
             tokens = completion.answer_tokens
@@ -117,59 +124,53 @@ class OpenAIEngine:
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
         """See Engine.preference."""
-        can = await self._server()
-        text = prompt.text if prompt.reasoning is None else await self._reasoned(can, prompt.reasoning)
-        match can.judging:
-            case Judging.RAW:
-                request = raw_request(can.model, text, can.top_logprobs)
-                return parse_logprob_preference(await self._post("/v1/completions", request))
-            case Judging.CHAT:
-                request = logprobs_request(can.model, text, can.top_logprobs)
-                return parse_logprob_preference(await self._post("/v1/chat/completions", request))
-            case Judging.CHOICE:
-                assert can.constraint is not None
-                request = can.constraint.request(can.model, text, LETTERS)
-                chosen = parse_choice(parse_text(await self._post("/v1/chat/completions", request)), LETTERS)
-                return None if chosen is None else float(chosen == LETTERS[0])
-            case _:
-                request = chat_request(can.model, text, TEXT_TOKENS)
-                return parse_text_preference(clean((await self._complete(request)).text))
+        asking = await self._server()
+        try:
+            return await self._preference(asking, prompt)
+        except Refused as refusal:
+            if refusal.status not in CANNOT or "logprobs" not in refusal.words:
+                raise
+            # It did give them: another model stands behind the name, or another server behind the gateway.
+            if self._asking is asking:
+                self._asking = None
+        return await self._preference(await self._server(), prompt)
 
-    async def _reasoned(self, can: Abilities, reasoning: Reasoning) -> str:
+    async def _preference(self, asking: Asking, prompt: JudgePrompt) -> float | None:
+        if asking.can.judging is Judging.NONE:
+            return None
+        text = prompt.text if prompt.reasoning is None else await self._reasoned(asking, prompt.reasoning)
+        letter = await asking.letter(asking.can, text)
+        return letter.preference
+
+    async def _reasoned(self, asking: Asking, reasoning: Reasoning) -> str:
         """What asks for the letter after the model's reasoning; a reply without a text holds none."""
+        can = asking.can
         if can.judging is Judging.RAW:
             # One line, as in the examples: a model that completes texts would go on with the letter and another task.
             body = {"model": can.model, "prompt": reasoning.text, "max_tokens": reasoning.tokens_max}
-            reply = await self._post("/v1/completions", {**body, "temperature": 0, "stop": ["\n"]})
+            reply = await asking.post(RAW, {**body, "temperature": 0, "stop": ["\n"]})
         else:
-            body = chat_request(can.model, reasoning.text, reasoning.tokens_max)
-            reply = await self._post("/v1/chat/completions", body)
-        return reasoning.choice(clean(_written(reply)))
+            reply = await asking.post(CHAT, chat_request(can, reasoning.text, reasoning.tokens_max))
+        return reasoning.choice(clean(parse_text(reply)))
 
-    async def _server(self) -> Abilities:
+    async def _server(self) -> Asking:
         if self.server is not None and not self.server.ready:
             raise EngineError(str(self.server))
         async with self._discovering:
-            if self._abilities is None:
-                self._abilities = await discover(self._client, self._post, self._config)
-            return self._abilities
-
-    async def _complete(self, body: Mapping[str, Any]) -> Completion:
-        try:
-            return parse_completion(await self._post("/v1/chat/completions", body))
-        except ValueError as error:
-            raise EngineError(f"engine at {hide_secrets(self._config.url)} sent {error}") from None
+            if self._asking is None:
+                self._asking = await discover(self._client, self._post, self._config)
+            return self._asking
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             reply = await self._client.post(path, body)
         except Unreachable:
-            self._abilities = None
+            self._asking = None
             raise
         except Refused as refusal:
             if refusal.status == 404:
                 # The model was unloaded, or another server has the port.
-                self._abilities = None
+                self._asking = None
             raise
         if (told := parse_cache(reply)) is not None:
             before = self.cache or CacheCounts(0, 0)
@@ -177,13 +178,11 @@ class OpenAIEngine:
         return reply
 
 
-def _written(reply: Mapping[str, Any]) -> str:
-    """The text of a reply to either path."""
-    match reply:
-        case {"choices": [{"text": str(text)}, *_]}:
-            return text
-        case _:
-            return parse_text(reply)
+def _named(can: Abilities, config: EngineConfig) -> str:
+    """The model that was asked, and what a user can do about it."""
+    if config.model:
+        return f"the model {can.model[:80]!a}, as engine.model says"
+    return f"the model {can.model[:80]!a}, the first that the server lists: engine.model chooses another"
 
 
 @asynccontextmanager

@@ -10,7 +10,15 @@ from enum import StrEnum
 from typing import Protocol
 
 from node.inference.status import ServerStatus
-from protocol.types import Finish, TaskType
+from protocol.types import Finish, TaskType, TokenSource
+
+BYTES_PER_TOKEN = 4
+"""of texts whose tokens the engine does not tell: what models take for code and English."""
+
+
+def estimate_tokens(text_bytes: int) -> int:
+    """Tokens of a text of so many bytes; at least one, for the end of a turn."""
+    return text_bytes // BYTES_PER_TOKEN + 1
 
 
 class EngineError(Exception):
@@ -35,13 +43,17 @@ class Sampling:
 class Completion:
     """One answer, without reasoning and template debris. `text` is always encodable as UTF-8.
 
-    Token counts are the engine's own.
+    Token counts are the engine's own, or estimates where `token_source` says so.
     """
 
     text: str
     finish: Finish
     prompt_tokens: int
     answer_tokens: int
+    """Reasoning included, where the engine counts it."""
+    token_source: TokenSource = TokenSource.ENGINE
+    reasoned: bool = False
+    """The server told reasoning apart from the text."""
 
 
 class Judging(StrEnum):
@@ -58,6 +70,8 @@ class Judging(StrEnum):
     """A message, and the letter by force: a preference of 0 or 1."""
     TEXT = "letter in the text"
     """A message; a preference of 0 or 1 where the reply is the letter and nothing else."""
+    NONE = "no way that works"
+    """It answers, and abstains from every comparison: a node does not offer to judge with it."""
     SCRIPT = "by a script"
     """No model judges."""
 
@@ -104,8 +118,19 @@ class EngineInfo:
     adapters: tuple[str, ...] = ()
     """Those of the models that are LoRA adapters of another."""
     cache_report: CacheReport = CacheReport.NONE
+    refused: tuple[str, ...] = ()
+    """Parameters of a request that it refuses and is asked without; `system`: the role."""
+    skip: str = ""
+    """The field that keeps the model from thinking; empty: none is needed, or none helps."""
+    thinking_tokens: int = 0
+    """Tokens that each of its texts is given on top for its thoughts; 0: it does not think, or is kept from it."""
     control_tokens: tuple[str, ...] = ()
     """Those that its tokenizer is known to read as tokens inside a text; empty where the server does not tell."""
+
+    @property
+    def judging_tokens(self) -> int:
+        """Tokens that it may write for one letter, beside the letter."""
+        return self.thinking_tokens if self.judging in (Judging.CHOICE, Judging.TEXT) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +174,10 @@ class Engine(Protocol):
     @property
     def server(self) -> ServerStatus | None:
         """How the model server is, where it is ours to run; None: it is somebody else's, or there is none."""
+        ...
+
+    def doubt(self) -> None:
+        """Take nothing for known any more: the next probe finds out anew what the engine can do."""
         ...
 
     async def probe(self) -> EngineInfo:

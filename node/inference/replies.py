@@ -1,7 +1,8 @@
 """Reading the replies of OpenAI-compatible servers: pure functions from JSON objects to values.
 
-What is missing or of the wrong shape is a ValueError for a completion (there is no answer) and None for a preference
-(the judge abstains): nothing is guessed.
+Of a completion only the text is needed: a reply without one is a ValueError (there is no answer). Why it ended and how
+many tokens it took are estimated where the server does not tell, and marked so. What is missing or of the wrong shape
+is None for a preference (the judge abstains): nothing is guessed.
 """
 
 import json
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from node.inference import llama_cpp
-from node.inference.ports import CacheCounts, Completion
+from node.inference.ports import CacheCounts, Completion, estimate_tokens
 from node.inference.vllm import dialect as vllm
-from protocol.types import Finish
+from protocol.limits import COUNT_MAX
+from protocol.types import Finish, TokenSource
 
 LETTER_MASS_MIN = 0.05
 """Least probability that A and B must have together. Below it the model was about to say something else, and the
@@ -28,6 +30,19 @@ MODELS_MAX = 1000
 
 MODEL_NAME_CHARS_MAX = 512
 """Characters of a model's name: those of paths are long, and every request carries it."""
+
+PARTS_MAX = 1000
+"""Parts of a text that are read; servers send one, or one before and one after some reasoning."""
+
+_WITHHELD = frozenset({"content_filter"})
+"""Reasons to end at which the server holds back some of the text."""
+
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Where servers put the reasoning that they keep apart: vLLM, SGLang and llama.cpp the first, Ollama the second."""
+
+_TEXT_PARTS = ("text", "output_text")
+_PART_THOUGHT = "thought"
+"""Stands for reasoning that comes as parts: that there was some is all that is asked."""
 
 _LOGPROB_MIN = -10_000.0  # vLLM's -inf is -9999
 _LOGPROB_MAX = 0.001  # rounding may lift a probability of one above it
@@ -56,39 +71,46 @@ def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
     )
 
 
-def parse_completion(reply: Mapping[str, Any]) -> Completion:
-    """The answer in a /v1/chat/completions reply; raises ValueError, naming what is wrong."""
+def parse_completion(reply: Mapping[str, Any], *, tokens_max: int, prompt_bytes: int) -> Completion:
+    """The answer in a /v1/chat/completions reply; raises ValueError, naming what is wrong.
+
+    `tokens_max`: the limit that the request set; `prompt_bytes`: bytes of its texts, for an estimate.
+    """
     choice = _first_choice(reply)
-    message = choice.get("message")
-    text = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(text, str):
+    text, reasoning = _content(choice)
+    if text is None and not reasoning:
         raise ValueError("a reply without message.content")
     finish = choice.get("finish_reason")
-    if finish not in ("stop", "length"):
-        raise ValueError(f"finish_reason {str(finish)[:40]!r}")
+    if isinstance(finish, str) and finish in _WITHHELD:
+        raise ValueError(f"finish_reason {finish!r}")
     usage = reply.get("usage")
-    if not isinstance(usage, dict):
-        raise ValueError("a reply without usage")
+    prompt_tokens, answer_tokens = (
+        _count(usage, key) if isinstance(usage, dict) else None for key in ("prompt_tokens", "completion_tokens")
+    )
+    told = prompt_tokens is not None and answer_tokens is not None
+    if answer_tokens is None:
+        answer_tokens = min(estimate_tokens(len(f"{text or ''}{reasoning}".encode("utf-8", "replace"))), tokens_max)
     return Completion(
         # JSON can carry lone surrogates, which no message of ours could.
-        text=text.encode("utf-8", "replace").decode("utf-8"),
-        finish=Finish(finish),
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        answer_tokens=_count(usage, "completion_tokens"),
+        text=(text or "").encode("utf-8", "replace").decode("utf-8"),
+        finish=_finish(finish, answer_tokens, tokens_max),
+        prompt_tokens=estimate_tokens(prompt_bytes) if prompt_tokens is None else prompt_tokens,
+        answer_tokens=answer_tokens,
+        token_source=TokenSource.ENGINE if told else TokenSource.ESTIMATE,
+        reasoned=bool(reasoning),
     )
 
 
 def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
     """P(A) among A and B from the first token's alternatives, in either shape that servers use; else None."""
-    first = second = 0.0
-    for token, logprob in _alternatives(reply):
-        letter = token.strip()
-        if letter == "A":
-            first += math.exp(logprob)
-        elif letter == "B":
-            second += math.exp(logprob)
+    first, second = _letters(reply)
     mass = first + second
     return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
+
+
+def letter_mass(reply: Mapping[str, Any]) -> float:
+    """Probability that A and B have together as the first token; 0 where the reply does not say."""
+    return sum(_letters(reply))
 
 
 def count_logprobs(reply: Mapping[str, Any]) -> int:
@@ -97,13 +119,11 @@ def count_logprobs(reply: Mapping[str, Any]) -> int:
 
 
 def parse_text(reply: Mapping[str, Any]) -> str:
-    """The text of a /v1/chat/completions reply, whatever else is wrong with it; empty where there is none."""
+    """The text of a completions reply, whatever else is wrong with it; empty where there is none."""
     try:
-        message = _first_choice(reply).get("message")
+        return _content(_first_choice(reply))[0] or ""
     except ValueError:
         return ""
-    text = message.get("content") if isinstance(message, dict) else None
-    return text if isinstance(text, str) else ""
 
 
 def parse_choice(text: str, texts: Sequence[str]) -> str | None:
@@ -125,17 +145,25 @@ def parse_cache(reply: Mapping[str, Any]) -> CacheCounts | None:
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     if type(cached) is not int:
         return None
-    try:
-        tokens = _count(usage, "prompt_tokens") if isinstance(usage, dict) else 0
-    except ValueError:
-        return None
-    return CacheCounts(tokens, cached) if 0 <= cached <= tokens else None
+    tokens = _count(usage, "prompt_tokens") if isinstance(usage, dict) else None
+    return None if tokens is None or not 0 <= cached <= tokens else CacheCounts(tokens, cached)
 
 
 def parse_text_preference(text: str) -> float | None:
     """1 or 0 where the text is the letter A or B alone, perhaps quoted; anything longer may mean anything: None."""
     match = _LETTER_ALONE.fullmatch(text)
     return None if match is None else float(match[1] == "A")
+
+
+def _letters(reply: Mapping[str, Any]) -> tuple[float, float]:
+    first = second = 0.0
+    for token, logprob in _alternatives(reply):
+        letter = token.strip()
+        if letter == "A":
+            first += math.exp(logprob)
+        elif letter == "B":
+            second += math.exp(logprob)
+    return first, second
 
 
 def _alternatives(reply: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
@@ -171,11 +199,44 @@ def _first_choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
     return choices[0]
 
 
-def _count(usage: Mapping[str, Any], key: str) -> int:
+def _content(choice: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The text of a choice and the reasoning that the server keeps apart from it; None: there is no text.
+
+    A text stands in `message.content`, whole or as a list of parts, or in `text`, as in raw completions.
+    """
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = {"content": choice.get("text")}
+    content, reasoning = message.get("content"), ""
+    for key in _REASONING_KEYS:
+        if isinstance(thoughts := message.get(key), str) and thoughts:
+            reasoning = thoughts
+            break
+    if isinstance(content, list):
+        parts = [part for part in content[:PARTS_MAX] if isinstance(part, dict)]
+        if not reasoning and any(part.get("type") in ("thinking", "reasoning") for part in parts):
+            reasoning = _PART_THOUGHT
+        texts = [
+            part["text"] for part in parts if part.get("type") in _TEXT_PARTS and isinstance(part.get("text"), str)
+        ]
+        content = "".join(texts) if texts else None
+    return content if isinstance(content, str) else None, reasoning
+
+
+def _finish(told: object, answer_tokens: int, tokens_max: int) -> Finish:
+    """What a server says where it is one of the two words, in any case of letters; else what the tokens say."""
+    word = told.lower() if isinstance(told, str) else ""
+    if word in ("stop", "length"):
+        return Finish(word)
+    return Finish.LENGTH if answer_tokens >= tokens_max else Finish.STOP
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int | None:
+    """A count of tokens; None where the server does not tell one. JavaScript servers tell whole floats."""
     value = usage.get(key)
-    if type(value) is not int or not 0 <= value < 2**32:
-        raise ValueError(f"a usage without {key}")
-    return value
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= COUNT_MAX else None
 
 
 def _is_name(value: object) -> TypeGuard[str]:

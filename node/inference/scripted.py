@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ class ScriptedEngine:
         self._latency_ms = latency_ms
         self._context_tokens = context_tokens
 
+    def doubt(self) -> None:
+        """See Engine.doubt. There is nothing to find out."""
+
     async def probe(self) -> EngineInfo:
         """See Engine.probe."""
         return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, Judging.SCRIPT)
@@ -108,9 +112,11 @@ class ScriptedEngine:
 
 
 async def open_scripted(config: EngineConfig) -> ScriptedEngine:
-    """The engine of `config.script` and `config.seed`; raises EngineError where the script cannot be used."""
+    """The engine of `config.script` and `config.seed` (unset: a drawn one); raises EngineError for a bad script."""
     answers = await trio.to_thread.run_sync(read_script, config.script) if config.script else ()
-    return ScriptedEngine(config.seed or 0, answers, config.latency_ms, config.context_tokens)
+    # Nodes that are told nothing must not answer all alike.
+    seed = secrets.randbits(32) if config.seed is None else config.seed
+    return ScriptedEngine(seed, answers, config.latency_ms, config.context_tokens)
 
 
 def read_script(path: str) -> tuple[ScriptedAnswer, ...]:

@@ -1,4 +1,4 @@
-"""Addresses as text: what can be dialled, which class and group an address is of, and whom a stranger may send us to.
+"""Addresses as text: what can be dialled and listened on, their classes and groups, whom a stranger may send us to.
 
 Pure: the interfaces of this machine come in as text.
 """
@@ -146,7 +146,108 @@ def is_listen_address(text: str) -> bool:
     if match is None or match["kind"] not in ("ip4", "ip6") or match["peer"] or int(match["port"]) >= 65536:
         return False
     host = match["host"]
-    return (":" in host) == (match["kind"] == "ip6") and parse_ip(host) is not None
+    if (":" in host) != (match["kind"] == "ip6") or (ip := parse_ip(host)) is None:
+        return False
+    # A socket of IPv6 is for IPv6 alone here, so that ::ffff:a.b.c.d is no address of one.
+    return (ip.version == 6) == (":" in host) and class_of(host) is not AddressClass.MULTICAST
+
+
+def why_not_listen(text: str) -> str | None:
+    """Why `text` cannot be listened on, with the form that can; None where it can."""
+    if is_listen_address(text):
+        return None
+    loose = _read_loosely(text)
+    if loose is None or loose.port > 65_535:
+        return f"{_shown(text)} is not a multiaddr such as /ip4/0.0.0.0/tcp/4211"
+    if loose.ip is None:
+        own = "/ip4/127.0.0.1" if loose.host.lower() == "localhost" else "/ip4/192.0.2.7"
+        why = "a name is not listened on, for it may come to mean another place"
+        example = "" if loose.host.lower() == "localhost" else " with an address of this machine"
+        return f"{_shown(text)}: {why}: write {own}/tcp/{loose.port}{example}"
+    if class_of(str(loose.ip)) is AddressClass.MULTICAST:
+        return f"{_shown(text)}: a multicast address has no listeners: write /ip4/0.0.0.0/tcp/{loose.port}"
+    if loose.transport and loose.transport != "tcp":
+        return f"{_shown(text)}: only TCP is spoken, not {loose.transport}: write {loose.form}"
+    return f"{_shown(text)}: write {loose.form}"
+
+
+def why_not_announce(text: str) -> str | None:
+    """Why no peer could dial `text` if it were told, with the form that can be dialled; None where it can."""
+    address = parse_address(text)
+    if address is not None and not (":" in address.host and class_of(address.host) is AddressClass.LINK_LOCAL):
+        return None
+    loose = _read_loosely(text)
+    if loose is None or loose.port > 65_535:
+        return f"{_shown(text)} is not a multiaddr such as /ip4/198.51.100.7/tcp/4211"
+    port = loose.port or 4211
+    if loose.ip is not None and class_of(str(loose.ip)) in _NOWHERE:
+        others = f"/{'ip6' if loose.ip.version == 6 else 'ip4'}/<the address that others reach>/tcp/{port}"
+        return f"{_shown(text)}: nobody can dial {loose.ip}: write {others}"
+    if not loose.port:
+        return f"{_shown(text)}: port 0 cannot be dialled: write the port that others reach"
+    if parse_address(loose.form) is None:
+        return f"{_shown(text)} is not a multiaddr such as /ip4/198.51.100.7/tcp/4211"
+    if loose.transport and loose.transport != "tcp":
+        return f"{_shown(text)}: only TCP is dialled, not {loose.transport}: write {loose.form}"
+    return f"{_shown(text)}: write {loose.form}"
+
+
+def why_not_bootstrap(text: str) -> str | None:
+    """Why `text` does not lead to one peer, with the form that does; None where it does."""
+    address = parse_address(text)
+    if address is not None and address.peer is not None:
+        return None
+    if address is not None:
+        return f"{_shown(text)}: it must end in the peer's id: {address.text}/p2p/<peer id>, see its `strand status`"
+    if "/p2p/" in text and parse_address(text.partition("/p2p/")[0]) is not None:
+        return f"{_shown(text)}: what follows /p2p/ is no id of a node (12D3KooW...): see its `strand status`"
+    why = why_not_announce(text.partition("/p2p/")[0])
+    return f"{why or _shown(text)}, and end it in /p2p/<peer id>"
+
+
+_NOWHERE: Final = frozenset({AddressClass.UNSPECIFIED, AddressClass.MULTICAST, AddressClass.LINK_LOCAL})
+"""Classes in which an address says nothing about where a peer is."""
+
+_OTHER_MULTIADDR: Final = re.compile(
+    r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/(?P<host>[^/]{1,253})/(?P<layer>tcp|udp)/(?P<port>[0-9]{1,5})(?P<rest>(?:/[\w/-]*)?)"
+)
+_HOST_AND_PORT: Final = re.compile(
+    r"(?:[a-z]+://)?(?:\[(?P<six>[^\]/]+)\]|(?P<host>[^/:\[\]]{1,253})):(?P<port>[0-9]{1,5})/?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loose:
+    """What a person may have meant by a text that is no address of ours."""
+
+    host: str
+    ip: IpAddress | None
+    port: int
+    transport: str
+    """What its layers above the host are; empty where the text does not say."""
+
+    @property
+    def form(self) -> str:
+        """The multiaddr to write."""
+        kind = "dns" if self.ip is None else f"ip{self.ip.version}"
+        return f"/{kind}/{self.host if self.ip is None else self.ip}/tcp/{self.port}"
+
+
+def _read_loosely(text: str) -> _Loose | None:
+    if len(text) > ADDRESS_CHARS_MAX:
+        return None
+    if (match := _OTHER_MULTIADDR.fullmatch(text)) is not None:
+        above = match["rest"].partition("/p2p/")[0].strip("/")
+        host, transport = match["host"], above if above else match["layer"]
+    elif (match := _HOST_AND_PORT.fullmatch(text)) is not None:
+        host, transport = match["six"] or match["host"], ""
+    else:
+        return None
+    return _Loose(host, parse_ip(host), int(match["port"]), transport)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= ADDRESS_CHARS_MAX else text[:ADDRESS_CHARS_MAX] + "...")
 
 
 def class_of(host: str) -> AddressClass:

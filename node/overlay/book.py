@@ -20,6 +20,7 @@ from typing import Final
 
 from consensus.buckets import Bucket, Buckets, Rate
 from node.overlay.addresses import Address, Reach, address_group, parse_address
+from node.overlay.types import Remembered
 
 PEERS_MAX: Final = 1024
 """Peers in the book. A sub-mesh holds about 50; an attacker can invent any number."""
@@ -28,7 +29,14 @@ ADDRESSES_PER_PEER_MAX: Final = 8
 FAILURES_MAX: Final = 8
 """Failed dials in a row after which a stranger is forgotten; an Offer brings it back."""
 FAILURES_OF_KNOWN_MAX: Final = 24
-"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. Bootstrap peers stay."""
+"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. A peer that has answered
+sleeps then (SLEEP_MS); bootstrap peers are dialled on."""
+SLEEP_MS: Final = 3_600_000
+"""ms between dials of a peer that was met and is gone for longer: a machine that was away for days is found again."""
+MEMORY_MS: Final = 30 * 24 * 3_600_000
+"""ms after which a peer that was met is forgotten: addresses of homes change within days, those of servers in years."""
+REMEMBERED_MAX: Final = 256
+"""Peers that survive a restart. One that answers is enough, for it passes on the offers of the others."""
 CLAIMS_READ_MAX: Final = 32
 """Addresses read of one claim: four times what an offer can hold (ADDRESSES_MAX)."""
 CLAIM_DIALS_MAX: Final = 2
@@ -84,11 +92,23 @@ class _Entry:
     """Dials of claimed addresses that messages have paid for."""
     paid_ms: int | None = None
     """When a message last paid for one."""
+    met_ms: int | None = None
+    """When the peer was last connected; None: never."""
 
     @property
     def believed(self) -> bool:
         """Whether one of its addresses is more than a claim."""
         return any(known.ground for known in self.addresses)
+
+    @property
+    def answered(self) -> bool:
+        """Whether we have found it at one of its addresses: where it only came from may be another's place."""
+        return any(known.ground is _Ground.REACHED for known in self.addresses)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it failed so often that it is dialled rarely, and makes way for any other."""
+        return self.failures >= FAILURES_OF_KNOWN_MAX and not self.kept
 
 
 class AddressBook:
@@ -119,6 +139,10 @@ class AddressBook:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(tuple(self._entries))
+
+    def awake(self) -> tuple[bytes, ...]:
+        """The peers that are not asleep."""
+        return tuple(peer for peer, entry in self._entries.items() if not entry.asleep)
 
     # -- what is learned -------------------------------------------------------------------------------------------
 
@@ -156,6 +180,9 @@ class AddressBook:
         paid = not vouched and (entry.paid_ms is None or now_ms - entry.paid_ms >= CLAIM_REST_MS)
         if paid:
             entry.owed, entry.paid_ms = min(entry.owed + 1, CLAIM_DIALS_MAX), now_ms
+        if paid and entry.asleep and self._dials.take(1, now_ms / 1000):
+            # It says that it is there: one dial more, where it was met.
+            entry.failures, entry.due_ms = FAILURES_OF_KNOWN_MAX - 1, now_ms
         fresh = _join(entry, usable)
         if fresh:
             entry.failures = 0
@@ -206,7 +233,7 @@ class AddressBook:
             (entry.failures, crowd[entry.group], -entry.learned_ms, peer)
             for peer, entry in entries
             if not (entry.kept or entry.dialling or peer in self._trusted or peer in connected)
-            and (believed or not entry.believed)
+            and (believed or not entry.believed or entry.asleep)
         ]
         return max(may_go)[-1] if may_go else None
 
@@ -219,6 +246,47 @@ class AddressBook:
         """Known addresses of `peer`, the best first."""
         entry = self._entries.get(peer)
         return tuple(known.text for known in entry.addresses) if entry else ()
+
+    # -- what survives a restart -----------------------------------------------------------------------------------
+
+    def remembered(self, now_ms: int, connected: Collection[bytes]) -> list[Remembered]:
+        """Peers that were met, at addresses where they answered or at least came from; the most important first.
+
+        Trusted peers come before others, and of the others one of each address group in turn, so that no network can
+        take all places; within a group who answers, then who was met last.
+        """
+        for peer in connected:
+            if entry := self._entries.get(peer):
+                entry.met_ms = now_ms
+        met = [(peer, entry, entry.met_ms) for peer, entry in self._entries.items() if entry.met_ms is not None]
+        turns: collections.Counter[str] = collections.Counter()
+        ranked: list[tuple[tuple[bool, int, int], Remembered]] = []
+        for peer, entry, met_ms in sorted(met, key=lambda item: (item[1].asleep, -item[2], item[0])):
+            best = max(known.ground for known in entry.addresses)
+            if best and now_ms - met_ms <= MEMORY_MS:
+                addresses = tuple(known.text for known in entry.addresses if known.ground is best)
+                rank = (peer not in self._trusted and not entry.kept, turns[entry.group], len(ranked))
+                ranked.append((rank, Remembered(peer, addresses, best is _Ground.REACHED, met_ms)))
+                turns[entry.group] += 1
+        return [each for _, each in sorted(ranked, key=lambda item: item[0])[:REMEMBERED_MAX]]
+
+    def recall(self, before: Remembered, now_ms: int) -> bool:
+        """Take in a peer of a life before; True where it may be dialled now."""
+        ground = _Ground.REACHED if before.reached else _Ground.OBSERVED
+        known = [
+            _known(address, ground)
+            for text in islice(before.addresses, ADDRESSES_PER_PEER_MAX)
+            if (address := parse_address(text)) is not None and address.peer in (None, before.key)
+        ]
+        if before.key == self._own_key or not known or now_ms - before.met_ms > MEMORY_MS:
+            return False
+        entry = self._entries.get(before.key)
+        if entry is None:
+            if len(self._entries) >= PEERS_MAX:
+                return False
+            entry = self._entries[before.key] = _Entry(False, now_ms, due_ms=now_ms)
+        entry.met_ms = min(before.met_ms, now_ms)
+        return _join(entry, known)
 
     # -- when to dial ----------------------------------------------------------------------------------------------
 
@@ -317,7 +385,7 @@ class AddressBook:
             entry.due_ms = max(entry.due_ms, now_ms + self._delay_ms)
             return
         if reached is not None:
-            entry.reached_ms = now_ms
+            entry.reached_ms = entry.met_ms = now_ms
             entry.due_ms = now_ms + self._delay_ms
             host = address.host if (address := parse_address(reached)) else ""
             others = [known for known in entry.addresses if known.text != reached]
@@ -334,6 +402,7 @@ class AddressBook:
         entry = self._entries.get(peer)
         if entry is None:
             return
+        entry.met_ms = now_ms
         if now_ms - entry.reached_ms >= self._delay_ms_max:
             entry.failures = 0
         self._failed(peer, entry, now_ms)
@@ -343,7 +412,10 @@ class AddressBook:
         entry.failures += 1
         most = FAILURES_OF_KNOWN_MAX if entry.believed else FAILURES_MAX
         if entry.failures >= most and not entry.kept:
-            del self._entries[peer]
+            if not entry.answered or entry.met_ms is None or now_ms - entry.met_ms > MEMORY_MS:
+                del self._entries[peer]
+            else:
+                entry.due_ms = now_ms + int(SLEEP_MS * self._rng.uniform(0.5, 1.5))
             return
         delay_ms = min(self._delay_ms * 2 ** min(entry.failures - 1, 16), self._delay_ms_max)
         entry.due_ms = now_ms + int(delay_ms * self._rng.uniform(0.5, 1.5))

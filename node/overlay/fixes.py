@@ -28,6 +28,7 @@ from libp2p.abc import IHost
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.transport.exceptions import OpenConnectionError
 
 from node.overlay import bounds
 from node.overlay.addresses import canonical_host
@@ -41,6 +42,8 @@ RPC_BYTES_MAX: Final = GOSSIP_BYTES_CEILING + 64 * 1024
 
 _ENVELOPE_S: Final = 5.0
 """For this long the own signed address record is reused before it is compared with the addresses again."""
+_BACKLOG: Final = 128
+"""Connections that the system holds until we accept them; what comes in is accepted at once."""
 _QUEUE_RPCS_MAX: Final = 256
 """Frames waiting for one peer (32 in libp2p, where 200 unpaced messages lost 63 %)."""
 _QUEUE_BYTES_MAX: Final = 1536 * 1024
@@ -67,7 +70,7 @@ def apply() -> None:
     pubsub.RpcQueue = _BoundedRpcQueue  # type: ignore[attr-defined, assignment]
     pubsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
     gossipsub.env_to_send_in_RPC = _sender_record  # type: ignore[attr-defined]
-    tcp._set_reuse_flags = _set_reuse_flags
+    tcp._open_reuseport_listeners = _open_listeners
     trio_io.TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
 
 
@@ -125,9 +128,32 @@ def _sender_record(host: IHost) -> tuple[bytes, bool]:
     return record, False
 
 
-def _set_reuse_flags(sock: Any) -> None:
-    """Stock adds SO_REUSEPORT for hole punching: two nodes on one port then start, and share its connections."""
+async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
+    """Listen on one IP address. Raises OpenConnectionError.
+
+    Stock takes a name for no address, and no address for all of them: /dns4/localhost was served to the world. Its
+    sockets of IPv6 are for IPv4 too, so that the two wildcards exclude each other, and it adds SO_REUSEPORT for hole
+    punching: two nodes on one port then start, and share its connections.
+    """
+    if host is None:
+        raise OpenConnectionError("only IP addresses are listened on")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bind_rules(sock, family)
+        await sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError as fault:
+        sock.close()
+        raise OpenConnectionError(f"cannot listen on {host}, port {port}: {fault}") from fault
+    return [trio.SocketListener(sock)]
+
+
+def bind_rules(sock: Any, family: int) -> None:
+    """What holds for a listener of ours before it is bound."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
 def _remote_address(self: trio_io.TrioTCPStream) -> tuple[str, int] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final
@@ -24,7 +26,6 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.tools.anyio_service import background_trio_service
-from libp2p.utils.address_validation import expand_wildcard_address
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
@@ -32,12 +33,13 @@ from node.overlay.addresses import Network, exempt_networks, parse_address, reac
 from node.overlay.book import AddressBook
 from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
-from node.overlay.peers import Peers, interfaces
+from node.overlay.interfaces import interfaces, reachable
+from node.overlay.peers import Peers
 from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.scoring import Scores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
-from node.overlay.types import ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo
+from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
 from protocol.errors import Verdict
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +53,8 @@ _STREAMS_MAX: Final = 65_536
 _CLOSE_S: Final = 3.0
 """For closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
+_TOPICS_TOLD_MAX: Final = 4
+"""Topics of one peer that the node is told: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
 """Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
@@ -89,12 +93,7 @@ class Overlay:
 
     def addresses(self) -> tuple[str, ...]:
         """Own dialable multiaddrs, each ending in /p2p/<own peer id>."""
-        plain = self._config.announce or tuple(
-            str(concrete)
-            for address in self._host.get_transport_addrs()
-            for concrete in expand_wildcard_address(address)
-        )
-        return tuple(f"{text.partition('/p2p/')[0]}/p2p/{peer_id_text(self.key)}" for text in plain)
+        return tuple(str(address) for address in self._host.get_addrs())
 
     async def subscribe(self, topic: str) -> None:
         """Join `topic`; its messages go to `Handlers.on_gossip` from now on. Raises OverlayError over `topics_max`."""
@@ -142,7 +141,7 @@ class Overlay:
         connected = self._peers.connected()
         meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
-        for peer in sorted(connected | set(self._book)):
+        for peer in sorted(connected | set(self._book.awake())):
             peer_id = ID(peer_id_bytes(peer))
             infos.append(
                 PeerInfo(
@@ -159,6 +158,33 @@ class Overlay:
                 )
             )
         return tuple(sorted(infos, key=lambda info: not info.connected))
+
+    def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
+        """The peers that a later life of this node should try, the most important first, bounded (book.py)."""
+        return self._peers.remembered(wall_ms)
+
+    def quiet_for_s(self) -> float:
+        """Since when no peer has come or gone, s."""
+        return trio.current_time() - self._peers.changed_at
+
+    def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
+        """Take in what an earlier life remembered, and dial it where connections are wanted."""
+        self._peers.recall(remembered, wall_ms)
+
+    def bootstraps(self) -> tuple[Bootstrap, ...]:
+        """The peers that the user named, and how it stands with them."""
+        return self._peers.bootstraps()
+
+    def topics_of_peers(self) -> dict[bytes, frozenset[str]]:
+        """The topics of each connected peer that are strand's, as it says itself, at most _TOPICS_TOLD_MAX."""
+        told: dict[bytes, set[str]] = {peer: set() for peer in self._peers.connected()}
+        named = ((name, peers) for name, peers in self._pubsub.peer_topics.items() if name.startswith("/strand/"))
+        for name, peers in named:
+            for peer_id in peers:
+                topics = told.get(key_of(peer_id.to_bytes()) or b"")
+                if topics is not None and len(topics) < _TOPICS_TOLD_MAX:
+                    topics.add(name)
+        return {peer: frozenset(topics) for peer, topics in told.items()}
 
     def connection_counts(self) -> ConnectionCounts:
         """Inbound connections, and those refused since the start."""
@@ -213,14 +239,15 @@ async def run_overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) ->
 @asynccontextmanager
 async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> AsyncIterator[Overlay]:
     fixes.apply()
-    listen = [_multiaddr(text) for text in config.listen]
+    listen = [Multiaddr(text) for text in config.listen]
     host = _new_host(seed, config)
     key = host.get_public_key().to_bytes()
+    _require_own(config, key)
     book = AddressBook(
         key,
         (config.redial_ms, config.redial_max_ms),
         Random(key),
-        reach(config.listen, config.private_networks, interfaces()),
+        reach(config.listen, config.private_networks, [each.address for each in interfaces()]),
         config.trusted_keys,
     )
     exempt = exempt_networks(config.private_networks)
@@ -290,7 +317,7 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
             enable_circuit_breaker=False,
             enable_graceful_degradation=False,
         ),
-        announce_addrs=[_multiaddr(text) for text in config.announce] or None,
+        addrs_factory=functools.partial(_told, config.announce),
         disable_identify_address_discovery=True,  # what others say they see is not our address
     )
     network: Any = host.get_network()
@@ -301,32 +328,62 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
     return host
 
 
+def _told(announce: Sequence[str], listening: Sequence[Multiaddr]) -> list[Multiaddr]:
+    """What peers are told of where we are, by identify and in offers: stock tells them 0.0.0.0."""
+    texts = announce or reachable(map(str, listening), interfaces())
+    return [Multiaddr(text) for text in texts]
+
+
 def _slots(config: OverlayConfig, exempt: tuple[Network, ...]) -> Slots:
     """A quarter of the connections is kept free for outbound ones; inbound ones get the rest."""
     trusted = {*config.trusted_keys, *(peer for peer, _ in _bootstrap(config))}
     return Slots(config.peers_max - config.peers_max // 4, exempt, trusted, trio.current_time)
 
 
-def _multiaddr(text: str) -> Multiaddr:
-    try:
-        return Multiaddr(text)
-    except ValueError as fault:
-        raise OverlayError(f"not a multiaddr: {text!r} ({fault})") from fault
-
-
 def _bootstrap(config: OverlayConfig) -> list[tuple[bytes, str]]:
-    found = []
-    for text in config.bootstrap:
+    addresses = [parse_address(text) for text in config.bootstrap]
+    return [(each.peer, each.text) for each in addresses if each is not None and each.peer is not None]
+
+
+def _require_own(config: OverlayConfig, key: bytes) -> None:
+    """An announced address that names another node would send everybody there; libp2p knows no other names than DNS."""
+    for text in config.announce:
+        if text.startswith("/dns"):
+            remedy = "announce an IP address beside it"
+            _log.warning("an announced name is dialled only by nodes that trust this one", name=text, remedy=remedy)
+        try:
+            Multiaddr(text)
+        except ValueError as fault:
+            raise OverlayError(f"announce: {text!r} cannot be told to peers: {fault}"[:300]) from fault
         address = parse_address(text)
-        if address is None or address.peer is None:
-            raise OverlayError(f"not a bootstrap address (/ip4/.../tcp/.../p2p/<peer id>): {text!r}")
-        found.append((address.peer, address.text))
-    return found
+        if address is not None and address.peer not in (None, key):
+            raise OverlayError(f"announce: {text!r} names another node, this one is /p2p/{peer_id_text(key)}")
 
 
 def _require_listening(host: IHost, config: OverlayConfig) -> None:
     """libp2p logs an address that it cannot listen on and goes on without it."""
     listeners = host.get_network().listeners
-    failed = [text for text in config.listen if text not in listeners]
+    failed = [text for text in config.listen if str(Multiaddr(text)) not in listeners]
     if failed:
-        raise OverlayError(f"cannot listen on {', '.join(failed)}: the port is in use or the address is not ours")
+        raise OverlayError("; ".join(f"cannot listen on {text}: {_why_not_bound(text)}" for text in failed))
+
+
+def _why_not_bound(text: str) -> str:
+    """Bind once more, for the reason that libp2p does not tell."""
+    _, kind, host, _, port = text.split("/")
+    family = socket.AF_INET6 if kind == "ip6" else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            fixes.bind_rules(sock, family)
+            sock.bind((host, int(port)))
+            sock.listen()
+    except OSError as fault:
+        return _BIND_FAULTS.get(fault.errno or 0, fault.strerror or str(fault))
+    return "it was in use a moment ago"
+
+
+_BIND_FAULTS: Final = {
+    errno.EADDRINUSE: "the port is in use",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EACCES: "ports below 1024 are for root",
+}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import collections
-import ipaddress
 import secrets
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import islice
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
 import structlog
 import trio
 from libp2p.abc import IHost, INetConn, INetStream, INetwork
@@ -22,13 +21,15 @@ from libp2p.peer.peerstore import PeerStoreError
 from libp2p.rcmgr.metrics import Direction
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from node.overlay.addresses import address_group
-from node.overlay.book import ADDRESSES_PER_PEER_MAX, AddressBook
+from node.overlay.addresses import Address, address_group, parse_address
+from node.overlay.book import ADDRESSES_PER_PEER_MAX, REMEMBERED_MAX, AddressBook
 from node.overlay.connections import ConnectionWatcher, remote_host
-from node.overlay.identity import key_of, peer_id_bytes
+from node.overlay.dial_faults import failed_dial
+from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
+from node.overlay.names import NameFault, Names
 from node.overlay.scoring import Scores
 from node.overlay.streams import FAULTS, abandon, read_exactly
-from node.overlay.types import OverlayConfig, PeerUnreachable
+from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,13 @@ class Peers:
         """The host that each peer is connected from or at; empty where the socket does not tell."""
         self._dials = trio.CapacityLimiter(_DIALS_MAX)
         self._claim_dials = trio.CapacityLimiter(_CLAIM_DIALS_MAX)
+        self._names = Names()
+        self._bootstraps: dict[bytes, str] = {}
+        """An address of each peer that the user named, as it was named; as many as the configuration has."""
+        self._failed_dials: dict[bytes, FailedDial] = {}
+        """How the last dial of each of those went wrong."""
+        self._came_at: dict[bytes, float] = {}
+        """Since when each of those is connected, s."""
         self._under_way: dict[bytes, trio.Event] = {}
         self._connecting: collections.Counter[ID] = collections.Counter()
         """Whom libp2p may dial now: its store holds the one address that we chose."""
@@ -75,6 +83,8 @@ class Peers:
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
         self._wake = trio.Event()
+        self.changed_at = -float("inf")
+        """When a peer came or went last, s."""
         self._network.register_notifee(_Notifee(self))
         self._stock_connect, self._stock_dial_peer = host.connect, self._network.dial_peer
         host.connect = self._connect  # type: ignore[method-assign, assignment]
@@ -104,8 +114,32 @@ class Peers:
     def learn(self, peer: bytes, addresses: tuple[str, ...], *, kept: bool = False) -> None:
         """Note addresses that the user named (`kept`) or that `peer` itself claims, and dial where that is due."""
         seen_at = self._connected.get(peer, "")
+        if kept and addresses:
+            self._bootstraps.setdefault(peer, f"{addresses[0]}/p2p/{peer_id_text(peer)}")
         if self._book.learn(peer, addresses, _now_ms(), kept=kept, seen_at=seen_at, connected=self._connected.keys()):
             self._wake.set()
+
+    def bootstraps(self) -> tuple[Bootstrap, ...]:
+        """The peers that the user named, and how it stands with them."""
+        return tuple(
+            Bootstrap(address, peer in self._connected, self._failed_dials.get(peer))
+            for peer, address in self._bootstraps.items()
+        )
+
+    def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
+        """The peers that a later life should try; `wall_ms` is now by the clock that outlives this process."""
+        now_ms, connected = _now_ms(), self._connected.keys()
+        for peer, host in self._connected.items():
+            self._book.learn(peer, self.told_addresses(peer), now_ms, seen_at=host, connected=connected)
+        found = self._book.remembered(now_ms, connected)
+        return tuple(replace(each, met_ms=wall_ms - now_ms + each.met_ms) for each in found)
+
+    def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
+        """Take in what an earlier life remembered, at most REMEMBERED_MAX."""
+        now_ms = _now_ms()
+        for each in islice(remembered, REMEMBERED_MAX):
+            if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
+                self._wake.set()
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -156,16 +190,33 @@ class Peers:
         """The address that answered. One address at a time: libp2p tries no second TCP address of a peer."""
         while (text := self._book.next_address(peer, tried, _now_ms())) is not None:
             tried.add(text)
-            store = self._host.get_peerstore()
-            store.clear_addrs(peer_id)
+            address = parse_address(text)
+            assert address is not None  # the book holds no others
+            failed = await self._dial_address(address, peer_id)
+            if failed is None:
+                return text
+            _log.debug("dial failed", peer=str(peer_id), address=text, fault=failed.fault, detail=failed.detail)
+            if peer in self._bootstraps:
+                self._failed_dials[peer] = failed
+        return None
+
+    async def _dial_address(self, address: Address, peer_id: ID) -> FailedDial | None:
+        """Dial one address, or in turn those that its name stands for. None where one answered."""
+        try:
+            texts = await self._names.addresses(address)
+        except NameFault as fault:
+            return FailedDial(DialFault.UNRESOLVED, str(fault))
+        failed = FailedDial(DialFault.UNRESOLVED, f"{address.host} has no address")
+        for text in texts:
+            self._host.get_peerstore().clear_addrs(peer_id)
             # After one failed dial libp2p refuses the peer for 60 s; the back-off that counts is the address book's.
             self._network._negative_peer_cache.evict(str(peer_id))  # type: ignore[attr-defined]
             try:
                 await self._host.connect(Libp2pPeerInfo(peer_id, [Multiaddr(text)]))
-                return text
+                return None
             except _HOST_FAULTS as fault:
-                _log.debug("dial failed", peer=str(peer_id), address=text, fault=repr(fault)[:200])
-        return None
+                failed = failed_dial(fault)
+        return failed
 
     async def _connect(self, peer: Libp2pPeerInfo) -> None:
         """Stand in for the host's `connect`, the one way in which a dial may begin."""
@@ -253,6 +304,11 @@ class Peers:
         if peer is None or peer in self._connected:
             return
         self._connected[peer] = host
+        self._failed_dials.pop(peer, None)
+        self.changed_at = trio.current_time()
+        if peer in self._bootstraps:
+            self._came_at[peer] = trio.current_time()
+        _log.info("peer connected", peer=str(peer_id), host=host)
         self._on_change(peer, True)
 
     def went(self, peer_id: ID) -> None:
@@ -261,6 +317,11 @@ class Peers:
         if peer is None or peer not in self._connected or self._network.get_connections(peer_id):
             return
         seen_at = self._connected.pop(peer)
+        self.changed_at = trio.current_time()
+        lasted_s = trio.current_time() - self._came_at.pop(peer, -float("inf"))
+        if lasted_s * 1000 < self._config.redial_max_ms:
+            self._failed_dials[peer] = FailedDial(DialFault.TURNED_AWAY, f"after {lasted_s:.1f} s")
+        _log.info("peer disconnected", peer=str(peer_id), host=seen_at)
         self._round_trip_ms.pop(peer, None)
         self._pings_missed.pop(peer, None)
         self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())
@@ -288,17 +349,6 @@ class _Notifee(ConnectionWatcher):
 
     async def disconnected(self, _network: INetwork, conn: INetConn) -> None:
         self._peers.went(conn.muxed_conn.peer_id)
-
-
-def interfaces() -> tuple[str, ...]:
-    """This machine's addresses with their networks' prefixes, such as "192.168.1.5/24"."""
-    found = []
-    for addresses in psutil.net_if_addrs().values():
-        for each in addresses:
-            if each.family in (socket.AF_INET, socket.AF_INET6) and each.netmask:
-                bits = int(ipaddress.ip_address(each.netmask)).bit_count()
-                found.append(f"{each.address.partition('%')[0]}/{bits}")
-    return tuple(found)
 
 
 def _now_ms() -> int:

@@ -106,6 +106,8 @@ class SafePubsub(Pubsub):
         self._budgets = GossipBudgets()
         self._subscriptions = Buckets[bytes](SUBSCRIPTIONS, KEYS_MAX)
         self._exempt = exempt
+        self._leaving: set[ID] = set()
+        """Banned peers that are being disconnected: one task for each, however many streams it has."""
         host.get_network().register_notifee(_Connections(self))
 
     def handle_topic(self, topic: str, handler: TopicHandler) -> None:
@@ -237,16 +239,19 @@ class SafePubsub(Pubsub):
             return False
         if not known:
             _log.warning("peer banned", peer=str(peer), reason=self.scores.reason(name, now))
-        if self.manager.is_running:
-            self.manager.run_task(self._disconnect, peer)
+        if self.manager.is_running and peer not in self._leaving:
+            self._leaving.add(peer)
+            self.manager.run_task(self._disconnect, peer, name="expel")
         return True
 
     async def _disconnect(self, peer: ID) -> None:
-        with trio.move_on_after(_DISCONNECT_S):
-            try:
+        try:
+            with trio.move_on_after(_DISCONNECT_S):
                 await self.host.disconnect(peer)
-            except Exception as fault:  # it is gone, or does not take part in being closed
-                _log.debug("disconnecting failed", peer=str(peer), fault=repr(fault)[:200])
+        except Exception as fault:  # it is gone, or does not take part in being closed
+            _log.debug("disconnecting failed", peer=str(peer), fault=repr(fault)[:200])
+        finally:
+            self._leaving.discard(peer)
 
     def address_of(self, peer: ID) -> str | None:
         """Where a connected peer's newest connection comes from."""

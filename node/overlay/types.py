@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
-from node.overlay.addresses import parse_networks
+from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 from protocol.errors import Verdict
 
 GOSSIP_BYTES_CEILING: Final = 512 * 1024
@@ -74,6 +75,11 @@ class OverlayConfig:
                 raise OverlayError(f"overlay setting {name} must be positive, not {value}")
         if self.gossip_message_bytes_max > GOSSIP_BYTES_CEILING:
             raise OverlayError(f"gossip_message_bytes_max is at most {GOSSIP_BYTES_CEILING}")
+        rules = {"listen": why_not_listen, "announce": why_not_announce, "bootstrap": why_not_bootstrap}
+        for name, why_not in rules.items():
+            for text in getattr(self, name):
+                if (why := why_not(text)) is not None:
+                    raise OverlayError(f"{name}: {why}")
         try:
             parse_networks(self.private_networks)
         except ValueError as fault:
@@ -102,6 +108,48 @@ class PeerInfo:
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""
     """What costs most of it, or for how long the peer is banned and why."""
+
+
+class DialFault(StrEnum):
+    """Why no connection came of a dial."""
+
+    DOWN = "down"
+    """Nothing answers there."""
+    UNRESOLVED = "unresolved"
+    """The name has no address."""
+    OTHER_NODE = "other node"
+    """A node with another key answers there."""
+    TURNED_AWAY = "turned away"
+    """The node answers, and closes the connection: it is full, or does not want us."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDial:
+    """How a dial failed. `detail`: the system's words; for OTHER_NODE the id of who answers, if it was told."""
+
+    fault: DialFault
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """A peer that the user named. `address` ends in /p2p/<peer id>; `failed` is how the last dial went, None where it
+    did not fail or none was made."""
+
+    address: str
+    connected: bool
+    failed: FailedDial | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A peer that was met. `addresses` are multiaddrs without /p2p/; `reached`: it has answered there, else it came
+    from their host; `met_ms` is when it was last connected, by the caller's clock."""
+
+    key: bytes
+    addresses: tuple[str, ...]
+    reached: bool
+    met_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a node must not forget: its journal, its certificates, the rounds it is in, the queries it has seen.
+"""What a node must not forget: its journal, certificates, open rounds, the queries it has seen, where it met peers.
 
 One SQLite file per key, one process per file, one writer. A call's effect survives SIGKILL once it has returned; with
 `synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).
@@ -11,6 +11,7 @@ from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous
 from node.storage.health import Health
 from node.storage.records import (
     LIMITS,
+    Acquaintance,
     CertificateSummary,
     JournalEntry,
     Learned,
@@ -28,6 +29,7 @@ __all__ = [
     "DATABASE_NAME",
     "LIMITS",
     "LOCK_NAME",
+    "Acquaintance",
     "CertificateSummary",
     "Health",
     "JournalEntry",

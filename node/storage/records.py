@@ -77,6 +77,17 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """A peer that was met: its key, the multiaddrs where it was (without /p2p/), whether it has answered there, and
+    when it was last connected, ms."""
+
+    key: bytes
+    addresses: tuple[str, ...]
+    reached: bool
+    met_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableLimit:
     """Bounds of one table; beyond them its oldest rows go."""
 
@@ -99,4 +110,6 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     "learned": TableLimit(rows_max=3 * 4_352, bytes_max=_GIB),
     # Of 25 hours each 64 requesters and one row for the others.
     "served": TableLimit(rows_max=25 * 65, bytes_max=_GIB),
+    # As many as the address book has remembered (REMEMBERED_MAX), with eight addresses of 300 characters at most.
+    "peers": TableLimit(rows_max=256, bytes_max=1 << 20),
 }

@@ -81,7 +81,15 @@ CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NO
 {_counted("served")}
 """
 
-STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED)
+# Where peers were met, lines of multiaddrs: whom to dial at the next start (node/acquaintances.py).
+_PEERS: Final = f"""
+CREATE TABLE peers (
+    age INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, addresses TEXT NOT NULL, reached INTEGER NOT NULL,
+    met_ms INTEGER NOT NULL) STRICT;
+{_counted("peers", "length({row}.addresses)")}
+"""
+
+STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED, _PEERS)
 """Step n, counted from 1, leads from version n - 1 to version n."""
 
 VERSION: Final = len(STEPS)

@@ -19,6 +19,7 @@ from node.storage.file import DATABASE_NAME, Start, StoreFile, Synchronous, only
 from node.storage.health import Health, explain, try_room
 from node.storage.records import (
     LIMITS,
+    Acquaintance,
     CertificateSummary,
     JournalEntry,
     Learned,
@@ -81,8 +82,8 @@ class Store:
     """An open store, made by `open_store`.
 
     Every method raises StoreBlockedError while the disk refuses, and StoreError when the file is of no use. A
-    certificate, what was learned, the end of a round, what was spent on whom and the owner's pause wait in memory where
-    the disk refuses: `mend` writes them.
+    certificate, what was learned, the end of a round, what was spent on whom, the owner's pause and where peers were
+    met wait in memory where the disk refuses: `mend` writes them.
     """
 
     def __init__(
@@ -194,6 +195,16 @@ class Store:
     async def pause(self) -> int:
         """Return until when the owner has paused the node; 0: it is not paused."""
         return await self._run(tables.pause)
+
+    async def put_peers(self, peers: Sequence[Acquaintance]) -> None:
+        """Store where peers were met, the most important first, in place of all that was stored."""
+        work = partial(tables.put_peers, peers=peers, limit=self._limits["peers"])
+        size = sum(len(address) for each in peers for address in each.addresses)
+        await self._write_or_wait(self._run, [Write("peers", b"", work, size)])
+
+    async def peers(self, since_ms: int) -> list[Acquaintance]:
+        """Return the peers that were met since then, the most important first."""
+        return await self._run(tables.peers, since_ms)
 
     async def mend(self) -> None:
         """Try again, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from node.storage.records import (
+    Acquaintance,
     CertificateSummary,
     JournalEntry,
     Learned,
@@ -176,3 +177,23 @@ def put_pause(connection: sqlite3.Connection, until_ms: int) -> None:
 def pause(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT until_ms FROM pause").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def put_peers(connection: sqlite3.Connection, peers: Sequence[Acquaintance], limit: TableLimit) -> None:
+    """Store these, the most important first, in place of all that was stored."""
+    connection.execute("DELETE FROM peers")
+    connection.executemany(
+        "INSERT INTO peers (key, addresses, reached, met_ms) VALUES (?, ?, ?, ?)",
+        [(each.key, "\n".join(each.addresses), each.reached, each.met_ms) for each in reversed(peers)],
+    )
+    _prune(connection, "peers", limit)
+
+
+def peers(connection: sqlite3.Connection, since_ms: int) -> list[Acquaintance]:
+    rows = connection.execute(
+        "SELECT key, addresses, reached, met_ms FROM peers WHERE met_ms >= ? ORDER BY age DESC", (since_ms,)
+    )
+    return [
+        Acquaintance(key, tuple(addresses.split("\n")), bool(reached), met_ms)
+        for key, addresses, reached, met_ms in rows
+    ]

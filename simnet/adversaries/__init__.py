@@ -11,6 +11,7 @@ from simnet.adversaries.collude_split import ColludeSplit
 from simnet.adversaries.commitment_copier import CommitmentCopier
 from simnet.adversaries.copier import Copier
 from simnet.adversaries.dead_seat import DeadSeat
+from simnet.adversaries.decliner import Decliner
 from simnet.adversaries.equivocator import Equivocator
 from simnet.adversaries.favourite_stopper import FavouriteStopper
 from simnet.adversaries.first_slot import FirstSlot
@@ -34,7 +35,7 @@ ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, 
 PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
 """They break rules as members."""
 
-CROWDING = (PlaceFiller, SilentSeat, DeadSeat)
+CROWDING = (PlaceFiller, SilentSeat, DeadSeat, Decliner)
 """They break no rule and take what others need: working places, seats, time."""
 
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import choix
 import evalica
 
-from consensus import bradley_terry, exact_math, judges
-from consensus.bradley_terry import Comparison, Item, Model, maximum_a_posteriori, probability_best
+from consensus import exact_math, judges
+from consensus.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori, probability_best
 from consensus.judges import Judge, Judgement
 from protocol.types import ONE
 
@@ -39,14 +39,14 @@ def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
     compared = [Comparison(winner, loser, ONE, ONE) for winner, loser in wins]
     bench = [Judge(answer=index) for index in range(items)]
     told = [Judgement(rng.randrange(items), winner, loser, ONE) for winner, loser in wins]
-    posterior = maximum_a_posteriori(listed, compared, Model())
+    posterior = maximum_a_posteriori(listed, compared, Model(), LOCAL)
     exact_math.normal_draws(items)  # the table is made once per size in a node's life
     xs = [*(winner for winner, _ in wins), *range(items)]
     ys = [*(loser for _, loser in wins), *[items] * items]
     outcomes = [evalica.Winner.X] * len(wins) + [evalica.Winner.Draw] * items
     return {
-        "fit": lambda: maximum_a_posteriori(listed, compared, Model()),
-        "judges": lambda: judges.posterior(listed, bench, told, Model()),
+        "fit": lambda: maximum_a_posteriori(listed, compared, Model(), LOCAL),
+        "judges": lambda: judges.posterior(listed, bench, told, Model(), LOCAL),
         "P(best)": lambda: probability_best(posterior),
         "choix": lambda: choix.ilsr_pairwise(items, wins, alpha=0.01),
         "evalica": lambda: evalica.bradley_terry(xs, ys, outcomes),
@@ -77,7 +77,6 @@ def main() -> None:
 
 def print_growth() -> None:
     """Time against answers beyond what a round may have, and the exponent of its growth over the whole range."""
-    bradley_terry.ITEMS_MAX = max(CURVE)  # rounds stay within it; here the limit itself is in question
     print(f"\n{'items':>5} {'comparisons':>11}{'judges ms':>12}")
     times = []
     for items in CURVE:

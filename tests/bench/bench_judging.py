@@ -28,7 +28,8 @@ import trio
 
 from node.cli.demo import JUDGE_ANSWER_BYTES_MAX
 from node.inference import Engine, EngineConfig, JudgePrompt, Judging, open_engine
-from node.inference.discovery import TOP_LOGPROBS, raw_request
+from node.inference.abilities import raw_request
+from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
 from node.inference.http_json import JsonClient, open_json_client
 from node.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits

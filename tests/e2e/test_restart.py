@@ -110,7 +110,9 @@ async def test_a_member_killed_after_its_commit_repeats_it_and_opens(tmp_path: P
 
         await until(lambda: bytes.fromhex(after.key) in subscribers(overlay, TOPIC))
         listed = Commitment(member=commit.author, commitment=commit.commitment)
-        closing = CloseCommits(author=ME.public, query=query.id, prev=query.id, commitments=(listed,))
+        closing = CloseCommits(
+            author=ME.public, query=query.id, prev=query.id, commitments=(listed,), declines=(), ride_along=()
+        )
         await overlay.publish(TOPIC, seal(ME, PARAMS.digest, closing).envelope)
         answer, _ = await requester.contribution(Answer)
         record = open_record(PARAMS, query)

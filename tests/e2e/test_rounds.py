@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from consensus.certificate import Verified, verify_certificate
 from consensus.record import bodies
+from node.cli.errors import Exit
 from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
 from protocol.messages import Ballot
+from tests.support.engine_server import Reply, StandIn, as_json, serving
 from tests.support.processes import Ran, Shell, logged, wait_offers
 
 SCRIPTED = EngineConfig(kind="scripted")
@@ -64,6 +67,32 @@ async def test_the_dead_hold_no_round(shell: Shell, tmp_path: Path) -> None:
     verified = verify_certificate(certificate.read_bytes())
     assert isinstance(verified, Verified)
     assert {key.hex() for key in verified.cosigners} == {asked.key, one.key, two.key}
+
+
+class Breaking(StandIn):
+    """A good model server, until it is out of memory."""
+
+    broken = False
+
+    def reply_to(self, path: str, headers: str, body: Any) -> Reply:
+        if self.broken:
+            return as_json({"error": {"message": "CUDA out of memory"}}, "500 Internal Server Error")
+        return super().reply_to(path, headers, body)
+
+
+async def test_a_round_in_which_every_engine_fails_ends_at_once_and_says_why(shell: Shell, tmp_path: Path) -> None:
+    """Under the default budgets of 305 s; R15."""
+    server = Breaking()
+    async with serving(server) as url, AsyncExitStack() as stack:
+        engine = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
+        asked, *_ = await _swarm(stack, tmp_path, engine, engine, engine)
+        await wait_offers(asked.url, 3)
+        server.broken = True
+        with trio.fail_after(60):
+            ran = await trio.to_thread.run_sync(partial(shell.strand, "ask", "Sum a slice.", "--url", asked.url))
+    assert ran.code == Exit.NO_QUORUM, ran
+    assert "the round failed: declined; members declined: engine (3)" in ran.stderr
+    assert "this node's own engine:" in ran.stderr and "CUDA out of memory" in ran.stderr
 
 
 async def _swarm(stack: AsyncExitStack, folder: Path, *engines: EngineConfig) -> list[Child]:

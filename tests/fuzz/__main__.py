@@ -28,7 +28,7 @@ STRUCTURED_SHARE = 0.1
 def main() -> int:
     """Fuzz the chosen targets one after another, or repeat what was saved."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=list(TARGETS), metavar="TARGET")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; none: all")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="for each target")
     parser.add_argument("--counts", nargs="+", default=[], help="TARGET=MUTATED,STRUCTURED instead of --inputs")
     parser.add_argument("--seed", type=int, default=1)
@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--save", type=Path, default=Path("fuzz-findings"))
     parser.add_argument("--file", type=Path, nargs="+", help="repeat these inputs of one target instead")
     chosen = parser.parse_args()
+    if unknown := set(chosen.targets) - TARGETS.keys():
+        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    chosen.targets = chosen.targets or list(TARGETS)
     if chosen.file:
         (name,) = chosen.targets
         report = Report(name, "repeated")

@@ -52,7 +52,7 @@ async def open_parsers() -> AsyncIterator[One]:
 
 def _parse(reply: Mapping[str, Any]) -> None:
     try:
-        completion = parse_completion(reply)
+        completion = parse_completion(reply, tokens_max=64, prompt_bytes=1 << 20)
         completion.text.encode()
         assert 0 <= completion.answer_tokens < 1 << 32
     except ValueError as error:

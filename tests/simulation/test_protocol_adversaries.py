@@ -102,9 +102,9 @@ TRIALS = (
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
-    Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 2),
-    Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 2, anywhere=True),
-    Trial("beacon-grinder", 0.3, mutants.pairs_by_slate, "R6", unopened, 2, anywhere=True),
+    Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 6),
+    Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 6, anywhere=True),
+    Trial("beacon-grinder", 0.3, mutants.pairs_by_slate, "R6", unopened, 6, anywhere=True),
 )
 
 

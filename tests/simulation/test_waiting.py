@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from consensus.record import bodies
+from protocol.messages import Decline
+from protocol.types import DeclineReason
 from simnet.scenario import scenario_from
 from tests.simulation.worlds import Watched, simulate
 
@@ -34,6 +37,17 @@ def test_two_seats_that_never_answer_cost_seconds_not_budgets(kind: str, nodes: 
     assert answered_in_time(seen), seen.complaint
     expected = "degraded" if trust == "nobody" else "decided"
     assert {each.outcome for each in seen.run.rounds} == {expected}
+
+
+def test_nobody_waits_for_seats_that_decline() -> None:
+    """Two of six decline everything: rounds are as fast as without them, and as certain, but not fully co-signed."""
+    honest, seen = world(6), world(6, byzantine={"decliner": 2 / 6})
+    assert {each.outcome for each in seen.run.rounds} == {"decided"}
+    slowest = max(each.answered_ms or 0 for each in honest.run.rounds)
+    assert all(each.answered_ms is not None and each.answered_ms <= 2 * slowest for each in seen.run.rounds)
+    for verified in seen.certificates:
+        assert not verified.full, "the base of `full` does not shrink"
+        assert {each.reason for each in bodies(verified.record.declines, Decline)} == {DeclineReason.CAPACITY}
 
 
 @pytest.mark.parametrize("trust", ["one-heavy", "nobody"])

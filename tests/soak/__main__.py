@@ -55,11 +55,13 @@ def run(name: str, log: Path) -> bool:
 def main() -> int:
     """Run all, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*MINUTES_MAX, []], default=list(MINUTES_MAX), metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MINUTES_MAX)}; none: all")
     parser.add_argument("--logs", type=Path, default=Path("soak-logs"))
     chosen = parser.parse_args()
+    if unknown := set(chosen.names) - MINUTES_MAX.keys():
+        parser.error(f"no test {', '.join(sorted(unknown))}; there are {', '.join(MINUTES_MAX)}")
     chosen.logs.mkdir(exist_ok=True)
-    held = [run(name, chosen.logs / f"{name}.log") for name in chosen.names]
+    held = [run(name, chosen.logs / f"{name}.log") for name in chosen.names or MINUTES_MAX]
     return int(not all(held))
 
 

@@ -64,6 +64,7 @@ class Conformance:
 
     async def test_an_answer_keeps_to_its_length_and_says_that_it_was_cut(self, server: Server) -> None:
         async with server.serve() as config, open_engine(config) as engine:
+            await engine.probe()
             completion = await engine.answer(QUERY, TaskType.CODE, SHORT)
         assert completion.text.strip()
         assert completion.finish is Finish.LENGTH
@@ -101,6 +102,7 @@ class Conformance:
             texts.append((await engine.answer(QUERY, TaskType.OPEN, SHORT)).text)
 
         async with server.serve() as config, open_engine(config) as engine, trio.open_nursery() as nursery:
+            await engine.probe()
             for _ in range(6):
                 nursery.start_soon(ask)
         assert len(texts) == 6

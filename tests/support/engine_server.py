@@ -131,6 +131,11 @@ class StandIn(Server):
         asked = body.get("top_logprobs", body.get("logprobs", 0))
         if asked and asked > self._top_logprobs > 0:
             return as_json({"error": {"message": "too many logprobs"}}, "400 Bad Request")
+        return as_json(self.written(path, body, prompt))
+
+    def written(self, path: str, body: Any, prompt: str) -> dict[str, Any]:
+        """The completion of a request in which nothing is wrong."""
+        used, asked = len(prompt.split()), body.get("top_logprobs", body.get("logprobs", 0))
         written = min(body["max_tokens"], 50)
         finish = "length" if written == body["max_tokens"] else "stop"
         usage = {"prompt_tokens": used, "completion_tokens": written}
@@ -138,10 +143,10 @@ class StandIn(Server):
         given = asked and self._top_logprobs
         if path == "/v1/completions":
             reply = legacy_logprobs(share, 1 - share) if given else {"choices": [{"text": " A", "logprobs": None}]}
-            return as_json(reply | {"usage": usage})
+            return reply | {"usage": usage}
         choice = chat_logprobs(share, 1 - share)["choices"][0] if given else {}
         text = self._constrained(body, share) or "word " * written
-        return as_json({"choices": [choice | {"message": {"content": text}, "finish_reason": finish}], "usage": usage})
+        return {"choices": [choice | {"message": {"content": text}, "finish_reason": finish}], "usage": usage}
 
     def _constrained(self, body: Any, share: float) -> str:
         wanted = body.get(self._constraint)

@@ -5,7 +5,7 @@ from typing import Any
 
 from consensus.closings import Missing, extend
 from consensus.evidence import accuse
-from consensus.record import Record, commit_to, open_record
+from consensus.record import Phase, Record, commit_to, open_record
 from consensus.tally import rank
 from protocol.errors import Fault
 from protocol.messages import (
@@ -19,13 +19,14 @@ from protocol.messages import (
     Commit,
     Commitment,
     Cosign,
+    Decline,
     Judgement,
     Message,
     Query,
 )
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, seal
-from protocol.types import ONE, Finish, Key, Objection
+from protocol.types import ONE, DeclinedPhase, DeclineReason, Finish, Key, Objection
 from tests.support.swarm import Swarm, answer_text, keypair, params
 
 
@@ -97,6 +98,19 @@ class Hand:
         body = Cosign(author=self.key(name), query=self.record.id, on=self.record.head, objection=objection)
         return self.seal(name, replace(body, **changes))
 
+    def decline(self, name: str, reason: DeclineReason = DeclineReason.ENGINE, **changes: Any) -> VerifiedMessage:
+        """This node gives nothing in the present phase."""
+        record = self.record
+        body = Decline(
+            author=self.key(name),
+            query=record.id,
+            on=record.head,
+            phase=DeclinedPhase(record.phase),
+            wave=record.wave if record.phase is Phase.JUDGING else 0,
+            reason=reason,
+        )
+        return self.seal(name, replace(body, **changes))
+
     def evidence(self, finder: str, one: VerifiedMessage, other: VerifiedMessage) -> VerifiedMessage:
         """Evidence that `finder` tells of."""
         return accuse(self.pair(finder), self.params.digest, one, other)
@@ -117,6 +131,8 @@ class Hand:
             query=self.record.id,
             prev=self.record.head,
             commitments=tuple(sorted(entries, key=lambda entry: entry.member)),
+            declines=(),
+            ride_along=(),
         )
         return self.seal("a", replace(body, **changes))
 
@@ -126,7 +142,7 @@ class Hand:
 
     def close_wave(self, ballots: list[VerifiedMessage], **changes: Any) -> VerifiedMessage:
         """The closing of the present wave."""
-        body = CloseWave(wave=self.record.wave, ballots=_ids(ballots), **self._frame(ballots))
+        body = CloseWave(wave=self.record.wave, ballots=_ids(ballots), declines=(), **self._frame(ballots))
         return self.seal("a", replace(body, **changes))
 
     def close_tally(self, ballots: list[VerifiedMessage], **changes: Any) -> VerifiedMessage:
@@ -135,6 +151,7 @@ class Hand:
         ranking = rank(replace(self.record, ballots=(*self.record.ballots, *ordered)))
         body = CloseTally(
             ballots=_ids(ballots),
+            declines=(),
             outcome=ranking.outcome,
             reason=ranking.reason,
             stop=ranking.stop,

@@ -6,7 +6,7 @@ from typing import Any
 from consensus import effects as fx
 from consensus import member, requester
 from consensus.events import Delivered, Event, Generated, Received
-from consensus.member import Restored
+from consensus.membership import Restored
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
 from tests.support.hand import Hand

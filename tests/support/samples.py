@@ -12,6 +12,7 @@ from protocol.messages import (
     Commit,
     Commitment,
     Cosign,
+    Decline,
     Evidence,
     Judgement,
     Message,
@@ -24,6 +25,8 @@ from protocol.signing import Keypair, seal
 from protocol.types import (
     ABSTAIN,
     ONE,
+    DeclinedPhase,
+    DeclineReason,
     Digest,
     Finish,
     Kind,
@@ -33,6 +36,7 @@ from protocol.types import (
     Role,
     StopReason,
     TaskType,
+    TokenSource,
 )
 
 SEED = bytes(range(32))
@@ -42,7 +46,13 @@ NETWORK = Digest(b"\x4e" * 32)
 KEYPAIR = Keypair(SEED)
 OTHER = Keypair(SEED[::-1])
 
-CONTENT = AnswerContent(text="Ünïcode: fn main() {}\n", finish=Finish.STOP, prompt_tokens=200, answer_tokens=70_000)
+CONTENT = AnswerContent(
+    text="Ünïcode: fn main() {}\n",
+    finish=Finish.STOP,
+    prompt_tokens=200,
+    answer_tokens=70_000,
+    token_source=TokenSource.ESTIMATE,
+)
 
 
 def digest(letter: str) -> Digest:
@@ -64,6 +74,8 @@ def samples() -> dict[Kind, Message]:
             **on_query,
             prev=digest("q"),
             commitments=tuple(Commitment(member=key, commitment=digest("c")) for key in sorted((author, OTHER.public))),
+            declines=(digest("d"),),
+            ride_along=(),
         ),
         Answer(**on_query, on=digest("k"), content=CONTENT, salt=b"\x5a" * 32),
         CloseSlate(
@@ -82,11 +94,20 @@ def samples() -> dict[Kind, Message]:
                 Judgement(first=2, second=0, preference=ABSTAIN, evidence=255),
             ),
         ),
-        CloseWave(**on_query, prev=digest("s"), wave=1, ballots=(digest("b"),), evidence=(digest("e"),), ride_along=()),
+        CloseWave(
+            **on_query,
+            prev=digest("s"),
+            wave=1,
+            ballots=(digest("b"),),
+            declines=(),
+            evidence=(digest("e"),),
+            ride_along=(),
+        ),
         CloseTally(
             **on_query,
             prev=digest("s"),
             ballots=(digest("b"),),
+            declines=(digest("d"),),
             evidence=(),
             outcome=Outcome.DEGRADED,
             reason=OutcomeReason.TOO_FEW_JUDGES,
@@ -99,6 +120,7 @@ def samples() -> dict[Kind, Message]:
         Cosign(**on_query, on=digest("t"), objection=Objection.CENSORED),
         Notice(**on_query, on=digest("t"), certificate_digest=digest("d"), certificate_bytes=123_456),
         Evidence(author=author, first=first.envelope, second=second.envelope),
+        Decline(**on_query, on=digest("s"), phase=DeclinedPhase.JUDGING, wave=1, reason=DeclineReason.ENGINE),
     ]
     return {body.KIND: body for body in bodies}
 

@@ -13,10 +13,10 @@ from importlib import resources
 
 from consensus import effects as fx
 from consensus.certificate import Verified, verify_certificate
-from consensus.events import Delivered, Generated, Judged
+from consensus.events import Delivered, Generated, Judged, Unable
 from consensus.evidence import Slot
 from consensus.judges import FRESH
-from consensus.member import Restored
+from consensus.membership import Restored
 from consensus.participant import Participant
 from consensus.validation import Admitted
 from consensus.waves import MODELS
@@ -30,6 +30,7 @@ from protocol.messages import (
     CloseTally,
     Contribution,
     Cosign,
+    Decline,
     Opening,
     Pong,
     PullRequest,
@@ -39,7 +40,7 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import Keypair, VerifiedMessage
-from protocol.types import ONE, Digest, Finish, Key, Objection, Role, TaskType
+from protocol.types import ONE, DeclineReason, Digest, Finish, Key, Objection, Role, TaskType
 
 GOSSIP_MS = 10
 STREAM_MS = 5
@@ -72,6 +73,8 @@ class Node:
     quality: float = 0.5
     generate_ms: int = 100
     judge_ms: int = 100
+    unable_to_answer: DeclineReason | None = None
+    unable_to_judge: DeclineReason | None = None
     up: bool = True
     journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
     opening: Opening | None = None
@@ -351,12 +354,19 @@ class Swarm:
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:
             return
+        if node.unable_to_answer is not None:
+            event: Unable | Generated = Unable(None, node.unable_to_answer)
+            self.perform(node, node.participant.worked(query, event, self.now_ms))
+            return
         content = AnswerContent(text=node.text, finish=Finish.STOP, prompt_tokens=10, answer_tokens=20)
         event = Generated(content, salt=node.name.encode() * 32)
         self.perform(node, node.participant.worked(query, event, self.now_ms))
 
     def _judged(self, node: Node, query: Digest, wave: int, pairs: tuple[tuple[str, str], ...]) -> None:
         if not node.up:
+            return
+        if node.unable_to_judge is not None:
+            self.perform(node, node.participant.worked(query, Unable(wave, node.unable_to_judge), self.now_ms))
             return
         quality = {each.text: each.quality for each in self.nodes.values()}
         preferences = tuple(
@@ -379,6 +389,8 @@ class Swarm:
                 return f"{kind} ({len(answers)} answers, {len(evidence)} evidence)"
             case CloseTally(outcome=outcome, ballots=ballots, evidence=evidence):
                 return f"{kind} {outcome} ({len(ballots)} ballots, {len(evidence)} evidence)"
+            case Decline(phase=phase, reason=reason):
+                return f"decline of {phase}: {reason}"
             case Cosign(objection=objection) if objection is not Objection.NONE:
                 return f"{kind}: objects, {objection}"
             case _:

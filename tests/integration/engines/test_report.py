@@ -42,6 +42,8 @@ async def test_a_good_engine_in_figures_and_words() -> None:
     words = dict(rows(answer))
     assert words["judges by"] == "raw completion with logprobs"
     assert words["constrained choice"] == "structured_outputs"
+    assert (answer["abstentions"], words["asked without"]) == (0, "nothing is refused")
+    assert words["role judge"] == "offered; the engine left 0 rounds without"
     assert words["prefix cache hits"] == "not told"
     assert "last failure" not in words
     assert StandIn.KEY not in str(answer)

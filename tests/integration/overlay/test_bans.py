@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import trio
+from libp2p.peer.id import ID
 
 from node.overlay import Overlay, PeerUnreachable
+from node.overlay.identity import peer_id_bytes
 from node.overlay.scoring import Fault
 from tests.integration.overlay.world import ECHO, Recorder, node, seed, until
 
@@ -60,3 +62,25 @@ async def test_a_banned_key_is_not_dialled() -> None:
         assert not await na._peers.dial(nb.key)
         counts = nb.connection_counts()
         assert (counts.inbound, counts.half_open, counts.refused, two.peers) == (0, 0, {}, [])
+
+
+async def test_one_task_disconnects_a_banned_peer_however_many_streams_it_has() -> None:
+    """Each stream of its, and each frame on one, used to start a task of its own: 200 here."""
+    one = Recorder()
+    async with node(1, one) as na, node(2, Recorder(), na) as nb:
+        await one.wait_peer(nb)
+        ban(na, nb.key)
+        peer = ID(peer_id_bytes(nb.key))
+        assert all(na._pubsub.expel_if_due(peer) for _ in range(200))
+        assert _tasks_named("expel") == 1
+        await one.wait_gone(nb.key)
+
+
+def _tasks_named(name: str) -> int:
+    waiting, count = [trio.lowlevel.current_root_task()], 0
+    while waiting:
+        task = waiting.pop()
+        if task is not None:
+            count += name in task.name
+            waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return count

@@ -198,7 +198,7 @@ async def test_what_a_peer_cannot_serve_is_refused() -> None:
         for payload in (b"bug", b"too long an answer"):
             with capture_logs() as logs, pytest.raises(RequestRefused):
                 await nb.request(na.key, ECHO, payload, timeout_ms=5_000)
-            assert [entry["log_level"] for entry in logs] == ["error"]
+            assert [entry["log_level"] for entry in logs if entry["log_level"] != "info"] == ["error"]
 
 
 async def test_sizes_are_bounded_on_both_sides() -> None:
@@ -341,13 +341,13 @@ async def test_a_port_in_use_is_named() -> None:
 
 @pytest.mark.parametrize("setting", ["listen", "announce"])
 async def test_a_bad_address_is_named(setting: str) -> None:
-    with pytest.raises(OverlayError, match="not a multiaddr: 'localhost:1'"):
+    with pytest.raises(OverlayError, match=r"'localhost:1'.*write /(ip4|dns)/"):
         async with node(1, Recorder(), **{setting: ("localhost:1",)}):
             pytest.fail("started")
 
 
 async def test_a_bad_bootstrap_address_is_named() -> None:
-    with pytest.raises(OverlayError, match="bootstrap address"):
+    with pytest.raises(OverlayError, match="bootstrap:"):
         async with node(1, Recorder(), bootstrap=("/ip4/127.0.0.1/tcp/4001",)):
             pytest.fail("started")
 

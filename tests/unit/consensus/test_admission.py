@@ -17,7 +17,8 @@ from consensus.admission import (
     Shares,
 )
 from consensus.events import Delivered, Generated
-from consensus.member import PULLS_MAX, REPAIR_MS, UNTAKEN_MS
+from consensus.member import PULLS_MAX, REPAIR_MS
+from consensus.membership import UNTAKEN_MS
 from consensus.participant import UNTAKEN_KEPT, Participant
 from consensus.validation import Admitted
 from protocol.messages import AnswerContent, Query

@@ -1,5 +1,8 @@
 """Statistics of judges without truth."""
 
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 import pytest
 
@@ -77,3 +80,39 @@ def test_clones_share_one_direction() -> None:
     assert np.linalg.matrix_rank(covariance, tol=0.2) == 2
     assert covariance[0, 1] == pytest.approx(covariance[0, 0], rel=1e-6)
     assert abs(covariance[0, 2]) < 0.05
+
+
+def test_a_pool_is_as_reliable_as_its_members_are_and_not_as_their_mean_is() -> None:
+    """Judges that repeat three of four verdicts: the mean of fifty would repeat nearly all of them."""
+    rng = Random(5)
+
+    def verdict(opinion: int) -> int:
+        return opinion if rng.random() < 0.9 else 1 - opinion
+
+    rows = [question(n, [(verdict(n % 2), verdict(n % 2)) for _ in range(50)]) for n in range(60)]
+    alone = measure(dataset(*rows))
+    shared = measure(replace(dataset(*rows), weight_of=(0,) * 50))
+    assert shared.reliability.shape == (1,)
+    assert shared.reliability[0] == pytest.approx(alone.reliability.mean(), abs=0.05)
+    assert shared.opinion[0, 0] == pytest.approx(np.diagonal(alone.opinion).mean(), abs=0.1)
+    assert shared.default_weights().tolist() == [1.0]
+
+
+def test_a_pool_beside_judges_of_their_own() -> None:
+    """The mean over all judges is 1, whoever shares; steady judges outweigh a pool of coins."""
+    rng = Random(6)
+    rows = [question(n, [(n % 2, n % 2), *((rng.randrange(2), rng.randrange(2)) for _ in range(9))]) for n in range(60)]
+    agreement = measure(replace(dataset(*rows), weight_of=(0, *(1,) * 9)))
+    steady, coins = agreement.default_weights().tolist()
+    assert steady > 20 * coins
+    assert (steady + 9 * coins) / 10 == pytest.approx(1.0)
+    assert agreement.opinion[0, 1] == agreement.opinion[1, 0] == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_weight_for_each_judge_is_the_same_as_no_pool() -> None:
+    rng = Random(7)
+    rows = [question(n, [(rng.randrange(2), n % 2) for _ in range(4)]) for n in range(40)]
+    without, named = measure(dataset(*rows)), measure(replace(dataset(*rows), weight_of=(0, 1, 2, 3)))
+    assert without.reliability.tobytes() == named.reliability.tobytes()
+    assert without.opinion.tobytes() == named.opinion.tobytes()
+    assert without.default_weights().tobytes() == named.default_weights().tobytes()

@@ -10,6 +10,7 @@ from consensus import exact_math
 from consensus.bradley_terry import (
     COMPARISONS_MAX,
     ITEMS_MAX,
+    LOCAL,
     STRENGTH_ONE,
     Comparison,
     Fit,
@@ -295,3 +296,16 @@ class TestRefusals:
     def test_out_of_bounds_is_a_bug_of_the_caller(self, items: list[Item], comparisons: list[Comparison], model: Model):
         with pytest.raises(ValueError):
             fit(items, comparisons, model)
+
+
+def test_a_fit_that_nobody_recomputes_takes_more_and_gives_the_same_bits() -> None:
+    listed, compared = [Item(index) for index in range(ITEMS_MAX + 1)], [Comparison(0, ITEMS_MAX, ONE, ONE)]
+    with pytest.raises(ValueError, match="1 to 128 items"):
+        maximum_a_posteriori(listed, compared, Model())
+    assert maximum_a_posteriori(listed, compared, Model(), LOCAL).theta[0] > 0.0
+    many = [Comparison(0, 1, ONE, ONE)] * (COMPARISONS_MAX + 1)
+    with pytest.raises(ValueError, match="at most 32768 comparisons"):
+        maximum_a_posteriori(listed[:2], many, Model())
+    assert maximum_a_posteriori(listed[:2], many, Model(), LOCAL).theta[0] > 0.0
+    within = maximum_a_posteriori(listed[:9], compared[:0], Model()).theta
+    assert within.tobytes() == maximum_a_posteriori(listed[:9], compared[:0], Model(), LOCAL).theta.tobytes()

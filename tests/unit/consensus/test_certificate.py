@@ -301,6 +301,7 @@ def _certificate(hand: Hand, closings: tuple[VerifiedMessage, ...], *cosigns: Ve
         closings=tuple(closing.envelope for closing in closings),
         answers=(),
         ballots=(),
+        declines=(),
         evidence=(),
         cosigns=tuple(each.envelope for each in sorted(cosigns, key=lambda message: message.id)),
     )

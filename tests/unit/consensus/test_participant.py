@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from consensus import effects as fx
 from consensus.admission import PlacesOnly, Shares
-from consensus.member import REPAIR_MS, Restored
+from consensus.member import REPAIR_MS
+from consensus.membership import Restored
 from consensus.participant import ROUNDS_KEPT, Participant
 from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec

@@ -89,11 +89,17 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
         ('[serve]\nhours = "7-22"', "[serve] hours must be like \"22:00-07:00\", not '7-22'"),
         (
             '[overlay]\nlisten = ["nonsense"]',
-            "[overlay] listen: not a multiaddr such as /ip4/0.0.0.0/tcp/4211: 'nonsense'",
+            "[overlay] listen: 'nonsense' is not a multiaddr such as /ip4/0.0.0.0/tcp/4211",
         ),
-        ('[overlay]\nlisten = ["/ip4/1.2.3.4/tcp/65536"]', "[overlay] listen: not a multiaddr"),
-        ('[overlay]\nannounce = ["/ip4/0.0.0.0/tcp/1"]', "[overlay] announce: not a multiaddr that can be dialled"),
-        ('[overlay]\nbootstrap = ["/ip4/127.0.0.1/tcp/1"]', "[overlay] bootstrap: not a multiaddr such as"),
+        (
+            '[overlay]\nlisten = ["/ip4/1.2.3.4/tcp/65536"]',
+            "[overlay] listen: '/ip4/1.2.3.4/tcp/65536' is not a multiaddr",
+        ),
+        ('[overlay]\nannounce = ["/ip4/0.0.0.0/tcp/1"]', "[overlay] announce: '/ip4/0.0.0.0/tcp/1': nobody can dial"),
+        (
+            '[overlay]\nbootstrap = ["/ip4/127.0.0.1/tcp/1"]',
+            "[overlay] bootstrap: '/ip4/127.0.0.1/tcp/1': it must end in the peer's id",
+        ),
         ('[overlay]\nprivate_networks = ["here"]', "[overlay] private_networks: 'here' does not appear"),
         ("[capacity]\nopen_rounds_max = 33", "capacity.open_rounds_max in FILE: Expected `int` <= 32"),
         ("[trust.trusted]\nab = 1.0", "trust.trusted in FILE: Expected `str` matching regex '^[0-9a-f]{64}$'"),

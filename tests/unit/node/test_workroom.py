@@ -1,8 +1,10 @@
 """Work in hand, in virtual time: partial ballots, what is not begun, and what is stopped."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -10,12 +12,13 @@ from consensus.effects import Generate, Judge
 from consensus.events import Generated, Judged
 from consensus.participant import Participant
 from node.clock import Clock
+from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.mailroom import Mailroom, Worked
 from node.storage import Store
 from node.workroom import Workroom
-from protocol.types import ABSTAIN, Digest, TaskType
+from protocol.types import ABSTAIN, Digest, Role, TaskType
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
 PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
@@ -158,3 +161,36 @@ async def test_a_round_that_is_over_is_worked_for_no_longer(autojump_clock: Mock
         at.workroom.cancel(QUERY)
     assert autojump_clock.current_time() == pytest.approx(1, abs=0.01)
     assert (at.mail(), at.workroom.queue) == ([], 0)
+
+
+async def test_ballots_that_are_void_are_counted_logged_once_a_round_and_end_the_role(
+    autojump_clock: MockClock,
+) -> None:
+    """An engine that cannot say A or B abstains from each pair, in both orders."""
+    at = await room(latency_s=0)
+    pairs = (("fn a() {}", "fn b() {}"), ("fn a() {}", "fn c() {}"))
+    with structlog.testing.capture_logs() as logs:
+        for number in range(FAILED_ROUNDS_MAX):
+            assert at.workroom.roles == Role.ANSWER | Role.JUDGE
+            work = replace(at.judge(seconds=60), query=Digest(bytes([number]) * 32), pairs=pairs)
+            await at.workroom.judge(work)
+    told = [each["reason"] for each in logs if each["event"] == "round.abstained"]
+    assert told == ["2 of 2 pairs: the reply does not say A or B"] * FAILED_ROUNDS_MAX
+    assert at.workroom.engine.counts.abstentions == 4 * FAILED_ROUNDS_MAX
+    assert at.workroom.roles == Role.ANSWER
+    await at.workroom.probe()
+    assert at.workroom.roles == Role.ANSWER, "a probe too soon decides nothing"
+    autojump_clock.jump(RETRIAL_S)
+    await at.workroom.probe()
+    assert at.workroom.roles == Role.ANSWER | Role.JUDGE
+    await at.workroom.judge(at.judge(seconds=60))
+    assert at.workroom.fitness.records[Role.JUDGE].in_a_row == 0
+
+
+async def test_one_abstention_of_three_is_a_ballot() -> None:
+    at = await room(latency_s=0)
+    pairs = (*PAIRS[:2], ("fn a() {}", "fn b() {}"))
+    with structlog.testing.capture_logs() as logs:
+        await at.workroom.judge(replace(at.judge(seconds=60), pairs=pairs))
+    assert [each["pairs"] for each in logs if each["event"] == "ballot.abstains"] == [1]
+    assert at.workroom.fitness.records[Role.JUDGE].failed == 0

@@ -27,11 +27,24 @@ from protocol.messages import (
     Commit,
     Commitment,
     Cosign,
+    Decline,
     Judgement,
     Message,
 )
 from protocol.signing import VerifiedMessage, open_envelope, seal
-from protocol.types import ABSTAIN, ONE, Finish, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    DeclinedPhase,
+    DeclineReason,
+    Finish,
+    Kind,
+    Objection,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+)
 from simnet.audit import Audited, Finding, audit
 from tests.support.swarm import Swarm, answer_text, keypair, params
 from tests.transcripts.test_rounds import drop
@@ -54,10 +67,8 @@ class Forge:
             for name in NAMES
         }
         entries = [Commitment(member=keypair(name).public, commitment=self.commitment(name)) for name in NAMES]
-        self.commits = self.seal(
-            "commits",
-            self.closing(CloseCommits, self.query, commitments=tuple(sorted(entries, key=lambda e: e.member))),
-        )
+        listed = {"commitments": tuple(sorted(entries, key=lambda e: e.member)), "declines": (), "ride_along": ()}
+        self.commits = self.seal("commits", self.closing(CloseCommits, self.query, **listed))
         self.answers = self.sealed("answer", NAMES, self.answer)
         accusations: list[VerifiedMessage] = self.edit("accusations", [])
         self.slate = self.seal(
@@ -65,14 +76,17 @@ class Forge:
             self.closing(CloseSlate, self.commits, answers=ids(self.answers), evidence=ids(accusations), ride_along=()),
         )
         self.first_wave = self.sealed("ballot", NAMES, lambda name: self.ballot(name, self.slate, 0))
+        listed_late: dict[str, tuple[Any, ...]] = {"declines": (), "evidence": (), "ride_along": ()}
         self.wave = self.seal(
             "wave",
-            self.closing(CloseWave, self.slate, wave=0, ballots=ids(self.first_wave), evidence=(), ride_along=()),
+            self.closing(CloseWave, self.slate, wave=0, ballots=ids(self.first_wave), **listed_late),
         )
         self.last_wave = self.sealed("last_ballot", NAMES, lambda name: self.ballot(name, self.wave, 1))
         late: list[VerifiedMessage] = self.edit("late_accusations", [])
+        self.declines: list[VerifiedMessage] = self.edit("declines", [])
         claim = {
             "ballots": ids(self.last_wave),
+            "declines": ids(self.declines),
             "evidence": ids(late),
             "outcome": Outcome.DECIDED,
             "reason": OutcomeReason.NONE,
@@ -95,6 +109,7 @@ class Forge:
             closings=tuple(each.envelope for each in (self.commits, self.slate, self.wave, self.tally)),
             answers=envelopes(self.answers),
             ballots=envelopes([*self.first_wave, *self.last_wave]),
+            declines=envelopes(self.declines),
             evidence=envelopes(self.evidence),
             cosigns=envelopes(self.cosigns),
         )
@@ -421,6 +436,41 @@ def test_nobody_counts_after_evidence(rule: str, edits: dict[str, Callable[[Any]
     assert isinstance(found, tuple) and [finding.rule for finding in found] == [rule]
     late = {"late_accusations": equivocation("e"), "last_ballots": without("e"), "cosigns": without("e")}
     assert isinstance(Forge(**late).audit(), Audited)
+
+
+def declining(name: str, **changes: Any) -> Callable[[Any], Any]:
+    """The tally's list of declines, with one of this member in it."""
+    forge = Forge()
+    fields: dict[str, Any] = {
+        "author": keypair(name).public,
+        "query": forge.query.id,
+        "on": forge.wave.id,
+        "phase": DeclinedPhase.JUDGING,
+        "wave": 1,
+        "reason": DeclineReason.ENGINE,
+    }
+    return lambda _: [seal(keypair(name), forge.network.digest, Decline(**{**fields, **changes}))]
+
+
+def test_a_judge_that_declines_may_be_named() -> None:
+    assert isinstance(Forge(declines=declining("e"), last_ballots=without("e")).audit(), Audited)
+
+
+@pytest.mark.parametrize(
+    ("rule", "edits"),
+    [
+        ("R15", {"declines": declining("e")}),
+        ("R15", {"declines": declining("e", wave=0), "last_ballots": without("e")}),
+        ("R15", {"declines": declining("e", phase=DeclinedPhase.ANSWERING), "last_ballots": without("e")}),
+        ("R15", {"declines": declining("z")}),
+        ("R2", {"declines": declining("e", on=bytes(32)), "last_ballots": without("e")}),
+        ("R3", {"declines": declining("e"), "late_accusations": equivocation("e"), "last_ballots": without("e"),
+                "cosigns": without("e")}),
+    ],
+)  # fmt: skip
+def test_declines_that_break_a_rule(rule: str, edits: dict[str, Callable[[Any], Any]]) -> None:
+    found = Forge(**edits).audit()
+    assert isinstance(found, tuple) and [finding.rule for finding in found] == [rule]
 
 
 def silenced(name: str) -> dict[str, Callable[[Any], Any]]:

@@ -9,7 +9,8 @@ import pytest
 from consensus import effects as fx
 from consensus.certificate import Verified, build_certificate, verify_certificate
 from consensus.evidence import Slot, accuse
-from consensus.member import EARLY_MAX, Early
+from consensus.member import EARLY_MAX
+from consensus.membership import Early
 from consensus.participant import ROUNDS_KEPT, Participant
 from consensus.record import Record
 from consensus.roster import OFFERS_MAX

@@ -97,6 +97,13 @@ def test_a_guess_is_announced_as_one(p_correct: float | None, said: str) -> None
     assert rest[-2].startswith("degraded (low_confidence), P(")
 
 
+def test_an_outcome_without_weight_names_the_setting() -> None:
+    out = io.StringIO()
+    print_report(_report("") | {"outcome": "degraded", "reason": "no_weight"}, Console(file=out, width=80))
+    (line,) = [line for line in out.getvalue().splitlines() if "trust.default_weight" in line]
+    assert "--default-weight 1" in line and "[trust.trusted]" in line
+
+
 def test_certainty_is_called_calibrated_only_where_it_is() -> None:
     report = _report("")
     assert certainty(report) == "P(best) 0.75 (uncalibrated)"
@@ -121,6 +128,7 @@ def _report(text: str) -> dict[str, Any]:
         "cosignatures": 1,
         "members": 2,
         "unopened": ["cd" * 32],
+        "silent_judges": [],
         "removed": [],
     }
 
@@ -129,13 +137,13 @@ def _report(text: str) -> dict[str, Any]:
     ("peers", "offset_ms", "ours_is_off", "line"),
     [
         (0, 0, False, "compared with no peer yet"),
-        (1, 40, False, "agrees with 1 peer"),
-        (7, -90, False, "agrees with 7 peers"),
+        (1, 40, False, "agrees with 1 of 1 peer"),
+        (7, -90, False, "agrees with 7 of 7 peers"),
         (7, -90_040, True, "off by 90.0 s from most of 7 peers: set this machine's clock"),
     ],
 )
 def test_status_tells_whether_the_clock_is_right(peers: int, offset_ms: int, ours_is_off: bool, line: str) -> None:
-    assert clock({"peers": peers, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
+    assert clock({"peers": peers, "off": 0, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
 
 
 def test_status_tells_of_connections() -> None:
@@ -173,16 +181,21 @@ def test_a_table_is_columns_where_it_fits_and_blocks_where_not() -> None:
 
 
 def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
-    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}}
+    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}, "declined": {}}
     assert _who(event) == "ababab cdcdcd"
     event |= {"silent": ["ef" * 32], "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
     assert _who(event) == "ababab cdcdcd; silent: efefef; refused: 121212 busy, 343434 off hours"
     assert _who(event | {"received": []}) == "silent: efefef; refused: 121212 busy, 343434 off hours"
+    event = {"received": [], "silent": [], "refused": {}, "declined": {"56" * 32: "engine"}}
+    assert _who(event) == "declined: 565656 engine"
 
 
 def test_a_failed_round_names_what_members_refused_for() -> None:
-    decided = {"outcome": "failed", "reason": "no quorum"}
+    decided = {"outcome": "failed", "reason": "no quorum", "own_engine": ""}
     refused = {"a": "busy", "b": "over_quota", "c": "busy"}
-    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused)
-    assert "no quorum; see" in _why_not(decided, {}, {})
-    assert "refused" not in _why_not({}, {"ending": "left"}, refused)
+    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused, {})
+    assert "no quorum; see" in _why_not(decided, {}, {}, {})
+    ours = decided | {"own_engine": "cannot reach the engine"}
+    told = _why_not(ours, {}, {}, {"a": "engine", "b": "engine"})
+    assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in told
+    assert "refused" not in _why_not({}, {"ending": "left"}, refused, {})

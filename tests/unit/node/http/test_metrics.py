@@ -41,7 +41,7 @@ CACHED = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {
 JUDGED = as_json(legacy_logprobs(0.6, 0.2) | {"usage": CACHED})
 
 
-LABELS = {"payer", "why", "state", "reason"}
+LABELS = {"payer", "why", "state", "reason", "role"}
 
 
 def peer(name: str, connected: bool) -> PeerInfo:
@@ -145,6 +145,7 @@ async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Pa
         "strand_engine_requests_in_flight": 0,
         "strand_engine_answers_total": 1,
         "strand_engine_judgements_total": 2,
+        "strand_engine_abstentions_total": 2,
         "strand_engine_failures_total": 0,
         "strand_work_pieces": 0,
         "strand_peers_connected": 2,
@@ -156,6 +157,9 @@ async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Pa
         "strand_strangers_left_engine_seconds": 900,
         "strand_queries_ignored_total": 0,
     }
+    for role in ("answer", "judge"):
+        assert scraped.by_label["strand_role_fit", role] == 1
+        assert scraped.by_label["strand_rounds_failed_total", role] == 0
     assert scraped.labels == {"strand_engine_info": {"kind": "scripted", "model": "scripted", "judging": "by a script"}}
     for family in scraped.families.values():
         assert family.documentation.endswith(".")
@@ -180,7 +184,7 @@ async def test_what_was_spent_on_whom(tmp_path: Path) -> None:
     assert told["strand_connections", "half_open"] == 2
     assert told["strand_connections_refused_total", "handshake"] == 7
     assert told["strand_connections_refused_total", "half_open_of_the_address"] == 1
-    assert len(told) == 3 * 3 + len(Refusal) + 2 + 2
+    assert len(told) == 3 * 3 + len(Refusal) + 2 + 2 + 4
     assert scraped.values["strand_strangers_left_engine_seconds"] == 700
 
 

@@ -1,11 +1,12 @@
 """Replies of OpenAI-compatible servers: both good shapes, and that nothing is guessed from bad ones."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from node.inference.ports import CacheCounts
+from node.inference.ports import CacheCounts, Completion
 from node.inference.replies import (
     ListedModel,
     count_logprobs,
@@ -16,6 +17,7 @@ from node.inference.replies import (
     parse_models,
     parse_text_preference,
 )
+from protocol.types import Finish, TokenSource
 
 GOOD = {
     "choices": [{"message": {"content": "text"}, "finish_reason": "stop"}],
@@ -137,36 +139,98 @@ def test_other_text_is_an_abstention(text: str) -> None:
     assert parse_text_preference(text) is None
 
 
+def completion(reply: dict[str, Any], tokens_max: int = 8) -> Completion:
+    return parse_completion(reply, tokens_max=tokens_max, prompt_bytes=40)
+
+
 def test_a_completion_is_read() -> None:
-    completion = parse_completion(GOOD)
-    assert (completion.text, completion.finish, completion.prompt_tokens, completion.answer_tokens) == (
-        "text",
-        "stop",
-        3,
-        2,
-    )
+    assert completion(GOOD) == Completion("text", Finish.STOP, 3, 2)
 
 
 def test_lone_surrogates_become_encodable() -> None:
     reply = GOOD | {"choices": [{"message": {"content": "x\ud800"}, "finish_reason": "length"}]}
-    assert parse_completion(reply).text.encode() == b"x?"
+    assert completion(reply).text.encode() == b"x?"
+
+
+def choice(content: Any, finish: Any = "stop", **message: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": content, **message}, "finish_reason": finish}]}
+
+
+TOLD = {"usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+FULL = {"usage": {"prompt_tokens": 3, "completion_tokens": 8}}
+X = Completion("x", Finish.STOP, 3, 2)
+GUESSED = Completion("x", Finish.STOP, 11, 1, TokenSource.ESTIMATE)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        # Why it ended: one of the two words, else what the tokens say.
+        (choice("x", None) | TOLD, X),
+        ({"choices": [{"message": {"content": "x"}}]} | TOLD, X),
+        (choice("x", "") | TOLD, X),
+        (choice("x", "eos_token") | TOLD, X),
+        (choice("x", "STOP") | TOLD, X),
+        (choice("x", "tool_calls") | TOLD, X),
+        (choice("x", 7) | TOLD, X),
+        (choice("x", ["stop"]) | TOLD, X),
+        (choice("x", None) | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
+        (choice("x", "MAX_TOKENS") | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
+        (choice("x", "eos_token") | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
+        (choice("x", "Length") | TOLD, replace(X, finish=Finish.LENGTH)),
+        (choice("x", "stop") | FULL, replace(X, answer_tokens=8)),
+        # Counts: what is not told is estimated, and marked so.
+        (choice("x", None), GUESSED),
+        (choice("x"), GUESSED),
+        (choice("x") | {"usage": None}, GUESSED),
+        (choice("x") | {"usage": {}}, GUESSED),
+        (choice("x") | {"usage": [3, 2]}, GUESSED),
+        (choice("x") | {"usage": {"prompt_tokens": 3}}, replace(GUESSED, prompt_tokens=3)),
+        (choice("x") | {"usage": {"completion_tokens": 2}}, replace(GUESSED, answer_tokens=2)),
+        (choice("x") | {"usage": {"prompt_tokens": 3.0, "completion_tokens": 2.0}}, X),
+        (choice("x") | {"usage": {"prompt_tokens": 3, "completion_tokens": 1.5}}, replace(GUESSED, prompt_tokens=3)),
+        (choice("x") | {"usage": {"prompt_tokens": float("nan"), "completion_tokens": float("inf")}}, GUESSED),
+        (choice("x") | {"usage": {"prompt_tokens": 3, "completion_tokens": -1}}, replace(GUESSED, prompt_tokens=3)),
+        (choice("x") | {"usage": {"prompt_tokens": True, "completion_tokens": 2}}, replace(GUESSED, answer_tokens=2)),
+        (choice("x") | {"usage": {"prompt_tokens": 3, "completion_tokens": 2**40}}, replace(GUESSED, prompt_tokens=3)),
+        (choice("x" * 29, None), replace(GUESSED, text="x" * 29, answer_tokens=8, finish=Finish.LENGTH)),
+        # The text: whole, as parts, as a raw completion has it, or not there yet.
+        (choice([{"type": "text", "text": "x"}]) | TOLD, X),
+        (choice([{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]) | TOLD, replace(X, text="xy")),
+        (choice([{"type": "output_text", "text": "x"}, {"type": "text", "text": 7}, 8]) | TOLD, X),
+        (
+            choice([{"type": "thinking", "thinking": []}, {"type": "text", "text": "x"}]) | TOLD,
+            replace(X, reasoned=True),
+        ),
+        ({"choices": [{"text": "x", "finish_reason": "stop"}]} | TOLD, X),
+        (choice(None, reasoning_content="hm") | TOLD, replace(X, text="", reasoned=True)),
+        (choice(None, reasoning="hm") | TOLD, replace(X, text="", reasoned=True)),
+        (choice("", reasoning="hm") | TOLD, replace(X, text="", reasoned=True)),
+        (choice("x", reasoning_content=None) | TOLD, X),
+        (
+            choice(None, "length", reasoning_content="h" * 12),
+            Completion("", Finish.LENGTH, 11, 4, TokenSource.ESTIMATE, True),
+        ),
+    ],
+)
+def test_only_the_text_is_needed(reply: dict[str, Any], expected: Completion) -> None:
+    assert completion(reply) == expected
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"choices": []}, "without choices"),
-        ({"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}, "without message.content"),
-        ({"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}, "content_filter"),
-        ({"usage": None}, "without usage"),
-        ({"usage": {"prompt_tokens": 1, "completion_tokens": -1}}, "completion_tokens"),
-        ({"usage": {"prompt_tokens": True, "completion_tokens": 1}}, "prompt_tokens"),
-        ({"usage": {"prompt_tokens": 1, "completion_tokens": 2**40}}, "completion_tokens"),
+        ({"choices": [{"finish_reason": "stop"}]}, "without message.content"),
+        (choice(None), "without message.content"),
+        (choice([{"type": "image_url"}]), "without message.content"),
+        (choice(None, "tool_calls", tool_calls=[{"id": "1"}]), "without message.content"),
+        (choice("x", "content_filter"), "content_filter"),
     ],
 )
-def test_a_wrong_completion_says_what_is_wrong(change: dict[str, Any], message: str) -> None:
+def test_a_reply_without_a_text_says_what_is_wrong(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_completion(GOOD | change)
+        completion(GOOD | change)
 
 
 def test_models_with_the_context_of_vllm_and_of_llama_cpp() -> None:

@@ -22,6 +22,11 @@ async def preference_of(config: EngineConfig, first: str, second: str) -> float 
         return await engine.preference(JudgePrompt("", first, second))
 
 
+async def test_engines_without_a_seed_do_not_answer_alike() -> None:
+    """Twelve that drew the same of 2^32 seeds would be a fault."""
+    assert len({await answer_of(EngineConfig(kind="scripted")) for _ in range(12)}) > 1
+
+
 async def test_the_same_seed_and_query_give_the_same_answer_and_others_another() -> None:
     texts = [await answer_of(EngineConfig(kind="scripted", seed=seed)) for seed in range(8)]
     assert texts[3] == await answer_of(EngineConfig(kind="scripted", seed=3))

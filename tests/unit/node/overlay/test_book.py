@@ -11,6 +11,7 @@ from node.overlay import book as module
 from node.overlay.addresses import Reach, reach
 from node.overlay.book import AddressBook
 from node.overlay.identity import key_of, key_of_text, peer_id_bytes, peer_id_text
+from node.overlay.types import Remembered
 
 ME, PEER, OTHER = bytes(32), bytes([1]) * 32, bytes([2]) * 32
 HERE, THERE = "/ip4/1.0.0.1/tcp/4001", "/ip4/9.9.9.9/tcp/4001"
@@ -299,6 +300,88 @@ def test_a_claim_finds_no_room_among_peers_that_answered_but_the_peer_itself_doe
         reached(book, peer, text)
     assert not book.learn(PEER, [HERE], 0)
     assert book.learn(PEER, [HERE], 0, seen_at="1.0.0.1")
+
+
+# -- whom it remembers ---------------------------------------------------------------------------------------------
+
+
+def fail(book: AddressBook, peer: bytes, now_ms: int = 0) -> None:
+    for _ in range(module.FAILURES_OF_KNOWN_MAX):
+        book.dialled(peer, now_ms, None)
+
+
+def test_a_peer_that_was_met_sleeps_where_others_are_forgotten_and_wakes_by_its_own_word() -> None:
+    book = new_book()
+    reached(book, PEER, HERE)
+    fail(book, PEER)
+    assert book.addresses(PEER) == (HERE,) and book.awake() == ()
+    due_ms = book.next_due_ms(())
+    assert due_ms is not None and module.SLEEP_MS / 2 <= due_ms <= module.SLEEP_MS * 1.5
+    assert book.due(due_ms, (), 10) == [PEER]
+    book.learn(PEER, [HERE], module.CLAIM_REST_MS)
+    assert book.due(module.CLAIM_REST_MS, (), 10) == [PEER]
+    book.dialled(PEER, module.CLAIM_REST_MS, None)
+    assert book.due(10 * module.CLAIM_REST_MS, (), 10) == []
+    fail(book, PEER, module.MEMORY_MS + 1)
+    assert book.addresses(PEER) == ()
+
+
+def test_who_only_came_by_is_remembered_but_not_looked_for_for_ever() -> None:
+    """It names a port of the host that it came from, behind which may be another's machine."""
+    book = new_book()
+    book.learn(PEER, [HERE], 0, seen_at="1.0.0.1")
+    assert book.remembered(0, (PEER,)) == [Remembered(PEER, (HERE,), False, 0)]
+    later = new_book()
+    assert later.recall(Remembered(PEER, (HERE,), False, 0), 0)
+    fail(later, PEER)
+    assert later.addresses(PEER) == () and later.remembered(0, ()) == []
+
+
+def test_who_sleeps_makes_way_for_a_claim() -> None:
+    book = new_book()
+    for peer, text in flood(module.PEERS_MAX):
+        reached(book, peer, text)
+        fail(book, peer)
+    assert book.learn(PEER, [HERE], 0)
+    assert len(book) == module.PEERS_MAX
+
+
+def test_a_later_life_dials_where_peers_were_met_and_nowhere_else() -> None:
+    book = new_book()
+    reached(book, PEER, HERE)
+    book.learn(PEER, [THERE], 1_000)
+    book.learn(b"z" * 32, ["/ip4/9.9.9.9/tcp/1"], 0)
+    assert book.remembered(2_000, ()) == [Remembered(PEER, (HERE,), True, 0)]
+    assert book.remembered(2_000, (PEER,)) == [Remembered(PEER, (HERE,), True, 2_000)]
+    later = new_book()
+    assert later.recall(Remembered(PEER, (HERE, "nonsense"), True, -5_000), 100)
+    assert later.due(100, (), 10) == [PEER]
+    assert dials(later, PEER, 100) == [HERE]
+
+
+@pytest.mark.parametrize(("peer", "addresses", "met_ms"), [
+    (PEER, [HERE], -module.MEMORY_MS), (PEER, ["nonsense"], 0), (PEER, [], 0), (ME, [HERE], 0),
+])  # fmt: skip
+def test_what_is_too_old_or_of_no_use_is_not_recalled(peer: bytes, addresses: list[str], met_ms: int) -> None:
+    book = new_book()
+    assert not book.recall(Remembered(peer, tuple(addresses), True, met_ms), 1)
+    assert len(book) == 0
+
+
+def test_what_is_remembered_is_bounded_and_no_network_can_take_all_of_it() -> None:
+    """Given a thousand keys of one /24 and twenty others met before them, then those and whom we trust are in it."""
+    honest = [b"h" + bytes([number]) * 31 for number in range(20)]
+    friend = b"f" * 32
+    book = new_book(trusted=(friend,))
+    for number, peer in enumerate(honest):
+        reached(book, peer, f"/ip4/{number + 11}.1.1.1/tcp/1")
+    reached(book, friend, "/ip4/6.6.6.9/tcp/1")
+    for number in range(1_000):
+        peer = number.to_bytes(2, "big") + bytes(30)
+        reached(book, peer, f"/ip4/6.6.6.{number % 250}/tcp/{1 + number}")
+    kept = [each.key for each in book.remembered(10, ())]
+    assert len(kept) == module.REMEMBERED_MAX
+    assert set(honest) < set(kept) and kept[0] == friend
 
 
 def test_a_key_and_its_peer_id_are_one() -> None:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from node.storage import DATABASE_NAME, CertificateSummary, JournalEntry, Learned, OpenRound, Served, StoreError, schema
+from node.storage import (
+    DATABASE_NAME,
+    Acquaintance,
+    CertificateSummary,
+    JournalEntry,
+    Learned,
+    OpenRound,
+    Served,
+    StoreError,
+    schema,
+)
 from protocol.types import Key, Kind, Outcome
 from tests.support.stores import FIXTURES, NOW_MS, OWNER, copy_fixture, opened, query, version_of
 
@@ -38,6 +48,8 @@ async def test_a_store_of_any_version_opens_and_all_is_there(tmp_path: Path, ver
         assert await store.learned("rust") == ([Learned("standing", b"a", b"{}")] if version >= 2 else [])
         assert await store.served(7) == ([Served(7, b"r" * 32, 1, 2, 3)] if version >= 4 else [])
         assert await store.pause() == (NOW_MS + 60_000 if version >= 4 else 0)
+        met = [Acquaintance(bytes([n]) * 32, (f"/ip4/10.0.0.{n}/tcp/1",), n == 1, NOW_MS + n) for n in (1, 2)]
+        assert await store.peers(0) == (met if version >= 5 else [])
         joined = OpenRound(query(2), Key(b"r" * 32), NOW_MS + 60_000)
         assert await store.rounds_to_recover(LATER_MS) == ([joined] if was_closed else [])
         assert store.journal_began_ms == (0 if was_closed else LATER_MS)

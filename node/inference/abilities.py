@@ -1,0 +1,191 @@
+"""What one server was seen to do with one of its models, and the form of request that follows from it. Pure."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from node.inference import llama_cpp
+from node.inference.ports import CacheReport, Judging, Sampling
+from node.inference.prompts import answer_messages
+from node.inference.replies import ListedModel
+from node.inference.vllm import dialect as vllm
+from protocol.types import TaskType
+
+CHAT = "/v1/chat/completions"
+RAW = "/v1/completions"
+
+LETTERS = ("A", "B")
+
+TEXT_TOKENS = 8
+"""Enough for `**A**.`; what is longer is an essay, and no letter."""
+
+THINKING_TOKENS = 512
+"""Room for the thoughts of a model that cannot be kept from thinking, before each of its texts. An easy pair takes
+some hundred tokens; a node that gave each judgement more would keep to no budget of a round."""
+
+SYSTEM = "system"
+"""Stands among refused parameters for the role of that name."""
+
+_PARAMETERS_SECONDARY = ("seed", "top_p", "temperature", "chat_template_kwargs", "reasoning_effort")
+"""What a request can do without. Where a refusal names two that exclude each other, the first of these goes."""
+
+_NOT_SUPPORTED = re.compile(
+    r"max_completion_tokens|not (?:be )?(?:supported|permitted|allowed)|unsupported|unknown|unrecogni[sz]ed|extra",
+    re.IGNORECASE,
+)
+_TOO_MUCH = re.compile(r"context|too (?:large|long|many)|exceed|at most|maximum", re.IGNORECASE)
+_NO_SYSTEM = re.compile(
+    r"\bsystem\b.{0,40}\b(?:role|message|prompt|instruction)|\b(?:role|message|instruction)s?\b.{0,60}\bsystem\b"
+    r"|roles must alternate|only user,? (?:and )?(?:assistant|model)|developer instruction",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A way to have a model that thinks first answer at once. Servers that do not know a field ignore or refuse it."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+AS_IT_IS = Skip("", {})
+
+SKIPS = (
+    AS_IT_IS,
+    # Qwen3, GLM and others read the first, DeepSeek and Granite the second, at vLLM, SGLang and llama.cpp.
+    Skip("chat_template_kwargs", {"chat_template_kwargs": {"enable_thinking": False}}),
+    Skip("chat_template_kwargs (thinking)", {"chat_template_kwargs": {"thinking": False}}),
+    # Ollama and hosted services.
+    Skip("reasoning_effort none", {"reasoning_effort": "none"}),
+    Skip("reasoning_effort low", {"reasoning_effort": "low"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A way to have one of some texts written, by the field's name. Ollama and LM Studio know OpenAI's alone."""
+
+    name: str
+    fields: Callable[[Sequence[str]], dict[str, Any]]
+    tokens: int
+    """The longest text: in JSON some twenty tokens at a model that likes white space."""
+
+
+def _schema(texts: Sequence[str]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {"choice": {"type": "string", "enum": list(texts)}},
+        "required": ["choice"],
+        "additionalProperties": False,
+    }
+    named = {"name": "choice", "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+
+CONSTRAINTS = (
+    Constraint("structured_outputs", vllm.choice, 8),
+    Constraint("grammar", llama_cpp.choice, 8),
+    Constraint("response_format", _schema, 24),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What one server can do with one of its models. What was not seen to work is not there."""
+
+    model: str
+    models: tuple[ListedModel, ...]
+    context_tokens: int
+    refused: frozenset[str] = frozenset()
+    """Parameters that it refuses; `SYSTEM` for the role."""
+    skip: Skip = AS_IT_IS
+    """How it is kept from thinking."""
+    thinking_tokens: int = 0
+    """Room for its thoughts before each text; 0: it does not think, or is kept from it."""
+    judging: Judging = Judging.NONE
+    top_logprobs: int = 0
+    """Alternatives of a token to ask it for."""
+    logprobs: int = 0
+    """Alternatives that it lists then."""
+    constraint: Constraint | None = None
+    cache_report: CacheReport = CacheReport.NONE
+    control_tokens: tuple[str, ...] = field(default=())
+    """Those that the server tells of its tokenizer."""
+
+    def without(self, parameter: str) -> "Abilities":
+        """What is known once it has refused one more parameter."""
+        skip = AS_IT_IS if parameter in self.skip.fields else self.skip
+        return replace(self, refused=self.refused | {parameter}, skip=skip)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def answer_request(can: Abilities, query: str, task: TaskType, sampling: Sampling) -> dict[str, Any]:
+    """The body that asks for an answer; what the server needs for its thoughts is added to the answer's own length."""
+    body: dict[str, Any] = {
+        "model": can.model,
+        "messages": answer_messages(query, task, can.control_tokens),
+        "max_tokens": sampling.max_tokens + can.thinking_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        **can.skip.fields,
+    }
+    return body if sampling.seed is None else body | {"seed": sampling.seed}
+
+
+def raw_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
+    """The body that asks /v1/completions for the alternatives of one token."""
+    return {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
+
+
+def chat_request(can: Abilities, text: str, tokens: int, **fields: Any) -> dict[str, Any]:
+    """The body that asks /v1/chat/completions for its most probable reply of so many tokens, thoughts not counted."""
+    return _chat(can, text, tokens + can.thinking_tokens, **fields)
+
+
+def logprobs_request(can: Abilities, text: str) -> dict[str, Any]:
+    """The body that asks /v1/chat/completions for the alternatives of its first token."""
+    return _chat(can, text, 1, logprobs=True, top_logprobs=can.top_logprobs)
+
+
+def choice_request(can: Abilities, constraint: Constraint, text: str, texts: Sequence[str]) -> dict[str, Any]:
+    """The body that has one of `texts` written as the reply to `text`."""
+    return chat_request(can, text, constraint.tokens, **constraint.fields(texts))
+
+
+def _chat(can: Abilities, text: str, tokens: int, **fields: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {
+        "model": can.model, "messages": messages, "max_tokens": tokens, "temperature": 0, **can.skip.fields, **fields,
+    }  # fmt: skip
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def shaped(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
+    """`body` without what the server refuses: another name for the limit, system text in the user's message."""
+    sent = {name: value for name, value in body.items() if name not in refused or name == "max_tokens"}
+    if "messages" not in sent:
+        return sent
+    if "max_tokens" in refused:
+        sent["max_completion_tokens"] = sent.pop("max_tokens")
+    first, *rest = sent["messages"]
+    if SYSTEM in refused and first["role"] == SYSTEM:
+        sent["messages"] = [{**rest[0], "content": f"{first['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
+    return sent
+
+
+def refused_parameter(words: str, sent: Mapping[str, Any]) -> str | None:
+    """Which part of a request its refusal is about, if the request can do without; None: another matter."""
+    if "max_tokens" in sent and "messages" in sent and "max_tokens" in words:
+        # A prompt over the context is told with the same names.
+        return "max_tokens" if _NOT_SUPPORTED.search(words) and not _TOO_MUCH.search(words) else None
+    for name in _PARAMETERS_SECONDARY:
+        if name in sent and re.search(rf"\b{name}\b", words):
+            return name
+    messages = sent.get("messages", ())
+    return SYSTEM if messages and messages[0]["role"] == SYSTEM and _NO_SYSTEM.search(words) else None

@@ -1,0 +1,115 @@
+"""A server with what is known of it: each request takes the form that the server accepts, and refusals are learned."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from node.inference.abilities import (
+    CHAT,
+    LETTERS,
+    RAW,
+    TEXT_TOKENS,
+    Abilities,
+    chat_request,
+    choice_request,
+    logprobs_request,
+    raw_request,
+    refused_parameter,
+    shaped,
+)
+from node.inference.http_json import Refused
+from node.inference.hygiene import clean
+from node.inference.ports import Completion, EngineError, Judging
+from node.inference.replies import (
+    letter_mass,
+    parse_choice,
+    parse_completion,
+    parse_logprob_preference,
+    parse_text,
+    parse_text_preference,
+)
+
+Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Sends a body to a path; raises EngineError."""
+
+CANNOT = frozenset({400, 404, 405, 415, 422, 501})
+"""HTTP statuses by which servers say that they do not have an ability, as opposed to not having it now."""
+
+FAILS = CANNOT | {500}
+"""The same with servers that fail at what they do not know: llama.cpp's at a template that refuses the system role."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Unreadable(EngineError):
+    """The server replied, and there is no completion in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A reply to "A or B?"."""
+
+    preference: float | None
+    """P(A); None where the reply does not say."""
+    mass: float
+    """Probability of the two letters together."""
+    reply: Mapping[str, Any]
+
+
+class Asking:
+    """One server and what it can do, which each refusal of a parameter changes."""
+
+    def __init__(self, post: Post, url: str, can: Abilities) -> None:
+        self._post = post
+        self._url = url
+        self.can = can
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reply to `body` in the form that the server accepts; raises EngineError.
+
+        A refusal that names a parameter is learned and the request repeated without. Each repetition has one part
+        less, so that there are at most seven.
+        """
+        while True:
+            sent = shaped(body, self.can.refused)
+            try:
+                return await self._post(path, sent)
+            except Refused as refusal:
+                named = refused_parameter(refusal.words, sent) if refusal.status in FAILS else None
+                if named is None:
+                    raise
+                if named not in self.can.refused:
+                    _log.info("engine.parameter_refused", parameter=named, reason=str(refusal))
+                self.can = self.can.without(named)
+
+    async def complete(self, body: Mapping[str, Any]) -> Completion:
+        """The text that the server writes to a chat's `body`; raises EngineError."""
+        prompt_bytes = sum(len(message["content"].encode("utf-8", "replace")) for message in body["messages"])
+        reply = await self.post(CHAT, body)
+        try:
+            return parse_completion(reply, tokens_max=body["max_tokens"], prompt_bytes=prompt_bytes)
+        except ValueError as error:
+            raise Unreadable(f"engine at {self._url} sent {error}") from None
+
+    async def letter(self, can: Abilities, text: str) -> Letter:
+        """What the server says to a comparison, asked in the way of `can`; raises EngineError."""
+        match can.judging:
+            case Judging.RAW:
+                reply = await self.post(RAW, raw_request(can.model, text, can.top_logprobs))
+                return Letter(parse_logprob_preference(reply), letter_mass(reply), reply)
+            case Judging.CHAT:
+                reply = await self.post(CHAT, logprobs_request(can, text))
+                return Letter(parse_logprob_preference(reply), letter_mass(reply), reply)
+            case Judging.CHOICE:
+                assert can.constraint is not None
+                reply = await self.post(CHAT, choice_request(can, can.constraint, text, LETTERS))
+                chosen = parse_choice(clean(parse_text(reply)), LETTERS)
+                return Letter(None if chosen is None else float(chosen == LETTERS[0]), float(chosen is not None), reply)
+            case Judging.TEXT:
+                reply = await self.post(CHAT, chat_request(can, text, TEXT_TOKENS))
+                preference = parse_text_preference(clean(parse_text(reply)))
+                return Letter(preference, float(preference is not None), reply)
+            case _:
+                return Letter(None, 0.0, {})

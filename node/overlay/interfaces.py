@@ -1,0 +1,97 @@
+"""This machine's network interfaces, and the addresses under which others may reach it through them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from node.overlay.addresses import AddressClass, class_of
+
+INTERFACES_MAX: Final = 256
+"""Addresses of interfaces that are looked at: a machine with hundreds of containers has as many, and one of its own."""
+
+_LINUX: Final = Path("/sys/class/net")
+_NOT_TOLD: Final = frozenset({AddressClass.LOOPBACK, AddressClass.LINK_LOCAL, AddressClass.UNSPECIFIED})
+_FARTHEST_FIRST: Final = (AddressClass.PUBLIC, AddressClass.UNIQUE_LOCAL, AddressClass.CGNAT, AddressClass.PRIVATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One address of an interface, with its network's prefix ("192.168.1.5/24"); `inner`: it leads to containers and
+    virtual machines of this machine and nowhere else."""
+
+    address: str
+    inner: bool = False
+
+    @property
+    def host(self) -> str:
+        """The address alone."""
+        return self.address.partition("/")[0]
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """Read this machine's interfaces, at most INTERFACES_MAX addresses."""
+    import psutil  # type: ignore[import-untyped]
+
+    found = []
+    for name, addresses in psutil.net_if_addrs().items():
+        inner = is_inner(name)
+        for each in addresses:
+            if each.family in (socket.AF_INET, socket.AF_INET6) and each.netmask:
+                bits = int(ipaddress.ip_address(each.netmask)).bit_count()
+                found.append(Interface(f"{each.address.partition('%')[0]}/{bits}", inner))
+    # The others first, so that containers do not crowd them out.
+    return tuple(sorted(found, key=lambda interface: interface.inner)[:INTERFACES_MAX])
+
+
+def is_inner(name: str, folder: Path = _LINUX) -> bool:
+    """Whether an interface is a bridge that no device outside of this machine is a part of: docker0, virbr0, br-<id>.
+
+    A machine that is itself on its network through a bridge has a device, or what lies upon one (a bond, a VLAN), in
+    it. `folder` is Linux's; elsewhere nothing counts as a bridge.
+    """
+    bridge = folder / name
+    if not (bridge / "bridge").exists():
+        return False
+    return not any(_leads_out(folder / part.name) for part in (bridge / "brif").glob("*"))
+
+
+def _leads_out(part: Path) -> bool:
+    """A device, or an interface upon one; the ends of a container's or virtual machine's cable have neither."""
+    return (part / "device").exists() or any(part.glob("lower_*"))
+
+
+def reachable(listening: Iterable[str], own: Collection[Interface]) -> tuple[str, ...]:
+    """What to tell peers of the addresses that are listened on: a wildcard is each address of its family.
+
+    Parameters: `listening`, TCP multiaddrs of sockets that are open; `own`, this machine's interfaces. Bridges to
+    containers are left out, and so are loopback and link-local addresses, unless there is nothing else. Public
+    addresses come first, for peers try them in this order.
+    """
+    told: dict[str, str] = {}
+    for text in listening:
+        _, kind, host, _, port = text.split("/")[:5]
+        if class_of(host) is not AddressClass.UNSPECIFIED:
+            told[text] = host
+            continue
+        for found in _hosts(6 if kind == "ip6" else 4, own):
+            told[f"/{kind}/{found}/tcp/{port}"] = found
+    return tuple(sorted(told, key=lambda text: (_rank(told[text]), text)))
+
+
+def _hosts(version: int, own: Collection[Interface]) -> list[str]:
+    """This machine's hosts of one family that a wildcard stands for."""
+    family = [each for each in own if ipaddress.ip_interface(each.address).version == version]
+    elsewhere = [each for each in family if class_of(each.host) not in _NOT_TOLD]
+    outer = [each.host for each in elsewhere if not each.inner]
+    here = [each.host for each in family if class_of(each.host) is AddressClass.LOOPBACK]
+    return outer or [each.host for each in elsewhere] or here
+
+
+def _rank(host: str) -> int:
+    kind = class_of(host)
+    return _FARTHEST_FIRST.index(kind) if kind in _FARTHEST_FIRST else len(_FARTHEST_FIRST)

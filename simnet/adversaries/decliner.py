@@ -1,0 +1,33 @@
+"""Decliner: takes a seat and declines whatever it is asked for, but for the opening, which cannot be declined."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consensus.effects import Contribute, Effect
+from protocol.messages import Ballot, Commit, Cosign, Decline
+from protocol.signing import seal
+from protocol.types import DeclinedPhase, DeclineReason
+from simnet.adversaries.behaviour import Action, Behaviour, Desk
+
+
+class Decliner(Behaviour):
+    """Holds a seat for nothing, too, but nobody waits for it: what it may hope for is that others' word counts less."""
+
+    KIND = "decliner"
+
+    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+        """A decline in place of each contribution."""
+        if not isinstance(effect, Contribute):
+            return (effect,)
+        match effect.message.body:
+            case Commit(query=query, on=on):
+                phase, wave = DeclinedPhase.ANSWERING, 0
+            case Ballot(query=query, on=on, wave=wave):
+                phase = DeclinedPhase.JUDGING
+            case Cosign(query=query, on=on):
+                phase, wave = DeclinedPhase.COSIGNING, 0
+            case _:
+                return (effect,)
+        reason = DeclineReason.CAPACITY
+        body = Decline(author=desk.keypair.public, query=query, on=on, phase=phase, wave=wave, reason=reason)
+        return (replace(effect, message=seal(desk.keypair, desk.params.digest, body)),)

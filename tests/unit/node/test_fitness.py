@@ -1,0 +1,48 @@
+"""Roles that the engine is good for: by trial, and by what came of the last rounds."""
+
+import pytest
+import structlog
+from trio.testing import MockClock
+
+from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, Fitness
+from node.inference import EngineInfo, Judging
+from protocol.types import Role
+
+BOTH = Role.ANSWER | Role.JUDGE
+INFO = EngineInfo("openai", "m", 4096, 10.0, Judging.CHAT)
+MUTE = EngineInfo("openai", "m", 4096, 10.0, Judging.NONE)
+
+
+def test_roles_are_what_a_probe_saw() -> None:
+    assert [Fitness().roles(info) for info in (None, INFO, MUTE)] == [Role(0), BOTH, Role.ANSWER]
+
+
+@pytest.mark.parametrize(("role", "left"), [(Role.ANSWER, Role.JUDGE), (Role.JUDGE, Role.ANSWER)])
+async def test_a_role_that_fails_in_a_row_is_withdrawn_until_a_probe_passes_again(
+    mock_clock: MockClock, role: Role, left: Role
+) -> None:
+    fitness = Fitness()
+    with structlog.testing.capture_logs() as logs:
+        for number in range(FAILED_ROUNDS_MAX):
+            assert fitness.roles(INFO) == BOTH
+            withdrawn = fitness.withdrawn
+            fitness.failed(role, "ab" * 32, f"reason {number}")
+    assert withdrawn.is_set()
+    assert [each["event"] for each in logs] == ["round.abstained"] * FAILED_ROUNDS_MAX + ["role.withdrawn"]
+    assert fitness.roles(INFO) == left
+    assert not fitness.retrial_is_due
+    mock_clock.jump(RETRIAL_S)
+    assert fitness.retrial_is_due
+    fitness.restore()
+    assert (fitness.roles(INFO), fitness.retrial_is_due) == (BOTH, False)
+    record = fitness.records[role]
+    assert (record.failed, record.in_a_row, record.reason) == (FAILED_ROUNDS_MAX, 0, "reason 2")
+
+
+def test_a_round_that_succeeds_begins_the_count_anew() -> None:
+    fitness = Fitness()
+    for _ in range(2 * FAILED_ROUNDS_MAX):
+        fitness.failed(Role.JUDGE, "ab" * 32, "why")
+        fitness.succeeded(Role.JUDGE)
+    assert fitness.roles(INFO) == BOTH
+    assert fitness.records[Role.JUDGE].failed == 2 * FAILED_ROUNDS_MAX
