@@ -130,6 +130,7 @@ def _report(text: str) -> dict[str, Any]:
         "unopened": ["cd" * 32],
         "silent_judges": [],
         "removed": [],
+        "declines": [],
     }
 
 
