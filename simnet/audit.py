@@ -7,50 +7,24 @@ forms are equal (R7), which strengths follow (R8).
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TypeVar
-
-from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
 
 from protocol import codec
 from protocol.errors import Fault
-from protocol.limits import CERTIFICATE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
+from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import (
-    MESSAGE_TYPES,
     Answer,
     Ballot,
     Certificate,
-    CloseCommits,
-    CloseSlate,
-    CloseTally,
     CloseWave,
     Closing,
     Contribution,
     Cosign,
     Decline,
-    Evidence,
-    Message,
-    Query,
-    Seat,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
-
-Body = TypeVar("Body", bound=Message)
-Opened = tuple[Digest, Body]
-"""A message's id and its body; the body names the author."""
-Judging = CloseWave | CloseTally
-"""A closing that names ballots."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that the certificate breaks."""
-
-    rule: str
-    detail: str
+from simnet.papers import Finding, Opened, Papers, hash_of, open_paper, read_papers
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,180 +58,17 @@ def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
     certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
     if isinstance(certificate, Fault):
         return (Finding(certificate.rule, str(certificate)),)
-    papers = _read(certificate)
-    if not isinstance(papers, _Papers):
+    papers = read_papers(certificate)
+    if not isinstance(papers, Papers):
         return papers
     findings = tuple(finding for check in _CHECKS for finding in check(papers))
     return findings or _conclude(papers)
 
 
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Papers:
-    """A certificate whose signatures are good and whose parts are where they belong; nothing else is known yet."""
-
-    certificate: Certificate
-    network: bytes
-    query: Opened[Query]
-    closings: tuple[Opened[Closing], ...]
-    commits: Opened[CloseCommits]
-    slate: Opened[CloseSlate]
-    judging: tuple[Opened[Judging], ...]
-    """The closings of the waves, the tally last."""
-    tally: Opened[CloseTally]
-    answers: tuple[Opened[Answer], ...]
-    """As the slate lists them."""
-    ballots: tuple[tuple[Opened[Ballot], ...], ...]
-    """As each closing of `judging` lists them."""
-    declines: tuple[tuple[Opened[Decline], ...], ...]
-    """As each closing lists them, the slate's (none) second."""
-    accusations: tuple[tuple[Opened[Evidence], ...], ...]
-    """As each closing lists them, the commits closing's (none) first."""
-    accused: tuple[frozenset[Key], ...]
-    """Whom evidence has removed when each closing is made: what it lists, and what those before it list."""
-    cosigns: tuple[Opened[Cosign], ...]
-    seats: Mapping[Key, Seat]
-
-
-def _read(certificate: Certificate) -> _Papers | tuple[Finding, ...]:
-    """Open everything, and find what the closings name. Findings of this stage leave nothing to reason about."""
-    network = _hash(b"strand/params/1", codec.encode(certificate.params))
-    findings: list[Finding] = []
-
-    def take(envelopes: Sequence[bytes], schema: type[Body] | tuple[type[Body], ...], rule: str) -> list[Opened[Body]]:
-        taken: list[Opened[Body]] = []
-        for envelope in envelopes:
-            opened = _open(envelope, network)
-            if isinstance(opened, Finding):
-                findings.append(opened)
-            elif not isinstance(opened[1], schema):
-                findings.append(Finding(rule, f"a {opened[1].KIND.name} where none belongs"))
-            else:
-                taken.append((opened[0], opened[1]))
-        return taken
-
-    queries = take([certificate.query], Query, "C1")
-    chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseWave, CloseTally), "C1")
-    closings = tuple((id, body) for id, body in chain if isinstance(body, Closing))
-    carriers = [body for _, body in closings]
-    apart: list[Opened[Message]] = [
-        *take(certificate.answers, Answer, "C3"),
-        *take(certificate.ballots, Ballot, "C3"),
-        *take(certificate.declines, Decline, "C3"),
-        *take(certificate.evidence, Evidence, "C3"),
-    ]
-    riding = [take(body.ride_along, (Answer, Ballot, Decline, Evidence), "R13") for body in carriers]
-    cosigns = take(certificate.cosigns, Cosign, "C5")
-    kinds = [type(body) for _, body in closings]
-    if kinds != [CloseCommits, CloseSlate, *[CloseWave] * (len(kinds) - 3), CloseTally]:
-        findings.append(Finding("C1", "closings are not commits, slate, waves, tally"))
-    findings += _inventory(carriers, apart, riding)
-    if findings:
-        return tuple(findings)
-    here = dict(itertools.chain(apart, *riding))
-    accusations = tuple(_pick(here, _names(body)[Evidence], Evidence) for body in carriers)
-    judging = tuple((id, body) for id, body in closings if isinstance(body, CloseWave | CloseTally))
-    (commits,) = ((id, body) for id, body in closings if isinstance(body, CloseCommits))
-    (slate,) = ((id, body) for id, body in closings if isinstance(body, CloseSlate))
-    (tally,) = ((id, body) for id, body in closings if isinstance(body, CloseTally))
-    return _Papers(
-        certificate=certificate,
-        network=network,
-        query=queries[0],
-        closings=closings,
-        commits=commits,
-        slate=slate,
-        judging=judging,
-        tally=tally,
-        answers=_pick(here, slate[1].answers, Answer),
-        ballots=tuple(_pick(here, body.ballots, Ballot) for _, body in judging),
-        declines=tuple(_pick(here, _names(body)[Decline], Decline) for body in carriers),
-        accusations=accusations,
-        accused=_accused(accusations, network),
-        cosigns=tuple(cosigns),
-        seats={seat.member: seat for seat in queries[0][1].roster},
-    )
-
-
-def _open(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
-    """P3, R1: kind (1 byte), signature (64 bytes), body; id and signature are of tag, network, kind and body."""
-    try:
-        kind = Kind(envelope[0])
-    except ValueError:
-        return Finding("P3", f"kind {envelope[0]}")
-    if kind is not Kind.EVIDENCE and len(envelope) > SLOT_MESSAGE_BYTES_MAX:
-        return Finding("P1", f"{kind.name} of {len(envelope)} bytes")
-    body = codec.decode(MESSAGE_TYPES[kind], envelope[65:])
-    if isinstance(body, Fault):
-        return Finding(body.rule, str(body))
-    signed = b"strand/message/1" + network + envelope[:1] + envelope[65:]
-    try:
-        VerifyKey(body.author).verify(signed, envelope[1:65])
-    except (BadSignatureError, ValueError):
-        return Finding("R1", f"{kind.name} is not signed by its author")
-    return _hash(signed), body
-
-
-def _inventory(
-    carriers: Sequence[Closing],
-    apart: Sequence[Opened[Message]],
-    riding: Sequence[Sequence[Opened[Message]]],
-) -> Iterator[Finding]:
-    """C3: everything named is here, once, as what it is named; nothing else is. R13: its own closing names a rider."""
-    here = dict(itertools.chain(apart, *riding))
-    if len(here) != len(apart) + sum(map(len, riding)):
-        yield Finding("C3", "something stands here twice")
-    named: set[Digest] = set()
-    for closing, riders in zip(carriers, riding, strict=True):
-        names = _names(closing)
-        for expected, ids in names.items():
-            for id in ids:
-                if not isinstance(here.get(id), expected):
-                    yield Finding("C3", f"{closing.KIND.name} names a {expected.KIND.name} that is not here")
-        if not {id for id, _ in riders} <= set(itertools.chain(*names.values())):
-            yield Finding("R13", f"{closing.KIND.name} carries what it does not name")
-        named |= set(itertools.chain(*names.values()))
-    if surplus := here.keys() - named:
-        yield Finding("C3", f"{len(surplus)} messages that no closing names")
-
-
-def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | Evidence], Sequence[Digest]]:
-    """What a closing names, by kind."""
-    match closing:
-        case CloseCommits():
-            return {Decline: closing.declines, Evidence: ()}
-        case CloseSlate():
-            return {Answer: closing.answers, Decline: (), Evidence: closing.evidence}
-        case CloseWave() | CloseTally():
-            return {Ballot: closing.ballots, Decline: closing.declines, Evidence: closing.evidence}
-
-
-def _pick(here: Mapping[Digest, Message], ids: Sequence[Digest], schema: type[Body]) -> tuple[Opened[Body], ...]:
-    return tuple((id, body) for id in ids if isinstance(body := here[id], schema))
-
-
-def _accused(accusations: Sequence[Sequence[Opened[Evidence]]], network: bytes) -> tuple[frozenset[Key], ...]:
-    removed: set[Key] = set()
-    so_far = []
-    for listed in accusations:
-        for _, evidence in listed:
-            shown = _open(evidence.first, network)
-            if not isinstance(shown, Finding):
-                removed.add(shown[1].author)
-        so_far.append(frozenset(removed))
-    return tuple(so_far)
-
-
-def _hash(*parts: bytes) -> Digest:
-    return Digest(blake2b(b"".join(parts), digest_size=32).digest())
-
-
 # -- checks: each yields what it finds --------------------------------------------------------------------------------
 
 
-def _order(papers: _Papers) -> Iterator[Finding]:
+def _order(papers: Papers) -> Iterator[Finding]:
     """C2, R2: lists ascend, so that a set has one encoding. R1: so does the roster, one seat for each member."""
     members = [seat.member for seat in papers.query[1].roster]
     if members != sorted(set(members)):
@@ -272,7 +83,7 @@ def _order(papers: _Papers) -> Iterator[Finding]:
         ("evidence", papers.certificate.evidence),
         ("co-signatures", papers.certificate.cosigns),
     ):
-        ids = [_hash(b"strand/message/1", papers.network, each[:1], each[65:]) for each in envelopes]
+        ids = [hash_of(b"strand/message/1", papers.network, each[:1], each[65:]) for each in envelopes]
         if ids != sorted(set(ids)):
             yield Finding("C2", f"{name} do not ascend by id")
     for named in (papers.answers, *papers.ballots, *papers.declines, *papers.accusations):
@@ -281,17 +92,17 @@ def _order(papers: _Papers) -> Iterator[Finding]:
             yield Finding("R2", "what a closing names does not ascend by id")
 
 
-def _text(papers: _Papers) -> Iterator[Finding]:
+def _text(papers: Papers) -> Iterator[Finding]:
     """C4: the query's text has its digest, and stands beside the query only if it is not in it."""
     query, beside = papers.query[1], papers.certificate.content
     if query.content and beside:
         yield Finding("C4", "the text of a public query stands here twice")
     for text in (query.content, beside):
-        if text and _hash(b"strand/content/1", text.encode()) != query.content_digest:
+        if text and hash_of(b"strand/content/1", text.encode()) != query.content_digest:
             yield Finding("C4", "a text that does not have the query's digest")
 
 
-def _chain(papers: _Papers) -> Iterator[Finding]:
+def _chain(papers: Papers) -> Iterator[Finding]:
     """R2: each closing is the requester's, in this round, and names the message before it."""
     id, query = papers.query
     before = id
@@ -311,7 +122,7 @@ def _chain(papers: _Papers) -> Iterator[Finding]:
             yield Finding("R2", f"the closing of wave {closing.wave} in the place of wave {wave}")
 
 
-def _contributions(papers: _Papers) -> Iterator[Finding]:
+def _contributions(papers: Papers) -> Iterator[Finding]:
     """R2, R3: a contribution is a member's, acts upon the closing before, stands once, and not after evidence."""
     accused = papers.accused
     places: list[tuple[Digest, Role, frozenset[Key], Sequence[Opened[Answer] | Opened[Ballot] | Opened[Cosign]]]] = [
@@ -338,7 +149,7 @@ def _contributions(papers: _Papers) -> Iterator[Finding]:
             authors.add(body.author)
 
 
-def _declines(papers: _Papers) -> Iterator[Finding]:
+def _declines(papers: Papers) -> Iterator[Finding]:
     """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution."""
     committed = {entry.member for entry in papers.commits[1].commitments}
     places = [("answering", 0, papers.query[0], Role.ANSWER, committed, papers.declines[0], papers.accused[0])]
@@ -364,25 +175,25 @@ def _declines(papers: _Papers) -> Iterator[Finding]:
             authors.add(decline.author)
 
 
-def _openings(papers: _Papers) -> Iterator[Finding]:
+def _openings(papers: Papers) -> Iterator[Finding]:
     """R4: an answer opens the commitment that the commits closing lists for its author."""
     listed = {entry.member: entry.commitment for entry in papers.commits[1].commitments}
     for member in listed:
         if member not in papers.seats or Role.ANSWER not in papers.seats[member].roles:
             yield Finding("R4", f"a commitment of {member.hex()[:8]}, who has no answering seat")
     for _, answer in papers.answers:
-        content = _hash(b"strand/answer/1", codec.encode(answer.content))
-        opened = _hash(b"strand/commit/1", papers.network, papers.query[0], answer.author, answer.salt, content)
+        content = hash_of(b"strand/answer/1", codec.encode(answer.content))
+        opened = hash_of(b"strand/commit/1", papers.network, papers.query[0], answer.author, answer.salt, content)
         if listed.get(answer.author) != opened:
             yield Finding("R4", f"answer of {answer.author.hex()[:8]} opens no listed commitment")
 
 
-def _evidence(papers: _Papers) -> Iterator[Finding]:
+def _evidence(papers: Papers) -> Iterator[Finding]:
     """R3: two different contributions of one member for one slot of this round, the lower id first, listed once."""
     convicted: set[Key] = set()
     for accusations in papers.accusations:
         for _, evidence in accusations:
-            first, second = _open(evidence.first, papers.network), _open(evidence.second, papers.network)
+            first, second = open_paper(evidence.first, papers.network), open_paper(evidence.second, papers.network)
             if isinstance(first, Finding) or isinstance(second, Finding):
                 yield Finding("R3", "evidence that holds what is not signed")
                 continue
@@ -399,7 +210,7 @@ def _evidence(papers: _Papers) -> Iterator[Finding]:
             convicted.add(one.author)
 
 
-def _ballots(papers: _Papers) -> Iterator[Finding]:
+def _ballots(papers: Papers) -> Iterator[Finding]:
     """R6: as far as it can be seen without the assignment of pairs."""
     authors = [answer.author for _, answer in papers.answers]
     for wave, (plan, ballots) in enumerate(zip(papers.query[1].waves, papers.ballots, strict=False)):
@@ -424,7 +235,7 @@ def _ballots(papers: _Papers) -> Iterator[Finding]:
                 pairs.add(pair)
 
 
-def _tally(papers: _Papers) -> Iterator[Finding]:
+def _tally(papers: Papers) -> Iterator[Finding]:
     """R8: what can be said of a tally without the fit."""
     tally = papers.tally[1]
     standing = {id for id, answer in papers.answers if answer.author not in papers.accused[-1]}
@@ -439,7 +250,7 @@ def _tally(papers: _Papers) -> Iterator[Finding]:
             yield Finding("R8", "certain without a ballot that counts")
 
 
-def _is_confident(papers: _Papers) -> bool:
+def _is_confident(papers: Papers) -> bool:
     """R9: P(correct) = σ(a + b · logit P(best)), P(best) at least half of one of 256 draws away from 0 and 1."""
     query, p_best = papers.query[1], papers.tally[1].p_best / 65536
     p_best = min(max(p_best, 1 / 512), 511 / 512)
@@ -447,7 +258,7 @@ def _is_confident(papers: _Papers) -> bool:
     return round(65536 / (1 + math.exp(-log_odds))) >= query.confidence_min
 
 
-def _outcome(papers: _Papers) -> Iterator[Finding]:
+def _outcome(papers: Papers) -> Iterator[Finding]:
     """R9: outcome and reason, as far as they need no ranking."""
     tally, params, removed = papers.tally[1], papers.certificate.params, papers.accused[-1]
     standing = [answer for _, answer in papers.answers if answer.author not in removed]
@@ -475,14 +286,14 @@ def _outcome(papers: _Papers) -> Iterator[Finding]:
         yield Finding("R9", f"decided, and {len(judges)} judges with weight have seen the winner")
 
 
-def _cosigns(papers: _Papers) -> Iterator[Finding]:
+def _cosigns(papers: Papers) -> Iterator[Finding]:
     """C5: nobody among the co-signers objects. (Members, this tally, one each: `_contributions`.)"""
     for _, cosign in papers.cosigns:
         if cosign.objection is not Objection.NONE:
             yield Finding("C5", f"{cosign.author.hex()[:8]} objects: {cosign.objection}")
 
 
-_CHECKS: tuple[Callable[[_Papers], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
     _order,
     _text,
     _chain,
@@ -502,7 +313,7 @@ def _slot(body: Contribution) -> tuple[Digest, Key, Kind, str, int]:
     return body.query, body.author, body.KIND, phase, body.wave if isinstance(body, Ballot | Decline) else 0
 
 
-def _conclude(papers: _Papers) -> Audited:
+def _conclude(papers: Papers) -> Audited:
     """R4, R5, R9: what follows from a certificate in which nothing is wrong."""
     query_id, query = papers.query
     answers = dict(papers.answers)
@@ -524,7 +335,7 @@ def _conclude(papers: _Papers) -> Audited:
         cosigners=cosigners,
         weighty=weighty,
         full=signed * 3 > len(weighty) * 2 if len(weighty) > 3 else 0 < signed == len(weighty),
-        beacon=_hash(b"strand/beacon/1", query_id, papers.commits[0], *salts),
+        beacon=hash_of(b"strand/beacon/1", query_id, papers.commits[0], *salts),
         closings=papers.closings,
         accused=papers.accused,
     )

@@ -18,7 +18,7 @@ REPORT_KEYS = {
     "query_id", "query", "requester", "network", "outcome", "reason", "stop", "p_correct",
     "confidence_min", "winner", "ranking", "ballots",
     "comparisons", "abstentions", "decisive_share", "cosignatures", "members", "full", "unopened", "removed",
-    "silent_judges",
+    "silent_judges", "declines",
     "certificate", "timings_ms", "nodes", "engine",
 }  # fmt: skip
 TIMINGS = {"answering", "opening", "judging", "cosigning", "to_answer", "total"}
@@ -36,7 +36,7 @@ def test_the_demo_decides_and_reports_it_as_json(demo: Demo) -> None:
     assert report["full"] is True
     assert report["abstentions"] == 0
     assert report["engine"] == "scripted: scripted"
-    assert report["unopened"] == report["silent_judges"] == report["removed"] == []
+    assert report["unopened"] == report["silent_judges"] == report["declines"] == report["removed"] == []
     assert set(report["timings_ms"]) == TIMINGS
     assert all(ms >= 0 for ms in report["timings_ms"].values())
     assert set(report["winner"]) == {"answer_id", "author", "text"}

@@ -45,7 +45,8 @@ from protocol.types import (
     Role,
     StopReason,
 )
-from simnet.audit import Audited, Finding, audit
+from simnet.audit import Audited, audit
+from simnet.papers import Finding
 from tests.support.swarm import Swarm, answer_text, keypair, params
 from tests.transcripts.test_rounds import drop
 from tests.unit.consensus.test_certificate import APART, equivocate, make

@@ -184,7 +184,7 @@ async def test_what_was_spent_on_whom(tmp_path: Path) -> None:
     assert told["strand_connections", "half_open"] == 2
     assert told["strand_connections_refused_total", "handshake"] == 7
     assert told["strand_connections_refused_total", "half_open_of_the_address"] == 1
-    assert len(told) == 3 * 3 + len(Refusal) + 2 + 2 + 4
+    assert len(told) == 3 * 3 + len(node.serving.refused) + 2 + 2 + 4
     assert scraped.values["strand_strangers_left_engine_seconds"] == 700
 
 
