@@ -118,7 +118,7 @@ class Progress:
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
     """Of those expected, seats that will not work on the query, and why."""
     declined: Mapping[Key, DeclineReason] = field(default_factory=dict)
-    """Seats that give nothing in this phase, and why; they are not expected any more."""
+    """Of those expected, seats that give nothing in this phase, and why."""
 
 
 @dataclass(frozen=True, slots=True)

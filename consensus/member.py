@@ -42,9 +42,9 @@ from protocol.types import Finish as FinishReason
 POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
 """What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
 
-POOL_MAX = 576
-"""messages of one round kept for a closing to name: 64 answers, 64 ballots of each of 4 waves, or as many declines in
-their place, 64 of the phase of answers, 64 pieces of evidence, and room for the second message of some slots."""
+POOL_MAX = 768
+"""contributions of one round kept for a closing to name: of 64 members an answer, a ballot and a decline in each of 4
+waves, two declines more, and a second message of some slots. What a closing names always finds a place."""
 
 EARLY_MAX = 10
 """closings that came before their predecessor: no chain is longer."""
@@ -218,7 +218,7 @@ def _decline(state: Member, phase: Phase, wave: int, reason: DeclineReason) -> T
     """R15: say at once, and for good, that nobody need wait for us in this phase."""
     record = state.record
     gives = Kind.COMMIT if phase is Phase.ANSWERING else Kind.BALLOT
-    has_given = Slot(record.id, state.key, gives, wave) in state.sent
+    has_given = Slot(record.id, state.key, gives, wave) in (state.sent.keys() | state.restored.messages.keys())
     asked = (
         record.phase is phase and state.key in record.expected() and (phase is Phase.ANSWERING or wave == record.wave)
     )
@@ -247,26 +247,34 @@ def _has_declined(state: Member) -> bool:
 def _receive(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
     if message.kind in CLOSINGS:
         return _receive_closing(state, message, now_ms)
-    if message.kind not in POOLED or message.id in state.pool or len(state.pool) >= POOL_MAX:
+    if message.kind not in POOLED or message.id in state.pool:
         return Transition(state)
-    state = replace(state, pool={**state.pool, message.id: message}, missing=state.missing - {message.id})
     if message.kind is Kind.EVIDENCE:
         return _receive_evidence(state, message, now_ms)
+    if len(state.pool) >= POOL_MAX and message.id not in state.missing:
+        return Transition(state)
+    state = _pooled(state, message)
     return Transition(state) if state.missing else _advance(state, now_ms)
 
 
+def _pooled(state: Member, message: VerifiedMessage) -> Member:
+    return replace(state, pool={**state.pool, message.id: message}, missing=state.missing - {message.id})
+
+
 def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
-    """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10)."""
+    """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10).
+
+    One piece against each member is kept, and what a closing names: there is always room for them.
+    """
     slot = examine(message, state.record.params.digest)
     if isinstance(slot, Fault) or slot.query != state.record.id:
         return Transition(state)
     if slot.author == state.record.query.author and slot.kind in CLOSINGS:
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))
-    if slot.kind not in CONTRIBUTIONS:
+    if slot.kind not in CONTRIBUTIONS or (slot.author in state.accused and message.id not in state.missing):
         return Transition(state)
-    if slot.author not in state.accused:
-        state = replace(state, accused={**state.accused, slot.author: now_ms})
-    return _advance(state, now_ms)
+    accused = {slot.author: now_ms, **state.accused}
+    return _advance(_pooled(replace(state, accused=accused), message), now_ms)
 
 
 def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:

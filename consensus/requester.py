@@ -69,20 +69,25 @@ class Requester:
     @property
     def wake_at_ms(self) -> int:
         """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
-        if self.waiting.awaited(self.expected) <= self.received.keys():
+        if self.awaited <= self.received.keys():
             return self.waiting.began_ms
         listens_ms = self.waiting.wake_at_ms(self.missing, self.silent_ms)
         return self.closes_at_ms if listens_ms is None else min(self.closes_at_ms, listens_ms)
 
     @property
     def expected(self) -> frozenset[Key]:
-        """Whose contributions the present phase expects: not those of members that have declined."""
-        return self.record.expected() - self.accusations.keys() - self.declines.keys()
+        """Whose contributions the present phase expects."""
+        return self.record.expected() - self.accusations.keys()
+
+    @property
+    def awaited(self) -> frozenset[Key]:
+        """Of these, whose may still come: who declines counts like who is silent, so that nothing is gained by it."""
+        return self.waiting.awaited(self.expected) - self.declines.keys()
 
     @property
     def missing(self) -> frozenset[Key]:
-        """Of these, whose are not in."""
-        return self.expected - self.received.keys()
+        """Of those expected, whose are not in and may still come by their own word."""
+        return self.expected - self.received.keys() - self.declines.keys()
 
     @property
     def silent_ms(self) -> int:
@@ -188,8 +193,9 @@ def _tick(state: Requester, now_ms: int) -> Transition:
     if now_ms >= state.closes_at_ms:
         return _close(state, now_ms)
     waiting, due = state.waiting.listen(state.missing, now_ms, state.silent_ms)
-    news = waiting.silent != state.waiting.silent or waiting.awaited(state.expected) <= state.received.keys()
+    silent_before = state.waiting.silent
     state = replace(state, waiting=waiting)
+    news = waiting.silent != silent_before or state.awaited <= state.received.keys()
     probes = tuple(_probe(state, key, now_ms) for key in due)
     closed = _close_if_due(state, now_ms) if news else Transition(state)
     return Transition(closed.state, (*probes, *closed.effects))
@@ -214,7 +220,7 @@ def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int
 def _close_if_due(state: Requester, now_ms: int) -> Transition:
     """R11: all that is awaited closes the phase; what is enough of it starts the clock of patience."""
     received = state.received.keys()
-    awaited = state.waiting.awaited(state.expected)
+    awaited = state.awaited
     if awaited <= received:
         closed = _close(state, now_ms)
         return Transition(closed.state, (_progress(state), *closed.effects))

@@ -12,16 +12,16 @@ from consensus.evidence import Slot, examine, slot_of
 from consensus.record import open_record
 from consensus.roster import OfferBook
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Evidence, Offer, Query
+from protocol.messages import Ballot, CloseWave, Decline, Evidence, Message, Offer, Query
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, envelope_id, open_envelope
 from protocol.topics import topic
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
+from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind
 
 ROUNDS_MAX = 256
 """rounds whose messages we let in or pass on; beyond it goes the oldest one that is over, of the author with the most
 of them: a flood of queries makes room at its author's expense. One that is over keeps ids only: 64 members, two ids for
-each of thirteen slots, make 0.3 MB, if all sign that much."""
+each of seventeen slots (four waves), make 0.4 MB, if all sign that much."""
 
 OPEN_ROUNDS_MAX = 32
 """rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
@@ -103,10 +103,11 @@ class Validator:
         return Fault(FaultReason.FLOOD, "V8", "query")
 
     def pass_by(self, on_topic: str, source: Key, data: bytes) -> Fault:
-        """A message from the mesh for which there is no room: BUSY, unless its bytes are at fault.
+        """A message from the mesh for which there is no room: BUSY, unless any node can see what is wrong with it, or
+        its round is not known.
 
-        Nothing is noted of it, for it may come again by stream, or be pulled; but who passes on what any node can see
-        is wrong would be blamed by its neighbours.
+        But for a query, whose round is then no unknown one, nothing is noted: it may come again by stream, or be
+        pulled. Who passes on what is wrong would be blamed by its neighbours.
         """
         message = self.open_gossip(source, data)
         if isinstance(message, Fault):
@@ -342,6 +343,9 @@ class Validator:
             return fault
         if not _may_fill(message.author, message.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
+        # V9 [IGNORE] The query plans the wave: what may be said in a round is bounded by its plan.
+        if not _is_planned(message.body, known.query):
+            return Fault(FaultReason.WRONG_PHASE, "V9", message.kind.name)
         slot = slot_of(message)
         assert slot is not None
         held = known.slots.get(slot, [])
@@ -402,3 +406,10 @@ def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
     if kind in CLOSINGS or kind is Kind.NOTICE:
         return author == query.author
     return any(seat.member == author for seat in query.roster)
+
+
+def _is_planned(body: Message, query: Query) -> bool:
+    """Whether the round has such a wave; phases without waves have number 0 alone."""
+    if isinstance(body, Decline) and body.phase is not DeclinedPhase.JUDGING:
+        return body.wave == 0
+    return not isinstance(body, Ballot | CloseWave | Decline) or body.wave < len(query.waves)

@@ -6,7 +6,7 @@ from consensus.certificate import Verified
 from consensus.record import Record, bodies
 from consensus.tally import Ranking
 from protocol.messages import Ballot, Decline
-from protocol.types import ABSTAIN, ONE, DeclinedPhase, Role, StopReason
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
 
 DECISIVE = ONE // 50
 """2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
@@ -18,8 +18,12 @@ def claimed_correct(ranking: Ranking) -> float | None:
 
 
 def _silent_judges(record: Record) -> list[str]:
-    """Judges of whom no ballot counts and who did not decline: theirs were late, or not cast."""
-    judges = {key for key, seat in record.seats.items() if Role.JUDGE in seat.roles}
+    """Judges that had pairs, of whom no ballot counts and who did not decline: theirs were late, or not cast."""
+    judges: set[Key] = set()
+    step: Record | None = record
+    while step is not None:
+        judges |= step.assignment.keys()
+        step = step.before
     declined = {each.author for each in bodies(record.declines, Decline) if each.phase is DeclinedPhase.JUDGING}
     return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
 

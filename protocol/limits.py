@@ -76,4 +76,4 @@ TAU_MAX = 4 * 65536
 above the second the prior says nothing. Within them the fit's rounding noise stays an order below its last step."""
 
 PULL_IDS_MAX = 3 * MEMBERS_MAX
-"""ids in one pull: every answer, ballot and piece of evidence of a closing."""
+"""ids in one pull: every answer, or ballot or decline, and piece of evidence of a closing."""

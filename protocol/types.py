@@ -83,7 +83,7 @@ class StopReason(StrEnum):
     CERTAIN = "certain"
     """P(best) of the winner reached the query's threshold, and nothing is missing that more ballots may mend."""
     SPENT = "spent"
-    """Every ballot of the last wave is in, of those that were waited for (R6, R11)."""
+    """Every ballot of the last wave is in, but of judges whose decline a closing names, or who were removed."""
     BUDGET = "budget"
     """Ballots were still missing when the phase ended."""
     UNANIMOUS = "unanimous"

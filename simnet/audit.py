@@ -150,17 +150,24 @@ def _contributions(papers: Papers) -> Iterator[Finding]:
 
 
 def _declines(papers: Papers) -> Iterator[Finding]:
-    """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution."""
+    """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution.
+
+    R6: who declines a wave has no pairs in later ones."""
     committed = {entry.member for entry in papers.commits[1].commitments}
     places = [("answering", 0, papers.query[0], Role.ANSWER, committed, papers.declines[0], papers.accused[0])]
     for wave, ballots in enumerate(papers.ballots):
         gave, on = {ballot.author for _, ballot in ballots}, papers.closings[1 + wave][0]
         place = papers.declines[2 + wave], papers.accused[2 + wave]
         places.append(("judging", wave, on, Role.JUDGE, gave, *place))
+    gone: set[Key] = set()
     for phase, wave, on, role, gave, declines, removed in places:
         authors: set[Key] = set()
+        if gone & gave:
+            yield Finding("R6", f"a ballot in wave {wave} after a decline in an earlier one")
         for _, decline in declines:
             name = f"decline of {decline.author.hex()[:8]}"
+            if decline.author in gone:
+                yield Finding("R6", f"{name}: after one in an earlier wave")
             seat = papers.seats.get(decline.author)
             if seat is None or role not in seat.roles:
                 yield Finding("R15", f"{name}: no such seat in the roster")
@@ -173,6 +180,7 @@ def _declines(papers: Papers) -> Iterator[Finding]:
             if decline.author in removed:
                 yield Finding("R3", f"{name} counts in spite of evidence")
             authors.add(decline.author)
+        gone |= authors if phase == "judging" else set()
 
 
 def _openings(papers: Papers) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from consensus.participant import Participant
 from consensus.record import Pairs, Phase, Record, bodies
 from consensus.tally import duels
 from protocol.errors import Fault
-from protocol.limits import MEMBERS_MAX, WAVES_MAX
+from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
@@ -50,8 +50,12 @@ AUDITED_MAX = 1_024
 NO_ROUND = -1
 """The number of a round that the world did not plan."""
 
-SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) - 1 + WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
-"""slots of a round: each member's contributions, with a ballot for any wave; closings, likewise; the notice."""
+SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
+"""slots of a round: each member's contributions, with a ballot for any wave, and declines of both phases without waves
+and of any wave; closings, likewise; the notice."""
+
+NAMED_MAX = MEMBERS_MAX * (2 + WAVES_MAX) + EVIDENCE_MAX
+"""what all closings of a round name: it joins the pool even if that is full."""
 
 OWN_CONTRIBUTIONS_MAX = 3 + WAVES_MAX
 """contributions of one member to one round: they join its pool even if that is full."""
@@ -398,7 +402,7 @@ def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str,
     yield "open rounds of one key", max(open_of.values(), default=0), params.open_rounds_per_key_max
     for each in holder._rounds.values():
         if (at_member := each.as_member) is not None:
-            yield "pooled messages", len(at_member.pool), member.POOL_MAX + OWN_CONTRIBUTIONS_MAX
+            yield "pooled messages", len(at_member.pool), member.POOL_MAX + OWN_CONTRIBUTIONS_MAX + NAMED_MAX
             yield "early closings", len(at_member.early), member.EARLY_MAX
             yield "accused members", len(at_member.accused), len(at_member.record.seats)
         if (at_requester := each.as_requester) is not None:

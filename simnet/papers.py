@@ -1,4 +1,4 @@
-"""A certificate taken apart for the audit: all is opened, and found where it is named. From the text of the rules alone."""
+"""A certificate taken apart for the audit: opened, and found where it is named. From the text of the rules alone."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,5 +1,6 @@
 """Hypothesis profiles: `pytest --hypothesis-profile=small` for a quick look. A failure prints what reproduces it."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -19,4 +20,5 @@ settings.load_profile("default")
 def stock_logging() -> Iterator[None]:
     """Undo what modules that run as programs configure when they are imported: other tests read logs."""
     structlog.reset_defaults()
+    logging.disable(logging.NOTSET)
     yield

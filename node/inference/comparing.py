@@ -59,10 +59,14 @@ _TRIAL_BAD = "Bananas are yellow. Bananas are yellow."
 
 
 def trial_prompts() -> tuple[str, str]:
-    """Both orders of a comparison whose answer is plain: the good answer as A, and as B."""
+    """Both orders of a comparison whose answer is plain: the good answer as A, and as B.
+
+    With half of the examples: that shows the letters as well, and a small CPU reads them twice as fast.
+    """
+    head = preamble(examples=_EXAMPLES[:2])
     return (
-        f"{preamble()}{block(_TRIAL_TASK, _TRIAL_GOOD, _TRIAL_BAD, _TRIAL_TAG)}{CHOICE}",
-        f"{preamble()}{block(_TRIAL_TASK, _TRIAL_BAD, _TRIAL_GOOD, _TRIAL_TAG)}{CHOICE}",
+        f"{head}{block(_TRIAL_TASK, _TRIAL_GOOD, _TRIAL_BAD, _TRIAL_TAG)}{CHOICE}",
+        f"{head}{block(_TRIAL_TASK, _TRIAL_BAD, _TRIAL_GOOD, _TRIAL_TAG)}{CHOICE}",
     )
 
 
@@ -72,10 +76,10 @@ def block(query: str, first: str, second: str, tag: str, tags: Sequence[str] = (
     return f"=== Task\n{query}\n=== Answer A {tag_a}\n{first}\n=== Answer B {tag_b}\n{second}\n=== End {tag}\n"
 
 
-def preamble(reasoned: bool = False) -> str:
+def preamble(reasoned: bool = False, examples: Sequence[tuple[str, str, str, str, str]] = _EXAMPLES) -> str:
     """The instruction and the examples, in the form in which the model is asked to go on."""
     shown = []
-    for query, first, second, letter, why in _EXAMPLES:
+    for query, first, second, letter, why in examples:
         reason = f"{REASON} {why}\n" if reasoned else ""
         shown.append(f"{block(query, first, second, EXAMPLE_TAG)}{reason}{CHOICE} {letter}\n\n")
     return (_HEAD_REASONED if reasoned else _HEAD) + "".join(shown)

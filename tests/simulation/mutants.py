@@ -105,7 +105,7 @@ def keeps_all_of_a_slot() -> AbstractContextManager[None]:
 
 def overlooks_censorship() -> AbstractContextManager[None]:
     """R10: it does not object when its work is left out."""
-    return edited(member, "_unless_late", "if came_ms - ours.delivered_ms >= state.record.params.grace_ms:", "if ():")
+    return edited(member, "_unless_left_out", "if not leaves_out(", "if True or not leaves_out(")
 
 
 def overlooks_its_ballot() -> AbstractContextManager[None]:
@@ -113,7 +113,7 @@ def overlooks_its_ballot() -> AbstractContextManager[None]:
     return edited(
         member,
         "_enter",
-        "state = _unless_named(state, state.record.ballots, Kind.BALLOT, state.record.wave, came_ms)",
+        "state = _unless_left_out(state, Kind.BALLOT, state.record.wave, state.record.ballots, came_ms)",
         "pass",
     )
 

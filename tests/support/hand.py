@@ -105,7 +105,7 @@ class Hand:
             author=self.key(name),
             query=record.id,
             on=record.head,
-            phase=DeclinedPhase(record.phase),
+            phase=changes.pop("phase", None) or DeclinedPhase(record.phase),
             wave=record.wave if record.phase is Phase.JUDGING else 0,
             reason=reason,
         )

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from consensus import effects as fx
+from consensus import member
 from consensus.closings import Missing
-from consensus.events import Generated, Judged, Unable
+from consensus.events import Generated, Judged, Pulled, Received, Unable
 from consensus.evidence import slot_of
 from consensus.membership import Restored
 from consensus.record import Phase, Record, check_contribution
@@ -175,6 +176,23 @@ def test_a_member_that_was_found_out_has_no_decline() -> None:
     assert hand.record.phase is Phase.OPENING and not hand.record.declines
 
 
+@pytest.mark.parametrize("phase", ["answering", "cosigning"])
+def test_a_decline_closes_nothing_sooner_than_silence_does(phase: str) -> None:
+    """Two of eight decline, five give theirs after two seconds: that is no quorum, which counts all eight."""
+    ends_ms = []
+    for declining in ("", "gh"):
+        hand = Hand("abcdefgh")
+        at = AtRequester(hand if phase == "answering" else hand.to_cosigning())
+        give = at.hand.commit if phase == "answering" else at.hand.cosign
+        at.receive(*(at.hand.decline(name) for name in declining))
+        at.receive(*(give(name) for name in "abcde"), now_ms=NOW + 2_000)
+        ends_ms.append(at.state.patience_ends_ms)
+        effects = at.receive(give("f"), now_ms=NOW + 2_100)
+        assert bool(of_kind(effects, fx.Publish)) == bool(declining), "nobody else is waited for"
+    silent, declined = ends_ms
+    assert silent == declined and silent is not None and silent > NOW + 3_000
+
+
 # -- the member --------------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +204,46 @@ def test_a_member_says_at_once_that_its_engine_failed_and_sticks_to_it() -> None
     assert isinstance(body, Decline) and (body.phase, body.reason) == (DeclinedPhase.ANSWERING, DeclineReason.ENGINE)
     assert not at.generated(), "a late answer"
     assert not at.step(Unable(None, DeclineReason.CAPACITY)), "once"
+
+
+def test_what_a_closing_names_and_evidence_find_a_place_in_a_full_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R2, R13: whoever fills the pool must not make a member miss the closing, or its requester's equivocation."""
+    monkeypatch.setattr(member, "POOL_MAX", 2)
+
+    def filled() -> AtMember:
+        at = AtMember(Hand("abcdef"))
+        at.close(at.hand.close_commits("acdef"))
+        for name in "ef":
+            at.step(Received(at.hand.decline(name, phase=DeclinedPhase.JUDGING)))
+        assert len(at.state.pool) == 2
+        return at
+
+    at = filled()
+    answers = [at.hand.answer(name) for name in "acd"]
+    at.step(Received(answers[0]))
+    assert len(at.state.pool) == 2
+    slate = at.hand.close_slate(answers, ride_along=())
+    (pull,) = of_kind(at.step(Received(slate)), fx.Pull)
+    assert set(pull.ids) == {answer.id for answer in answers}
+    at.step(Pulled(tuple(answers)))
+    assert at.state.record.phase is Phase.JUDGING
+    at = filled()
+    closings = (at.hand.close_slate(answers), at.hand.close_slate(answers[:2]))
+    (finish,) = of_kind(at.step(Received(at.hand.evidence("c", *closings))), fx.Finish)
+    assert finish.ending is fx.Ending.VOID
+    at = filled()
+    for finder in "acd":
+        at.step(Received(at.hand.evidence(finder, *at.hand.equivocation("f"))))
+    assert len(at.state.pool) == 3, "one piece against each"
+
+
+def test_who_committed_in_an_earlier_life_does_not_decline() -> None:
+    """Even where its opening cannot be read any more."""
+    first = AtMember(Hand())
+    journal, _ = first.generated()
+    assert isinstance(journal, fx.Journal)
+    again = AtMember(Hand(), restored=Restored({journal.slot: journal.message}))
+    assert not contributed(again.step(Unable(None, DeclineReason.ENGINE)))
 
 
 def test_who_has_committed_does_not_decline() -> None:

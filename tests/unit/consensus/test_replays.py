@@ -21,7 +21,7 @@ from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.topics import topic
-from protocol.types import Digest, Kind
+from protocol.types import DeclineReason, Digest, Kind
 from tests.support.hand import Hand
 from tests.support.swarm import START_MS, Swarm, params
 
@@ -31,8 +31,9 @@ OURS, THEIRS = b"o" * 32, b"t" * 32
 
 @cache
 def played(nonce: bytes) -> tuple[Swarm, tuple[VerifiedMessage, ...]]:
-    """A decided round of five in two waves, and all that was said in it."""
-    swarm = Swarm("abcde")
+    """A decided round of six in two waves, and all that was said in it; `f` answers, and declines to judge."""
+    swarm = Swarm("abcdef")
+    swarm.nodes["f"].unable_to_judge = DeclineReason.ABSTAINS
     swarm.ask(nonce=nonce, waves=(1, 2))
     swarm.run()
     said = {message.id: message for heard in swarm.heard.values() for message in heard}

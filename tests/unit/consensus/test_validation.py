@@ -13,7 +13,7 @@ from protocol.hashing import content_digest
 from protocol.messages import Cosign, Notice, Offer, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import Digest, Key, Kind, Role
+from protocol.types import DeclinedPhase, Digest, Key, Kind, Role
 from tests.support.hand import Hand, changed_query
 from tests.support.swarm import START_MS, keypair, params
 
@@ -328,6 +328,22 @@ def test_who_may_speak(validator: Validator, hand: Hand) -> None:
 def test_an_unknown_round(hand: Hand) -> None:
     for message in (hand.commit("b"), hand.close_commits("abcd")):
         refused(gossip(Validator(PARAMS), message), FaultReason.UNKNOWN_ROUND, IGNORE, "V9")
+
+
+def test_what_may_be_said_in_a_round_is_bounded_by_its_plan(validator: Validator, hand: Hand) -> None:
+    """One wave is planned: else a few members could fill everybody's pool with slots that the round does not have."""
+    phases = [(phase, wave) for phase in DeclinedPhase for wave in range(8)]
+    planned = [(DeclinedPhase.ANSWERING, 0), (DeclinedPhase.COSIGNING, 0), (DeclinedPhase.JUDGING, 0)]
+    for phase, wave in phases:
+        result = gossip(validator, hand.decline("b", phase=phase, wave=wave))
+        if (phase, wave) in planned:
+            assert isinstance(result, Admitted)
+        else:
+            refused(result, FaultReason.WRONG_PHASE, IGNORE, "V9")
+    hand.to_judging()
+    refused(gossip(validator, hand.ballot("b", wave=1)), FaultReason.WRONG_PHASE, IGNORE, "V9")
+    refused(gossip(validator, hand.close_wave([], wave=1)), FaultReason.WRONG_PHASE, IGNORE, "V9")
+    assert isinstance(gossip(validator, hand.ballot("b")), Admitted)
 
 
 def test_nobody_is_blamed_for_the_round_of_a_query_that_was_not_looked_at(hand: Hand) -> None:

@@ -474,6 +474,14 @@ def test_declines_that_break_a_rule(rule: str, edits: dict[str, Callable[[Any], 
     assert isinstance(found, tuple) and [finding.rule for finding in found] == [rule]
 
 
+def test_who_declines_a_wave_has_no_part_in_later_ones() -> None:
+    """R6, for ballots and for declines."""
+    forge = Forge()
+    (early,) = declining("e", wave=0, on=forge.slate.id)(None)
+    named = {"wave": change(declines=(early.id,), ride_along=(early.envelope,)), "ballots": without("e")}
+    assert "R6" in rules(Forge(**named).audit())
+
+
 def silenced(name: str) -> dict[str, Callable[[Any], Any]]:
     """Edits after which nothing of this member counts."""
     return {kind: without(name) for kind in ("answers", "ballots", "last_ballots", "cosigns")}
