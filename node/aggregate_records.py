@@ -57,7 +57,7 @@ def records(path: Path) -> Iterator[tuple[int, Record | RefusedRecord]]:
             header = _header(first)
             yield from _csv_records(header, lines) if header else _json_records(first, lines)
     except (OSError, EOFError, zlib.error) as error:
-        raise AggregateFileError(str(error)) from error
+        raise AggregateFileError((isinstance(error, OSError) and error.strerror) or str(error)) from error
 
 
 @contextmanager
@@ -116,7 +116,8 @@ def _parse(line: bytes) -> Record:
     try:
         row = json.loads(line, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:
-        raise RefusedRecord(f"not JSON: {error}") from error
+        columns = "" if line.lstrip()[:1] in (b"{", b"[") else "; nor a CSV header of ours, its columns apart by commas"
+        raise RefusedRecord(f"not JSON: {error}{columns}") from error
     if not isinstance(row, dict):
         raise RefusedRecord("not a JSON object; an array's elements go one to a line (jq -c '.[]')")
     return row

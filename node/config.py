@@ -324,6 +324,10 @@ def load_config(
     if config.vllm.model and "engine.kind" not in given:
         # The small embedded model would serve in its place, unnoticed.
         raise ConfigError(f'vllm.model in {given["vllm.model"].origin} needs engine.kind = "vllm"')
+    if "engine.kind" not in given:
+        for key in ("engine.url", "engine.model", "engine.api_key"):
+            if key in given:
+                raise ConfigError(f'{key} in {given[key].origin} needs engine.kind = "openai" (--engine openai)')
     return LoadedConfig(config, {key: entry.origin for key, entry in given.items()})
 
 

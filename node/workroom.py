@@ -94,7 +94,9 @@ class Workroom:
         try:
             self.info, self._trouble = await self.engine.probe(), ""
         except EngineError as error:
-            log.warning("engine does not answer", why=str(error))
+            if self._trouble != str(error):
+                # Offers probe every few seconds: one line for each reason.
+                log.warning("engine does not answer", why=str(error))
             self.info, self._trouble = None, str(error)
             return None
         if retrial:

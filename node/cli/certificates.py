@@ -56,6 +56,11 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         console.print(
             outside(f"Nobody's vote counts for the asker, which can change that: {NO_WEIGHT_REMEDY}."), soft_wrap=True
         )
+    if report["reason"] in (OutcomeReason.TOO_FEW_ANSWERS, OutcomeReason.TOO_FEW_JUDGES):
+        console.print(
+            "The network asks for more nodes that answer and judge than took part; `strand peers` shows who offers to.",
+            soft_wrap=True,
+        )
     for each in report["declines"]:
         who = shown_key(each["author"], console)
         console.print(f"declined: {who} {each['phase']}, {each['reason']}", soft_wrap=True)

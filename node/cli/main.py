@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from inspect import iscoroutinefunction
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.console import Console
 
 from node.cli.errors import Exit, user_error
@@ -85,7 +85,10 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except CycloptsError as error:
-        return _say(str(error).strip() or type(error).__name__, Exit.USAGE)
+        hint = (
+            " (put the question in quotes)" if tokens[:1] == ["ask"] and isinstance(error, UnusedCliTokensError) else ""
+        )
+        return _say((str(error).strip() or type(error).__name__) + hint, Exit.USAGE)
     except KeyboardInterrupt:
         return 130
     except BaseException as error:

@@ -74,7 +74,9 @@ class Guard:
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not token:
             # No token was tried, so nothing is counted.
-            return _unauthorised("a token is needed: Authorization: Bearer TOKEN")
+            return _unauthorised(
+                "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
+            )
         if hmac.compare_digest(_digest(token.encode("latin-1")), self._token):
             if not local:
                 self._guesses.note_right(address)

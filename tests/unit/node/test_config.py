@@ -59,6 +59,7 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
         "STRAND_TRUST_DEFAULT_WEIGHT": "1",
         "STRAND_NODE_DATA_DIR": str(tmp_path),
         "STRAND_ENGINE_SEED": "7",
+        "STRAND_ENGINE_KIND": "openai",
         "STRAND_ENGINE_MODEL": "7",
     }
     file = tmp_path / "empty.toml"
@@ -227,6 +228,13 @@ def test_a_model_for_vllm_does_not_go_unnoticed_under_another_engine(tmp_path: P
         assert load_config(file=path, environment={}, flags={"engine.kind": kind}).config.engine.kind == kind
 
 
+@pytest.mark.parametrize("key", ["url", "model", "api_key"])
+def test_nor_does_a_server_whose_kind_is_not_named(tmp_path: Path, key: str) -> None:
+    """The small embedded model would serve in its place."""
+    told = rejected(tmp_path, f'[engine]\n{key} = "http://127.0.0.1:1"\n')
+    assert told == f'engine.{key} in FILE needs engine.kind = "openai" (--engine openai)'
+
+
 @pytest.mark.parametrize(
     "raw", [b'[log]\nlevel = "error"\n', b'\xef\xbb\xbf[log]\r\nlevel = "error"\r\n', b'[log]\r\nlevel = "Error"']
 )
@@ -270,7 +278,7 @@ def test_what_a_table_refuses_is_named_with_its_place(tmp_path: Path) -> None:
 
 def test_passwords_in_urls_are_not_shown_and_make_their_file_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
-    path.write_text('[engine]\nurl = "http://user:hush@h/v1?key=hush"\nproxy = "http://hush@p:1"\n')
+    path.write_text('[engine]\nkind = "openai"\nurl = "http://user:hush@h/v1?key=hush"\nproxy = "http://hush@p:1"\n')
     loaded = load_config(file=path, environment={})
     rows = {key: str(value) for key, value, _ in loaded.rows()}
     assert rows["engine.url"] == "http://[secret]@h/v1?key=[secret]"
