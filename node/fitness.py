@@ -16,6 +16,10 @@ RETRIAL_S = 30.0
 """Seconds until a role that was withdrawn is tried again by a probe: a server that is restarted or loads another model
 takes so long, and a role that came and went faster would not be a role."""
 
+RETRIALS_MAX = 7
+"""Doublings of that time while every retrial ends in another withdrawal, to about an hour: a probe may find well what
+fails in rounds."""
+
 ROLES = {Role.ANSWER: "answer", Role.JUDGE: "judge"}
 
 log = structlog.get_logger()
@@ -32,6 +36,18 @@ class RoleRecord:
     """Of the last one."""
     withdrawn_s: float | None = None
     """Since when it is not offered, by trio's clock; None: it is."""
+    withdrawals: int = 0
+    """Since the last round that had a result."""
+
+    @property
+    def retrial_s(self) -> float:
+        """How long after its withdrawal it is tried again."""
+        return RETRIAL_S * (1 << min(max(0, self.withdrawals - 1), RETRIALS_MAX))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it was withdrawn, for as long as that takes."""
+        return self.withdrawn_s is not None and trio.current_time() - self.withdrawn_s >= self.retrial_s
 
 
 class Fitness:
@@ -44,7 +60,7 @@ class Fitness:
 
     def succeeded(self, role: Role) -> None:
         """Note a round that had our answer or ballot."""
-        self.records[role].in_a_row = 0
+        self.records[role].in_a_row = self.records[role].withdrawals = 0
 
     def failed(self, role: Role, query_id: str, reason: str) -> None:
         """Note and log a round that the engine left without our answer or ballot."""
@@ -55,6 +71,7 @@ class Fitness:
         log.warning("round.abstained", role=ROLES[role], query_id=query_id[:16], reason=reason)
         if record.in_a_row >= FAILED_ROUNDS_MAX and record.withdrawn_s is None:
             record.withdrawn_s = trio.current_time()
+            record.withdrawals += 1
             log.warning("role.withdrawn", role=ROLES[role], failed_rounds=record.in_a_row, reason=reason)
             self.withdrawn.set()
             self.withdrawn = trio.Event()
@@ -62,16 +79,12 @@ class Fitness:
     @property
     def retrial_is_due(self) -> bool:
         """Whether the next probe decides on a role that was withdrawn: it must take nothing for known."""
-        now_s = trio.current_time()
-        return any(
-            record.withdrawn_s is not None and now_s - record.withdrawn_s >= RETRIAL_S
-            for record in self.records.values()
-        )
+        return any(record.is_due for record in self.records.values())
 
     def restore(self) -> None:
-        """A probe that took nothing for known has passed: offer all roles again."""
+        """A probe that took nothing for known has passed: offer the roles again that were due."""
         for role, record in self.records.items():
-            if record.withdrawn_s is not None:
+            if record.is_due:
                 log.info("role.restored", role=ROLES[role])
                 record.withdrawn_s, record.in_a_row = None, 0
 

@@ -4,7 +4,7 @@ import pytest
 import structlog
 from trio.testing import MockClock
 
-from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, Fitness
+from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, RETRIALS_MAX, Fitness
 from node.inference import EngineInfo, Judging
 from protocol.types import Role
 
@@ -46,3 +46,29 @@ def test_a_round_that_succeeds_begins_the_count_anew() -> None:
         fitness.succeeded(Role.JUDGE)
     assert fitness.roles(INFO) == BOTH
     assert fitness.records[Role.JUDGE].failed == 2 * FAILED_ROUNDS_MAX
+
+
+async def test_a_role_that_fails_after_each_retrial_is_tried_less_and_less_often(mock_clock: MockClock) -> None:
+    """A probe may find well what fails in rounds: a server that writes nothing but says that it wrote."""
+    fitness = Fitness()
+    for doublings in (0, 1, 2, *[RETRIALS_MAX] * 2):
+        fitness.records[Role.ANSWER].withdrawals = doublings
+        for _ in range(FAILED_ROUNDS_MAX):
+            fitness.failed(Role.ANSWER, "ab" * 32, "why")
+        mock_clock.jump(RETRIAL_S * 2**doublings - 1)
+        assert not fitness.retrial_is_due
+        mock_clock.jump(1)
+        assert fitness.retrial_is_due
+        fitness.restore()
+    fitness.succeeded(Role.ANSWER)
+    assert fitness.records[Role.ANSWER].withdrawals == 0
+
+
+async def test_a_retrial_of_one_role_is_none_of_the_other(mock_clock: MockClock) -> None:
+    fitness = Fitness()
+    for role, after_s in ((Role.ANSWER, 10), (Role.JUDGE, RETRIAL_S - 10)):
+        for _ in range(FAILED_ROUNDS_MAX):
+            fitness.failed(role, "ab" * 32, "why")
+        mock_clock.jump(after_s)
+    fitness.restore()
+    assert fitness.roles(INFO) == Role.ANSWER
