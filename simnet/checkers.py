@@ -407,6 +407,7 @@ def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str,
             yield "accused members", len(at_member.accused), len(at_member.record.seats)
         if (at_requester := each.as_requester) is not None:
             yield "received contributions", len(at_requester.received), len(at_requester.record.seats)
+            yield "declines", len(at_requester.declines), len(at_requester.record.seats)
             yield "accusations", len(at_requester.accusations), len(at_requester.record.seats)
 
 

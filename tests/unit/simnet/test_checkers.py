@@ -9,7 +9,7 @@ import pytest
 from consensus import effects as fx
 from consensus.certificate import Verified, build_certificate, verify_certificate
 from consensus.evidence import Slot, accuse
-from consensus.member import EARLY_MAX
+from consensus.member import EARLY_MAX, POOL_MAX
 from consensus.membership import Early
 from consensus.participant import ROUNDS_KEPT, Participant
 from consensus.record import Record
@@ -25,7 +25,15 @@ from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
 from protocol.types import Key, Kind, Objection, Role, TaskType
 from simnet import checkers as checkers_module
-from simnet.checkers import AUDITED_MAX, NO_ROUND, ROUNDS_MAX, Checkers
+from simnet.checkers import (
+    AUDITED_MAX,
+    NAMED_MAX,
+    NO_ROUND,
+    OWN_CONTRIBUTIONS_MAX,
+    ROUNDS_MAX,
+    SLOTS_MAX,
+    Checkers,
+)
 from simnet.oracle import Question
 from simnet.plan import Asking
 from simnet.results import RoundResult, Verdicts, Violation
@@ -622,12 +630,12 @@ def fill_slot(held: Participant) -> None:
 
 def fill_slots(held: Participant) -> None:
     slots = next(known.slots for known in held.validator._rounds.values() if known.slots)
-    slots.update({Slot(b"", key(at), Kind.COMMIT, 0): [] for at in range(1_000)})
+    slots.update({Slot(b"", key(at), Kind.COMMIT, 0): [] for at in range(SLOTS_MAX + 1)})
 
 
 def fill_convicted(held: Participant) -> None:
     next(iter(held.validator._rounds.values())).convicted.update(
-        {Slot(b"", key(at), Kind.COMMIT, 0) for at in range(1_000)}
+        {Slot(b"", key(at), Kind.COMMIT, 0) for at in range(SLOTS_MAX + 1)}
     )
 
 
@@ -695,10 +703,15 @@ def key(at: int) -> Any:
         ("b", "admitted rounds", fill_admitted_rounds),
         ("b", "offers", fill_offers),
         ("b", "guarded queries", fill_guard),
-        ("b", "pooled messages", fill_member(pool=dict.fromkeys(map(key, range(600))))),
+        (
+            "b",
+            "pooled messages",
+            fill_member(pool=dict.fromkeys(map(key, range(POOL_MAX + OWN_CONTRIBUTIONS_MAX + NAMED_MAX + 1)))),
+        ),
         ("b", "early closings", fill_member(early=(Early(offer(1), 0),) * (EARLY_MAX + 1))),
         ("b", "accused members", fill_member(accused=dict.fromkeys(map(key, range(6)), 0))),
         ("a", "received contributions", fill_requester(received=dict.fromkeys(map(key, range(6))))),
+        ("a", "declines", fill_requester(declines=dict.fromkeys(map(key, range(6))))),
         ("a", "accusations", fill_requester(accusations=dict.fromkeys(map(key, range(6))))),
     ],
 )
