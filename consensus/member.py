@@ -9,7 +9,7 @@ from consensus.events import Alive, Delivered, Event, Generated, Judged, Pulled,
 from consensus.evidence import Slot, declining, examine, slot_of
 from consensus.membership import Early, Member, Restored, Transition
 from consensus.objections import Sent, conceals, leaves_out
-from consensus.record import Phase, Record, check_content, commit_to, is_void
+from consensus.record import Phase, Record, check_content, check_decline, commit_to, is_void
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import DURATION_MS_MAX
@@ -106,7 +106,8 @@ def _step(state: Member, event: Event, now_ms: int) -> Transition:
         case Received(message):
             return _receive(state, message, now_ms)
         case Unable(wave, reason):
-            return _decline(state, Phase.ANSWERING if wave is None else Phase.JUDGING, wave or 0, reason)
+            phase = DeclinedPhase.ANSWERING if wave is None else DeclinedPhase.JUDGING
+            return _decline(state, phase, wave or 0, reason)
         case Delivered(message_id, acknowledged):
             return _delivered(state, message_id, acknowledged, now_ms)
         case Tick():
@@ -140,7 +141,7 @@ def _commit(state: Member, opening: Opening) -> Transition:
         return Transition(state)
     if (fault := check_content(record, opening.content)) is not None:
         empty = fault.reason is FaultReason.EMPTY_ANSWER
-        return _decline(state, Phase.ANSWERING, 0, DeclineReason.EMPTY if empty else DeclineReason.CAPACITY)
+        return _decline(state, DeclinedPhase.ANSWERING, 0, DeclineReason.EMPTY if empty else DeclineReason.CAPACITY)
     body = Commit(
         author=state.key,
         query=record.id,
@@ -207,26 +208,21 @@ def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> Transition:
     )
     body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
     if is_void(body):
-        return _decline(state, Phase.JUDGING, wave, DeclineReason.ABSTAINS)
+        return _decline(state, DeclinedPhase.JUDGING, wave, DeclineReason.ABSTAINS)
     return _contribute(state, body)
 
 
 # -- declining -----------------------------------------------------------------------------------------------------
 
 
-def _decline(state: Member, phase: Phase, wave: int, reason: DeclineReason) -> Transition:
+def _decline(state: Member, phase: DeclinedPhase, wave: int, reason: DeclineReason) -> Transition:
     """R15: say at once, and for good, that nobody need wait for us in this phase."""
     record = state.record
-    gives = Kind.COMMIT if phase is Phase.ANSWERING else Kind.BALLOT
+    body = Decline(author=state.key, query=record.id, on=record.head, phase=phase, wave=wave, reason=reason)
+    gives = Kind.COMMIT if phase is DeclinedPhase.ANSWERING else Kind.BALLOT
     has_given = Slot(record.id, state.key, gives, wave) in (state.sent.keys() | state.restored.messages.keys())
-    asked = (
-        record.phase is phase and state.key in record.expected() and (phase is Phase.ANSWERING or wave == record.wave)
-    )
-    if not asked or has_given or _has_declined(state):
+    if has_given or check_decline(record, body) is not None or _has_declined(state):
         return Transition(state)
-    body = Decline(
-        author=state.key, query=record.id, on=record.head, phase=DeclinedPhase(phase), wave=wave, reason=reason
-    )
     return _contribute(state, body)
 
 

@@ -188,7 +188,7 @@ def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None
             follows = cosign.query == record.id and cosign.on == record.head
             return None if follows else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
         case Decline() as decline, Phase.ANSWERING | Phase.JUDGING | Phase.COSIGNING:
-            return _check_decline(record, decline)
+            return check_decline(record, decline)
         case _:
             return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
 
@@ -231,8 +231,8 @@ def _check_ballot(record: Record, ballot: Ballot) -> Fault | None:
     return None
 
 
-def _check_decline(record: Record, decline: Decline) -> Fault | None:
-    """R15."""
+def check_decline(record: Record, decline: Decline) -> Fault | None:
+    """Why a decline does not count in the record's present phase (R15); None if it does. Asked before signing, too."""
     wave = record.wave if record.phase is Phase.JUDGING else 0
     if decline.phase.value != record.phase.value or decline.wave != wave:
         return Fault(FaultReason.WRONG_PHASE, "R15", f"a decline of {decline.phase} while {record.phase}")

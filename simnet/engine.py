@@ -44,7 +44,7 @@ class Engine:
         if content is None:
             return None
         event = Generated(content, plan.salt(question.number, self._node, life))
-        return self._work(event, None, plan.scenario.engine.answer_ms, now_ms, deadline_ms)
+        return self._work(event, plan.scenario.engine.answer_ms, now_ms, deadline_ms)
 
     def judge(self, effect: fx.Judge, now_ms: int, deadline_ms: int) -> Job:
         """Compare pairs."""
@@ -52,12 +52,13 @@ class Engine:
         question = plan.oracle.asked(effect.content)
         preferences = tuple(mind.prefer(plan, question, self._node, first, second) for first, second in effect.pairs)
         work_ms = plan.scenario.engine.judge_ms * len(preferences)
-        return self._work(Judged(effect.wave, preferences), effect.wave, work_ms, now_ms, deadline_ms)
+        return self._work(Judged(effect.wave, preferences), work_ms, now_ms, deadline_ms)
 
-    def _work(self, event: Generated | Judged, wave: int | None, median_ms: int, now_ms: int, deadline_ms: int) -> Job:
+    def _work(self, event: Generated | Judged, median_ms: int, now_ms: int, deadline_ms: int) -> Job:
         length = self._slowness * math.exp(self._plan.scenario.engine.spread * self._rng.gauss(0.0, 1.0))
         free_ms = max(self._free_ms, now_ms) + max(1, round(median_ms * length))
         if free_ms > deadline_ms:
+            wave = event.wave if isinstance(event, Judged) else None
             return Job(1, Unable(wave, DeclineReason.CAPACITY))
         self._free_ms = free_ms
         return Job(free_ms - now_ms, event)
