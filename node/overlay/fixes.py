@@ -2,7 +2,8 @@
 pubsub.py and muxer.py (yamux); bounds.py reads what stock reads without a limit; connections.py admits connections.
 
 Each was found by measurement; docs/explanation/libp2p.md has the table, and
-tests/integration/overlay/test_libp2p_regressions.py shows what the stock library does. All touch private names, so any other version of libp2p is refused.
+tests/integration/overlay/test_libp2p_regressions.py shows what the stock library does.
+All touch private names, so any other version of libp2p is refused.
 """
 
 from __future__ import annotations
