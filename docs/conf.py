@@ -14,7 +14,7 @@ project = "Strand Swarm"
 author = "the Strand Swarm contributors"
 copyright = "the Strand Swarm contributors; Apache-2.0"
 
-extensions = ["myst_parser", "landing"]
+extensions = ["myst_parser", "offline", "strand_reference"]
 root_doc = "docs/index"
 include_patterns = ["docs/**.md", "*.md", "*/README.md"]
 exclude_patterns = [".*", "dist", "tests"]
