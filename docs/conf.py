@@ -23,6 +23,8 @@ exclude_patterns = [".*", "dist", "tests"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
 nitpicky = True
+# "--json" stays two hyphens.
+smartquotes = False
 
 html_theme = "furo"
 html_title = "Strand Swarm"

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -101,5 +102,6 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(words: str) -> str:
-    """Text in a cell of a Markdown table."""
-    return " ".join(words.split()).replace("|", "\\|")
+    """Text in a cell of a Markdown table: `<key>` is no HTML, and a bar no border."""
+    parts = re.split(r"(`[^`]*`)", " ".join(words.split()).replace("|", "\\|"))
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)

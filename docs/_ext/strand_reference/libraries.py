@@ -54,13 +54,13 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """The head of a definition, as it is written, without `self`."""
     begin = f"{'async ' if isinstance(node, ast.AsyncFunctionDef) else ''}def {node.name}("
     end = f") -> {ast.unparse(node.returns)}" if node.returns is not None else ")"
-    inner = ast.unparse(node.args).removeprefix("self").removeprefix("cls").removeprefix(", ")
+    arguments = list(_arguments(node.args))
     if any(isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list):
         begin = f"@property\n{begin}"
-    line = f"{begin}{inner}{end}"
-    if len(line) <= WIDTH or not inner:
+    line = f"{begin}{', '.join(arguments)}{end}"
+    if len(line) <= WIDTH or not arguments:
         return line
-    return f"{begin}\n    " + ",\n    ".join(_arguments(node.args)) + f",\n{end}"
+    return f"{begin}\n    " + ",\n    ".join(arguments) + f",\n{end}"
 
 
 def _arguments(arguments: ast.arguments) -> Iterator[str]:
