@@ -15,7 +15,7 @@ CODE = [
 ]
 
 LINE_MAX = 100
-"""letters of a line of prose, without code and targets of links, which are not broken; tables are as wide as they are."""
+"""letters of a line of prose, not counting code and targets of links; tables are as wide as they are."""
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
