@@ -32,5 +32,7 @@ html_static_path = ["_static"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+# Excerpts are fetched, which browsers refuse under file://.
+html_show_search_summary = False
 html_last_updated_fmt = None
 pygments_style = "friendly"
