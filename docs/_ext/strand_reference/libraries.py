@@ -12,7 +12,7 @@ WIDTH = 100
 def library(module: str, *names: str) -> str:
     """A module's docstring and its public definitions, those named or all. Raises LookupError for one without words."""
     tree = tree_of(module)
-    parts = [f"## `{module}`", ast.get_docstring(tree) or ""]
+    parts = [ast.get_docstring(tree) or ""]
     found = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -91,4 +91,21 @@ def _words(module: str, name: str, node: ast.FunctionDef | ast.AsyncFunctionDef 
     words = ast.get_docstring(node)
     if not words:
         raise LookupError(f"{module}.{name} has no docstring")
-    return words
+    return _sections(words)
+
+
+def _sections(words: str) -> str:
+    """A docstring in which the lines under "Args:", "Returns:" and "Raises:" are a list."""
+    lines, is_inside = [], False
+    for line in words.splitlines():
+        if line in {"Args:", "Returns:", "Raises:"}:
+            lines += ["", line, ""]
+            is_inside = True
+        elif is_inside and line.startswith("    ") and not line.startswith("     "):
+            lines.append(f"- {line.strip()}")
+        elif is_inside and line.startswith("     "):
+            lines.append(f"  {line.strip()}")
+        else:
+            is_inside = False
+            lines.append(line)
+    return "\n".join(lines)
