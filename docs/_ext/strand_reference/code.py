@@ -104,4 +104,4 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(words: str) -> str:
     """Text in a cell of a Markdown table: `<key>` is no HTML, and a bar no border."""
     parts = re.split(r"(`[^`]*`)", " ".join(words.split()).replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
+    return "".join(part if part.startswith("`") else re.sub(r"<(?!br>)", "&lt;", part) for part in parts)
