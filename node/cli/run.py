@@ -59,9 +59,9 @@ async def run(
     logs.configure(config.log.level, config.log.format, secrets=(config.api.token, *config.engine.secrets))
     for file in loaded.files_of_secrets():
         if open_to_others(file):
-            structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+            structlog.get_logger().warning("config.exposed", file=str(file), remedy=f"chmod 600 {file}")
     if config.serves_nobody:
-        structlog.get_logger().warning("serving.nobody", whom=config.serves, help=NOBODY_HELP)
+        structlog.get_logger().warning("serving.nobody_named", whom=config.serves, remedy=NOBODY_HELP)
     raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:

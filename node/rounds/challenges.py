@@ -53,7 +53,7 @@ class Challenger:
             try:
                 await self.challenge()
             except AskError as error:
-                log.info("gold not asked", why=str(error))
+                log.info("gold.skipped", reason=str(error))
 
     async def challenge(self) -> Challenged:
         """Ask one gold question and learn from the round. Raises AskError."""

@@ -163,7 +163,7 @@ class Driver:
     def _follow_wall_clock(self) -> None:
         """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
         if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
-            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, help="" if by_ms > 0 else "restart the node")
+            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""
@@ -195,7 +195,7 @@ class Driver:
                 effects = self._participant.on_pull_reply(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
                 if isinstance(effects, Fault):
-                    log.info("a pull's answer is of no use", query_id=query.hex()[:16], fault=str(effects))
+                    log.info("pull_reply.rejected", query_id=query.hex()[:16], reason=str(effects))
                     return ()
                 return effects
             case AskRequest():
@@ -322,7 +322,7 @@ class Driver:
             await self._outbox.send(effect.topic, message.envelope)
         if answer:
             why = answer[:128].decode("utf-8", "replace")
-            log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)
+            log.info("contribution.refused", kind=message.kind.name, gossiped=gossip, reason=why)
         if gossip or not answer:
             assert isinstance(message.body, Contribution)
             await self._inbound.deliver(WorkDone(message.body.query, Delivered(message.id, acknowledged=not gossip)))
@@ -367,12 +367,12 @@ class Driver:
                 continue
             verified = await trio.to_thread.run_sync(verify_certificate, raw)
             if not isinstance(verified, VerifiedCertificate) or verified.record.id != effect.query:
-                log.warning("certificate does not hold", query_id=query_id, fault=str(verified))
+                log.warning("certificate.rejected", query_id=query_id, reason=str(verified))
                 return
             ranking = verified.ranking
             await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
             return
-        log.info("certificate not fetched", query_id=query_id, why=why)
+        log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
         """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
@@ -392,12 +392,12 @@ class Driver:
         elif (watcher := self._watchers.pop(effect.query, None)) is not None:
             watcher.end(effect, self._clock.now_ms())
         log.info(
-            "round",
+            "round.ended",
             query_id=effect.query.hex(),
             role=effect.role,
             ending=effect.ending,
             outcome=effect.outcome,
-            fault=str(effect.fault) if effect.fault else None,
+            reason=str(effect.fault) if effect.fault else None,
         )
 
     # -- our own rounds --------------------------------------------------------------------------------------------

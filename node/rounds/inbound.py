@@ -175,7 +175,7 @@ class InboundRouter(Handlers):
         try:
             self._send.send_nowait(event)
         except trio.WouldBlock:
-            log.warning("inbox is full", waiting=INBOX_MAX, dropped=type(event).__name__)
+            log.warning("inbox.overflowed", waiting=INBOX_MAX, dropped=type(event).__name__)
             return False
         return True
 
@@ -246,6 +246,6 @@ class InboundRouter(Handlers):
     def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
         if isinstance(admitted, Fault):
             if admitted.reason is not FaultReason.DUPLICATE:
-                log.debug("refused", fault=str(admitted), source=source.hex()[:16])
+                log.debug("message.refused", reason=str(admitted), peer=source.hex()[:16])
             return admitted.verdict
         return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY
