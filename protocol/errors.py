@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What becomes of a gossiped message, and who pays for it (DESIGN 3, gossip verdicts).
+    """What becomes of a gossiped message, and who pays for it (README.md, Admission).
 
     Whoever hands over a message is its author or a peer that passes it on. Nobody but an author is ever blamed for what
     only the author can know.

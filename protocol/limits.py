@@ -1,10 +1,19 @@
 """Hard limits of wire version 1, each with its unit and reason. NetworkParams may be tighter, never wider."""
 
 KEY_BYTES = 32
+"""bytes of a public key: Ed25519."""
+
 DIGEST_BYTES = 32
+"""bytes of a digest: BLAKE2b-256."""
+
 SIGNATURE_BYTES = 64
+"""bytes of a signature: Ed25519."""
+
 NONCE_BYTES = 32
+"""bytes of a query's nonce: two queries never share an id by chance."""
+
 SALT_BYTES = 32
+"""bytes of a commitment's salt: nobody finds an answer by trying."""
 
 MESSAGE_BYTES_MAX = 512 * 1024
 """bytes: py-libp2p silently drops gossip above about 1 MiB, js-libp2p resets the stream at 700,000."""
@@ -23,7 +32,7 @@ ITEMS_MAX = 20_000
 """msgpack values in one message: 64 ballots of 64 judgements are below it, a bomb of empty arrays above."""
 
 MEMBERS_MAX = 64
-"""seats in a roster: a sub-mesh holds about 50 nodes, gossip CPU grows with their number (facts: libp2p)."""
+"""seats in a roster: a sub-mesh holds about 50 nodes; the CPU time of gossip grows with their number."""
 
 TEXT_BYTES_MAX = 64 * 1024
 """bytes of a query or of an answer, UTF-8: about 16,000 tokens; canonical forms are linear in it."""
@@ -32,10 +41,10 @@ TOKENS_MAX = 32_768
 """tokens of one answer: Qwen2.5-Coder's native context length."""
 
 WAVES_MAX = 8
-"""waves in a plan: DESIGN 5 uses at most 4; trials went to 8."""
+"""waves in a plan: the default plans use at most 4; trials went to 8."""
 
 PAIRS_MAX = 64
-"""pairs in one ballot: beyond 5 a judge more comparisons hardly help (facts: consensus)."""
+"""pairs in one ballot: beyond 5 a judge more comparisons hardly help."""
 
 EVIDENCE_MAX = 64
 """evidence ids in one closing: at most one per seat."""
@@ -71,9 +80,11 @@ BETA_MAX = 16 * 65536
 """What a query may let votes weigh, 2^-16: at 16 a cluster twice as large is 11 log-odds ahead, which is certainty."""
 
 TAU_MIN = 65536 // 16
+"""Smallest standard deviation of strengths that a query may state, 2^-16 log-odds: below it judgements move nothing."""
+
 TAU_MAX = 4 * 65536
-"""Standard deviations of strengths that a query may state, 2^-16 log-odds: below the first judgements move nothing,
-above the second the prior says nothing. Within them the fit's rounding noise stays an order below its last step."""
+"""Largest standard deviation of strengths, 2^-16 log-odds: above it the prior says nothing. Between both bounds the
+fit's rounding noise stays an order below its last step."""
 
 PULL_IDS_MAX = 3 * MEMBERS_MAX
 """ids in one pull: every answer, or ballot or decline, and piece of evidence of a closing."""

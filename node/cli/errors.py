@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit code says (DESIGN 10)."""
+    """What a command's exit code says."""
 
     OK = 0
     REFUSED = 1

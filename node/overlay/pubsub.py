@@ -1,6 +1,6 @@
 """libp2p's pubsub classes with guards against hostile peers and with the faults mended that were measured.
 
-Stock, one malformed message ends the host program; see docs/libp2p.md and the regression tests.
+Stock, one malformed message ends the host program; see docs/explanation/libp2p.md and the regression tests.
 """
 
 from __future__ import annotations

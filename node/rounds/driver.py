@@ -1,4 +1,4 @@
-"""The one loop that changes rounds: events in, effects performed (DESIGN 2).
+"""The one loop that changes rounds: events in, effects performed.
 
 Nothing here waits for a model, a peer or the gossip network: that is done by tasks whose results come back as events.
 It does wait for the journal, for a message may leave only when its slot is written (R12).
