@@ -68,7 +68,7 @@ def test_no_key_or_address_is_cut_at_80_columns(shell: Shell, swarm: RunningSwar
     (peer, *_) = shell.strand("peers", "--json", "--url", swarm.url).json["peers"]
     for command, words in (
         ("status", [status["key"], *status["addresses"]]),
-        ("peers", [peer["key"], *peer["addresses"]]),
+        ("peers", [peer["key"], *(f"{address}/p2p/{peer['peer_id']}" for address in peer["addresses"])]),
     ):
         shown = _at_80_columns if is_terminal else _in_a_pipe
         told = shown(shell, command, "--url", swarm.url)
