@@ -24,7 +24,7 @@ from protocol.messages import (
     Decline,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
-from simnet.papers import Finding, Opened, Papers, hash_of, open_paper, read_papers
+from simnet.parsed_certificate import Finding, Opened, Papers, hash_of, open_paper, read_papers
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from consensus.bradley_terry import Item, Model, mode, prior_of
-from consensus.record import Record, bodies
-from consensus.tally import Ranking
+from consensus.certificates.record import Record, bodies
+from consensus.certificates.tally import Ranking
+from consensus.ranking.bradley_terry import Item, Model, mode, prior_of
 from protocol.messages import Answer, Ballot
 from protocol.types import ABSTAIN, ONE, Key, TaskType
 from simnet.chance import chance

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
 
-from consensus import member, participant, roster, validation
-from consensus.certificate import Verified, verify_certificate
-from consensus.clusters import canonical_form, cluster
-from consensus.evidence import Slot, examine, slot_of
-from consensus.pairing import assign_pairs
-from consensus.participant import Participant
-from consensus.record import Pairs, Phase, Record, bodies
-from consensus.tally import duels
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.certificates.evidence import Slot, examine, slot_of
+from consensus.certificates.record import Pairs, Phase, Record, bodies
+from consensus.certificates.tally import duels
+from consensus.ranking.clusters import canonical_form, cluster
+from consensus.ranking.pairing import assign_pairs
+from consensus.rounds import member, offers, participant, validation
+from consensus.rounds.participant import Participant
 from protocol.errors import Fault
 from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
 from protocol.messages import (
@@ -390,7 +390,7 @@ def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str,
     yield "rounds", len(holder._rounds), participant.ROUNDS_KEPT
     yield "admitted rounds", len(validator._rounds), validation.ROUNDS_MAX
     yield "guarded queries", len(validator._guard), validation.GUARD_MAX
-    yield "offers", len(validator.offers._offers), roster.OFFERS_MAX
+    yield "offers", len(validator.offers._offers), offers.OFFERS_MAX
     open_of: dict[Key, int] = {}
     for known in validator._rounds.values():
         if not known.over and known.query.author != holder.keypair.public:

@@ -1,4 +1,4 @@
-"""One simulated node: it performs its participant's effects as node/driver.py does, in virtual time.
+"""One simulated node: it performs its participant's effects as node/rounds/driver.py does, in virtual time.
 
 It has a disk that survives a kill (disk.py), one engine (engine.py), and a clock that may be wrong.
 """
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly
-from consensus.certificate import verify_certificate
-from consensus.events import Delivered, Worked
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.roster import choose_roster
-from consensus.validation import Admitted, guarded_until_ms
+from consensus.certificates.certificate import verify_certificate
+from consensus.learning.roster import choose_roster
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly
+from consensus.rounds.events import Delivered, Worked
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.validation import Admitted, guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import certificate_digest
@@ -31,7 +31,7 @@ from simnet.engine import Engine
 from simnet.network import Network
 from simnet.plan import SPECIALTY, Asking, Plan
 from simnet.scenario import ScenarioError
-from simnet.school import take_in, trust_of
+from simnet.sim_learning import take_in, trust_of
 from simnet.trace import Trace
 
 REQUEST_BYTES = 128
@@ -104,7 +104,7 @@ class Machine:
             self._stage.network.forget(self.node)
 
     def start(self, *, disk_lost: bool) -> None:
-        """Start again after a kill, as node/app.py and node/driver.py do (R12)."""
+        """Start again after a kill, as node/daemon.py and node/rounds/driver.py do (R12)."""
         plan, now_ms = self._stage.plan, self.now_ms
         if disk_lost:
             self._disk = Disk(joins_from_ms=now_ms + plan.params.clock_skew_ms)
@@ -166,7 +166,7 @@ class Machine:
         return Verdict.ACCEPT
 
     def take_stream(self, source: Key, data: bytes) -> bytes:
-        """A contribution over a stream; the reply is empty if it was taken (node/mailroom.py)."""
+        """A contribution over a stream; the reply is empty if it was taken (node/rounds/inbound.py)."""
         admitted = self.participant.validator.admit_stream(source, data, self.now_ms)
         if isinstance(admitted, Fault):
             return b"" if admitted.reason is FaultReason.DUPLICATE else str(admitted.reason).encode()
@@ -174,7 +174,7 @@ class Machine:
         return b""
 
     def take_repeated(self, source: Key, data: bytes) -> bytes | None:
-        """A query that its requester repeats to us; the reply is empty if we work on it (node/driver.py)."""
+        """A query that its requester repeats to us; the reply is empty if we work on it (node/rounds/driver.py)."""
         if not self.behaviour.replies():
             return None
         taken = self.participant.take_repeated(source, data, self.now_ms)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from random import Random
 
-from consensus.record import Record, bodies
+from consensus.certificates.record import Record, bodies
 from protocol.limits import PAIRS_MAX
 from protocol.messages import Answer, Ballot, Judgement
 from protocol.signing import seal
 from protocol.types import ONE, Key
 from simnet.chance import chance
-from simnet.mind import judge
+from simnet.decision_model import judge
 from simnet.plan import Asking, Plan
 
 Pair = tuple[int, int]

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from consensus.experience import Insight
-from consensus.roster import Draw, Trust
-from consensus.waves import PAIRS, wave_plan
+from consensus.learning.experience import Insight
+from consensus.learning.roster import Draw, Trust
+from consensus.learning.waves import PAIRS, wave_plan
 from protocol.hashing import content_digest
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams

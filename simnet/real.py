@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
 from simnet.baselines import nothing_counted, verdicts_of

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from consensus import recording as told
-from consensus.admission import Admission, Place, Refusal
-from consensus.effects import Effect
-from consensus.events import Delivered, Generated, Judged, Unable
-from consensus.evidence import Slot, slot_of
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.recording import Input, Recording
-from consensus.validation import Admitted
+from consensus.certificates.evidence import Slot, slot_of
+from consensus.rounds import recording as told
+from consensus.rounds.admission import Admission, Place, Refusal
+from consensus.rounds.effects import Effect
+from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.recording import Input, Recording
+from consensus.rounds.validation import Admitted
 from protocol.errors import Fault, FaultReason
 from protocol.limits import DURATION_MS_MAX
 from protocol.messages import Query

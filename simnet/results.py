@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from consensus.record import Record, bodies
-from consensus.scoring import calibration_error
-from consensus.tally import Ranking
+from consensus.certificates.record import Record, bodies
+from consensus.certificates.tally import Ranking
+from consensus.learning.scoring import calibration_error
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 from simnet.plan import Asking

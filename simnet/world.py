@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.rounds import effects as fx
 from protocol.types import Digest, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
 from simnet.chance import chance

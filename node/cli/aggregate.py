@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from consensus.bradley_terry import FitDidNotConverge
-from consensus.dataset import Dataset, Question
-from consensus.exact_math import DRAWS
-from consensus.learning import Evidence, Ranked, Weights, learn, p_correct
-from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
-from node.aggregate_file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
-from node.aggregate_records import STDIN, AggregateFileError
+from consensus.learning.dataset import Dataset, Question
+from consensus.learning.gold_fit import Evidence, Ranked, Weights, learn, p_correct
+from consensus.learning.scoring import author_records, calibration_error, score_pairs, score_picks
+from consensus.ranking.bradley_terry import FitDidNotConverge
+from consensus.ranking.exact_math import DRAWS
+from node.aggregate.file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
+from node.aggregate.records import STDIN, AggregateFileError
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 

@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.client import Client
 from node.cli.errors import CliError, Exit
-from node.report import describe
+from node.rounds.report import describe
 
 _PHASES = {
     "answering": "answering",

@@ -11,16 +11,16 @@ import structlog
 import trio
 from cyclopts import Parameter
 
-from consensus.participant import Participant
+from consensus.rounds.participant import Participant
 from node import logs
-from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source, any_case
 from node.cli.signals import ENDING, first_signal
 from node.config import NOBODY_HELP
+from node.daemon import Node, run_node
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
-from node.recording import recording
+from node.rounds.recording import recording
 
 
 async def run(

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.certificates import print_report, read_certificate
 from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.report import describe
+from node.rounds.report import describe
 
 
 async def show(

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.certificates import outcome, read_certificate
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
 from node.files import FileError, read_text
-from node.report import describe
+from node.rounds.report import describe
 from protocol.types import Key
 
 KEYS_BYTES_MAX = 1024 * 1024

@@ -15,18 +15,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from consensus import effects as fx
-from node.app import Node
+from consensus.rounds import effects as fx
+from node.daemon import Node
 from node.http.engine import engine_routes
 from node.http.metrics import CERTIFICATES_MAX, metrics_routes
 from node.http.replies import ParameterError, Places, integers, refusal, refused_ask
 from node.http.reputation import reputation_routes
 from node.http.serving import serving_routes
 from node.http.serving import told as serving_told
-from node.mailroom import Watched
 from node.overlay.types import ConnectionCounts
-from node.report import claimed_correct
-from node.rounds import AskError, Begun, Question
+from node.rounds.inbound import Watched
+from node.rounds.report import claimed_correct
+from node.rounds.service import AskError, Begun, Question
 from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Key, Role
 

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from node.app import Node
-from node.fitness import ROLES
+from node.daemon import Node
 from node.inference.status import ServerStatus
-from node.workroom import Workroom
+from node.work.fitness import ROLES
+from node.work.worker import Workroom
 from protocol.types import Role
 
 

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from node.app import Node
-from node.fitness import ROLES
+from node.daemon import Node
 from node.http.serving import serving_metrics
 from node.inference.status import Stage
 from node.storage import StoreBlockedError
+from node.work.fitness import ROLES
 
 CERTIFICATES_MAX = 1_000
 """Certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""

@@ -20,7 +20,6 @@ from node.inference.abilities import (
     shaped,
 )
 from node.inference.http_json import Refused
-from node.inference.hygiene import clean
 from node.inference.ports import Completion, EngineError, Judging
 from node.inference.replies import (
     letter_mass,
@@ -30,6 +29,7 @@ from node.inference.replies import (
     parse_text,
     parse_text_preference,
 )
+from node.inference.text_cleanup import clean
 
 Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Sends a body to a path; raises EngineError."""

@@ -28,9 +28,9 @@ from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
 from node.inference.comparing import trial_prompts
 from node.inference.config import EngineConfig, hide_secrets
 from node.inference.http_json import JsonClient, Refused, Unreachable
-from node.inference.hygiene import clean
 from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
 from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
+from node.inference.text_cleanup import clean
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
 from protocol.types import TaskType

@@ -12,7 +12,6 @@ from node.inference.asking import CANNOT, Asking
 from node.inference.config import EngineConfig, hide_secrets
 from node.inference.discovery import SPEED_TOKENS, cache_counts, discover, list_models, trial_answer
 from node.inference.http_json import JsonClient, Refused, Unreachable, open_json_client
-from node.inference.hygiene import clean
 from node.inference.ports import (
     CacheCounts,
     CacheReport,
@@ -26,6 +25,7 @@ from node.inference.ports import (
 )
 from node.inference.replies import parse_cache, parse_text
 from node.inference.status import ServerStatus
+from node.inference.text_cleanup import clean
 from protocol.types import TaskType
 
 BUSY = frozenset({429, 503})

@@ -21,7 +21,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError, Mux
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, Yamux, YamuxStream
 
-from consensus.buckets import Bucket, Rate
+from consensus.rounds.buckets import Bucket, Rate
 
 _log = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
 
-from consensus.buckets import Buckets
+from consensus.rounds.buckets import Buckets
 from node.overlay import fixes
 from node.overlay.addresses import Network, is_within, network_of, parse_ip
 from node.overlay.bounds import read_frame

@@ -18,7 +18,7 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import PeerScorer, ScoreParams
 
-from consensus.buckets import Buckets
+from consensus.rounds.buckets import Buckets
 from node.overlay.budgets import KEYS_MAX, SERVED_BYTES
 from node.overlay.identity import key_of
 from node.overlay.scoring import GOSSIP_MIN, GRAYLIST, PUBLISH_MIN, Fault, Scores

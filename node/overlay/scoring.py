@@ -5,7 +5,8 @@ mesh deliveries (P3), forgets a peer's faults when it disconnects, leaves the pe
 ask it, and grows with every key that it is asked about. Its router asks ours (router.py).
 
 P3 is left out on purpose: own messages are flooded, so that a mesh link is seldom the first to deliver; a link that
-delivers nothing is made up for by IHAVE. P5, what the application thinks of a node, stays in `consensus.reputation`.
+delivers nothing is made up for by IHAVE. P5, what the application thinks of a node, stays in
+`consensus.learning.reputation`.
 """
 
 from __future__ import annotations

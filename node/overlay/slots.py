@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from consensus.buckets import Buckets, Rate
+from consensus.rounds.buckets import Buckets, Rate
 from node.overlay.addresses import IpAddress, Network, is_within, network_of
 from node.overlay.types import ConnectionCounts
 

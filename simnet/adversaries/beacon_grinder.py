@@ -6,10 +6,10 @@ The beacon hashes the salts of the counted answers, so k seats choose among 2^k 
 from collections.abc import Sequence
 from itertools import combinations
 
-from consensus.clusters import cluster
-from consensus.effects import Contribute, Effect, Publish
-from consensus.pairing import assign_pairs
-from consensus.record import form_of
+from consensus.certificates.record import form_of
+from consensus.ranking.clusters import cluster
+from consensus.ranking.pairing import assign_pairs
+from consensus.rounds.effects import Contribute, Effect, Publish
 from protocol.hashing import beacon
 from protocol.messages import Answer, CloseCommits, Query
 from protocol.signing import VerifiedMessage

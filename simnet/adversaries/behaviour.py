@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
-from consensus.effects import Effect
+from consensus.rounds.effects import Effect
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Key

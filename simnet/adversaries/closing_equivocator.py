@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Effect, Publish
+from consensus.rounds.effects import Effect, Publish
 from protocol.messages import CloseCommits, CloseSlate, CloseTally, CloseWave, Evidence, Message, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Answer, Commit, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Ballot, Commit, Cosign, Decline
 from protocol.signing import seal
 from protocol.types import DeclinedPhase, DeclineReason

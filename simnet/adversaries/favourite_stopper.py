@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Effect, Journal, Publish
+from consensus.rounds.effects import Effect, Journal, Publish
 from protocol.messages import Answer, Ballot, CloseSlate
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Key

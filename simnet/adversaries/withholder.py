@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.types import Kind
 from simnet.adversaries.behaviour import Action, Behaviour, Desk
 

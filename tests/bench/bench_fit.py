@@ -15,9 +15,9 @@ from collections.abc import Callable
 import choix
 import evalica
 
-from consensus import exact_math, judges
-from consensus.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori, probability_best
-from consensus.judges import Judge, Judgement
+from consensus.ranking import exact_math, judges
+from consensus.ranking.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori, probability_best
+from consensus.ranking.judges import Judge, Judgement
 from protocol.types import ONE
 
 REPETITIONS = 15

@@ -23,7 +23,7 @@ from typing import Any
 
 import trio
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.client import Client, open_client
 from node.cli.options import Source
 from node.cli.processes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from tests.e2e.conftest import Demo
 from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused
 

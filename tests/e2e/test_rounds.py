@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.record import bodies
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.certificates.record import bodies
 from node.cli.errors import Exit
 from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.real_swarm import Kill, Programme, play
 from node.inference.scripted import SLOPE
 from simnet.real import programme_of, run_of

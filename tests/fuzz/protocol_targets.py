@@ -10,8 +10,8 @@ from functools import cache
 import msgpack
 from hypothesis import strategies as st
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.participant import Participant
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.rounds.participant import Participant
 from protocol import codec
 from protocol.errors import REJECTED, Fault, FaultReason
 from protocol.hashing import message_id, message_preimage

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from consensus import effects as fx
-from consensus.events import Delivered
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Delivered
 from protocol.errors import Fault, Verdict
 from protocol.messages import Contribution
 from protocol.signing import VerifiedMessage

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.bradley_terry import Comparison, Item, Model, fit, maximum_a_posteriori
+from consensus.ranking.bradley_terry import Comparison, Item, Model, fit, maximum_a_posteriori
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

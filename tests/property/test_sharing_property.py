@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.closings import Missing, extend
-from consensus.record import Phase, Record, open_record
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.record import Phase, Record, open_record
 from protocol.errors import Fault
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage

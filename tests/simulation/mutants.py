@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from consensus import certificate, closings, member, record, requester, validation
+from consensus.certificates import certificate, closings, record
+from consensus.rounds import member, requester, validation
 from protocol import signing
 from protocol.recall import forgetting
 from simnet import machine

@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.rounds import effects as fx
 from simnet.plan import Plan
 from simnet.results import RoundResult, Violation
 from simnet.scenario import Scenario, scenario_from

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, Judging, Sampling, open_engine
-from node.judging import judge, prompt_limits
+from node.work.judging import judge, prompt_limits
 from protocol.types import Finish, TaskType
 
 QUERY = "Write a Rust function that returns the sum of a slice of i32."

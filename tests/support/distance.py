@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import trio
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import Verified, verify_certificate
 from node.cli.processes import Child, NodeSpec, start_swarm
 from node.inference import EngineConfig
 from protocol.errors import Fault

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from consensus.closings import Missing, extend
-from consensus.evidence import accuse
-from consensus.record import Phase, Record, commit_to, open_record
-from consensus.tally import rank
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.evidence import accuse
+from consensus.certificates.record import Phase, Record, commit_to, open_record
+from consensus.certificates.tally import rank
 from protocol.errors import Fault
 from protocol.messages import (
     Answer,

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from consensus.certificate import build_certificate
-from consensus.experience import Lesson, lesson_of
-from consensus.record import Record, bodies, is_void
-from consensus.tally import Ranking, rank
+from consensus.certificates.certificate import build_certificate
+from consensus.certificates.record import Record, bodies, is_void
+from consensus.certificates.tally import Ranking, rank
+from consensus.learning.experience import Lesson, lesson_of
 from protocol import codec
 from protocol.messages import Ballot, Seat
 from protocol.types import ONE, Digest, Key

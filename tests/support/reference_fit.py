@@ -1,7 +1,7 @@
 """The aggregator once more, in plain Python: one number at a time, no numpy. Slow, and the same to the last bit.
 
-It follows consensus/README.md as consensus/judges.py and bradley_terry.py do. Their constants are shared, their code is
-not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
+It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Their constants are shared,
+their code is not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
 """
 
 import math
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 
-from consensus import exact_math, judges
-from consensus.bradley_terry import STRENGTH_ONE, Fit, Item, Model
-from consensus.judges import COIN, HONEST, INVERSE, LOYALTY, PARTISAN, Judge, Judgement
+from consensus.ranking import exact_math, judges
+from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, Model
+from consensus.ranking.judges import COIN, HONEST, INVERSE, LOYALTY, PARTISAN, Judge, Judgement
 from protocol.types import ONE
 
 Vector = list[float]

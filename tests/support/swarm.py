@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
-from consensus.events import Delivered, Generated, Judged, Unable
-from consensus.evidence import Slot
-from consensus.judges import FRESH
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.validation import Admitted
-from consensus.waves import MODELS
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.certificates.evidence import Slot
+from consensus.learning.waves import MODELS
+from consensus.ranking.judges import FRESH
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import content_digest

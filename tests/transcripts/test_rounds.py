@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from consensus import effects as fx
-from consensus.record import bodies
+from consensus.certificates.record import bodies
+from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, Evidence

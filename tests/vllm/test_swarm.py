@@ -17,13 +17,14 @@ import pytest
 import trio
 from rich.console import Console
 
-from consensus.certificate import Verified
-from consensus.record import bodies
+from consensus.certificates.certificate import Verified
+from consensus.certificates.record import bodies
 from node.cli.client import Client, open_client
 from node.cli.follow import Followed, follow
 from node.cli.options import Source
 from node.cli.processes import Child, NodeSpec, start_node
-from node.inference import EngineConfig, VllmConfig, keeper
+from node.inference import EngineConfig, VllmConfig
+from node.inference import process_guard as keeper
 from node.inference.http_json import open_json_client
 from node.inference.vllm.dialect import prefix_cache
 from node.inference.vllm.server import SESSION_NAME, free_port

@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from node import logs
-from node.inference import keeper
+from node.inference import process_guard as keeper
 from node.inference.config import EngineConfig, VllmConfig
 from node.inference.http_json import open_json_client
 from node.inference.openai import open_openai

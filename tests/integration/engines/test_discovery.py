@@ -8,7 +8,7 @@ import pytest
 
 from node.inference import Engine, EngineConfig, EngineError, Judging, open_engine
 from node.inference.ports import CacheReport
-from node.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits, judge_prompt
 from protocol.types import TaskType
 from tests.support.engine_server import (
     SAMPLING,

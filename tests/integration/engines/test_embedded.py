@@ -22,7 +22,7 @@ from node.inference.embedded import (
 )
 from node.inference.http_json import open_json_client
 from node.inference.untrusted import shown
-from node.judging import judge, judge_prompt, prompt_limits
+from node.work.judging import judge, judge_prompt, prompt_limits
 from protocol.types import ONE, TaskType
 
 needs_model = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import trio
 
 from node.inference import Engine, EngineConfig, EngineError, open_engine
 from node.inference.http_json import REPLY_BYTES_MAX
-from node.judging import Judgement, PromptLimits, judge
+from node.work.judging import Judgement, PromptLimits, judge
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, keeper, open_engine
+from node.inference import Engine, EngineConfig, EngineError, Judging, open_engine
+from node.inference import process_guard as keeper
 from node.inference.vllm import server as server_module
 from node.inference.vllm.server import SESSION_NAME, end_left_behind
 from tests.support.processes import PATIENCE_S

@@ -8,7 +8,7 @@ import trio
 
 from node.inference import EngineConfig, EngineError, Judging, open_engine
 from node.inference.ports import Reasoning
-from node.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits, judge_prompt
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,

@@ -12,7 +12,7 @@ import pytest
 
 from node.inference import Engine, EngineConfig, EngineError, Judging, Sampling, open_engine
 from node.inference.abilities import THINKING_TOKENS
-from node.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits, judge_prompt
 from protocol.types import Finish, TaskType, TokenSource
 from tests.support.engine_server import SAMPLING, Server, StandIn, as_json, chat_logprobs, http, serving
 from tests.support.quirks import THOUGHTS, Quirks, Quirky, openai_says

@@ -7,14 +7,14 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from node.app import Node
 from node.cli.engine import rows
 from node.clock import Clock
 from node.config import NodeConfig
+from node.daemon import Node
 from node.http.engine import engine_routes
 from node.inference import EngineConfig, EngineError, open_engine
-from node.mailroom import Mailroom
-from node.workroom import Workroom
+from node.rounds.inbound import Mailroom
+from node.work.worker import Workroom
 from tests.support.engine_server import PROMPT, StandIn, http, serving
 
 

@@ -12,12 +12,12 @@ import structlog
 import trio
 from structlog.testing import capture_logs
 
-from consensus.participant import Participant
+from consensus.rounds.participant import Participant
 from node import logs
 from node.clock import Clock
 from node.log_filters import LINES_PER_PEER_MAX
-from node.mailroom import CERTIFICATE, PULL, Mailroom
 from node.overlay import RequestRefused, open_overlay
+from node.rounds.inbound import CERTIFICATE, PULL, Mailroom
 from node.storage import open_store
 from protocol import codec
 from protocol.messages import PullRequest

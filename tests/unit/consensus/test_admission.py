@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import (
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import (
     KEYS_MAX,
     KNOWN_RATE,
     SIZE_BYTES,
@@ -16,11 +16,11 @@ from consensus.admission import (
     QueryBudget,
     Shares,
 )
-from consensus.events import Delivered, Generated
-from consensus.member import PULLS_MAX, REPAIR_MS
-from consensus.membership import UNTAKEN_MS
-from consensus.participant import UNTAKEN_KEPT, Participant
-from consensus.validation import Admitted
+from consensus.rounds.events import Delivered, Generated
+from consensus.rounds.member import PULLS_MAX, REPAIR_MS
+from consensus.rounds.membership import UNTAKEN_MS
+from consensus.rounds.participant import UNTAKEN_KEPT, Participant
+from consensus.rounds.validation import Admitted
 from protocol.messages import AnswerContent, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, seal

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.agreement import measure
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from consensus.learning.agreement import measure
+from consensus.learning.dataset import NO_AUTHOR, Dataset, Judgement, Question
 from protocol.types import ONE
 
 

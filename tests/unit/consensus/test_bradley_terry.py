@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from consensus import exact_math
-from consensus.bradley_terry import (
+from consensus.ranking import exact_math
+from consensus.ranking.bradley_terry import (
     COMPARISONS_MAX,
     ITEMS_MAX,
     LOCAL,

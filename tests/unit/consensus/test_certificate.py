@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.effects import Contribute, Effect
+from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.rounds.effects import Contribute, Effect
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX

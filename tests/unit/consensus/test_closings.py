@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from consensus import bradley_terry, tally
-from consensus.closings import Missing
-from consensus.record import Phase, Record, check_contribution, commit_to
+from consensus.certificates import tally
+from consensus.certificates.closings import Missing
+from consensus.certificates.record import Phase, Record, check_contribution, commit_to
+from consensus.ranking import bradley_terry
 from protocol.errors import Fault, FaultReason
 from protocol.messages import AnswerContent, Ballot, CloseCommits, Commitment, Judgement
 from protocol.signing import VerifiedMessage

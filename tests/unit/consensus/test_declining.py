@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus import member
-from consensus.closings import Missing
-from consensus.events import Generated, Judged, Pulled, Received, Unable
-from consensus.evidence import slot_of
-from consensus.membership import Restored
-from consensus.record import Phase, Record, check_contribution
+from consensus.certificates.closings import Missing
+from consensus.certificates.evidence import slot_of
+from consensus.certificates.record import Phase, Record, check_contribution
+from consensus.rounds import effects as fx
+from consensus.rounds import member
+from consensus.rounds.events import Generated, Judged, Pulled, Received, Unable
+from consensus.rounds.membership import Restored
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Decline

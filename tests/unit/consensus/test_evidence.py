@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consensus.evidence import Slot, accuse, examine, slot_of
+from consensus.certificates.evidence import Slot, accuse, examine, slot_of
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Evidence
 from protocol.signing import VerifiedMessage, seal

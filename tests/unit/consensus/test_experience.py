@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus import experience, judges
-from consensus.bradley_terry import Item, Model
-from consensus.experience import (
+from consensus.certificates.record import Record, open_record
+from consensus.certificates.tally import rank
+from consensus.learning import experience
+from consensus.learning.experience import (
     GOLD_KEPT,
     JUDGE_MAX,
     LEVEL,
@@ -23,12 +24,12 @@ from consensus.experience import (
     lesson_of,
     model_choices,
 )
-from consensus.judges import FRESH, HONEST, INVERSE, Judge, Judgement
-from consensus.record import Record, open_record
-from consensus.reputation import AGREEMENT, GOLD, VOTE_MIN, Score, Standing
-from consensus.roster import Draw, Merit, Trust, choose_roster
-from consensus.tally import rank
-from consensus.waves import MODELS
+from consensus.learning.reputation import AGREEMENT, GOLD, VOTE_MIN, Score, Standing
+from consensus.learning.roster import Draw, Merit, Trust, choose_roster
+from consensus.learning.waves import MODELS
+from consensus.ranking import judges
+from consensus.ranking.bradley_terry import Item, Model
+from consensus.ranking.judges import FRESH, HONEST, INVERSE, Judge, Judgement
 from protocol.limits import BETA_MAX, TAU_MAX, TAU_MIN
 from protocol.messages import Offer, Query
 from protocol.signing import VerifiedMessage, open_envelope

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from consensus import bradley_terry, certainty, exact_math, judges, pairing
-from consensus.bradley_terry import Comparison, Item, Model
-from consensus.judges import Judge, Judgement
+from consensus.ranking import bradley_terry, certainty, exact_math, judges, pairing
+from consensus.ranking.bradley_terry import Comparison, Item, Model
+from consensus.ranking.judges import Judge, Judgement
 from protocol.types import ONE
 from tests.support import reference_fit
 

@@ -2,8 +2,8 @@
 
 import random
 
-from consensus import judges
-from consensus.bradley_terry import stated
+from consensus.ranking import judges
+from consensus.ranking.bradley_terry import stated
 from tests.support import reference_fit
 
 CASES = 1_000

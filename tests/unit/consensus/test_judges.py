@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from consensus.bradley_terry import COMPARISONS_MAX, Comparison, Fit, Item, Model, maximum_a_posteriori, stated
-from consensus.judges import FRESH, Judge, Judgement, posterior
+from consensus.ranking.bradley_terry import COMPARISONS_MAX, Comparison, Fit, Item, Model, maximum_a_posteriori, stated
+from consensus.ranking.judges import FRESH, Judge, Judgement, posterior
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
-from consensus.learning import Evidence, calibrate, discount, learn, p_correct
-from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
+from consensus.learning.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from consensus.learning.gold_fit import Evidence, calibrate, discount, learn, p_correct
+from consensus.learning.scoring import author_records, calibration_error, score_pairs, score_picks
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

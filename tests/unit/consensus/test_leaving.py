@@ -1,6 +1,6 @@
 """A round that is left: what was signed last was not journalled, so nobody may ever see it."""
 
-from consensus import effects as fx
+from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullRequest

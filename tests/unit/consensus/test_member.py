@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus import member
-from consensus.events import Generated, Judged, Pulled, Received, Tick
-from consensus.evidence import Slot
-from consensus.member import PULLS_MAX, REPAIR_MS
-from consensus.membership import Restored
-from consensus.record import Phase
+from consensus.certificates.evidence import Slot
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from consensus.rounds import member
+from consensus.rounds.events import Generated, Judged, Pulled, Received, Tick
+from consensus.rounds.member import PULLS_MAX, REPAIR_MS
+from consensus.rounds.membership import Restored
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import AnswerContent, Cosign, Decline, Opening

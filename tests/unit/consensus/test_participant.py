@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly, Shares
-from consensus.member import REPAIR_MS
-from consensus.membership import Restored
-from consensus.participant import ROUNDS_KEPT, Participant
-from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly, Shares
+from consensus.rounds.member import REPAIR_MS
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import ROUNDS_KEPT, Participant
+from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Offer, PullReply, PullRequest, Query

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus.participant import Participant
-from consensus.pulls import Served
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import Served
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest

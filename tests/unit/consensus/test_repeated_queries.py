@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly, Refusal, Shares
-from consensus.participant import REPLY_BYTES_MAX, Participant
-from consensus.validation import Admitted
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly, Refusal, Shares
+from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
+from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Notice, Pong, Query

@@ -10,10 +10,10 @@ from functools import cache
 
 import pytest
 
-from consensus.certificate import verify_certificate
-from consensus.closings import Missing, extend
-from consensus.evidence import examine
-from consensus.record import Record, check_contribution, open_record
+from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.evidence import examine
+from consensus.certificates.record import Record, check_contribution, open_record
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Certificate, Closing, Contribution

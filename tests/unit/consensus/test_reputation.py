@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.judges import FRESH
-from consensus.reputation import (
+from consensus.learning.reputation import (
     AGREEMENT,
     DECAY,
     GOLD,
@@ -22,6 +21,7 @@ from consensus.reputation import (
     after,
     scale_of,
 )
+from consensus.ranking.judges import FRESH
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

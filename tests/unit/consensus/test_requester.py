@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.events import Event, Generated, Judged, Pulled, Tick
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Event, Generated, Judged, Pulled, Tick
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Certificate, CloseSlate, CloseTally

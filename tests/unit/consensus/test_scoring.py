@@ -5,9 +5,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.dataset import Dataset, Judgement, Question
-from consensus.learning import Evidence
-from consensus.scoring import NAMES, Scores, author_records, calibration_error, score_picks
+from consensus.learning.dataset import Dataset, Judgement, Question
+from consensus.learning.gold_fit import Evidence
+from consensus.learning.scoring import NAMES, Scores, author_records, calibration_error, score_picks
 from protocol.types import ONE
 
 A, B, C = 0, 1, 2

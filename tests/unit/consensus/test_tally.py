@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from consensus.record import Phase, Record
-from consensus.tally import Ranking, check_tally, rank
+from consensus.certificates.record import Phase, Record
+from consensus.certificates.tally import Ranking, check_tally, rank
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Query
 from protocol.types import ABSTAIN, ONE, Digest, Outcome, OutcomeReason, Role, StopReason, TaskType

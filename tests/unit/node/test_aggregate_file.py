@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement
-from node.aggregate_file import ANSWERS_MAX, AUTHORS_MAX, IGNORED_MAX, JUDGES_MAX, BadRow, Pool, read_file
-from node.aggregate_records import LINE_BYTES_MAX, STDIN, AggregateFileError
+from consensus.learning.dataset import NO_AUTHOR, Dataset, Judgement
+from node.aggregate.file import ANSWERS_MAX, AUTHORS_MAX, IGNORED_MAX, JUDGES_MAX, BadRow, Pool, read_file
+from node.aggregate.records import LINE_BYTES_MAX, STDIN, AggregateFileError
 from protocol.types import ONE
 
 JUDGEMENT = {"question": 1, "judge": "j", "first": "b", "second": "a", "outcome": "first"}

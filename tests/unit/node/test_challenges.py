@@ -9,14 +9,14 @@ import pytest
 import trio
 import trio.testing
 
-from consensus import effects as fx
-from consensus.experience import Experience
-from consensus.roster import Trust
-from node.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
-from node.gold import GoldBook, GoldQuestion
-from node.mailroom import Watched
-from node.reputation import Reputation
-from node.rounds import Asker, AskError, Question
+from consensus.learning.experience import Experience
+from consensus.learning.roster import Trust
+from consensus.rounds import effects as fx
+from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
+from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.inbound import Watched
+from node.rounds.reputation import Reputation
+from node.rounds.service import Asker, AskError, Question
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
 from tests.support.swarm import answer_text

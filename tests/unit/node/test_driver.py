@@ -2,10 +2,10 @@
 
 import trio
 
-from consensus import effects as fx
-from consensus.record import Phase
-from node.driver import PROGRESS_MS, _Watcher
-from node.mailroom import WATCHED_MAX, Watched
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from node.rounds.driver import PROGRESS_MS, _Watcher
+from node.rounds.inbound import WATCHED_MAX, Watched
 from protocol.types import Digest, Key
 
 QUERY = Digest(b"q" * 32)

@@ -10,19 +10,19 @@ from typing import Any, cast
 
 import trio
 
-from consensus import effects as fx
-from consensus.participant import Participant
-from consensus.roster import Trust
+from consensus.learning.roster import Trust
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.driver import Driver
-from node.gold import GoldBook
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
-from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
 from node.overlay.host import Overlay
-from node.reputation import open_reputation
+from node.rounds.driver import Driver
+from node.rounds.gold import GoldBook
+from node.rounds.inbound import WATCHED_MAX, Asked, Mailroom, Watched
+from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
-from node.workroom import Workroom
+from node.work.worker import Workroom
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage, open_envelope, seal

@@ -4,8 +4,8 @@ import pytest
 import structlog
 from trio.testing import MockClock
 
-from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, RETRIALS_MAX, Fitness
 from node.inference import EngineInfo, Judging
+from node.work.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, RETRIALS_MAX, Fitness
 from protocol.types import Role
 
 BOTH = Role.ANSWER | Role.JUDGE

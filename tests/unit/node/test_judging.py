@@ -4,7 +4,7 @@ import pytest
 
 from node.inference import EngineError, JudgePrompt
 from node.inference.ports import Reasoning
-from node.judging import (
+from node.work.judging import (
     REASONING_BYTES_PER_TOKEN,
     Ask,
     Judgement,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from consensus.pulls import PULL_REQUEST_BYTES_MAX
-from consensus.recording import Beginning, Gossiped, Recording, Ticked, frame, read
-from node.recording import Recorder, RecordingError, RecordingParticipant, recording
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.recording import Beginning, Gossiped, Recording, Ticked, frame, read
+from node.rounds.recording import Recorder, RecordingError, RecordingParticipant, recording
 from protocol.errors import Fault, FaultReason
 from protocol.signing import seal
 from protocol.topics import topic

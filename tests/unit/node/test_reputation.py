@@ -8,12 +8,12 @@ from pathlib import Path
 import trio
 from structlog.testing import capture_logs
 
-from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experience, Insight, Lesson
-from consensus.reputation import GOLD, VOTE_MIN, Score, Standing
-from consensus.roster import Merit, Trust
-from consensus.waves import MODELS
-from node.gold import GoldBook, GoldQuestion
-from node.reputation import WAITING_MAX, Reputation, open_reputation
+from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experience, Insight, Lesson
+from consensus.learning.reputation import GOLD, VOTE_MIN, Score, Standing
+from consensus.learning.roster import Merit, Trust
+from consensus.learning.waves import MODELS
+from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
 from protocol.types import ONE, Key, TaskType
 from tests.support.lessons import Told, key, told

@@ -12,21 +12,21 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from consensus.admission import STRANGER_PHASE_MS, Place, Refusal, Shares
-from consensus.experience import Experience, Insight
-from consensus.roster import Merit
-from consensus.waves import MODELS
+from consensus.learning.experience import Experience, Insight
+from consensus.learning.roster import Merit
+from consensus.learning.waves import MODELS
+from consensus.rounds.admission import STRANGER_PHASE_MS, Place, Refusal, Shares
 from node.clock import Clock
 from node.config import CapacityTable, NodeConfig, ServeTable, TrustTable
-from node.gold import GoldBook
 from node.inference import EngineConfig
 from node.inference.metered import Charged, Metered
 from node.inference.ports import JudgePrompt, Sampling
 from node.inference.scripted import open_scripted
-from node.ledger import Spent
-from node.reputation import Reputation
-from node.rounds import trust
-from node.serving import SAY_MS, Serving, open_serving
+from node.rounds.gold import GoldBook
+from node.rounds.reputation import Reputation
+from node.rounds.service import trust
+from node.work.ledger import Spent
+from node.work.serving import SAY_MS, Serving, open_serving
 from protocol.limits import DURATION_MS_MAX
 from protocol.types import ONE, Digest, TaskType
 from tests.support.stores import opened

@@ -8,16 +8,16 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from consensus.effects import Generate, Judge
-from consensus.events import Generated, Judged
-from consensus.participant import Participant
+from consensus.rounds.effects import Generate, Judge
+from consensus.rounds.events import Generated, Judged
+from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
-from node.mailroom import Mailroom, Worked
+from node.rounds.inbound import Mailroom, Worked
 from node.storage import Store
-from node.workroom import Workroom
+from node.work.fitness import FAILED_ROUNDS_MAX, RETRIAL_S
+from node.work.worker import Workroom
 from protocol.types import ABSTAIN, Digest, Role, TaskType
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)

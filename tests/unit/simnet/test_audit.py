@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consensus.certificate import verify_certificate
-from consensus.evidence import accuse
+from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.evidence import accuse
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import answer_digest, commitment, content_digest
@@ -46,7 +46,7 @@ from protocol.types import (
     StopReason,
 )
 from simnet.audit import Audited, audit
-from simnet.papers import Finding
+from simnet.parsed_certificate import Finding
 from tests.support.swarm import Swarm, answer_text, keypair, params
 from tests.transcripts.test_rounds import drop
 from tests.unit.consensus.test_certificate import APART, equivocate, make

@@ -6,8 +6,8 @@ import choix
 import numpy as np
 import pytest
 
-from consensus.experience import Experience
-from consensus.record import Record
+from consensus.certificates.record import Record
+from consensus.learning.experience import Experience
 from simnet import aggregate
 from simnet.baselines import OPEN_RIGHT_RANK, plain_bradley_terry, verdicts_of
 from simnet.results import Verdicts

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus.certificate import Verified, build_certificate, verify_certificate
-from consensus.evidence import Slot, accuse
-from consensus.member import EARLY_MAX, POOL_MAX
-from consensus.membership import Early
-from consensus.participant import ROUNDS_KEPT, Participant
-from consensus.record import Record
-from consensus.roster import OFFERS_MAX
-from consensus.tally import rank
-from consensus.validation import GUARD_MAX, OPEN_ROUNDS_MAX, Admitted
-from consensus.validation import ROUNDS_MAX as VALIDATED_ROUNDS_MAX
+from consensus.certificates.certificate import Verified, build_certificate, verify_certificate
+from consensus.certificates.evidence import Slot, accuse
+from consensus.certificates.record import Record
+from consensus.certificates.tally import rank
+from consensus.rounds import effects as fx
+from consensus.rounds.member import EARLY_MAX, POOL_MAX
+from consensus.rounds.membership import Early
+from consensus.rounds.offers import OFFERS_MAX
+from consensus.rounds.participant import ROUNDS_KEPT, Participant
+from consensus.rounds.validation import GUARD_MAX, OPEN_ROUNDS_MAX, Admitted
+from consensus.rounds.validation import ROUNDS_MAX as VALIDATED_ROUNDS_MAX
 from protocol import codec
 from protocol.errors import Fault
 from protocol.messages import Commit, Offer

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from consensus.experience import Experience
-from consensus.record import Record, bodies
+from consensus.certificates.record import Record, bodies
+from consensus.learning.experience import Experience
 from protocol.limits import PAIRS_MAX
 from protocol.messages import Answer, Ballot
 from simnet.aggregate import decide, run_aggregate

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consensus import effects as fx
-from consensus import recording as told
-from consensus.admission import PlacesOnly, Shares
-from consensus.recording import Recording, read
-from node.recording import recording
+from consensus.rounds import effects as fx
+from consensus.rounds import recording as told
+from consensus.rounds.admission import PlacesOnly, Shares
+from consensus.rounds.recording import Recording, read
+from node.rounds.recording import recording
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Commit, Offer, PullRequest

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import Refusal
-from consensus.record import Phase
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import Refusal
 from node.http.api import _event, _line
-from node.mailroom import Watched
+from node.rounds.inbound import Watched
 from protocol.errors import Fault, FaultReason
 from protocol.types import Digest, Key, Outcome
 

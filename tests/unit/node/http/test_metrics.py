@@ -12,24 +12,24 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from consensus.admission import Refusal
-from consensus.experience import Experience
-from consensus.participant import Participant
-from node.app import Node
+from consensus.learning.experience import Experience
+from consensus.rounds.admission import Refusal
+from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.config import NodeConfig
-from node.gold import GoldBook
+from node.daemon import Node
 from node.http.guard import Guard
 from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
-from node.mailroom import Mailroom
 from node.overlay.types import ConnectionCounts, PeerInfo
-from node.reputation import Reputation
-from node.rounds import trust
-from node.serving import Serving, open_serving
+from node.rounds.gold import GoldBook
+from node.rounds.inbound import Mailroom
+from node.rounds.reputation import Reputation
+from node.rounds.service import trust
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
-from node.workroom import Workroom
+from node.work.serving import Serving, open_serving
+from node.work.worker import Workroom
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
