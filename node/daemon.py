@@ -20,16 +20,16 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
-from node.rounds.inbound import PROTOCOLS, Mailroom
+from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.service import Asker, trust
+from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
 from node.work.serving import Serving, open_serving
-from node.work.worker import Workroom
+from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
 
@@ -44,12 +44,12 @@ class Node:
     params: NetworkParams
     participant: Participant
     overlay: Overlay
-    workroom: Workroom
+    worker: EngineWorker
     driver: Driver
     store: Store
     reputation: Reputation
     serving: Serving
-    asker: Asker
+    asker: RoundService
     challenger: Challenger
     lookout: Lookout
     clock: Clock
@@ -87,14 +87,14 @@ async def open_node(
             admission=serving,
             trusted=(*trust(config).weights, key.keypair.public),
         )
-        mailroom = Mailroom(participant, store, clock, serving.admits_query)
-        workroom = Workroom(engine, config.engine, mailroom, clock, serving)
+        inbound = InboundRouter(participant, store, clock, serving.admits_query)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving)
         if engine.server is None or engine.server.ready:
             # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
             # so is a server of ours that takes minutes to load.
-            workroom.info = await workroom.engine.probe()
-        async with open_overlay(key.seed, _overlay_config(config), mailroom) as overlay:
-            driver = Driver(participant, overlay, mailroom, workroom, store, reputation, clock)
+            worker.info = await worker.engine.probe()
+        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+            driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -104,13 +104,13 @@ async def open_node(
                 nursery.start_soon(acquaintances.run)
                 lookout = Lookout(participant, overlay, reputation, config, clock)
                 nursery.start_soon(lookout.run)
-                nursery.start_soon(Pulse(participant, overlay, mailroom, clock).run)
+                nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
                 is_open = partial(_is_open, serving, clock)
-                offers = Offers(driver, mailroom, workroom, store.health, is_open, config, params)
+                offers = Offers(driver, inbound, worker, store.health, is_open, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)
-                asker = Asker(participant, overlay, mailroom, reputation, config, clock)
+                asker = RoundService(participant, overlay, inbound, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
@@ -119,7 +119,7 @@ async def open_node(
                     params=params,
                     participant=participant,
                     overlay=overlay,
-                    workroom=workroom,
+                    worker=worker,
                     driver=driver,
                     store=store,
                     reputation=reputation,

@@ -19,7 +19,7 @@ class Job:
     event: Generated | Judged | Unable
 
 
-class Engine:
+class SimEngine:
     """One engine, first come first served. What would be late is not begun, but declined at once.
 
     `slowness` is the factor on the scenario's times. Times are those of the world, not of the node's own clock.

@@ -24,7 +24,7 @@ from protocol.messages import (
     Closing,
     Cosign,
     Decline,
-    Evidence,
+    EquivocationProof,
     Message,
     Query,
     Seat,
@@ -47,7 +47,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Papers:
+class ParsedCertificate:
     """A certificate whose signatures are good and whose parts are where they belong; nothing else is known yet."""
 
     certificate: Certificate
@@ -65,7 +65,7 @@ class Papers:
     """As each closing of `judging` lists them."""
     declines: tuple[tuple[Opened[Decline], ...], ...]
     """As each closing lists them, the slate's (none) second."""
-    accusations: tuple[tuple[Opened[Evidence], ...], ...]
+    accusations: tuple[tuple[Opened[EquivocationProof], ...], ...]
     """As each closing lists them, the commits closing's (none) first."""
     accused: tuple[frozenset[Key], ...]
     """Whom evidence has removed when each closing is made: what it lists, and what those before it list."""
@@ -73,7 +73,7 @@ class Papers:
     seats: Mapping[Key, Seat]
 
 
-def read_papers(certificate: Certificate) -> Papers | tuple[Finding, ...]:
+def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, ...]:
     """Open everything, and find what the closings name. Findings of this stage leave nothing to reason about."""
     network = hash_of(b"strand/params/1", codec.encode(certificate.params))
     findings: list[Finding] = []
@@ -98,9 +98,9 @@ def read_papers(certificate: Certificate) -> Papers | tuple[Finding, ...]:
         *take(certificate.answers, Answer, "C3"),
         *take(certificate.ballots, Ballot, "C3"),
         *take(certificate.declines, Decline, "C3"),
-        *take(certificate.evidence, Evidence, "C3"),
+        *take(certificate.evidence, EquivocationProof, "C3"),
     ]
-    riding = [take(body.ride_along, (Answer, Ballot, Decline, Evidence), "R13") for body in carriers]
+    riding = [take(body.ride_along, (Answer, Ballot, Decline, EquivocationProof), "R13") for body in carriers]
     cosigns = take(certificate.cosigns, Cosign, "C5")
     kinds = [type(body) for _, body in closings]
     if kinds != [CloseCommits, CloseSlate, *[CloseWave] * (len(kinds) - 3), CloseTally]:
@@ -109,12 +109,12 @@ def read_papers(certificate: Certificate) -> Papers | tuple[Finding, ...]:
     if findings:
         return tuple(findings)
     here = dict(itertools.chain(apart, *riding))
-    accusations = tuple(_pick(here, _names(body)[Evidence], Evidence) for body in carriers)
+    accusations = tuple(_pick(here, _names(body)[EquivocationProof], EquivocationProof) for body in carriers)
     judging = tuple((id, body) for id, body in closings if isinstance(body, CloseWave | CloseTally))
     (commits,) = ((id, body) for id, body in closings if isinstance(body, CloseCommits))
     (slate,) = ((id, body) for id, body in closings if isinstance(body, CloseSlate))
     (tally,) = ((id, body) for id, body in closings if isinstance(body, CloseTally))
-    return Papers(
+    return ParsedCertificate(
         certificate=certificate,
         network=network,
         query=queries[0],
@@ -175,22 +175,22 @@ def _inventory(
         yield Finding("C3", f"{len(surplus)} messages that no closing names")
 
 
-def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | Evidence], Sequence[Digest]]:
+def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
     """What a closing names, by kind."""
     match closing:
         case CloseCommits():
-            return {Decline: closing.declines, Evidence: ()}
+            return {Decline: closing.declines, EquivocationProof: ()}
         case CloseSlate():
-            return {Answer: closing.answers, Decline: (), Evidence: closing.evidence}
+            return {Answer: closing.answers, Decline: (), EquivocationProof: closing.evidence}
         case CloseWave() | CloseTally():
-            return {Ballot: closing.ballots, Decline: closing.declines, Evidence: closing.evidence}
+            return {Ballot: closing.ballots, Decline: closing.declines, EquivocationProof: closing.evidence}
 
 
 def _pick(here: Mapping[Digest, Message], ids: Sequence[Digest], schema: type[Body]) -> tuple[Opened[Body], ...]:
     return tuple((id, body) for id in ids if isinstance(body := here[id], schema))
 
 
-def _accused(accusations: Sequence[Sequence[Opened[Evidence]]], network: bytes) -> tuple[frozenset[Key], ...]:
+def _accused(accusations: Sequence[Sequence[Opened[EquivocationProof]]], network: bytes) -> tuple[frozenset[Key], ...]:
     removed: set[Key] = set()
     so_far = []
     for listed in accusations:

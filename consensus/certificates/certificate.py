@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.record import Phase, Record, check_contribution, open_record
+from consensus.certificates.record import Phase, RoundRecord, check_contribution, open_record
 from consensus.certificates.tally import Ranking, rank
 from protocol import codec
 from protocol.errors import Fault, FaultReason
@@ -19,10 +19,10 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedCertificate:
     """What a certificate that holds shows."""
 
-    record: Record
+    record: RoundRecord
     ranking: Ranking
     content: str
     """The query's text; empty for a private query whose text was left out."""
@@ -37,7 +37,7 @@ class Verified:
         return tuple(key for key in self.record.commitments if key not in opened)
 
 
-def build_certificate(record: Record, cosigns: Iterable[VerifiedMessage]) -> Certificate:
+def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -> Certificate:
     """Everything that `verify_certificate` needs; what rides along in a closing is not written twice."""
     riding = _riding(record)
 
@@ -59,7 +59,7 @@ def build_certificate(record: Record, cosigns: Iterable[VerifiedMessage]) -> Cer
     )
 
 
-def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> Verified | Fault:
+def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> VerifiedCertificate | Fault:
     """Recompute a certificate from its bytes alone.
 
     `trusted`: count only these keys' co-signatures, each as one member with weight, whatever the roster says of them;
@@ -86,10 +86,10 @@ def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) ->
         record.query.content or content_digest(certificate.content) != record.query.content_digest
     ):
         return Fault(FaultReason.SURPLUS, "C4", "content that is not the private query's")
-    return Verified(record, rank(record), content, cosigners, _is_full(record, cosigners, trusted))
+    return VerifiedCertificate(record, rank(record), content, cosigners, _is_full(record, cosigners, trusted))
 
 
-def _riding(record: Record) -> frozenset[bytes]:
+def _riding(record: RoundRecord) -> frozenset[bytes]:
     """The contributions that ride along in the closings."""
     carriers = [closing.body for closing in record.closings]
     return frozenset(
@@ -132,7 +132,9 @@ def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMes
     return pool
 
 
-def _replay(params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Digest, VerifiedMessage]) -> Record | Fault:
+def _replay(
+    params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Digest, VerifiedMessage]
+) -> RoundRecord | Fault:
     """C1, C3: the chain holds, ends with a tally, and names everything that is here."""
     record = open_record(params, chain[0])
     if isinstance(record, Fault):
@@ -154,7 +156,7 @@ def _replay(params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Dige
     return record
 
 
-def _check_cosigns(record: Record, certificate: Certificate) -> frozenset[Key] | Fault:
+def _check_cosigns(record: RoundRecord, certificate: Certificate) -> frozenset[Key] | Fault:
     """C5: each a member's word on this tally, without objection, one for each member."""
     cosigns = _open_all(record.params.digest, certificate.cosigns)
     if isinstance(cosigns, Fault):
@@ -171,7 +173,7 @@ def _check_cosigns(record: Record, certificate: Certificate) -> frozenset[Key] |
     return authors if len(authors) == len(cosigns) else Fault(FaultReason.DUPLICATE, "C5", "co-signature")
 
 
-def _is_full(record: Record, cosigners: frozenset[Key], trusted: Collection[Key] | None) -> bool:
+def _is_full(record: RoundRecord, cosigners: frozenset[Key], trusted: Collection[Key] | None) -> bool:
     """R9: more than two thirds of the members with weight; all of them where there are three or fewer."""
     if trusted is None:
         weighty = {key for key, seat in record.seats.items() if seat.vote_weight}

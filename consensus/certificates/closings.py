@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus.certificates.evidence import examine
-from consensus.certificates.record import Pairs, Phase, Record, ascending, bodies, check_contribution, form_of
-from consensus.certificates.tally import check_tally, duels
+from consensus.certificates.record import Pairs, Phase, RoundRecord, ascending, bodies, check_contribution, form_of
+from consensus.certificates.tally import check_tally, uncertain_pairs
 from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.clusters import cluster
 from consensus.ranking.pairing import assign_pairs
@@ -30,7 +30,7 @@ class Missing:
     ids: tuple[Digest, ...]
 
 
-_EXTENDED: Final = Recall[Digest, Record]()
+_EXTENDED: Final = Recall[Digest, RoundRecord]()
 """By the closing's id; of use to those who extend the very record that was extended then (`before`).
 
 Sound because that record and the id decide the result, whatever pool the named messages are taken from: ids cover whole
@@ -40,8 +40,8 @@ a caller has at hand decides only between Missing and the result, so that is ask
 
 
 def extend(
-    record: Record, message: VerifiedMessage, pool: Mapping[Digest, VerifiedMessage]
-) -> Record | Missing | Fault:
+    record: RoundRecord, message: VerifiedMessage, pool: Mapping[Digest, VerifiedMessage]
+) -> RoundRecord | Missing | Fault:
     """The record after one more closing, if it is the requester's next and everything that it names counts.
 
     `pool` holds contributions and evidence by id; what rides along in the closing is added. A Fault voids the round.
@@ -71,8 +71,8 @@ def extend(
 
 
 def _apply(
-    record: Record, message: VerifiedMessage, closing: Closing, at_hand: Mapping[Digest, VerifiedMessage]
-) -> Record | Fault:
+    record: RoundRecord, message: VerifiedMessage, closing: Closing, at_hand: Mapping[Digest, VerifiedMessage]
+) -> RoundRecord | Fault:
     """What the closing does, with everything that it names: no more than `record` and the ids decide the result."""
     if isinstance(closing, CloseCommits):
         return _close_commits(record, message, closing, [at_hand[id] for id in closing.declines])
@@ -91,8 +91,8 @@ def _apply(
 
 
 def _close_commits(
-    record: Record, message: VerifiedMessage, closing: CloseCommits, declines: list[VerifiedMessage]
-) -> Record | Fault:
+    record: RoundRecord, message: VerifiedMessage, closing: CloseCommits, declines: list[VerifiedMessage]
+) -> RoundRecord | Fault:
     """R4: only these commitments may be opened."""
     if record.phase is not Phase.ANSWERING:
         return Fault(FaultReason.WRONG_PHASE, "R2", "commits are closed already")
@@ -108,7 +108,7 @@ def _close_commits(
     return replace(declined, phase=Phase.OPENING, closings=(*record.closings, message), commitments=commitments)
 
 
-def _close_slate(record: Record, message: VerifiedMessage, answers: list[VerifiedMessage]) -> Record | Fault:
+def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[VerifiedMessage]) -> RoundRecord | Fault:
     """R5, R6, R7: the slate fixes clusters, beacon and the first wave's pairs."""
     if fault := _check_named(record, Phase.OPENING, Kind.ANSWER, answers):
         return fault
@@ -127,8 +127,8 @@ def _close_slate(record: Record, message: VerifiedMessage, answers: list[Verifie
 
 
 def _close_wave(
-    record: Record, message: VerifiedMessage, closing: CloseWave, ballots: list[VerifiedMessage]
-) -> Record | Fault:
+    record: RoundRecord, message: VerifiedMessage, closing: CloseWave, ballots: list[VerifiedMessage]
+) -> RoundRecord | Fault:
     """R6: the next wave's pairs follow from what is counted."""
     if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots):
         return fault
@@ -145,8 +145,8 @@ def _close_wave(
 
 
 def _close_tally(
-    record: Record, message: VerifiedMessage, closing: CloseTally, ballots: list[VerifiedMessage]
-) -> Record | Fault:
+    record: RoundRecord, message: VerifiedMessage, closing: CloseTally, ballots: list[VerifiedMessage]
+) -> RoundRecord | Fault:
     """R8, R9: everything that the tally claims follows from what it names."""
     if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots, empty=True):
         return fault
@@ -156,7 +156,7 @@ def _close_tally(
 
 
 def _check_named(
-    record: Record, phase: Phase, kind: Kind, contributions: list[VerifiedMessage], *, empty: bool = False
+    record: RoundRecord, phase: Phase, kind: Kind, contributions: list[VerifiedMessage], *, empty: bool = False
 ) -> Fault | None:
     """Each named contribution is of this kind and counts, and no author is named twice."""
     if not contributions and empty and record.phase in (Phase.ANSWERING, Phase.OPENING):
@@ -171,7 +171,7 @@ def _check_named(
     return next((fault for message in contributions if (fault := check_contribution(record, message))), None)
 
 
-def _list_declines(record: Record, declines: list[VerifiedMessage], gave: set[Key]) -> Record | Fault:
+def _list_declines(record: RoundRecord, declines: list[VerifiedMessage], gave: set[Key]) -> RoundRecord | Fault:
     """R15: who declines this phase, once each, and gives nothing in it (`gave`: who does)."""
     for message in declines:
         if message.kind is not Kind.DECLINE or message.author in gave:
@@ -182,7 +182,7 @@ def _list_declines(record: Record, declines: list[VerifiedMessage], gave: set[Ke
     return replace(record, declines=(*record.declines, *declines))
 
 
-def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | Fault:
+def _list_evidence(record: RoundRecord, evidence: list[VerifiedMessage]) -> RoundRecord | Fault:
     """R3: evidence listed in a closing removes its author from there on."""
     removed = set(record.removed)
     for message in evidence:
@@ -203,7 +203,7 @@ def _list_evidence(record: Record, evidence: list[VerifiedMessage]) -> Record | 
 
 
 def _gather(
-    record: Record, closing: Closing, pool: Mapping[Digest, VerifiedMessage]
+    record: RoundRecord, closing: Closing, pool: Mapping[Digest, VerifiedMessage]
 ) -> Mapping[Digest, VerifiedMessage] | Missing | Fault:
     """What the closing names by id, which is all that may ride along in it (R13); else from the pool."""
     riders = {}
@@ -234,7 +234,7 @@ def _named(closing: Closing) -> tuple[tuple[Digest, ...], ...]:
             return (closing.ballots, closing.declines, closing.evidence)
 
 
-def _assign(record: Record) -> Mapping[Key, Pairs]:
+def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
     """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
     standing = zip(record.clusters, record.answers, strict=True)
     if len({name for name, answer in standing if answer.author not in record.removed}) < 2:
@@ -250,7 +250,7 @@ def _assign(record: Record) -> Mapping[Key, Pairs]:
         clusters=record.clusters,
         pairs_per_judge=record.query.waves[record.wave],
         judged=judged,
-        duels=duels(record),
+        duels=uncertain_pairs(record),
         removed=record.removed,
     )
     return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

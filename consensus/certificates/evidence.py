@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from protocol.errors import Fault, FaultReason
 from protocol.limits import WAVES_MAX
-from protocol.messages import Ballot, CloseWave, Decline, Evidence, Notice, Offer, Query
+from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Notice, Offer, Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.types import DeclinedPhase, Digest, Key, Kind
 
@@ -21,7 +21,7 @@ class Slot(NamedTuple):
 def slot_of(message: VerifiedMessage) -> Slot | None:
     """The slot that a message fills; None for queries (each begins a round of its own) and evidence."""
     match message.body:
-        case Query() | Evidence():
+        case Query() | EquivocationProof():
             return None
         case Offer(sequence=sequence):
             return Slot(b"", message.author, message.kind, sequence)
@@ -41,13 +41,13 @@ def declining(query: bytes, author: Key, phase: DeclinedPhase, wave: int) -> Slo
 def accuse(keypair: Keypair, network: Digest, one: VerifiedMessage, other: VerifiedMessage) -> VerifiedMessage:
     """Seal evidence from two different messages of one slot."""
     first, second = sorted((one, other), key=lambda message: message.id)
-    body = Evidence(author=keypair.public, first=first.envelope, second=second.envelope)
+    body = EquivocationProof(author=keypair.public, first=first.envelope, second=second.envelope)
     return seal(keypair, network, body)
 
 
 def examine(message: VerifiedMessage, network: Digest) -> Slot | Fault:
     """The slot that a piece of evidence proves to be filled twice, or why it proves nothing (WRONG_EVIDENCE)."""
-    if not isinstance(message.body, Evidence):
+    if not isinstance(message.body, EquivocationProof):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not evidence")
     first = open_envelope(message.body.first, network)
     second = open_envelope(message.body.second, network)

@@ -43,7 +43,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Record:
+class RoundRecord:
     """Everything that counts so far, in canonical order."""
 
     params: NetworkParams
@@ -71,7 +71,7 @@ class Record:
     beacon: bytes = b""
     assignment: Mapping[Key, Pairs] = field(default_factory=dict)
     """Pairs of each judge in this wave; empty where there is nothing to compare."""
-    before: "Record | None" = field(default=None, repr=False, compare=False)
+    before: "RoundRecord | None" = field(default=None, repr=False, compare=False)
     """The record that the last closing extended; held, so that whoever replays the chain recalls each step of it."""
 
     @property
@@ -133,11 +133,11 @@ class Record:
         return frozenset(keys - self.removed)
 
 
-_OPENED: Final = Recall[tuple[Digest, Digest], Record]()
+_OPENED: Final = Recall[tuple[Digest, Digest], RoundRecord]()
 """By network and query id."""
 
 
-def open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fault:
+def open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord | Fault:
     """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, MALFORMED)."""
     key = (params.digest, message.id)
     known = _OPENED.recall(key)
@@ -147,7 +147,7 @@ def open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fau
     return opened if isinstance(opened, Fault) else _OPENED.remember(key, opened)
 
 
-def _open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fault:
+def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord | Fault:
     query = message.body
     if not isinstance(query, Query):
         return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")
@@ -168,10 +168,10 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> Record | Fa
     members = [seat.member for seat in query.roster]
     if not ascending(members):
         return Fault(FaultReason.MALFORMED, "R1", "the roster is not in ascending order")
-    return Record(params, message, query, {seat.member: seat for seat in query.roster})
+    return RoundRecord(params, message, query, {seat.member: seat for seat in query.roster})
 
 
-def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None:
+def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault | None:
     """Why a contribution does not count in the record's present phase; None if it does."""
     if message.author not in record.seats:
         return Fault(FaultReason.NOT_A_MEMBER, "R2")
@@ -193,7 +193,7 @@ def check_contribution(record: Record, message: VerifiedMessage) -> Fault | None
             return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
 
 
-def _check_commit(record: Record, commit: Commit) -> Fault | None:
+def _check_commit(record: RoundRecord, commit: Commit) -> Fault | None:
     if commit.query != record.id or commit.on != record.head:
         return Fault(FaultReason.WRONG_CHAIN, "R2", "commit")
     if Role.ANSWER not in record.seats[commit.author].roles:
@@ -201,7 +201,7 @@ def _check_commit(record: Record, commit: Commit) -> Fault | None:
     return None
 
 
-def _check_answer(record: Record, answer: Answer) -> Fault | None:
+def _check_answer(record: RoundRecord, answer: Answer) -> Fault | None:
     if answer.query != record.id or answer.on != record.head:
         return Fault(FaultReason.WRONG_CHAIN, "R2", "answer")
     if answer.author not in record.commitments:
@@ -211,7 +211,7 @@ def _check_answer(record: Record, answer: Answer) -> Fault | None:
     return check_content(record, answer.content)
 
 
-def check_content(record: Record, content: AnswerContent) -> Fault | None:
+def check_content(record: RoundRecord, content: AnswerContent) -> Fault | None:
     """Why this would be no answer, whoever gave it; a member asks before it commits to one."""
     if len(content.text.encode()) > record.params.answer_bytes_max:
         return Fault(FaultReason.OVER_LIMIT, "P6", "answer text")
@@ -220,7 +220,7 @@ def check_content(record: Record, content: AnswerContent) -> Fault | None:
     return None
 
 
-def _check_ballot(record: Record, ballot: Ballot) -> Fault | None:
+def _check_ballot(record: RoundRecord, ballot: Ballot) -> Fault | None:
     if ballot.query != record.id or ballot.on != record.head or ballot.wave != record.wave:
         return Fault(FaultReason.WRONG_CHAIN, "R2", "ballot")
     pairs = tuple((judgement.first, judgement.second) for judgement in ballot.judgements)
@@ -231,7 +231,7 @@ def _check_ballot(record: Record, ballot: Ballot) -> Fault | None:
     return None
 
 
-def check_decline(record: Record, decline: Decline) -> Fault | None:
+def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
     """Why a decline does not count in the record's present phase (R15); None if it does. Asked before signing, too."""
     wave = record.wave if record.phase is Phase.JUDGING else 0
     if decline.phase.value != record.phase.value or decline.wave != wave:
@@ -249,7 +249,7 @@ def is_void(ballot: Ballot) -> bool:
     return 2 * abstentions > len(ballot.judgements)
 
 
-def commit_to(record: Record, author: Key, content: AnswerContent, salt: bytes) -> Digest:
+def commit_to(record: RoundRecord, author: Key, content: AnswerContent, salt: bytes) -> Digest:
     """The commitment that binds `author` to `content` in this round (R4)."""
     return commitment(record.params.digest, record.id, author, salt, answer_digest(codec.encode(content)))
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from consensus.certificates.record import Record, bodies
+from consensus.certificates.record import RoundRecord, bodies
 from consensus.ranking import certainty, judges
-from consensus.ranking.bradley_terry import Fit, Item, Model, stated
-from consensus.ranking.judges import Judge
+from consensus.ranking.bradley_terry import Fit, Item, PriorParameters, quantise
+from consensus.ranking.judges import JudgePrior
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.messages import Ballot, CloseTally
@@ -14,7 +14,7 @@ from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, Key, Outcome, Ou
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedAnswer:
     """One answer's place."""
 
     answer: Digest
@@ -30,7 +30,7 @@ class Ranked:
 class Ranking:
     """What follows from the answers and ballots that count."""
 
-    ranked: tuple[Ranked, ...]
+    ranked: tuple[RankedAnswer, ...]
     """Best first: by strength of the cluster, then of the answer, then by the beacon."""
     outcome: Outcome
     reason: OutcomeReason
@@ -62,14 +62,14 @@ class Ranking:
         return domain_digest(b"strand/ranking/1", *rows)
 
 
-def rank(record: Record) -> Ranking:
+def rank(record: RoundRecord) -> Ranking:
     """Rank the slate by the counted ballots. Deterministic to the bit (consensus/README.md)."""
     standing = _standing(record)
     if not standing:
         return Ranking((), Outcome.FAILED, _why_none(record), StopReason.ABORTED, p_correct=0, calibrated=False)
     names = _names(record, standing)
     clusters = {index: names.index(record.clusters[index]) for index in standing}
-    fitted = _fit(contest(record))
+    fitted = _fit(fit_input(record))
     order = sorted(
         standing,
         key=lambda index: (
@@ -80,7 +80,7 @@ def rank(record: Record) -> Ranking:
     )
     sizes = [sum(cluster == name for cluster in clusters.values()) for name in range(len(names))]
     ranked = tuple(
-        Ranked(
+        RankedAnswer(
             answer=record.answers[index].id,
             author=record.answers[index].author,
             strength=fitted.strengths[standing.index(index)],
@@ -98,7 +98,7 @@ def rank(record: Record) -> Ranking:
     return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
 
 
-def _why_none(record: Record) -> OutcomeReason:
+def _why_none(record: RoundRecord) -> OutcomeReason:
     """Why there is no answer."""
     if record.commitments:
         return OutcomeReason.NO_ANSWERS
@@ -107,38 +107,38 @@ def _why_none(record: Record) -> OutcomeReason:
     return OutcomeReason.DECLINED if all_declined else OutcomeReason.NO_COMMITMENTS
 
 
-def duels(record: Record) -> tuple[tuple[int, int], ...]:
+def uncertain_pairs(record: RoundRecord) -> tuple[tuple[int, int], ...]:
     """Pairs of clusters that the next wave should tell apart, by how much it should; () before the first ballot."""
     standing = _standing(record)
     if not standing or not record.ballots:
         return ()
     names = _names(record, standing)
-    return tuple((names[one], names[other]) for one, other in _fit(contest(record)).duels)
+    return tuple((names[one], names[other]) for one, other in _fit(fit_input(record)).duels)
 
 
-def _standing(record: Record) -> list[int]:
+def _standing(record: RoundRecord) -> list[int]:
     """Positions of the answers that can win."""
     return [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
 
 
-def _names(record: Record, standing: list[int]) -> list[int]:
+def _names(record: RoundRecord, standing: list[int]) -> list[int]:
     """The record's clusters that can win; the fit numbers them in this order."""
     return sorted({record.clusters[index] for index in standing})
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class FitInput:
     """What the fit is told of a record."""
 
     items: tuple[Item, ...]
     """The answers that can win, in the order of the slate."""
-    bench: tuple[Judge, ...]
+    bench: tuple[JudgePrior, ...]
     """One for each seat, in the order of the roster."""
-    judgements: tuple[judges.Judgement, ...]
-    model: Model
+    judgements: tuple[judges.JudgedComparison, ...]
+    model: PriorParameters
 
 
-def contest(record: Record) -> Contest:
+def fit_input(record: RoundRecord) -> FitInput:
     """The fit's arguments; nobody's answer stands in an empty one."""
     standing = _standing(record)
     names = _names(record, standing)
@@ -154,33 +154,33 @@ def contest(record: Record) -> Contest:
     written = {record.answers[index].author: place[index] for index in standing}
     number = {key: position for position, key in enumerate(record.seats)}
     bench = tuple(
-        Judge(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
+        JudgePrior(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
         for seat in record.seats.values()
     )
     judgements = tuple(
-        judges.Judgement(number[ballot.author], place[each.first], place[each.second], each.preference)
+        judges.JudgedComparison(number[ballot.author], place[each.first], place[each.second], each.preference)
         for ballot in _counted(record)
         for each in ballot.judgements
         if each.preference != ABSTAIN and each.first in place and each.second in place
     )
     query = record.query
-    return Contest(items, bench, judgements, Model(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
+    return FitInput(items, bench, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
 
 
 @lru_cache(maxsize=4)
-def _fit(of: Contest) -> Fit:
+def _fit(of: FitInput) -> Fit:
     """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
 
     Others need none where they share a process, for they share the record (`closings.extend`)."""
-    return stated(judges.posterior(of.items, of.bench, of.judgements, of.model))
+    return quantise(judges.posterior(of.items, of.bench, of.judgements, of.model))
 
 
-def _counted(record: Record) -> list[Ballot]:
+def _counted(record: RoundRecord) -> list[Ballot]:
     return [ballot for ballot in bodies(record.ballots, Ballot) if ballot.author not in record.removed]
 
 
 def _outcome(
-    record: Record, openings: int, best: int, runner_up: int | None, *, confident: bool
+    record: RoundRecord, openings: int, best: int, runner_up: int | None, *, confident: bool
 ) -> tuple[Outcome, OutcomeReason]:
     """R9."""
     if not any(seat.vote_weight for seat in record.seats.values()):
@@ -196,7 +196,7 @@ def _outcome(
     return Outcome.DECIDED, OutcomeReason.NONE
 
 
-def _weighted_judges(record: Record, index: int) -> int:
+def _weighted_judges(record: RoundRecord, index: int) -> int:
     """Judges with weight that compared the answer with any other."""
     return len(
         {
@@ -212,7 +212,7 @@ _ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
 """What more ballots may mend."""
 
 
-def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
+def _stop(record: RoundRecord, p_best: int, reason: OutcomeReason) -> StopReason:
     """R8: the first reason that holds, so that everyone who recounts finds the same.
 
     Certainty that comes from votes or few judges, or is less than was asked for, is none while another wave can help.
@@ -223,14 +223,14 @@ def _stop(record: Record, p_best: int, reason: OutcomeReason) -> StopReason:
     return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET
 
 
-def _all_in(record: Record) -> bool:
+def _all_in(record: RoundRecord) -> bool:
     """Whether every judge's ballot of the present wave is counted, but for those who declined or were removed."""
     judged = {ballot.author for ballot in bodies(record.ballots, Ballot) if ballot.wave == record.wave}
     declined = record.declined(DeclinedPhase.JUDGING, record.wave)
     return judged | declined | record.removed >= record.assignment.keys()
 
 
-def check_tally(record: Record, claimed: CloseTally) -> Fault | None:
+def check_tally(record: RoundRecord, claimed: CloseTally) -> Fault | None:
     """Whether a tally says what `rank` finds in the record that it closes (WRONG_TALLY)."""
     ranking = rank(record)
     if ranking.stop is StopReason.BUDGET and _all_in(record):

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from consensus.learning.dataset import Dataset, Question
+from consensus.learning.dataset import Dataset, JudgedQuestion
 from protocol.types import ONE
 
 FloatArray = npt.NDArray[np.float64]
@@ -112,7 +112,7 @@ def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
     return products
 
 
-def _verdicts(question: Question) -> tuple[list[int], IntArray, FloatArray]:
+def _verdicts(question: JudgedQuestion) -> tuple[list[int], IntArray, FloatArray]:
     """Judges and verdicts of all compared pairs, one pair after another: where each pair ends; the judges, shape (m,);
     their mean verdicts in either order, shape (m, 2), NaN if none.
 

@@ -8,7 +8,7 @@ NO_AUTHOR = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PairwiseJudgement:
     """One judge's verdict on two different answers, in the order in which it saw them."""
 
     judge: int
@@ -29,7 +29,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class JudgedQuestion:
     """One question with all that is known of it. Answers are indices, in order of their names."""
 
     name: str
@@ -38,7 +38,7 @@ class Question:
     """Per answer, 0 to C−1 without a gap."""
     authors: tuple[int, ...]
     """Per answer, an index into `Dataset.authors`, or NO_AUTHOR."""
-    judgements: tuple[Judgement, ...]
+    judgements: tuple[PairwiseJudgement, ...]
     truth: Mapping[int, bool]
     """Answers known to be right or wrong. Read for gold questions and for scoring only, as are labels."""
     labels: Mapping[tuple[int, int], int]
@@ -75,7 +75,7 @@ class Question:
 class Dataset:
     """All questions of a file."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[JudgedQuestion, ...]
     judges: tuple[str, ...]
     authors: tuple[str, ...]
     clustered: bool

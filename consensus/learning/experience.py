@@ -13,18 +13,18 @@ from itertools import product
 
 import numpy as np
 
-from consensus.certificates.record import Record
-from consensus.certificates.tally import Contest, Ranking, contest
-from consensus.learning.dataset import Dataset, Judgement, Question
-from consensus.learning.gold_fit import Evidence, calibrate, learn
-from consensus.learning.reputation import Conduct, Scale, Standing, after, scale_of, shares_of
-from consensus.learning.roster import Merit
+from consensus.certificates.record import RoundRecord
+from consensus.certificates.tally import FitInput, Ranking, fit_input
+from consensus.learning.dataset import Dataset, JudgedQuestion, PairwiseJudgement
+from consensus.learning.gold_fit import LearningContext, calibrate, learn
+from consensus.learning.reputation import NodeStats, RoundObservation, Scale, after, scale_of, shares_of
+from consensus.learning.roster import SeatWeights
 from consensus.learning.waves import MODELS
 from consensus.ranking import judges
-from consensus.ranking.bradley_terry import Model, Posterior, stated
+from consensus.ranking.bradley_terry import Posterior, PriorParameters, quantise
 from consensus.ranking.certainty import UNCALIBRATED
 from consensus.ranking.exact_math import DRAWS
-from consensus.ranking.judges import Judge, turned
+from consensus.ranking.judges import JudgePrior, invert_counts
 from protocol.types import ONE, Digest, Key, TaskType
 
 RENEWAL_ROUNDS = 20
@@ -79,12 +79,12 @@ class GoldRound:
 
 
 @dataclass(frozen=True, slots=True)
-class Insight:
+class QueryPriors:
     """What a query of one task type says of its members, of votes and of certainty."""
 
-    merits: Mapping[Key, Merit]
+    merits: Mapping[Key, SeatWeights]
     """Of nodes with gold, and of those that contradicted themselves; others are strangers."""
-    model: Model
+    model: PriorParameters
     calibration: tuple[int, int] = UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
     gold: int = 0
@@ -92,10 +92,10 @@ class Insight:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class RoundUpdate:
     """What one finished round of ours says of others."""
 
-    conducts: Mapping[Key, Conduct]
+    conducts: Mapping[Key, RoundObservation]
     """Of each member that committed, judged, or contradicted itself; of nobody where nothing is ranked."""
     gold: GoldRound | None
 
@@ -105,10 +105,10 @@ class Experience:
 
     def __init__(
         self,
-        standings: Iterable[tuple[Key, Standing]] = (),
+        standings: Iterable[tuple[Key, NodeStats]] = (),
         gold: Iterable[GoldRound] = (),
         rounds: int = 0,
-        insights: Mapping[TaskType, Insight] | None = None,
+        insights: Mapping[TaskType, QueryPriors] | None = None,
     ) -> None:
         """What was known before; `standings` and `gold` come oldest first."""
         self._standings = OrderedDict(standings)
@@ -118,7 +118,7 @@ class Experience:
         """Rounds learned from, ever."""
 
     @property
-    def standings(self) -> Mapping[Key, Standing]:
+    def standings(self) -> Mapping[Key, NodeStats]:
         """Who was met, who was met last at the end."""
         return self._standings
 
@@ -128,7 +128,7 @@ class Experience:
         return tuple(self._gold)
 
     @property
-    def insights(self) -> Mapping[TaskType, Insight]:
+    def insights(self) -> Mapping[TaskType, QueryPriors]:
         """What is in force; empty until weights were renewed for the first time."""
         return self._insights
 
@@ -137,16 +137,16 @@ class Experience:
         """Whether it is time to renew what is in force."""
         return self.rounds > 0 and self.rounds % RENEWAL_ROUNDS == 0
 
-    def insight(self, task: TaskType) -> Insight:
+    def insight(self, task: TaskType) -> QueryPriors:
         """What the next query of this task says."""
-        return self._insights.get(task) or Insight({}, MODELS[task])
+        return self._insights.get(task) or QueryPriors({}, MODELS[task])
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, lesson: RoundUpdate) -> None:
         """Take in a finished round, at once: what takes time is in `lesson_of`."""
         if not lesson.conducts:
             return
         for key, conduct in lesson.conducts.items():
-            standing = self._standings.pop(key, Standing())
+            standing = self._standings.pop(key, NodeStats())
             self._standings[key] = after(standing, conduct, gold=lesson.gold is not None)
         while len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
@@ -154,12 +154,12 @@ class Experience:
             self._gold.append(lesson.gold)
         self.rounds += 1
 
-    def renewed(self) -> dict[TaskType, Insight]:
+    def renewed(self) -> dict[TaskType, QueryPriors]:
         """What should be in force now: it may take a second, and changes nothing here (`renew` does)."""
         known = {key: each for key, each in self._standings.items() if each.has_gold or each.equivocations}
         return {task: _insight([each for each in self._gold if each.task is task], known, task) for task in TaskType}
 
-    def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
+    def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
         """Somebody else's standings, of nodes that we do not know ourselves and while there is room; returns whose."""
         taken = []
         for key, standing in standings:
@@ -169,21 +169,23 @@ class Experience:
                 taken.append(key)
         return taken
 
-    def renew(self, insights: Mapping[TaskType, Insight]) -> None:
+    def renew(self, insights: Mapping[TaskType, QueryPriors]) -> None:
         """From now on these are in force."""
         self._insights = dict(insights)
 
 
-def lesson_of(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> Lesson:
+def lesson_of(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> RoundUpdate:
     """What a round teaches: `truth` of its answers by id, if it was gold. Some 0.1 s of work, and nothing changes."""
     if not ranking.ranked:
-        return Lesson({}, None)
+        return RoundUpdate({}, None)
     gold = None if truth is None else _gold_round(record, ranking, truth)
-    return Lesson(_conducts(record, ranking, truth), gold)
+    return RoundUpdate(_conducts(record, ranking, truth), gold)
 
 
-def _conducts(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | None) -> dict[Key, Conduct]:
-    given = contest(record)
+def _conducts(
+    record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None
+) -> dict[Key, RoundObservation]:
+    given = fit_input(record)
     fitted = judges.posterior(given.items, given.bench, given.judgements, given.model)
     standing = [answer for answer in record.answers if answer.author not in record.removed]
     right = None if truth is None else [truth[answer.id] for answer in standing]
@@ -198,7 +200,7 @@ def _conducts(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | N
         broken = key in record.commitments and judge.answer is None
         if key not in record.commitments and number not in judged and key not in record.removed:
             continue
-        conducts[key] = Conduct(
+        conducts[key] = RoundObservation(
             right=answered if right is not None and key in record.commitments else None,
             agreed=-1.0 if broken else agreed.get(number),
             character=shares_of(characters[number]) if number in judged else None,
@@ -207,12 +209,12 @@ def _conducts(record: Record, ranking: Ranking, truth: Mapping[Digest, bool] | N
     return conducts
 
 
-def _as_it_spoke(judge: Judge) -> Judge:
+def _as_it_spoke(judge: JudgePrior) -> JudgePrior:
     """A judge whom our query turned round, as before: its standing tells of what it said."""
-    return replace(judge, weight=-judge.weight, counts=turned(judge.counts)) if judge.weight < 0 else judge
+    return replace(judge, weight=-judge.weight, counts=invert_counts(judge.counts)) if judge.weight < 0 else judge
 
 
-def _agreements(given: Contest, ranking: Ranking, fitted: Posterior) -> Iterator[tuple[int, float]]:
+def _agreements(given: FitInput, ranking: Ranking, fitted: Posterior) -> Iterator[tuple[int, float]]:
     """Per judge with an answer: how sure the consensus is, negative if without it another cluster wins; none if the
     consensus is not sure at all."""
     sure = 2.0 * ranking.p_best / ONE - 1.0
@@ -225,8 +227,8 @@ def _agreements(given: Contest, ranking: Ranking, fitted: Posterior) -> Iterator
             yield number, sure if int(np.argmax(strengths)) == own else -sure
 
 
-def _gold_round(record: Record, ranking: Ranking, truth: Mapping[Digest, bool]) -> GoldRound:
-    given = contest(record)
+def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool]) -> GoldRound:
+    given = fit_input(record)
     standing = [answer for answer in record.answers if answer.author not in record.removed]
     right = tuple(truth[answer.id] for answer in standing)
     seats = list(record.seats)
@@ -244,25 +246,25 @@ def _gold_round(record: Record, ranking: Ranking, truth: Mapping[Digest, bool]) 
     )
 
 
-def model_choices(task: TaskType) -> tuple[Model, ...]:
+def model_choices(task: TaskType) -> tuple[PriorParameters, ...]:
     """The models between which gold decides: what votes weigh, and how much judgements can move a cluster."""
     default = MODELS[task]
     betas = [default.beta * factor for factor in BETA_FACTORS] if default.beta else BETAS_WITHOUT_VOTES
     return tuple(replace(default, beta=beta, tau_u=tau_u) for beta, tau_u in product(betas, TAU_U_CHOICES))
 
 
-def _log_score(given: Contest, right: Sequence[bool], model: Model) -> float:
+def _log_score(given: FitInput, right: Sequence[bool], model: PriorParameters) -> float:
     """Logarithm of the P(best) that right answers would have had; one draw is never all of them."""
-    shares = stated(judges.posterior(given.items, given.bench, given.judgements, model)).p_best
+    shares = quantise(judges.posterior(given.items, given.bench, given.judgements, model)).p_best
     clusters = {item.cluster for item, true in zip(given.items, right, strict=True) if true}
     return math.log(max(sum(shares[cluster] for cluster in clusters) / ONE, 0.5 / DRAWS))
 
 
-def _model(task: TaskType, gold: Sequence[GoldRound]) -> Model:
+def _model(task: TaskType, gold: Sequence[GoldRound]) -> PriorParameters:
     """The choice with the best log score on gold; each factor of two away from the default costs PRIOR_STEP."""
     default = MODELS[task]
 
-    def score(number: int, model: Model) -> float:
+    def score(number: int, model: PriorParameters) -> float:
         votes = math.log2((model.beta + BETA_UNIT) / (default.beta + BETA_UNIT))
         away = abs(votes) + abs(math.log2(model.tau_u / default.tau_u))
         return math.fsum(each.scores[number] for each in gold) - PRIOR_STEP * away
@@ -271,11 +273,11 @@ def _model(task: TaskType, gold: Sequence[GoldRound]) -> Model:
     return choices[max(range(len(choices)), key=lambda number: score(number, choices[number]))]
 
 
-def _insight(gold: Sequence[GoldRound], known: Mapping[Key, Standing], task: TaskType) -> Insight:
+def _insight(gold: Sequence[GoldRound], known: Mapping[Key, NodeStats], task: TaskType) -> QueryPriors:
     """Weights from the standings of nodes that are no strangers, and from the gold rounds of this task."""
     weights = learn_from(gold)
     scale = scale_of(known.values())
-    return Insight(
+    return QueryPriors(
         merits={key: _merit(standing, scale, weights.get(key, (ONE, 0))) for key, standing in known.items()},
         model=_model(task, gold),
         calibration=calibrate([(each.p_best / ONE, each.correct) for each in gold]),
@@ -291,29 +293,29 @@ def learn_from(gold: Sequence[GoldRound]) -> dict[Key, tuple[int, int]]:
     place = {key: index for index, key in enumerate(keys)}
     names = tuple(key.hex() for key in keys)
     dataset = Dataset(tuple(_question(each, place) for each in gold), names, names, clustered=True)
-    weights = learn(Evidence(dataset, history=False, prior=None), range(len(gold)), calibrated=False)
+    weights = learn(LearningContext(dataset, history=False, prior=None), range(len(gold)), calibrated=False)
     return dict(zip(keys, zip(weights.judges, weights.authors, strict=True), strict=True))
 
 
-def _question(gold: GoldRound, place: Mapping[Key, int]) -> Question:
-    return Question(
+def _question(gold: GoldRound, place: Mapping[Key, int]) -> JudgedQuestion:
+    return JudgedQuestion(
         name=gold.query.hex(),
         answers=tuple(str(index) for index in range(len(gold.authors))),
         clusters=gold.clusters,
         authors=tuple(place[author] for author in gold.authors),
-        judgements=tuple(Judgement(place[judge], *rest) for judge, *rest in gold.judgements),
+        judgements=tuple(PairwiseJudgement(place[judge], *rest) for judge, *rest in gold.judgements),
         truth=dict(enumerate(gold.right)),
         labels={},
         votes=gold.votes,
     )
 
 
-def _merit(standing: Standing, scale: Scale, weights: tuple[int, int]) -> Merit:
+def _merit(standing: NodeStats, scale: Scale, weights: tuple[int, int]) -> SeatWeights:
     """What a roster says of a node that is no stranger."""
     if standing.equivocations:
-        return Merit(0, 0, 0, standing.counts)
+        return SeatWeights(0, 0, 0, standing.counts)
     judge, author = weights
-    return Merit(
+    return SeatWeights(
         vote=_level(scale.vote(standing) * ONE),
         judge=_level(max(-JUDGE_MAX, min(JUDGE_MAX, judge))),
         author=_level(author),

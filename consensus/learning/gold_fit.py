@@ -21,9 +21,17 @@ from itertools import product
 import numpy as np
 
 from consensus.learning.agreement import Agreement, FloatArray, measure
-from consensus.learning.dataset import NO_AUTHOR, Dataset, Question
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion
 from consensus.ranking import certainty
-from consensus.ranking.bradley_terry import LOCAL, Comparison, Item, Model, Posterior, maximum_a_posteriori, prior_of
+from consensus.ranking.bradley_terry import (
+    LOCAL,
+    Comparison,
+    Item,
+    Posterior,
+    PriorParameters,
+    maximum_a_posteriori,
+    prior_of,
+)
 from consensus.ranking.exact_math import DRAWS
 from protocol.limits import BETA_MAX, WEIGHT_MAX
 from protocol.types import ONE
@@ -50,7 +58,7 @@ _STEP_DONE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class WeightPrior:
     """How firmly weights hold on to the defaults. Figures: LLMBar, consensus/README.md."""
 
     sharpness: float
@@ -62,7 +70,7 @@ class Prior:
     """Gold questions at which half of what they teach is believed: n² / (n² + caution²)."""
 
 
-ANCHORED = Prior(sharpness=0.25, gain_spread=0.5, caution=6)
+ANCHORED = WeightPrior(sharpness=0.25, gain_spread=0.5, caution=6)
 """The defaults know something. Without sharpness fifty gold items drown them, from 1 on they teach slowly. With a
 gain's spread of .3 forty items that contradict judges who are wrong in seven of ten do not turn them round, 1 costs .7
 points with 20. The regression is right on average from the first item, but of 200 draws of 1 to 5 the worst lost 11 to
@@ -86,7 +94,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class RankedQuestion:
     """One question's result."""
 
     order: tuple[int, ...]
@@ -108,10 +116,10 @@ class Ranked:
         return float((self.draws[one] > self.draws[other]).mean())
 
 
-class Evidence:
+class LearningContext:
     """A data set and what follows from it without truth. Remembers what several learners share."""
 
-    def __init__(self, dataset: Dataset, *, history: bool = True, prior: Prior | None = ANCHORED) -> None:
+    def __init__(self, dataset: Dataset, *, history: bool = True, prior: WeightPrior | None = ANCHORED) -> None:
         """`history`: whether an author's strength in other questions counts, which only judgements speak for. `prior`:
         None where the defaults know nothing, since nobody judged a pair twice and they are the same for all."""
         self.dataset = dataset
@@ -127,7 +135,7 @@ class Evidence:
         if not (self._with_history and self.dataset.authors):
             return [np.zeros(len(each.answers)) for each in self.dataset.questions]
         judges = _integers(self.defaults[self.agreement.weight_of])
-        weights = Weights(judges, (0,) * len(self.dataset.authors), 0, _integer(Model().beta))
+        weights = Weights(judges, (0,) * len(self.dataset.authors), 0, _integer(PriorParameters().beta))
         strengths = [_posterior(each, weights, np.zeros(len(each.answers))).theta for each in self.dataset.questions]
         total, count = np.zeros(len(self.dataset.authors) + 1), np.zeros(len(self.dataset.authors) + 1)
         for question, theta in zip(self.dataset.questions, strengths, strict=True):
@@ -166,7 +174,7 @@ class Evidence:
             self._rows[index] = _rows(self, index)
         return self._rows[index]
 
-    def rank(self, index: int, weights: Weights) -> Ranked:
+    def rank(self, index: int, weights: Weights) -> RankedQuestion:
         """Fit one question."""
         question = self.dataset.questions[index]
         posterior = _posterior(question, weights, self.history[index])
@@ -178,7 +186,7 @@ class Evidence:
             range(len(question.answers)),
             key=lambda answer: (-clusters[question.clusters[answer]], -posterior.theta[answer], answer),
         )
-        return Ranked(tuple(order), posterior.theta, p_best[list(question.clusters)], draws)
+        return RankedQuestion(tuple(order), posterior.theta, p_best[list(question.clusters)], draws)
 
     def default(self) -> Weights:
         """What rules without gold."""
@@ -221,7 +229,7 @@ class _Moments:
     """Shape (deviations,): the squares of the deviations'."""
 
 
-def learn(evidence: Evidence, gold: Collection[int], *, calibrated: bool = True) -> Weights:
+def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool = True) -> Weights:
     """Weights from gold questions; if `calibrated` with that of P(correct) from predictions out of fold."""
     gold = sorted(gold)
     if not calibrated:
@@ -240,7 +248,7 @@ def p_correct(p_best: float, weights: Weights) -> float:
     return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
 
 
-def discount(question: Question, weights: Mapping[int, float]) -> float:
+def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:
     """By how much every judgement of a question counts less because judgements of one pair err together; `weights` of
     the judges who gave any."""
     total = sum(abs(weights[each.judge]) for each in question.judgements)
@@ -248,7 +256,7 @@ def discount(question: Question, weights: Mapping[int, float]) -> float:
     return 1.0 / (1.0 + max(0.0, total / pairs - 1.0) * REPEATED_VERDICTS) if pairs else 1.0
 
 
-def _posterior(question: Question, weights: Weights, history: FloatArray) -> Posterior:
+def _posterior(question: JudgedQuestion, weights: Weights, history: FloatArray) -> Posterior:
     """The one place that meets `bradley_terry`: weights and records of one question as its arguments."""
     scale = discount(question, {each.judge: weights.judges[each.judge] / ONE for each in question.judgements})
     comparisons = [
@@ -262,15 +270,15 @@ def _posterior(question: Question, weights: Weights, history: FloatArray) -> Pos
     ]
     authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
     items = _items(question, [_bounded(author) for author in authors.tolist()])
-    return maximum_a_posteriori(items, comparisons, Model(beta=weights.beta / ONE), LOCAL)
+    return maximum_a_posteriori(items, comparisons, PriorParameters(beta=weights.beta / ONE), LOCAL)
 
 
-def _items(question: Question, records: Sequence[int]) -> list[Item]:
+def _items(question: JudgedQuestion, records: Sequence[int]) -> list[Item]:
     votes = question.votes or (ONE,) * len(question.answers)
     return [Item(*each) for each in zip(question.clusters, votes, records, strict=True)]
 
 
-def _history_of(question: Question, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
+def _history_of(question: JudgedQuestion, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
     """What the authors did in all questions, less what they did in this one."""
     authors = np.array(question.authors)
     own_total, own_count = np.zeros_like(total), np.zeros_like(count)
@@ -280,10 +288,10 @@ def _history_of(question: Question, theta: FloatArray, total: FloatArray, count:
     return np.where(authors == NO_AUTHOR, 0.0, mean[authors])
 
 
-def _columns(evidence: Evidence, index: int) -> _Columns:
+def _columns(evidence: LearningContext, index: int) -> _Columns:
     question = evidence.dataset.questions[index]
     size = len(question.answers)
-    prior = prior_of(_items(question, [0] * size), Model(), LOCAL)
+    prior = prior_of(_items(question, [0] * size), PriorParameters(), LOCAL)
     wins, laplacian = _wins_and_laplacian(evidence, question)
     covariance = np.linalg.inv(prior.precision + laplacian / 4.0)
     pull = covariance @ prior.precision
@@ -294,7 +302,7 @@ def _columns(evidence: Evidence, index: int) -> _Columns:
     return _Columns(common=np.stack(common, axis=1), judges=judges, authors=pull @ records[:, :-1])
 
 
-def _wins_and_laplacian(evidence: Evidence, question: Question) -> tuple[FloatArray, FloatArray]:
+def _wins_and_laplacian(evidence: LearningContext, question: JudgedQuestion) -> tuple[FloatArray, FloatArray]:
     """Wins beyond one half, shape (answers, K), and the Laplacian of the comparisons at the defaults."""
     size, defaults = len(question.answers), evidence.defaults
     rows = [(each.judge, each.first, each.second, each.preference) for each in question.judgements]
@@ -311,7 +319,7 @@ def _wins_and_laplacian(evidence: Evidence, question: Question) -> tuple[FloatAr
     return wins, laplacian
 
 
-def _rows(evidence: Evidence, index: int) -> _Rows:
+def _rows(evidence: LearningContext, index: int) -> _Rows:
     question = evidence.dataset.questions[index]
     references = list(question.references())
     columns = _columns(evidence, index)
@@ -328,7 +336,7 @@ def _rows(evidence: Evidence, index: int) -> _Rows:
     )
 
 
-def _solve(evidence: Evidence, gold: Collection[int]) -> Weights:
+def _solve(evidence: LearningContext, gold: Collection[int]) -> Weights:
     """Logistic regression on these questions' references, averaged over all spreads by their evidence."""
     rows = [each for each in map(evidence.rows, gold) if len(each.weight)]
     if not rows:
@@ -336,7 +344,7 @@ def _solve(evidence: Evidence, gold: Collection[int]) -> Weights:
     return _free(evidence, rows) if evidence.prior is None else _anchored(evidence, rows, evidence.prior)
 
 
-def _free(evidence: Evidence, rows: Sequence[_Rows]) -> Weights:
+def _free(evidence: LearningContext, rows: Sequence[_Rows]) -> Weights:
     """Gains of the common columns are N(1, 1), the rest normal about 0."""
     weight = np.concatenate([each.weight for each in rows])
     common = np.concatenate([each.common for each in rows])
@@ -365,7 +373,7 @@ def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray
     return directions * scale, along * scale
 
 
-def _anchored(evidence: Evidence, rows: Sequence[_Rows], prior: Prior) -> Weights:
+def _anchored(evidence: LearningContext, rows: Sequence[_Rows], prior: WeightPrior) -> Weights:
     """One gain for all defaults, deviations that are uncorrelated with them; each solution is a multiple of the
     defaults before it is averaged: few gold items cannot tell spreads apart."""
     weight = np.concatenate([each.weight for each in rows])
@@ -426,7 +434,7 @@ def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -
     return z, value(z) - float(np.linalg.slogdet(hessian)[1]) / 2.0
 
 
-def _weights(evidence: Evidence, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
+def _weights(evidence: LearningContext, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
     """Integers. All are scaled together so that the judges' total stays what the regression assumed."""
     judge, history, vote = common.tolist()
     weight_of = evidence.agreement.weight_of
@@ -437,11 +445,11 @@ def _weights(evidence: Evidence, common: FloatArray, judges: FloatArray, authors
         judges=_integers(total * scale),
         authors=_integers(authors * scale),
         history=_integer(history * scale),
-        beta=max(0, min(BETA_MAX, _integer(vote * scale * Model().beta))),
+        beta=max(0, min(BETA_MAX, _integer(vote * scale * PriorParameters().beta))),
     )
 
 
-def _claims(question: Question, ranked: Ranked) -> Iterator[tuple[float, bool]]:
+def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[float, bool]]:
     """(probability, whether it came true): that the pick is right; without truth, that a pair's stronger answer is."""
     if ranked.pick in question.truth:
         yield float(ranked.p_best[ranked.pick]), question.truth[ranked.pick]

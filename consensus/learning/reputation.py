@@ -7,7 +7,7 @@ node: a ring that wins a round agrees with itself. All counts are Beta or Dirich
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from consensus.ranking.judges import FRESH, Counts
+from consensus.ranking.judges import FRESH, CharacterCounts
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
@@ -58,7 +58,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NodeStats:
     """What one asker holds of one node in one specialty."""
 
     rounds: int = 0
@@ -86,7 +86,7 @@ class Standing:
         return self.judged[0] > HONEST_SHARE * sum(self.judged)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> CharacterCounts:
         """Dirichlet counts of its character for a roster, prior included, 2^-16.
 
         Agreement may not raise the share of honesty above what gold supports.
@@ -102,7 +102,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class RoundObservation:
     """What one round showed of one member; None where it showed nothing."""
 
     right: bool | None = None
@@ -114,7 +114,7 @@ class Conduct:
     equivocated: bool = False
 
 
-def after(standing: Standing, conduct: Conduct, *, gold: bool) -> Standing:
+def after(standing: NodeStats, conduct: RoundObservation, *, gold: bool) -> NodeStats:
     """The standing after one more round."""
     answers, agreed, judged, seemed = standing.answers, standing.agreed, standing.judged, standing.seemed
     if conduct.right is not None:
@@ -126,7 +126,7 @@ def after(standing: Standing, conduct: Conduct, *, gold: bool) -> Standing:
     elif conduct.character is not None:
         seemed = _faded(seemed, conduct.character, AGREEMENT)
     tested = gold and (conduct.right is not None or conduct.character is not None)
-    return Standing(
+    return NodeStats(
         rounds=min(ROUNDS_MAX, standing.rounds + 1),
         gold_rounds=min(ROUNDS_MAX, standing.gold_rounds + tested),
         answers=answers,
@@ -156,7 +156,7 @@ class Scale:
     """Expected accuracy of the author of a right answer (size-biased mean): attackers do not pull it down as they do
     the mean."""
 
-    def vote(self, standing: Standing) -> float:
+    def vote(self, standing: NodeStats) -> float:
         """Weight of a node's vote, 0 to VOTE_MAX: 1 at the reference, 0 at half of it and below.
 
         Whoever judges honestly on gold has VOTE_MIN. Agreement can only lower a vote.
@@ -168,7 +168,7 @@ class Scale:
         return max(VOTE_MIN * standing.judges_honestly, min(VOTE_MAX, 2.0 * rate / self.reference - 1.0))
 
 
-def scale_of(standings: Iterable[Standing]) -> Scale:
+def scale_of(standings: Iterable[NodeStats]) -> Scale:
     """From all standings with gold answers; of nobody's it is that of DESIGN 6's prior."""
     scores = [each.answers for each in standings if each.answers.total]
     good, total = sum(score.good for score in scores), sum(score.total for score in scores)

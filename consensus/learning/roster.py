@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from consensus.ranking.judges import FRESH, Counts, turned
+from consensus.ranking.judges import FRESH, CharacterCounts, invert_counts
 from protocol.hashing import domain_digest
 from protocol.messages import Offer, Seat
 from protocol.types import Key, Role
@@ -15,14 +15,14 @@ one person; a tenth tips no tally that is not on edge."""
 
 
 @dataclass(frozen=True, slots=True)
-class Merit:
+class SeatWeights:
     """What a roster says of one member. 2^-16."""
 
     vote: int
     judge: int
     """Below zero its preferences are turned round."""
     author: int = 0
-    counts: Counts = FRESH
+    counts: CharacterCounts = FRESH
     """Of its character, as it speaks: before its preferences are turned round."""
 
 
@@ -34,7 +34,7 @@ class Trust:
     """Of strangers: nodes that are neither named nor have earned anything."""
     weights: Mapping[Key, int]
     """What the configuration says, whatever they earned."""
-    merits: Mapping[Key, Merit] = field(default_factory=dict)
+    merits: Mapping[Key, SeatWeights] = field(default_factory=dict)
     """What nodes earned."""
     friends: bool = False
     """Whether whoever gets the default weight is a friend: then strangers' shares of seats and votes have no limit."""
@@ -47,13 +47,13 @@ class Trust:
         """Of the node's vote: the named weight, else the earned one, else the default."""
         return self.merit(key).vote
 
-    def merit(self, key: Key) -> Merit:
+    def merit(self, key: Key) -> SeatWeights:
         """What a roster says of the node."""
         earned = self.merits.get(key)
         named = self.weights.get(key)
         if named is None:
-            return earned or Merit(self.default_weight, self.default_weight)
-        return replace(earned, vote=named, judge=named) if earned else Merit(named, named)
+            return earned or SeatWeights(self.default_weight, self.default_weight)
+        return replace(earned, vote=named, judge=named) if earned else SeatWeights(named, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,12 @@ def _strangers_weight(trust: Trust, seated: Iterable[Key], strangers: Collection
     return known // (STRANGERS_PARTS * max(1, len(strangers)))
 
 
-def _at_most(merit: Merit, most: int | None) -> Merit:
+def _at_most(merit: SeatWeights, most: int | None) -> SeatWeights:
     return merit if most is None else replace(merit, vote=min(merit.vote, most), judge=min(merit.judge, most))
 
 
-def _seat(offer: Offer, merit: Merit) -> Seat:
-    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else turned(merit.counts)
+def _seat(offer: Offer, merit: SeatWeights) -> Seat:
+    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else invert_counts(merit.counts)
     return Seat(
         member=offer.author,
         roles=Role(offer.roles),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from consensus.learning.agreement import FloatArray
-from consensus.learning.dataset import NO_AUTHOR, Dataset, Question
-from consensus.learning.gold_fit import Ranked
-from consensus.ranking.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion
+from consensus.learning.gold_fit import RankedQuestion
+from consensus.ranking.bradley_terry import LOCAL, Comparison, Item, PriorParameters, maximum_a_posteriori
 from protocol.types import ONE
 
 RESAMPLES = 2000
@@ -19,12 +19,12 @@ BINS = 10
 
 NAMES = ("swarm", "majority", "judge_majority", "win_rate", "plain_bradley_terry", "best_single", "oracle")
 
-_PLAIN = Model(beta=0.0, tau_u=4.0, tau_v=1 / 16)
+_PLAIN = PriorParameters(beta=0.0, tau_u=4.0, tau_v=1 / 16)
 """As near to no prior as the fit's limits allow; some it must have, for without one the mode need not exist."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class AccuracyScores:
     """Accuracies over questions; Q of them."""
 
     right: Mapping[str, FloatArray | None]
@@ -84,8 +84,8 @@ def author_records(dataset: Dataset, gold: Collection[int]) -> FloatArray | None
 
 
 def score_picks(
-    dataset: Dataset, ranked: Mapping[int, Ranked], records: Mapping[int, FloatArray | None]
-) -> Scores | None:
+    dataset: Dataset, ranked: Mapping[int, RankedQuestion], records: Mapping[int, FloatArray | None]
+) -> AccuracyScores | None:
     """Right picks, of the questions with a truth row. An answer that the row does not name is wrong; a baseline that
     cannot decide between answers gets the share of them that is right. None if there is no such question."""
     rows = []
@@ -100,8 +100,8 @@ def score_picks(
 
 
 def score_pairs(
-    dataset: Dataset, ranked: Mapping[int, Ranked], records: Mapping[int, FloatArray | None]
-) -> Scores | None:
+    dataset: Dataset, ranked: Mapping[int, RankedQuestion], records: Mapping[int, FloatArray | None]
+) -> AccuracyScores | None:
     """Right orders of the labelled pairs whose labels do not balance; a tie is half right. None if there is none."""
     rows, asked = [], []
     for index, result in ranked.items():
@@ -135,17 +135,17 @@ def calibration_error(claims: Sequence[tuple[float, bool]]) -> float | None:
     return error / len(claims)
 
 
-def _scores(rows: Sequence[Sequence[float | None]], asked: Sequence[float]) -> Scores | None:
+def _scores(rows: Sequence[Sequence[float | None]], asked: Sequence[float]) -> AccuracyScores | None:
     if not rows:
         return None
     columns = dict(zip(NAMES, zip(*rows, strict=True), strict=True))
-    return Scores(
+    return AccuracyScores(
         {name: None if None in column else np.array(column, dtype=float) for name, column in columns.items()},
         np.array(asked),
     )
 
 
-def _merits(dataset: Dataset, question: Question, record: FloatArray | None) -> dict[str, FloatArray | None]:
+def _merits(dataset: Dataset, question: JudgedQuestion, record: FloatArray | None) -> dict[str, FloatArray | None]:
     """What each baseline but the oracle thinks of each answer; the best has the most. In the order of NAMES."""
     size = len(question.answers)
     won, met = np.zeros(size), np.zeros(size)
@@ -168,7 +168,7 @@ def _merits(dataset: Dataset, question: Question, record: FloatArray | None) -> 
     }
 
 
-def _plain_strengths(question: Question) -> FloatArray:
+def _plain_strengths(question: JudgedQuestion) -> FloatArray:
     """Rounded, so that ties are ties."""
     items = [Item(cluster) for cluster in range(len(question.answers))]
     comparisons = [Comparison(each.first, each.second, each.preference, ONE) for each in question.judgements]
@@ -176,7 +176,7 @@ def _plain_strengths(question: Question) -> FloatArray:
     return strengths
 
 
-def _pair_majorities(question: Question) -> dict[tuple[int, int], int]:
+def _pair_majorities(question: JudgedQuestion) -> dict[tuple[int, int], int]:
     """Per compared pair (lower answer first), judges for the lower answer less judges against it. A judge is for the
     answer that most of its verdicts are for, in both orders together."""
     verdicts: dict[tuple[int, int], dict[int, int]] = {}

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from consensus.ranking.bradley_terry import Model
+from consensus.ranking.bradley_terry import PriorParameters
 from protocol.types import TaskType
 
-MODELS: Mapping[TaskType, Model] = {
-    TaskType.CODE: Model(),
-    TaskType.FINAL: Model(),
+MODELS: Mapping[TaskType, PriorParameters] = {
+    TaskType.CODE: PriorParameters(),
+    TaskType.FINAL: PriorParameters(),
     # Honest open answers differ and colluders' are identical, so their number says nothing.
-    TaskType.OPEN: Model(beta=0.0),
+    TaskType.OPEN: PriorParameters(beta=0.0),
 }
 """Defaults until gold says otherwise."""
 

@@ -95,7 +95,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class PriorParameters:
     """The prior's parameters, equal for all members of a network."""
 
     beta: float = 0.7
@@ -121,7 +121,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prior:
+class StrengthPrior:
     """The joint normal prior of θ with the cluster strengths integrated out; N items, C clusters."""
 
     clusters: IntArray
@@ -154,7 +154,7 @@ class Prior:
 class Posterior:
     """The Laplace approximation: θ is normal about the mode `theta` with precision RᵀR."""
 
-    prior: Prior
+    prior: StrengthPrior
     theta: FloatArray
     """Shape (N,): the maximum a posteriori."""
     factor: FloatArray
@@ -170,18 +170,18 @@ class Posterior:
         return self.theta[:, None] + _back_substitute(self.factor, normals)
 
 
-def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: Model) -> Fit:
+def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: PriorParameters) -> Fit:
     """Strengths, cluster strengths and P(best); the order of `comparisons` has no effect.
 
     Raises:
         ValueError: an argument breaks a documented bound. Callers validate what comes from outside, so it is a bug.
         FitDidNotConverge: see there.
     """
-    return stated(maximum_a_posteriori(items, comparisons, model))
+    return quantise(maximum_a_posteriori(items, comparisons, model))
 
 
 def maximum_a_posteriori(
-    items: Sequence[Item], comparisons: Iterable[Comparison], model: Model, limits: Limits = ROUND
+    items: Sequence[Item], comparisons: Iterable[Comparison], model: PriorParameters, limits: Limits = ROUND
 ) -> Posterior:
     """The mode of the posterior and the curvature there. Raises as `fit` does."""
     rows = [(c.first, c.second, c.preference, c.weight) for c in comparisons]
@@ -190,7 +190,7 @@ def maximum_a_posteriori(
     return mode(prior_of(items, model, limits), losses_of(len(items), np.array(rows, dtype=np.int64).reshape(-1, 4)))
 
 
-def stated(posterior: Posterior) -> Fit:
+def quantise(posterior: Posterior) -> Fit:
     """What a tally states of a posterior."""
     sampled = posterior.prior.cluster_strengths(posterior.draws())
     return Fit(
@@ -201,7 +201,9 @@ def stated(posterior: Posterior) -> Fit:
     )
 
 
-def mode(prior: Prior, losses: FloatArray, start: FloatArray | None = None, done: float = _STEP_DONE) -> Posterior:
+def mode(
+    prior: StrengthPrior, losses: FloatArray, start: FloatArray | None = None, done: float = _STEP_DONE
+) -> Posterior:
     """The mode by Newton's method from `start` (the prior mean), until a step moves no strength by `done`.
 
     A step is cut so that no two compared items move apart by more than _STEP_RANGE_MAX. Over a change b of the
@@ -261,7 +263,7 @@ def _duels(sampled: FloatArray) -> tuple[tuple[int, int], ...]:
     return tuple(zip(leaders, rivals, strict=True))
 
 
-def prior_of(items: Sequence[Item], model: Model, limits: Limits = ROUND) -> Prior:
+def prior_of(items: Sequence[Item], model: PriorParameters, limits: Limits = ROUND) -> StrengthPrior:
     """The prior that the model gives to these items. Raises ValueError as `fit` does."""
     if not 1 <= len(items) <= limits.items:
         raise ValueError(f"a fit takes 1 to {limits.items} items, not {len(items)}")
@@ -291,16 +293,18 @@ def prior_of(items: Sequence[Item], model: Model, limits: Limits = ROUND) -> Pri
     precision = np.where(same, -shrinkage[clusters] / variance_v, 0.0)
     np.fill_diagonal(precision, (1.0 - shrinkage[clusters]) / variance_v)
     mean = cluster_mean[clusters] + author_mean
-    return Prior(clusters, cluster_mean, mean, author_mean, np.array(records) / ONE / sizes, shrinkage, precision)
+    return StrengthPrior(
+        clusters, cluster_mean, mean, author_mean, np.array(records) / ONE / sizes, shrinkage, precision
+    )
 
 
-def revoted(prior: Prior, votes: Sequence[int], model: Model) -> Prior:
+def with_votes(prior: StrengthPrior, votes: Sequence[int], model: PriorParameters) -> StrengthPrior:
     """The prior with other votes, 1/ONE for each cluster."""
     cluster_mean = _cluster_mean(votes, model)
     return replace(prior, cluster_mean=cluster_mean, mean=cluster_mean[prior.clusters] + prior.author_mean)
 
 
-def _cluster_mean(votes: Sequence[int], model: Model) -> FloatArray:
+def _cluster_mean(votes: Sequence[int], model: PriorParameters) -> FloatArray:
     log_shares = exact_math.log(np.array(votes) / ONE + 2.0 / len(votes))  # less log(Σn + 2), which centring removes
     return model.beta * (log_shares - exact_math.ordered_sum(log_shares) / len(votes))
 

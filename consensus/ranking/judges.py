@@ -20,22 +20,22 @@ from consensus.ranking.bradley_terry import (
     IntArray,
     Item,
     Limits,
-    Model,
     Posterior,
+    PriorParameters,
     losses_of,
     mode,
     prior_of,
-    revoted,
+    with_votes,
 )
 from consensus.ranking.exact_math import FloatArray
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
-Counts = tuple[int, int, int, int]
+CharacterCounts = tuple[int, int, int, int]
 
 HONEST, INVERSE, COIN, PARTISAN = range(4)
 
-FRESH: Counts = (4 * ONE, 3 * ONE // 10, ONE, 3 * ONE // 10)
+FRESH: CharacterCounts = (4 * ONE, 3 * ONE // 10, ONE, 3 * ONE // 10)
 """Dirichlet prior of a judge without history: honest, inverse, coin, partisan; 2^-16."""
 
 LOYALTY = 63_570
@@ -46,25 +46,25 @@ _DONE_BETWEEN = 0.05
 """Log-odds: strengths between two expectations need not be exact (a generalised EM); the last ones are."""
 
 
-def turned(counts: Counts) -> Counts:
+def invert_counts(counts: CharacterCounts) -> CharacterCounts:
     """Of a judge whose preferences are turned round: who was inverse is honest, and the other way."""
     honest, inverse, coin, partisan = counts
     return inverse, honest, coin, partisan
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class JudgePrior:
     """What is known of a judge before the round. Counts and weights in 2^-16."""
 
     weight: int = ONE
     """What its judgements weigh, −WEIGHT_MAX to WEIGHT_MAX; below zero its preferences are turned round."""
     answer: int | None = None
     """Its own answer among the items."""
-    counts: Counts = FRESH
+    counts: CharacterCounts = FRESH
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class JudgedComparison:
     """One comparison of two different items by one judge."""
 
     judge: int
@@ -97,9 +97,9 @@ class _Case:
 
 def posterior(
     items: Sequence[Item],
-    judges: Sequence[Judge],
-    judgements: Iterable[Judgement],
-    model: Model,
+    judges: Sequence[JudgePrior],
+    judgements: Iterable[JudgedComparison],
+    model: PriorParameters,
     limits: Limits = ROUND,
 ) -> Posterior:
     """Strengths given all judgements, each judge's weight shared out over its characters.
@@ -114,14 +114,14 @@ def posterior(
     fitted = mode(prior, _losses(len(items), case, shares), done=_DONE_BETWEEN)
     for step in range(1, _STEPS + 1):
         shares = _shares(_log_prior(case, shares) + _log_likelihood(case, fitted.theta))
-        prior = revoted(prior, _votes(items, judges, shares), model)
+        prior = with_votes(prior, _votes(items, judges, shares), model)
         last = {} if step == _STEPS else {"done": _DONE_BETWEEN}
         fitted = mode(prior, _losses(len(items), case, shares), fitted.theta, **last)
     return fitted
 
 
 def characters(
-    items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement], theta: FloatArray
+    items: Sequence[Item], judges: Sequence[JudgePrior], judgements: Iterable[JudgedComparison], theta: FloatArray
 ) -> IntArray:
     """Shape (J, 4), 2^-16: what judgements say of their judges where the items' strengths are `theta`, shape (N,).
 
@@ -132,7 +132,11 @@ def characters(
 
 
 def leaving_out(
-    items: Sequence[Item], judges: Sequence[Judge], judgements: Sequence[Judgement], model: Model, fitted: Posterior
+    items: Sequence[Item],
+    judges: Sequence[JudgePrior],
+    judgements: Sequence[JudgedComparison],
+    model: PriorParameters,
+    fitted: Posterior,
 ) -> Iterator[FloatArray]:
     """For each judge the cluster strengths, shape (C,), without its judgements and without its answer's vote.
 
@@ -146,12 +150,12 @@ def leaving_out(
         if judge.answer is not None:
             item = items[judge.answer]
             votes[item.cluster] -= item.vote_weight * (ONE - int(shares[number, PARTISAN])) // ONE
-        prior = revoted(fitted.prior, votes, model)
+        prior = with_votes(fitted.prior, votes, model)
         yield mode(prior, _losses(len(items), others, shares), fitted.theta, _DONE_BETWEEN).cluster_strengths()
 
 
 def _case(
-    items: Sequence[Item], judges: Sequence[Judge], judgements: Iterable[Judgement], limits: Limits = ROUND
+    items: Sequence[Item], judges: Sequence[JudgePrior], judgements: Iterable[JudgedComparison], limits: Limits = ROUND
 ) -> _Case:
     rows = [(each.judge, each.first, each.second, each.preference) for each in judgements]
     if len(rows) > limits.comparisons:
@@ -234,7 +238,7 @@ def _losses(items: int, case: _Case, shares: IntArray) -> FloatArray:
     return losses_of(items, np.concatenate((np.array(straight).T, np.array(turned).T)))
 
 
-def _votes(items: Sequence[Item], judges: Sequence[Judge], shares: IntArray) -> list[int]:
+def _votes(items: Sequence[Item], judges: Sequence[JudgePrior], shares: IntArray) -> list[int]:
     """Per cluster. A partisan's vote is worth as little as its judgement of its own answer."""
     honest = [ONE] * len(items)
     for judge, partisan in zip(judges, shares[:, PARTISAN].tolist(), strict=True):

@@ -3,7 +3,7 @@
 Judges choose in turn, one pair per turn, in an order that the beacon shuffles anew for each turn. A judge takes, of the
 pairs that hold no answer of its own and that it does not have yet, the first by these criteria:
 
-0. after the first wave: answers of two clusters whose order is in doubt, drawn for this turn (`duels`);
+0. after the first wave: answers of two clusters whose order is in doubt, drawn for this turn (`uncertain_pairs`);
 1. answers of different clusters: pairs within a cluster cannot move the choice of the cluster;
 2. the fewest judgements of this pair so far: judges see different pairs, and the graph is as dense as it can be;
 3. the fewest judgements of its two answers: each answer is seen, as rule R9 wants of the best ones;

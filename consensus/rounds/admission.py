@@ -54,7 +54,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkingPlace:
     """A working place that is taken."""
 
     query: Digest
@@ -64,7 +64,7 @@ class Place:
 class Admission(Protocol):
     """Decides about queries of others whose roster names us. A node never refuses its own."""
 
-    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         """Return why the node does not work on a query, while these places are taken; None: it does."""
         ...
 
@@ -93,7 +93,7 @@ class Shares:
         """Places for one stranger."""
         return max(1, self.strangers // 2)
 
-    def is_free(self, requester: Key, places: Sequence[Place], known: Callable[[Key], bool]) -> bool:
+    def is_free(self, requester: Key, places: Sequence[WorkingPlace], known: Callable[[Key], bool]) -> bool:
         """Whether the requester may have one more."""
         if len(places) >= self.total:
             return False
@@ -111,7 +111,7 @@ class PlacesOnly:
     known: Callable[[Key], bool] = lambda _: True
     stranger_phase_ms: int = STRANGER_PHASE_MS
 
-    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         """See Admission."""
         return None if self.shares.is_free(query.author, places, self.known) else Refusal.BUSY
 

@@ -179,7 +179,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class RoundEnded:
     """The round is over for one of our roles; the driver logs its one canonical event."""
 
     query: Digest
@@ -202,5 +202,5 @@ Effect = (
     | Certify
     | FetchCertificate
     | Join
-    | Finish
+    | RoundEnded
 )

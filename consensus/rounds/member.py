@@ -5,10 +5,10 @@ from typing import assert_never
 
 from consensus.certificates.closings import Missing, extend
 from consensus.certificates.evidence import Slot, declining, examine, slot_of
-from consensus.certificates.record import Phase, Record, check_content, check_decline, commit_to, is_void
-from consensus.rounds.effects import Contribute, Effect, Ending, Finish, Generate, Journal, Judge, Pull
+from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
+from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Journal, Judge, Pull, RoundEnded
 from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
-from consensus.rounds.membership import Early, Member, Restored, Transition
+from consensus.rounds.membership import Early, Member, MemberTransition, Restored
 from consensus.rounds.objections import Sent, conceals, leaves_out
 from protocol import codec
 from protocol.errors import Fault, FaultReason
@@ -16,13 +16,13 @@ from protocol.limits import DURATION_MS_MAX
 from protocol.messages import (
     Answer,
     Ballot,
+    BallotEntry,
     CloseTally,
     Closing,
     Commit,
     Contribution,
     Cosign,
     Decline,
-    Judgement,
     Opening,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
@@ -37,7 +37,7 @@ from protocol.types import (
     Outcome,
     Role,
 )
-from protocol.types import Finish as FinishReason
+from protocol.types import FinishReason as FinishReason
 
 POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
 """What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
@@ -57,8 +57,13 @@ REPAIR_MS = 2_000
 
 
 def start(
-    record: Record, keypair: Keypair, content: str, now_ms: int, restored: Restored, phase_ms_max: int = DURATION_MS_MAX
-) -> Transition:
+    record: RoundRecord,
+    keypair: Keypair,
+    content: str,
+    now_ms: int,
+    restored: Restored,
+    phase_ms_max: int = DURATION_MS_MAX,
+) -> MemberTransition:
     """Join a round in whose roster we are; `content` is empty for a private query whose text must be pulled first.
 
     After a restart, `restored` makes us repeat ourselves or stay silent. No phase takes longer than `phase_ms_max`
@@ -73,21 +78,21 @@ def start(
         phase_ms_max=phase_ms_max,
     )
     if not state.content:
-        return Transition(replace(state, unheard_since_ms=now_ms), (_pull(state, ()),))
+        return MemberTransition(replace(state, unheard_since_ms=now_ms), (_pull(state, ()),))
     return _owed(_answer_query(state, now_ms), now_ms)
 
 
-def leave(state: Member) -> Transition:
+def leave(state: Member) -> MemberTransition:
     """Give up a round whose requester takes nothing of ours."""
     return _end(state, Ending.LEFT)
 
 
-def step(state: Member, event: Event, now_ms: int) -> Transition:
+def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
     """One event, one transition."""
-    return Transition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
+    return MemberTransition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
 
 
-def _owed(transition: Transition, now_ms: int) -> Transition:
+def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
     """Whoever is sent something owes us a sign, since the oldest of what it has not shown to have."""
     state = transition.state
     if state.unheard_since_ms is not None or not any(isinstance(each, Contribute) for each in transition.effects):
@@ -95,7 +100,7 @@ def _owed(transition: Transition, now_ms: int) -> Transition:
     return replace(transition, state=replace(state, unheard_since_ms=now_ms))
 
 
-def _step(state: Member, event: Event, now_ms: int) -> Transition:
+def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
     match event:
         case Pulled(messages, content):
             return _take_pulled(state, messages, content, now_ms)
@@ -121,24 +126,26 @@ def _step(state: Member, event: Event, now_ms: int) -> Transition:
 # -- answering -----------------------------------------------------------------------------------------------------
 
 
-def _answer_query(state: Member, now_ms: int) -> Transition:
+def _answer_query(state: Member, now_ms: int) -> MemberTransition:
     """R4: commit to an answer of our model, or again to the one of our earlier life (R12)."""
     if Role.ANSWER not in state.record.seats[state.key].roles:
-        return Transition(state)
+        return MemberTransition(state)
     if state.restored.opening is not None:
         return _commit(state, state.restored.opening)
     if (declined := state.restored.messages.get(_decline_slot(state, DeclinedPhase.ANSWERING, 0))) is not None:
         return _repeat(state, declined)
     query = state.record.query
     deadline_ms = now_ms + state.budget_ms
-    return Transition(state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),))
+    return MemberTransition(
+        state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),)
+    )
 
 
-def _commit(state: Member, opening: Opening) -> Transition:
+def _commit(state: Member, opening: Opening) -> MemberTransition:
     """R4: bind ourselves; what is ready only after the closing, or would not count, is of no use."""
     record = state.record
     if record.phase is not Phase.ANSWERING or state.opening is not None or _has_declined(state):
-        return Transition(state)
+        return MemberTransition(state)
     if (fault := check_content(record, opening.content)) is not None:
         empty = fault.reason is FaultReason.EMPTY_ANSWER
         return _decline(state, DeclinedPhase.ANSWERING, 0, DeclineReason.EMPTY if empty else DeclineReason.CAPACITY)
@@ -151,14 +158,14 @@ def _commit(state: Member, opening: Opening) -> Transition:
     return _contribute(replace(state, opening=opening), body, secret=codec.encode(opening))
 
 
-def _open(state: Member, came_ms: int) -> Transition:
+def _open(state: Member, came_ms: int) -> MemberTransition:
     """R4: open only on a closing that names our own commitment."""
     record, opening = state.record, state.opening
     if opening is None:
-        return Transition(state)
+        return MemberTransition(state)
     mine = commit_to(record, state.key, opening.content, opening.salt)
     if record.commitments.get(state.key) != mine:
-        return Transition(_unless_left_out(state, Kind.COMMIT, 0, (), came_ms))
+        return MemberTransition(_unless_left_out(state, Kind.COMMIT, 0, (), came_ms))
     body = Answer(author=state.key, query=record.id, on=record.head, content=opening.content, salt=opening.salt)
     return _contribute(state, body)
 
@@ -166,12 +173,12 @@ def _open(state: Member, came_ms: int) -> Transition:
 # -- judging -------------------------------------------------------------------------------------------------------
 
 
-def _judge(state: Member, now_ms: int) -> Transition:
+def _judge(state: Member, now_ms: int) -> MemberTransition:
     """R6: compare exactly the pairs that follow from the closing."""
     record = state.record
     pairs = record.assignment.get(state.key)
     if not pairs or not state.content:
-        return Transition(state)
+        return MemberTransition(state)
     ballot = Slot(record.id, state.key, Kind.BALLOT, record.wave)
     for slot in (ballot, _decline_slot(state, DeclinedPhase.JUDGING, record.wave)):
         if (before := state.restored.messages.get(slot)) is not None:
@@ -179,7 +186,7 @@ def _judge(state: Member, now_ms: int) -> Transition:
     texts = [content.text for content in record.contents.values()]
     shown = tuple((texts[first], texts[second]) for first, second in pairs)
     cut = {content.text for content in record.contents.values() if content.finish is FinishReason.LENGTH}
-    return Transition(
+    return MemberTransition(
         state,
         (
             Judge(
@@ -194,16 +201,16 @@ def _judge(state: Member, now_ms: int) -> Transition:
     )
 
 
-def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> Transition:
+def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> MemberTransition:
     """R6: a ballot lists exactly its pairs; in place of one that would be void we decline."""
     record = state.record
     pairs = record.assignment.get(state.key, ())
     if record.phase is not Phase.JUDGING or wave != record.wave or len(preferences) != len(pairs) or not pairs:
-        return Transition(state)
+        return MemberTransition(state)
     if _has_declined(state):
-        return Transition(state)
+        return MemberTransition(state)
     judgements = tuple(
-        Judgement(first=first, second=second, preference=preference, evidence=0)
+        BallotEntry(first=first, second=second, preference=preference, evidence=0)
         for (first, second), preference in zip(pairs, preferences, strict=True)
     )
     body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
@@ -215,14 +222,14 @@ def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> Transition:
 # -- declining -----------------------------------------------------------------------------------------------------
 
 
-def _decline(state: Member, phase: DeclinedPhase, wave: int, reason: DeclineReason) -> Transition:
+def _decline(state: Member, phase: DeclinedPhase, wave: int, reason: DeclineReason) -> MemberTransition:
     """R15: say at once, and for good, that nobody need wait for us in this phase."""
     record = state.record
     body = Decline(author=state.key, query=record.id, on=record.head, phase=phase, wave=wave, reason=reason)
     gives = Kind.COMMIT if phase is DeclinedPhase.ANSWERING else Kind.BALLOT
     has_given = Slot(record.id, state.key, gives, wave) in (state.sent.keys() | state.restored.messages.keys())
     if has_given or check_decline(record, body) is not None or _has_declined(state):
-        return Transition(state)
+        return MemberTransition(state)
     return _contribute(state, body)
 
 
@@ -240,58 +247,58 @@ def _has_declined(state: Member) -> bool:
 # -- messages ------------------------------------------------------------------------------------------------------
 
 
-def _receive(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+def _receive(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
     if message.kind in CLOSINGS:
         return _receive_closing(state, message, now_ms)
     if message.kind not in POOLED or message.id in state.pool:
-        return Transition(state)
+        return MemberTransition(state)
     if message.kind is Kind.EVIDENCE:
         return _receive_evidence(state, message, now_ms)
     if len(state.pool) >= POOL_MAX and message.id not in state.missing:
-        return Transition(state)
+        return MemberTransition(state)
     state = _pooled(state, message)
-    return Transition(state) if state.missing else _advance(state, now_ms)
+    return MemberTransition(state) if state.missing else _advance(state, now_ms)
 
 
 def _pooled(state: Member, message: VerifiedMessage) -> Member:
     return replace(state, pool={**state.pool, message.id: message}, missing=state.missing - {message.id})
 
 
-def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
     """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10).
 
     One piece against each member is kept, and what a closing names: there is always room for them.
     """
     slot = examine(message, state.record.params.digest)
     if isinstance(slot, Fault) or slot.query != state.record.id:
-        return Transition(state)
+        return MemberTransition(state)
     if slot.author == state.record.query.author and slot.kind in CLOSINGS:
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))
     if slot.kind not in CONTRIBUTIONS or (slot.author in state.accused and message.id not in state.missing):
-        return Transition(state)
+        return MemberTransition(state)
     accused = {slot.author: now_ms, **state.accused}
     return _advance(_pooled(replace(state, accused=accused), message), now_ms)
 
 
-def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Transition:
+def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
     """R2: closings are taken in the order of the chain; those that come early wait, within bounds, for a pull."""
     if message.author != state.record.query.author:
-        return Transition(state)
+        return MemberTransition(state)
     slot = slot_of(message)
     waiting = [early.message for early in state.early]
     rivals = [closing for closing in (*state.record.closings, *waiting) if slot_of(closing) == slot]
     if any(closing.id != message.id for closing in rivals):
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", message.kind.name))
     if rivals or len(state.early) >= EARLY_MAX:
-        return Transition(state)
+        return MemberTransition(state)
     advanced = _advance(replace(state, early=(*state.early, Early(message, now_ms))), now_ms)
     after = advanced.state
     if any(early.message is message for early in after.early) and not after.missing and not after.over:
-        return Transition(after, (*advanced.effects, _pull(after, ())))
+        return MemberTransition(after, (*advanced.effects, _pull(after, ())))
     return advanced
 
 
-def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: str, now_ms: int) -> Transition:
+def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: str, now_ms: int) -> MemberTransition:
     """R13: all at once, so that a closing is tried when everything that came is at hand."""
     effects: tuple[Effect, ...] = ()
     if content and not state.content:
@@ -305,10 +312,10 @@ def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: 
         state, effects = received.state, (*effects, *received.effects)
         if state.over:
             break
-    return Transition(state, effects)
+    return MemberTransition(state, effects)
 
 
-def _advance(state: Member, now_ms: int) -> Transition:
+def _advance(state: Member, now_ms: int) -> MemberTransition:
     """Take every closing that has become the next one; pull what it names and we do not hold."""
     effects: tuple[Effect, ...] = ()
     while early := next((each for each in state.early if _prev(each.message) == state.record.head), None):
@@ -316,19 +323,19 @@ def _advance(state: Member, now_ms: int) -> Transition:
         if isinstance(extended, Missing):
             asked = frozenset(extended.ids)
             if asked <= state.missing:
-                return Transition(state, effects)
-            return Transition(replace(state, missing=asked), (*effects, _pull(state, extended.ids)))
+                return MemberTransition(state, effects)
+            return MemberTransition(replace(state, missing=asked), (*effects, _pull(state, extended.ids)))
         state = replace(state, early=tuple(each for each in state.early if each is not early), missing=frozenset())
         if isinstance(extended, Fault):
             refused = _refuse(state, early.message, extended)
-            return Transition(refused.state, (*effects, *refused.effects))
+            return MemberTransition(refused.state, (*effects, *refused.effects))
         state = replace(state, record=extended, pulls=0, unheard_since_ms=None)
         state = replace(state, wake_at_ms=now_ms + state.budget_ms + REPAIR_MS)
         entered = _enter(state, early.came_ms, now_ms)
         state, effects = entered.state, (*effects, *entered.effects)
         if state.over:
             break
-    return Transition(state, effects)
+    return MemberTransition(state, effects)
 
 
 def _prev(closing: VerifiedMessage) -> Digest:
@@ -336,7 +343,7 @@ def _prev(closing: VerifiedMessage) -> Digest:
     return closing.body.prev
 
 
-def _enter(state: Member, came_ms: int, now_ms: int) -> Transition:
+def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
     """What a closing that stands asks of us."""
     if conceals(state.record, state.accused, came_ms):
         state = replace(state, objection=Objection.CENSORED)
@@ -358,7 +365,7 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> Transition:
             return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
 
 
-def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> Transition:
+def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> MemberTransition:
     """A closing that breaks a rule voids the round here; a tally that we cannot follow is objected to aloud (R10)."""
     if isinstance(closing.body, CloseTally) and fault.reason is FaultReason.WRONG_TALLY:
         state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH))
@@ -366,7 +373,7 @@ def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> Transition
     return _end(state, Ending.VOID, fault=fault)
 
 
-def _cosign(state: Member) -> Transition:
+def _cosign(state: Member) -> MemberTransition:
     """R9, R10: we recomputed everything; sign, or say what was left out."""
     record = state.record
     tally = record.closings[-1].body
@@ -382,14 +389,14 @@ def _word(state: Member, tally: Digest, objection: Objection) -> Cosign:
 # -- R10: what a closing leaves out --------------------------------------------------------------------------------
 
 
-def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: int) -> Transition:
+def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: int) -> MemberTransition:
     """Only from now on can the requester be blamed for leaving it out."""
     sent = {
         slot: replace(each, delivered_ms=now_ms) if each.message.id == message_id else each
         for slot, each in state.sent.items()
     }
     unheard_since_ms = None if acknowledged else state.unheard_since_ms
-    return Transition(replace(state, sent=sent, unheard_since_ms=unheard_since_ms))
+    return MemberTransition(replace(state, sent=sent, unheard_since_ms=unheard_since_ms))
 
 
 def _unless_left_out(state: Member, kind: Kind, wave: int, named: tuple[VerifiedMessage, ...], came_ms: int) -> Member:
@@ -402,22 +409,22 @@ def _unless_left_out(state: Member, kind: Kind, wave: int, named: tuple[Verified
 # -- time ----------------------------------------------------------------------------------------------------------
 
 
-def _tick(state: Member, now_ms: int) -> Transition:
+def _tick(state: Member, now_ms: int) -> MemberTransition:
     """The closing is overdue: pull the chain a few times, then give the round up."""
     if now_ms < state.wake_at_ms:
-        return Transition(state)
+        return MemberTransition(state)
     if state.pulls >= PULLS_MAX:
         return _end(state, Ending.LOST)
     state = replace(state, pulls=state.pulls + 1, wake_at_ms=now_ms + REPAIR_MS)
-    return Transition(state, (_pull(state, tuple(sorted(state.missing))),))
+    return MemberTransition(state, (_pull(state, tuple(sorted(state.missing))),))
 
 
 # -- effects -------------------------------------------------------------------------------------------------------
 
 
-def _contribute(state: Member, body: Contribution, secret: bytes = b"") -> Transition:
+def _contribute(state: Member, body: Contribution, secret: bytes = b"") -> MemberTransition:
     state, effects = _signed(state, body, secret)
-    return Transition(state, effects)
+    return MemberTransition(state, effects)
 
 
 def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
@@ -433,14 +440,14 @@ def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Mem
     return state, (Journal(slot, message, secret), _send(state, message))
 
 
-def _repeat(state: Member, before: VerifiedMessage) -> Transition:
+def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
     """R12: the bytes of our earlier life if they act on this chain; else silence."""
     slot = slot_of(before)
     assert slot is not None and isinstance(before.body, Contribution)
     if before.body.on != state.record.head:
-        return Transition(state)
+        return MemberTransition(state)
     state = _remember(state, slot, before)
-    return Transition(state, (_send(state, before),))
+    return MemberTransition(state, (_send(state, before),))
 
 
 def _send(state: Member, message: VerifiedMessage) -> Contribute:
@@ -469,5 +476,7 @@ def _end(
     outcome: Outcome | None = None,
     fault: Fault | None = None,
     before: tuple[Effect, ...] = (),
-) -> Transition:
-    return Transition(replace(state, over=True), (*before, Finish(state.record.id, "member", ending, outcome, fault)))
+) -> MemberTransition:
+    return MemberTransition(
+        replace(state, over=True), (*before, RoundEnded(state.record.id, "member", ending, outcome, fault))
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consensus.certificates.evidence import Slot
-from consensus.certificates.record import Record
+from consensus.certificates.record import RoundRecord
 from consensus.rounds.effects import Effect
 from consensus.rounds.objections import Sent
 from protocol.limits import DURATION_MS_MAX
@@ -37,7 +37,7 @@ class Early:
 class Member:
     """State of one round at a member."""
 
-    record: Record
+    record: RoundRecord
     keypair: Keypair
     content: str
     restored: Restored
@@ -78,7 +78,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class MemberTransition:
     """The next state, and what it asks of the world."""
 
     state: Member

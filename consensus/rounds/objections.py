@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from consensus.certificates.record import Phase, Record
+from consensus.certificates.record import Phase, RoundRecord
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key
 
@@ -16,7 +16,7 @@ class Sent:
     delivered_ms: int | None = None
 
 
-def leaves_out(record: Record, ours: Sent | None, named: Collection[Digest], came_ms: int) -> bool:
+def leaves_out(record: RoundRecord, ours: Sent | None, named: Collection[Digest], came_ms: int) -> bool:
     """Whether a closing that came at `came_ms` names what it should, but not our contribution of the phase it ends.
 
     Only what was delivered at least `grace_ms` before counts: else the closing may have been on its way.
@@ -26,7 +26,7 @@ def leaves_out(record: Record, ours: Sent | None, named: Collection[Digest], cam
     return ours.message.id not in named and came_ms - ours.delivered_ms >= record.params.grace_ms
 
 
-def conceals(record: Record, accused: Mapping[Key, int], came_ms: int) -> bool:
+def conceals(record: RoundRecord, accused: Mapping[Key, int], came_ms: int) -> bool:
     """Whether evidence is not listed that we have held for `grace_ms`; the commits closing lists none yet.
 
     `accused`: members of whom we hold evidence, and since when, ms.

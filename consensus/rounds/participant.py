@@ -9,14 +9,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import Record, open_record
+from consensus.certificates.record import RoundRecord, open_record
 from consensus.rounds import member, requester
-from consensus.rounds.admission import Admission, Place, PlacesOnly, Refusal
-from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Finish, Join, Publish, Pull
+from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
+from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
 from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.rounds.membership import Member, Restored
 from consensus.rounds.presence import Presence
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, Served
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
 from consensus.rounds.validation import LINGER_MS, Admitted, Validator, round_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
@@ -53,10 +53,10 @@ class _Round:
     content: str
     as_requester: requester.Requester | None = None
     as_member: Member | None = None
-    served: Served = field(default_factory=Served)
+    served: PullLedger = field(default_factory=PullLedger)
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RoundRecord:
         machine = self.as_requester or self.as_member
         assert machine is not None
         return machine.record
@@ -113,7 +113,7 @@ class Participant:
 
     # -- what comes from outside -----------------------------------------------------------------------------------
 
-    def admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
+    def on_admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
         """A message that the validator let in."""
         message = admitted.message
         if admitted.rival is not None:
@@ -130,7 +130,7 @@ class Participant:
             case _:
                 return self._deliver(message, now_ms)
 
-    def pulled(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
+    def on_pull_reply(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
         """The reply to a Pull. A fault means that this source served nonsense: ask the next one."""
         reply = codec.decode(PullReply, raw, bytes_max=self.params.pull_bytes_max)
         if isinstance(reply, Fault):
@@ -173,12 +173,12 @@ class Participant:
         works = query in self._recovering or (known is not None and known.as_member is not None)
         return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
 
-    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+    def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
         """What a seat said to a Probe that repeated our query to it."""
         self.presence.heard(member, now_ms)
         return self._step(query, Replied(member, _refusal(reply)), now_ms)
 
-    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+    def on_pong(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
         """What a node said to a ping that was sent at `sent_ms`: a Probe of a round of ours, or of none (None)."""
         pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
         if isinstance(pong, Fault):
@@ -204,11 +204,11 @@ class Participant:
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
-    def worked(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+    def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
         """Our engine answered a Generate or a Judge, or cannot, or a Contribute has reached its requester."""
         return self._step(query, event, now_ms)
 
-    def read_own_mail(self, now_ms: int) -> list[Effect] | None:
+    def take_local_message(self, now_ms: int) -> list[Effect] | None:
         """Deliver the next message between our own two roles; None when there is none.
 
         To be called until it gives None after whatever gave effects, once those are performed: what others wait for
@@ -264,9 +264,9 @@ class Participant:
         fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
         finishes: list[Effect] = []
         if known.as_member is not None and not known.as_member.over:
-            finishes.append(Finish(query, "member", Ending.LEFT, fault=fault))
+            finishes.append(RoundEnded(query, "member", Ending.LEFT, fault=fault))
         if known.as_requester is not None and not known.as_requester.over:
-            finishes.append(Finish(query, "requester", Ending.LEFT, fault=fault))
+            finishes.append(RoundEnded(query, "requester", Ending.LEFT, fault=fault))
         return finishes
 
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
@@ -303,11 +303,11 @@ class Participant:
         places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
         return self._admission.refusal(id, query, places, now_ms)
 
-    def _places(self, now_ms: int) -> list[tuple[Place, bool]]:
+    def _places(self, now_ms: int) -> list[tuple[WorkingPlace, bool]]:
         """Rounds that we work in or have to recover, oldest first; true: its requester takes nothing of ours."""
-        recovering = [(Place(query, each.asked_by), False) for query, each in self._recovering.items()]
+        recovering = [(WorkingPlace(query, each.asked_by), False) for query, each in self._recovering.items()]
         return recovering + [
-            (Place(query, known.record.query.author), known.as_member.is_untaken(now_ms))
+            (WorkingPlace(query, known.record.query.author), known.as_member.is_untaken(now_ms))
             for query, known in self._open.items()
             if known.as_member is not None and not known.as_member.over
         ]
@@ -440,7 +440,7 @@ class Participant:
                 case Publish(message=message) if message.kind in CLOSINGS or message.kind is Kind.QUERY:
                     routed.append(effect)
                     self._own_mail.append((query, message))
-                case Finish():
+                case RoundEnded():
                     routed.append(effect)
                     if effect.role == "requester":
                         self._note_silent(query, now_ms)

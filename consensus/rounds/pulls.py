@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consensus.certificates.record import Record
+from consensus.certificates.record import RoundRecord
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest
@@ -21,13 +21,15 @@ PULL_REQUEST_BYTES_MAX = 8 * 1024
 
 
 @dataclass(slots=True)
-class Served:
+class PullLedger:
     """What the members of one round have pulled from us: bounded by its roster and by what its closings name."""
 
     ids: dict[Key, set[Digest]] = field(default_factory=dict)
     bytes_: dict[Key, int] = field(default_factory=dict)
 
-    def serve(self, record: Record, content: str, source: Key, request: PullRequest, bytes_max: int) -> bytes | Fault:
+    def serve(
+        self, record: RoundRecord, content: str, source: Key, request: PullRequest, bytes_max: int
+    ) -> bytes | Fault:
         """Answer one request of `source`, within `bytes_max` for it in this round; `content` is the query's text.
 
         Faults: NOT_A_MEMBER for who has no seat, BUSY for who has spent its bytes.

@@ -189,7 +189,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailRead:
-    """`read_own_mail`, when there was some."""
+    """`take_local_message`, when there was some."""
 
     at_ms: TimeMs
 

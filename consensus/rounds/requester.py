@@ -10,12 +10,12 @@ from typing import assert_never
 from consensus.certificates.certificate import build_certificate
 from consensus.certificates.closings import Missing, extend
 from consensus.certificates.evidence import examine, slot_of
-from consensus.certificates.record import Phase, Record, bodies, check_contribution
+from consensus.certificates.record import Phase, RoundRecord, bodies, check_contribution
 from consensus.certificates.tally import Ranking, rank
 from consensus.rounds.admission import Refusal
-from consensus.rounds.effects import Certify, Decide, Effect, Ending, Finish, Journal, Probe, Progress, Publish
+from consensus.rounds.effects import Certify, Decide, Effect, Ending, Journal, Probe, Progress, Publish, RoundEnded
 from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
-from consensus.rounds.waiting import SILENT_MS, SILENT_ROUND_TRIPS, Waiting, share_in, weighty
+from consensus.rounds.waiting import SILENT_MS, SILENT_ROUND_TRIPS, SignsOfLife, share_in, weighty
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
@@ -40,11 +40,11 @@ from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection
 class Requester:
     """State of one round at its requester."""
 
-    record: Record
+    record: RoundRecord
     keypair: Keypair
     budget_ends_ms: int
     """When the present phase ends whatever is missing (R11)."""
-    waiting: Waiting
+    waiting: SignsOfLife
     slack_ms: int
     """Added to the query's patience, for the seats' measured round trips: they lengthen waiting, never shorten it."""
     patience_ends_ms: int | None = None
@@ -97,36 +97,36 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class RequesterTransition:
     """The next state, and what it asks of the world."""
 
     state: Requester
     effects: tuple[Effect, ...] = ()
 
 
-def start(record: Record, keypair: Keypair, now_ms: int, slack_ms: int = 0) -> Transition:
+def start(record: RoundRecord, keypair: Keypair, now_ms: int, slack_ms: int = 0) -> RequesterTransition:
     """Begin a round with our own signed query. `slack_ms`: see Requester."""
     state = Requester(
         record=record,
         keypair=keypair,
         budget_ends_ms=now_ms + record.budget_ms,
-        waiting=Waiting(keypair.public, now_ms),
+        waiting=SignsOfLife(keypair.public, now_ms),
         slack_ms=slack_ms,
     )
-    return Transition(state, (Publish((record.topic,), record.message), _progress(state)))
+    return RequesterTransition(state, (Publish((record.topic,), record.message), _progress(state)))
 
 
-def step(state: Requester, event: Event, now_ms: int) -> Transition:
+def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
     """One event, one transition."""
     if state.over:
-        return Transition(state)
+        return RequesterTransition(state)
     match event:
         case Received(message):
             return _receive(state, message, now_ms)
         case Tick():
             return _tick(state, now_ms)
         case Alive(member):
-            return Transition(replace(state, waiting=state.waiting.lives(member, now_ms)))
+            return RequesterTransition(replace(state, waiting=state.waiting.lives(member, now_ms)))
         case Replied(member, refusal):
             return _replied(state, member, refusal, now_ms)
         case Generated() | Judged() | Unable() | Delivered() | Pulled():
@@ -138,14 +138,14 @@ def step(state: Requester, event: Event, now_ms: int) -> Transition:
 # -- contributions -------------------------------------------------------------------------------------------------
 
 
-def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
+def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> RequesterTransition:
     if message.kind is Kind.EVIDENCE:
         return _receive_evidence(state, message, now_ms)
     heard = state.received.keys() | state.declines.keys() | state.accusations.keys()
     if not isinstance(message.body, Contribution) or message.author in heard:
-        return Transition(state)
+        return RequesterTransition(state)
     if check_contribution(state.record, message) is not None:
-        return Transition(state)
+        return RequesterTransition(state)
     if isinstance(message.body, Decline):
         state = replace(
             state,
@@ -163,19 +163,21 @@ def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Transit
     return _close_if_due(state, now_ms)
 
 
-def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> Transition:
+def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> RequesterTransition:
     """R3: what we can still leave out, we leave out; the next closing lists the evidence."""
     slot = examine(message, state.record.params.digest)
     if isinstance(slot, Fault) or slot.query != state.record.id:
-        return Transition(state)
+        return RequesterTransition(state)
     if slot.author == state.keypair.public and slot.kind in CLOSINGS:
         # Another process signs with our key: members have voided the round, so the user must not be told an answer.
         fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
-        return Transition(replace(state, over=True), (Finish(state.record.id, "requester", Ending.VOID, fault=fault),))
+        return RequesterTransition(
+            replace(state, over=True), (RoundEnded(state.record.id, "requester", Ending.VOID, fault=fault),)
+        )
     if slot.author not in state.record.seats or slot.kind not in CONTRIBUTIONS:
-        return Transition(state)
+        return RequesterTransition(state)
     if slot.author in state.record.removed or slot.author in state.accusations:
-        return Transition(state)
+        return RequesterTransition(state)
     state = replace(
         state,
         accusations={**state.accusations, slot.author: message},
@@ -188,7 +190,7 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
 # -- waiting (R11) -------------------------------------------------------------------------------------------------
 
 
-def _tick(state: Requester, now_ms: int) -> Transition:
+def _tick(state: Requester, now_ms: int) -> RequesterTransition:
     """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
     if now_ms >= state.closes_at_ms:
         return _close(state, now_ms)
@@ -197,8 +199,8 @@ def _tick(state: Requester, now_ms: int) -> Transition:
     state = replace(state, waiting=waiting)
     news = waiting.silent != silent_before or state.awaited <= state.received.keys()
     probes = tuple(_probe(state, key, now_ms) for key in due)
-    closed = _close_if_due(state, now_ms) if news else Transition(state)
-    return Transition(closed.state, (*probes, *closed.effects))
+    closed = _close_if_due(state, now_ms) if news else RequesterTransition(state)
+    return RequesterTransition(closed.state, (*probes, *closed.effects))
 
 
 def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
@@ -209,25 +211,25 @@ def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
     return Probe(record.id, member, record.message if sends_query else None)
 
 
-def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int) -> Transition:
+def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int) -> RequesterTransition:
     """A seat that refuses is awaited no longer; one that takes the query is awaited as everybody is."""
     if member not in state.record.seats:
-        return Transition(state)
+        return RequesterTransition(state)
     state = replace(state, waiting=state.waiting.replies(member, refusal, now_ms))
-    return Transition(state) if refusal is None else _close_if_due(state, now_ms)
+    return RequesterTransition(state) if refusal is None else _close_if_due(state, now_ms)
 
 
-def _close_if_due(state: Requester, now_ms: int) -> Transition:
+def _close_if_due(state: Requester, now_ms: int) -> RequesterTransition:
     """R11: all that is awaited closes the phase; what is enough of it starts the clock of patience."""
     received = state.received.keys()
     awaited = state.awaited
     if awaited <= received:
         closed = _close(state, now_ms)
-        return Transition(closed.state, (_progress(state), *closed.effects))
+        return RequesterTransition(closed.state, (_progress(state), *closed.effects))
     ends_ms = _patience_ends_ms(state, awaited, now_ms)
     if ends_ms is not None and (state.patience_ends_ms is None or ends_ms < state.patience_ends_ms):
         state = replace(state, patience_ends_ms=ends_ms)
-    return Transition(state, (_progress(state),))
+    return RequesterTransition(state, (_progress(state),))
 
 
 def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) -> int | None:
@@ -251,7 +253,7 @@ def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) ->
 # -- closings ------------------------------------------------------------------------------------------------------
 
 
-def _close(state: Requester, now_ms: int) -> Transition:
+def _close(state: Requester, now_ms: int) -> RequesterTransition:
     """End the present phase with what is in."""
     match state.record.phase:
         case Phase.ANSWERING:
@@ -266,7 +268,7 @@ def _close(state: Requester, now_ms: int) -> Transition:
             raise AssertionError("a failed round is over")
 
 
-def _close_commits(state: Requester, now_ms: int) -> Transition:
+def _close_commits(state: Requester, now_ms: int) -> RequesterTransition:
     commits = bodies(state.received.values(), Commit)
     commitments = [Commitment(member=commit.author, commitment=commit.commitment) for commit in commits]
     body = CloseCommits(
@@ -280,7 +282,7 @@ def _close_commits(state: Requester, now_ms: int) -> Transition:
     return _publish(state, body, now_ms)
 
 
-def _close_slate(state: Requester, now_ms: int) -> Transition:
+def _close_slate(state: Requester, now_ms: int) -> RequesterTransition:
     """R5, R6."""
     body = CloseSlate(
         author=state.keypair.public,
@@ -293,7 +295,7 @@ def _close_slate(state: Requester, now_ms: int) -> Transition:
     return _then_judge(_publish(state, body, now_ms), now_ms)
 
 
-def _close_wave(state: Requester, now_ms: int) -> Transition:
+def _close_wave(state: Requester, now_ms: int) -> RequesterTransition:
     """R8: another wave while the plan has one and the winner is not certain enough."""
     record = state.record
     last = record.wave + 1 >= len(record.query.waves)
@@ -312,12 +314,12 @@ def _close_wave(state: Requester, now_ms: int) -> Transition:
     return _then_judge(_publish(state, body, now_ms), now_ms)
 
 
-def _then_judge(closed: Transition, now_ms: int) -> Transition:
+def _then_judge(closed: RequesterTransition, now_ms: int) -> RequesterTransition:
     """Where nobody has anything (left) to compare the tally follows at once."""
     if closed.state.record.assignment:
         return closed
     tallied = _close_tally(closed.state, now_ms)
-    return Transition(tallied.state, (*closed.effects, *tallied.effects))
+    return RequesterTransition(tallied.state, (*closed.effects, *tallied.effects))
 
 
 def _provisional(state: Requester) -> Ranking:
@@ -333,7 +335,7 @@ def _provisional(state: Requester) -> Ranking:
     )
 
 
-def _close_tally(state: Requester, now_ms: int) -> Transition:
+def _close_tally(state: Requester, now_ms: int) -> RequesterTransition:
     """R8, R9: claim what follows; the user may be answered now."""
     ranking = _provisional(state)
     body = CloseTally(
@@ -355,12 +357,12 @@ def _close_tally(state: Requester, now_ms: int) -> Transition:
     winner = state.record.contents.get(Digest(ranking.winner))
     decide = Decide(state.record.id, ranking, "" if winner is None else winner.text)
     if ranking.outcome is Outcome.FAILED:
-        finish = Finish(state.record.id, "requester", Ending.FINISHED, Outcome.FAILED)
-        return Transition(replace(closed.state, over=True), (decide, *closed.effects, finish))
-    return Transition(closed.state, (decide, *closed.effects))
+        finish = RoundEnded(state.record.id, "requester", Ending.FINISHED, Outcome.FAILED)
+        return RequesterTransition(replace(closed.state, over=True), (decide, *closed.effects, finish))
+    return RequesterTransition(closed.state, (decide, *closed.effects))
 
 
-def _certify(state: Requester) -> Transition:
+def _certify(state: Requester) -> RequesterTransition:
     """R9: whatever co-signatures are in; how many make it full is the reader's count."""
     cosigns = [
         message
@@ -389,12 +391,12 @@ def _certify(state: Requester) -> Transition:
         Certify(state.record.id, tally.outcome, winner, certificate),
         Journal(slot, notice),
         Publish((state.record.topic,), notice),
-        Finish(state.record.id, "requester", Ending.FINISHED, tally.outcome),
+        RoundEnded(state.record.id, "requester", Ending.FINISHED, tally.outcome),
     )
-    return Transition(replace(state, over=True), effects)
+    return RequesterTransition(replace(state, over=True), effects)
 
 
-def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
+def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransition:
     """R12, R2: sign, extend our own record by the rules that members will apply, journal, publish."""
     message = seal(state.keypair, state.record.params.digest, body)
     slot = slot_of(message)
@@ -414,7 +416,7 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> Transition:
         declines={},
         accusations={} if not isinstance(body, CloseCommits) else state.accusations,
     )
-    return Transition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
+    return RequesterTransition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
 
 
 def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:

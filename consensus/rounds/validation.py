@@ -12,7 +12,7 @@ from consensus.certificates.evidence import Slot, examine, slot_of
 from consensus.certificates.record import open_record
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Ballot, CloseWave, Decline, Evidence, Message, Offer, Query
+from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Message, Offer, Query
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, envelope_id, open_envelope
 from protocol.topics import topic
@@ -117,7 +117,7 @@ class Validator:
                 if isinstance(body, Query):
                     self.overlook(data)
                 return self._flaw(message, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
-            case Evidence():
+            case EquivocationProof():
                 slot = examine(message, self._params.digest)
                 if isinstance(slot, Fault):
                     return Fault(FaultReason.MALFORMED, "R3", slot.detail)
@@ -179,7 +179,7 @@ class Validator:
                 return self._admit_offer(message, offer, now_ms, on_topic)
             case Query() as query:
                 return self._admit_query(message, query, now_ms, on_topic)
-            case Evidence():
+            case EquivocationProof():
                 return self._admit_evidence(message, on_topic)
             case other:
                 return self._admit_in_round(message, other.query, now_ms, on_topic)
@@ -324,7 +324,7 @@ class Validator:
                 return None
             case Query():
                 return message.id
-            case Evidence():
+            case EquivocationProof():
                 slot = examine(message, self._params.digest)
                 return None if isinstance(slot, Fault) else Digest(slot.query)
             case other:

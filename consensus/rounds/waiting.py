@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from consensus.certificates.record import Phase, Record
+from consensus.certificates.record import Phase, RoundRecord
 from consensus.rounds.admission import Refusal
 from protocol.types import Key
 
@@ -39,7 +39,7 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class SignsOfLife:
     """The signs of life of a round's seats, as its requester has them."""
 
     own: Key
@@ -56,21 +56,21 @@ class Waiting:
     silent: frozenset[Key] = frozenset()
     asked: Mapping[Key, _Asked] = field(default_factory=dict)
 
-    def enters(self, now_ms: int) -> "Waiting":
+    def enters(self, now_ms: int) -> "SignsOfLife":
         """A phase begins; who is silent stays so until it gives a sign of life."""
         return replace(self, began_ms=now_ms)
 
-    def contributes(self, member: Key, now_ms: int) -> "Waiting":
+    def contributes(self, member: Key, now_ms: int) -> "SignsOfLife":
         """A contribution of the seat counts."""
         took, contributed = self.took | {member}, self.contributed | {member}
         return replace(self.lives(member, now_ms), took=took, contributed=contributed)
 
-    def replies(self, member: Key, refusal: Refusal | None, now_ms: int) -> "Waiting":
+    def replies(self, member: Key, refusal: Refusal | None, now_ms: int) -> "SignsOfLife":
         """The seat replied to the query: it takes it (None), or refuses it."""
         refused = self.refused if refusal is None else {**self.refused, member: refusal}
         return replace(self.lives(member, now_ms), took=self.took | {member}, refused=refused)
 
-    def lives(self, member: Key, now_ms: int) -> "Waiting":
+    def lives(self, member: Key, now_ms: int) -> "SignsOfLife":
         """The seat gave a sign of life, whatever it says of the query."""
         return replace(self, signs={**self.signs, member: now_ms}, silent=self.silent - {member})
 
@@ -78,7 +78,7 @@ class Waiting:
         """Of whom the phase expects something, those who may still give it."""
         return frozenset(expected) - self.silent - self.refused.keys()
 
-    def listen(self, missing: Collection[Key], now_ms: int, silent_ms: int) -> tuple["Waiting", list[Key]]:
+    def listen(self, missing: Collection[Key], now_ms: int, silent_ms: int) -> tuple["SignsOfLife", list[Key]]:
         """Take note of who is silent by now; returns also whom to ask for a sign of life.
 
         `missing`: expected seats whose contribution is not in. `silent_ms`: after how long a seat is silent.
@@ -126,7 +126,7 @@ class Share:
     """After how long without a sign of life the others are silent."""
 
 
-def share_in(record: Record, expected: Collection[Key], received: Collection[Key]) -> Share:
+def share_in(record: RoundRecord, expected: Collection[Key], received: Collection[Key]) -> Share:
     """Weigh what is in against what is expected (R11)."""
     weights = _weights(record, expected)
     total = sum(weights.values())
@@ -141,12 +141,12 @@ def share_in(record: Record, expected: Collection[Key], received: Collection[Key
     )
 
 
-def weighty(record: Record, expected: Collection[Key]) -> frozenset[Key]:
+def weighty(record: RoundRecord, expected: Collection[Key]) -> frozenset[Key]:
     """Those of the expected seats that have weight in this phase, as R11 counts it."""
     return frozenset(key for key, weight in _weights(record, expected).items() if weight)
 
 
-def _weights(record: Record, expected: Collection[Key]) -> dict[Key, int]:
+def _weights(record: RoundRecord, expected: Collection[Key]) -> dict[Key, int]:
     """Votes, judges' weights or heads. Everyone counts as one where fewer have weight than R9 asks for: they alone
     cannot decide, so there is nothing to be gained by closing without the others."""
     match record.phase:
@@ -164,7 +164,7 @@ def _heads(weights: Mapping[Key, int]) -> int:
     return sum(bool(weight) for weight in weights.values())
 
 
-def _heads_min(record: Record, weights: Mapping[Key, int]) -> int:
+def _heads_min(record: RoundRecord, weights: Mapping[Key, int]) -> int:
     """How many members with weight R9 asks for in this phase."""
     match record.phase:
         case Phase.JUDGING:

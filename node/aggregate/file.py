@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consensus.learning.dataset import NO_AUTHOR, Dataset, Judgement, Question, few, pooled
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion, PairwiseJudgement, few, pooled
 from consensus.ranking.bradley_terry import LOCAL
 from node.aggregate.records import STDIN, AggregateFileError, Record, RefusedRecord, records
 from protocol.types import ONE
@@ -212,20 +212,20 @@ def _pool(rows: list[int], most: int) -> Pool | None:
     return None if limit is None else Pool(sum(count <= limit for count in rows), limit)
 
 
-def _question(name: str, draft: _Draft, authors: Mapping[str, int]) -> Question:
+def _question(name: str, draft: _Draft, authors: Mapping[str, int]) -> JudgedQuestion:
     """A question with all its rows; `authors` who have a record, by name."""
     answers = sorted(draft.answers)
     place = {answer: index for index, answer in enumerate(answers)}
     # An answer without a named cluster is its own.
     clusters = [(answer in draft.clusters, draft.clusters.get(answer, answer)) for answer in answers]
     numbers = {cluster: index for index, cluster in enumerate(dict.fromkeys(clusters))}
-    return Question(
+    return JudgedQuestion(
         name=name,
         answers=tuple(answers),
         clusters=tuple(numbers[cluster] for cluster in clusters),
         authors=tuple(authors.get(draft.authors.get(answer, ""), NO_AUTHOR) for answer in answers),
         judgements=tuple(
-            Judgement(judge, place[first], place[second], preference)
+            PairwiseJudgement(judge, place[first], place[second], preference)
             for judge, first, second, preference in draft.judgements
         ),
         truth={place[answer]: true for answer, true in draft.truth.items()},

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.client import Client
 from node.cli.errors import CliError, Exit
 from node.cli.options import outside
@@ -33,7 +33,7 @@ class Followed:
     """A finished round, as its asker saw it."""
 
     query_id: str
-    verified: Verified
+    verified: VerifiedCertificate
     certificate: bytes
     timings_ms: dict[str, int]
 
@@ -147,7 +147,7 @@ async def follow(
         raise CliError(_why_not(decided, ended, view.refused, view.declined), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
     verified = verify_certificate(certificate)
-    if not isinstance(verified, Verified):
+    if not isinstance(verified, VerifiedCertificate):
         raise CliError(f"the node served a certificate that does not hold: {verified}")
     return Followed(query_id, verified, certificate, view.timings_ms())
 

@@ -73,7 +73,7 @@ async def run(
             ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
             print(json_module.dumps(ready), flush=True)
         else:
-            server = node.workroom.engine.server
+            server = node.worker.engine.server
             waits = f"; {server}, see `strand engine`" if server is not None and not server.ready else ""
             print(f"ready: {url}, reachable at {', '.join(addresses)}{waits}", file=sys.stderr, flush=True)
 

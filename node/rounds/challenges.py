@@ -8,7 +8,7 @@ import trio
 
 from consensus.rounds import effects as fx
 from node.rounds.reputation import Reputation
-from node.rounds.service import Asker, AskError, Question
+from node.rounds.service import AskError, Question, RoundService
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
@@ -35,7 +35,7 @@ class Challenged:
 class Challenger:
     """Asks gold questions, when told to and now and then."""
 
-    def __init__(self, asker: Asker, reputation: Reputation, share: float) -> None:
+    def __init__(self, asker: RoundService, reputation: Reputation, share: float) -> None:
         self._asker = asker
         self._reputation = reputation
         self._share = share
@@ -64,7 +64,7 @@ class Challenger:
         outcome = None
         async with self._asker.ask(Question(gold.query, gold.task)) as begun:
             async for watched in begun.events:
-                if isinstance(watched.effect, fx.Finish):
+                if isinstance(watched.effect, fx.RoundEnded):
                     outcome = watched.effect.outcome
         await self._reputation.settled()
         known = next((each for each in self._reputation.experience.gold if each.query == begun.query_id), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 import structlog
 import trio
 
-from consensus.certificates.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
@@ -31,22 +31,22 @@ from node.rounds.inbound import (
     QUERY,
     WATCHED_MAX,
     Arrived,
-    Asked,
+    AskRequest,
     Inbound,
-    Mailroom,
+    InboundRouter,
     Offering,
     PeerChanged,
-    Ponged,
-    PullAnswered,
-    Repeated,
-    Replied,
+    PongReceived,
+    PullReplyReceived,
+    QueryReply,
+    RepeatedQuery,
     Watched,
-    Worked,
+    WorkDone,
 )
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
-from node.work.worker import Workroom
+from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
@@ -78,7 +78,7 @@ class _Watcher:
     due_ms: int = 0
     """When what is held is told."""
 
-    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish, now_ms: int) -> None:
+    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded, now_ms: int) -> None:
         """Tell, or hold."""
         watched = Watched(now_ms - self.began_ms, effect)
         if isinstance(effect, fx.Progress) and (effect.phase, effect.wave) == self.told:
@@ -89,7 +89,7 @@ class _Watcher:
             if isinstance(effect, fx.Progress):
                 self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
 
-    def end(self, finish: fx.Finish, now_ms: int) -> None:
+    def end(self, finish: fx.RoundEnded, now_ms: int) -> None:
         """Tell the end, and make room for another round of ours."""
         self.tell(finish, now_ms)
         self.watch.close()
@@ -120,16 +120,16 @@ class Driver:
         self,
         participant: Participant,
         overlay: "Overlay",
-        mailroom: Mailroom,
-        workroom: Workroom,
+        inbound: InboundRouter,
+        worker: EngineWorker,
         store: Store,
         reputation: Reputation,
         clock: Clock,
     ) -> None:
         self._participant = participant
         self._overlay = overlay
-        self._mailroom = mailroom
-        self._workroom = workroom
+        self._inbound = inbound
+        self._worker = worker
         self._store = store
         self._reputation = reputation
         self._clock = clock
@@ -150,12 +150,12 @@ class Driver:
             while True:
                 event: Inbound | None = None
                 with trio.CancelScope(deadline=self._deadline()):
-                    event = await self._mailroom.inbox.receive()
+                    event = await self._inbound.inbox.receive()
                 self._follow_wall_clock()
                 now_ms = self._clock.now_ms()
                 effects = self._participant.tick(now_ms) if event is None else await self._handle(event, now_ms)
                 await self._perform(effects, nursery)
-                while (own := self._participant.read_own_mail(self._clock.now_ms())) is not None:
+                while (own := self._participant.take_local_message(self._clock.now_ms())) is not None:
                     await self._perform(own, nursery)
                 for watcher in self._watchers.values():
                     watcher.tell_due(now_ms)
@@ -176,7 +176,7 @@ class Driver:
         match event:
             case Arrived(admitted) if isinstance(admitted.message.body, Query):
                 return await self._admit_query(admitted, now_ms)
-            case Repeated(admitted, reply):
+            case RepeatedQuery(admitted, reply):
                 joined = await self._admit_query(admitted, now_ms)
                 reply.send_nowait(self._participant.reply_to_query(admitted.message.id))
                 return joined
@@ -184,21 +184,21 @@ class Driver:
                 if isinstance(admitted.message.body, Offer):
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
                     self._say_offered()
-                return self._participant.admitted(admitted, now_ms)
-            case Worked(query, worked):
-                return self._participant.worked(query, worked, now_ms)
-            case Replied(query, member, reply):
-                return self._participant.replied(query, member, reply, now_ms)
-            case Ponged(query, member, reply, sent_ms, came_ms):
-                return self._participant.ponged(query, member, reply, sent_ms, came_ms)
-            case PullAnswered(query, reply, useful):
-                effects = self._participant.pulled(query, reply, now_ms)
+                return self._participant.on_admitted(admitted, now_ms)
+            case WorkDone(query, worked):
+                return self._participant.on_work_done(query, worked, now_ms)
+            case QueryReply(query, member, reply):
+                return self._participant.on_query_reply(query, member, reply, now_ms)
+            case PongReceived(query, member, reply, sent_ms, came_ms):
+                return self._participant.on_pong(query, member, reply, sent_ms, came_ms)
+            case PullReplyReceived(query, reply, useful):
+                effects = self._participant.on_pull_reply(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
                 if isinstance(effects, Fault):
                     log.info("a pull's answer is of no use", query_id=query.hex()[:16], fault=str(effects))
                     return ()
                 return effects
-            case Asked():
+            case AskRequest():
                 return self._ask(event, now_ms)
             case Offering(offer, shard):
                 self._say_offered()
@@ -222,7 +222,7 @@ class Driver:
         if not await self._is_new(admitted.message, now_ms):
             self._participant.validator.close(admitted.message.id)
             return ()
-        return self._participant.admitted(admitted, now_ms)
+        return self._participant.on_admitted(admitted, now_ms)
 
     async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
         """The replay guard that survives a restart; while the disk refuses, no query is new."""
@@ -262,16 +262,16 @@ class Driver:
                 case fx.FetchCertificate():
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
-                    nursery.start_soon(self._workroom.generate, effect)
+                    nursery.start_soon(self._worker.generate, effect)
                 case fx.Judge():
-                    nursery.start_soon(self._workroom.judge, effect)
+                    nursery.start_soon(self._worker.judge, effect)
                 case fx.Certify():
                     await self._keep(effect)
                     self._reputation.finished(effect.certificate)
                     self._tell(effect)
                 case fx.Progress() | fx.Decide():
                     self._tell(effect)
-                case fx.Finish():
+                case fx.RoundEnded():
                     await self._finish(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ class Driver:
             log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)
         if gossip or not answer:
             assert isinstance(message.body, Contribution)
-            await self._mailroom.deliver(Worked(message.body.query, Delivered(message.id, acknowledged=not gossip)))
+            await self._inbound.deliver(WorkDone(message.body.query, Delivered(message.id, acknowledged=not gossip)))
 
     async def _pull(self, effect: fx.Pull) -> None:
         """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
@@ -338,7 +338,7 @@ class Driver:
             except PeerUnreachable:
                 continue
             tell, told = trio.open_memory_channel[bool](1)
-            await self._mailroom.deliver(PullAnswered(effect.query, reply, tell))
+            await self._inbound.deliver(PullReplyReceived(effect.query, reply, tell))
             if await told.receive():
                 return
 
@@ -348,10 +348,10 @@ class Driver:
         with suppress(PeerUnreachable):
             if effect.message is None:
                 pong = await self._request(member, PING, b"", fx.PROBE_REPLY_MS)
-                await self._mailroom.deliver(Ponged(query, member, pong, sent_ms, self._clock.now_ms()))
+                await self._inbound.deliver(PongReceived(query, member, pong, sent_ms, self._clock.now_ms()))
             else:
                 reply = await self._request(member, QUERY, effect.message.envelope, fx.PROBE_REPLY_MS)
-                await self._mailroom.deliver(Replied(query, member, reply))
+                await self._inbound.deliver(QueryReply(query, member, reply))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
         """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
@@ -366,7 +366,7 @@ class Driver:
                 why = "it is not the one announced"
                 continue
             verified = await trio.to_thread.run_sync(verify_certificate, raw)
-            if not isinstance(verified, Verified) or verified.record.id != effect.query:
+            if not isinstance(verified, VerifiedCertificate) or verified.record.id != effect.query:
                 log.warning("certificate does not hold", query_id=query_id, fault=str(verified))
                 return
             ranking = verified.ranking
@@ -384,10 +384,10 @@ class Driver:
         summary = CertificateSummary(certify.query, certify.outcome, certify.winner, self._clock.now_ms())
         await self._store.put_certificate(summary, certify.certificate)
 
-    async def _finish(self, effect: fx.Finish) -> None:
+    async def _finish(self, effect: fx.RoundEnded) -> None:
         """One canonical log event per round and role."""
         if effect.role == "member":
-            self._workroom.cancel(effect.query)
+            self._worker.cancel(effect.query)
             await self._store.drop_round(effect.query)
         elif (watcher := self._watchers.pop(effect.query, None)) is not None:
             watcher.end(effect, self._clock.now_ms())
@@ -402,7 +402,7 @@ class Driver:
 
     # -- our own rounds --------------------------------------------------------------------------------------------
 
-    def _ask(self, asked: Asked, now_ms: int) -> Sequence[fx.Effect]:
+    def _ask(self, asked: AskRequest, now_ms: int) -> Sequence[fx.Effect]:
         begun: tuple[Digest, Sequence[fx.Effect]] | Fault
         if self._store.health.blocked:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))

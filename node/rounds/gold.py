@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from consensus.certificates.record import Record, bodies, form_of
+from consensus.certificates.record import RoundRecord, bodies, form_of
 from node.config import ConfigError
 from node.files import FileError, read_text
 from protocol.hashing import content_digest
@@ -43,7 +43,7 @@ class GoldBook:
         # By digest, for a private query's record does not hold the text.
         self._by_digest = {content_digest(each.query): each for each in questions}
 
-    def truth(self, record: Record) -> Mapping[Digest, bool] | None:
+    def truth(self, record: RoundRecord) -> Mapping[Digest, bool] | None:
         """Which of a round's answers are right, by id; None if the query is not gold, or was asked as another task."""
         known = self._by_digest.get(record.query.content_digest)
         if known is None or known.task is not record.query.task:

@@ -64,7 +64,7 @@ class PeerChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Worked:
+class WorkDone:
     """A piece of work for a round is done: our engine's, or the sending of a contribution."""
 
     query: Digest
@@ -72,7 +72,7 @@ class Worked:
 
 
 @dataclass(frozen=True, slots=True)
-class PullAnswered:
+class PullReplyReceived:
     """A source answered a pull."""
 
     query: Digest
@@ -86,11 +86,11 @@ class Watched:
     """What whoever asked gets to see of the round, and how many ms after the query."""
 
     at_ms: int
-    effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish
+    effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskRequest:
     """A user of ours asks the swarm."""
 
     query: Query
@@ -112,7 +112,7 @@ class Offering:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class RepeatedQuery:
     """A query that its requester sent us directly."""
 
     admitted: Admitted
@@ -121,7 +121,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Replied:
+class QueryReply:
     """A seat said something to a query that we repeated to it."""
 
     query: Digest
@@ -130,7 +130,7 @@ class Replied:
 
 
 @dataclass(frozen=True, slots=True)
-class Ponged:
+class PongReceived:
     """A node answered a ping, of a round of ours or of none."""
 
     query: Digest | None
@@ -140,10 +140,20 @@ class Ponged:
     came_ms: int
 
 
-Inbound = Arrived | PeerChanged | Worked | PullAnswered | Asked | Offering | Repeated | Replied | Ponged
+Inbound = (
+    Arrived
+    | PeerChanged
+    | WorkDone
+    | PullReplyReceived
+    | AskRequest
+    | Offering
+    | RepeatedQuery
+    | QueryReply
+    | PongReceived
+)
 
 
-class Mailroom(Handlers):
+class InboundRouter(Handlers):
     """The overlay's handlers: check, answer at once, and queue what changes a round."""
 
     def __init__(
@@ -229,7 +239,7 @@ class Mailroom(Handlers):
         if isinstance(taken, str):
             return taken.encode()
         tell, told = trio.open_memory_channel[str](1)
-        if not self.post(Repeated(taken, tell)):
+        if not self.post(RepeatedQuery(taken, tell)):
             return FaultReason.BUSY.encode()
         return (await told.receive()).encode()
 

@@ -9,9 +9,9 @@ from node.config import NodeConfig
 from node.inference import EngineInfo
 from node.inference.status import ServerStatus
 from node.rounds.driver import Driver
-from node.rounds.inbound import Mailroom, Offering
+from node.rounds.inbound import InboundRouter, Offering
 from node.storage import Health
-from node.work.worker import Workroom
+from node.work.worker import EngineWorker
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
 from protocol.messages import Offer
 from protocol.params import NetworkParams
@@ -32,8 +32,8 @@ class Offers:
     def __init__(
         self,
         driver: Driver,
-        mailroom: Mailroom,
-        workroom: Workroom,
+        inbound: InboundRouter,
+        worker: EngineWorker,
         disk: Health,
         is_open: Callable[[], bool],
         config: NodeConfig,
@@ -41,8 +41,8 @@ class Offers:
     ) -> None:
         """`is_open`: whether the node works for others now; an offer without a role says that it does not."""
         self._driver = driver
-        self._mailroom = mailroom
-        self._workroom = workroom
+        self._inbound = inbound
+        self._worker = worker
         self._disk = disk
         self._is_open = is_open
         self._config = config
@@ -50,11 +50,11 @@ class Offers:
 
     async def run(self, addresses: tuple[str, ...]) -> None:
         """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
-        server = self._workroom.engine.server
+        server = self._worker.engine.server
         while True:
-            info = self._workroom.info
-            if info is None or not self._workroom.queue:
-                info = await self._workroom.probe()
+            info = self._worker.info
+            if info is None or not self._worker.queue:
+                info = await self._worker.probe()
             if self._disk.blocked:
                 await self._say(None, addresses)
                 await self._disk.wait(blocked=False)
@@ -84,13 +84,13 @@ class Offers:
 
     async def _end_when_unfit(self, renewal: trio.CancelScope) -> None:
         """A role in which the engine fails round after round is withdrawn at once."""
-        await self._workroom.fitness.withdrawn.wait()
+        await self._worker.fitness.withdrawn.wait()
         renewal.cancel()
 
     async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
         """A server of ours that ends is known at once: no need to let others count on it until the next probe."""
         await server.wait_until(lambda: not server.ready)
-        self._workroom.info = None
+        self._worker.info = None
         renewal.cancel()
 
     async def _greet_until_renewal(self, info: EngineInfo, addresses: tuple[str, ...]) -> None:
@@ -102,7 +102,7 @@ class Offers:
                 await self._say(info, addresses)
 
     async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
-        await self._mailroom.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
+        await self._inbound.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
 
     def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
         fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)
@@ -110,12 +110,12 @@ class Offers:
             author=Key(bytes(32)),
             sequence=0,
             sent_at_ms=0,
-            roles=self._workroom.fitness.roles(info) if self._is_open() else Role(0),
+            roles=self._worker.fitness.roles(info) if self._is_open() else Role(0),
             specialties=(self._config.node.specialty,),
             model="" if info is None else _clip(info.model),
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
             milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
-            queue=self._workroom.queue,
+            queue=self._worker.queue,
             addresses=fitting[:ADDRESSES_MAX],
         )
 

@@ -5,7 +5,7 @@ import trio
 from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.overlay import Overlay, PeerUnreachable
-from node.rounds.inbound import PING, Mailroom, Ponged
+from node.rounds.inbound import PING, InboundRouter, PongReceived
 from protocol.types import Key
 
 BEAT_MS = 5_000
@@ -21,10 +21,10 @@ PING_MS = 6_000
 class Pulse:
     """Measures connected nodes by turns, first those that offer to work."""
 
-    def __init__(self, participant: Participant, overlay: Overlay, mailroom: Mailroom, clock: Clock) -> None:
+    def __init__(self, participant: Participant, overlay: Overlay, inbound: InboundRouter, clock: Clock) -> None:
         self._participant = participant
         self._overlay = overlay
-        self._mailroom = mailroom
+        self._inbound = inbound
         self._clock = clock
         self._turns: dict[Key, int] = {}
         """When each was pinged last, ms; of those that are connected now, and no others."""
@@ -56,4 +56,4 @@ class Pulse:
             reply = await self._overlay.request(peer, PING, b"", timeout_ms=PING_MS)
         except PeerUnreachable:
             return
-        await self._mailroom.deliver(Ponged(None, peer, reply, sent_ms, self._clock.now_ms()))
+        await self._inbound.deliver(PongReceived(None, peer, reply, sent_ms, self._clock.now_ms()))

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from consensus.rounds import recording as told
-from consensus.rounds.admission import Admission, Place, PlacesOnly, Refusal
+from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Effect
 from consensus.rounds.events import Delivered, Generated, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
@@ -113,7 +113,7 @@ class RecordingAdmission(Admission):
         self._recorder = recorder
         self._admission = admission
 
-    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         refusal = self._admission.refusal(id, query, places, now_ms)
         if refusal is not None:
             self._recorder.write(told.Weighed(query=id, refused=1, phase_ms_max=0))
@@ -147,18 +147,18 @@ class RecordingParticipant(Participant):
         self._recorder = recorder
         recorder.write(told.Beginning(key=keypair.public, params=params, joins_from_ms=joins_from_ms))
 
-    def admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
+    def on_admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
         if admitted.message.kind is Kind.OFFER:
-            return super().admitted(admitted, now_ms)
+            return super().on_admitted(admitted, now_ms)
         with self._recorder.input(told.TakenUp(at_ms=now_ms, message=admitted.message.id)):
-            return super().admitted(admitted, now_ms)
+            return super().on_admitted(admitted, now_ms)
 
-    def pulled(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
+    def on_pull_reply(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
         if len(raw) > self.params.pull_bytes_max:
             # Refused unread.
-            return super().pulled(query, raw, now_ms)
+            return super().on_pull_reply(query, raw, now_ms)
         with self._recorder.input(told.PullAnswered(at_ms=now_ms, query=query, reply=raw)):
-            return super().pulled(query, raw, now_ms)
+            return super().on_pull_reply(query, raw, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
         if len(raw) > PULL_REQUEST_BYTES_MAX:
@@ -171,28 +171,28 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content, slack_ms=slack_ms)):
             return super().ask(query, content, now_ms, slack_ms)
 
-    def replied(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+    def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
         cut = reply[:REPLY_BYTES_MAX]
         with self._recorder.input(told.Replied(at_ms=now_ms, query=query, member=member, reply=cut)):
-            return super().replied(query, member, cut, now_ms)
+            return super().on_query_reply(query, member, cut, now_ms)
 
-    def ponged(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+    def on_pong(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
         if query is None or len(reply) > REPLY_BYTES_MAX:
             # No round depends on it, or it is refused unread.
-            return super().ponged(query, member, reply, sent_ms, now_ms)
+            return super().on_pong(query, member, reply, sent_ms, now_ms)
         pong = told.Ponged(at_ms=now_ms, sent_ms=sent_ms, query=query, member=member, reply=reply)
         with self._recorder.input(pong):
-            return super().ponged(query, member, reply, sent_ms, now_ms)
+            return super().on_pong(query, member, reply, sent_ms, now_ms)
 
-    def worked(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+    def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
         with self._recorder.input(_worked(query, event, now_ms)):
-            return super().worked(query, event, now_ms)
+            return super().on_work_done(query, event, now_ms)
 
-    def read_own_mail(self, now_ms: int) -> list[Effect] | None:
+    def take_local_message(self, now_ms: int) -> list[Effect] | None:
         if not self._own_mail:
             return None
         with self._recorder.input(told.MailRead(at_ms=now_ms)):
-            return super().read_own_mail(now_ms)
+            return super().take_local_message(now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
         with self._recorder.input(told.Ticked(at_ms=now_ms)):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from consensus.certificates.certificate import Verified
-from consensus.certificates.record import Record, bodies
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
 from protocol.messages import Ballot, Decline
 from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
@@ -17,10 +17,10 @@ def claimed_correct(ranking: Ranking) -> float | None:
     return ranking.p_correct / ONE if ranking.calibrated else None
 
 
-def _silent_judges(record: Record) -> list[str]:
+def _silent_judges(record: RoundRecord) -> list[str]:
     """Judges that had pairs, of whom no ballot counts and who did not decline: theirs were late, or not cast."""
     judges: set[Key] = set()
-    step: Record | None = record
+    step: RoundRecord | None = record
     while step is not None:
         judges |= step.assignment.keys()
         step = step.before
@@ -28,7 +28,7 @@ def _silent_judges(record: Record) -> list[str]:
     return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
 
 
-def describe(verified: Verified) -> dict[str, Any]:
+def describe(verified: VerifiedCertificate) -> dict[str, Any]:
     """Outcome, winner, ranking, and what the certificate rests on."""
     record, ranking = verified.record, verified.ranking
     contents = record.contents

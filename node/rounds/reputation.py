@@ -10,9 +10,9 @@ import msgspec
 import structlog
 import trio
 
-from consensus.certificates.certificate import Verified, verify_certificate
-from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, Insight, lesson_of
-from consensus.learning.reputation import Standing
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, lesson_of
+from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.rounds.gold import GoldBook
 from node.storage import Learned, Store
@@ -24,15 +24,15 @@ not learned."""
 
 log = structlog.get_logger()
 
-STANDING, HEARSAY, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
+STANDING, IMPORTED, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
 """Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
 
 
-class Force(msgspec.Struct, frozen=True):
+class StoredPriors(msgspec.Struct, frozen=True):
     """The weights in force, as stored."""
 
     rounds: int
-    insights: dict[TaskType, Insight]
+    insights: dict[TaskType, QueryPriors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Reputation:
         merits = self.experience.insight(task).merits
         return replace(self._trust, merits=merits)
 
-    def insight(self, task: TaskType) -> Insight:
+    def insight(self, task: TaskType) -> QueryPriors:
         """What queries of this task say of votes and certainty."""
         return self.experience.insight(task)
 
@@ -87,7 +87,7 @@ class Reputation:
 
     async def _learn(self, certificate: bytes) -> None:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
-        assert isinstance(verified, Verified), "our own round's certificate does not verify"
+        assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
         truth = self.gold.truth(verified.record)
         lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
         self.experience.learn(lesson)
@@ -95,20 +95,20 @@ class Reputation:
             await self._renew()
         await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
 
-    async def take_over(self, standings: Iterable[tuple[Key, Standing]]) -> list[Key]:
+    async def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""
         async with self._turn:
             taken = self.experience.take_over(standings)
             if taken:
                 await self._renew()
-                await self._keep(taken, [], part=HEARSAY)
+                await self._keep(taken, [], part=IMPORTED)
         return taken
 
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
     async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
-        force = Force(self.experience.rounds, dict(self.experience.insights))
+        force = StoredPriors(self.experience.rounds, dict(self.experience.insights))
         rows = [Learned(part, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
         rows += [Learned(GOLD, each.query, msgspec.json.encode(each)) for each in gold]
         rows.append(Learned(INSIGHT, b"", msgspec.json.encode(force)))
@@ -117,13 +117,13 @@ class Reputation:
 
 async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
     """What the store holds of this specialty."""
-    parts: dict[str, dict[bytes, bytes]] = {STANDING: {}, HEARSAY: {}, GOLD: {}, INSIGHT: {}}
+    parts: dict[str, dict[bytes, bytes]] = {STANDING: {}, IMPORTED: {}, GOLD: {}, INSIGHT: {}}
     for row in await store.learned(specialty):
         parts[row.part][row.name] = row.body
-    met, heard = parts[STANDING], parts[HEARSAY]
+    met, heard = parts[STANDING], parts[IMPORTED]
     bodies = [*((key, body) for key, body in heard.items() if key not in met), *met.items()]
-    standings = [(Key(key), msgspec.json.decode(body, type=Standing)) for key, body in bodies[-STANDINGS_MAX:]]
+    standings = [(Key(key), msgspec.json.decode(body, type=NodeStats)) for key, body in bodies[-STANDINGS_MAX:]]
     gold = [msgspec.json.decode(body, type=GoldRound) for body in list(parts[GOLD].values())[-GOLD_KEPT:]]
-    force = msgspec.json.decode(parts[INSIGHT][b""], type=Force) if parts[INSIGHT] else Force(0, {})
+    force = msgspec.json.decode(parts[INSIGHT][b""], type=StoredPriors) if parts[INSIGHT] else StoredPriors(0, {})
     experience = Experience(standings, gold, force.rounds, force.insights)
     return Reputation(experience, book, trust, store, specialty)

@@ -15,7 +15,7 @@ from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.config import NodeConfig, Share
 from node.overlay import Overlay
-from node.rounds.inbound import WATCHED_MAX, Asked, Mailroom, Watched
+from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
@@ -60,7 +60,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class RoundHandle:
     """A round of ours, and what happens in it."""
 
     query_id: Digest
@@ -68,21 +68,21 @@ class Begun:
     events: trio.MemoryReceiveChannel[Watched]
 
 
-class Asker:
+class RoundService:
     """Turns questions into rounds."""
 
     def __init__(
         self,
         participant: Participant,
         overlay: Overlay,
-        mailroom: Mailroom,
+        inbound: InboundRouter,
         reputation: Reputation,
         config: NodeConfig,
         clock: Clock,
     ) -> None:
         self._participant = participant
         self._overlay = overlay
-        self._mailroom = mailroom
+        self._inbound = inbound
         self._config = config
         self._clock = clock
         self._reputation = reputation
@@ -92,7 +92,7 @@ class Asker:
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
-    async def ask(self, question: Question) -> AsyncIterator[Begun]:
+    async def ask(self, question: Question) -> AsyncIterator[RoundHandle]:
         """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError."""
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
@@ -105,7 +105,7 @@ class Asker:
         handed_over = False
         try:
             query = self.query(question)
-            await self._mailroom.deliver(Asked(query, question.content, watch, begun, self._turns))
+            await self._inbound.deliver(AskRequest(query, question.content, watch, begun, self._turns))
             handed_over = True
         finally:
             if not handed_over:
@@ -117,7 +117,7 @@ class Asker:
         if isinstance(answer, Fault):
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         async with events:
-            yield Begun(answer, query, events)
+            yield RoundHandle(answer, query, events)
         self.ended.set()
         self.ended = trio.Event()
 

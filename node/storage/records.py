@@ -66,7 +66,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedHour:
     """What one requester has cost in one hour since the Unix epoch (node/work/ledger.py); empty: all without a row."""
 
     hour: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from node.inference import EngineInfo, Judging
+from node.inference import EngineInfo, JudgingMethod
 from protocol.types import Role
 
 FAILED_ROUNDS_MAX = 3
@@ -92,7 +92,7 @@ class Fitness:
         """What can be offered of an engine; `info`: what its last probe found, None if it failed."""
         roles = Role(0)
         for role, record in self.records.items():
-            can = info is not None and (role is not Role.JUDGE or info.judging is not Judging.NONE)
+            can = info is not None and (role is not Role.JUDGE or info.judging is not JudgingMethod.NONE)
             if can and record.withdrawn_s is None:
                 roles |= role
         return roles

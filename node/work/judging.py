@@ -57,7 +57,7 @@ class PromptLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class PairPreference:
     """One judged pair: its index in what was asked, and the preference of its first answer.
 
     `preference` is 0..65536, 65536 for "surely the first"; None is an abstention.
@@ -95,7 +95,7 @@ async def judge(
     limits: PromptLimits,
     cut: Container[str] = frozenset(),
     told: Collection[str] = frozenset(),
-) -> AsyncGenerator[Judgement, None]:
+) -> AsyncGenerator[PairPreference, None]:
     """Judge `pairs` of answers to `query`, each once, in the order in which they become known.
 
     Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels what
@@ -107,7 +107,7 @@ async def judge(
         if pairs[ask.index][0] != pairs[ask.index][1]:
             asks.append(ask)
         elif not ask.swapped:
-            yield Judgement(ask.index, ONE // 2)
+            yield PairPreference(ask.index, ONE // 2)
     prompts = (
         (ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
         for ask in asks
@@ -125,7 +125,9 @@ async def judge(
             other = halves.pop(ask.index)
             # Each order gave the probability of the answer that it showed as A.
             forward, backward = (other, half) if ask.swapped else (half, other)
-            yield Judgement(ask.index, combine(forward.preference, backward.preference), half.reason or other.reason)
+            yield PairPreference(
+                ask.index, combine(forward.preference, backward.preference), half.reason or other.reason
+            )
 
 
 def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:

@@ -9,13 +9,13 @@ from datetime import datetime
 import structlog
 import trio
 
-from consensus.rounds.admission import Admission, Place, QueryBudget, Refusal, Shares
+from consensus.rounds.admission import Admission, QueryBudget, Refusal, Shares, WorkingPlace
 from node.clock import Clock
 from node.config import NodeConfig
 from node.inference.metered import Account
 from node.inference.ports import BYTES_PER_TOKEN
 from node.rounds.reputation import Reputation
-from node.storage import Served, Store
+from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
 from protocol.messages import Query
@@ -53,7 +53,7 @@ class _Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class StrangersAllowance:
     """What strangers may still cost in the sliding hour and day; None: no limit."""
 
     rounds_hour: int | None
@@ -117,7 +117,7 @@ class Serving(Admission):
 
     # -- Admission -------------------------------------------------------------------------------------------------
 
-    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         """See Admission."""
         refusal = self._refusal(query, places, now_ms)
         if refusal is not None:
@@ -125,7 +125,7 @@ class Serving(Admission):
             self._say(refusal, now_ms, query_id=id.hex()[:16], requester=query.author.hex()[:16])
         return refusal
 
-    def _refusal(self, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def _refusal(self, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         key = query.author
         if (closed := self.closed(now_ms)) is not None:
             return closed
@@ -190,12 +190,12 @@ class Serving(Admission):
         at = datetime.fromtimestamp(now_ms / 1000)
         return None if self._serve.is_open(60 * at.hour + at.minute) else Refusal.OFF_HOURS
 
-    def left(self, now_ms: int) -> Left:
+    def left(self, now_ms: int) -> StrangersAllowance:
         """Return what strangers may still cost."""
         serve = self._serve
         hour = self.ledger.lately(1, now_ms, self._is_stranger)
         day = self.ledger.lately(24, now_ms, self._is_stranger)
-        return Left(
+        return StrangersAllowance(
             rounds_hour=_room(serve.rounds_per_hour, hour.rounds),
             rounds_day=_room(serve.rounds_per_day, day.rounds),
             tokens_hour=_room(serve.tokens_per_hour, hour.tokens),
@@ -256,7 +256,7 @@ class Serving(Admission):
     async def _flush(self) -> None:
         for hour, rows in self.ledger.take_changed():
             served = [
-                Served(hour, row.requester, row.spent.rounds, row.spent.tokens, row.spent.engine_ms) for row in rows
+                ServedHour(hour, row.requester, row.spent.rounds, row.spent.tokens, row.spent.engine_ms) for row in rows
             ]
             await self._store.put_served(hour, served)
 

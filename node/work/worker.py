@@ -12,9 +12,9 @@ import trio
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
-from node.inference import Engine, EngineConfig, EngineError, EngineInfo, Judging, Sampling
+from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
-from node.rounds.inbound import Mailroom, Worked
+from node.rounds.inbound import InboundRouter, WorkDone
 from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
 from node.work.judging import judge, prompt_bytes, prompt_limits
@@ -33,7 +33,7 @@ CANNOT_JUDGE = "in no way of asking do the letters A and B have most of the mass
 
 
 @dataclass(slots=True)
-class _Piece:
+class Job:
     """Work in hand, and when the engine is expected to be done with it."""
 
     scope: trio.CancelScope
@@ -45,22 +45,27 @@ class _Piece:
         return max(self.ends_s - trio.current_time(), 0.0)
 
 
-class Workroom:
+class EngineWorker:
     """Performs Generate and Judge. Where the engine cannot, the round is told at once, and goes on without us.
 
     A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
     """
 
     def __init__(
-        self, engine: Engine, config: EngineConfig, mailroom: Mailroom, clock: Clock, serving: Serving | None = None
+        self,
+        engine: Engine,
+        config: EngineConfig,
+        inbound: InboundRouter,
+        clock: Clock,
+        serving: Serving | None = None,
     ) -> None:
         """`serving`: where work is charged to whoever asked for it; None: nobody pays."""
         self.engine = Metered(engine)
         self._serving = serving
         self._config = config
-        self._mailroom = mailroom
+        self._inbound = inbound
         self._clock = clock
-        self._pieces: dict[Digest, _Piece] = {}
+        self._pieces: dict[Digest, Job] = {}
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
@@ -101,7 +106,7 @@ class Workroom:
             return None
         if retrial:
             self.fitness.restore()
-        was_mute, self._mute = self._mute, self.info.judging is Judging.NONE
+        was_mute, self._mute = self._mute, self.info.judging is JudgingMethod.NONE
         if self._mute and not was_mute:
             log.warning("engine.cannot_judge", model=self.info.model, reason=CANNOT_JUDGE)
         return self.info
@@ -129,7 +134,7 @@ class Workroom:
         if (piece := self._pieces.pop(query, None)) is not None:
             piece.scope.cancel()
 
-    async def _generate(self, work: Generate, info: EngineInfo, piece: _Piece) -> None:
+    async def _generate(self, work: Generate, info: EngineInfo, piece: Job) -> None:
         config, pace, size = self._config, self._pace(info), len(work.content.encode())
         max_tokens = min(work.max_tokens, config.max_tokens)
         # What it thinks takes its time and its place in the context, as what it answers does.
@@ -160,9 +165,9 @@ class Workroom:
             answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
             token_source=completion.token_source,
         )
-        await self._mailroom.deliver(Worked(work.query, Generated(content, secrets.token_bytes(32))))
+        await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
 
-    async def _judge(self, work: Judge, info: EngineInfo, piece: _Piece) -> None:
+    async def _judge(self, work: Judge, info: EngineInfo, piece: Job) -> None:
         config = self._config
         try:
             limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
@@ -201,7 +206,7 @@ class Workroom:
         if in_time.cancelled_caught:
             log.info("ballot cut short", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         self._note_ballot(work.query, len(work.pairs), abstained)
-        await self._mailroom.deliver(Worked(work.query, Judged(work.wave, tuple(preferences))))
+        await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
         """The engine left undone what it had the time for, which speaks against offering it for that role."""
@@ -212,7 +217,7 @@ class Workroom:
         """Nobody need wait for us; `why` stays here, for the owner."""
         self._note_declined(query, why)
         log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), why=why)
-        await self._mailroom.deliver(Worked(query, Unable(wave, reason)))
+        await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
 
     def _note_declined(self, query: Digest, why: str) -> None:
         self._declined[query] = why
@@ -247,11 +252,11 @@ class Workroom:
         return self._clock.trio_deadline(deadline_ms) - trio.current_time()
 
     @contextmanager
-    def _piece(self, query: Digest, deadline_ms: int) -> Iterator[_Piece]:
+    def _piece(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
         with self._charged(query) as engine:
-            piece = _Piece(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            piece = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
             self._pieces[query] = piece
             try:
                 with piece.scope:

@@ -27,7 +27,7 @@ import structlog
 import trio
 
 from node.cli.demo import JUDGE_ANSWER_BYTES_MAX
-from node.inference import Engine, EngineConfig, JudgePrompt, Judging, open_engine
+from node.inference import Engine, EngineConfig, JudgePrompt, JudgingMethod, open_engine
 from node.inference.abilities import raw_request
 from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
@@ -248,7 +248,7 @@ async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[Bench]:
     ):
         info = await engine.probe()
         await wide.probe()
-        if info.judging is not Judging.RAW:
+        if info.judging is not JudgingMethod.RAW:
             raise RuntimeError(f"{config.url} has no raw completions with logprobs")
         limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max)
         yield Bench(engine, wide, client, info.model, limits, pid)

@@ -57,7 +57,7 @@ def has_no_budgets() -> AbstractContextManager[None]:
 
 def hides_the_unopened() -> AbstractContextManager[None]:
     """R4: who did not open its commitment is not named."""
-    return edited(certificate.Verified, "unopened", "if key not in opened", "if ()")
+    return edited(certificate.VerifiedCertificate, "unopened", "if key not in opened", "if ()")
 
 
 def takes_any_opening() -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ import pytest
 import trio
 from rich.console import Console
 
-from consensus.certificates.certificate import Verified
+from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.record import bodies
 from node.cli.client import Client, open_client
 from node.cli.follow import Followed, follow
@@ -117,7 +117,7 @@ async def test_a_swarm_on_a_vllm_of_its_own(tmp_path: Path, monkeypatch: pytest.
 
 async def _a_round_is_decided(client: Client, engine: EngineConfig) -> None:
     followed = await ask(client, "Write a Rust function that returns the largest element of a slice of i32, or None.")
-    assert isinstance(followed.verified, Verified)
+    assert isinstance(followed.verified, VerifiedCertificate)
     assert followed.verified.ranking.outcome == "decided"
     assert followed.verified.full
     given = preferences(followed)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consensus.learning.roster import Draw, Merit, Trust, choose_roster
+from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster
 from consensus.ranking.judges import FRESH
 from consensus.rounds import offers
 from consensus.rounds.offers import OfferBook
@@ -189,7 +189,7 @@ def test_a_seat_says_all_that_the_fit_reads() -> None:
 
 
 def test_what_was_earned_is_seated_and_what_is_named_goes_before_it() -> None:
-    earned = {key("a"): Merit(vote=3 * ONE, judge=2 * ONE, author=-ONE, counts=(9, 8, 7, 6))}
+    earned = {key("a"): SeatWeights(vote=3 * ONE, judge=2 * ONE, author=-ONE, counts=(9, 8, 7, 6))}
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8, draw())
     assert (seat.vote_weight, seat.judge_weight, seat.author_weight) == (3 * ONE, 2 * ONE, -ONE)
     assert (seat.honest, seat.inverse, seat.coin, seat.partisan) == (9, 8, 7, 6)
@@ -203,7 +203,7 @@ def test_what_was_earned_is_seated_and_what_is_named_goes_before_it() -> None:
 
 def test_a_judge_of_negative_weight_is_turned_round_and_its_character_with_it() -> None:
     """But not where the configuration gives it a weight of its own, for then nobody turns its preferences."""
-    earned = {key("a"): Merit(vote=0, judge=-ONE, counts=(1, 9, 2, 3))}
+    earned = {key("a"): SeatWeights(vote=0, judge=-ONE, counts=(1, 9, 2, 3))}
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8, draw())
     assert (seat.judge_weight, seat.honest, seat.inverse, seat.coin, seat.partisan) == (-ONE, 9, 1, 2, 3)
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {key("a"): ONE}, earned), 8, draw())
@@ -211,7 +211,7 @@ def test_a_judge_of_negative_weight_is_turned_round_and_its_character_with_it() 
 
 
 def test_the_earned_vote_decides_who_is_seated() -> None:
-    earned = {key("a"): Merit(0, ONE), key("b"): Merit(ONE // 2, 0), key("c"): Merit(ONE, 0)}
+    earned = {key("a"): SeatWeights(0, ONE), key("b"): SeatWeights(ONE // 2, 0), key("c"): SeatWeights(ONE, 0)}
     assert seated([offer(name) for name in "abc"], Trust(ONE // 4, {}, earned), 1) == "c"
     assert seated([offer(name) for name in "abcd"], Trust(ONE // 4, {}, earned), 3) in ("abc", "bcd"), "one is drawn"
 

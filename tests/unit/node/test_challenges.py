@@ -16,7 +16,7 @@ from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldE
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
-from node.rounds.service import Asker, AskError, Question
+from node.rounds.service import AskError, Question
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
 from tests.support.swarm import answer_text
@@ -43,7 +43,7 @@ class Swarm:
         if self.refusal is not None:
             raise self.refusal
         send, events = trio.open_memory_channel[Watched](2)
-        finish = fx.Finish(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
+        finish = fx.RoundEnded(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
         send.send_nowait(Watched(0, finish))
         send.close()
         yield SimpleNamespace(query_id=self.query_id, events=events)
@@ -60,7 +60,7 @@ def challenger(
     swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
 ) -> Challenger:
     reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
-    return Challenger(cast("Asker", swarm), reputation, share)
+    return Challenger(cast("Any", swarm), reputation, share)
 
 
 async def test_a_challenge_is_asked_as_any_question() -> None:

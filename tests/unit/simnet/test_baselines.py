@@ -6,7 +6,7 @@ import choix
 import numpy as np
 import pytest
 
-from consensus.certificates.record import Record
+from consensus.certificates.record import RoundRecord
 from consensus.learning.experience import Experience
 from simnet import aggregate
 from simnet.baselines import OPEN_RIGHT_RANK, plain_bradley_terry, verdicts_of
@@ -16,7 +16,7 @@ from tests.support.simulated import plan_of
 WINS = np.array([[0.0, 3.0, 2.0, 0.5], [1.0, 0.0, 2.0, 1.0], [1.0, 1.0, 0.0, 2.0], [0.5, 1.0, 1.0, 0.0]])
 
 
-def texts(record: Record) -> dict[bytes, str]:
+def texts(record: RoundRecord) -> dict[bytes, str]:
     return {id: content.text for id, content in record.contents.items()}
 
 

@@ -148,7 +148,7 @@ def test_settings(tmp_path: Path) -> None:
         node = make(keypair("b"), params(), joins_from_ms=START_MS, admission=PlacesOnly(Shares(1)))
         for query in queries:
             admitted = node.validator.admit_gossip(topic(params(), "rust", 0), query.author, query.envelope, START_MS)
-            done.append(admitted if isinstance(admitted, Fault) else node.admitted(admitted, START_MS))
+            done.append(admitted if isinstance(admitted, Fault) else node.on_admitted(admitted, START_MS))
     recorded = read((tmp_path / "recording").read_bytes())
     assert isinstance(recorded, Recording)
     early, joined, full = done
