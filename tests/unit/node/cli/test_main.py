@@ -7,12 +7,14 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import structlog
 
+from node.cli.init import ReadyFile
 from node.cli.main import run
-from node.config import NodeConfig
+from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
@@ -190,6 +192,26 @@ def test_init_does_not_replace_a_file_by_another_one(capsys: pytest.CaptureFixtu
     assert run(["init", "--ready", "ollama", "--config", str(mine)]) == 1
     assert_refusal_line(capsys.readouterr().err, "mine.toml")
     assert "8080" in mine.read_text()
+
+
+@pytest.mark.parametrize("ready", get_args(ReadyFile))
+def test_init_writes_the_folder_into_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: str
+) -> None:
+    """Also one that is named from the present folder: later commands may start elsewhere."""
+    name = 'a "quoted" \\ folder\x7f, \N{SNOWMAN}'
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--ready", ready, "--data-dir", name]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.chdir("/")
+    assert load_config(file=None, environment={}).config.node.data_dir == tmp_path / name
+
+
+def test_init_says_that_a_kept_file_names_another_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    assert run(["init", "--data-dir", str(tmp_path / "other")]) == 0
+    assert "names another folder" in capsys.readouterr().err
 
 
 def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
