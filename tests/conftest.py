@@ -7,9 +7,13 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.cpu_times import CpuTimes
 from tests.support.effort import EFFORT, Effort
+
+SHARE_A_SWARM = frozenset(f"tests/e2e/test_{name}.py" for name in ("commands", "demo", "http", "terminals"))
 
 # Their assertions are those of the tests that use them.
 pytest.register_assert_rewrite("tests.support.conformance", "tests.support.processes")
@@ -35,6 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Measure where it was asked for, in each worker."""
     if config.getoption("--cpu-times"):
         config.pluginmanager.register(CpuTimes(), "cpu-times")
+
+
+class FilesToWorkers(LoadFileScheduling):
+    """A file to a worker, and those that share a running swarm to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "the swarm of tests/e2e/conftest.py" if file in SHARE_A_SWARM else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Take ours where files go to workers."""
+    return FilesToWorkers(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)
