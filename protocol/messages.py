@@ -33,7 +33,7 @@ from protocol.types import (
     ONE,
     DeclinedPhase,
     DeclineReason,
-    Finish,
+    FinishReason,
     Kind,
     Objection,
     Outcome,
@@ -170,7 +170,7 @@ class AnswerContent:
     """What a commitment binds: its canonical encoding is hashed (rule R4)."""
 
     text: Text
-    finish: Finish
+    finish: FinishReason
     prompt_tokens: Counter
     answer_tokens: Counter
     token_source: TokenSource = TokenSource.ENGINE
@@ -212,7 +212,7 @@ class CloseSlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class BallotEntry:
     """One comparison: `first` and `second` are positions in the slate's list of answers."""
 
     first: Annotated[int, Range(0, limits.MEMBERS_MAX - 1)]
@@ -233,7 +233,7 @@ class Ballot:
     on: DigestField
     """The slate closing, or the closing of the wave before."""
     wave: Wave
-    judgements: Annotated[tuple[Judgement, ...], Count(1, limits.PAIRS_MAX)]
+    judgements: Annotated[tuple[BallotEntry, ...], Count(1, limits.PAIRS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,7 +315,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class EquivocationProof:
     """Two signed messages of one author for one slot that differ (R3). Its author is who found them."""
 
     KIND: ClassVar[Kind] = Kind.EVIDENCE
@@ -337,7 +337,7 @@ Message = (
     | CloseTally
     | Cosign
     | Notice
-    | Evidence
+    | EquivocationProof
     | Decline
 )
 Closing = CloseCommits | CloseSlate | CloseWave | CloseTally
@@ -357,7 +357,7 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
         CloseTally,
         Cosign,
         Notice,
-        Evidence,
+        EquivocationProof,
         Decline,
     )
 }

@@ -53,7 +53,7 @@ class TaskType(StrEnum):
     OPEN = "open"
 
 
-class Finish(StrEnum):
+class FinishReason(StrEnum):
     """Why a model stopped writing."""
 
     STOP = "stop"

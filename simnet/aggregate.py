@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 
-from consensus import requester
-from consensus.effects import Decide
-from consensus.events import Received, Tick
-from consensus.experience import Experience
-from consensus.record import Phase, Record, check_content, commit_to, is_void, open_record
-from consensus.roster import choose_roster
-from consensus.tally import Ranking, rank
+from consensus.certificates.record import Phase, RoundRecord, check_content, commit_to, is_void, open_record
+from consensus.certificates.tally import Ranking, rank
+from consensus.learning.experience import Experience
+from consensus.learning.roster import choose_roster
+from consensus.rounds import requester
+from consensus.rounds.effects import Decide
+from consensus.rounds.events import Received, Tick
 from protocol.errors import Fault
 from protocol.messages import Answer, Ballot, Commit, Contribution, Opening
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
 from simnet.baselines import is_consensual, verdicts_of
-from simnet.mind import judge, write
+from simnet.decision_model import judge, write
 from simnet.pairings import judged
-from simnet.plan import SPECIALTY, Asking, Plan
+from simnet.plan import SPECIALTY, Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import ScenarioError
-from simnet.school import take_in, trust_of
+from simnet.sim_learning import take_in, trust_of
 
 
 def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
@@ -44,7 +44,7 @@ def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = N
     return run
 
 
-def _run_round(plan: Plan, asking: Asking, experience: Experience) -> RoundResult:
+def _run_round(plan: Plan, asking: PlannedQuery, experience: Experience) -> RoundResult:
     record, ranking = decide(plan, asking, experience)
     take_in(plan, experience, asking, record, ranking)
     result = round_result(asking, record, ranking, verdicts_of(plan, asking, record, ranking))
@@ -53,7 +53,7 @@ def _run_round(plan: Plan, asking: Asking, experience: Experience) -> RoundResul
     return replace(result, consensual=is_consensual(plan, asking, record, ranking))
 
 
-def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, Ranking]:
+def decide(plan: Plan, asking: PlannedQuery, experience: Experience) -> tuple[RoundRecord, Ranking]:
     """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end.
 
     Where another pairing than the swarm's is in question, it goes on from the slate, without the machine.
@@ -85,7 +85,7 @@ def decide(plan: Plan, asking: Asking, experience: Experience) -> tuple[Record, 
             return state.record, decided.ranking
 
 
-def _openings(plan: Plan, asking: Asking, record: Record) -> dict[Key, Opening]:
+def _openings(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> dict[Key, Opening]:
     """What members commit to; those who would not are left out."""
     openings = {}
     for key in record.seats:
@@ -97,9 +97,9 @@ def _openings(plan: Plan, asking: Asking, record: Record) -> dict[Key, Opening]:
 
 
 def _contributions(
-    plan: Plan, asking: Asking, record: Record, openings: Mapping[Key, Opening]
+    plan: Plan, asking: PlannedQuery, record: RoundRecord, openings: Mapping[Key, Opening]
 ) -> Iterator[VerifiedMessage]:
-    """What members send in the record's phase, as consensus/member.py builds it."""
+    """What members send in the record's phase, as consensus/rounds/member.py builds it."""
     texts = [content.text for content in record.contents.values()]
     query, on = record.id, record.head
     for key in sorted(record.expected()):

@@ -24,7 +24,7 @@ from protocol.messages import (
     Decline,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
-from simnet.papers import Finding, Opened, Papers, hash_of, open_paper, read_papers
+from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, hash_of, open_paper, read_papers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
     if isinstance(certificate, Fault):
         return (Finding(certificate.rule, str(certificate)),)
     papers = read_papers(certificate)
-    if not isinstance(papers, Papers):
+    if not isinstance(papers, ParsedCertificate):
         return papers
     findings = tuple(finding for check in _CHECKS for finding in check(papers))
     return findings or _conclude(papers)
@@ -68,7 +68,7 @@ def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
 # -- checks: each yields what it finds --------------------------------------------------------------------------------
 
 
-def _order(papers: Papers) -> Iterator[Finding]:
+def _order(papers: ParsedCertificate) -> Iterator[Finding]:
     """C2, R2: lists ascend, so that a set has one encoding. R1: so does the roster, one seat for each member."""
     members = [seat.member for seat in papers.query[1].roster]
     if members != sorted(set(members)):
@@ -92,7 +92,7 @@ def _order(papers: Papers) -> Iterator[Finding]:
             yield Finding("R2", "what a closing names does not ascend by id")
 
 
-def _text(papers: Papers) -> Iterator[Finding]:
+def _text(papers: ParsedCertificate) -> Iterator[Finding]:
     """C4: the query's text has its digest, and stands beside the query only if it is not in it."""
     query, beside = papers.query[1], papers.certificate.content
     if query.content and beside:
@@ -102,7 +102,7 @@ def _text(papers: Papers) -> Iterator[Finding]:
             yield Finding("C4", "a text that does not have the query's digest")
 
 
-def _chain(papers: Papers) -> Iterator[Finding]:
+def _chain(papers: ParsedCertificate) -> Iterator[Finding]:
     """R2: each closing is the requester's, in this round, and names the message before it."""
     id, query = papers.query
     before = id
@@ -122,7 +122,7 @@ def _chain(papers: Papers) -> Iterator[Finding]:
             yield Finding("R2", f"the closing of wave {closing.wave} in the place of wave {wave}")
 
 
-def _contributions(papers: Papers) -> Iterator[Finding]:
+def _contributions(papers: ParsedCertificate) -> Iterator[Finding]:
     """R2, R3: a contribution is a member's, acts upon the closing before, stands once, and not after evidence."""
     accused = papers.accused
     places: list[tuple[Digest, Role, frozenset[Key], Sequence[Opened[Answer] | Opened[Ballot] | Opened[Cosign]]]] = [
@@ -149,7 +149,7 @@ def _contributions(papers: Papers) -> Iterator[Finding]:
             authors.add(body.author)
 
 
-def _declines(papers: Papers) -> Iterator[Finding]:
+def _declines(papers: ParsedCertificate) -> Iterator[Finding]:
     """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution.
 
     R6: who declines a wave has no pairs in later ones."""
@@ -183,7 +183,7 @@ def _declines(papers: Papers) -> Iterator[Finding]:
         gone |= authors if phase == "judging" else set()
 
 
-def _openings(papers: Papers) -> Iterator[Finding]:
+def _openings(papers: ParsedCertificate) -> Iterator[Finding]:
     """R4: an answer opens the commitment that the commits closing lists for its author."""
     listed = {entry.member: entry.commitment for entry in papers.commits[1].commitments}
     for member in listed:
@@ -196,7 +196,7 @@ def _openings(papers: Papers) -> Iterator[Finding]:
             yield Finding("R4", f"answer of {answer.author.hex()[:8]} opens no listed commitment")
 
 
-def _evidence(papers: Papers) -> Iterator[Finding]:
+def _evidence(papers: ParsedCertificate) -> Iterator[Finding]:
     """R3: two different contributions of one member for one slot of this round, the lower id first, listed once."""
     convicted: set[Key] = set()
     for accusations in papers.accusations:
@@ -218,7 +218,7 @@ def _evidence(papers: Papers) -> Iterator[Finding]:
             convicted.add(one.author)
 
 
-def _ballots(papers: Papers) -> Iterator[Finding]:
+def _ballots(papers: ParsedCertificate) -> Iterator[Finding]:
     """R6: as far as it can be seen without the assignment of pairs."""
     authors = [answer.author for _, answer in papers.answers]
     for wave, (plan, ballots) in enumerate(zip(papers.query[1].waves, papers.ballots, strict=False)):
@@ -243,7 +243,7 @@ def _ballots(papers: Papers) -> Iterator[Finding]:
                 pairs.add(pair)
 
 
-def _tally(papers: Papers) -> Iterator[Finding]:
+def _tally(papers: ParsedCertificate) -> Iterator[Finding]:
     """R8: what can be said of a tally without the fit."""
     tally = papers.tally[1]
     standing = {id for id, answer in papers.answers if answer.author not in papers.accused[-1]}
@@ -258,7 +258,7 @@ def _tally(papers: Papers) -> Iterator[Finding]:
             yield Finding("R8", "certain without a ballot that counts")
 
 
-def _is_confident(papers: Papers) -> bool:
+def _is_confident(papers: ParsedCertificate) -> bool:
     """R9: P(correct) = σ(a + b · logit P(best)), P(best) at least half of one of 256 draws away from 0 and 1."""
     query, p_best = papers.query[1], papers.tally[1].p_best / 65536
     p_best = min(max(p_best, 1 / 512), 511 / 512)
@@ -266,7 +266,7 @@ def _is_confident(papers: Papers) -> bool:
     return round(65536 / (1 + math.exp(-log_odds))) >= query.confidence_min
 
 
-def _outcome(papers: Papers) -> Iterator[Finding]:
+def _outcome(papers: ParsedCertificate) -> Iterator[Finding]:
     """R9: outcome and reason, as far as they need no ranking."""
     tally, params, removed = papers.tally[1], papers.certificate.params, papers.accused[-1]
     standing = [answer for _, answer in papers.answers if answer.author not in removed]
@@ -294,14 +294,14 @@ def _outcome(papers: Papers) -> Iterator[Finding]:
         yield Finding("R9", f"decided, and {len(judges)} judges with weight have seen the winner")
 
 
-def _cosigns(papers: Papers) -> Iterator[Finding]:
+def _cosigns(papers: ParsedCertificate) -> Iterator[Finding]:
     """C5: nobody among the co-signers objects. (Members, this tally, one each: `_contributions`.)"""
     for _, cosign in papers.cosigns:
         if cosign.objection is not Objection.NONE:
             yield Finding("C5", f"{cosign.author.hex()[:8]} objects: {cosign.objection}")
 
 
-_CHECKS: tuple[Callable[[Papers], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[ParsedCertificate], Iterator[Finding]], ...] = (
     _order,
     _text,
     _chain,
@@ -321,7 +321,7 @@ def _slot(body: Contribution) -> tuple[Digest, Key, Kind, str, int]:
     return body.query, body.author, body.KIND, phase, body.wave if isinstance(body, Ballot | Decline) else 0
 
 
-def _conclude(papers: Papers) -> Audited:
+def _conclude(papers: ParsedCertificate) -> Audited:
     """R4, R5, R9: what follows from a certificate in which nothing is wrong."""
     query_id, query = papers.query
     answers = dict(papers.answers)

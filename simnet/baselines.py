@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from consensus.bradley_terry import Item, Model, mode, prior_of
-from consensus.record import Record, bodies
-from consensus.tally import Ranking
+from consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.tally import Ranking
+from consensus.ranking.bradley_terry import Item, PriorParameters, mode, prior_of
 from protocol.messages import Answer, Ballot
 from protocol.types import ABSTAIN, ONE, Key, TaskType
 from simnet.chance import chance
 from simnet.oracle import Candidate
-from simnet.plan import Asking, Plan
+from simnet.plan import Plan, PlannedQuery
 from simnet.results import Verdicts
 
 FloatArray = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ TOLERANCE = 1e-6
 """Largest change of a strength that ends it: the published client's."""
 
 
-def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) -> Verdicts:
+def verdicts_of(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> Verdicts:
     """Whether each way to choose was right in this round."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
@@ -56,13 +56,13 @@ def verdicts_of(plan: Plan, asking: Asking, record: Record, ranking: Ranking) ->
     )
 
 
-def right_answers(plan: Plan, asking: Asking, texts: Iterable[str]) -> list[bool]:
+def right_answers(plan: Plan, asking: PlannedQuery, texts: Iterable[str]) -> list[bool]:
     """Whether each text is a right answer to the question."""
     least = _least_quality(asking, _honest_answers(plan, asking).values())
     return [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
 
 
-def is_consensual(plan: Plan, asking: Asking, record: Record, ranking: Ranking) -> bool | None:
+def is_consensual(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> bool | None:
     """Whether the winner's cluster is the one that the honest members would choose if they had compared all pairs.
 
     All weigh the same, and the prior is the query's: beside so many judgements it hardly counts. None without answers.
@@ -77,14 +77,14 @@ def is_consensual(plan: Plan, asking: Asking, record: Record, ranking: Ranking) 
     judges = [plan.number_of[key] for key in record.seats if plan.number_of[key] in plan.honest]
     wins = plan.oracle.poll(asking.question, judges, [each for each in candidates if each is not None], authors)
     query = record.query
-    model = Model(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
+    model = PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
     prior = prior_of([Item(cluster) for cluster in record.clusters], model)
     best = int(np.argmax(mode(prior, wins.T).cluster_strengths()))
     winner = next(place for place, answer in enumerate(record.answers) if answer.id == ranking.winner)
     return record.clusters[winner] == best
 
 
-def nothing_counted(plan: Plan, asking: Asking, told: str = "") -> Verdicts:
+def nothing_counted(plan: Plan, asking: PlannedQuery, told: str = "") -> Verdicts:
     """Of a round without a certificate: what the best single node says, and what the user was told all the same."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
@@ -93,7 +93,7 @@ def nothing_counted(plan: Plan, asking: Asking, told: str = "") -> Verdicts:
     return Verdicts(swarm, False, False, best_single=_best_single(plan, own, least), oracle=False, rankings=rankings)
 
 
-def _honest_answers(plan: Plan, asking: Asking) -> dict[int, Candidate]:
+def _honest_answers(plan: Plan, asking: PlannedQuery) -> dict[int, Candidate]:
     """What the shard's honest nodes would say, by node."""
     honest = plan.honest
     return {node: plan.oracle.answer(asking.question, node) for node in plan.shards[asking.shard] if node in honest}
@@ -103,7 +103,7 @@ def _best_single(plan: Plan, own: Mapping[int, Candidate], least_quality: float 
     return bool(own) and _is_right(own[max(own, key=plan.oracle.skill)], least_quality)
 
 
-def _least_quality(asking: Asking, honest: Iterable[Candidate]) -> float | None:
+def _least_quality(asking: PlannedQuery, honest: Iterable[Candidate]) -> float | None:
     """What an open answer must reach; None for other tasks."""
     if asking.question.task is not TaskType.OPEN:
         return None
@@ -117,7 +117,7 @@ def _is_right(candidate: Candidate | None, least_quality: float | None) -> bool:
     return candidate.right if least_quality is None else candidate.quality >= least_quality
 
 
-def _majority(plan: Plan, asking: Asking, record: Record) -> int:
+def _majority(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> int:
     """An answer of the largest cluster, whatever its authors weigh; of equal ones by lot."""
     sizes = Counter(record.clusters)
     largest = max(sizes.values())
@@ -125,7 +125,7 @@ def _majority(plan: Plan, asking: Asking, record: Record) -> int:
     return record.clusters.index(chance(plan.scenario.seed, "majority", asking.number).choice(tied))
 
 
-def _weighted_majority(record: Record) -> int:
+def _weighted_majority(record: RoundRecord) -> int:
     """An answer of the cluster whose authors' votes weigh most; of equal ones the first on the slate, as by lot."""
     votes: Counter[int] = Counter()
     for cluster, answer in zip(record.clusters, record.answers, strict=True):
@@ -139,7 +139,7 @@ def _win_rates(wins: FloatArray) -> FloatArray:
     return np.where(games > 0.0, wins.sum(axis=1) / np.maximum(games, 1.0), 0.5)
 
 
-def _mean_places(record: Record) -> FloatArray:
+def _mean_places(record: RoundRecord) -> FloatArray:
     """Shape (answers,): mean place, 0 is the best, in rankings that each judge made of its own judgements alone.
 
     Equal strengths share their places. Bradley and Terry's fit of complete rankings has the same order.
@@ -155,7 +155,7 @@ def _mean_places(record: Record) -> FloatArray:
     return places / max(1, len(ballots))
 
 
-def _wins(record: Record, ballots: Iterable[Ballot]) -> FloatArray:
+def _wins(record: RoundRecord, ballots: Iterable[Ballot]) -> FloatArray:
     """Shape (answers, answers): how often the row's answer was preferred to the column's; a tie is half a win each."""
     wins = np.zeros((len(record.answers), len(record.answers)))
     for ballot in ballots:

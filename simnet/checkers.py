@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
 
-from consensus import member, participant, roster, validation
-from consensus.certificate import Verified, verify_certificate
-from consensus.clusters import canonical_form, cluster
-from consensus.evidence import Slot, examine, slot_of
-from consensus.pairing import assign_pairs
-from consensus.participant import Participant
-from consensus.record import Pairs, Phase, Record, bodies
-from consensus.tally import duels
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.evidence import Slot, examine, slot_of
+from consensus.certificates.record import Pairs, Phase, RoundRecord, bodies
+from consensus.certificates.tally import uncertain_pairs
+from consensus.ranking.clusters import canonical_form, cluster
+from consensus.ranking.pairing import assign_pairs
+from consensus.rounds import member, offers, participant, validation
+from consensus.rounds.participant import Participant
 from protocol.errors import Fault
 from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
 from protocol.messages import (
@@ -30,7 +30,7 @@ from protocol.messages import (
     Commit,
     Contribution,
     Cosign,
-    Evidence,
+    EquivocationProof,
     Offer,
 )
 from protocol.params import NetworkParams
@@ -38,7 +38,7 @@ from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role
 from simnet.audit import Audited, audit
-from simnet.plan import Asking
+from simnet.plan import PlannedQuery
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
 ROUNDS_MAX = 256
@@ -120,11 +120,11 @@ class Checkers:
 
     # -- a round's beginning and end -----------------------------------------------------------------------------------
 
-    def open_round(self, asking: Asking, query: Digest) -> None:
+    def open_round(self, asking: PlannedQuery, query: Digest) -> None:
         """The planned query has this id: what is found of its round is told under its number."""
         self._round(query).number = asking.number
 
-    def round_over(self, asking: Asking, result: RoundResult) -> None:
+    def round_over(self, asking: PlannedQuery, result: RoundResult) -> None:
         """The deadline has passed: liveness."""
         if result.outcome == NO_OUTCOME:
             detail = f"node {asking.requester} has no outcome by the deadline"
@@ -146,7 +146,7 @@ class Checkers:
         if isinstance(message.body, Offer):
             self._offered(node, message, message.body)
             return
-        if isinstance(message.body, Evidence):
+        if isinstance(message.body, EquivocationProof):
             self._accused(node, message)
             return
         slot = slot_of(message)
@@ -167,7 +167,7 @@ class Checkers:
         """
         if node not in self._honest:
             return
-        if isinstance(message.body, Evidence):
+        if isinstance(message.body, EquivocationProof):
             shown = self._accused(node, message)
             if shown is not None:
                 self._life(node, Digest(shown.query)).accused.setdefault(shown, at_ms)
@@ -242,7 +242,7 @@ class Checkers:
                 self._violated(finding.rule, f"node {node}: a certificate with {finding.detail}", number)
             return
         known = self._round(audited.query)
-        if isinstance(verified, Verified):
+        if isinstance(verified, VerifiedCertificate):
             for rule, what in _differences(audited, verified):
                 self._violated(rule, f"node {node}: audit and verification find different {what}", known.number)
         if audited.full:
@@ -296,7 +296,7 @@ def _name(slot: Slot) -> str:
     return f"{slot.kind.name} messages for one slot"
 
 
-def _differences(audited: Audited, verified: Verified) -> Iterator[tuple[str, str]]:
+def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tuple[str, str]]:
     """Where the two readings of one certificate do not find the same."""
     record = verified.record
     best = verified.ranking.ranked[0]
@@ -325,7 +325,7 @@ def _pairs(ballot: Ballot) -> Pairs:
     return tuple((each.first, each.second) for each in ballot.judgements)
 
 
-def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
+def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
     """R6: who compares what, from the audit's beacon. Which pairs a beacon assigns is not read a second time."""
     answers = bodies(judging.answers, Answer)
     judged: dict[bytes, list[tuple[int, int]]] = {}
@@ -339,7 +339,7 @@ def _assign(judging: Record, beacon: bytes) -> Mapping[bytes, Pairs]:
         clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
         pairs_per_judge=judging.query.waves[judging.wave],
         judged=judged,
-        duels=duels(judging),
+        duels=uncertain_pairs(judging),
         removed=judging.removed,
     )
 
@@ -390,7 +390,7 @@ def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str,
     yield "rounds", len(holder._rounds), participant.ROUNDS_KEPT
     yield "admitted rounds", len(validator._rounds), validation.ROUNDS_MAX
     yield "guarded queries", len(validator._guard), validation.GUARD_MAX
-    yield "offers", len(validator.offers._offers), roster.OFFERS_MAX
+    yield "offers", len(validator.offers._offers), offers.OFFERS_MAX
     open_of: dict[Key, int] = {}
     for known in validator._rounds.values():
         if not known.over and known.query.author != holder.keypair.public:

@@ -3,9 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from consensus import effects as fx
-from consensus.evidence import Slot
-from consensus.experience import Experience
+from consensus.certificates.evidence import Slot
+from consensus.learning.experience import Experience
+from consensus.rounds import effects as fx
 from protocol.messages import Opening
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from consensus import effects as fx
-from consensus.events import Generated, Judged, Unable
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Generated, Judged, Unable
 from protocol.types import DeclineReason
-from simnet import mind
+from simnet import decision_model as mind
 from simnet.plan import Plan
 
 
@@ -19,7 +19,7 @@ class Job:
     event: Generated | Judged | Unable
 
 
-class Engine:
+class SimEngine:
     """One engine, first come first served. What would be late is not begun, but declined at once.
 
     `slowness` is the factor on the scenario's times. Times are those of the world, not of the node's own clock.

@@ -1,4 +1,4 @@
-"""One simulated node: it performs its participant's effects as node/driver.py does, in virtual time.
+"""One simulated node: it performs its participant's effects as node/rounds/driver.py does, in virtual time.
 
 It has a disk that survives a kill (disk.py), one engine (engine.py), and a clock that may be wrong.
 """
@@ -8,30 +8,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly
-from consensus.certificate import verify_certificate
-from consensus.events import Delivered, Worked
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.roster import choose_roster
-from consensus.validation import Admitted, guarded_until_ms
+from consensus.certificates.certificate import verify_certificate
+from consensus.learning.roster import choose_roster
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly
+from consensus.rounds.events import Delivered, Worked
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.validation import Admitted, guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import certificate_digest
 from protocol.messages import Contribution, Opening, Pong, PullRequest, Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Kind
-from simnet.adversaries.behaviour import Accomplice, Action, Desk, Frame, Later, Stream
+from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
 from simnet.chance import chance
 from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
 from simnet.disk import Disk
-from simnet.engine import Engine
+from simnet.engine import SimEngine
 from simnet.network import Network
-from simnet.plan import SPECIALTY, Asking, Plan
+from simnet.plan import SPECIALTY, Plan, PlannedQuery
 from simnet.scenario import ScenarioError
-from simnet.school import take_in, trust_of
+from simnet.sim_learning import take_in, trust_of
 from simnet.trace import Trace
 
 REQUEST_BYTES = 128
@@ -41,12 +41,12 @@ REQUEST_BYTES = 128
 class Watch(Protocol):
     """Who follows the rounds that nodes ask for."""
 
-    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded) -> None:
         """A requester's or member's result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SharedWorld:
     """What all machines of a world share."""
 
     plan: Plan
@@ -60,7 +60,7 @@ class Stage:
 class Machine:
     """A node of the world, and a `network.Host`."""
 
-    def __init__(self, node: int, stage: Stage) -> None:
+    def __init__(self, node: int, stage: SharedWorld) -> None:
         plan = stage.plan
         self.node = node
         self.up = True
@@ -79,7 +79,7 @@ class Machine:
         self._skew_ms = traits.randint(-skew_ms, skew_ms)
         slowness = math.exp(plan.scenario.engine.spread * traits.gauss(0.0, 1.0))
         self._random = chance(plan.scenario.seed, "hands", node)
-        self._engine = Engine(plan, node, slowness, self._random)
+        self._engine = SimEngine(plan, node, slowness, self._random)
 
     # -- life and death ------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Machine:
             self._stage.network.forget(self.node)
 
     def start(self, *, disk_lost: bool) -> None:
-        """Start again after a kill, as node/app.py and node/driver.py do (R12)."""
+        """Start again after a kill, as node/daemon.py and node/rounds/driver.py do (R12)."""
         plan, now_ms = self._stage.plan, self.now_ms
         if disk_lost:
             self._disk = Disk(joins_from_ms=now_ms + plan.params.clock_skew_ms)
@@ -136,7 +136,7 @@ class Machine:
         shard = self._stage.plan.shard_of(self.node)
         self.perform(self.participant.offer(self._stage.plan.offer(self.node, self.now_ms), shard, self.now_ms))
 
-    def ask(self, asking: Asking) -> tuple[Digest, int, list[fx.Effect]] | None:
+    def ask(self, asking: PlannedQuery) -> tuple[Digest, int, list[fx.Effect]] | None:
         """Begin a round: its id, its number of members, and what is to be performed; None if nobody offers to work.
 
         Raises ScenarioError for a query that the network refuses.
@@ -166,7 +166,7 @@ class Machine:
         return Verdict.ACCEPT
 
     def take_stream(self, source: Key, data: bytes) -> bytes:
-        """A contribution over a stream; the reply is empty if it was taken (node/mailroom.py)."""
+        """A contribution over a stream; the reply is empty if it was taken (node/rounds/inbound.py)."""
         admitted = self.participant.validator.admit_stream(source, data, self.now_ms)
         if isinstance(admitted, Fault):
             return b"" if admitted.reason is FaultReason.DUPLICATE else str(admitted.reason).encode()
@@ -174,7 +174,7 @@ class Machine:
         return b""
 
     def take_repeated(self, source: Key, data: bytes) -> bytes | None:
-        """A query that its requester repeats to us; the reply is empty if we work on it (node/driver.py)."""
+        """A query that its requester repeats to us; the reply is empty if we work on it (node/rounds/driver.py)."""
         if not self.behaviour.replies():
             return None
         taken = self.participant.take_repeated(source, data, self.now_ms)
@@ -201,7 +201,7 @@ class Machine:
             if not self.behaviour.takes(message):
                 return
         self._stage.checkers.heard(self.node, message, self.now_ms)
-        self.perform(self.participant.admitted(admitted, self.now_ms))
+        self.perform(self.participant.on_admitted(admitted, self.now_ms))
 
     # -- effects -------------------------------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Machine:
                     self.doom(self._doomed - 1)
                 if self._life != life:
                     return
-            own = self.participant.read_own_mail(self.now_ms)
+            own = self.participant.take_local_message(self.now_ms)
         self._wake_in_time()
 
     def _act(self, action: Action) -> None:
@@ -254,7 +254,7 @@ class Machine:
                 self._stage.watch.saw(self.node, action)
             case fx.Progress() | fx.Decide():
                 self._stage.watch.saw(self.node, action)
-            case fx.Finish(query, role, _, _, _):
+            case fx.RoundEnded(query, role, _, _, _):
                 self._note(f"{role} {action.ending}", query)
                 if role == "member":
                     self._disk.rounds.pop(query, None)
@@ -296,7 +296,7 @@ class Machine:
                 assert isinstance(message.body, Contribution)
                 self._stage.checkers.delivered(self.node, message, self.now_ms)
                 delivered = Delivered(message.id, acknowledged=not gossip)
-                self.perform(self.participant.worked(message.body.query, delivered, self.now_ms))
+                self.perform(self.participant.on_work_done(message.body.query, delivered, self.now_ms))
 
         self._send(effect.requester, message.envelope, acknowledged)
 
@@ -323,7 +323,7 @@ class Machine:
             return None if isinstance(served, Fault) else served
 
         def answered(reply: bytes | None) -> None:
-            effects = None if reply is None else self.participant.pulled(effect.query, reply, self.now_ms)
+            effects = None if reply is None else self.participant.on_pull_reply(effect.query, reply, self.now_ms)
             if effects is None or isinstance(effects, Fault):
                 self._pull(effect, position + 1)
             else:
@@ -385,8 +385,8 @@ class Machine:
 
     def _hear(self, probe: fx.Probe, reply: bytes, sent_ms: int) -> list[fx.Effect]:
         if probe.message is None:
-            return self.participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms)
-        return self.participant.replied(probe.query, probe.member, reply, self.now_ms)
+            return self.participant.on_pong(probe.query, probe.member, reply, sent_ms, self.now_ms)
+        return self.participant.on_query_reply(probe.query, probe.member, reply, self.now_ms)
 
     def certificate(self, query: Digest) -> bytes | None:
         """What it serves to members that fetch it."""
@@ -414,7 +414,7 @@ class Machine:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 
     def _worked(self, query: Digest, event: Worked) -> None:
-        self.perform(self.participant.worked(query, event, self.now_ms))
+        self.perform(self.participant.on_work_done(query, event, self.now_ms))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -448,8 +448,8 @@ class Machine:
         assert isinstance(peer, Machine)
         return peer
 
-    def _desk(self) -> Desk:
-        return Desk(self.keypair, self._stage.plan.params, self.now_ms, self._random)
+    def _desk(self) -> AdversaryContext:
+        return AdversaryContext(self.keypair, self._stage.plan.params, self.now_ms, self._random)
 
     def _note(self, what: str, about: bytes = b"") -> None:
         self._stage.trace.note(self._stage.clock.now_ms, self.node, what, about)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.messages import AnswerContent
-from protocol.types import ONE, Finish, TaskType
+from protocol.types import ONE, FinishReason, TaskType
 from simnet.chance import chance
 from simnet.scenario import ScenarioError
 
@@ -125,7 +125,7 @@ def _check(preset: Preset) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SimQuestion:
     """One question. Option 0 is the right one; the tuples are empty for open tasks."""
 
     number: int
@@ -173,26 +173,26 @@ class Oracle:
         self._answer = lru_cache(kept)(self._draw_answer)
         self._wrong = lru_cache(kept)(self._draw_wrong)
 
-    def question(self, number: int) -> Question:
+    def question(self, number: int) -> SimQuestion:
         """The question of this number."""
         return self._question(number)
 
-    def answer(self, question: Question, node: int) -> Candidate:
+    def answer(self, question: SimQuestion, node: int) -> Candidate:
         """What the node's own model writes."""
         return self._answer(question.number, node)
 
-    def wrong(self, question: Question, label: str) -> Candidate:
+    def wrong(self, question: SimQuestion, label: str) -> Candidate:
         """A wrong answer, the same for all who use the label, [a-z0-9-]."""
         return self._wrong(question.number, label)
 
-    def asked(self, text: str) -> Question:
+    def asked(self, text: str) -> SimQuestion:
         """The question of a query's text, which must be one of ours."""
         found = _QUESTION.match(text)
         if found is None:
             raise ValueError(f"no question of this world: {text[:40]!r}")
         return self.question(int(found[1]))
 
-    def candidate(self, question: Question, text: str) -> Candidate | None:
+    def candidate(self, question: SimQuestion, text: str) -> Candidate | None:
         """What there is to know of a text that claims to answer the question; None if the oracle did not write it."""
         head = _HEAD.match(text)
         if head is None:
@@ -205,7 +205,7 @@ class Oracle:
             return None
         return known if known.text == text else None
 
-    def preference(self, question: Question, judge: int, first: Candidate, second: Candidate) -> int:
+    def preference(self, question: SimQuestion, judge: int, first: Candidate, second: Candidate) -> int:
         """The preference of an honest judge for the answer shown first, 0 to ONE."""
         preset, traits = self.preset, self._traits[judge]
         random = chance(self.seed, "judgement", judge, question.number, first.text, second.text)
@@ -218,7 +218,7 @@ class Oracle:
         return round(ONE * _probability(stated))
 
     def poll(
-        self, question: Question, judges: Sequence[int], candidates: Sequence[Candidate], authors: Sequence[int]
+        self, question: SimQuestion, judges: Sequence[int], candidates: Sequence[Candidate], authors: Sequence[int]
     ) -> FloatArray:
         """What these honest judges would say of all pairs of others' answers, each pair once, in an order by lot.
 
@@ -251,7 +251,7 @@ class Oracle:
             wins[high, low] += np.where(others, 1.0 - won, 0.0)
         return wins
 
-    def worth(self, question: Question, judge: int, candidate: Candidate) -> float:
+    def worth(self, question: SimQuestion, judge: int, candidate: Candidate) -> float:
         """What an answer is to an honest judge who gives it one number for good, in log-odds.
 
         The difference of two answers' worths is distributed as what `preference` states of them before `confidence`
@@ -277,17 +277,17 @@ class Oracle:
         sharpness = random.gauss(preset.sharpness_mean, preset.sharpness_spread) + preset.sharpness_skill * skill
         return _Traits(skill, math.exp(sharpness), random.gauss(preset.position_mean, preset.position_spread))
 
-    def _draw_question(self, number: int) -> Question:
+    def _draw_question(self, number: int) -> SimQuestion:
         preset, random = self.preset, chance(self.seed, "question", number)
         if preset.task is TaskType.OPEN:
-            return Question(number, preset.task, f"Question {number}: what would you do?")
+            return SimQuestion(number, preset.task, f"Question {number}: what would you do?")
         text = f"Question {number}: which of {preset.options} holds?"
         difficulty = random.gauss(preset.difficulty_mean, preset.difficulty_spread)
         errors = tuple(random.gauss(0.0, preset.shared_error) for _ in range(preset.options))
         # A tiny concentration can underflow to 0 for every option; then the first has all mistakes.
         sizes = [random.gammavariate(preset.concentration, 1.0) for _ in range(preset.options - 1)]
         total = sum(sizes) or 1.0
-        return Question(number, preset.task, text, difficulty, tuple(size / total for size in sizes), errors)
+        return SimQuestion(number, preset.task, text, difficulty, tuple(size / total for size in sizes), errors)
 
     def _draw_answer(self, number: int, node: int) -> Candidate:
         question, random = self.question(number), chance(self.seed, "answer", number, node)
@@ -307,7 +307,7 @@ class Oracle:
             option = _mistake(question, random)
         return self._write(question, f"Voice {label}", option, 0.0, random)
 
-    def _write(self, question: Question, author: str, option: int, skill: float, random: Random) -> Candidate:
+    def _write(self, question: SimQuestion, author: str, option: int, skill: float, random: Random) -> Candidate:
         preset = self.preset
         quality = random.gauss(0.0, preset.style_spread) + preset.style_skill * skill
         if question.task is TaskType.FINAL:
@@ -324,10 +324,10 @@ class Oracle:
 
 def content_of(candidate: Candidate) -> AnswerContent:
     """What a node commits to. The token counts are fixed: they only inform, but stand under the commitment."""
-    return AnswerContent(text=candidate.text, finish=Finish.STOP, prompt_tokens=32, answer_tokens=128)
+    return AnswerContent(text=candidate.text, finish=FinishReason.STOP, prompt_tokens=32, answer_tokens=128)
 
 
-def _mistake(question: Question, random: Random) -> int:
+def _mistake(question: SimQuestion, random: Random) -> int:
     """One of the options 1, 2, ..., by their shares of the mistakes."""
     lot = random.random()
     for option, share in enumerate(question.mistakes[:-1], start=1):

@@ -9,14 +9,14 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from random import Random
 
-from consensus.record import Record, bodies
+from consensus.certificates.record import RoundRecord, bodies
 from protocol.limits import PAIRS_MAX
-from protocol.messages import Answer, Ballot, Judgement
+from protocol.messages import Answer, Ballot, BallotEntry
 from protocol.signing import seal
 from protocol.types import ONE, Key
 from simnet.chance import chance
-from simnet.mind import judge
-from simnet.plan import Asking, Plan
+from simnet.decision_model import judge
+from simnet.plan import Plan, PlannedQuery
 
 Pair = tuple[int, int]
 """Positions of two answers on the slate; the first is shown first."""
@@ -25,7 +25,7 @@ Tournament = Generator[list[Pair], list[float], None]
 """Yields pairs, each for one judge, and is sent how much of each its first answer won, 0 to 1."""
 
 
-def judged(plan: Plan, asking: Asking, slate: Record) -> Record:
+def judged(plan: Plan, asking: PlannedQuery, slate: RoundRecord) -> RoundRecord:
     """The record of a slate with the ballots that the scenario's pairing brings instead of the swarm's."""
     if plan.scenario.pairing == "client":
         pairs = client_pairs(len(slate.answers))
@@ -41,11 +41,11 @@ def judged(plan: Plan, asking: Asking, slate: Record) -> Record:
     return replace(slate, ballots=tuple(ballots), assignment={})
 
 
-def _play(plan: Plan, asking: Asking, slate: Record) -> dict[Key, list[Judgement]]:
+def _play(plan: Plan, asking: PlannedQuery, slate: RoundRecord) -> dict[Key, list[BallotEntry]]:
     """Each pair goes to the judge that has judged least of those who wrote neither answer, by lot among equal ones."""
     random = chance(plan.scenario.seed, "pairing", asking.number)
     authors = [answer.author for answer in bodies(slate.answers, Answer)]
-    found: dict[Key, list[Judgement]] = {key: [] for key in sorted(slate.assignment)}
+    found: dict[Key, list[BallotEntry]] = {key: [] for key in sorted(slate.assignment)}
     tournament = TOURNAMENTS[plan.scenario.pairing](len(authors), len(found) * sum(plan.waves), random)
     won: list[float] | None = None
     while True:
@@ -62,7 +62,9 @@ def _play(plan: Plan, asking: Asking, slate: Record) -> dict[Key, list[Judgement
             won.append(min(judgement.preference, ONE) / ONE)
 
 
-def _judge(plan: Plan, asking: Asking, slate: Record, key: Key, pairs: Sequence[Pair]) -> tuple[Judgement, ...]:
+def _judge(
+    plan: Plan, asking: PlannedQuery, slate: RoundRecord, key: Key, pairs: Sequence[Pair]
+) -> tuple[BallotEntry, ...]:
     texts = [content.text for content in slate.contents.values()]
     return judge(plan, asking.question, plan.number_of[key], texts, pairs)
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from consensus.experience import Insight
-from consensus.roster import Draw, Trust
-from consensus.waves import PAIRS, wave_plan
+from consensus.learning.experience import QueryPriors
+from consensus.learning.roster import Draw, Trust
+from consensus.learning.waves import PAIRS, wave_plan
 from protocol.hashing import content_digest
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
@@ -15,7 +15,7 @@ from protocol.types import ONE, Key, Role
 from simnet.adversaries import KINDS
 from simnet.adversaries.behaviour import Behaviour, Ring
 from simnet.chance import chance
-from simnet.oracle import Oracle, Preset, Question
+from simnet.oracle import Oracle, Preset, SimQuestion
 from simnet.scenario import Scenario, ScenarioError
 
 SPECIALTY = "rust"
@@ -33,14 +33,14 @@ HEAVY = 16 * ONE
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PlannedQuery:
     """One query to come."""
 
     number: int
     shard: int
     requester: int
     at_ms: int
-    question: Question
+    question: SimQuestion
 
 
 def check_kinds(scenario: Scenario) -> None:
@@ -79,20 +79,20 @@ class Plan:
         """The shard in which the node lives."""
         return node % self.scenario.shards
 
-    def asking(self, number: int) -> Asking:
+    def asking(self, number: int) -> PlannedQuery:
         """The query of this number: the shards take turns, at most one round of a shard at a time."""
         shard = number % self.scenario.shards
         turn = number // self.scenario.shards
         at_ms = START_MS + SETTLE_MS + turn * self.scenario.round.interval_ms
-        return Asking(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
+        return PlannedQuery(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
 
-    def draw(self, asking: Asking, seatable: Collection[Key]) -> Draw:
+    def draw(self, asking: PlannedQuery, seatable: Collection[Key]) -> Draw:
         """What the asker of this query draws its roster from. Nodes of a ring on one host share an address group."""
         groups = {self.key(each.node): f"{each.KIND if each.ONE_HOST else each.node}" for each in self.behaviours}
         lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
         return Draw(self.key(asking.requester), lot, seatable, groups)
 
-    def query(self, asking: Asking, sent_at_ms: int, roster: Sequence[Seat], insight: Insight) -> Query:
+    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], insight: QueryPriors) -> Query:
         """What the requester signs."""
         table = self.scenario.round
         text, task = asking.question.text, asking.question.task
@@ -138,7 +138,7 @@ class Plan:
             addresses=(),
         )
 
-    def killed(self, asking: Asking, spared: Collection[int]) -> tuple[list[int], Random]:
+    def killed(self, asking: PlannedQuery, spared: Collection[int]) -> tuple[list[int], Random]:
         """Which members the round kills, and the generator for how: with a requester its round would die (`spared`)."""
         faults, random = self.scenario.faults, chance(self.scenario.seed, "faults", asking.number)
         others = [node for node in self.shards[asking.shard] if node not in spared]

@@ -13,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from consensus.record import Phase
-from consensus.scoring import calibration_error
+from consensus.certificates.record import Phase
+from consensus.learning.scoring import calibration_error
 from simnet.calibration import bins
 from simnet.results import NO_OUTCOME, WINDOW, Cell, RoundResult, Run, Study
 from simnet.study import METHODS, Estimate, accuracy, answer_times_ms, per_member, percentile, value_text, wilson

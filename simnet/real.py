@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
 from simnet.checkers import Checkers
-from simnet.plan import Asking, Plan
+from simnet.plan import Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import Scenario, ScenarioError
 from simnet.study import changed
@@ -115,7 +115,7 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
     }
 
 
-def _script(plan: Plan, askings: Sequence[Asking], judge: int, slope: float) -> list[dict[str, Any]]:
+def _script(plan: Plan, askings: Sequence[PlannedQuery], judge: int, slope: float) -> list[dict[str, Any]]:
     """What the node answers, and what all nodes' answers are worth to it."""
     oracle, script = plan.oracle, []
     for asking in askings:
@@ -137,7 +137,7 @@ def qualities(worths: Sequence[float], confidence: float, slope: float) -> list[
     return [min(1.0, scale * (worth - least)) for worth in worths]
 
 
-def _kills(plan: Plan, asking: Asking, round_ms: int) -> list[dict[str, Any]]:
+def _kills(plan: Plan, asking: PlannedQuery, round_ms: int) -> list[dict[str, Any]]:
     """Whom the round kills, as in the virtual world (`World._break_things`), but within the time that it takes here."""
     faults = plan.scenario.faults
     killed, random = plan.killed(asking, {asking.requester})
@@ -172,15 +172,15 @@ def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard]) -> Run:
     for number, heard in enumerate(rounds):
         asking = plan.asking(number)
         verified = None if heard.certificate is None else verify_certificate(heard.certificate)
-        if isinstance(verified, Verified):
+        if isinstance(verified, VerifiedCertificate):
             checkers.open_round(asking, verified.record.id)
         if heard.certificate is not None:
             checkers.certified(asking.requester, heard.certificate)
-        run.rounds.append(_result(plan, asking, heard, verified if isinstance(verified, Verified) else None))
+        run.rounds.append(_result(plan, asking, heard, verified if isinstance(verified, VerifiedCertificate) else None))
     return run
 
 
-def _result(plan: Plan, asking: Asking, heard: Heard, verified: Verified | None) -> RoundResult:
+def _result(plan: Plan, asking: PlannedQuery, heard: Heard, verified: VerifiedCertificate | None) -> RoundResult:
     if verified is None:
         nothing = round_result(asking, None, None, nothing_counted(plan, asking))
         return replace(nothing, outcome=Outcome.FAILED.value, reason=heard.why_not) if heard.why_not else nothing

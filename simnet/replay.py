@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from consensus import recording as told
-from consensus.admission import Admission, Place, Refusal
-from consensus.effects import Effect
-from consensus.events import Delivered, Generated, Judged, Unable
-from consensus.evidence import Slot, slot_of
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.recording import Input, Recording
-from consensus.validation import Admitted
+from consensus.certificates.evidence import Slot, slot_of
+from consensus.rounds import recording as told
+from consensus.rounds.admission import Admission, Refusal, WorkingPlace
+from consensus.rounds.effects import Effect
+from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.recording import Input, Recording
+from consensus.rounds.validation import Admitted
 from protocol.errors import Fault, FaultReason
 from protocol.limits import DURATION_MS_MAX
 from protocol.messages import Query
@@ -52,7 +52,7 @@ class _Weighed(Admission):
             if isinstance(each, told.Weighed):
                 self._said[each.query].append(each)
 
-    def refusal(self, id: Digest, query: Query, places: Sequence[Place], now_ms: int) -> Refusal | None:
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
         said = self._said.get(id)
         return Refusal.BUSY if said and said[0].refused and said.popleft() else None
 
@@ -87,19 +87,19 @@ class _Replayed:
                 taken = node.take_repeated(each.source, each.envelope, each.at_ms)
                 return [] if isinstance(taken, str) else self._arrived(taken)
             case told.Replied():
-                return node.replied(each.query, each.member, each.reply, each.at_ms)
+                return node.on_query_reply(each.query, each.member, each.reply, each.at_ms)
             case told.Ponged():
-                return node.ponged(each.query, each.member, each.reply, each.sent_ms, each.at_ms)
+                return node.on_pong(each.query, each.member, each.reply, each.sent_ms, each.at_ms)
             case told.TakenUp():
                 admitted = self._let_in.get(each.message)
                 if admitted is None:
                     return Fault(FaultReason.MISSING, "recording", "this message was not let in before")
-                return node.admitted(admitted, each.at_ms)
+                return node.on_admitted(admitted, each.at_ms)
             case told.Closed():
                 node.validator.close(each.query)
                 return []
             case told.PullAnswered():
-                return node.pulled(each.query, each.reply, each.at_ms)
+                return node.on_pull_reply(each.query, each.reply, each.at_ms)
             case told.PullServed():
                 served = node.serve_pull(each.source, each.request)
                 return served if isinstance(served, Fault) else []
@@ -107,19 +107,19 @@ class _Replayed:
                 begun = node.ask(each.query, each.content, each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
             case told.Wrote():
-                return node.worked(each.query, Generated(each.content, each.salt), each.at_ms)
+                return node.on_work_done(each.query, Generated(each.content, each.salt), each.at_ms)
             case told.Compared():
-                return node.worked(each.query, Judged(each.wave, each.preferences), each.at_ms)
+                return node.on_work_done(each.query, Judged(each.wave, each.preferences), each.at_ms)
             case told.CouldNot():
                 (wave,) = each.waves or (None,)
-                return node.worked(each.query, Unable(wave, each.reason), each.at_ms)
+                return node.on_work_done(each.query, Unable(wave, each.reason), each.at_ms)
             case told.Reached():
-                return node.worked(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
+                return node.on_work_done(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
             case told.Weighed():
                 # Asked about by the input before it.
                 return []
             case told.MailRead():
-                return node.read_own_mail(each.at_ms) or []
+                return node.take_local_message(each.at_ms) or []
             case told.Ticked():
                 return node.tick(each.at_ms)
             case told.Offered():

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from consensus.record import Record, bodies
-from consensus.scoring import calibration_error
-from consensus.tally import Ranking
+from consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.tally import Ranking
+from consensus.learning.scoring import calibration_error
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
-from simnet.plan import Asking
+from simnet.plan import PlannedQuery
 
 WINDOW = 10
 """rounds of one point of a learning curve"""
@@ -71,7 +71,9 @@ class RoundResult:
     """Whether the winner's cluster is the one that the honest judges would choose by all pairs, if that was asked."""
 
 
-def round_result(asking: Asking, record: Record | None, ranking: Ranking | None, verdicts: Verdicts) -> RoundResult:
+def round_result(
+    asking: PlannedQuery, record: RoundRecord | None, ranking: Ranking | None, verdicts: Verdicts
+) -> RoundResult:
     """What a record and its ranking show: without a ranking no outcome, without a record nothing counted."""
     ballots = [] if record is None else bodies(record.ballots, Ballot)
     return RoundResult(

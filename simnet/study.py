@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consensus.scoring import calibration_error
+from consensus.learning.scoring import calibration_error
 from simnet.results import Cell, RoundResult, Run, Study
 from simnet.scenario import Scenario, ScenarioError, cells
 

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.rounds import effects as fx
 from protocol.types import Digest, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
 from simnet.chance import chance
 from simnet.checkers import Checkers
 from simnet.clockwork import Clockwork
 from simnet.links import Links
-from simnet.machine import Machine, Stage
+from simnet.machine import Machine, SharedWorld
 from simnet.network import Network
-from simnet.plan import START_MS, Asking, Plan
+from simnet.plan import START_MS, Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
 from simnet.scenario import Partition
 from simnet.trace import Trace
@@ -39,7 +39,7 @@ DOOM_EFFECTS = 4
 class _Open:
     """A round that somebody waits for."""
 
-    asking: Asking
+    asking: PlannedQuery
     query: Digest | None = None
     members: int = 0
     phases: dict[str, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class World:
         self.checkers = Checkers(plan)
         self.trace = Trace()
         self.run = Run(scenario.seed, scenario.nodes)
-        stage = Stage(plan, self.clock, self.network, self.checkers, self.trace, self)
+        stage = SharedWorld(plan, self.clock, self.network, self.checkers, self.trace, self)
         self.machines = [Machine(node, stage) for node in range(scenario.nodes)]
         self.network.hosts.extend(self.machines)
         self._progress = progress
@@ -107,7 +107,7 @@ class World:
             self.clock.at(asking.at_ms, self._ask, asking)
             self._part(asking)
 
-    def _ask(self, asking: Asking) -> None:
+    def _ask(self, asking: PlannedQuery) -> None:
         self._ask_next(asking.number + 1)
         opened = self._open[asking.number] = _Open(asking)
         requester = self.machines[asking.requester]
@@ -126,13 +126,13 @@ class World:
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
-    def _break_things(self, asking: Asking) -> None:
+    def _break_things(self, asking: PlannedQuery) -> None:
         """Draw this round's crashes; with a requester its round would die, so that one is spared."""
         killed, random = self.plan.killed(asking, {each.asking.requester for each in self._open.values()})
         for node in killed:
             self.clock.after(random.randrange(CRASH_WINDOW_MS), self._kill, node, random.randrange(DOOM_EFFECTS))
 
-    def _part(self, asking: Asking) -> None:
+    def _part(self, asking: PlannedQuery) -> None:
         """Schedule this round's partitions; they may begin before it."""
         for number, partition in enumerate(self.plan.scenario.faults.partitions):
             side = [node for node in self.plan.shards[asking.shard] if node != asking.requester]
@@ -160,7 +160,7 @@ class World:
 
     # -- results -------------------------------------------------------------------------------------------------------
 
-    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded) -> None:
         """See machine.Watch."""
         opened = self._by_query.get(effect.query)
         if opened is None or opened.asking.requester != node:
@@ -177,9 +177,9 @@ class World:
             case fx.Certify(_, _, _, certificate):
                 opened.certificate = certificate
                 opened.phases["certified"] = since_ms
-            case fx.Finish(_, "requester", fx.Ending.VOID, _, fault):
+            case fx.RoundEnded(_, "requester", fx.Ending.VOID, _, fault):
                 opened.void = "" if fault is None else str(fault.reason)
-            case fx.Finish():
+            case fx.RoundEnded():
                 pass
 
     def _close(self, number: int) -> None:
@@ -195,7 +195,7 @@ class World:
         if self._progress is not None:
             self._progress(result)
 
-    def _inspect(self, asking: Asking) -> None:
+    def _inspect(self, asking: PlannedQuery) -> None:
         """What nodes hold, where each phase begins and at the end: most of it is gone when a round is over."""
         for node in self.plan.shards[asking.shard]:
             self.checkers.bounded(node, self.machines[node].participant)
@@ -204,7 +204,7 @@ class World:
         asking = opened.asking
         ranking = None if opened.decided is None else opened.decided.ranking
         verified = None if opened.certificate is None else verify_certificate(opened.certificate)
-        if ranking is None or not isinstance(verified, Verified):
+        if ranking is None or not isinstance(verified, VerifiedCertificate):
             told = "" if opened.decided is None else opened.decided.answer
             result = round_result(asking, None, ranking, nothing_counted(self.plan, asking, told))
         else:
@@ -215,7 +215,7 @@ class World:
         return replace(
             result,
             members=opened.members,
-            full=isinstance(verified, Verified) and verified.full,
+            full=isinstance(verified, VerifiedCertificate) and verified.full,
             answered_ms=None if ranking is None else opened.decided_ms,
             phases_ms=_lengths(opened.phases),
         )

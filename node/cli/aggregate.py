@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from consensus.bradley_terry import FitDidNotConverge
-from consensus.dataset import Dataset, Question
-from consensus.exact_math import DRAWS
-from consensus.learning import Evidence, Ranked, Weights, learn, p_correct
-from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
-from node.aggregate_file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
-from node.aggregate_records import STDIN, AggregateFileError
+from consensus.learning.dataset import Dataset, JudgedQuestion
+from consensus.learning.gold_fit import LearningContext, RankedQuestion, Weights, learn, p_correct
+from consensus.learning.scoring import author_records, calibration_error, score_pairs, score_picks
+from consensus.ranking.bradley_terry import FitDidNotConverge
+from consensus.ranking.exact_math import DRAWS
+from node.aggregate.file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
+from node.aggregate.records import STDIN, AggregateFileError
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 
@@ -114,7 +114,7 @@ def _parts(dataset: Dataset, gold: int | None, folds: int | None, seed: int) -> 
 def _report(
     dataset: Dataset, parts: list[tuple[frozenset[int], list[int]]], seed: int, *, score: bool
 ) -> dict[str, Any]:
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     ranked, records, weights_of = {}, {}, {}
     learned = []
     for gold, part in parts:
@@ -137,7 +137,9 @@ def _report(
     return report
 
 
-def _question(evidence: Evidence, index: int, result: Ranked, weights: Weights, *, gold: bool) -> dict[str, Any]:
+def _question(
+    evidence: LearningContext, index: int, result: RankedQuestion, weights: Weights, *, gold: bool
+) -> dict[str, Any]:
     question = evidence.dataset.questions[index]
     p_best = float(result.p_best[result.pick])
     return {
@@ -158,7 +160,7 @@ def _question(evidence: Evidence, index: int, result: Ranked, weights: Weights, 
     }
 
 
-def _likeliest(question: Question, result: Ranked) -> dict[str, Any] | None:
+def _likeliest(question: JudgedQuestion, result: RankedQuestion) -> dict[str, Any] | None:
     """The likeliest best answer and why it is not the strongest one; None where it is, or nearly so."""
     strongest = result.pick
     likeliest = max(result.order, key=lambda answer: float(result.p_best[answer]))
@@ -193,7 +195,11 @@ def _weights(dataset: Dataset, weights: Weights, gold: frozenset[int]) -> dict[s
 
 
 def _scores(
-    dataset: Dataset, ranked: dict[int, Ranked], records: dict[int, Any], weights_of: dict[int, Weights], seed: int
+    dataset: Dataset,
+    ranked: dict[int, RankedQuestion],
+    records: dict[int, Any],
+    weights_of: dict[int, Weights],
+    seed: int,
 ) -> dict[str, Any]:
     report: dict[str, Any] = {"accuracy": None, "intervals": None, "pair_accuracy": None, "pair_intervals": None}
     for key, intervals, found in (

@@ -8,8 +8,8 @@ from rich.console import Console
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.cli.tables import print_rows, shown_key
-from node.conditions import NO_WEIGHT_REMEDY
 from node.files import TooLargeError, read_bytes
+from node.watch.conditions import NO_WEIGHT_REMEDY
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
 

@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.client import Client
 from node.cli.errors import CliError, Exit
-from node.report import describe
+from node.rounds.report import describe
 
 _PHASES = {
     "answering": "answering",
@@ -32,7 +32,7 @@ class Followed:
     """A finished round, as its asker saw it."""
 
     query_id: str
-    verified: Verified
+    verified: VerifiedCertificate
     certificate: bytes
     timings_ms: dict[str, int]
 
@@ -105,7 +105,7 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
         raise CliError(_why_not(decided, ended, view.refused, view.declined), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
     verified = verify_certificate(certificate)
-    if not isinstance(verified, Verified):
+    if not isinstance(verified, VerifiedCertificate):
         raise CliError(f"the node served a certificate that does not hold: {verified}")
     return Followed(query_id, verified, certificate, view.timings_ms())
 

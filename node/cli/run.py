@@ -11,16 +11,16 @@ import structlog
 import trio
 from cyclopts import Parameter
 
-from consensus.participant import Participant
+from consensus.rounds.participant import Participant
 from node import logs
-from node.app import Node, run_node
 from node.cli.options import JsonFlag, Source, any_case
 from node.cli.signals import ENDING, first_signal
 from node.config import NOBODY_HELP
+from node.daemon import Node, run_node
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
-from node.recording import recording
+from node.rounds.recording import recording
 
 
 async def run(
@@ -70,7 +70,7 @@ async def run(
             ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
             print(json_module.dumps(ready), flush=True)
         else:
-            server = node.workroom.engine.server
+            server = node.worker.engine.server
             waits = f"; {server}, see `strand engine`" if server is not None and not server.ready else ""
             print(f"ready: {url}, reachable at {', '.join(addresses)}{waits}", file=sys.stderr, flush=True)
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.certificates import print_report, read_certificate
 from node.cli.errors import CliError
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.report import describe
+from node.rounds.report import describe
 
 
 async def show(
@@ -29,7 +29,7 @@ async def show(
         async with open_client(source, url) as client:
             raw = await client.certificate(certificate)
     verified = verify_certificate(raw)
-    if not isinstance(verified, Verified):
+    if not isinstance(verified, VerifiedCertificate):
         raise CliError(f"the certificate does not hold: {verified}")
     report = describe(verified)
     if json:

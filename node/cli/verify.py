@@ -5,12 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.certificates import outcome, read_certificate
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
 from node.files import FileError, read_text
-from node.report import describe
+from node.rounds.report import describe
 from protocol.types import Key
 
 KEYS_BYTES_MAX = 1024 * 1024
@@ -35,7 +35,7 @@ def verify(
     """
     trusted = None if trust is None else read_keys(trust)
     verified = verify_certificate(read_certificate(file), trusted=trusted)
-    if not isinstance(verified, Verified):
+    if not isinstance(verified, VerifiedCertificate):
         if json:
             print_json({"valid": False, "reason": verified.reason, "rule": verified.rule, "detail": verified.detail})
         raise CliError(f"the certificate does not hold: {verified}")
@@ -52,7 +52,7 @@ def verify(
     return 0
 
 
-def _trusted_cosigners(verified: Verified, trusted: frozenset[Key] | None) -> int | None:
+def _trusted_cosigners(verified: VerifiedCertificate, trusted: frozenset[Key] | None) -> int | None:
     return None if trusted is None else len(trusted & verified.cosigners)
 
 

@@ -15,18 +15,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from consensus import effects as fx
-from node.app import Node
+from consensus.rounds import effects as fx
+from node.daemon import Node
 from node.http.engine import engine_routes
 from node.http.metrics import CERTIFICATES_MAX, metrics_routes
 from node.http.replies import ParameterError, Places, integers, refusal, refused_ask
 from node.http.reputation import reputation_routes
 from node.http.serving import serving_routes
 from node.http.serving import told as serving_told
-from node.mailroom import Watched
 from node.overlay.types import ConnectionCounts
-from node.report import claimed_correct
-from node.rounds import AskError, Begun, Question
+from node.rounds.inbound import Watched
+from node.rounds.report import claimed_correct
+from node.rounds.service import AskError, Question, RoundHandle
 from node.storage import StoreBlockedError
 from protocol.types import ONE, Digest, Key, Role
 
@@ -103,7 +103,7 @@ class _Api:
 
     async def ready(self, _: Request) -> Response:
         """Ready: the engine answers and a peer is connected."""
-        engine = self._node.workroom.info is not None
+        engine = self._node.worker.info is not None
         peers = any(peer.connected for peer in self._node.overlay.peers())
         return JSONResponse(
             {"ready": engine and peers, "engine": engine, "peers": peers}, 200 if engine and peers else 503
@@ -111,7 +111,7 @@ class _Api:
 
     async def status(self, _: Request) -> Response:
         node = self._node
-        info = node.workroom.info
+        info = node.worker.info
         return JSONResponse(
             {
                 "key": node.participant.keypair.public.hex(),
@@ -121,7 +121,7 @@ class _Api:
                 "specialty": node.config.node.specialty,
                 "engine": None if info is None else {"kind": info.kind, "model": info.model,
                     "context_tokens": info.context_tokens, "tokens_per_second": round(info.tokens_per_second, 1)},
-                "working_on": node.workroom.queue,
+                "working_on": node.worker.queue,
                 "serving": serving_told(node),
                 "peers_connected": sum(peer.connected for peer in node.overlay.peers()),
                 "connections": _connections(node.overlay.connection_counts()),
@@ -218,7 +218,7 @@ class _FollowedRound(Response):
             try:
                 async with self._node.asker.ask(self._question) as begun:
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                    await _follow(begun, send, self._node.workroom.why_declined)
+                    await _follow(begun, send, self._node.worker.why_declined)
             except AskError as error:
                 # Only from before the round began.
                 await refused_ask(error)(scope, receive, send)
@@ -248,7 +248,7 @@ def _connections(counts: ConnectionCounts) -> dict[str, Any]:
     }
 
 
-async def _follow(begun: Begun, send: Send, why_declined: Callable[[Digest], str]) -> None:
+async def _follow(begun: RoundHandle, send: Send, why_declined: Callable[[Digest], str]) -> None:
     """Send each event as a line of JSON. `why_declined`: what our own engine's trouble with a round was."""
 
     def line(watched: Watched) -> bytes:
@@ -295,7 +295,7 @@ def _event(watched: Watched) -> dict[str, Any]:
             }
         case fx.Certify(_, outcome, _, certificate):
             told = {"event": "certified", "outcome": outcome, "bytes": len(certificate)}
-        case fx.Finish(_, role, ending, outcome, fault):
+        case fx.RoundEnded(_, role, ending, outcome, fault):
             told = {
                 "event": "ended",
                 "role": role,

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from node.app import Node
-from node.fitness import ROLES
+from node.daemon import Node
 from node.inference.status import ServerStatus
-from node.workroom import Workroom
+from node.work.fitness import ROLES
+from node.work.worker import EngineWorker
 from protocol.types import Role
 
 
@@ -25,10 +25,10 @@ def _server(status: ServerStatus) -> dict[str, object]:
     }
 
 
-def _role(workroom: Workroom, role: Role) -> dict[str, object]:
-    record = workroom.fitness.records[role]
+def _role(worker: EngineWorker, role: Role) -> dict[str, object]:
+    record = worker.fitness.records[role]
     return {
-        "offered": role in workroom.roles,
+        "offered": role in worker.roles,
         "rounds_failed": record.failed,
         "in_a_row": record.in_a_row,
         "reason": record.reason or None,
@@ -39,25 +39,25 @@ def engine_routes(node: Node) -> list[Route]:
     """The routes of this module."""
 
     async def show(_: Request) -> Response:
-        workroom = node.workroom
-        info, counts, cache = workroom.info, workroom.engine.counts, workroom.engine.cache
-        judgement_s = workroom.engine.judgement_s
+        worker = node.worker
+        info, counts, cache = worker.info, worker.engine.counts, worker.engine.cache
+        judgement_s = worker.engine.judgement_s
         return JSONResponse(
             {
                 "answers": info is not None,
-                "server": None if workroom.engine.server is None else _server(workroom.engine.server),
-                "trouble": workroom.trouble or None,
+                "server": None if worker.engine.server is None else _server(worker.engine.server),
+                "trouble": worker.trouble or None,
                 "kind": node.config.engine.kind,
                 "probe": None if info is None else asdict(info),
-                "tokens_per_second": round(workroom.engine.tokens_per_second, 1),
-                "concurrency": workroom.engine.concurrency,
+                "tokens_per_second": round(worker.engine.tokens_per_second, 1),
+                "concurrency": worker.engine.concurrency,
                 "in_flight": counts.in_flight,
-                "working_on": workroom.queue,
+                "working_on": worker.queue,
                 "asked": {"answers": counts.answers, "judgements": counts.judgements},
                 "abstentions": counts.abstentions,
                 "failures": counts.failures,
                 "last_failure": counts.last_failure or None,
-                "roles": {ROLES[role]: _role(workroom, role) for role in ROLES},
+                "roles": {ROLES[role]: _role(worker, role) for role in ROLES},
                 "judgement_ms": None if judgement_s is None else round(judgement_s * 1000, 1),
                 "cache": None if cache is None else {**asdict(cache), "hit_rate": cache.hit_rate},
             }

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from node.app import Node
-from node.fitness import ROLES
+from node.daemon import Node
 from node.http.serving import serving_metrics
-from node.inference.status import Stage
+from node.inference.status import EngineStage
 from node.storage import StoreBlockedError
+from node.work.fitness import ROLES
 
 CERTIFICATES_MAX = 1_000
 """Certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""
@@ -60,8 +60,8 @@ class _NodeCollector(Collector):
 
     def _engine(self) -> Iterator[Metric]:
         """What the engine is and how fast."""
-        workroom, engine = self._node.workroom, self._node.workroom.engine
-        info = workroom.info
+        worker, engine = self._node.worker, self._node.worker.engine
+        info = worker.info
         yield _gauge("strand_engine_up", "Whether the engine answered its last probe.", info is not None)
         if info is not None:
             told = InfoMetricFamily("strand_engine", "What the last probe found.")
@@ -80,16 +80,16 @@ class _NodeCollector(Collector):
         if (server := engine.server) is not None:
             help_ = "1 for the stage at which a model server of ours is."
             stages = GaugeMetricFamily("strand_engine_server_stage", help_, labels=("stage",))
-            for stage in Stage:
+            for stage in EngineStage:
                 stages.add_metric((stage.value,), stage is server.stage)
             yield stages
             yield _counter("strand_engine_server_restarts", "How often it was started again.", server.restarts)
 
     def _requests(self) -> Iterator[Metric]:
         """What is asked of the engine."""
-        workroom, counts = self._node.workroom, self._node.workroom.engine.counts
+        worker, counts = self._node.worker, self._node.worker.engine.counts
         yield _gauge("strand_engine_requests_in_flight", "Requests that the engine has not answered.", counts.in_flight)
-        yield _gauge("strand_work_pieces", "Answers and ballots in hand.", workroom.queue)
+        yield _gauge("strand_work_pieces", "Answers and ballots in hand.", worker.queue)
         yield _counter("strand_engine_answers", "Answers asked of the engine.", counts.answers)
         yield _counter("strand_engine_judgements", "Preferences asked of the engine.", counts.judgements)
         yield _counter("strand_engine_abstentions", "Preferences in whose reply there was none.", counts.abstentions)
@@ -98,14 +98,14 @@ class _NodeCollector(Collector):
 
     def _roles(self) -> Iterator[Metric]:
         """What came of rounds, role by role."""
-        workroom = self._node.workroom
+        worker = self._node.worker
         help_ = "Whether the engine is good for a role now, so that it is offered while the node works for others."
         offered = GaugeMetricFamily("strand_role_fit", help_, labels=("role",))
         help_ = "Rounds that the engine left without our answer or ballot, though there was time."
         failed = CounterMetricFamily("strand_rounds_failed", help_, labels=("role",))
         for role, name in ROLES.items():
-            offered.add_metric((name,), role in workroom.roles)
-            failed.add_metric((name,), workroom.fitness.records[role].failed)
+            offered.add_metric((name,), role in worker.roles)
+            failed.add_metric((name,), worker.fitness.records[role].failed)
         yield from (offered, failed)
 
     def _swarm(self) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from node.rounds import AskError, NoDiskError, NoQuorumError, TooBusyError
+from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyError
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
-from consensus.reputation import PRIOR, Score, Standing, scale_of
-from node.app import Node
+from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX
+from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
+from node.daemon import Node
 from node.http.replies import Places, refusal, refused_ask
-from node.rounds import AskError
+from node.rounds.service import AskError
 from protocol.types import ONE, Key, TaskType
 
 FORMAT = "strand-reputation/1"
@@ -28,14 +28,14 @@ Characters = tuple[Evidence, Evidence, Evidence, Evidence]
 
 
 class ExportedScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """See consensus.reputation.Score."""
+    """See consensus.learning.reputation.Score."""
 
     good: Evidence = 0.0
     bad: Evidence = 0.0
 
 
 class ExportedStanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """See consensus.reputation.Standing; bounded, for it comes from outside."""
+    """See consensus.learning.reputation.Standing; bounded, for it comes from outside."""
 
     rounds: Count = 0
     gold_rounds: Count = 0
@@ -45,9 +45,9 @@ class ExportedStanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seemed: Characters = (0.0, 0.0, 0.0, 0.0)
     equivocations: Count = 0
 
-    def standing(self) -> Standing:
+    def standing(self) -> NodeStats:
         """What it says."""
-        return Standing(
+        return NodeStats(
             self.rounds,
             self.gold_rounds,
             Score(self.answers.good, self.answers.bad),
@@ -144,7 +144,7 @@ class _ReputationApi:
         return JSONResponse(told)
 
 
-def _row(standing: Standing, typical: float) -> dict[str, Any]:
+def _row(standing: NodeStats, typical: float) -> dict[str, Any]:
     total = math.fsum(standing.judged) or 1.0
     names = ("honest", "inverse", "coin", "partisan")
     return {

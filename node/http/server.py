@@ -6,7 +6,7 @@ from typing import Any, Final
 import structlog
 import trio
 
-from node.app import Node
+from node.daemon import Node
 from node.descriptors import descriptor_limit
 from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving

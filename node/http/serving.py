@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from node.app import Node
+from node.daemon import Node
 from node.http.replies import refusal
-from node.ledger import OTHERS, Spent
-from node.serving import Serving
+from node.work.ledger import OTHERS, Spent
+from node.work.serving import Serving
 from protocol.limits import TIME_MS_MAX
 
 REQUESTERS_SHOWN = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from node.inference.config import EngineConfig, VllmConfig
-from node.inference.ports import Completion, Engine, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
+from node.inference.ports import Completion, Engine, EngineError, EngineInfo, JudgePrompt, JudgingMethod, Sampling
 
 __all__ = [
     "Completion",
@@ -15,7 +15,7 @@ __all__ = [
     "EngineError",
     "EngineInfo",
     "JudgePrompt",
-    "Judging",
+    "JudgingMethod",
     "Sampling",
     "VllmConfig",
     "open_engine",

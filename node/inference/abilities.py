@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.inference import llama_cpp
-from node.inference.ports import CacheReport, Judging, Sampling
+from node.inference.ports import CacheReport, JudgingMethod, Sampling
 from node.inference.prompts import answer_messages
 from node.inference.replies import ListedModel
 from node.inference.vllm import dialect as vllm
@@ -104,7 +104,7 @@ class Abilities:
     """How it is kept from thinking."""
     thinking_tokens: int = 0
     """Room for its thoughts before each text; 0: it does not think, or is kept from it."""
-    judging: Judging = Judging.NONE
+    judging: JudgingMethod = JudgingMethod.NONE
     top_logprobs: int = 0
     """Alternatives of a token to ask it for."""
     logprobs: int = 0

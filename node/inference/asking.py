@@ -19,9 +19,8 @@ from node.inference.abilities import (
     refused_parameter,
     shaped,
 )
-from node.inference.http_json import Refused
-from node.inference.hygiene import clean
-from node.inference.ports import Completion, EngineError, Judging
+from node.inference.http_json import HttpRefused
+from node.inference.ports import Completion, EngineError, JudgingMethod
 from node.inference.replies import (
     letter_mass,
     parse_choice,
@@ -30,6 +29,7 @@ from node.inference.replies import (
     parse_text,
     parse_text_preference,
 )
+from node.inference.text_cleanup import clean
 
 Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Sends a body to a path; raises EngineError."""
@@ -58,7 +58,7 @@ class Letter:
     reply: Mapping[str, Any]
 
 
-class Asking:
+class ServerClient:
     """One server and what it can do, which each refusal of a parameter changes."""
 
     def __init__(self, post: Post, url: str, can: Abilities) -> None:
@@ -76,7 +76,7 @@ class Asking:
             sent = shaped(body, self.can.refused)
             try:
                 return await self._post(path, sent)
-            except Refused as refusal:
+            except HttpRefused as refusal:
                 named = refused_parameter(refusal.words, sent) if refusal.status in FAILS else None
                 if named is None:
                     raise
@@ -96,18 +96,18 @@ class Asking:
     async def letter(self, can: Abilities, text: str) -> Letter:
         """What the server says to a comparison, asked in the way of `can`; raises EngineError."""
         match can.judging:
-            case Judging.RAW:
+            case JudgingMethod.RAW:
                 reply = await self.post(RAW, raw_request(can.model, text, can.top_logprobs))
                 return Letter(parse_logprob_preference(reply), letter_mass(reply), reply)
-            case Judging.CHAT:
+            case JudgingMethod.CHAT:
                 reply = await self.post(CHAT, logprobs_request(can, text))
                 return Letter(parse_logprob_preference(reply), letter_mass(reply), reply)
-            case Judging.CHOICE:
+            case JudgingMethod.CHOICE:
                 assert can.constraint is not None
                 reply = await self.post(CHAT, choice_request(can, can.constraint, text, LETTERS))
                 chosen = parse_choice(clean(parse_text(reply)), LETTERS)
                 return Letter(None if chosen is None else float(chosen == LETTERS[0]), float(chosen is not None), reply)
-            case Judging.TEXT:
+            case JudgingMethod.TEXT:
                 reply = await self.post(CHAT, chat_request(can, text, TEXT_TOKENS))
                 preference = parse_text_preference(clean(parse_text(reply)))
                 return Letter(preference, float(preference is not None), reply)

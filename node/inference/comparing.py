@@ -1,7 +1,7 @@
 """The layout of a comparison: what a model reads when it is asked which of two answers is better. Pure.
 
-The same layout serves the judges' prompts (`node.judging`, which quotes what strangers wrote) and the trial by which a
-server shows how it can be asked.
+The same layout serves the judges' prompts (`node.work.judging`, which quotes what strangers wrote) and the trial by
+which a server shows how it can be asked.
 """
 
 from collections.abc import Sequence

@@ -24,13 +24,13 @@ from node.inference.abilities import (
     choice_request,
     shaped,
 )
-from node.inference.asking import CANNOT, FAILS, Asking, Post, Unreadable
+from node.inference.asking import CANNOT, FAILS, Post, ServerClient, Unreadable
 from node.inference.comparing import trial_prompts
 from node.inference.config import EngineConfig, hide_secrets
-from node.inference.http_json import JsonClient, Refused, Unreachable
-from node.inference.hygiene import clean
-from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, Judging, Sampling
+from node.inference.http_json import HttpRefused, JsonClient, Unreachable
+from node.inference.ports import CacheCounts, CacheReport, Completion, EngineError, JudgingMethod, Sampling
 from node.inference.replies import ListedModel, count_logprobs, parse_cache, parse_choice, parse_models, parse_text
+from node.inference.text_cleanup import clean
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
 from protocol.types import TaskType
@@ -78,13 +78,13 @@ async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedM
     """
     try:
         return parse_models(await client.get("/v1/models"))
-    except Refused as refusal:
+    except HttpRefused as refusal:
         if not config.model or refusal.status not in NO_LIST:
             raise
         return ()
 
 
-async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Asking:
+async def discover(client: JsonClient, post: Post, config: EngineConfig) -> ServerClient:
     """Some ten short requests at a server that does as OpenAI's, at most fifty at one that does little. Raises
     EngineError."""
     models = await list_models(client, config)
@@ -95,7 +95,7 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Aski
     told = listed.context_tokens or (by_name[listed.parent].context_tokens if listed.parent in by_name else None)
     tokens = await _find_control_tokens(client)
     can = Abilities(model, models, told or config.context_tokens, control_tokens=tokens)
-    asking = Asking(post, hide_secrets(config.url), can)
+    asking = ServerClient(post, hide_secrets(config.url), can)
     await _find_thinking(asking, config)
     reply = await _find_judging(asking)
     asking.can = replace(asking.can, cache_report=await _find_cache_report(client, reply))
@@ -140,7 +140,7 @@ def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
     return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
 
 
-async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
+async def _find_thinking(asking: ServerClient, config: EngineConfig) -> None:
     """Whether the model writes text at once, and what makes it do so. What the chat refuses, the probe will tell."""
     completion = await _first_answer(asking, config)
     if completion is None or clean(completion.text):
@@ -151,8 +151,8 @@ async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
     for skip in SKIPS[1:]:
         try:
             completion = await asking.complete(trial_answer(replace(asking.can, skip=skip), config))
-        except (Refused, Unreadable) as error:
-            if isinstance(error, Refused) and error.status not in FAILS:
+        except (HttpRefused, Unreadable) as error:
+            if isinstance(error, HttpRefused) and error.status not in FAILS:
                 raise
             continue
         if clean(completion.text):
@@ -161,7 +161,7 @@ async def _find_thinking(asking: Asking, config: EngineConfig) -> None:
     asking.can = replace(asking.can, thinking_tokens=THINKING_TOKENS)
 
 
-async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | None:
+async def _first_answer(asking: ServerClient, config: EngineConfig) -> Completion | None:
     """An answer, by a request without what the server fails at where it does not say at what; None: there is none."""
     before: dict[str, Any] = {}
     for count in range(len(OPTIONAL) + 1):
@@ -174,7 +174,7 @@ async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | No
             completion = await asking.complete(body)
         except Unreadable:
             return None
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status not in FAILS:
                 raise
             if refusal.status not in UNNAMED:
@@ -185,12 +185,12 @@ async def _first_answer(asking: Asking, config: EngineConfig) -> Completion | No
     return None
 
 
-async def _find_judging(asking: Asking) -> Mapping[str, Any]:
+async def _find_judging(asking: ServerClient) -> Mapping[str, Any]:
     """Take the best way to judge that works; returns the reply that showed it, an empty one where none does."""
     for find in (_find_constraint, _find_raw, _find_chat, _find_choice, _find_text):
         try:
             trial = await find(asking)
-        except (Refused, Unreachable):
+        except (HttpRefused, Unreachable):
             raise
         except EngineError as error:
             # Too slow, or no JSON: this way does not work. What is wrong with every way, the probe will tell.
@@ -201,13 +201,13 @@ async def _find_judging(asking: Asking) -> Mapping[str, Any]:
     return {}
 
 
-async def _find_constraint(asking: Asking) -> "_Trial | None":
+async def _find_constraint(asking: ServerClient) -> "_Trial | None":
     """Whether a choice can be enforced; judging by it is tried after the better ways."""
     for constraint in CONSTRAINTS:
         request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
         try:
             text = clean(parse_text(await asking.post(CHAT, request)))
-        except Refused as refusal:
+        except HttpRefused as refusal:
             # Some fail instead of refusing a field that they do not know.
             if refusal.status not in FAILS:
                 raise
@@ -218,20 +218,20 @@ async def _find_constraint(asking: Asking) -> "_Trial | None":
     return None
 
 
-async def _find_raw(asking: Asking) -> "_Trial | None":
+async def _find_raw(asking: ServerClient) -> "_Trial | None":
     for top in TOP_LOGPROBS:
-        trial = await _take(asking, judging=Judging.RAW, top_logprobs=top)
+        trial = await _take(asking, judging=JudgingMethod.RAW, top_logprobs=top)
         if not trial.refused:
             return trial
     return None
 
 
-async def _find_chat(asking: Asking) -> "_Trial | None":
+async def _find_chat(asking: ServerClient) -> "_Trial | None":
     """A model that would think first has no mass on the letters, unless it is kept from it."""
     for skip in _skips(asking.can):
         trial = None
         for top in TOP_LOGPROBS:
-            trial = await _take(asking, judging=Judging.CHAT, top_logprobs=top, skip=skip)
+            trial = await _take(asking, judging=JudgingMethod.CHAT, top_logprobs=top, skip=skip)
             if trial.works:
                 return trial
             if not trial.refused:
@@ -241,20 +241,20 @@ async def _find_chat(asking: Asking) -> "_Trial | None":
     return None
 
 
-async def _find_choice(asking: Asking) -> "_Trial | None":
-    return None if asking.can.constraint is None else await _take(asking, judging=Judging.CHOICE)
+async def _find_choice(asking: ServerClient) -> "_Trial | None":
+    return None if asking.can.constraint is None else await _take(asking, judging=JudgingMethod.CHOICE)
 
 
-async def _find_text(asking: Asking) -> "_Trial | None":
+async def _find_text(asking: ServerClient) -> "_Trial | None":
     for skip in _skips(asking.can):
-        trial = await _take(asking, judging=Judging.TEXT, skip=skip)
+        trial = await _take(asking, judging=JudgingMethod.TEXT, skip=skip)
         if trial.works:
             return trial
     # It may answer at once and think only where there is something to compare.
     return (
         None
         if asking.can.thinking_tokens
-        else await _take(asking, judging=Judging.TEXT, thinking_tokens=THINKING_TOKENS)
+        else await _take(asking, judging=JudgingMethod.TEXT, thinking_tokens=THINKING_TOKENS)
     )
 
 
@@ -273,20 +273,20 @@ class _Trial:
     reply: Mapping[str, Any]
 
 
-async def _take(asking: Asking, **changes: Any) -> _Trial:
+async def _take(asking: ServerClient, **changes: Any) -> _Trial:
     """Try one way of judging, and keep to it if it works: the letters have most of the mass, in both orders."""
     reply: Mapping[str, Any] = {}
     for text in trial_prompts():
         try:
             letter = await asking.letter(replace(asking.can, **changes), text)
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status not in FAILS:
                 raise
             return _Trial(False, True, 0, {})
         reply = letter.reply
         if letter.preference is None or letter.mass < TRIAL_MASS_MIN:
             return _Trial(False, False, count_logprobs(reply), reply)
-    found = count_logprobs(reply) if changes["judging"] in (Judging.RAW, Judging.CHAT) else 0
+    found = count_logprobs(reply) if changes["judging"] in (JudgingMethod.RAW, JudgingMethod.CHAT) else 0
     asking.can = replace(asking.can, **changes, logprobs=found)
     return _Trial(True, False, found, reply)
 

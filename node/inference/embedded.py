@@ -24,7 +24,7 @@ from node import logs
 from node.inference.config import EngineConfig
 from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 from node.inference.supervision import Supervisor, keep_tail, last_line
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
@@ -134,7 +134,7 @@ class EmbeddedServer:
                 process.kill()
             else:
                 self.url = url
-                self.status.become(Stage.READY)
+                self.status.become(EngineStage.READY)
                 await process.wait()
         return last_line(tail) or f"no ready line within {START_TIMEOUT_S:.0f} s, exit code {process.returncode}"
 

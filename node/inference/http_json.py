@@ -47,7 +47,7 @@ class Unreachable(EngineError):
     """There was no connection, or it broke: what was known of the server may be true no more."""
 
 
-class Refused(EngineError):
+class HttpRefused(EngineError):
     """The server replied, with an HTTP status other than 200."""
 
     def __init__(self, message: str, status: int, words: str = "", retry_after_s: float | None = None) -> None:
@@ -110,7 +110,7 @@ class JsonClient:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             content = self._hidden(content)
             words = _error_words(content)
-            raise Refused(
+            raise HttpRefused(
                 f"{where} {cause} ({path})" + (f": {words}" if words else ""),
                 status,
                 _first(content),
@@ -136,7 +136,7 @@ class JsonClient:
             # LM Studio tells its errors with status 200, those about paths that it does not have among them.
             said = self._hidden(content)
             words = _error_words(said) or "without a reason"
-            raise Refused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
+            raise HttpRefused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
         return reply
 
     async def _fetch(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, float | None]:

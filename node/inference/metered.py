@@ -30,7 +30,7 @@ SPEEDS_MAX = 8
 
 
 @dataclass(slots=True)
-class Counts:
+class EngineCounts:
     """Since the node's start."""
 
     answers: int = 0
@@ -47,7 +47,7 @@ class Metered:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.counts = Counts()
+        self.counts = EngineCounts()
         self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
         self._judging_tokens = 0
         """What the engine may write for a letter, as of the last probe."""

@@ -8,11 +8,10 @@ from typing import Any
 import trio
 
 from node.inference.abilities import CHAT, RAW, Abilities, answer_request, chat_request
-from node.inference.asking import CANNOT, Asking
+from node.inference.asking import CANNOT, ServerClient
 from node.inference.config import EngineConfig, hide_secrets
 from node.inference.discovery import SPEED_TOKENS, cache_counts, discover, list_models, trial_answer
-from node.inference.http_json import JsonClient, Refused, Unreachable, open_json_client
-from node.inference.hygiene import clean
+from node.inference.http_json import HttpRefused, JsonClient, Unreachable, open_json_client
 from node.inference.ports import (
     CacheCounts,
     CacheReport,
@@ -20,12 +19,13 @@ from node.inference.ports import (
     EngineError,
     EngineInfo,
     JudgePrompt,
-    Judging,
+    JudgingMethod,
     Reasoning,
     Sampling,
 )
 from node.inference.replies import parse_cache, parse_text
 from node.inference.status import ServerStatus
+from node.inference.text_cleanup import clean
 from protocol.types import TaskType
 
 BUSY = frozenset({429, 503})
@@ -47,7 +47,7 @@ class OpenAIEngine:
     def __init__(self, client: JsonClient, config: EngineConfig, server: ServerStatus | None) -> None:
         self._client = client
         self._config = config
-        self._asking: Asking | None = None
+        self._asking: ServerClient | None = None
         self._discovering = trio.Lock()
         self.cache: CacheCounts | None = None
         """See Engine.cache."""
@@ -70,7 +70,7 @@ class OpenAIEngine:
         """
         try:
             return await self._probe()
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status not in BUSY:
                 raise
             asked_s = refusal.retry_after_s
@@ -87,7 +87,7 @@ class OpenAIEngine:
         started_s = trio.current_time()
         try:
             sample = await asking.complete(trial_answer(asking.can, self._config))
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status not in CANNOT:
                 raise
             raise EngineError(f"{refusal}; asked was {_named(asking.can, self._config)}") from None
@@ -127,7 +127,7 @@ class OpenAIEngine:
         asking = await self._server()
         try:
             return await self._preference(asking, prompt)
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status not in CANNOT or "logprobs" not in refusal.words:
                 raise
             # It did give them: another model stands behind the name, or another server behind the gateway.
@@ -135,17 +135,17 @@ class OpenAIEngine:
                 self._asking = None
         return await self._preference(await self._server(), prompt)
 
-    async def _preference(self, asking: Asking, prompt: JudgePrompt) -> float | None:
-        if asking.can.judging is Judging.NONE:
+    async def _preference(self, asking: ServerClient, prompt: JudgePrompt) -> float | None:
+        if asking.can.judging is JudgingMethod.NONE:
             return None
         text = prompt.text if prompt.reasoning is None else await self._reasoned(asking, prompt.reasoning)
         letter = await asking.letter(asking.can, text)
         return letter.preference
 
-    async def _reasoned(self, asking: Asking, reasoning: Reasoning) -> str:
+    async def _reasoned(self, asking: ServerClient, reasoning: Reasoning) -> str:
         """What asks for the letter after the model's reasoning; a reply without a text holds none."""
         can = asking.can
-        if can.judging is Judging.RAW:
+        if can.judging is JudgingMethod.RAW:
             # One line, as in the examples: a model that completes texts would go on with the letter and another task.
             body = {"model": can.model, "prompt": reasoning.text, "max_tokens": reasoning.tokens_max}
             reply = await asking.post(RAW, {**body, "temperature": 0, "stop": ["\n"]})
@@ -153,7 +153,7 @@ class OpenAIEngine:
             reply = await asking.post(CHAT, chat_request(can, reasoning.text, reasoning.tokens_max))
         return reasoning.choice(clean(parse_text(reply)))
 
-    async def _server(self) -> Asking:
+    async def _server(self) -> ServerClient:
         if self.server is not None and not self.server.ready:
             raise EngineError(str(self.server))
         async with self._discovering:
@@ -167,7 +167,7 @@ class OpenAIEngine:
         except Unreachable:
             self._asking = None
             raise
-        except Refused as refusal:
+        except HttpRefused as refusal:
             if refusal.status == 404:
                 # The model was unloaded, or another server has the port.
                 self._asking = None

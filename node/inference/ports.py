@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from node.inference.status import ServerStatus
-from protocol.types import Finish, TaskType, TokenSource
+from protocol.types import FinishReason, TaskType, TokenSource
 
 BYTES_PER_TOKEN = 4
 """of texts whose tokens the engine does not tell: what models take for code and English."""
@@ -47,7 +47,7 @@ class Completion:
     """
 
     text: str
-    finish: Finish
+    finish: FinishReason
     prompt_tokens: int
     answer_tokens: int
     """Reasoning included, where the engine counts it."""
@@ -56,7 +56,7 @@ class Completion:
     """The server told reasoning apart from the text."""
 
 
-class Judging(StrEnum):
+class JudgingMethod(StrEnum):
     """How an engine is asked for a preference, the best way first: a probe takes the first that works.
 
     What cannot be read in that way is an abstention; no way is tried for another's failure.
@@ -109,7 +109,7 @@ class EngineInfo:
     """What one request may use, prompt and answer together."""
     tokens_per_second: float
     """Of one short generation, alone."""
-    judging: Judging
+    judging: JudgingMethod
     logprobs: int = 0
     """Alternatives of a token that it lists; 0: none."""
     constraint: str = ""
@@ -130,7 +130,7 @@ class EngineInfo:
     @property
     def judging_tokens(self) -> int:
         """Tokens that it may write for one letter, beside the letter."""
-        return self.thinking_tokens if self.judging in (Judging.CHOICE, Judging.TEXT) else 0
+        return self.thinking_tokens if self.judging in (JudgingMethod.CHOICE, JudgingMethod.TEXT) else 0
 
 
 @dataclass(frozen=True, slots=True)

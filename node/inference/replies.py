@@ -16,7 +16,7 @@ from node.inference import llama_cpp
 from node.inference.ports import CacheCounts, Completion, estimate_tokens
 from node.inference.vllm import dialect as vllm
 from protocol.limits import COUNT_MAX
-from protocol.types import Finish, TokenSource
+from protocol.types import FinishReason, TokenSource
 
 LETTER_MASS_MIN = 0.05
 """Least probability that A and B must have together. Below it the model was about to say something else, and the
@@ -223,12 +223,12 @@ def _content(choice: Mapping[str, Any]) -> tuple[str | None, str]:
     return content if isinstance(content, str) else None, reasoning
 
 
-def _finish(told: object, answer_tokens: int, tokens_max: int) -> Finish:
+def _finish(told: object, answer_tokens: int, tokens_max: int) -> FinishReason:
     """What a server says where it is one of the two words, in any case of letters; else what the tokens say."""
     word = told.lower() if isinstance(told, str) else ""
     if word in ("stop", "length"):
-        return Finish(word)
-    return Finish.LENGTH if answer_tokens >= tokens_max else Finish.STOP
+        return FinishReason(word)
+    return FinishReason.LENGTH if answer_tokens >= tokens_max else FinishReason.STOP
 
 
 def _count(usage: Mapping[str, Any], key: str) -> int | None:

@@ -19,8 +19,8 @@ import trio
 
 from node.files import FileError, read_text
 from node.inference.config import EngineConfig
-from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, Judging, Sampling
-from protocol.types import Finish, TaskType
+from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, JudgingMethod, Sampling
+from protocol.types import FinishReason, TaskType
 
 SLOPE = 10.0
 """Log-odds per unit of quality: qualities that differ by 0.1 are told apart with probability 0.73."""
@@ -79,7 +79,7 @@ class ScriptedEngine:
 
     async def probe(self) -> EngineInfo:
         """See Engine.probe."""
-        return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, Judging.SCRIPT)
+        return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, JudgingMethod.SCRIPT)
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
         """See Engine.answer. The same seed and query give the same answer."""
@@ -91,9 +91,13 @@ class ScriptedEngine:
         else:
             text = random.choice(self._answers) if self._answers else _invent(random, task)
         tokens = math.ceil(len(text) / CHARS_PER_TOKEN)
-        finish = Finish.STOP
+        finish = FinishReason.STOP
         if tokens > sampling.max_tokens:
-            text, tokens, finish = text[: sampling.max_tokens * CHARS_PER_TOKEN], sampling.max_tokens, Finish.LENGTH
+            text, tokens, finish = (
+                text[: sampling.max_tokens * CHARS_PER_TOKEN],
+                sampling.max_tokens,
+                FinishReason.LENGTH,
+            )
         return Completion(text, finish, math.ceil(len(query) / CHARS_PER_TOKEN), tokens)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:

@@ -9,7 +9,7 @@ import trio
 _log = structlog.get_logger(__name__)
 
 
-class Stage(StrEnum):
+class EngineStage(StrEnum):
     """How far a server is."""
 
     STARTING = "starting"
@@ -26,7 +26,7 @@ class ServerStatus:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.stage = Stage.STARTING
+        self.stage = EngineStage.STARTING
         self.progress = ""
         """How far it is within the stage, in the server's words; empty where it does not say."""
         self.served_s = 0.0
@@ -49,14 +49,14 @@ class ServerStatus:
     @property
     def ready(self) -> bool:
         """It serves."""
-        return self.stage is Stage.READY
+        return self.stage is EngineStage.READY
 
     @property
     def restarts(self) -> int:
         """How often it was started again."""
         return max(self.starts - 1, 0)
 
-    def become(self, stage: Stage, progress: str = "") -> None:
+    def become(self, stage: EngineStage, progress: str = "") -> None:
         """Move to a stage."""
         if (stage, progress) == (self.stage, self.progress):
             return
@@ -64,10 +64,10 @@ class ServerStatus:
             _log.info("engine.stage", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
             if self.ready:
                 self.served_s = self.stage_s
-            elif stage is Stage.STARTING:
+            elif stage is EngineStage.STARTING:
                 self.served_s = 0.0
             self._since_s = trio.current_time()
-        if stage is Stage.READY and not self.ready:
+        if stage is EngineStage.READY and not self.ready:
             self.lives += 1
         self.stage, self.progress = stage, progress
         self._changed.set()

@@ -6,7 +6,7 @@ import structlog
 import trio
 
 from node.inference.ports import EngineError
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 
 FAILURES_MAX = 8
 """Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
@@ -54,16 +54,16 @@ class Supervisor:
                     return
                 if failures < FAILURES_MAX:
                     await self._pause(failures)
-            self.status.become(Stage.DOWN)
+            self.status.become(EngineStage.DOWN)
             _log.error("engine.down", reason=self.status.trouble, failures=failures)
 
     async def _start_once(self, failures: int) -> int:
         """One life; returns the failures in a row, this one included."""
         self.status.starts += 1
-        self.status.become(Stage.STARTING)
+        self.status.become(EngineStage.STARTING)
         self.status.trouble = await self._live()
         self.status.pid = None
-        self.status.become(Stage.PAUSING)
+        self.status.become(EngineStage.PAUSING)
         return 1 if self.status.served_s >= STABLE_S else failures + 1
 
     async def _pause(self, failures: int) -> None:

@@ -20,7 +20,7 @@ KEYS_SHOWN = 3
 """Weights named in an error: the first say which layer it is."""
 
 
-class Refusal(Exception):
+class ConversionRefused(Exception):
     """Ends the conversion with one line."""
 
 
@@ -39,7 +39,7 @@ def main() -> int:
 
     try:
         done = _convert(file, folder, say)
-    except Refusal as refusal:
+    except ConversionRefused as refusal:
         say(error=str(refusal))
         return 1
     say(done=done)
@@ -50,7 +50,7 @@ def _convert(file: Path, folder: Path, say: Any) -> dict[str, Any]:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         install = f"{sys.executable} -m pip install {' '.join(missing)}"
-        raise Refusal(f"{sys.executable} lacks {', '.join(missing)}; install what it lacks with: {install}")
+        raise ConversionRefused(f"{sys.executable} lacks {', '.join(missing)}; install what it lacks with: {install}")
     say(step="loading transformers")
     import torch
     import transformers
@@ -83,10 +83,12 @@ def _check(model: Any, loading: dict[str, Any]) -> None:
     for words, keys in (("lacks weights", "missing_keys"), ("has weights of another shape", "mismatched_keys")):
         found = sorted(str(key) for key in loading.get(keys) or ())
         if found:
-            raise Refusal(f"the file {words}, {len(found)} of them: {', '.join(found[:KEYS_SHOWN])}")
+            raise ConversionRefused(f"the file {words}, {len(found)} of them: {', '.join(found[:KEYS_SHOWN])}")
     packed = [name for name, weights in model.state_dict().items() if not weights.is_floating_point()]
     if packed:
-        raise Refusal(f"transformers left weights packed, {len(packed)} of them: {', '.join(packed[:KEYS_SHOWN])}")
+        raise ConversionRefused(
+            f"transformers left weights packed, {len(packed)} of them: {', '.join(packed[:KEYS_SHOWN])}"
+        )
 
 
 def _end_with_stdin(folder: Path) -> None:

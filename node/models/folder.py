@@ -69,7 +69,7 @@ class File(msgspec.Struct, frozen=True):
     checksum: Checksum
 
 
-class Record(msgspec.Struct, frozen=True):
+class ModelManifest(msgspec.Struct, frozen=True):
     """What is known of a pulled model."""
 
     name: str
@@ -79,7 +79,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class StoredModel:
     """One model: a GGUF file, or a folder with a checkpoint or an adapter."""
 
     name: str
@@ -90,7 +90,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class FileResult:
     """How one file came. kept: it was there and is still right. resumed: a part of it was there."""
 
     name: str
@@ -100,13 +100,13 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PulledModel:
     """A model whose files all have the right checksums."""
 
     name: str
     path: Path
     commit: str
-    files: tuple[Came, ...]
+    files: tuple[FileResult, ...]
 
 
 def is_safe(name: str) -> bool:
@@ -161,7 +161,7 @@ def settle(partial: Path, target: Path) -> None:
 
 
 @contextmanager
-def pulling(folder: Path, record: Record, offered: Mapping[str, File]) -> Iterator[Path]:
+def pulling(folder: Path, record: ModelManifest, offered: Mapping[str, File]) -> Iterator[Path]:
     """Hold a model's folder while its files come; yields where they do, named by `partial_name`.
 
     What the folder has already and the source still offers unchanged stays; what it no longer does goes at the end,
@@ -203,25 +203,25 @@ def check_free(folder: Path, name: str, needed: int) -> None:
         )
 
 
-def list_models(folder: Path) -> list[Model]:
+def list_models(folder: Path) -> list[StoredModel]:
     """The models in the folder, by name. Raises ModelError where it cannot be read."""
     try:
         if not folder.is_dir():
             return []
-        found: list[Model] = []
+        found: list[StoredModel] = []
         for entry in sorted(islice(folder.iterdir(), MODELS_MAX)):
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 found += models_of(entry)
             elif entry.suffix == ".gguf":
-                found.append(Model(entry.stem, "gguf", entry.stat().st_size, entry, "unverified"))
+                found.append(StoredModel(entry.stem, "gguf", entry.stat().st_size, entry, "unverified"))
     except OSError as error:
         raise ModelError(f"cannot read {error.filename or folder}: {error.strerror}") from error
     return found
 
 
-def models_of(folder: Path) -> list[Model]:
+def models_of(folder: Path) -> list[StoredModel]:
     """The models in one model's folder: a checkpoint or an adapter, and every GGUF file. Raises OSError."""
     private = folder / PRIVATE
     record = _read_record(private / "pulling.json") or _read_record(private / "record.json")
@@ -231,13 +231,15 @@ def models_of(folder: Path) -> list[Model]:
     names = there.keys() | known.keys()
     ggufs = sorted(each for each in names if each.endswith(".gguf"))
     found = [
-        Model(f"{name}/{each}", "gguf", there.get(each, 0), folder / each, _state({each}, there, known))
+        StoredModel(f"{name}/{each}", "gguf", there.get(each, 0), folder / each, _state({each}, there, known))
         for each in ggufs
     ]
     kind = _kind_of(names)
     if kind is not None:
         rest = names.difference(ggufs)
-        found.insert(0, Model(name, kind, sum(there.get(each, 0) for each in rest), folder, _state(rest, there, known)))
+        found.insert(
+            0, StoredModel(name, kind, sum(there.get(each, 0) for each in rest), folder, _state(rest, there, known))
+        )
     return found
 
 
@@ -268,10 +270,10 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
                 yield path.relative_to(folder).as_posix(), path.stat().st_size
 
 
-def _read_record(path: Path) -> Record | None:
+def _read_record(path: Path) -> ModelManifest | None:
     """A record, if there is one that can be read: without it, a model is unverified and pulled anew."""
     try:
         with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(RECORD_BYTES_MAX), type=Record)
+            return msgspec.json.decode(stream.read(RECORD_BYTES_MAX), type=ModelManifest)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None

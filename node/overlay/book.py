@@ -18,7 +18,7 @@ from itertools import islice
 from random import Random
 from typing import Final
 
-from consensus.buckets import Bucket, Buckets, Rate
+from consensus.rounds.buckets import Bucket, Buckets, Rate
 from node.overlay.addresses import Address, Reach, address_group, parse_address
 from node.overlay.types import Remembered
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from consensus.buckets import Bucket, Buckets, Rate
+from consensus.rounds.buckets import Bucket, Buckets, Rate
 
 CONNECTION_BYTES: Final = Rate(4 * 1024 * 1024, 32 * 1024 * 1024)
 """bytes of pubsub frames from one peer: 10 messages/s of 10 KB, each up to three times (flooded, forwarded, repaired),

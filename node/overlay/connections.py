@@ -21,8 +21,8 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay.addresses import canonical_host, parse_ip
 from node.overlay.identity import key_of
-from node.overlay.scoring import Scores
-from node.overlay.slots import Place, Slots
+from node.overlay.scoring import PeerScores
+from node.overlay.slots import ConnectionPlace, Slots
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ _CLOSE_S: Final = 2.0
 """For closing a connection in good form; after that its socket closes."""
 
 
-def guard_connections(host: IHost, slots: Slots, scores: Scores, handshake_s: float) -> None:
+def guard_connections(host: IHost, slots: Slots, scores: PeerScores, handshake_s: float) -> None:
     """Accept connections for `host` in libp2p's place, but none of those whom `scores` ban, and bound its dials.
 
     `handshake_s` is the time for Noise and yamux together, and for all of a dial.
@@ -51,7 +51,7 @@ def guard_connections(host: IHost, slots: Slots, scores: Scores, handshake_s: fl
 class _Inbound:
     """The listeners' handler."""
 
-    def __init__(self, network: Swarm, slots: Slots, scores: Scores, handshake_s: float) -> None:
+    def __init__(self, network: Swarm, slots: Slots, scores: PeerScores, handshake_s: float) -> None:
         self._network = network
         self._slots = slots
         self._scores = scores
@@ -82,7 +82,7 @@ class _Inbound:
             else:
                 await _close(connection)
 
-    async def _upgrade(self, stream: TrioTCPStream, place: Place) -> IMuxedConn | None:
+    async def _upgrade(self, stream: TrioTCPStream, place: ConnectionPlace) -> IMuxedConn | None:
         """Noise, a slot, yamux; None where the peer or the slots say no."""
         upgrader = self._network.upgrader
         try:

@@ -32,7 +32,7 @@ from libp2p.transport.exceptions import OpenConnectionError
 
 from node.overlay import bounds
 from node.overlay.addresses import canonical_host
-from node.overlay.muxer import Muxer, Stream
+from node.overlay.muxer import MuxedStream, Muxer
 from node.overlay.types import GOSSIP_BYTES_CEILING
 
 VERSION: Final = "0.8.1"
@@ -64,7 +64,7 @@ def apply() -> None:
     # Stock waits 250 ms in each dial for a faster address even where there is one address only.
     swarm._HAPPY_EYEBALLS_DELAY = 0.0
     muxer_multistream.Yamux = Muxer  # type: ignore[attr-defined]
-    yamux.YamuxStream = Stream  # type: ignore[misc]
+    yamux.YamuxStream = MuxedStream  # type: ignore[misc]
     MultiselectCommunicator.read = bounds.read_line  # type: ignore[method-assign]
     basic_host.read_length_prefixed_protobuf = bounds.read_identify  # type: ignore[attr-defined]
     pubsub.RpcQueue = _BoundedRpcQueue  # type: ignore[attr-defined, assignment]

@@ -36,7 +36,7 @@ from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.interfaces import interfaces, reachable
 from node.overlay.peers import Peers
 from node.overlay.pubsub import SafePubsub, guard_streams
-from node.overlay.scoring import Scores
+from node.overlay.scoring import PeerScores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
@@ -252,7 +252,7 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
     )
     exempt = exempt_networks(config.private_networks)
     slots = _slots(config, exempt)
-    scores = Scores()
+    scores = PeerScores()
     guard_connections(host, slots, scores, config.handshake_ms / 1000)
     async with host.run(listen_addrs=listen):
         try:

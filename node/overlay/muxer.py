@@ -21,7 +21,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamError, Mux
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, Yamux, YamuxStream
 
-from consensus.buckets import Bucket, Rate
+from consensus.rounds.buckets import Bucket, Rate
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class OverrunError(BaseLibp2pError):
     """The peer broke yamux's rules or exceeded a limit of ours. Consequence: the connection closes."""
 
 
-class Stream(YamuxStream):
+class MuxedStream(YamuxStream):
     """A stream whose writes end in time and whose end wakes its readers and writers."""
 
     def __init__(self, stream_id: int, conn: Yamux, is_initiator: bool) -> None:
@@ -283,14 +283,14 @@ class Muxer(Yamux):
             await self._write_frame(_HEADER.pack(0, yamux.TYPE_WINDOW_UPDATE, FLAG_ACK, stream_id, 0))
             await self.new_stream_send_channel.send(fresh)
 
-    def _open_inbound(self, stream_id: int) -> Stream | None:
+    def _open_inbound(self, stream_id: int) -> MuxedStream | None:
         """The stream that a SYN opens; None where the peer opens too many or too fast."""
         if stream_id % 2 == self.is_initiator_value or stream_id == 0 or stream_id in self.streams:
             raise OverrunError(f"a stream with the number {stream_id}")
         open_now = sum(not stream.is_initiator for stream in self.streams.values())
         if open_now >= _STREAMS_MAX or not self._openings.take(1, trio.current_time()):
             return None
-        stream = Stream(stream_id, self, False)
+        stream = MuxedStream(stream_id, self, False)
         self.streams[stream_id] = stream
         self.stream_buffers[stream_id] = bytearray()
         self.stream_events[stream_id] = trio.Event()

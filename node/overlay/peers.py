@@ -27,7 +27,7 @@ from node.overlay.connections import ConnectionWatcher, remote_host
 from node.overlay.dial_faults import failed_dial
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.names import NameFault, Names
-from node.overlay.scoring import Scores
+from node.overlay.scoring import PeerScores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
 
@@ -55,7 +55,7 @@ class Peers:
         self,
         host: IHost,
         book: AddressBook,
-        scores: Scores,
+        scores: PeerScores,
         config: OverlayConfig,
         on_change: Callable[[bytes, bool], None],
     ) -> None:

@@ -22,7 +22,7 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.pubsub.validators import signature_validator
 
-from consensus.buckets import Buckets
+from consensus.rounds.buckets import Buckets
 from node.overlay import fixes
 from node.overlay.addresses import Network, is_within, network_of, parse_ip
 from node.overlay.bounds import read_frame
@@ -30,7 +30,7 @@ from node.overlay.budgets import KEYS_MAX, SUBSCRIPTIONS, GossipBudgets, Over
 from node.overlay.connections import ConnectionWatcher, remote_host
 from node.overlay.identity import key_of
 from node.overlay.router import WANTED_PER_RPC_MAX, Router, name_of
-from node.overlay.scoring import GRAYLIST, Fault, Scores
+from node.overlay.scoring import GRAYLIST, Misbehaviour, PeerScores
 from protocol.errors import Verdict
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ class Seen:
 class SafePubsub(Pubsub):
     """Pubsub that reads one frame at a time, bounds everything in it, and resets the stream of who sends nonsense."""
 
-    def __init__(self, host: IHost, scores: Scores, message_bytes_max: int, exempt: tuple[Network, ...]) -> None:
+    def __init__(self, host: IHost, scores: PeerScores, message_bytes_max: int, exempt: tuple[Network, ...]) -> None:
         """`exempt`: networks whose addresses share no budget."""
         self.scores = scores
         self.gossip = Router(scores)
@@ -131,17 +131,17 @@ class SafePubsub(Pubsub):
         assert author is not None  # `_acceptable` let it through
         self.gossip.keep_promises(id)
         if not self._budgets.count(peer, now):
-            self.scores.blame(peer, Fault.BUDGET, now, _OVER_BUDGET)
+            self.scores.blame(peer, Misbehaviour.BUDGET, now, _OVER_BUDGET)
             return
         if self.seen_messages.has(id) or self.scores.is_banned(author, now):
             return
         over = self._budgets.verify(peer, self._group_of(msg_forwarder), author, self.scores.is_useful(peer, now), now)
         if over is not None:
             if over is Over.PEER or author == peer:
-                self.scores.blame(peer, Fault.BUDGET, now, _OVER_BUDGET)
+                self.scores.blame(peer, Misbehaviour.BUDGET, now, _OVER_BUDGET)
             return
         if not signature_validator(msg):
-            self.scores.blame(peer, Fault.INVALID, now)
+            self.scores.blame(peer, Misbehaviour.INVALID, now)
             return
         await self._act(msg_forwarder, peer, author, id, msg)
 
@@ -150,7 +150,7 @@ class SafePubsub(Pubsub):
         topic, now = message.topicIDs[0], trio.current_time()
         verdict = self._handlers[topic](topic, author, message.data)
         if verdict is Verdict.REJECT:
-            self.scores.blame(peer, Fault.INVALID, now)
+            self.scores.blame(peer, Misbehaviour.INVALID, now)
             return
         self.seen_messages.add(id)
         if verdict is Verdict.IGNORE:
@@ -182,7 +182,7 @@ class SafePubsub(Pubsub):
 
     async def _refuse(self, stream: INetStream, peer: ID, fault: Exception) -> None:
         _log.warning("pubsub stream refused", peer=str(peer), fault=repr(fault)[:200])
-        self.scores.blame(name_of(peer), Fault.NONSENSE, trio.current_time(), 4.0)
+        self.scores.blame(name_of(peer), Misbehaviour.NONSENSE, trio.current_time(), 4.0)
         await stream.reset()
         self._handle_dead_peer(peer)
         self.expel_if_due(peer)
@@ -201,9 +201,9 @@ class SafePubsub(Pubsub):
         name, now = name_of(peer), trio.current_time()
         over = self._budgets.read(name, self._group_of(peer), size, now)
         if over is Over.PEER:
-            self.scores.blame(name, Fault.BUDGET, now, 1.0)
+            self.scores.blame(name, Misbehaviour.BUDGET, now, 1.0)
         if self.scores.score(name, now) < GRAYLIST:
-            self.scores.blame(name, Fault.INSISTED, now, _INSISTED)
+            self.scores.blame(name, Misbehaviour.INSISTED, now, _INSISTED)
             return False
         return over is None
 
@@ -213,7 +213,7 @@ class SafePubsub(Pubsub):
             if self._acceptable(message):
                 await self.push_msg(peer, message)
         if len(rpc.subscriptions) > self.max_subscriptions_per_rpc:
-            self.scores.blame(name_of(peer), Fault.SUBSCRIPTIONS, trio.current_time())
+            self.scores.blame(name_of(peer), Misbehaviour.SUBSCRIPTIONS, trio.current_time())
         for subscription in rpc.subscriptions[: self.max_subscriptions_per_rpc]:
             if len(subscription.topicid) <= _TOPIC_CHARS_MAX and self._may_subscribe(peer):
                 self.handle_subscription(peer, subscription)
@@ -226,7 +226,7 @@ class SafePubsub(Pubsub):
         name, now = name_of(peer), trio.current_time()
         may = self._subscriptions.take(name, 1, now)
         if not may:
-            self.scores.blame(name, Fault.SUBSCRIPTIONS, now, _OVER_BUDGET)
+            self.scores.blame(name, Misbehaviour.SUBSCRIPTIONS, now, _OVER_BUDGET)
         return may
 
     # -- who is not welcome any more -----------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.score import PeerScorer, ScoreParams
 
-from consensus.buckets import Buckets
+from consensus.rounds.buckets import Buckets
 from node.overlay.budgets import KEYS_MAX, SERVED_BYTES
 from node.overlay.identity import key_of
-from node.overlay.scoring import GOSSIP_MIN, GRAYLIST, PUBLISH_MIN, Fault, Scores
+from node.overlay.scoring import GOSSIP_MIN, GRAYLIST, PUBLISH_MIN, Misbehaviour, PeerScores
 
 _DEGREE: Final = 4
 _DEGREE_LOW: Final = 3
@@ -73,7 +73,7 @@ def name_of(peer: ID) -> bytes:
 class _Scorer(PeerScorer):
     """What libp2p's router may ask of our scores. Peers above zero are equal: they are not to be shuffled about."""
 
-    def __init__(self, scores: Scores) -> None:
+    def __init__(self, scores: PeerScores) -> None:
         super().__init__(ScoreParams())
         self._scores = scores
 
@@ -105,13 +105,13 @@ class _Scorer(PeerScorer):
         """Our scores outlive the connection."""
 
     def penalize_iwant_spam(self, peer: ID, amount: float = 5.0) -> None:  # noqa: ARG002 - libp2p's signature
-        self._scores.blame(name_of(peer), Fault.IWANT, trio.current_time())
+        self._scores.blame(name_of(peer), Misbehaviour.IWANT, trio.current_time())
 
 
 class Router(GossipSub):
     """GossipSub 1.1 with own messages flooded to all subscribers, with a mesh that heals, and with bounded requests."""
 
-    def __init__(self, scores: Scores | None = None) -> None:
+    def __init__(self, scores: PeerScores | None = None) -> None:
         super().__init__(
             protocols=[PROTOCOL_ID_V11],
             degree=_DEGREE,
@@ -123,7 +123,7 @@ class Router(GossipSub):
             eclipse_protection_enabled=False,  # needs peers on three IP networks
             max_pending_messages_per_peer=_PENDING_MESSAGES_MAX,
         )
-        self.scores = Scores() if scores is None else scores
+        self.scores = PeerScores() if scores is None else scores
         self._gate = _Scorer(self.scores)
         self.scorer = self._gate
         self._told: collections.Counter[ID] = collections.Counter()
@@ -214,7 +214,7 @@ class Router(GossipSub):
         self._told[peer] += 1
         self._told_ids[peer] += len(ihave_msg.messageIDs)
         if self._told[peer] > _IHAVES_MAX or self._told_ids[peer] > _IHAVE_IDS_MAX:
-            self.scores.blame(name_of(peer), Fault.IHAVE, now)
+            self.scores.blame(name_of(peer), Misbehaviour.IHAVE, now)
             return
         if self.pubsub is None or not self._gate.allow_gossip(peer, [ihave_msg.topicID]):
             return
@@ -249,10 +249,10 @@ class Router(GossipSub):
         wanted = dict.fromkeys(bytes(id) for id in iwant_msg.messageIDs)
         if not all(len(id) == MESSAGE_ID_BYTES and self.pubsub.seen_messages.has(id) for id in wanted):
             # We never told of it.
-            self.scores.blame(name_of(sender_peer_id), Fault.IWANT, trio.current_time())
+            self.scores.blame(name_of(sender_peer_id), Misbehaviour.IWANT, trio.current_time())
         if not self._gate.allow_gossip(sender_peer_id, []):
             # We tell such a peer of nothing.
-            self.scores.blame(name_of(sender_peer_id), Fault.IWANT, trio.current_time(), 0.25)
+            self.scores.blame(name_of(sender_peer_id), Misbehaviour.IWANT, trio.current_time(), 0.25)
             return
         served = [message for id in wanted if (message := self._serve(sender_peer_id, id)) is not None]
         self._send_messages(sender_peer_id, served)
@@ -275,7 +275,7 @@ class Router(GossipSub):
         now = trio.current_time()
         if served[id] >= _SERVED_TIMES_MAX:
             if asked:
-                self.scores.blame(name_of(peer), Fault.IWANT, now, 0.25)
+                self.scores.blame(name_of(peer), Misbehaviour.IWANT, now, 0.25)
             return None
         if not self._served_bytes.take(name_of(peer), message.ByteSize(), now):
             return None
@@ -303,7 +303,7 @@ class Router(GossipSub):
             return
         early = self.back_off.get(topic, {}).get(peer, 0) - 2 * _BACK_OFF_SLACK_S > time.time()
         if early:
-            self.scores.blame(name_of(peer), Fault.GRAFT, trio.current_time())
+            self.scores.blame(name_of(peer), Misbehaviour.GRAFT, trio.current_time())
             self._add_back_off(peer, topic, False)
         if early or links is None or len(links) >= _MESH_MAX or self._gate.score(peer, [topic]) < 0:
             if peer not in self._answered_grafts:
@@ -335,7 +335,7 @@ class Router(GossipSub):
             if not asked:
                 del self._promised[id]
         for peer in broken:
-            self.scores.blame(name_of(peer), Fault.PROMISE, now)
+            self.scores.blame(name_of(peer), Misbehaviour.PROMISE, now)
         for served in self._served.values():
             for id in [id for id in served if id not in self.mcache.msgs]:
                 del served[id]

@@ -5,7 +5,8 @@ mesh deliveries (P3), forgets a peer's faults when it disconnects, leaves the pe
 ask it, and grows with every key that it is asked about. Its router asks ours (router.py).
 
 P3 is left out on purpose: own messages are flooded, so that a mesh link is seldom the first to deliver; a link that
-delivers nothing is made up for by IHAVE. P5, what the application thinks of a node, stays in `consensus.reputation`.
+delivers nothing is made up for by IHAVE. P5, what the application thinks of a node, stays in
+`consensus.learning.reputation`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _ADDRESS_KEYS: Final = 3
 """Banned keys of one address at once, from which on the address itself is banned while three of them are."""
 
 
-class Fault(StrEnum):
+class Misbehaviour(StrEnum):
     """What a peer can do wrong, as `strand peers` names it."""
 
     INVALID = "invalid messages"
@@ -85,7 +86,7 @@ class _Ledger:
     meshes: int = 0
     mesh_since: float = 0.0
     delivered: float = 0.0
-    faults: dict[Fault, float] = field(default_factory=dict)
+    faults: dict[Misbehaviour, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class _Ban:
     why: str
 
 
-class Scores:
+class PeerScores:
     """What we hold of each peer of the mesh, and who is banned."""
 
     def __init__(self) -> None:
@@ -138,7 +139,7 @@ class Scores:
         """A peer was the first to hand over a message of use (P2)."""
         self._ledger(key, now).delivered += 1
 
-    def blame(self, key: bytes, fault: Fault, now: float, amount: float = 1.0) -> None:
+    def blame(self, key: bytes, fault: Misbehaviour, now: float, amount: float = 1.0) -> None:
         """A peer did something wrong (P4, P7)."""
         faults = self._ledger(key, now).faults
         faults[fault] = faults.get(fault, 0.0) + amount
@@ -200,12 +201,12 @@ class Scores:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _costs(self, ledger: _Ledger) -> dict[Fault, float]:
+    def _costs(self, ledger: _Ledger) -> dict[Misbehaviour, float]:
         """What each fault takes off the score; P7's is shared out by counts."""
-        invalid = ledger.faults.get(Fault.INVALID, 0.0)
+        invalid = ledger.faults.get(Misbehaviour.INVALID, 0.0)
         crowd = max(0, self._crowds[ledger.group] - _P6_FREE) if ledger.connected and ledger.group else 0
-        costs = {Fault.INVALID: _P4_WEIGHT * invalid**2, Fault.CROWD: min(_P6_MAX, _P6_WEIGHT * crowd**2)}
-        behaved = {fault: count for fault, count in ledger.faults.items() if fault is not Fault.INVALID}
+        costs = {Misbehaviour.INVALID: _P4_WEIGHT * invalid**2, Misbehaviour.CROWD: min(_P6_MAX, _P6_WEIGHT * crowd**2)}
+        behaved = {fault: count for fault, count in ledger.faults.items() if fault is not Misbehaviour.INVALID}
         count = sum(behaved.values())
         penalty = max(0.0, count - _P7_FREE) ** 2
         return costs | {fault: penalty * each / count for fault, each in behaved.items() if count}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from consensus.buckets import Buckets, Rate
+from consensus.rounds.buckets import Buckets, Rate
 from node.overlay.addresses import IpAddress, Network, is_within, network_of
 from node.overlay.types import ConnectionCounts
 
@@ -36,7 +36,7 @@ _KNOWN_MAX: Final = 256
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class ConnectionPlace:
     """One inbound connection: half-open until `key` is known. `end()` closes it."""
 
     address: IpAddress | None
@@ -62,8 +62,8 @@ class Slots:
         self._exempt = tuple(exempt)
         self._trusted = frozenset(trusted)
         self._now = now
-        self._half_open: dict[Place, None] = {}
-        self._established: dict[Place, None] = {}
+        self._half_open: dict[ConnectionPlace, None] = {}
+        self._established: dict[ConnectionPlace, None] = {}
         self._known: collections.OrderedDict[bytes, None] = collections.OrderedDict()
         self._handshakes = Buckets[Network](HANDSHAKES, _SUBNETS_MAX)
         self._refused: collections.Counter[str] = collections.Counter()
@@ -81,9 +81,9 @@ class Slots:
         """Count a connection that ends for `reason`, one of a few fixed words."""
         self._refused[reason] += 1
 
-    def enter(self, address: IpAddress | None, end: Callable[[], None]) -> Place | None:
+    def enter(self, address: IpAddress | None, end: Callable[[], None]) -> ConnectionPlace | None:
         """A half-open place for a connection that was accepted; None where it must be closed at once."""
-        place = Place(address, self._now(), end)
+        place = ConnectionPlace(address, self._now(), end)
         if not self._is_exempt(place):
             if place.subnet is not None and not self._handshakes.take(place.subnet, 1, self._now()):
                 self.refuse("handshakes of the subnet")
@@ -98,7 +98,7 @@ class Slots:
         self._half_open[place] = None
         return place
 
-    def admit(self, place: Place, key: bytes) -> bool:
+    def admit(self, place: ConnectionPlace, key: bytes) -> bool:
         """Give the place of a peer that has proved its key a slot, ending another's where need be; False: close it."""
         if place not in self._half_open:
             return False  # it was ended meanwhile
@@ -117,7 +117,7 @@ class Slots:
         self._established[place] = None
         return True
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: ConnectionPlace) -> None:
         """Free what a connection that is over held."""
         self._half_open.pop(place, None)
         if place in self._established:
@@ -128,7 +128,7 @@ class Slots:
                 while len(self._known) > _KNOWN_MAX:
                     self._known.popitem(last=False)
 
-    def _full(self, place: Place) -> Iterable[tuple[str, list[Place]]]:
+    def _full(self, place: ConnectionPlace) -> Iterable[tuple[str, list[ConnectionPlace]]]:
         """Each limit that `place` would exceed, with those who could give way for it; looked at one after another."""
         if not self._is_exempt(place):
             same = [other for other in self._established if other.address == place.address]
@@ -140,7 +140,7 @@ class Slots:
         if len(self._established) >= self._limit:
             yield "full", list(self._established)
 
-    def _victim(self, place: Place, crowd: list[Place]) -> Place | None:
+    def _victim(self, place: ConnectionPlace, crowd: list[ConnectionPlace]) -> ConnectionPlace | None:
         """Who gives way: the least known, of the subnet that holds most, the youngest. None: nobody for this one."""
         held = collections.Counter(other.subnet for other in self._established)
         victim = min(crowd, key=lambda other: (self._rank(other), -held[other.subnet], -other.since))
@@ -149,16 +149,16 @@ class Slots:
         fairer = held[victim.subnet] > held[place.subnet] + 1 and not self._is_exempt(victim)
         return victim if fairer and self._rank(victim) == self._rank(place) == 0 else None
 
-    def _rank(self, place: Place) -> int:
+    def _rank(self, place: ConnectionPlace) -> int:
         """2: trusted, 1: known for long, 0: a stranger."""
         if place.key in self._trusted:
             return 2
         long = place in self._established and self._now() - place.since >= LONG_S
         return int(long or place.key in self._known)
 
-    def _is_exempt(self, place: Place) -> bool:
+    def _is_exempt(self, place: ConnectionPlace) -> bool:
         return is_within(place.address, self._exempt)
 
-    def _evict(self, place: Place) -> None:
+    def _evict(self, place: ConnectionPlace) -> None:
         self.leave(place)
         place.end()

@@ -58,7 +58,7 @@ class OpenRound:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One piece of what the node learned of others (node/reputation.py); unique by specialty, part and name."""
+    """One piece of what the node learned of others (node/rounds/reputation.py); unique by specialty, part and name."""
 
     part: str
     name: bytes
@@ -66,8 +66,8 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What one requester has cost in one hour since the Unix epoch (node/ledger.py); empty: all that have no row."""
+class ServedHour:
+    """What one requester has cost in one hour since the Unix epoch (node/work/ledger.py); empty: all without a row."""
 
     hour: int
     requester: bytes

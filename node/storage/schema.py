@@ -81,7 +81,7 @@ CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NO
 {_counted("served")}
 """
 
-# Where peers were met, lines of multiaddrs: whom to dial at the next start (node/acquaintances.py).
+# Where peers were met, lines of multiaddrs: whom to dial at the next start (node/watch/acquaintances.py).
 _PEERS: Final = f"""
 CREATE TABLE peers (
     age INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, addresses TEXT NOT NULL, reached INTEGER NOT NULL,

@@ -24,12 +24,12 @@ from node.storage.records import (
     JournalEntry,
     Learned,
     OpenRound,
-    Served,
+    ServedHour,
     StoreBlockedError,
     StoreError,
     TableLimit,
 )
-from node.storage.waiting import Waiting, Write, apply
+from node.storage.waiting import Write, WriteQueue, apply
 from protocol.types import Digest
 
 CHECKPOINT_CALLS: Final = 256
@@ -96,7 +96,7 @@ class Store:
         self._limits = limits
         self._commits_sync = synchronous == "full"
         self._calls = 0
-        self._waiting = Waiting()
+        self._waiting = WriteQueue()
         self._journal_began_ms = tables.journal_began_ms(file.connection)
 
     @property
@@ -178,12 +178,12 @@ class Store:
         """Return what was learned, what was stored last at the end."""
         return await self._run(tables.learned, specialty)
 
-    async def put_served(self, hour: int, rows: Sequence[Served]) -> None:
+    async def put_served(self, hour: int, rows: Sequence[ServedHour]) -> None:
         """Store all that requesters have cost in an hour, in place of what was stored of it."""
         work = partial(tables.put_served, hour=hour, rows=rows, limit=self._limits["served"])
         await self._write_or_wait(self._run, [Write("served", str(hour).encode(), work, SERVED_BYTES * len(rows))])
 
-    async def served(self, since_hour: int) -> list[Served]:
+    async def served(self, since_hour: int) -> list[ServedHour]:
         """Return what requesters have cost from that hour on."""
         return await self._run(tables.served, since_hour)
 

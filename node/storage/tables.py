@@ -9,7 +9,7 @@ from node.storage.records import (
     JournalEntry,
     Learned,
     OpenRound,
-    Served,
+    ServedHour,
     SlotTakenError,
     TableLimit,
 )
@@ -152,7 +152,7 @@ def learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
     return [Learned(part, name, body) for part, name, body in rows]
 
 
-def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[Served], limit: TableLimit) -> None:
+def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[ServedHour], limit: TableLimit) -> None:
     connection.execute("DELETE FROM served WHERE hour = ?", (hour,))
     connection.executemany(
         "INSERT INTO served (hour, requester, rounds, tokens, engine_ms) VALUES (?, ?, ?, ?, ?)",
@@ -161,11 +161,11 @@ def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[Served]
     _prune(connection, "served", limit)
 
 
-def served(connection: sqlite3.Connection, since_hour: int) -> list[Served]:
+def served(connection: sqlite3.Connection, since_hour: int) -> list[ServedHour]:
     rows = connection.execute(
         "SELECT hour, requester, rounds, tokens, engine_ms FROM served WHERE hour >= ? ORDER BY age", (since_hour,)
     )
-    return [Served(*row) for row in rows]
+    return [ServedHour(*row) for row in rows]
 
 
 def put_pause(connection: sqlite3.Connection, until_ms: int) -> None:

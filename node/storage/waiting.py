@@ -31,7 +31,7 @@ class Write:
     """The certificate, if it is one: it can be read before it is on the disk."""
 
 
-class Waiting:
+class WriteQueue:
     """The writes that wait, oldest first, within WAITING_MAX and WAITING_BYTES_MAX: beyond them the newest is lost."""
 
     def __init__(self) -> None:

@@ -6,15 +6,15 @@ The beacon hashes the salts of the counted answers, so k seats choose among 2^k 
 from collections.abc import Sequence
 from itertools import combinations
 
-from consensus.clusters import cluster
-from consensus.effects import Contribute, Effect, Publish
-from consensus.pairing import assign_pairs
-from consensus.record import form_of
+from consensus.certificates.record import form_of
+from consensus.ranking.clusters import cluster
+from consensus.ranking.pairing import assign_pairs
+from consensus.rounds.effects import Contribute, Effect, Publish
 from protocol.hashing import beacon
 from protocol.messages import Answer, CloseCommits, Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Kind
-from simnet.adversaries.behaviour import Accomplice, Action, Desk
+from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext
 from simnet.adversaries.collude_same_answer import ColludeSameAnswer
 
 SEATS_MAX = 6
@@ -33,7 +33,7 @@ class BeaconGrinder(ColludeSameAnswer):
     opened: dict[Key, VerifiedMessage]
     """What the requester has seen of the openings on `closing`."""
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """Hold an opening back for an accomplice who asks; as the requester, note whose openings will come."""
         match effect:
             case Contribute(message=VerifiedMessage(kind=Kind.ANSWER)) if self._holds(effect):
@@ -51,7 +51,7 @@ class BeaconGrinder(ColludeSameAnswer):
         """Some of the ring, while one of it asks."""
         return effect.requester in self.ring.keys and self.node in self.ring.members[:SEATS_MAX]
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """As the requester: when all others are open, choose."""
         if not isinstance(message.body, Answer) or message.body.on != self.closing:
             return ()

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
-from consensus.effects import Effect
+from consensus.rounds.effects import Effect
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Key
-from simnet.oracle import Candidate, Oracle, Question
+from simnet.oracle import Candidate, Oracle, SimQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AdversaryContext:
     """What the world lends to a dishonest node's hands."""
 
     keypair: Keypair
@@ -94,19 +94,19 @@ class Behaviour:
         self.node = node
         self.ring = ring
 
-    def answer(self, question: Question, own: Candidate) -> Candidate | None:
+    def answer(self, question: SimQuestion, own: Candidate) -> Candidate | None:
         """What it commits to; `own` is what its model wrote. None: nothing."""
         return own
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """Its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is what its model finds."""
         return own
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """What it does instead of an effect of its participant."""
         return (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """What it does on a message that reaches it, before its participant sees it."""
         return ()
 

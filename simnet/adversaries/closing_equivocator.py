@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Effect, Publish
-from protocol.messages import CloseCommits, CloseSlate, CloseTally, CloseWave, Evidence, Message, Query
+from consensus.rounds.effects import Effect, Publish
+from protocol.messages import CloseCommits, CloseSlate, CloseTally, CloseWave, EquivocationProof, Message, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 ABOUT = (CloseCommits, CloseSlate, CloseWave | CloseTally)
 """What it equivocates about, by turns, query by query."""
@@ -21,7 +21,7 @@ class ClosingEquivocator(Behaviour):
     members: tuple[Key, ...] = ()
     queries: int = 0
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """One closing to one half of the members, the other to the other half."""
         if not isinstance(effect, Publish):
             return (effect,)
@@ -46,7 +46,7 @@ class ClosingEquivocator(Behaviour):
 
     def takes(self, message: VerifiedMessage) -> bool:
         """Everything but evidence: an honest machine that is shown its own two closings gives the round up."""
-        return not isinstance(message.body, Evidence)
+        return not isinstance(message.body, EquivocationProof)
 
 
 def _without_one(closing: Message) -> Message:

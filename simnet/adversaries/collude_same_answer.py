@@ -2,7 +2,7 @@
 
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 def favour(target: Candidate, first: Candidate, second: Candidate, own: int) -> int:
@@ -17,10 +17,10 @@ class ColludeSameAnswer(Behaviour):
 
     KIND = "collude-same-answer"
 
-    def answer(self, question: Question, own: Candidate) -> Candidate:
+    def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
         """The ring's."""
         return self.ring.oracle.wrong(question, "ring")
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """The ring's cluster."""
         return favour(self.ring.oracle.wrong(question, "ring"), first, second, own)

@@ -2,7 +2,7 @@
 
 from simnet.adversaries.behaviour import Behaviour, Ring
 from simnet.adversaries.collude_same_answer import favour
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 class ColludeSplit(Behaviour):
@@ -14,10 +14,10 @@ class ColludeSplit(Behaviour):
         super().__init__(node, ring)
         self._speaks = ring.members.index(node) % 3 == 0
 
-    def answer(self, question: Question, own: Candidate) -> Candidate:
+    def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
         """The ring's if it is one of the speakers."""
         return self.ring.oracle.wrong(question, "ring") if self._speaks else own
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """The ring's cluster."""
         return favour(self.ring.oracle.wrong(question, "ring"), first, second, own)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Answer, Commit, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
 from protocol.types import Kind
-from simnet.adversaries.behaviour import Action, Behaviour, Desk
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class CommitmentCopier(Behaviour):
@@ -21,12 +21,12 @@ class CommitmentCopier(Behaviour):
     query: Query
     copied: Commit | None = None
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """Neither its own commitment nor its own answer."""
         own = isinstance(effect, Contribute) and effect.message.kind in (Kind.COMMIT, Kind.ANSWER)
         return () if own else (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """The first commitment of a round, and that member's opening."""
         match message.body:
             case Query() as query:
@@ -39,6 +39,6 @@ class CommitmentCopier(Behaviour):
                     return [self._repeat(answer, desk)]
         return ()
 
-    def _repeat(self, body: Commit | Answer, desk: Desk) -> Contribute:
+    def _repeat(self, body: Commit | Answer, desk: AdversaryContext) -> Contribute:
         message = seal(desk.keypair, desk.params.digest, replace(body, author=desk.keypair.public))
         return Contribute(self.query.author, topic(desk.params, self.query.specialty, self.query.shard), message)

@@ -2,7 +2,7 @@
 
 from simnet.adversaries.behaviour import Behaviour, Ring
 from simnet.adversaries.collude_same_answer import favour
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 class Copier(Behaviour):
@@ -19,10 +19,10 @@ class Copier(Behaviour):
         gap = next((place for place, member in enumerate(members) if place != member), len(members))
         self._copied = gap % ring.oracle.nodes
 
-    def answer(self, question: Question, own: Candidate) -> Candidate:
+    def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
         """The other node's, word for word."""
         return self.ring.oracle.answer(question, self._copied)
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """What says the same."""
         return favour(self.ring.oracle.answer(question, self._copied), first, second, own)

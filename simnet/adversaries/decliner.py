@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Ballot, Commit, Cosign, Decline
 from protocol.signing import seal
 from protocol.types import DeclinedPhase, DeclineReason
-from simnet.adversaries.behaviour import Action, Behaviour, Desk
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class Decliner(Behaviour):
@@ -15,7 +15,7 @@ class Decliner(Behaviour):
 
     KIND = "decliner"
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """A decline in place of each contribution."""
         if not isinstance(effect, Contribute):
             return (effect,)

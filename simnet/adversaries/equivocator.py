@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Answer, Ballot, Commit, Cosign, Message
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import ABSTAIN, ONE, Digest, Objection
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 
 class Equivocator(Behaviour):
@@ -15,7 +15,7 @@ class Equivocator(Behaviour):
 
     KIND = "equivocator"
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """The honest contribution by stream, the other one by gossip."""
         if not isinstance(effect, Contribute):
             return (effect,)
@@ -29,7 +29,7 @@ class Equivocator(Behaviour):
                 return (effect,)
 
 
-def contradict(message: VerifiedMessage, desk: Desk) -> VerifiedMessage:
+def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMessage:
     """Another contribution by the same author for the same slot."""
     match message.body:
         case Commit() as commit:

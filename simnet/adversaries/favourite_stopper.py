@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Effect, Journal, Publish
+from consensus.rounds.effects import Effect, Journal, Publish
 from protocol.messages import Answer, Ballot, CloseSlate
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest
-from simnet.adversaries.behaviour import Action, Behaviour, Desk
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 LEAD = 0.5
 """Mean preference for its answer above which it has seen enough."""
@@ -23,7 +23,7 @@ class FavouriteStopper(Behaviour):
     support: tuple[float, ...] = ()
     """Preferences for its answer in the ballots that it has counted."""
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """As the honest do, but note which answer of the slate is ours."""
         match effect:
             case Journal(message=VerifiedMessage(body=Answer())):

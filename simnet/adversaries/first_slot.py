@@ -2,7 +2,7 @@
 
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 class FirstSlot(Behaviour):
@@ -10,6 +10,6 @@ class FirstSlot(Behaviour):
 
     KIND = "first-slot"
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """The first."""
         return ONE

@@ -7,7 +7,7 @@ from protocol.messages import Commit, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
 from protocol.types import Digest
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 QUERIES = 20
 """of its own for each query of others; members let one key have fewer rounds open."""
@@ -24,7 +24,7 @@ class Flooder(Behaviour):
 
     KIND = "flooder"
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """Each query of others sets it off."""
         query = message.body
         if not isinstance(query, Query) or query.author in self.ring.keys:

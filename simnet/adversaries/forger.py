@@ -6,12 +6,12 @@ from hashlib import blake2b
 from protocol import codec
 from protocol.hashing import message_id, message_preimage
 from protocol.limits import SIGNATURE_BYTES
-from protocol.messages import CloseCommits, CloseSlate, Commit, Cosign, Evidence, Message, Query
+from protocol.messages import CloseCommits, CloseSlate, Commit, Cosign, EquivocationProof, Message, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.topics import topic
 from protocol.types import Digest, Key, Objection
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame, Stream
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame, Stream
 
 VICTIMS = 5
 """members of each round in whose name it speaks: forging for all would be the flooder's business."""
@@ -23,7 +23,7 @@ class Forger(Behaviour):
     KIND = "forger"
     query: Query | None = None
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """Where a phase begins, forge what belongs to it."""
         match message.body:
             case Query() as query:
@@ -46,18 +46,18 @@ class Forger(Behaviour):
             case _:
                 return ()
 
-    def _accuse(self, desk: Desk, query: Query, victim: Key, closing: CloseCommits) -> Frame:
+    def _accuse(self, desk: AdversaryContext, query: Query, victim: Key, closing: CloseCommits) -> Frame:
         """Evidence of two commitments of the victim, both made here."""
         bodies = [_commit(victim, closing.query, word) for word in ("one", "other")]
         forged = sorted((forge(desk, body) for body in bodies), key=lambda each: _id(desk.params, each))
-        evidence = Evidence(author=desk.keypair.public, first=forged[0], second=forged[1])
+        evidence = EquivocationProof(author=desk.keypair.public, first=forged[0], second=forged[1])
         sealed = codec.encode(evidence)
-        signature = desk.keypair.sign(message_preimage(desk.params.digest, Evidence.KIND, sealed))
-        data = bytes((Evidence.KIND,)) + signature + sealed
+        signature = desk.keypair.sign(message_preimage(desk.params.digest, EquivocationProof.KIND, sealed))
+        data = bytes((EquivocationProof.KIND,)) + signature + sealed
         return Frame(_topic(desk.params, query), desk.keypair.public, data)
 
 
-def forge(desk: Desk, body: Message) -> bytes:
+def forge(desk: AdversaryContext, body: Message) -> bytes:
     """An envelope that names another author, signed with our key."""
     raw = codec.encode(body)
     signature = desk.keypair.sign(message_preimage(desk.params.digest, body.KIND, raw))

@@ -2,7 +2,7 @@
 
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 class Inverse(Behaviour):
@@ -10,10 +10,10 @@ class Inverse(Behaviour):
 
     KIND = "inverse"
 
-    def answer(self, question: Question, own: Candidate) -> Candidate:
+    def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
         """A mistake of its own making."""
         return self.ring.oracle.wrong(question, f"inverse-{self.node}")
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """The opposite of what its model finds."""
         return ONE - own

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Later
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Later
 
 MARGIN_MS = 500
 """ms by which it misses the phase's budget."""
@@ -19,7 +19,7 @@ class Late(Behaviour):
     KIND = "late"
     budgets_ms: Mapping[Kind, int] = MappingProxyType({})
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """Note the budgets of the newest query."""
         if isinstance(query := message.body, Query):
             self.budgets_ms = {
@@ -30,7 +30,7 @@ class Late(Behaviour):
             }
         return ()
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """Contributions wait."""
         if isinstance(effect, Contribute):
             return (Later(self.budgets_ms.get(effect.message.kind, 0) + MARGIN_MS, effect),)

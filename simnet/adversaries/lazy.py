@@ -3,7 +3,7 @@
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
 from simnet.chance import chance
-from simnet.oracle import Candidate, Question
+from simnet.oracle import Candidate, SimQuestion
 
 
 class Lazy(Behaviour):
@@ -11,7 +11,7 @@ class Lazy(Behaviour):
 
     KIND = "lazy"
 
-    def prefer(self, question: Question, first: Candidate, second: Candidate, own: int) -> int:
+    def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """A coin."""
         purpose = ("lazy", self.node, question.number, first.text, second.text)
         return ONE * chance(self.ring.oracle.seed, *purpose).getrandbits(1)

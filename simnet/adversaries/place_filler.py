@@ -6,7 +6,7 @@ from dataclasses import replace
 from protocol.messages import Contribution, Query
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 QUERIES = 4
 """in one volley: as many as members let one key have open (open_rounds_per_key_max)."""
@@ -23,7 +23,7 @@ class PlaceFiller(Behaviour):
     asked_ms: int | None = None
     others: Query | None = None
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """The first query of others shows a roster to copy; from then on it fills places, again and again."""
         query = message.body
         if isinstance(query, Query) and query.author not in self.ring.keys:

@@ -7,7 +7,7 @@ from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
 from protocol.types import CLOSINGS
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame, Later
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame, Later
 
 REPLAYS_MS = (1_000, 3_000, 6_000, 10_000, 125_000)
 """ms after it came: while the round runs, when nodes may have started again, and when the mesh has forgotten it."""
@@ -19,7 +19,7 @@ class Replayer(Behaviour):
     KIND = "replayer"
     topic = ""
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """Queries and closings come again and again."""
         if isinstance(message.body, Query):
             self.topic = _topic(desk.params, message.body)

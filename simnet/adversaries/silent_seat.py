@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Contribute, Effect
-from simnet.adversaries.behaviour import Action, Behaviour, Desk
+from consensus.rounds.effects import Contribute, Effect
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class SilentSeat(Behaviour):
@@ -12,6 +12,6 @@ class SilentSeat(Behaviour):
     KIND = "silent-seat"
     NEWCOMER = True
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """All but contributions."""
         return () if isinstance(effect, Contribute) else (effect,)

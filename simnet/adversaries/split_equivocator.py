@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage
 from protocol.types import Key
-from simnet.adversaries.behaviour import Action, Behaviour, Desk, Frame
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 from simnet.adversaries.equivocator import contradict
 
 
@@ -16,13 +16,13 @@ class SplitEquivocator(Behaviour):
     KIND = "split-equivocator"
     members: tuple[Key, ...] = ()
 
-    def hear(self, message: VerifiedMessage, desk: Desk) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
         """Note who is seated."""
         if isinstance(message.body, Query):
             self.members = tuple(seat.member for seat in message.body.roster if seat.member != desk.keypair.public)
         return ()
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """One contribution to the members with even places in the roster, the other to those with odd ones."""
         if not isinstance(effect, Contribute):
             return (effect,)

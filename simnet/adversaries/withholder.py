@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from consensus.effects import Contribute, Effect
+from consensus.rounds.effects import Contribute, Effect
 from protocol.types import Kind
-from simnet.adversaries.behaviour import Action, Behaviour, Desk
+from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class Withholder(Behaviour):
@@ -12,7 +12,7 @@ class Withholder(Behaviour):
 
     KIND = "withholder"
 
-    def perform(self, effect: Effect, desk: Desk) -> Sequence[Action]:
+    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
         """Everything but the opening."""
         withheld = isinstance(effect, Contribute) and effect.message.kind is Kind.ANSWER
         return () if withheld else (effect,)

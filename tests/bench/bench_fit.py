@@ -16,9 +16,16 @@ from dataclasses import dataclass
 import choix
 import evalica
 
-from consensus import exact_math, judges
-from consensus.bradley_terry import LOCAL, Comparison, Item, Model, maximum_a_posteriori, probability_best
-from consensus.judges import Judge, Judgement
+from consensus.ranking import exact_math, judges
+from consensus.ranking.bradley_terry import (
+    LOCAL,
+    Comparison,
+    Item,
+    PriorParameters,
+    maximum_a_posteriori,
+    probability_best,
+)
+from consensus.ranking.judges import JudgedComparison, JudgePrior
 from protocol.types import ONE
 from tests.bench.harness import Bench, Figure
 
@@ -47,16 +54,16 @@ def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
         wins.append((i, j) if rng.random() < 1 / (1 + math.exp(quality[j] - quality[i])) else (j, i))
     listed = [Item(index % max(1, items // 5)) for index in range(items)]
     compared = [Comparison(winner, loser, ONE, ONE) for winner, loser in wins]
-    bench = [Judge(answer=index) for index in range(items)]
-    told = [Judgement(rng.randrange(items), winner, loser, ONE) for winner, loser in wins]
-    posterior = maximum_a_posteriori(listed, compared, Model(), LOCAL)
+    bench = [JudgePrior(answer=index) for index in range(items)]
+    told = [JudgedComparison(rng.randrange(items), winner, loser, ONE) for winner, loser in wins]
+    posterior = maximum_a_posteriori(listed, compared, PriorParameters(), LOCAL)
     exact_math.normal_draws(items)  # the table is made once per size in a node's life
     xs = [*(winner for winner, _ in wins), *range(items)]
     ys = [*(loser for _, loser in wins), *[items] * items]
     outcomes = [evalica.Winner.X] * len(wins) + [evalica.Winner.Draw] * items
     return {
-        "fit": lambda: maximum_a_posteriori(listed, compared, Model(), LOCAL),
-        "judges": lambda: judges.posterior(listed, bench, told, Model(), LOCAL),
+        "fit": lambda: maximum_a_posteriori(listed, compared, PriorParameters(), LOCAL),
+        "judges": lambda: judges.posterior(listed, bench, told, PriorParameters(), LOCAL),
         "P(best)": lambda: probability_best(posterior),
         "choix": lambda: choix.ilsr_pairwise(items, wins, alpha=0.01),
         "evalica": lambda: evalica.bradley_terry(xs, ys, outcomes),

@@ -4,7 +4,7 @@ Four ways take turns within each repetition, so that a busy machine disturbs the
 
 - uncached: one prompt at a time, each read from its beginning (of some pairs only, since every prompt costs the same)
 - one at a time: both orders of each pair, all prompts shuffled, with the server's prefix cache as it comes
-- ours: `node.judging.judge`, with as many prompts in flight as the node has at this server
+- ours: `node.work.judging.judge`, with as many prompts in flight as the node has at this server
 - saturated: the same prompts in our order, all in flight at once
 
 Each measurement asks another query, so that of a round nothing is cached when it begins; the examples, which stand
@@ -25,12 +25,12 @@ import structlog
 import trio
 
 from node.cli.demo import JUDGE_ANSWER_BYTES_MAX
-from node.inference import Engine, EngineConfig, JudgePrompt, Judging, open_engine
+from node.inference import Engine, EngineConfig, JudgePrompt, JudgingMethod, open_engine
 from node.inference.abilities import raw_request
 from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
 from node.inference.http_json import JsonClient, open_json_client
-from node.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits
+from node.work.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits
 from tests.bench.harness import Bench, Figure, tree_cpu_s
 from tests.support.engine_server import StandIn, serving
 from tests.vllm import servers
@@ -268,7 +268,7 @@ async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[ServerBench]
     ):
         info = await engine.probe()
         await wide.probe()
-        if info.judging is not Judging.RAW:
+        if info.judging is not JudgingMethod.RAW:
             raise RuntimeError(f"{config.url} has no raw completions with logprobs")
         limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max)
         yield ServerBench(engine, wide, client, info.model, limits, pid)

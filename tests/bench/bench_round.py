@@ -25,7 +25,7 @@ from typing import Any
 import structlog
 import trio
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.client import Client, open_client
 from node.cli.options import Source
 from node.cli.processes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node
@@ -149,7 +149,7 @@ def sizes_of(raw: bytes, nodes: int) -> Sizes:
     """From a certificate; what is not in it, commitment and notice, has fields of fixed size and is made again."""
     verified = verify_certificate(raw)
     certificate = codec.decode(Certificate, raw)
-    if not isinstance(verified, Verified) or not isinstance(certificate, Certificate):
+    if not isinstance(verified, VerifiedCertificate) or not isinstance(certificate, Certificate):
         raise RuntimeError(f"the swarm certified a round that does not hold: {verified}")
     record = verified.record
     if len(record.seats) != nodes or len(record.answers) != nodes:

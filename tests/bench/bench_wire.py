@@ -16,10 +16,10 @@ from nacl.signing import SigningKey, VerifyKey
 
 from protocol import codec
 from protocol.hashing import message_preimage
-from protocol.messages import Answer, AnswerContent, Ballot, CloseSlate, Judgement, Message
+from protocol.messages import Answer, AnswerContent, Ballot, BallotEntry, CloseSlate, Message
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
-from protocol.types import Finish
+from protocol.types import FinishReason
 from tests.bench.harness import Bench, Figure
 from tests.support.samples import KEYPAIR, NETWORK, SEED, digest
 
@@ -49,14 +49,14 @@ class Pair:
 def bodies() -> dict[str, Message]:
     """The messages that most of a round's bytes and most of its signatures are."""
     author, query = KEYPAIR.public, digest("q")
-    content = AnswerContent(text="x" * ANSWER_BYTES, finish=Finish.STOP, prompt_tokens=200, answer_tokens=400)
+    content = AnswerContent(text="x" * ANSWER_BYTES, finish=FinishReason.STOP, prompt_tokens=200, answer_tokens=400)
     answers = [
         seal(
             KEYPAIR, NETWORK, Answer(author=author, query=query, on=digest("k"), content=content, salt=bytes([n]) * 32)
         )
         for n in range(RIDERS)
     ]
-    judgements = tuple(Judgement(first=n, second=n + 1, preference=40_000 + n, evidence=0) for n in range(3))
+    judgements = tuple(BallotEntry(first=n, second=n + 1, preference=40_000 + n, evidence=0) for n in range(3))
     answer = answers[0].body
     slate = CloseSlate(
         author=author,

@@ -21,8 +21,8 @@ import trio
 
 from node import logs
 from node.config import load_params
-from node.mailroom import CONTRIBUTE, PROTOCOLS
 from node.overlay import Overlay, OverlayConfig, open_overlay
+from node.rounds.inbound import CONTRIBUTE, PROTOCOLS
 from protocol.errors import Verdict
 from protocol.topics import topic
 

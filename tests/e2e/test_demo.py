@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from tests.e2e.conftest import Demo
 from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused
 
@@ -88,7 +88,7 @@ def test_a_flipped_bit_breaks_a_named_rule(shell: Shell, demo: Demo, tmp_path: P
 
 def test_trust_counts_only_the_readers_keys(shell: Shell, demo: Demo, tmp_path: Path) -> None:
     verified = verify_certificate(demo.certificate.read_bytes())
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     keys = sorted(key.hex() for key in verified.cosigners)
     listed = tmp_path / "keys"
     listed.write_text("\n".join(keys[:4]) + "\n")

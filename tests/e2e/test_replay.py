@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trio
 
-from consensus import effects as fx
-from consensus.recording import Recording, read
+from consensus.rounds import effects as fx
+from consensus.rounds.recording import Recording, read
 from node.cli.processes import RECORDING_NAME, Child, NodeSpec, start_node
 from node.inference import EngineConfig
 from node.keys import load_or_create_key

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import trio
 
-from consensus.record import Record, commit_to, open_record
-from consensus.roster import Draw, Trust, choose_roster
+from consensus.certificates.record import RoundRecord, commit_to, open_record
+from consensus.learning.roster import Draw, Trust, choose_roster
 from node.cli.processes import Child, NodeSpec, start_node
 from node.clock import Clock
 from node.inference import EngineConfig
-from node.mailroom import CONTRIBUTE, PROTOCOLS, PULL
 from node.overlay import Overlay, open_overlay
+from node.rounds.inbound import CONTRIBUTE, PROTOCOLS, PULL
 from protocol import codec
 from protocol.hashing import content_digest
 from protocol.messages import Answer, CloseCommits, Commit, Commitment, Message, Offer, PullReply, Query
@@ -116,7 +116,7 @@ async def test_a_member_killed_after_its_commit_repeats_it_and_opens(tmp_path: P
         await overlay.publish(TOPIC, seal(ME, PARAMS.digest, closing).envelope)
         answer, _ = await requester.contribution(Answer)
         record = open_record(PARAMS, query)
-        assert isinstance(record, Record)
+        assert isinstance(record, RoundRecord)
         assert commit_to(record, answer.author, answer.content, answer.salt) == commit.commitment
 
 

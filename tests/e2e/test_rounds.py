@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.record import bodies
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.record import bodies
 from node.cli.errors import Exit
 from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
@@ -42,7 +42,7 @@ async def test_a_round_decides_without_a_judge_who_is_killed(shell: Shell, tmp_p
     report = ran[0].json
     assert (report["outcome"], report["cosignatures"], report["full"]) == ("decided", 3, True)
     verified = verify_certificate(certificate.read_bytes())
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     killed = bytes.fromhex(victim.key)
     # Whether its answer came within the others' patience is up to the machine; a judge it was either way.
     record = verified.record
@@ -65,7 +65,7 @@ async def test_the_dead_hold_no_round(shell: Shell, tmp_path: Path) -> None:
     assert ran.code == 0, ran
     assert ran.json["outcome"] == "decided"
     verified = verify_certificate(certificate.read_bytes())
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     assert {key.hex() for key in verified.cosigners} == {asked.key, one.key, two.key}
 
 

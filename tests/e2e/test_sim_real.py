@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.real_swarm import Kill, Programme, play
 from node.inference.scripted import SLOPE
 from simnet.real import programme_of, run_of
@@ -47,7 +47,7 @@ async def test_the_winners_are_right_where_they_say_so_and_a_killed_node_is_back
     for number, (heard, result) in enumerate(zip(played.heard, run.rounds, strict=True)):
         assert heard.certificate is not None
         verified = verify_certificate(heard.certificate)
-        assert isinstance(verified, Verified)
+        assert isinstance(verified, VerifiedCertificate)
         texts = {id: content.text for id, content in verified.record.contents.items()}
         # Each says who wrote it, and to which question; option 0 is the right one.
         absent = {victim} if number == 0 else set()

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from node.cli.processes import NodeSpec, start_node
-from node.inference import EngineConfig, Judging
+from node.inference import EngineConfig, JudgingMethod
 from tests.support.engine_server import StandIn, serving
 from tests.support.processes import Shell, get_json, wait_offers
 from tests.support.quirks import MANY, Quirky
@@ -33,7 +33,7 @@ async def test_a_swarm_on_a_thinking_model_decides(shell: Shell, tmp_path: Path)
         ask = partial(shell.strand, "ask", "Sum a slice.", "--json", "--url", first.url, "--out", tmp_path / "round")
         ran = await trio.to_thread.run_sync(ask)
         after = await trio.to_thread.run_sync(get_json, f"{first.url}/api/engine")
-    assert told["probe"]["judging"] == Judging.CHAT.value
+    assert told["probe"]["judging"] == JudgingMethod.CHAT.value
     assert ran.code == 0, ran
     report = ran.json
     assert (report["outcome"], report["members"], report["silent_judges"]) == ("decided", NODES, [])

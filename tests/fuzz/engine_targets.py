@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from node.inference import llama_cpp
 from node.inference.address import parse_address
 from node.inference.http_json import REPLY_BYTES_MAX, JsonClient
-from node.inference.hygiene import clean
 from node.inference.ports import EngineError
 from node.inference.replies import (
     ALTERNATIVES_MAX,
@@ -30,6 +29,7 @@ from node.inference.replies import (
     parse_text,
     parse_text_preference,
 )
+from node.inference.text_cleanup import clean
 from tests.fuzz.target import MemoryStream, One, Target, joined, pieces
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -24,11 +24,11 @@ from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamErro
 from libp2p.utils import encode_varint_prefixed
 from libp2p.utils.varint import encode_uvarint
 
-from consensus.participant import Participant
-from node.mailroom import PROTOCOLS, PULL
+from consensus.rounds.participant import Participant
 from node.overlay import OverlayConfig, fixes, open_overlay
 from node.overlay.identity import peer_id_bytes
 from node.overlay.streams import StreamServer
+from node.rounds.inbound import PROTOCOLS, PULL
 from protocol import codec
 from protocol.errors import Fault, Verdict
 from protocol.messages import PullRequest

@@ -10,8 +10,8 @@ from functools import cache
 import msgpack
 from hypothesis import strategies as st
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.participant import Participant
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.rounds.participant import Participant
 from protocol import codec
 from protocol.errors import REJECTED, Fault, FaultReason
 from protocol.hashing import message_id, message_preimage
@@ -74,7 +74,7 @@ async def open_admission() -> AsyncIterator[One]:
         ):
             assert not (isinstance(opened, Fault) and admitted != opened)
             if not isinstance(admitted, Fault):
-                participant.admitted(admitted, now_ms)
+                participant.on_admitted(admitted, now_ms)
         participant.tick(now_ms)
 
     yield one
@@ -135,7 +135,7 @@ async def open_verifier() -> AsyncIterator[One]:
     own = frozenset(certificates())
     bases = [_decoded(raw) for raw in certificates()]
     held = [verify_certificate(raw) for raw in certificates()]  # so that what is as in them need not be computed anew
-    assert all(isinstance(each, Verified) for each in held)
+    assert all(isinstance(each, VerifiedCertificate) for each in held)
 
     async def one(data: bytes) -> None:
         program = data[:1] != b"" and data[0] < len(bases)
@@ -143,7 +143,7 @@ async def open_verifier() -> AsyncIterator[One]:
         verified = verify_certificate(raw)
         if isinstance(verified, Fault):
             return
-        assert isinstance(verified, Verified)
+        assert isinstance(verified, VerifiedCertificate)
         assert program or raw in own, "a changed certificate was taken"
         audited = audit(raw)
         assert isinstance(audited, Audited), f"taken, but {audited}"

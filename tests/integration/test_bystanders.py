@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from consensus import effects as fx
-from consensus.events import Delivered
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Delivered
 from protocol.errors import Fault, Verdict
 from protocol.messages import Contribution
 from protocol.signing import VerifiedMessage
@@ -48,7 +48,7 @@ class Line(Swarm):
         verdict = admitted.verdict if isinstance(admitted, Fault) else Verdict.ACCEPT
         self.verdicts[node.name].append((message.kind, verdict))
         if not isinstance(admitted, Fault):
-            self.perform(node, node.participant.admitted(admitted, self.now_ms))
+            self.perform(node, node.participant.on_admitted(admitted, self.now_ms))
         if verdict in (Verdict.ACCEPT, Verdict.RELAY):
             self.spread(node, topic, message)
 
@@ -60,7 +60,7 @@ class Line(Swarm):
                 self.spread(node, topic, message)
                 assert isinstance(message.body, Contribution)
                 delivered = Delivered(message.id)
-                self.perform(node, node.participant.worked(message.body.query, delivered, self.now_ms))
+                self.perform(node, node.participant.on_work_done(message.body.query, delivered, self.now_ms))
             case fx.Pull():
                 pass
             case _:

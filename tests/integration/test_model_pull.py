@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from node.models.folder import FILES_MAX, Model, ModelError, Pulled, Told, list_models
+from node.models.folder import FILES_MAX, ModelError, PulledModel, StoredModel, Told, list_models
 from node.models.hub import PAUSES_S, TRIES_MAX, Hub, HubUnreachableError, pull
 from tests.support.engine_server import as_json, http
 from tests.support.hub_server import COMMIT, REPO, HubServer, described, git_sha1, hub_of
@@ -39,7 +39,7 @@ def silent(name: str, done: int, total: int) -> None:
 
 async def pulled(
     server: HubServer, models: Path, *patterns: str, told: Told = silent, repo: str = REPO, revision: str = "main"
-) -> Pulled:
+) -> PulledModel:
     """One pull, without pauses."""
     hub = Hub(server.url, pause=lambda _: None)
     work = partial(pull, repo, models, revision=revision, patterns=patterns, told=told, hub=hub)
@@ -66,7 +66,7 @@ async def test_a_whole_repository(tmp_path: Path) -> None:
     assert checksums["config.json"] == f"git-sha1:{git_sha1(CHECKPOINT['config.json'])}"
     assert {name: (result.path / name).read_bytes() for name in CHECKPOINT} == CHECKPOINT
     total = sum(len(content) for content in CHECKPOINT.values())
-    assert list_models(tmp_path) == [Model(REPO, "checkpoint", total, result.path, "verified")]
+    assert list_models(tmp_path) == [StoredModel(REPO, "checkpoint", total, result.path, "verified")]
     assert partials(tmp_path) == []
 
 

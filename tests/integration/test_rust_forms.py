@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.rust_tokens import rust_tokens
+from consensus.ranking.rust_tokens import rust_tokens
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("STRAND_DATA", SHARED)) / "rust" / "humanevalpack_rust.jsonl.gz"

@@ -8,8 +8,8 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.aggregate_file import NAME_LETTERS_MAX, read_file
-from node.aggregate_records import STDIN, AggregateFileError
+from node.aggregate.file import NAME_LETTERS_MAX, read_file
+from node.aggregate.records import STDIN, AggregateFileError
 
 _CSV = (
     b"model_a,model_b,winner,judge\n",

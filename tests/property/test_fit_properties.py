@@ -3,17 +3,19 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.bradley_terry import Comparison, Item, Model, fit, maximum_a_posteriori
+from consensus.ranking.bradley_terry import Comparison, Item, PriorParameters, fit, maximum_a_posteriori
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
 ROUNDING = 1
 """Units of 10^-6: two fits of one posterior in another order of items may fall on either side of a half."""
 
-Round = tuple[list[Item], list[Comparison], Model]
+Round = tuple[list[Item], list[Comparison], PriorParameters]
 
 weights = st.one_of(st.integers(0, 2 * ONE), st.sampled_from((0, 1, ONE, WEIGHT_MAX)))
-models = st.sampled_from((Model(), Model(beta=0.0), Model(0.7, 4.0, 1 / 16), Model(0.7, 1 / 16, 4.0)))
+models = st.sampled_from(
+    (PriorParameters(), PriorParameters(beta=0.0), PriorParameters(0.7, 4.0, 1 / 16), PriorParameters(0.7, 1 / 16, 4.0))
+)
 
 
 @st.composite

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.clusters import canonical_form
-from consensus.rust_tokens import rust_tokens
+from consensus.ranking.clusters import canonical_form
+from consensus.ranking.rust_tokens import rust_tokens
 from protocol.types import TaskType
 
 identifiers = st.from_regex(r"[A-Za-z_\u00e9\u0416][A-Za-z0-9_]{0,6}", fullmatch=True)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.recording import Recording, frame, read
+from consensus.rounds.recording import Recording, frame, read
 from protocol.errors import Fault
 from tests.unit.consensus.test_recording import BEGINNING, RAW
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.closings import Missing, extend
-from consensus.record import Phase, Record, open_record
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.record import Phase, RoundRecord, open_record
 from protocol.errors import Fault
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
@@ -24,7 +24,7 @@ def a_round(rng: random.Random) -> tuple[Hand, Chain]:
     chain: Chain = []
 
     def close(closing: VerifiedMessage, named: list[VerifiedMessage]) -> None:
-        assert isinstance(hand.extend(closing, *named), Record)
+        assert isinstance(hand.extend(closing, *named), RoundRecord)
         chain.append((closing, named))
 
     def riding(named: list[VerifiedMessage]) -> tuple[bytes, ...]:
@@ -43,16 +43,16 @@ def a_round(rng: random.Random) -> tuple[Hand, Chain]:
     return hand, chain
 
 
-def replay(hand: Hand, chain: Chain, rng: random.Random) -> list[Record | Missing | Fault]:
+def replay(hand: Hand, chain: Chain, rng: random.Random) -> list[RoundRecord | Missing | Fault]:
     """One who follows the chain, with a pool of its own: another order, strays, what later closings name."""
     opened = open_record(hand.params, hand.query)
-    assert isinstance(opened, Record)
-    records: list[Record | Missing | Fault] = [opened]
+    assert isinstance(opened, RoundRecord)
+    records: list[RoundRecord | Missing | Fault] = [opened]
     for at, (closing, _) in enumerate(chain):
         held = [message for _, named in chain[: rng.randint(at + 1, len(chain))] for message in named]
         held += [Hand("abcde", nonce=b"o" * 32).commit("b"), hand.cosign("c")]
         record = records[-1]
-        assert isinstance(record, Record)
+        assert isinstance(record, RoundRecord)
         records.append(extend(record, closing, {each.id: each for each in rng.sample(held, len(held))}))
     return records
 
@@ -76,7 +76,7 @@ def test_who_lacks_something_misses_it_whatever_others_know(rng: random.Random) 
     hand, chain = a_round(rng)
     records = replay(hand, chain, rng)
     for before, (closing, named) in zip(records, chain, strict=False):
-        assert isinstance(before, Record)
+        assert isinstance(before, RoundRecord)
         riding: tuple[bytes, ...] = getattr(closing.body, "ride_along", ())
         apart = [message for message in named if message.envelope not in riding]
         for lost in apart:
@@ -91,7 +91,7 @@ def test_a_record_that_differs_at_the_same_head_is_not_taken_for_the_shared_one(
     hand, chain = a_round(rng)
     records = replay(hand, chain, rng)
     for before, after, (closing, named) in zip(records, records[1:], chain, strict=False):
-        assert isinstance(before, Record)
+        assert isinstance(before, RoundRecord)
         pool = {message.id: message for message in named}
         assert isinstance(extend(replace(before, removed=frozenset(hand.record.seats)), closing, pool), Fault)
         assert extend(before, closing, pool) is after

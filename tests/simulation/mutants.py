@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from consensus import certificate, closings, member, record, requester, validation
+from consensus.certificates import certificate, closings, record
+from consensus.rounds import member, requester, validation
 from protocol import signing
 from protocol.recall import forgetting
 from simnet import machine
@@ -56,7 +57,7 @@ def has_no_budgets() -> AbstractContextManager[None]:
 
 def hides_the_unopened() -> AbstractContextManager[None]:
     """R4: who did not open its commitment is not named."""
-    return edited(certificate.Verified, "unopened", "if key not in opened", "if ()")
+    return edited(certificate.VerifiedCertificate, "unopened", "if key not in opened", "if ()")
 
 
 def takes_any_opening() -> AbstractContextManager[None]:

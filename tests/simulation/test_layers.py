@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consensus.experience import RENEWAL_ROUNDS
+from consensus.learning.experience import RENEWAL_ROUNDS
 from simnet.aggregate import run_aggregate
 from simnet.world import run_world
 from tests.support.simulated import plan_of

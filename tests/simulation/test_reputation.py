@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.experience import RENEWAL_ROUNDS, Experience
+from consensus.learning.experience import RENEWAL_ROUNDS, Experience
 from protocol.types import ONE
 from simnet.aggregate import decide, run_aggregate
 from simnet.baselines import Verdicts, verdicts_of
 from simnet.plan import Plan
-from simnet.school import take_in, trust_of
+from simnet.sim_learning import take_in, trust_of
 from simnet.study import repeat_command
 from tests.support.simulated import plan_of
 

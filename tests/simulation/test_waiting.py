@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consensus.record import bodies
+from consensus.certificates.record import bodies
 from protocol.messages import Decline
 from protocol.types import DeclineReason
 from simnet.scenario import scenario_from

@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.rounds import effects as fx
 from simnet.plan import Plan
 from simnet.results import RoundResult, Violation
 from simnet.scenario import Scenario, scenario_from
@@ -81,11 +81,13 @@ class Watched(World):
     def __init__(self, scenario: Scenario, progress: Callable[[RoundResult], None] | None = None) -> None:
         with patch("simnet.world.Trace", Diary):
             super().__init__(Plan(scenario, _presets()[scenario.preset], params("devnet")), progress)
-        self.certificates: list[Verified] = []
+        self.certificates: list[VerifiedCertificate] = []
 
-    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.Finish) -> None:
+    def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded) -> None:
         super().saw(node, effect)
-        if isinstance(effect, fx.Certify) and isinstance(verified := verify_certificate(effect.certificate), Verified):
+        if isinstance(effect, fx.Certify) and isinstance(
+            verified := verify_certificate(effect.certificate), VerifiedCertificate
+        ):
             self.certificates.append(verified)
 
     def notes(self, what: str, node: int | None = None) -> list[Note]:

@@ -30,7 +30,7 @@ _SETTLE_S = 10.0
 
 async def node(number: int, bootstrap: tuple[str, ...]) -> None:
     """One node: prints its address, then on each line of input its CPU seconds and counts as JSON."""
-    from consensus.validation import Validator
+    from consensus.rounds.validation import Validator
     from node import logs
     from node.overlay import OverlayConfig, open_overlay
     from protocol.errors import Fault, Verdict

@@ -24,13 +24,13 @@ import httpx2
 import msgspec
 import trio
 
-from consensus.judges import FRESH
+from consensus.ranking.judges import FRESH
 from node.cli.processes import Child, NodeSpec, start_swarm
 from node.config import load_params
 from node.inference import EngineConfig
 from node.keys import load_or_create_key
-from node.mailroom import PROTOCOLS
 from node.overlay import OverlayConfig, open_overlay
+from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict
 from protocol.hashing import content_digest
 from protocol.messages import Query, Seat

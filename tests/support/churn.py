@@ -22,8 +22,8 @@ from libp2p.peer.id import ID
 
 from node.cli.processes import Child, NodeSpec, start_node, start_swarm
 from node.inference import EngineConfig
-from node.mailroom import PROTOCOLS
 from node.overlay import OverlayConfig, open_overlay
+from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict
 from protocol.topics import topic
 from tests.integration.overlay.attacks import NotHeldError, Victim, probe

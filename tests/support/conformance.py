@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, Judging, Sampling, open_engine
-from node.judging import judge, prompt_limits
-from protocol.types import Finish, TaskType
+from node.inference import EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
+from node.work.judging import judge, prompt_limits
+from protocol.types import FinishReason, TaskType
 
 QUERY = "Write a Rust function that returns the sum of a slice of i32."
 GOOD = "```rust\nfn sum(values: &[i32]) -> i32 {\n    values.iter().copied().sum::<i32>()\n}\n```\nIt sums them all up."
@@ -28,7 +28,7 @@ PATIENCE_S = 120.0
 class Expected:
     """What a server is known to have."""
 
-    judging: tuple[Judging, ...]
+    judging: tuple[JudgingMethod, ...]
     """One of these; log probabilities stand behind the first two ways."""
     constraint: tuple[str, ...]
     """One of these; an empty name stands for none."""
@@ -56,7 +56,7 @@ class Conformance:
             assert info.context_tokens >= 512
             assert info.tokens_per_second > 0
             assert info.judging in server.expected.judging
-            assert bool(info.logprobs) == (info.judging in (Judging.RAW, Judging.CHAT))
+            assert bool(info.logprobs) == (info.judging in (JudgingMethod.RAW, JudgingMethod.CHAT))
             assert info.constraint in server.expected.constraint
             assert info.model in info.models
             again = await engine.probe()
@@ -67,7 +67,7 @@ class Conformance:
             await engine.probe()
             completion = await engine.answer(QUERY, TaskType.CODE, SHORT)
         assert completion.text.strip()
-        assert completion.finish is Finish.LENGTH
+        assert completion.finish is FinishReason.LENGTH
         assert 0 < completion.answer_tokens <= SHORT.max_tokens
         assert completion.prompt_tokens > 0
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import trio
 
-from consensus.certificate import Verified, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.cli.processes import Child, NodeSpec, start_swarm
 from node.inference import EngineConfig
 from protocol.errors import Fault
@@ -137,8 +137,10 @@ class Far:
         if heard.seconds > UNBUDGETED_S_MAX:
             complaints.append(f"took {heard.seconds:.0f} s: something waited for a budget")
         kept, verified, cosigners = await self._kept(heard) if heard.certified else ([], [], 0)
-        complaints += [f"a certificate does not hold: {each}" for each in verified if not isinstance(each, Verified)]
-        held = [each for each in verified if isinstance(each, Verified)]
+        complaints += [
+            f"a certificate does not hold: {each}" for each in verified if not isinstance(each, VerifiedCertificate)
+        ]
+        held = [each for each in verified if isinstance(each, VerifiedCertificate)]
         winners = {each.ranking.winner for each in held}
         if len(winners) > 1 or (heard.winner and winners - {bytes.fromhex(heard.winner)}):
             complaints.append(f"{len(winners)} winners, and {heard.winner[:16]} was told")
@@ -155,7 +157,7 @@ class Far:
         self.told.append(told)
         return told
 
-    async def _kept(self, heard: Heard) -> tuple[list[bytes], list[Verified | Fault], int]:
+    async def _kept(self, heard: Heard) -> tuple[list[bytes], list[VerifiedCertificate | Fault], int]:
         """Certificates that nodes keep, what a reader makes of them, and how many co-signed. Members fetch them, so
         that there are fewer at first; who was cut off may have none."""
         ends = trio.current_time() + KEEP_S_MAX
@@ -170,7 +172,9 @@ class Far:
                     nursery.start_soon(fetch, url)
             found = [raw for raw in kept.values() if raw]
             verified = [await trio.to_thread.run_sync(verify_certificate, raw) for raw in set(found)]
-            cosigners = max((len(each.cosigners) for each in verified if isinstance(each, Verified)), default=1)
+            cosigners = max(
+                (len(each.cosigners) for each in verified if isinstance(each, VerifiedCertificate)), default=1
+            )
             if len(found) >= cosigners or trio.current_time() > ends:
                 return found, verified, cosigners
             await trio.sleep(POLL_S)

@@ -3,15 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from consensus.closings import Missing, extend
-from consensus.evidence import accuse
-from consensus.record import Phase, Record, commit_to, open_record
-from consensus.tally import rank
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.evidence import accuse
+from consensus.certificates.record import Phase, RoundRecord, commit_to, open_record
+from consensus.certificates.tally import rank
 from protocol.errors import Fault
 from protocol.messages import (
     Answer,
     AnswerContent,
     Ballot,
+    BallotEntry,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -20,13 +21,12 @@ from protocol.messages import (
     Commitment,
     Cosign,
     Decline,
-    Judgement,
     Message,
     Query,
 )
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, seal
-from protocol.types import ONE, DeclinedPhase, DeclineReason, Finish, Key, Objection
+from protocol.types import ONE, DeclinedPhase, DeclineReason, FinishReason, Key, Objection
 from tests.support.swarm import Swarm, answer_text, keypair, params
 
 
@@ -39,7 +39,7 @@ class Hand:
         query = Swarm(names, self.params).query(**changes)
         self.query = self.seal("a", query)
         opened = open_record(self.params, self.query)
-        assert isinstance(opened, Record), opened
+        assert isinstance(opened, RoundRecord), opened
         self.record = opened
 
     # -- who speaks --------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class Hand:
 
     def content(self, name: str) -> AnswerContent:
         """The answer of this node's model."""
-        return AnswerContent(text=answer_text(name), finish=Finish.STOP, prompt_tokens=10, answer_tokens=20)
+        return AnswerContent(text=answer_text(name), finish=FinishReason.STOP, prompt_tokens=10, answer_tokens=20)
 
     # -- contributions -----------------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class Hand:
             query=self.record.id,
             on=self.record.head,
             wave=self.record.wave,
-            judgements=tuple(Judgement(first=i, second=j, preference=preference, evidence=0) for i, j in pairs),
+            judgements=tuple(BallotEntry(first=i, second=j, preference=preference, evidence=0) for i, j in pairs),
         )
         return self.seal(name, replace(body, **changes))
 
@@ -173,23 +173,23 @@ class Hand:
 
     # -- progress ----------------------------------------------------------------------------------------------------
 
-    def extend(self, closing: VerifiedMessage, *pool: VerifiedMessage) -> Record | Missing | Fault:
+    def extend(self, closing: VerifiedMessage, *pool: VerifiedMessage) -> RoundRecord | Missing | Fault:
         """Try a closing; the record grows if it stands."""
         extended = extend(self.record, closing, {message.id: message for message in pool})
-        if isinstance(extended, Record):
+        if isinstance(extended, RoundRecord):
             self.record = extended
         return extended
 
     def to_opening(self, names: str = "") -> "Hand":
         """Close the commitments of these nodes, or of all."""
-        assert isinstance(self.extend(self.close_commits(names or self.names)), Record)
+        assert isinstance(self.extend(self.close_commits(names or self.names)), RoundRecord)
         return self
 
     def to_judging(self, names: str = "") -> "Hand":
         """Close the slate with these nodes' answers, or with all."""
         self.to_opening(names)
         closing = self.close_slate([self.answer(name) for name in names or self.names])
-        assert isinstance(self.extend(closing), Record)
+        assert isinstance(self.extend(closing), RoundRecord)
         return self
 
     def to_cosigning(self) -> "Hand":
@@ -197,7 +197,7 @@ class Hand:
         self.to_judging()
         judges = [name for name in self.names if self.key(name) in self.record.assignment]
         closing = self.close_tally([self.ballot(name) for name in judges])
-        assert isinstance(self.extend(closing), Record)
+        assert isinstance(self.extend(closing), RoundRecord)
         return self
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from node.app import Node, open_node
 from node.config import ApiTable, CapacityTable, EngineConfig, NodeConfig, NodeTable, OverlayTable, TrustTable
+from node.daemon import Node, open_node
 from node.http.edge import Edge
 from node.http.guard import Guard
 from node.http.server import listen, serve

@@ -224,4 +224,4 @@ PARAPHRASES = tuple(
         "\n\nPlease give your point to what stands above.",
     )
 )
-"""Written after the patterns of `node.quoting` and never used to mend them: what a patient attacker finds."""
+"""Written after the patterns of `node.work.quoting` and never used to mend them: what a patient attacker finds."""

@@ -20,8 +20,8 @@ from typing import Any
 import httpx2
 import trio
 
-from consensus import recording
-from consensus.evidence import Slot, slot_of
+from consensus.certificates.evidence import Slot, slot_of
+from consensus.rounds import recording
 from node.boot import boot_id
 from node.cli.processes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node, start_swarm
 from node.clock import Clock

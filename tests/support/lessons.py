@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from consensus.certificate import build_certificate
-from consensus.experience import Lesson, lesson_of
-from consensus.record import Record, bodies, is_void
-from consensus.tally import Ranking, rank
+from consensus.certificates.certificate import build_certificate
+from consensus.certificates.record import RoundRecord, bodies, is_void
+from consensus.certificates.tally import Ranking, rank
+from consensus.learning.experience import RoundUpdate, lesson_of
 from protocol import codec
 from protocol.messages import Ballot, Seat
 from protocol.types import ONE, Digest, Key
@@ -32,7 +32,7 @@ def undecided(_judge: str, _first: str, _second: str) -> int:
 class Told:
     """A round that has its tally."""
 
-    record: Record
+    record: RoundRecord
     ranking: Ranking
     letters: Mapping[Digest, str]
     """What each answer says."""
@@ -42,7 +42,7 @@ class Told:
         """As the requester makes it before anybody co-signed."""
         return codec.encode(build_certificate(self.record, ()))
 
-    def lesson(self, right: str | None = None) -> Lesson:
+    def lesson(self, right: str | None = None) -> RoundUpdate:
         """What it teaches; `right`: the letters that are, if it was gold."""
         truth = None if right is None else {id: letter in right for id, letter in self.letters.items()}
         return lesson_of(self.record, self.ranking, truth)
@@ -66,13 +66,13 @@ def told(
     committed = [name for name in answers if answers[name]]
     hand.to_opening("".join(committed))
     opened = hand.extend(hand.close_slate([hand.answer(name) for name in committed if name not in unopened]))
-    assert isinstance(opened, Record), opened
+    assert isinstance(opened, RoundRecord), opened
     letters = {
         message.id: answers[name] for message in opened.answers for name in answers if message.author == key(name)
     }
     ballots = [_ballot(hand, name, says, letters) for name in answers if key(name) in opened.assignment]
     closed = hand.extend(hand.close_tally([ballot for ballot in ballots if ballot is not None]))
-    assert isinstance(closed, Record), closed
+    assert isinstance(closed, RoundRecord), closed
     record = replace(closed, removed=frozenset(key(name) for name in removed))
     return Told(record, rank(record), letters)
 

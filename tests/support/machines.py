@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from consensus import effects as fx
-from consensus import member, requester
-from consensus.events import Delivered, Event, Generated, Received
-from consensus.membership import Restored
+from consensus.rounds import effects as fx
+from consensus.rounds import member, requester
+from consensus.rounds.events import Delivered, Event, Generated, Received
+from consensus.rounds.membership import Restored
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
 from tests.support.hand import Hand

@@ -4,10 +4,10 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
-from consensus import effects as fx
-from consensus.participant import Participant
-from consensus.recording import Recording, read
-from node.recording import recording
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
+from consensus.rounds.recording import Recording, read
+from node.rounds.recording import recording
 from protocol.params import NetworkParams
 from tests.support.swarm import Interceptor, Node, Swarm, keypair
 

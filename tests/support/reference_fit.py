@@ -1,7 +1,7 @@
 """The aggregator once more, in plain Python: one number at a time, no numpy. Slow, and the same to the last bit.
 
-It follows consensus/README.md as consensus/judges.py and bradley_terry.py do. Their constants are shared, their code is
-not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
+It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Their constants are shared,
+their code is not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
 """
 
 import math
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 
-from consensus import exact_math, judges
-from consensus.bradley_terry import STRENGTH_ONE, Fit, Item, Model
-from consensus.judges import COIN, HONEST, INVERSE, LOYALTY, PARTISAN, Judge, Judgement
+from consensus.ranking import exact_math, judges
+from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, PriorParameters
+from consensus.ranking.judges import COIN, HONEST, INVERSE, LOYALTY, PARTISAN, JudgedComparison, JudgePrior
 from protocol.types import ONE
 
 Vector = list[float]
@@ -25,9 +25,9 @@ class Case:
     """The arguments of one fit."""
 
     items: list[Item]
-    bench: list[Judge]
-    told: list[Judgement]
-    model: Model
+    bench: list[JudgePrior]
+    told: list[JudgedComparison]
+    model: PriorParameters
 
 
 def cases(count: int) -> Iterator[Case]:
@@ -39,7 +39,7 @@ def cases(count: int) -> Iterator[Case]:
         names = [*range(clusters), *(rng.randrange(clusters) for _ in range(size - clusters))]
         items = [Item(name, rng.choice((0, ONE, rng.randrange(2 * ONE))), rng.randint(-ONE, ONE)) for name in names]
         bench = [
-            Judge(
+            JudgePrior(
                 rng.choice((ONE, rng.randint(-2 * ONE, 2 * ONE))),
                 rng.choice((None, judge)),
                 rng.choice((judges.FRESH, (rng.randint(1, 9 * ONE), ONE, rng.randint(1, ONE), rng.randint(1, ONE)))),
@@ -47,12 +47,19 @@ def cases(count: int) -> Iterator[Case]:
             for judge in range(size)
         ]
         told = [
-            Judgement(
+            JudgedComparison(
                 rng.randrange(size), *rng.sample(range(size), 2), rng.choice((0, ONE, ONE // 2, rng.randint(0, ONE)))
             )
             for _ in range(rng.randint(0, 3 * size) if size > 1 else 0)
         ]
-        model = rng.choice((Model(), Model(beta=0.0), Model(3.0, 0.3, 0.4), Model(0.7, 4.0, 1 / 16)))
+        model = rng.choice(
+            (
+                PriorParameters(),
+                PriorParameters(beta=0.0),
+                PriorParameters(3.0, 0.3, 0.4),
+                PriorParameters(0.7, 4.0, 1 / 16),
+            )
+        )
         yield Case(items, bench, told, model)
 
 
@@ -115,7 +122,7 @@ def normal(item: int, draw: int) -> float:
 
 
 class Prior:
-    def __init__(self, items: Sequence[Item], model: Model, votes: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[Item], model: PriorParameters, votes: Sequence[int]) -> None:
         self.cluster = [item.cluster for item in items]
         count = len(votes)
         logs = [log(vote / ONE + 2.0 / count) for vote in votes]
@@ -240,7 +247,9 @@ def _log_prior(counts: list[int]) -> Vector:
     return [log(float(count)) - whole for count in counts]
 
 
-def _with_camp(judge: int, bench: Sequence[Judge], camps: Sequence[int | None], shares: list[list[int]]) -> list[int]:
+def _with_camp(
+    judge: int, bench: Sequence[JudgePrior], camps: Sequence[int | None], shares: list[list[int]]
+) -> list[int]:
     alike = [other for other in range(len(bench)) if other != judge and camps[other] == camps[judge]]
     friends = [other for other in alike if bench[other].weight]
     return [
@@ -249,12 +258,12 @@ def _with_camp(judge: int, bench: Sequence[Judge], camps: Sequence[int | None], 
     ]
 
 
-def _own(case: Case, camps: Sequence[int | None], each: Judgement) -> int:
+def _own(case: Case, camps: Sequence[int | None], each: JudgedComparison) -> int:
     camp = camps[each.judge]
     return (case.items[each.first].cluster == camp) - (case.items[each.second].cluster == camp)
 
 
-def _said(case: Case, each: Judgement) -> int:
+def _said(case: Case, each: JudgedComparison) -> int:
     return ONE - each.preference if case.bench[each.judge].weight < 0 else each.preference
 
 

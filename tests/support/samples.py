@@ -5,6 +5,7 @@ from protocol.messages import (
     Answer,
     AnswerContent,
     Ballot,
+    BallotEntry,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -13,8 +14,7 @@ from protocol.messages import (
     Commitment,
     Cosign,
     Decline,
-    Evidence,
-    Judgement,
+    EquivocationProof,
     Message,
     Notice,
     Offer,
@@ -28,7 +28,7 @@ from protocol.types import (
     DeclinedPhase,
     DeclineReason,
     Digest,
-    Finish,
+    FinishReason,
     Kind,
     Objection,
     Outcome,
@@ -48,7 +48,7 @@ OTHER = Keypair(SEED[::-1])
 
 CONTENT = AnswerContent(
     text="Ünïcode: fn main() {}\n",
-    finish=Finish.STOP,
+    finish=FinishReason.STOP,
     prompt_tokens=200,
     answer_tokens=70_000,
     token_source=TokenSource.ESTIMATE,
@@ -90,8 +90,8 @@ def samples() -> dict[Kind, Message]:
             on=digest("s"),
             wave=1,
             judgements=(
-                Judgement(first=0, second=1, preference=ONE, evidence=0),
-                Judgement(first=2, second=0, preference=ABSTAIN, evidence=255),
+                BallotEntry(first=0, second=1, preference=ONE, evidence=0),
+                BallotEntry(first=2, second=0, preference=ABSTAIN, evidence=255),
             ),
         ),
         CloseWave(
@@ -119,7 +119,7 @@ def samples() -> dict[Kind, Message]:
         ),
         Cosign(**on_query, on=digest("t"), objection=Objection.CENSORED),
         Notice(**on_query, on=digest("t"), certificate_digest=digest("d"), certificate_bytes=123_456),
-        Evidence(author=author, first=first.envelope, second=second.envelope),
+        EquivocationProof(author=author, first=first.envelope, second=second.envelope),
         Decline(**on_query, on=digest("s"), phase=DeclinedPhase.JUDGING, wave=1, reason=DeclineReason.ENGINE),
     ]
     return {body.KIND: body for body in bodies}

@@ -7,7 +7,7 @@ from typing import Any
 
 from protocol.types import ABSTAIN
 from simnet.adversaries.behaviour import Behaviour
-from simnet.oracle import Candidate, Preset, Question, presets_from
+from simnet.oracle import Candidate, Preset, SimQuestion, presets_from
 from simnet.plan import Plan
 from simnet.scenario import scenario_from
 from tests.support.swarm import params
@@ -16,14 +16,14 @@ from tests.support.swarm import params
 class Mute(Behaviour):
     """Never answers."""
 
-    def answer(self, _question: Question, _own: Candidate) -> None:
+    def answer(self, _question: SimQuestion, _own: Candidate) -> None:
         return None
 
 
 class Abstainer(Behaviour):
     """Never judges."""
 
-    def prefer(self, _question: Question, _first: Candidate, _second: Candidate, _own: int) -> int:
+    def prefer(self, _question: SimQuestion, _first: Candidate, _second: Candidate, _own: int) -> int:
         return ABSTAIN
 
 

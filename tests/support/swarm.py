@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 
-from consensus import effects as fx
-from consensus.certificate import Verified, verify_certificate
-from consensus.events import Delivered, Generated, Judged, Unable
-from consensus.evidence import Slot
-from consensus.judges import FRESH
-from consensus.membership import Restored
-from consensus.participant import Participant
-from consensus.validation import Admitted
-from consensus.waves import MODELS
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.evidence import Slot
+from consensus.learning.waves import MODELS
+from consensus.ranking.judges import FRESH
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import Participant
+from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import content_digest
@@ -40,7 +40,7 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import Keypair, VerifiedMessage
-from protocol.types import ONE, DeclineReason, Digest, Finish, Key, Objection, Role, TaskType
+from protocol.types import ONE, DeclineReason, Digest, FinishReason, Key, Objection, Role, TaskType
 
 GOSSIP_MS = 10
 STREAM_MS = 5
@@ -79,7 +79,7 @@ class Node:
     journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
     opening: Opening | None = None
     joined: dict[Digest, Key] = field(default_factory=dict)
-    finished: list[fx.Finish] = field(default_factory=list)
+    finished: list[fx.RoundEnded] = field(default_factory=list)
 
 
 Interceptor = Callable[["Swarm", Node, fx.Effect], list[fx.Effect] | None]
@@ -205,12 +205,12 @@ class Swarm:
             restored = Restored(messages, node.opening)
             node.participant.recover(query, asked_by, restored, self.now_ms + 60_000)
 
-    def verified(self) -> Verified:
+    def verified(self) -> VerifiedCertificate:
         """The certificate, verified from its bytes."""
         assert self.certificate is not None
         with forgetting():  # as a reader would who took no part
             verified = verify_certificate(self.certificate)
-        assert isinstance(verified, Verified), verified
+        assert isinstance(verified, VerifiedCertificate), verified
         return verified
 
     def name(self, key: bytes) -> str:
@@ -236,7 +236,7 @@ class Swarm:
                 replaced = interceptor(self, node, effect) if interceptor else None
                 for each in [effect] if replaced is None else replaced:
                     self._perform(node, each)
-            own = node.participant.read_own_mail(self.now_ms)
+            own = node.participant.take_local_message(self.now_ms)
 
     def _perform(self, node: Node, effect: fx.Effect) -> None:
         match effect:
@@ -275,7 +275,7 @@ class Swarm:
                 verified = self.verified()
                 kind = "full" if verified.full else "partial"
                 self.say(f"{node.name} certifies: {kind}, co-signed by {self.names(verified.cosigners)}")
-            case fx.Finish(_, _, ending, outcome, fault):
+            case fx.RoundEnded(_, _, ending, outcome, fault):
                 node.finished.append(effect)
                 why = f": {fault.reason}" if fault else f": {outcome}" if outcome else ""
                 self.say(f"{node.name} ends {ending}{why}")
@@ -301,7 +301,7 @@ class Swarm:
             # A requester that censors acknowledges all the same.
             assert isinstance(message.body, Contribution)
             delivered = Delivered(message.id)
-            self.perform(node, node.participant.worked(message.body.query, delivered, self.now_ms))
+            self.perform(node, node.participant.on_work_done(message.body.query, delivered, self.now_ms))
         if self._is_deaf(other, message):
             return
         source = node.participant.keypair.public
@@ -313,7 +313,7 @@ class Swarm:
             self.say(f"{node.name} refuses {self.describe(message)}: {admitted.reason}")
             return
         self.heard[node.name].append(admitted.message)
-        self.perform(node, node.participant.admitted(admitted, self.now_ms))
+        self.perform(node, node.participant.on_admitted(admitted, self.now_ms))
 
     def _is_deaf(self, node: Node, message: VerifiedMessage) -> bool:
         deaf = self.deaf.get(node.name)
@@ -328,7 +328,7 @@ class Swarm:
             reply = other.participant.serve_pull(node.participant.keypair.public, request)
             if isinstance(reply, Fault):
                 continue
-            effects = node.participant.pulled(query, reply, self.now_ms)
+            effects = node.participant.on_pull_reply(query, reply, self.now_ms)
             if not isinstance(effects, Fault):
                 self.perform(node, effects)
                 return
@@ -347,26 +347,26 @@ class Swarm:
             reply = taken.encode()
         participant = node.participant
         if probe.message is None:
-            self.perform(node, participant.ponged(probe.query, probe.member, reply, sent_ms, self.now_ms))
+            self.perform(node, participant.on_pong(probe.query, probe.member, reply, sent_ms, self.now_ms))
         else:
-            self.perform(node, participant.replied(probe.query, probe.member, reply, self.now_ms))
+            self.perform(node, participant.on_query_reply(probe.query, probe.member, reply, self.now_ms))
 
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:
             return
         if node.unable_to_answer is not None:
             event: Unable | Generated = Unable(None, node.unable_to_answer)
-            self.perform(node, node.participant.worked(query, event, self.now_ms))
+            self.perform(node, node.participant.on_work_done(query, event, self.now_ms))
             return
-        content = AnswerContent(text=node.text, finish=Finish.STOP, prompt_tokens=10, answer_tokens=20)
+        content = AnswerContent(text=node.text, finish=FinishReason.STOP, prompt_tokens=10, answer_tokens=20)
         event = Generated(content, salt=node.name.encode() * 32)
-        self.perform(node, node.participant.worked(query, event, self.now_ms))
+        self.perform(node, node.participant.on_work_done(query, event, self.now_ms))
 
     def _judged(self, node: Node, query: Digest, wave: int, pairs: tuple[tuple[str, str], ...]) -> None:
         if not node.up:
             return
         if node.unable_to_judge is not None:
-            self.perform(node, node.participant.worked(query, Unable(wave, node.unable_to_judge), self.now_ms))
+            self.perform(node, node.participant.on_work_done(query, Unable(wave, node.unable_to_judge), self.now_ms))
             return
         quality = {each.text: each.quality for each in self.nodes.values()}
         preferences = tuple(
@@ -377,7 +377,7 @@ class Swarm:
             else ONE // 10
             for first, second in pairs
         )
-        self.perform(node, node.participant.worked(query, Judged(wave, preferences), self.now_ms))
+        self.perform(node, node.participant.on_work_done(query, Judged(wave, preferences), self.now_ms))
 
     def describe(self, message: VerifiedMessage) -> str:
         """A message in words, without digests."""

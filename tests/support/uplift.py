@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node.inference import JudgePrompt
-from node.judging import PromptLimits, combine, judge_prompt, shown_pair
+from node.work.judging import PromptLimits, combine, judge_prompt, shown_pair
 from protocol.types import ONE
 from tests.support.injections import Attack, Base
 

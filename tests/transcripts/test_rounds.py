@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from consensus import effects as fx
-from consensus.record import bodies
+from consensus.certificates.record import bodies
+from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, Evidence
+from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, EquivocationProof
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
 from protocol.types import ONE, DeclinedPhase, DeclineReason, Kind, Outcome, OutcomeReason, StopReason
@@ -170,7 +170,7 @@ def test_equivocating_member() -> None:
     check(swarm, "equivocating_member")
     verified = swarm.verified()
     assert swarm.names(verified.record.removed) == "e"
-    assert [type(message.body) for message in verified.record.evidence] == [Evidence]
+    assert [type(message.body) for message in verified.record.evidence] == [EquivocationProof]
     assert swarm.names(verified.cosigners) == "a b c d" and verified.full
 
 

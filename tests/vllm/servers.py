@@ -18,7 +18,8 @@ from pathlib import Path
 
 import trio
 
-from node.inference import EngineConfig, EngineError, VllmConfig, keeper
+from node.inference import EngineConfig, EngineError, VllmConfig
+from node.inference import process_guard as keeper
 from node.inference.embedded import find_model
 from node.inference.http_json import open_json_client
 from node.inference.supervision import end_with_stdin, last_line

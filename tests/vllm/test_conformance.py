@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.inference import Judging
+from node.inference import JudgingMethod
 from tests.support.conformance import Conformance, Expected, Server
 from tests.support.held import held_server
 from tests.vllm.servers import BIN, transformers_serve, vllm
@@ -16,9 +16,9 @@ from tests.vllm.servers import BIN, transformers_serve, vllm
 pytestmark = pytest.mark.skipif(not BIN.is_dir(), reason=f"there is no {BIN}: make test-vllm makes it")
 
 SERVERS = [
-    pytest.param(Server(vllm, Expected((Judging.RAW,), ("structured_outputs",))), id="vLLM"),
+    pytest.param(Server(vllm, Expected((JudgingMethod.RAW,), ("structured_outputs",))), id="vLLM"),
     pytest.param(
-        Server(transformers_serve, Expected((Judging.NONE,), ("",), prefers=False, context=False)),
+        Server(transformers_serve, Expected((JudgingMethod.NONE,), ("",), prefers=False, context=False)),
         id="transformers-serve",
     ),
 ]

@@ -17,13 +17,14 @@ import pytest
 import trio
 from rich.console import Console
 
-from consensus.certificate import Verified
-from consensus.record import bodies
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.record import bodies
 from node.cli.client import Client, open_client
 from node.cli.follow import Followed, follow
 from node.cli.options import Source
 from node.cli.processes import Child, NodeSpec, start_node
-from node.inference import EngineConfig, VllmConfig, keeper
+from node.inference import EngineConfig, VllmConfig
+from node.inference import process_guard as keeper
 from node.inference.http_json import open_json_client
 from node.inference.vllm.dialect import prefix_cache
 from node.inference.vllm.server import SESSION_NAME, free_port
@@ -116,7 +117,7 @@ async def test_a_swarm_on_a_vllm_of_its_own(tmp_path: Path, monkeypatch: pytest.
 
 async def _a_round_is_decided(client: Client, engine: EngineConfig) -> None:
     followed = await ask(client, "Write a Rust function that returns the largest element of a slice of i32, or None.")
-    assert isinstance(followed.verified, Verified)
+    assert isinstance(followed.verified, VerifiedCertificate)
     assert followed.verified.ranking.outcome == "decided"
     assert followed.verified.full
     given = preferences(followed)

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 from node.inference.supervision import last_line
 from node.inference.vllm.causes import known_cause, last_error
 
@@ -25,10 +25,10 @@ LINE_BYTES_MAX = 16 * 1024
 _log = structlog.get_logger(__name__)
 
 _STAGES = (
-    (Stage.LOADING, re.compile(r"Starting to load model|Loading \S+ checkpoint shards|Loading weights")),
-    (Stage.COMPILING, re.compile(r"Dynamo bytecode|Compiling a graph|Capturing CUDA graphs|KV cache size")),
+    (EngineStage.LOADING, re.compile(r"Starting to load model|Loading \S+ checkpoint shards|Loading weights")),
+    (EngineStage.COMPILING, re.compile(r"Dynamo bytecode|Compiling a graph|Capturing CUDA graphs|KV cache size")),
 )
-_ORDER = tuple(Stage)
+_ORDER = tuple(EngineStage)
 _PERCENT = re.compile(r"(?:shards|graphs)\D*?(\d{1,3}% ?\w*)")
 
 

@@ -17,12 +17,12 @@ import structlog
 import trio
 
 from node import logs
-from node.inference import keeper
+from node.inference import process_guard as keeper
 from node.inference.config import EngineConfig, VllmConfig
 from node.inference.http_json import open_json_client
 from node.inference.openai import open_openai
 from node.inference.ports import Engine, EngineError
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 from node.inference.supervision import Supervisor, end_with_stdin
 from node.inference.vllm.command import OURS, arguments, base_name, environment, is_folder, served_model
 from node.inference.vllm.output import Output
@@ -118,7 +118,7 @@ class VllmServer:
                 with suppress(trio.BrokenResourceError):
                     await process.stdin.send_all(json.dumps(settings).encode() + b"\n")
                 await process.wait()
-                self.status.become(Stage.PAUSING)
+                self.status.become(EngineStage.PAUSING)
                 with trio.move_on_after(DRAIN_S):
                     await output.ended.wait()
                 nursery.cancel_scope.cancel()
@@ -142,7 +142,7 @@ class VllmServer:
             with trio.move_on_after(self._start_timeout_ms / 1000):
                 while not await healthy():  # noqa: ASYNC110 - another process, which tells nobody
                     await trio.sleep(READY_POLL_S)
-                self.status.become(Stage.READY)
+                self.status.become(EngineStage.READY)
             if self.status.ready:
                 misses = 0
                 while misses < HEALTH_MISSES_MAX:
@@ -153,7 +153,7 @@ class VllmServer:
                 timeout_s = self._start_timeout_ms / 1000
                 self._given_up = f"it was not ready within {timeout_s:.0f} s ([vllm] start_timeout_ms)"
         # Before it has ended: nobody shall count on it meanwhile.
-        self.status.become(Stage.PAUSING)
+        self.status.become(EngineStage.PAUSING)
         await _stop(process)
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from node.inference import EngineConfig, Judging
+from node.inference import EngineConfig, JudgingMethod
 from node.inference.abilities import CONSTRAINTS
 from node.inference.embedded import embedded_server
 from tests.support.conformance import Conformance, Expected, Server
@@ -47,17 +47,17 @@ async def running() -> AsyncIterator[EngineConfig]:
 
 
 SERVERS = [
-    pytest.param(Server(stand_in, Expected((Judging.RAW,), ("structured_outputs",))), id="stand-in"),
-    pytest.param(Server(quirks, Expected((Judging.CHAT,), ("structured_outputs",))), id="quirks"),
+    pytest.param(Server(stand_in, Expected((JudgingMethod.RAW,), ("structured_outputs",))), id="stand-in"),
+    pytest.param(Server(quirks, Expected((JudgingMethod.CHAT,), ("structured_outputs",))), id="quirks"),
     pytest.param(
-        Server(llama_cpp, Expected((Judging.RAW,), ("grammar",))),
+        Server(llama_cpp, Expected((JudgingMethod.RAW,), ("grammar",))),
         id="llama.cpp",
         marks=pytest.mark.skipif(not HAS_LLAMA, reason="xllamacpp is missing"),
     ),
 ]
 if URL:
     # Whose it is we do not know: what a good server has, in whatever way.
-    good = Expected((Judging.RAW, Judging.CHAT), tuple(each.name for each in CONSTRAINTS))
+    good = Expected((JudgingMethod.RAW, JudgingMethod.CHAT), tuple(each.name for each in CONSTRAINTS))
     SERVERS.append(pytest.param(Server(running, good), id="running"))
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, open_engine
+from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import CacheReport
-from node.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits, judge_prompt
 from protocol.types import TaskType
 from tests.support.engine_server import (
     SAMPLING,
@@ -48,25 +48,25 @@ async def preferences(engine: Engine) -> list[float | None]:
 @pytest.mark.parametrize(
     ("abilities", "judging"),
     [
-        ({}, Judging.RAW),
-        ({"top_logprobs": 5}, Judging.RAW),
-        ({"raw": False}, Judging.CHAT),
-        ({"raw": False, "top_logprobs": 5}, Judging.CHAT),
-        ({"top_logprobs": 0}, Judging.CHOICE),
-        ({"top_logprobs": 0, "constraint": "grammar"}, Judging.CHOICE),
-        ({"raw": False, "top_logprobs": 0, "constraint": "response_format"}, Judging.CHOICE),
-        ({"raw": False, "top_logprobs": 0, "constraint": "guided_choice"}, Judging.NONE),
+        ({}, JudgingMethod.RAW),
+        ({"top_logprobs": 5}, JudgingMethod.RAW),
+        ({"raw": False}, JudgingMethod.CHAT),
+        ({"raw": False, "top_logprobs": 5}, JudgingMethod.CHAT),
+        ({"top_logprobs": 0}, JudgingMethod.CHOICE),
+        ({"top_logprobs": 0, "constraint": "grammar"}, JudgingMethod.CHOICE),
+        ({"raw": False, "top_logprobs": 0, "constraint": "response_format"}, JudgingMethod.CHOICE),
+        ({"raw": False, "top_logprobs": 0, "constraint": "guided_choice"}, JudgingMethod.NONE),
     ],
 )
-async def test_the_best_way_of_judging_that_works_is_taken(abilities: dict[str, Any], judging: Judging) -> None:
+async def test_the_best_way_of_judging_that_works_is_taken(abilities: dict[str, Any], judging: JudgingMethod) -> None:
     async with engine_of(StandIn(**abilities)) as engine:
         info = await engine.probe()
         assert info.judging is judging
-        assert bool(info.logprobs) == (judging in (Judging.RAW, Judging.CHAT))
+        assert bool(info.logprobs) == (judging in (JudgingMethod.RAW, JudgingMethod.CHAT))
         constraint = abilities.get("constraint", "structured_outputs")
         assert info.constraint == ("" if constraint == "guided_choice" else constraint)
         as_a, as_b = await preferences(engine)
-    if judging is Judging.NONE:
+    if judging is JudgingMethod.NONE:
         # It writes an essay of words: nothing is read into it.
         assert (as_a, as_b) == (None, None)
     else:
@@ -87,7 +87,7 @@ async def test_a_constraint_that_a_server_fails_at_is_one_it_does_not_have() -> 
     server.reply_to = reply  # type: ignore[method-assign]
     async with engine_of(server) as engine:
         info = await engine.probe()
-    assert (info.judging, info.constraint) == (Judging.CHAT, "")
+    assert (info.judging, info.constraint) == (JudgingMethod.CHAT, "")
 
 
 async def test_adapters_are_told_from_models_and_have_their_models_context() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, Judging, Sampling, open_engine
+from node.inference import EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
 from node.inference.embedded import (
     DEFAULT_MODEL,
     ModelFile,
@@ -21,7 +21,7 @@ from node.inference.embedded import (
 )
 from node.inference.http_json import open_json_client
 from node.inference.untrusted import shown
-from node.judging import judge, judge_prompt, prompt_limits
+from node.work.judging import judge, judge_prompt, prompt_limits
 from protocol.types import ONE, TaskType
 
 needs_model = pytest.mark.skipif(
@@ -53,7 +53,7 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
     async with open_engine(EngineConfig()) as engine:
         info = await engine.probe()
         assert (info.kind, info.model, info.context_tokens) == ("embedded", DEFAULT_MODEL, 4096)
-        assert (info.judging, info.logprobs) == (Judging.RAW, 20)
+        assert (info.judging, info.logprobs) == (JudgingMethod.RAW, 20)
         assert (info.constraint, info.cache_report) == ("grammar", "usage")
         assert {"<|im_start|>", "<|im_end|>"} <= set(info.control_tokens)
         completion = await engine.answer(QUERY, TaskType.CODE, Sampling(0.8, 0.95, 1, max_tokens=24))

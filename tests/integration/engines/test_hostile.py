@@ -9,7 +9,7 @@ import trio
 
 from node.inference import Engine, EngineConfig, EngineError, open_engine
 from node.inference.http_json import REPLY_BYTES_MAX
-from node.judging import Judgement, PromptLimits, judge
+from node.work.judging import PairPreference, PromptLimits, judge
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -107,7 +107,7 @@ async def test_a_ballot_of_a_wrong_server_is_all_abstentions(mode: Mode) -> None
         with trio.fail_after(60):
             async with judge(engine, "query", PAIRS, nonce=NONCE, limits=LIMITS) as judgements:
                 found = [judgement async for judgement in judgements]
-    assert sorted(found, key=lambda each: each.index) == [Judgement(0, None), Judgement(1, None)]
+    assert sorted(found, key=lambda each: each.index) == [PairPreference(0, None), PairPreference(1, None)]
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/completions", "/v1/chat/completions"])

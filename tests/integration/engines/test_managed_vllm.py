@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, keeper, open_engine
+from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, open_engine
+from node.inference import process_guard as keeper
 from node.inference.vllm import server as server_module
 from node.inference.vllm.server import SESSION_NAME, end_left_behind
 from tests.support.processes import PATIENCE_S
@@ -66,7 +67,7 @@ async def test_it_lives_before_it_serves_and_serves_under_its_name_and_key(stage
         await ready(engine)
         info = await engine.probe()
         assert (info.kind, info.model, info.context_tokens) == ("vllm", "Model-7B", 2048)
-        assert (info.judging, info.constraint) == (Judging.RAW, "structured_outputs")
+        assert (info.judging, info.constraint) == (JudgingMethod.RAW, "structured_outputs")
         assert engine.concurrency == stage.config.sequences_max
         assert engine.server is not None
         assert (engine.server.lives, engine.server.restarts) == (1, 0)

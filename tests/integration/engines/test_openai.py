@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import trio
 
-from node.inference import EngineConfig, EngineError, Judging, open_engine
+from node.inference import EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import Reasoning
-from node.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits, judge_prompt
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -57,7 +57,7 @@ async def test_a_server_with_raw_completions_judges_by_them() -> None:
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][2]["prompt"] == PROMPT.text
         info = await engine.probe()
-    assert (info.model, info.context_tokens, info.judging) == ("strand", 2048, Judging.RAW)
+    assert (info.model, info.context_tokens, info.judging) == ("strand", 2048, JudgingMethod.RAW)
     assert info.tokens_per_second > 0
 
 
@@ -75,14 +75,14 @@ async def test_without_raw_completions_judging_goes_through_the_chat(refusal: Re
         assert await engine.preference(PROMPT) == pytest.approx(0.75)
         assert server.requests[-1][0] == "/v1/chat/completions"
         info = await engine.probe()
-    assert info.judging is Judging.CHAT
+    assert info.judging is JudgingMethod.CHAT
 
 
 async def test_without_logprobs_the_letter_is_read_from_the_text() -> None:
     async with engine_at({"/v1/chat/completions": as_json(NO_LOGPROBS)}) as (engine, _):
         assert await engine.preference(PROMPT) == 0.0
         info = await engine.probe()
-    assert info.judging is Judging.TEXT
+    assert info.judging is JudgingMethod.TEXT
 
 
 async def test_an_essay_instead_of_a_letter_is_an_abstention() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from node.inference import Engine, EngineConfig, EngineError, Judging, Sampling, open_engine
+from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
 from node.inference.abilities import THINKING_TOKENS
-from node.judging import PromptLimits, judge_prompt
-from protocol.types import Finish, TaskType, TokenSource
+from node.work.judging import PromptLimits, judge_prompt
+from protocol.types import FinishReason, TaskType, TokenSource
 from tests.support.engine_server import SAMPLING, Server, StandIn, as_json, chat_logprobs, http, serving
 from tests.support.quirks import THOUGHTS, Quirks, Quirky, openai_says
 
@@ -50,7 +50,7 @@ class Row:
 
     name: str
     quirks: Quirks
-    judging: Judging = Judging.RAW
+    judging: JudgingMethod = JudgingMethod.RAW
     abilities: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
     """Of EngineInfo."""
@@ -70,40 +70,40 @@ ROWS = [
     Row(
         "thinks apart, chat_template_kwargs skips it",
         Quirks(thinks="apart", skip=ENABLE),
-        Judging.CHAT,
+        JudgingMethod.CHAT,
         CHAT_ONLY,
         {"skip": "chat_template_kwargs", "thinking_tokens": 0},
     ),
     Row(
         "thinks inline, reasoning_effort skips it",
         Quirks(thinks="inline", skip={"reasoning_effort": "none"}),
-        Judging.CHAT,
+        JudgingMethod.CHAT,
         CHAT_ONLY,
         {"skip": "reasoning_effort none", "thinking_tokens": 0},
     ),
     Row(
         "another word of the template skips it",
         Quirks(thinks="inline", skip={"chat_template_kwargs": {"thinking": False}}),
-        Judging.CHAT,
+        JudgingMethod.CHAT,
         CHAT_ONLY,
         {"skip": "chat_template_kwargs (thinking)"},
     ),
     Row(
         "thinks apart, nothing skips it",
         Quirks(thinks="apart"),
-        Judging.TEXT,
+        JudgingMethod.TEXT,
         CHAT_ONLY,
         {"skip": "", "thinking_tokens": THINKING_TOKENS, "logprobs": 0},
     ),
-    Row("thinks inline, nothing skips it", Quirks(thinks="inline"), Judging.TEXT, CHAT_ONLY),
+    Row("thinks inline, nothing skips it", Quirks(thinks="inline"), JudgingMethod.TEXT, CHAT_ONLY),
     Row(
         "thinks, and refuses what would skip it",
         Quirks(refuses=("chat_template_kwargs",), thinks="apart"),
-        Judging.TEXT,
+        JudgingMethod.TEXT,
         CHAT_ONLY,
         {"refused": ("chat_template_kwargs",)},
     ),
-    Row("an essay where a letter is asked for", Quirks(), Judging.NONE, NOTHING),
+    Row("an essay where a letter is asked for", Quirks(), JudgingMethod.NONE, NOTHING),
     # B. Only the text is needed. (Shapes of replies: test_replies.py.)
     Row("no usage", Quirks(usage=False)),
     Row("no finish reason", Quirks(finish=None)),
@@ -115,12 +115,12 @@ ROWS = [
         Row(f"refuses {name}", refuses(name), found={"refused": (name,)}, config={"seed": 1})
         for name in ("max_tokens", "temperature", "top_p", "seed", "system")
     ),
-    Row("refuses logprobs", refuses("logprobs"), Judging.CHOICE, found={"refused": (), "logprobs": 0}),
+    Row("refuses logprobs", refuses("logprobs"), JudgingMethod.CHOICE, found={"refused": (), "logprobs": 0}),
     Row(
         "refuses them one after the other",
         refuses("max_tokens", "temperature", "top_p", "seed", "system"),
         abilities=CHAT_ONLY,
-        judging=Judging.CHAT,
+        judging=JudgingMethod.CHAT,
         found={"refused": ("max_tokens", "seed", "system", "temperature", "top_p")},
         config={"seed": 1},
     ),
@@ -163,7 +163,7 @@ ROWS = [
 
 FURTHER = [
     # Errors in replies of status 200: lmstudio-ai/lmstudio-bug-tracker 618 and 1323 (paths), lmstudio-ai/lms 362.
-    Row("a path that is not there is an error of status 200", Quirks(no_raw=LM_STUDIO), Judging.CHAT),
+    Row("a path that is not there is an error of status 200", Quirks(no_raw=LM_STUDIO), JudgingMethod.CHAT),
     Row(
         "a refusal is an error of status 200",
         refuses("system", system=(openai_says("Only user and assistant roles are supported!"), "200 OK")),
@@ -173,7 +173,7 @@ FURTHER = [
     Row(
         "fails at log probabilities",
         refuses("logprobs", logprobs=(openai_says("list index out of range"), "500 Internal Server Error")),
-        Judging.CHOICE,
+        JudgingMethod.CHOICE,
         found={"refused": (), "logprobs": 0},
     ),
     # HabanaAI/vllm-fork 773: a seed ends in a 500 whose words are a gateway's.
@@ -190,14 +190,14 @@ FURTHER = [
         config={"seed": 1},
     ),
     # huggingface/text-generation-inference 1682: of each token its own log probability, and no alternatives.
-    Row("lists no alternatives", Quirks(logprobs="none listed"), Judging.CHOICE, CHAT_ONLY, {"logprobs": 0}),
+    Row("lists no alternatives", Quirks(logprobs="none listed"), JudgingMethod.CHOICE, CHAT_ONLY, {"logprobs": 0}),
     # abetlen/llama-cpp-python 1787: a chat's log probabilities in the shape of raw completions.
-    Row("the older shape of log probabilities in a chat", Quirks(logprobs="legacy"), Judging.CHAT, CHAT_ONLY),
+    Row("the older shape of log probabilities in a chat", Quirks(logprobs="legacy"), JudgingMethod.CHAT, CHAT_ONLY),
     # ollama/ollama 16117: what is asked for of them is dropped without a word.
     Row(
         "log probabilities are not heeded",
         Quirks(),
-        Judging.CHOICE,
+        JudgingMethod.CHOICE,
         {"raw": False, "top_logprobs": 0, "constraint": "response_format"},
         {"constraint": "response_format"},
     ),
@@ -215,9 +215,9 @@ async def test_a_server_with_a_quirk_answers_and_judges_in_a_way_that_works(row:
         completion = await engine.answer("q", TaskType.CODE, SAMPLING)
         assert completion.text.split() == ["word"] * 50
         assert completion.token_source is (TokenSource.ENGINE if row.quirks.usage else TokenSource.ESTIMATE)
-        assert completion.finish is Finish.STOP
+        assert completion.finish is FinishReason.STOP
         as_a, as_b = await preferences(engine)
-        if row.judging is Judging.NONE:
+        if row.judging is JudgingMethod.NONE:
             assert (as_a, as_b) == (None, None)
         else:
             assert as_a is not None
@@ -261,7 +261,7 @@ async def test_letters_without_mass_are_no_way_to_judge() -> None:
     }
     async with engine_of(Server({"/v1/chat/completions": as_json(reply)})) as engine:
         info = await engine.probe()
-    assert (info.judging, info.logprobs) == (Judging.NONE, 0)
+    assert (info.judging, info.logprobs) == (JudgingMethod.NONE, 0)
 
 
 async def test_mass_in_one_order_alone_is_not_enough() -> None:
@@ -276,7 +276,7 @@ async def test_mass_in_one_order_alone_is_not_enough() -> None:
     server = Server({"/v1/chat/completions": as_json(chat_logprobs(0.9, 0.05))})
     server.reply_to = reply_to  # type: ignore[method-assign]
     async with engine_of(server) as engine:
-        assert (await engine.probe()).judging is Judging.NONE
+        assert (await engine.probe()).judging is JudgingMethod.NONE
 
 
 async def test_a_probe_that_sees_thoughts_alone_is_a_measurement() -> None:
@@ -294,11 +294,11 @@ async def test_a_probe_that_sees_thoughts_alone_is_a_measurement() -> None:
 async def test_log_probabilities_that_are_refused_later_are_found_out_and_done_without() -> None:
     server = Quirky(Quirks(), **CHAT_ONLY)
     async with engine_of(server) as engine:
-        assert (await engine.probe()).judging is Judging.CHAT
+        assert (await engine.probe()).judging is JudgingMethod.CHAT
         server.quirks = Quirks(refuses=("logprobs",))
         as_a, as_b = await preferences(engine)
         assert (as_a, as_b) == (1.0, 0.0)
-        assert (await engine.probe()).judging is Judging.CHOICE
+        assert (await engine.probe()).judging is JudgingMethod.CHOICE
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])

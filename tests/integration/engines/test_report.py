@@ -7,20 +7,20 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from node.app import Node
 from node.cli.engine import rows
 from node.clock import Clock
 from node.config import NodeConfig
+from node.daemon import Node
 from node.http.engine import engine_routes
 from node.inference import EngineConfig, EngineError, open_engine
-from node.mailroom import Mailroom
-from node.workroom import Workroom
+from node.rounds.inbound import InboundRouter
+from node.work.worker import EngineWorker
 from tests.support.engine_server import PROMPT, StandIn, http, serving
 
 
-async def told(workroom: Workroom, config: EngineConfig) -> Any:
-    """The body of GET /api/engine at a node with this workroom."""
-    node = cast(Node, SimpleNamespace(workroom=workroom, config=NodeConfig(engine=config)))
+async def told(worker: EngineWorker, config: EngineConfig) -> Any:
+    """The body of GET /api/engine at a node with this engine worker."""
+    node = cast(Node, SimpleNamespace(worker=worker, config=NodeConfig(engine=config)))
     transport = httpx2.ASGITransport(Starlette(routes=engine_routes(node)))
     async with httpx2.AsyncClient(transport=transport, base_url="http://node") as client:
         return (await client.get("/api/engine")).json()
@@ -30,10 +30,10 @@ async def test_a_good_engine_in_figures_and_words() -> None:
     async with serving(StandIn()) as url:
         config = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
         async with open_engine(config) as engine:
-            workroom = Workroom(engine, config, cast(Mailroom, None), Clock())
-            await workroom.probe()
-            await workroom.engine.preference(PROMPT)
-            answer = await told(workroom, config)
+            worker = EngineWorker(engine, config, cast(InboundRouter, None), Clock())
+            await worker.probe()
+            await worker.engine.preference(PROMPT)
+            answer = await told(worker, config)
     assert answer["answers"] is True
     assert answer["trouble"] is None
     assert answer["probe"]["model"] == "stand-in"
@@ -54,14 +54,14 @@ async def test_an_engine_that_went_away_is_one_line_and_its_figures() -> None:
     async with serving(server) as url:
         config = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
         async with open_engine(config) as engine:
-            workroom = Workroom(engine, config, cast(Mailroom, None), Clock())
-            await workroom.probe()
+            worker = EngineWorker(engine, config, cast(InboundRouter, None), Clock())
+            await worker.probe()
             server.replies["/v1/completions"] = http(b"", "500 Internal Server Error")
             with pytest.raises(EngineError):
-                await workroom.engine.preference(PROMPT)
+                await worker.engine.preference(PROMPT)
             server.models = []
-            await workroom.probe()
-            answer = await told(workroom, config)
+            await worker.probe()
+            answer = await told(worker, config)
     assert answer["answers"] is False
     assert answer["probe"] is None
     assert "no model" in answer["trouble"]

@@ -8,7 +8,7 @@ from libp2p.peer.id import ID
 
 from node.overlay import Overlay, PeerUnreachable
 from node.overlay.identity import peer_id_bytes
-from node.overlay.scoring import Fault
+from node.overlay.scoring import Misbehaviour
 from tests.integration.overlay.world import ECHO, Recorder, node, seed, until
 
 
@@ -16,7 +16,7 @@ def ban(overlay: Overlay, key: bytes, address: str | None = None) -> None:
     """Ban a key, which has been connected from `address`."""
     scores, now = overlay._pubsub.scores, trio.current_time()
     scores.connected(key, address, address, now)
-    scores.blame(key, Fault.NONSENSE, now, 40.0)
+    scores.blame(key, Misbehaviour.NONSENSE, now, 40.0)
     assert scores.ban_if_due(key, now)
 
 

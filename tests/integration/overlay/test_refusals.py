@@ -12,12 +12,12 @@ import structlog
 import trio
 from structlog.testing import capture_logs
 
-from consensus.participant import Participant
+from consensus.rounds.participant import Participant
 from node import logs
 from node.clock import Clock
 from node.log_filters import LINES_PER_PEER_MAX
-from node.mailroom import CERTIFICATE, PULL, Mailroom
 from node.overlay import RequestRefused, open_overlay
+from node.rounds.inbound import CERTIFICATE, PULL, InboundRouter
 from node.storage import open_store
 from protocol import codec
 from protocol.messages import PullRequest
@@ -39,9 +39,9 @@ async def flood(tmp_path: Path) -> None:
     keypair = Keypair(seed(1))
     clock = Clock()
     async with open_store(tmp_path, public_key=keypair.public, fresh_key=True, now_ms=clock.now_ms()) as store:
-        mailroom = Mailroom(Participant(keypair, params()), store, clock)
+        inbound = InboundRouter(Participant(keypair, params()), store, clock)
         settings = config(protocols=(PULL, CERTIFICATE))
-        async with open_overlay(seed(1), settings, mailroom) as na, node(2, Recorder(), na) as nb:
+        async with open_overlay(seed(1), settings, inbound) as na, node(2, Recorder(), na) as nb:
             limit = trio.CapacityLimiter(8)
 
             async def ask(protocol: str, payload: bytes) -> None:

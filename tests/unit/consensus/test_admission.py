@@ -4,28 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import (
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import (
     KEYS_MAX,
     KNOWN_RATE,
     SIZE_BYTES,
     STRANGER_RATE,
     STRANGERS_RATE,
-    Place,
     PlacesOnly,
     QueryBudget,
     Shares,
+    WorkingPlace,
 )
-from consensus.events import Delivered, Generated
-from consensus.member import PULLS_MAX, REPAIR_MS
-from consensus.membership import UNTAKEN_MS
-from consensus.participant import UNTAKEN_KEPT, Participant
-from consensus.validation import Admitted
+from consensus.rounds.events import Delivered, Generated
+from consensus.rounds.member import PULLS_MAX, REPAIR_MS
+from consensus.rounds.membership import UNTAKEN_MS
+from consensus.rounds.participant import UNTAKEN_KEPT, Participant
+from consensus.rounds.validation import Admitted
 from protocol.messages import AnswerContent, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import Digest, Finish, Key
+from protocol.types import Digest, FinishReason, Key
 from tests.support.swarm import START_MS, Swarm, keypair, params
 
 DEVNET = params("devnet")
@@ -47,7 +47,7 @@ class Node:
         self.participant = Participant(keypair("a"), network, admission=PlacesOnly(Shares(total), is_friend))
         self.now_ms = START_MS
         self.asked = 0
-        self.finished: list[fx.Finish] = []
+        self.finished: list[fx.RoundEnded] = []
 
     def ask(self, asker: Keypair, **changes: object) -> Digest | None:
         """Whether the node works on a query; its id, if it does."""
@@ -64,14 +64,16 @@ class Node:
         admitted = self.participant.validator.admit_gossip(on, asker.public, message.envelope, self.now_ms)
         if not isinstance(admitted, Admitted):
             return None
-        effects = self.participant.admitted(admitted, self.now_ms)
-        self.finished += [each for each in effects if isinstance(each, fx.Finish)]
+        effects = self.participant.on_admitted(admitted, self.now_ms)
+        self.finished += [each for each in effects if isinstance(each, fx.RoundEnded)]
         return message.id if any(isinstance(each, fx.Join) for each in effects) else None
 
     def commit(self, query: Digest) -> VerifiedMessage:
         """The engine has written an answer."""
-        content = AnswerContent(text="```rust\nfn a() {}\n```", finish=Finish.STOP, prompt_tokens=1, answer_tokens=1)
-        effects = self.participant.worked(query, Generated(content, query), self.now_ms)
+        content = AnswerContent(
+            text="```rust\nfn a() {}\n```", finish=FinishReason.STOP, prompt_tokens=1, answer_tokens=1
+        )
+        effects = self.participant.on_work_done(query, Generated(content, query), self.now_ms)
         (sent,) = [each.message for each in effects if isinstance(each, fx.Contribute)]
         return sent
 
@@ -81,7 +83,7 @@ class Node:
         while (wake_ms := self.participant.wake_at_ms) is not None and wake_ms <= end_ms:
             self.now_ms = max(self.now_ms, wake_ms)
             ticked = self.participant.tick(self.now_ms)
-            self.finished += [each for each in ticked if isinstance(each, fx.Finish)]
+            self.finished += [each for each in ticked if isinstance(each, fx.RoundEnded)]
         self.now_ms = end_ms
 
 
@@ -114,7 +116,7 @@ def test_a_strangers_phase_ends_by_our_own_cap() -> None:
     theirs = node.ask(FRIEND, answer_ms=DEVNET.phase_ms_max)
     assert held is not None and theirs is not None
     sent = node.commit(held)
-    node.participant.worked(held, Delivered(sent.id), node.now_ms)
+    node.participant.on_work_done(held, Delivered(sent.id), node.now_ms)
     node.wait(60_000 + REPAIR_MS * PULLS_MAX)
     assert node.finished == []
     node.wait(REPAIR_MS)
@@ -133,7 +135,7 @@ def test_the_engine_works_for_a_stranger_within_our_cap() -> None:
         topic(DEVNET, "rust", 0), query.author, message.envelope, START_MS
     )
     assert isinstance(admitted, Admitted)
-    effects = node.participant.admitted(admitted, START_MS)
+    effects = node.participant.on_admitted(admitted, START_MS)
     (work,) = [each for each in effects if isinstance(each, fx.Generate)]
     assert work.deadline_ms == START_MS + 60_000
 
@@ -148,7 +150,7 @@ def test_a_round_whose_requester_takes_nothing_gives_its_place_to_others(told: b
         assert query is not None
         sent = node.commit(query)
         if told is not None:
-            node.participant.worked(query, Delivered(sent.id, acknowledged=told), node.now_ms)
+            node.participant.on_work_done(query, Delivered(sent.id, acknowledged=told), node.now_ms)
     node.wait(300 + UNTAKEN_MS - 1)
     assert node.ask(stranger(3)) is None
     node.wait(1)
@@ -161,7 +163,7 @@ def test_an_acknowledgement_keeps_the_place() -> None:
     held = node.ask(stranger(1))
     assert held is not None
     sent = node.commit(held)
-    node.participant.worked(held, Delivered(sent.id), node.now_ms)
+    node.participant.on_work_done(held, Delivered(sent.id), node.now_ms)
     node.wait(UNTAKEN_MS + 1_000)
     assert node.ask(stranger(2)) is None
 
@@ -194,7 +196,7 @@ def test_our_own_query_is_never_refused() -> None:
     begun = node.participant.ask(Swarm("abcd", DEVNET).query(), "Which?", START_MS)
     assert isinstance(begun, tuple)
     effects: list[fx.Effect] = []
-    while (own := node.participant.read_own_mail(START_MS)) is not None:
+    while (own := node.participant.take_local_message(START_MS)) is not None:
         effects += own
     assert any(isinstance(each, fx.Generate) for each in effects)
 
@@ -204,7 +206,7 @@ def test_shares(total: int, strangers: int, stranger_: int) -> None:
     shares = Shares(total)
     assert (shares.strangers, shares.stranger) == (strangers, stranger_)
     assert shares.is_free(stranger(1).public, (), is_friend)
-    full = [Place(Digest(bytes(32)), FRIEND.public)] * total
+    full = [WorkingPlace(Digest(bytes(32)), FRIEND.public)] * total
     assert not shares.is_free(FRIEND.public, full, is_friend)
 
 

@@ -6,21 +6,21 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.agreement import measure
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
+from consensus.learning.agreement import measure
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion, PairwiseJudgement
 from protocol.types import ONE
 
 
-def question(name: int, verdicts: list[tuple[int, int]]) -> Question:
+def question(name: int, verdicts: list[tuple[int, int]]) -> JudgedQuestion:
     """Two answers; per judge the winner when 0 is shown first, and when 1 is."""
     judgements = []
     for judge, (forth, back) in enumerate(verdicts):
-        judgements.append(Judgement(judge, 0, 1, ONE if forth == 0 else 0))
-        judgements.append(Judgement(judge, 1, 0, ONE if back == 1 else 0))
-    return Question(str(name), ("a", "b"), (0, 1), (NO_AUTHOR, NO_AUTHOR), tuple(judgements), {}, {})
+        judgements.append(PairwiseJudgement(judge, 0, 1, ONE if forth == 0 else 0))
+        judgements.append(PairwiseJudgement(judge, 1, 0, ONE if back == 1 else 0))
+    return JudgedQuestion(str(name), ("a", "b"), (0, 1), (NO_AUTHOR, NO_AUTHOR), tuple(judgements), {}, {})
 
 
-def dataset(*questions: Question) -> Dataset:
+def dataset(*questions: JudgedQuestion) -> Dataset:
     judges = 1 + max(each.judge for question in questions for each in question.judgements)
     return Dataset(questions, tuple(map(str, range(judges))), (), clustered=False)
 
@@ -49,14 +49,14 @@ def test_a_constant_lean_beside_an_opinion_costs_no_reliability() -> None:
     for n in range(300):
         opinion = (n % 3 - 1) * 0.4
         rows.append(
-            Question(
+            JudgedQuestion(
                 str(n),
                 ("a", "b"),
                 (0, 1),
                 (NO_AUTHOR, NO_AUTHOR),
                 (
-                    Judgement(0, 0, 1, round(ONE * (0.5 + (opinion + 0.5) / 2))),
-                    Judgement(0, 1, 0, round(ONE * (0.5 + (-opinion + 0.5) / 2))),
+                    PairwiseJudgement(0, 0, 1, round(ONE * (0.5 + (opinion + 0.5) / 2))),
+                    PairwiseJudgement(0, 1, 0, round(ONE * (0.5 + (-opinion + 0.5) / 2))),
                 ),
                 {},
                 {},
@@ -66,8 +66,14 @@ def test_a_constant_lean_beside_an_opinion_costs_no_reliability() -> None:
 
 
 def test_without_repetition_all_judges_weigh_the_same() -> None:
-    one = Question(
-        "q", ("a", "b"), (0, 1), (NO_AUTHOR, NO_AUTHOR), (Judgement(0, 0, 1, ONE), Judgement(1, 1, 0, ONE)), {}, {}
+    one = JudgedQuestion(
+        "q",
+        ("a", "b"),
+        (0, 1),
+        (NO_AUTHOR, NO_AUTHOR),
+        (PairwiseJudgement(0, 0, 1, ONE), PairwiseJudgement(1, 1, 0, ONE)),
+        {},
+        {},
     )
     assert measure(dataset(one)).default_weights().tolist() == [1.0, 1.0]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from consensus import exact_math
-from consensus.bradley_terry import (
+from consensus.ranking import exact_math
+from consensus.ranking.bradley_terry import (
     COMPARISONS_MAX,
     ITEMS_MAX,
     LOCAL,
@@ -16,11 +16,11 @@ from consensus.bradley_terry import (
     Fit,
     FitDidNotConverge,
     Item,
-    Model,
+    PriorParameters,
     fit,
     maximum_a_posteriori,
     probability_best,
-    stated,
+    quantise,
 )
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
@@ -44,7 +44,7 @@ class TestOracles:
     @pytest.mark.parametrize("seed", range(5))
     def test_singletons_without_votes_equal_choix(self, seed: int):
         rng = random.Random(seed)
-        count, model = 12, Model(beta=0.0, tau_u=0.8, tau_v=0.4)
+        count, model = 12, PriorParameters(beta=0.0, tau_u=0.8, tau_v=0.4)
         data = [tuple(rng.sample(range(count), 2)) for _ in range(40)]
         alpha = 1 / (2 * (model.tau_u**2 + model.tau_v**2))
         oracle = choix.opt_pairwise(count, data, alpha=alpha, tol=1e-12)
@@ -69,7 +69,7 @@ class TestOracles:
         xs, ys = [winner for winner, _ in wins], [loser for _, loser in wins]
         outcomes = [evalica.Winner.X] * len(wins) + [evalica.Winner.Draw] * 15
         scores = evalica.bradley_terry([*xs, *range(15)], [*ys, *[virtual] * 15], outcomes).scores
-        ours = fit(singletons(15), [Comparison(i, j, ONE, ONE) for i, j in wins], Model(beta=0.0)).strengths
+        ours = fit(singletons(15), [Comparison(i, j, ONE, ONE) for i, j in wins], PriorParameters(beta=0.0)).strengths
         assert sorted(range(15), key=lambda item: ours[item]) == sorted(range(15), key=lambda item: scores[item])
         assert sorted(range(15), key=lambda item: ours[item]) == sorted(range(15), key=lambda item: strengths[item])
 
@@ -77,7 +77,7 @@ class TestOracles:
         ("seed", "items", "clusters", "comparisons"), [(1, 7, 3, 20), (2, 12, 5, 30), (3, 9, 1, 15), (4, 6, 6, 0)]
     )
     def test_clusters_equal_a_joint_maximiser_in_u_and_v(self, seed: int, items: int, clusters: int, comparisons: int):
-        model = Model(beta=0.7, tau_u=0.8, tau_v=0.4)
+        model = PriorParameters(beta=0.7, tau_u=0.8, tau_v=0.4)
         listed, compared = random_round(seed, items, clusters, comparisons)
         value, gradient = joint_log_posterior(listed, compared, clusters, model)
         start = np.linspace(-0.1, 0.1, clusters + items)
@@ -94,7 +94,7 @@ class TestOracles:
         ("seed", "items", "clusters", "comparisons"), [(1, 8, 3, 12), (2, 20, 4, 60), (3, 5, 5, 4)]
     )
     def test_p_best_equals_sampling_the_same_normal(self, seed: int, items: int, clusters: int, comparisons: int):
-        model = Model()
+        model = PriorParameters()
         listed, compared = random_round(seed, items, clusters, comparisons)
         posterior = maximum_a_posteriori(listed, compared, model)
         precision = precision_at(posterior.theta, listed, compared, model)
@@ -116,7 +116,7 @@ class TestOracles:
         assert np.max(np.abs(ours - oracle)) < 3 * 0.5 / 16
 
 
-def cluster_prior(items: list[Item], clusters: int, model: Model) -> np.ndarray:
+def cluster_prior(items: list[Item], clusters: int, model: PriorParameters) -> np.ndarray:
     votes = (
         np.array([sum(item.vote_weight for item in items if item.cluster == name) for name in range(clusters)]) / ONE
     )
@@ -130,7 +130,7 @@ def cluster_records(items: list[Item], clusters: int) -> np.ndarray:
     return np.bincount(name, [item.author_weight / ONE for item in items], clusters) / np.bincount(name)
 
 
-def joint_log_posterior(items: list[Item], comparisons: list[Comparison], clusters: int, model: Model):
+def joint_log_posterior(items: list[Item], comparisons: list[Comparison], clusters: int, model: PriorParameters):
     """The formulas of DESIGN 5, written down once more: log posterior of (u, v) and its gradient."""
     name = np.array([item.cluster for item in items])
     author = np.array([item.author_weight for item in items]) / ONE
@@ -157,7 +157,9 @@ def joint_log_posterior(items: list[Item], comparisons: list[Comparison], cluste
     return value, gradient
 
 
-def precision_at(theta: np.ndarray, items: list[Item], comparisons: list[Comparison], model: Model) -> np.ndarray:
+def precision_at(
+    theta: np.ndarray, items: list[Item], comparisons: list[Comparison], model: PriorParameters
+) -> np.ndarray:
     name = np.array([item.cluster for item in items])
     covariance = model.tau_u**2 * (name[:, None] == name[None, :]) + model.tau_v**2 * np.eye(len(items))
     precision = np.linalg.inv(covariance)
@@ -172,7 +174,7 @@ def precision_at(theta: np.ndarray, items: list[Item], comparisons: list[Compari
 class TestOrdinaryExtremes:
     def test_without_comparisons_the_prior_speaks(self):
         items = [Item(0, 3 * ONE), Item(1, ONE), Item(1, ONE, author_weight=ONE // 4)]
-        model = Model(beta=0.7)
+        model = PriorParameters(beta=0.7)
         posterior = maximum_a_posteriori(items, [], model)
         prior = cluster_prior(items, 2, model)
         assert posterior.theta == pytest.approx([prior[0], prior[1], prior[1] + 0.25], abs=1e-12)
@@ -182,39 +184,39 @@ class TestOrdinaryExtremes:
     def test_a_good_record_raises_its_cluster(self):
         """The defect of hbt/1: for the same judgements the better known author's cluster stood lower."""
         compared = [Comparison(0, 1, ONE // 2, ONE)]
-        known, unknown = fit([Item(0, author_weight=ONE), Item(1)], compared, Model()).cluster_strengths
+        known, unknown = fit([Item(0, author_weight=ONE), Item(1)], compared, PriorParameters()).cluster_strengths
         assert known > unknown
 
     def test_weight_zero_is_no_comparison(self):
         items = [Item(0), Item(1), Item(1)]
         weightless = [Comparison(0, 1, ONE, 0), Comparison(2, 0, 0, 0)]
-        assert fit(items, weightless, Model()) == fit(items, [], Model())
+        assert fit(items, weightless, PriorParameters()) == fit(items, [], PriorParameters())
 
     def test_no_voting_weight_at_all_leaves_equal_clusters(self):
-        result = fit([Item(0, 0), Item(0, 0), Item(1, 0)], [], Model())
+        result = fit([Item(0, 0), Item(0, 0), Item(1, 0)], [], PriorParameters())
         assert result.strengths == (0, 0, 0)
         assert result.cluster_strengths == (0, 0)
 
     def test_items_without_a_win_and_separate_graphs(self):
         wins = [Comparison(0, 1, ONE, ONE), Comparison(2, 3, ONE, ONE)]
-        result = fit(singletons(5), wins, Model(beta=0.0))
+        result = fit(singletons(5), wins, PriorParameters(beta=0.0))
         assert result.strengths[0] == result.strengths[2] > 0
         assert result.strengths[1] == result.strengths[3] == -result.strengths[0]
         assert result.strengths[4] == 0
 
     def test_one_item_and_one_cluster(self):
-        assert fit([Item(0)], [], Model()) == Fit((0,), (0,), (ONE,), ())
-        assert fit([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)], Model()).p_best == (ONE,)
+        assert fit([Item(0)], [], PriorParameters()) == Fit((0,), (0,), (ONE,), ())
+        assert fit([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)], PriorParameters()).p_best == (ONE,)
 
     def test_votes_move_the_prior_only_with_beta(self):
         items = [Item(0, 5 * ONE), Item(1, ONE)]
-        assert fit(items, [], Model(beta=0.0)).strengths == (0, 0)
-        assert fit(items, [], Model(beta=0.7)).strengths[0] > 0
+        assert fit(items, [], PriorParameters(beta=0.0)).strengths == (0, 0)
+        assert fit(items, [], PriorParameters(beta=0.7)).strengths[0] > 0
 
     def test_judgements_outweigh_the_majority_when_there_are_enough(self):
         items = [Item(0, ONE)] * 5 + [Item(1, ONE)]
         for_the_minority = [Comparison(5, index, ONE, ONE) for index in range(5)] * 3
-        result = fit(items, for_the_minority, Model())
+        result = fit(items, for_the_minority, PriorParameters())
         assert result.cluster_strengths[1] > result.cluster_strengths[0]
         assert result.p_best[1] > 0.9 * ONE
 
@@ -226,7 +228,7 @@ class TestOrdinaryExtremes:
         items = [Item(index % clusters, rng.randrange(WEIGHT_MAX)) for index in range(30)]
         order = [Comparison(i, j, ONE, WEIGHT_MAX) for j in range(30) for i in range(j)]
         repeated = order * (COMPARISONS_MAX // len(order))
-        theta = maximum_a_posteriori(items, repeated, Model(0.7, tau_u, tau_v)).theta
+        theta = maximum_a_posteriori(items, repeated, PriorParameters(0.7, tau_u, tau_v)).theta
         assert np.all(np.diff(theta) < 0), "the data are a total order"
 
     def test_weights_of_many_sizes_at_all_limits_do_not_converge(self):
@@ -238,32 +240,32 @@ class TestOrdinaryExtremes:
             items += [Item(2 * pair, WEIGHT_MAX, WEIGHT_MAX), Item(2 * pair + 1, 0, -WEIGHT_MAX)]
             comparisons += [Comparison(2 * pair, 2 * pair + 1, 0, WEIGHT_MAX * 4 >> pair % 7 + 2)] * 4
         with pytest.raises(FitDidNotConverge):
-            fit(items, comparisons, Model(16.0, 4.0, 4.0))
+            fit(items, comparisons, PriorParameters(16.0, 4.0, 4.0))
 
     def test_duels_are_between_clusters_in_doubt(self):
         """One cluster far behind meets nobody; the two in front meet each other."""
         items = [Item(cluster) for cluster in range(3)]
         wins = [Comparison(0, 2, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 4
-        found = fit(items, wins, Model(tau_u=4.0, beta=0.0))
+        found = fit(items, wins, PriorParameters(tau_u=4.0, beta=0.0))
         assert len(found.duels) == exact_math.DRAWS
         assert {frozenset(duel) for duel in found.duels} == {frozenset((0, 1))}
 
     def test_a_duel_is_a_draws_best_and_the_next_other_best(self):
-        posterior = maximum_a_posteriori(*random_round(7, 12, 5, 20), Model())
+        posterior = maximum_a_posteriori(*random_round(7, 12, 5, 20), PriorParameters())
         best = posterior.prior.cluster_strengths(posterior.draws()).argmax(axis=0).tolist()
         assert len(set(best)) > 2, "the round must be in doubt"
         rivals = [next(each for each in best[draw:] + best[:draw] if each != best[draw]) for draw in range(len(best))]
-        assert stated(posterior).duels == tuple(zip(best, rivals, strict=True))
+        assert quantise(posterior).duels == tuple(zip(best, rivals, strict=True))
 
     def test_where_all_draws_agree_the_second_is_the_rival(self):
         wins = [Comparison(0, 1, ONE, 8 * ONE), Comparison(1, 2, ONE, 8 * ONE)] * 8
-        found = fit([Item(cluster) for cluster in range(3)], wins, Model(tau_u=4.0, beta=0.0))
+        found = fit([Item(cluster) for cluster in range(3)], wins, PriorParameters(tau_u=4.0, beta=0.0))
         assert found.p_best == (ONE, 0, 0) and set(found.duels) == {(0, 1)}
 
     def test_strengths_are_the_rounded_mode(self):
         listed, compared = random_round(9, 10, 4, 25)
-        theta = maximum_a_posteriori(listed, compared, Model()).theta
-        assert fit(listed, compared, Model()).strengths == tuple(
+        theta = maximum_a_posteriori(listed, compared, PriorParameters()).theta
+        assert fit(listed, compared, PriorParameters()).strengths == tuple(
             round(value * STRENGTH_ONE) for value in theta.tolist()
         )
 
@@ -272,28 +274,30 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("items", "comparisons", "model"),
         [
-            ([], [], Model()),
-            ([Item(0)] * (ITEMS_MAX + 1), [], Model()),
-            ([Item(0), Item(2)], [], Model()),
-            ([Item(-1), Item(0)], [], Model()),
-            ([Item(0, -1)], [], Model()),
-            ([Item(0, WEIGHT_MAX + 1)], [], Model()),
-            ([Item(0, 0, -WEIGHT_MAX - 1)], [], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 0, ONE, ONE)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 2, ONE, ONE)], Model()),
-            ([Item(0), Item(0)], [Comparison(-1, 1, ONE, ONE)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 1, ONE + 1, ONE)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 1, -1, ONE)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 1, ONE, -1)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 1, ONE, WEIGHT_MAX + 1)], Model()),
-            ([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)] * (COMPARISONS_MAX + 1), Model()),
-            ([Item(0)], [], Model(tau_u=0.0)),
-            ([Item(0)], [], Model(tau_v=float("nan"))),
-            ([Item(0)], [], Model(beta=float("inf"))),
-            ([Item(0)], [], Model(beta=-0.1)),
+            ([], [], PriorParameters()),
+            ([Item(0)] * (ITEMS_MAX + 1), [], PriorParameters()),
+            ([Item(0), Item(2)], [], PriorParameters()),
+            ([Item(-1), Item(0)], [], PriorParameters()),
+            ([Item(0, -1)], [], PriorParameters()),
+            ([Item(0, WEIGHT_MAX + 1)], [], PriorParameters()),
+            ([Item(0, 0, -WEIGHT_MAX - 1)], [], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 0, ONE, ONE)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 2, ONE, ONE)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(-1, 1, ONE, ONE)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 1, ONE + 1, ONE)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 1, -1, ONE)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 1, ONE, -1)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 1, ONE, WEIGHT_MAX + 1)], PriorParameters()),
+            ([Item(0), Item(0)], [Comparison(0, 1, ONE, ONE)] * (COMPARISONS_MAX + 1), PriorParameters()),
+            ([Item(0)], [], PriorParameters(tau_u=0.0)),
+            ([Item(0)], [], PriorParameters(tau_v=float("nan"))),
+            ([Item(0)], [], PriorParameters(beta=float("inf"))),
+            ([Item(0)], [], PriorParameters(beta=-0.1)),
         ],
     )
-    def test_out_of_bounds_is_a_bug_of_the_caller(self, items: list[Item], comparisons: list[Comparison], model: Model):
+    def test_out_of_bounds_is_a_bug_of_the_caller(
+        self, items: list[Item], comparisons: list[Comparison], model: PriorParameters
+    ):
         with pytest.raises(ValueError):
             fit(items, comparisons, model)
 
@@ -301,11 +305,11 @@ class TestRefusals:
 def test_a_fit_that_nobody_recomputes_takes_more_and_gives_the_same_bits() -> None:
     listed, compared = [Item(index) for index in range(ITEMS_MAX + 1)], [Comparison(0, ITEMS_MAX, ONE, ONE)]
     with pytest.raises(ValueError, match="1 to 128 items"):
-        maximum_a_posteriori(listed, compared, Model())
-    assert maximum_a_posteriori(listed, compared, Model(), LOCAL).theta[0] > 0.0
+        maximum_a_posteriori(listed, compared, PriorParameters())
+    assert maximum_a_posteriori(listed, compared, PriorParameters(), LOCAL).theta[0] > 0.0
     many = [Comparison(0, 1, ONE, ONE)] * (COMPARISONS_MAX + 1)
     with pytest.raises(ValueError, match="at most 32768 comparisons"):
-        maximum_a_posteriori(listed[:2], many, Model())
-    assert maximum_a_posteriori(listed[:2], many, Model(), LOCAL).theta[0] > 0.0
-    within = maximum_a_posteriori(listed[:9], compared[:0], Model()).theta
-    assert within.tobytes() == maximum_a_posteriori(listed[:9], compared[:0], Model(), LOCAL).theta.tobytes()
+        maximum_a_posteriori(listed[:2], many, PriorParameters())
+    assert maximum_a_posteriori(listed[:2], many, PriorParameters(), LOCAL).theta[0] > 0.0
+    within = maximum_a_posteriori(listed[:9], compared[:0], PriorParameters()).theta
+    assert within.tobytes() == maximum_a_posteriori(listed[:9], compared[:0], PriorParameters(), LOCAL).theta.tobytes()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from consensus.buckets import Bucket, Buckets, Rate
+from consensus.rounds.buckets import Bucket, Buckets, Rate
 
 
 def test_a_bucket_is_full_at_first_and_refills_up_to_its_burst() -> None:

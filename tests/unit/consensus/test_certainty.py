@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.certainty import UNCALIBRATED, log_odds, p_correct
-from consensus.exact_math import DRAWS
+from consensus.ranking.certainty import UNCALIBRATED, log_odds, p_correct
+from consensus.ranking.exact_math import DRAWS
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 

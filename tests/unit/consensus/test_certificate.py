@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from consensus.certificate import Verified, verify_certificate
-from consensus.effects import Contribute, Effect
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.rounds.effects import Contribute, Effect
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
@@ -51,7 +51,7 @@ class Made:
         assert isinstance(message, VerifiedMessage)
         return message
 
-    def verify(self, **changes: Any) -> Verified | Fault:
+    def verify(self, **changes: Any) -> VerifiedCertificate | Fault:
         return verify_certificate(codec.encode(replace(self.certificate, **changes)))
 
     def refused(self, **changes: Any) -> FaultReason:
@@ -111,7 +111,7 @@ def equivocate(listeners: str) -> Interceptor:
 def test_it_holds_and_is_canonical(made: str, request: pytest.FixtureRequest) -> None:
     each: Made = request.getfixturevalue(made)
     verified = verify_certificate(each.raw)
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     assert verified.ranking.outcome is Outcome.DECIDED and verified.full
     assert verified.content == "Which?"
     assert codec.encode(each.certificate) == each.raw
@@ -119,7 +119,7 @@ def test_it_holds_and_is_canonical(made: str, request: pytest.FixtureRequest) ->
 
 def test_removed_members_are_shown(accused: Made) -> None:
     verified = verify_certificate(accused.raw)
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     assert accused.swarm.names(verified.record.removed) == "e"
     assert accused.swarm.names(verified.cosigners) == "a b c d"
     assert keypair("e").public not in {each.author for each in verified.ranking.ranked}
@@ -128,7 +128,7 @@ def test_removed_members_are_shown(accused: Made) -> None:
 def test_unopened_commitments_are_shown() -> None:
     made = make("abcde", params(), {"c": drop(Kind.ANSWER), "d": drop(Kind.ANSWER)})
     verified = verify_certificate(made.raw)
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     assert made.swarm.names(verified.unopened) == "c d"
     assert made.swarm.names(each.author for each in verified.ranking.ranked) == "a b e"
 
@@ -138,7 +138,7 @@ def test_the_content_of_a_private_query() -> None:
     made = make("abcd", params(), {}, content="")
     for text in ("", "Which?"):
         verified = made.verify(content=text)
-        assert isinstance(verified, Verified) and verified.content == text
+        assert isinstance(verified, VerifiedCertificate) and verified.content == text
     assert made.refused(content="What?") is FaultReason.SURPLUS
 
 
@@ -327,7 +327,7 @@ def tallied() -> Hand:
     return Hand("abcde").to_cosigning()
 
 
-def cosigned(hand: Hand, *cosigns: VerifiedMessage, trusted: set[Key] | None = None) -> Verified | Fault:
+def cosigned(hand: Hand, *cosigns: VerifiedMessage, trusted: set[Key] | None = None) -> VerifiedCertificate | Fault:
     return verify_certificate(codec.encode(_certificate(hand, hand.record.closings, *cosigns)), trusted=trusted)
 
 
@@ -383,7 +383,7 @@ def test_a_removed_member_does_not_cosign(accused: Made) -> None:
 def test_full_is_more_than_two_thirds_or_all_of_three(members: str, signed: str, full: bool) -> None:
     hand = Hand(members).to_cosigning()
     verified = cosigned(hand, *(hand.cosign(name) for name in signed))
-    assert isinstance(verified, Verified)
+    assert isinstance(verified, VerifiedCertificate)
     assert verified.full is full
     assert verified.cosigners == {hand.key(name) for name in signed}
 
@@ -395,7 +395,7 @@ def test_members_without_weight_do_not_make_it_full() -> None:
     hand = Hand("abcde", roster=seats).to_cosigning()
     for signed, full in (("abde", False), ("abc", True)):
         verified = cosigned(hand, *(hand.cosign(name) for name in signed))
-        assert isinstance(verified, Verified) and verified.full is full
+        assert isinstance(verified, VerifiedCertificate) and verified.full is full
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_only_the_readers_keys_count(tallied: Hand, trusted: str, signed: str, f
     """Whom to trust is the reader's choice, whatever weights the requester wrote into the roster."""
     keys = {tallied.key(name) for name in trusted}
     verified = cosigned(tallied, *(tallied.cosign(name) for name in signed), trusted=keys)
-    assert isinstance(verified, Verified) and verified.full is full
+    assert isinstance(verified, VerifiedCertificate) and verified.full is full
 
 
 def test_a_trusted_key_counts_without_weight_in_the_roster() -> None:
@@ -425,5 +425,5 @@ def test_a_trusted_key_counts_without_weight_in_the_roster() -> None:
     hand = Hand("abcd", roster=seats).to_cosigning()
     cosigns = [hand.cosign(name) for name in "ab"]
     theirs, ours = cosigned(hand, *cosigns), cosigned(hand, *cosigns, trusted={hand.key("a"), hand.key("b")})
-    assert isinstance(theirs, Verified) and not theirs.full
-    assert isinstance(ours, Verified) and ours.full
+    assert isinstance(theirs, VerifiedCertificate) and not theirs.full
+    assert isinstance(ours, VerifiedCertificate) and ours.full

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from consensus import bradley_terry, tally
-from consensus.closings import Missing
-from consensus.record import Phase, Record, check_contribution, commit_to
+from consensus.certificates import tally
+from consensus.certificates.closings import Missing
+from consensus.certificates.record import Phase, RoundRecord, check_contribution, commit_to
+from consensus.ranking import bradley_terry
 from protocol.errors import Fault, FaultReason
-from protocol.messages import AnswerContent, Ballot, CloseCommits, Commitment, Judgement
+from protocol.messages import AnswerContent, Ballot, BallotEntry, CloseCommits, Commitment
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Role
 from tests.support.hand import Hand, changed_query
@@ -38,7 +39,7 @@ def test_nobody_is_asked_about_the_answers_of_the_removed() -> None:
     caught = hand.evidence("a", *hand.equivocation("f"))
     closing = hand.close_wave([hand.ballot(name) for name in "abcde"], evidence=(caught.id,))
     record = hand.extend(closing, caught)
-    assert isinstance(record, Record) and record.removed == {hand.key("f")}
+    assert isinstance(record, RoundRecord) and record.removed == {hand.key("f")}
     gone = next(at for at, answer in enumerate(record.answers) if answer.author == hand.key("f"))
     assert len(record.assignment) == 5
     assert all(gone not in pair for pairs in record.assignment.values() for pair in pairs)
@@ -49,7 +50,7 @@ def test_nobody_is_asked_about_the_answers_of_the_removed() -> None:
     caught = hand.evidence("a", *hand.equivocation("d"))
     judges = [name for name in "abc" if hand.key(name) in hand.record.assignment]
     record = hand.extend(hand.close_wave([hand.ballot(name) for name in judges], evidence=(caught.id,)), caught)
-    assert isinstance(record, Record) and not record.assignment
+    assert isinstance(record, RoundRecord) and not record.assignment
 
 
 def test_figures_that_no_fit_follows_from_void_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_each_phase_takes_its_own_kind() -> None:
         counts(hand, hand.cosign("b"), FaultReason.WRONG_PHASE)
         counts(hand, make("z"), FaultReason.NOT_A_MEMBER)
     counts(hand, hand.commit("b"), FaultReason.WRONG_PHASE)
-    assert isinstance(hand.extend(hand.close_slate([hand.answer(name) for name in "abcd"])), Record)
+    assert isinstance(hand.extend(hand.close_slate([hand.answer(name) for name in "abcd"])), RoundRecord)
     counts(hand, hand.ballot("b"), None)
     counts(hand, hand.answer("b"), FaultReason.WRONG_PHASE)
 
@@ -145,7 +146,7 @@ def test_ballots_list_exactly_their_pairs() -> None:
         counts(hand, hand.ballot("b", judgements=wrong), FaultReason.WRONG_PAIRS)
 
 
-def _judgements(ballot: VerifiedMessage) -> tuple[Judgement, ...]:
+def _judgements(ballot: VerifiedMessage) -> tuple[BallotEntry, ...]:
     assert isinstance(ballot.body, Ballot)
     return ballot.body.judgements
 
@@ -207,7 +208,7 @@ def test_a_wave_is_closed_in_its_turn() -> None:
     ballots = [hand.ballot(name) for name in "abcde"]
     void(hand, hand.close_wave(ballots, wave=1), FaultReason.WRONG_PHASE)
     first = hand.record.assignment
-    assert isinstance(hand.extend(hand.close_wave(ballots)), Record)
+    assert isinstance(hand.extend(hand.close_wave(ballots)), RoundRecord)
     assert hand.record.wave == 1 and hand.record.assignment != first
     void(hand, hand.close_wave([hand.ballot(name) for name in "abcde"]), FaultReason.WRONG_PHASE)
 
@@ -217,7 +218,7 @@ def test_a_judge_that_misses_a_wave_is_not_waited_for_in_the_next() -> None:
     hand = Hand("abcde", waves=(1, 1)).to_judging()
     dead = hand.key("e")
     assert dead in hand.record.expected()
-    assert isinstance(hand.extend(hand.close_wave([hand.ballot(name) for name in "abcd"])), Record)
+    assert isinstance(hand.extend(hand.close_wave([hand.ballot(name) for name in "abcd"])), RoundRecord)
     assert hand.record.assignment.keys() == {hand.key(name) for name in "abcd"} == hand.record.expected()
 
 
@@ -250,7 +251,7 @@ def test_what_is_not_at_hand_is_missing_and_no_fault() -> None:
     closing = hand.close_slate(answers, ride_along=(answers[0].envelope,))
     result = hand.extend(closing, answers[1])
     assert isinstance(result, Missing) and set(result.ids) == {answers[2].id, answers[3].id}
-    assert isinstance(hand.extend(closing, *answers[1:]), Record)
+    assert isinstance(hand.extend(closing, *answers[1:]), RoundRecord)
 
 
 def test_riders_are_named() -> None:
@@ -269,7 +270,7 @@ def test_listed_evidence_removes_its_author() -> None:
     void(hand, with_e, FaultReason.REMOVED, evidence)
     closing = hand.close_slate([hand.answer(name) for name in "abcd"], evidence=(evidence.id,))
     assert isinstance(hand.extend(closing), Missing)
-    assert isinstance(hand.extend(closing, evidence), Record)
+    assert isinstance(hand.extend(closing, evidence), RoundRecord)
     assert hand.record.removed == {hand.key("e")} and hand.key("e") not in hand.record.assignment
     assert hand.record.phase is Phase.JUDGING and hand.key("e") not in hand.record.expected()
 

@@ -1,7 +1,7 @@
 import pytest
 
-from consensus.clusters import canonical_form, cluster
-from consensus.rust_tokens import rust_tokens
+from consensus.ranking.clusters import canonical_form, cluster
+from consensus.ranking.rust_tokens import rust_tokens
 from protocol.types import TaskType
 
 

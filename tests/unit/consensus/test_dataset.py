@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.dataset import few, pooled
+from consensus.learning.dataset import few, pooled
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus import member
-from consensus.closings import Missing
-from consensus.events import Generated, Judged, Pulled, Received, Unable
-from consensus.evidence import slot_of
-from consensus.membership import Restored
-from consensus.record import Phase, Record, check_contribution
+from consensus.certificates.closings import Missing
+from consensus.certificates.evidence import slot_of
+from consensus.certificates.record import Phase, RoundRecord, check_contribution
+from consensus.rounds import effects as fx
+from consensus.rounds import member
+from consensus.rounds.events import Generated, Judged, Pulled, Received, Unable
+from consensus.rounds.membership import Restored
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Decline
@@ -79,7 +79,7 @@ def test_the_commits_closing_names_declines_that_ride_along() -> None:
     hand = Hand("abcd")
     decline = hand.decline("d")
     closing = hand.close_commits("abc", declines=(decline.id,), ride_along=(decline.envelope,))
-    assert isinstance(hand.extend(closing), Record)
+    assert isinstance(hand.extend(closing), RoundRecord)
     assert hand.record.declined(DeclinedPhase.ANSWERING) == {hand.key("d")}
     assert hand.record.expected() == {hand.key(name) for name in "abc"}
 
@@ -88,7 +88,7 @@ def test_a_closing_that_names_a_decline_which_is_not_at_hand() -> None:
     hand = Hand("abcd")
     decline = hand.decline("d")
     assert hand.extend(hand.close_commits("abc", declines=(decline.id,))) == Missing((decline.id,))
-    assert isinstance(hand.extend(hand.close_commits("abc", declines=(decline.id,)), decline), Record)
+    assert isinstance(hand.extend(hand.close_commits("abc", declines=(decline.id,)), decline), RoundRecord)
 
 
 BAD: dict[str, Callable[[Hand], tuple[object, ...]]] = {
@@ -129,7 +129,7 @@ def test_a_decline_is_no_ballot() -> None:
 def test_a_judge_that_declines_leaves_the_wave_spent_and_the_ranking_as_it_is() -> None:
     without, with_it = Hand("abcd").to_judging(), Hand("abcd").to_judging()
     ballots = [without.ballot(name) for name in "abc"]
-    assert isinstance(without.extend(without.close_tally(ballots)), Record)
+    assert isinstance(without.extend(without.close_tally(ballots)), RoundRecord)
     at = AtRequester(with_it)
     at.receive(*ballots, with_it.decline("d"))
     tallies = [hand.record.closings[-1].body for hand in (without, at.hand)]
@@ -229,7 +229,7 @@ def test_what_a_closing_names_and_evidence_find_a_place_in_a_full_pool(monkeypat
     assert at.state.record.phase is Phase.JUDGING
     at = filled()
     closings = (at.hand.close_slate(answers), at.hand.close_slate(answers[:2]))
-    (finish,) = of_kind(at.step(Received(at.hand.evidence("c", *closings))), fx.Finish)
+    (finish,) = of_kind(at.step(Received(at.hand.evidence("c", *closings))), fx.RoundEnded)
     assert finish.ending is fx.Ending.VOID
     at = filled()
     for finder in "acd":

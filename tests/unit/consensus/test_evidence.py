@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consensus.evidence import Slot, accuse, examine, slot_of
+from consensus.certificates.evidence import Slot, accuse, examine, slot_of
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Evidence
+from protocol.messages import EquivocationProof
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Kind
 from tests.support.hand import Hand, changed_query
@@ -32,7 +32,7 @@ PAIRS: dict[Kind, tuple[VerifiedMessage, VerifiedMessage]] = {
 
 
 def evidence(one: bytes, other: bytes) -> VerifiedMessage:
-    return seal(KEYPAIR, NETWORK, Evidence(author=KEYPAIR.public, first=one, second=other))
+    return seal(KEYPAIR, NETWORK, EquivocationProof(author=KEYPAIR.public, first=one, second=other))
 
 
 def proves_nothing(message: VerifiedMessage) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from consensus import exact_math
+from consensus.ranking import exact_math
 
 
 def ulps(value: np.ndarray, oracle: np.ndarray) -> float:

@@ -9,26 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus import experience, judges
-from consensus.bradley_terry import Item, Model
-from consensus.experience import (
+from consensus.certificates.record import RoundRecord, open_record
+from consensus.certificates.tally import rank
+from consensus.learning import experience
+from consensus.learning.experience import (
     GOLD_KEPT,
     JUDGE_MAX,
     LEVEL,
     RENEWAL_ROUNDS,
     TRUE_APART,
     Experience,
-    Insight,
-    Lesson,
+    QueryPriors,
+    RoundUpdate,
     lesson_of,
     model_choices,
 )
-from consensus.judges import FRESH, HONEST, INVERSE, Judge, Judgement
-from consensus.record import Record, open_record
-from consensus.reputation import AGREEMENT, GOLD, VOTE_MIN, Score, Standing
-from consensus.roster import Draw, Merit, Trust, choose_roster
-from consensus.tally import rank
-from consensus.waves import MODELS
+from consensus.learning.reputation import AGREEMENT, GOLD, VOTE_MIN, NodeStats, Score
+from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster
+from consensus.learning.waves import MODELS
+from consensus.ranking import judges
+from consensus.ranking.bradley_terry import Item, PriorParameters
+from consensus.ranking.judges import FRESH, HONEST, INVERSE, JudgedComparison, JudgePrior
 from protocol.limits import BETA_MAX, TAU_MAX, TAU_MIN
 from protocol.messages import Offer, Query
 from protocol.signing import VerifiedMessage, open_envelope
@@ -40,7 +41,7 @@ from tests.support.lessons import honest, key, told, undecided
 CODE = TaskType.CODE
 
 
-def learned(*lessons: Lesson, times: int = 1) -> Experience:
+def learned(*lessons: RoundUpdate, times: int = 1) -> Experience:
     """After these, over and over."""
     known = Experience()
     for lesson in lessons * times:
@@ -195,12 +196,14 @@ def test_a_gold_round_is_kept_as_it_was() -> None:
 # -- leaving out -----------------------------------------------------------------------------------------------------
 
 
-def random_contest(rng: random.Random) -> tuple[list[Item], list[Judge], list[Judgement]]:
+def random_contest(rng: random.Random) -> tuple[list[Item], list[JudgePrior], list[JudgedComparison]]:
     """Seven who answer and judge, most of them honest, and one whose judgements weigh as much as theirs together."""
     items = [Item(rng.choice((0, 1, 2)) if index > 2 else index, ONE) for index in range(7)]
-    bench = [Judge(5 * ONE if index == 0 else ONE, index) for index in range(7)]
+    bench = [JudgePrior(5 * ONE if index == 0 else ONE, index) for index in range(7)]
     told = [
-        Judgement(judge, *pair, ONE if (items[pair[0]].cluster < items[pair[1]].cluster) == (rng.random() < 0.8) else 0)
+        JudgedComparison(
+            judge, *pair, ONE if (items[pair[0]].cluster < items[pair[1]].cluster) == (rng.random() < 0.8) else 0
+        )
         for judge in range(7)
         for pair in [rng.sample(range(7), 2) for _ in range(4)]
         if items[pair[0]].cluster != items[pair[1]].cluster
@@ -213,12 +216,12 @@ def test_leaving_out_finds_who_wins_without_the_judge() -> None:
     rng, clear, other, rounds = random.Random(7), 0, 0, cases(40, soak=120)
     for _ in range(rounds):
         items, bench, told = random_contest(rng)
-        fitted = judges.posterior(items, bench, told, Model())
-        without = judges.leaving_out(items, bench, told, Model(), fitted)
+        fitted = judges.posterior(items, bench, told, PriorParameters())
+        without = judges.leaving_out(items, bench, told, PriorParameters(), fitted)
         for number, strengths in enumerate(without):
             silent = [replace(item, vote_weight=0) if index == number else item for index, item in enumerate(items)]
             rest = [each for each in told if each.judge != number]
-            expected = judges.posterior(silent, bench, rest, Model()).cluster_strengths()
+            expected = judges.posterior(silent, bench, rest, PriorParameters()).cluster_strengths()
             first, second = np.sort(expected)[:-3:-1]
             if first - second > 0.5:
                 clear += 1
@@ -247,12 +250,12 @@ PAIRS = [(first, second) for first in range(4) for second in range(4) if first !
 def test_gold_tells_a_judges_character(character: str, says: Callable[[int, int, int], bool]) -> None:
     """Of a judge whose own answer, the last, is wrong."""
     told = [
-        Judgement(0, first, second, ONE if says(first, second, number) else 0)
+        JudgedComparison(0, first, second, ONE if says(first, second, number) else 0)
         for number, (first, second) in enumerate(PAIRS * 2)
         if RIGHT[first] != RIGHT[second] or 3 in (first, second)
     ]
     theta = TRUE_APART * np.array(RIGHT, dtype=np.float64)
-    (shares,) = judges.characters(ITEMS, [Judge(answer=3)], told, theta)
+    (shares,) = judges.characters(ITEMS, [JudgePrior(answer=3)], told, theta)
     names = ("honest", "inverse", "coin", "partisan")
     assert names[int(np.argmax(shares))] == character
     assert sum(shares) == pytest.approx(ONE, abs=4)
@@ -260,10 +263,10 @@ def test_gold_tells_a_judges_character(character: str, says: Callable[[int, int,
 
 def test_a_judges_character_is_its_own_whatever_its_camp_does() -> None:
     """On gold nobody answers for those who gave the same answer."""
-    liars = [Judgement(judge, 0, 2, 0) for judge in (1, 2, 3) for _ in range(6)]
-    told = [Judgement(0, 0, 2, ONE)]
+    liars = [JudgedComparison(judge, 0, 2, 0) for judge in (1, 2, 3) for _ in range(6)]
+    told = [JudgedComparison(0, 0, 2, ONE)]
     theta = TRUE_APART * np.array(RIGHT, dtype=np.float64)
-    bench = [Judge(answer=2)] * 4
+    bench = [JudgePrior(answer=2)] * 4
     alone, among_liars = (judges.characters(ITEMS, bench, said, theta)[0] for said in (told, [*told, *liars]))
     assert alone.tolist() == among_liars.tolist()
 
@@ -273,7 +276,7 @@ def test_a_judges_character_is_its_own_whatever_its_camp_does() -> None:
 ANSWERS = {"a": "A", "b": "B", "c": "A", "d": "C", "e": "A", "f": "B", "g": "A"}
 
 
-def in_force(*lessons: Lesson, times: int = 10, task: TaskType = CODE) -> Insight:
+def in_force(*lessons: RoundUpdate, times: int = 10, task: TaskType = CODE) -> QueryPriors:
     """What these teach."""
     return learned(*lessons, times=times).renewed()[task]
 
@@ -285,7 +288,7 @@ def test_nothing_is_in_force_until_weights_are_renewed() -> None:
         known.learn(lesson)
         assert known.insight(CODE) == before, "learning alone changes nothing that a query says"
         assert known.is_due == (number in (20, 40, 60))
-    assert known.insight(CODE) == Insight({}, MODELS[CODE])
+    assert known.insight(CODE) == QueryPriors({}, MODELS[CODE])
     assert not Experience().is_due
     known.renew(known.renewed())
     assert known.insight(CODE).gold == 60
@@ -316,9 +319,9 @@ def test_who_was_right_where_nothing_else_told_has_an_authors_record() -> None:
 def test_without_gold_everybody_is_a_stranger(default: int) -> None:
     """However often one agrees: only gold lifts a weight, and in an open network a stranger has none."""
     insight = in_force(told(ANSWERS).lesson(), times=40)
-    assert insight == Insight({}, MODELS[CODE])
+    assert insight == QueryPriors({}, MODELS[CODE])
     trust = Trust(default, {}, insight.merits)
-    assert trust.merit(key("a")) == Merit(default, default, 0, FRESH)
+    assert trust.merit(key("a")) == SeatWeights(default, default, 0, FRESH)
 
 
 @pytest.mark.parametrize("right", ["A", None])
@@ -371,7 +374,7 @@ def test_certainty_is_calibrated_by_how_often_it_was_right() -> None:
     assert round_.ranking.p_best > 0.9 * ONE
     odds = 3.0
 
-    def told_of(insight: Insight) -> float:
+    def told_of(insight: QueryPriors) -> float:
         intercept, slope = insight.calibration
         return float(1.0 / (1.0 + np.exp(-(intercept + slope * odds) / ONE)))
 
@@ -424,7 +427,7 @@ def test_who_was_not_met_for_longest_is_forgotten(monkeypatch: pytest.MonkeyPatc
 
 def test_taking_over_does_not_overwrite_what_we_saw_ourselves() -> None:
     known = learned(told(dict.fromkeys("abc", "A")).lesson("A"))
-    own, theirs = known.standings[key("a")], Standing(gold_rounds=9, answers=Score(0.0, 60.0))
+    own, theirs = known.standings[key("a")], NodeStats(gold_rounds=9, answers=Score(0.0, 60.0))
     assert known.take_over([(key("a"), theirs), (key("z"), theirs)]) == [key("z")]
     assert (known.standings[key("a")], known.standings[key("z")]) == (own, theirs)
     assert known.renewed()[CODE].merits[key("z")].vote == 0
@@ -434,7 +437,7 @@ def test_taking_over_does_not_overwrite_what_we_saw_ourselves() -> None:
 def test_taking_over_stops_where_it_would_push_out_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experience, "STANDINGS_MAX", 4)
     known = learned(told(dict.fromkeys("abc", "A")).lesson("A"))
-    assert known.take_over([(key(name), Standing(rounds=1)) for name in "xyz"]) == [key("x")]
+    assert known.take_over([(key(name), NodeStats(rounds=1)) for name in "xyz"]) == [key("x")]
     assert len(known.standings) == 4
     known.learn(told(dict.fromkeys("abd", "A")).lesson("A"))
     assert key("x") not in known.standings, "hearsay goes first"
@@ -453,7 +456,7 @@ def test_what_gold_may_choose_a_query_may_say() -> None:
 evidence = st.floats(0.0, 1e6)
 scores = st.builds(Score, evidence, evidence)
 standings = st.builds(
-    Standing,
+    NodeStats,
     st.integers(0, 1 << 32),
     st.integers(0, 1 << 32),
     scores,
@@ -465,7 +468,7 @@ standings = st.builds(
 
 @given(imported=st.lists(standings, min_size=3, max_size=3), default=st.integers(0, ONE))
 @settings(max_examples=cases(20, fast=10, soak=200))
-def test_any_standing_makes_a_query_that_others_take(imported: list[Standing], default: int) -> None:
+def test_any_standing_makes_a_query_that_others_take(imported: list[NodeStats], default: int) -> None:
     """Within the protocol's limits to the last field, whatever a file of somebody else's says."""
     known = learned(told({"a": "A", "b": "B", "c": "A"}, inverse_of("c")).lesson("A"), times=3)
     known.take_over(zip(map(key, "xyz"), imported, strict=True))
@@ -475,7 +478,7 @@ def test_any_standing_makes_a_query_that_others_take(imported: list[Standing], d
     message = Hand("abc", roster=roster, beta=round(insight.model.beta * ONE)).query
     opened = open_envelope(message.envelope, Hand().params.digest)
     assert isinstance(opened, VerifiedMessage), opened
-    assert isinstance(open_record(Hand().params, opened), Record)
+    assert isinstance(open_record(Hand().params, opened), RoundRecord)
     assert isinstance(opened.body, Query)
     for merit in insight.merits.values():
         assert abs(merit.judge) <= JUDGE_MAX

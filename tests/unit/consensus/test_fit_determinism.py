@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from consensus import bradley_terry, certainty, exact_math, judges, pairing
-from consensus.bradley_terry import Comparison, Item, Model
-from consensus.judges import Judge, Judgement
+from consensus.ranking import bradley_terry, certainty, exact_math, judges, pairing
+from consensus.ranking.bradley_terry import Comparison, Item, PriorParameters
+from consensus.ranking.judges import JudgedComparison, JudgePrior
 from protocol.types import ONE
 from tests.support import reference_fit
 from tests.support.effort import cases
@@ -38,7 +38,7 @@ def digest_of_many_fits() -> str:
         items = [Item(name, rng.randrange(2 * ONE), rng.randint(-ONE, ONE)) for name in names]
         pairs = [rng.sample(range(count), 2) for _ in range(3 * count if count > 1 else 0)]
         comparisons = [Comparison(i, j, rng.randint(0, ONE), rng.randrange(2 * ONE)) for i, j in pairs]
-        model = Model(beta=rng.choice((0.0, 0.7)))
+        model = PriorParameters(beta=rng.choice((0.0, 0.7)))
         state.update(bradley_terry.maximum_a_posteriori(items, comparisons, model).theta.tobytes())
         state.update(repr(bradley_terry.fit(items, comparisons, model)).encode())
         keys = [rng.randbytes(32) for _ in range(count)]
@@ -46,17 +46,19 @@ def digest_of_many_fits() -> str:
         for k, pair in enumerate(pairs):
             judged[keys[k % count]].append(pair)
         bench = [
-            Judge(rng.randint(-2 * ONE, 2 * ONE), rng.choice((None, k)), (4 * ONE, rng.randint(1, ONE), ONE, ONE // 2))
+            JudgePrior(
+                rng.randint(-2 * ONE, 2 * ONE), rng.choice((None, k)), (4 * ONE, rng.randint(1, ONE), ONE, ONE // 2)
+            )
             for k in range(count)
         ]
         told = [
-            Judgement(k % count, c.first, c.second, rng.choice((0, ONE, c.preference)))
+            JudgedComparison(k % count, c.first, c.second, rng.choice((0, ONE, c.preference)))
             for k, c in enumerate(comparisons)
         ]
         fitted = judges.posterior(items, bench, told, model)
-        state.update(fitted.theta.tobytes() + repr(bradley_terry.stated(fitted)).encode())
+        state.update(fitted.theta.tobytes() + repr(bradley_terry.quantise(fitted)).encode())
         calibration = rng.randint(-2 * ONE, 2 * ONE), rng.randrange(3 * ONE)
-        sure = [certainty.p_correct(each, *calibration) for each in bradley_terry.stated(fitted).p_best]
+        sure = [certainty.p_correct(each, *calibration) for each in bradley_terry.quantise(fitted).p_best]
         state.update(repr(sure).encode())
         assigned = pairing.assign_pairs(
             beacon=rng.randbytes(32),
@@ -66,7 +68,7 @@ def digest_of_many_fits() -> str:
             clusters=names,
             pairs_per_judge=3,
             judged=judged,
-            duels=bradley_terry.stated(fitted).duels,
+            duels=bradley_terry.quantise(fitted).duels,
         )
         state.update(repr(assigned).encode())
     return state.hexdigest()
@@ -78,7 +80,7 @@ def digest_of_cases(seed: int) -> str:
     state = hashlib.blake2b(digest_size=16)
     for case in reference_fit.cases(CASES):
         fitted = judges.posterior(case.items, case.bench, rng.sample(case.told, len(case.told)), case.model)
-        state.update(fitted.theta.tobytes() + repr(bradley_terry.stated(fitted)).encode())
+        state.update(fitted.theta.tobytes() + repr(bradley_terry.quantise(fitted)).encode())
     return state.hexdigest()
 
 

@@ -2,8 +2,8 @@
 
 import random
 
-from consensus import judges
-from consensus.bradley_terry import stated
+from consensus.ranking import judges
+from consensus.ranking.bradley_terry import quantise
 from tests.support import reference_fit
 from tests.support.effort import cases
 
@@ -17,4 +17,4 @@ def test_many_cases_have_the_bits_of_plain_python_in_any_order():
         fitted = judges.posterior(case.items, case.bench, shuffled, case.model)
         theta, expected = reference_fit.stated(case)
         assert fitted.theta.tolist() == theta, number
-        assert stated(fitted) == expected, number
+        assert quantise(fitted) == expected, number

@@ -8,33 +8,43 @@ from functools import partial
 
 import pytest
 
-from consensus.bradley_terry import COMPARISONS_MAX, Comparison, Fit, Item, Model, maximum_a_posteriori, stated
-from consensus.judges import FRESH, Judge, Judgement, posterior
+from consensus.ranking.bradley_terry import (
+    COMPARISONS_MAX,
+    Comparison,
+    Fit,
+    Item,
+    PriorParameters,
+    maximum_a_posteriori,
+    quantise,
+)
+from consensus.ranking.judges import FRESH, JudgedComparison, JudgePrior, posterior
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 from tests.support.effort import cases
 
-MODEL = Model()
+MODEL = PriorParameters()
 
 
-def found(items: Sequence[Item], bench: Sequence[Judge], told: Sequence[Judgement], model: Model = MODEL) -> Fit:
-    return stated(posterior(items, bench, told, model))
+def found(
+    items: Sequence[Item], bench: Sequence[JudgePrior], told: Sequence[JudgedComparison], model: PriorParameters = MODEL
+) -> Fit:
+    return quantise(posterior(items, bench, told, model))
 
 
-def random_round(seed: int, count: int = 9) -> tuple[list[Item], list[Judge], list[Judgement]]:
+def random_round(seed: int, count: int = 9) -> tuple[list[Item], list[JudgePrior], list[JudgedComparison]]:
     """Judges of every kind, soft and plain preferences."""
     rng = random.Random(seed)
     items = [
         Item(index % min(3, count), rng.randrange(2 * ONE), rng.randint(-ONE // 2, ONE // 2)) for index in range(count)
     ]
     bench = [
-        Judge(
+        JudgePrior(
             rng.randint(-2 * ONE, 2 * ONE), rng.choice((index, None)), tuple(rng.randint(1, 4 * ONE) for _ in range(4))
         )
         for index in range(count)
     ]
     told = [
-        Judgement(judge, *rng.sample(range(count), 2), rng.choice((0, ONE, rng.randint(0, ONE))))
+        JudgedComparison(judge, *rng.sample(range(count), 2), rng.choice((0, ONE, rng.randint(0, ONE))))
         for judge in range(count)
         for _ in range(3)
     ]
@@ -56,9 +66,9 @@ def test_any_order_of_judgements_and_judges_gives_the_same_bits() -> None:
 def test_the_same_judgement_told_from_the_other_side(seed: int) -> None:
     items, bench, told = random_round(seed)
     expected = posterior(items, bench, told, MODEL)
-    mirrored = [Judgement(each.judge, each.second, each.first, ONE - each.preference) for each in told]
+    mirrored = [JudgedComparison(each.judge, each.second, each.first, ONE - each.preference) for each in told]
     # The other side of a tie is rounded elsewhere by one unit of 2^-16.
-    pairs = zip(found(items, bench, mirrored).strengths, stated(expected).strengths, strict=True)
+    pairs = zip(found(items, bench, mirrored).strengths, quantise(expected).strengths, strict=True)
     assert all(abs(one - other) <= 100 for one, other in pairs)
 
 
@@ -82,7 +92,7 @@ def test_a_plain_reference_finds_the_same(seed: int) -> None:
         assert abs(one - other) < 0.02
 
 
-def reference(items: list[Item], bench: list[Judge], told: list[Judgement]) -> list[float]:
+def reference(items: list[Item], bench: list[JudgePrior], told: list[JudgedComparison]) -> list[float]:
     camp = [None if judge.answer is None else items[judge.answer].cluster for judge in bench]
     shares = [[count / sum(judge.counts) for count in judge.counts] for judge in bench]
     theta = maximise(items, items, bench, camp, told, shares)
@@ -119,16 +129,16 @@ def reference(items: list[Item], bench: list[Judge], told: list[Judgement]) -> l
     return theta
 
 
-def side(items: list[Item], camp: int | None, each: Judgement) -> int:
+def side(items: list[Item], camp: int | None, each: JudgedComparison) -> int:
     return (items[each.first].cluster == camp) - (items[each.second].cluster == camp)
 
 
 def maximise(
     items: list[Item],
     voting: list[Item],
-    bench: list[Judge],
+    bench: list[JudgePrior],
     camp: list[int | None],
-    told: list[Judgement],
+    told: list[JudgedComparison],
     shares: list[list[float]],
 ) -> list[float]:
     comparisons = []
@@ -142,16 +152,16 @@ def maximise(
     return theta
 
 
-def peers(clusters: Sequence[int]) -> tuple[list[Item], list[Judge]]:
+def peers(clusters: Sequence[int]) -> tuple[list[Item], list[JudgePrior]]:
     """Everyone answers and judges."""
-    return [Item(cluster) for cluster in clusters], [Judge(answer=index) for index in range(len(clusters))]
+    return [Item(cluster) for cluster in clusters], [JudgePrior(answer=index) for index in range(len(clusters))]
 
 
-def round_robin(clusters: Sequence[int], says) -> list[Judgement]:
+def round_robin(clusters: Sequence[int], says) -> list[JudgedComparison]:
     """Each judges all pairs across clusters without its own answer; `says(judge, first, second)` is the preference."""
     count = range(len(clusters))
     return [
-        Judgement(judge, first, second, says(judge, first, second))
+        JudgedComparison(judge, first, second, says(judge, first, second))
         for judge in count
         for first in count
         for second in count
@@ -209,8 +219,8 @@ def test_a_judge_who_tosses_coins_is_not_heard() -> None:
 def test_history_outweighs_a_round() -> None:
     """A judge of known honesty is believed where a fresh one would seem inverse."""
     items, bench = peers([0, 1, 2, 3])
-    told = [Judgement(judge, first, second, ONE) for judge, first, second in ((2, 0, 1), (3, 0, 1), (0, 1, 2))]
-    told += [Judgement(1, 3, 0, ONE), Judgement(1, 2, 0, ONE)]
+    told = [JudgedComparison(judge, first, second, ONE) for judge, first, second in ((2, 0, 1), (3, 0, 1), (0, 1, 2))]
+    told += [JudgedComparison(1, 3, 0, ONE), JudgedComparison(1, 2, 0, ONE)]
     known = [replace(judge, counts=(WEIGHT_MAX, 1, 1, 1)) if index == 1 else judge for index, judge in enumerate(bench)]
     assert found(items, known, told).strengths[0] < found(items, bench, told).strengths[0]
 
@@ -238,26 +248,26 @@ def test_without_judgements_the_prior_speaks() -> None:
 def test_the_heaviest_inputs_converge() -> None:
     rng = random.Random(4)
     items, _ = peers([index % 7 for index in range(30)])
-    bench = [Judge(WEIGHT_MAX, index, (WEIGHT_MAX, 1, 1, 1)) for index in range(30)]
-    told = [Judgement(rng.randrange(30), *rng.sample(range(30), 2), ONE) for _ in range(COMPARISONS_MAX)]
+    bench = [JudgePrior(WEIGHT_MAX, index, (WEIGHT_MAX, 1, 1, 1)) for index in range(30)]
+    told = [JudgedComparison(rng.randrange(30), *rng.sample(range(30), 2), ONE) for _ in range(COMPARISONS_MAX)]
     assert sum(found(items, bench, told).p_best) == ONE
 
 
 @pytest.mark.parametrize(
     ("bench", "told"),
     [
-        ([Judge(WEIGHT_MAX + 1)], []),
-        ([Judge(-WEIGHT_MAX - 1)], []),
-        ([Judge(counts=(ONE, 0, ONE, ONE))], []),
-        ([Judge()], [Judgement(1, 0, 1, ONE)]),
-        ([Judge()], [Judgement(-1, 0, 1, ONE)]),
-        ([Judge()], [Judgement(0, 0, 2, ONE)]),
-        ([Judge()], [Judgement(0, 0, 0, ONE)]),
-        ([Judge()], [Judgement(0, 0, 1, ONE + 1)]),
-        ([Judge()], [Judgement(0, 0, 1, ONE)] * (COMPARISONS_MAX + 1)),
+        ([JudgePrior(WEIGHT_MAX + 1)], []),
+        ([JudgePrior(-WEIGHT_MAX - 1)], []),
+        ([JudgePrior(counts=(ONE, 0, ONE, ONE))], []),
+        ([JudgePrior()], [JudgedComparison(1, 0, 1, ONE)]),
+        ([JudgePrior()], [JudgedComparison(-1, 0, 1, ONE)]),
+        ([JudgePrior()], [JudgedComparison(0, 0, 2, ONE)]),
+        ([JudgePrior()], [JudgedComparison(0, 0, 0, ONE)]),
+        ([JudgePrior()], [JudgedComparison(0, 0, 1, ONE + 1)]),
+        ([JudgePrior()], [JudgedComparison(0, 0, 1, ONE)] * (COMPARISONS_MAX + 1)),
     ],
 )
-def test_out_of_bounds_is_a_bug_of_the_caller(bench: list[Judge], told: list[Judgement]) -> None:
+def test_out_of_bounds_is_a_bug_of_the_caller(bench: list[JudgePrior], told: list[JudgedComparison]) -> None:
     with pytest.raises(ValueError):
         found([Item(0), Item(1)], bench, told)
 

@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement, Question
-from consensus.learning import Evidence, calibrate, discount, learn, p_correct
-from consensus.scoring import author_records, calibration_error, score_pairs, score_picks
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion, PairwiseJudgement
+from consensus.learning.gold_fit import LearningContext, calibrate, discount, learn, p_correct
+from consensus.learning.scoring import author_records, calibration_error, score_pairs, score_picks
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
@@ -27,12 +27,14 @@ def world(questions: int, accuracies: list[float], *, authors: bool = False, see
         verdicts = [right if rng.random() < accuracy else 1 - right for accuracy in accuracies]
         verdicts += verdicts[:1] * clones
         rows.append(
-            Question(
+            JudgedQuestion(
                 str(number),
                 ("x", "y"),
                 (0, 1),
                 ((0, 1) if better == 0 else (1, 0)) if authors else (NO_AUTHOR, NO_AUTHOR),
-                tuple(Judgement(judge, 0, 1, ONE if verdict == 0 else 0) for judge, verdict in enumerate(verdicts)),
+                tuple(
+                    PairwiseJudgement(judge, 0, 1, ONE if verdict == 0 else 0) for judge, verdict in enumerate(verdicts)
+                ),
                 {right: True, 1 - right: False},
                 {},
             )
@@ -46,7 +48,7 @@ def rest_of(dataset: Dataset, gold: Collection[int]) -> list[int]:
 
 
 def accuracy(dataset: Dataset, gold: Collection[int], *, scored: Sequence[int] | None = None) -> float:
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     weights = learn(evidence, gold) if gold else evidence.default()
     rest = rest_of(dataset, gold) if scored is None else scored
     scores = score_picks(dataset, {index: evidence.rank(index, weights) for index in rest}, dict.fromkeys(rest))
@@ -57,7 +59,7 @@ def accuracy(dataset: Dataset, gold: Collection[int], *, scored: Sequence[int] |
 
 
 def test_without_gold_the_defaults_rule() -> None:
-    evidence = Evidence(world(10, [0.9, 0.9]))
+    evidence = LearningContext(world(10, [0.9, 0.9]))
     weights = evidence.default()
     assert weights.judges == (ONE, ONE)
     assert (weights.history, weights.beta, weights.calibration) == (ONE, round(0.7 * ONE), (0, ONE))
@@ -65,7 +67,7 @@ def test_without_gold_the_defaults_rule() -> None:
 
 
 def test_an_inverse_judge_is_turned_round() -> None:
-    evidence = Evidence(world(100, [0.05, 0.6, 0.6]))
+    evidence = LearningContext(world(100, [0.05, 0.6, 0.6]))
     weights = learn(evidence, range(60))
     assert weights.judges[0] < 0
     assert abs(weights.judges[0]) > weights.judges[1]
@@ -112,13 +114,13 @@ def test_clones_of_a_judge_add_nothing() -> None:
 def test_an_authors_record_is_learned_where_judges_know_nothing() -> None:
     """No judge is better than a coin: only the record tells answers apart, and the pick follows it."""
     dataset = world(300, [0.5, 0.5], authors=True)
-    weights = learn(Evidence(dataset), range(100))
+    weights = learn(LearningContext(dataset), range(100))
     assert weights.authors[0] > 0 > weights.authors[1]
     assert accuracy(dataset, range(100)) > 0.75
 
 
 def test_learned_weights_are_integers_within_the_wires_limits() -> None:
-    weights = learn(Evidence(world(200, [1.0, 0.5, 0.0], authors=True)), range(200))
+    weights = learn(LearningContext(world(200, [1.0, 0.5, 0.0], authors=True)), range(200))
     for value in (*weights.judges, *weights.authors):
         assert isinstance(value, int) and abs(value) <= WEIGHT_MAX
 
@@ -130,7 +132,7 @@ def test_nothing_but_gold_truth_is_read() -> None:
         tuple(
             question
             if index < 20
-            else Question(
+            else JudgedQuestion(
                 question.name,
                 question.answers,
                 question.clusters,
@@ -145,12 +147,12 @@ def test_nothing_but_gold_truth_is_read() -> None:
         dataset.authors,
         clustered=False,
     )
-    assert learn(Evidence(dataset), range(20)) == learn(Evidence(turned), range(20))
+    assert learn(LearningContext(dataset), range(20)) == learn(LearningContext(turned), range(20))
 
 
 def test_p_correct_is_calibrated_on_gold() -> None:
     dataset = world(600, [0.8, 0.7, 0.6])
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     weights = learn(evidence, range(300))
     claims = []
     for index in range(300, 600):
@@ -169,9 +171,9 @@ def test_repeated_verdicts_on_one_pair_count_as_two_at_most() -> None:
 
 
 def test_questions_without_judgements_or_truth_are_ranked() -> None:
-    bare = Question("q", ("x", "y", "z"), (0, 0, 1), (NO_AUTHOR,) * 3, (), {}, {})
+    bare = JudgedQuestion("q", ("x", "y", "z"), (0, 0, 1), (NO_AUTHOR,) * 3, (), {}, {})
     dataset = Dataset((bare,), (), (), clustered=True)
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     ranked = evidence.rank(0, evidence.default())
     assert ranked.order == (0, 1, 2)
     assert ranked.p_best[0] == ranked.p_best[1] > ranked.p_best[2]
@@ -180,19 +182,19 @@ def test_questions_without_judgements_or_truth_are_ranked() -> None:
 
 def test_labels_teach_and_are_scored_as_pairs() -> None:
     rows = tuple(
-        Question(
+        JudgedQuestion(
             str(number),
             ("x", "y", "z"),
             (0, 1, 2),
             (NO_AUTHOR,) * 3,
-            (Judgement(0, 0, 1, 0), Judgement(0, 1, 2, 0), Judgement(1, 0, 2, ONE)),
+            (PairwiseJudgement(0, 0, 1, 0), PairwiseJudgement(0, 1, 2, 0), PairwiseJudgement(1, 0, 2, ONE)),
             {},
             {(0, 1): 2, (1, 2): 1, (0, 2): 0},
         )
         for number in range(20)
     )
     dataset = Dataset(rows, ("inverse", "honest"), (), clustered=False)
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     weights = learn(evidence, range(10))
     assert weights.judges[0] < 0 < weights.judges[1]
     scores = score_pairs(dataset, {10: evidence.rank(10, weights)}, {10: author_records(dataset, range(10))})
@@ -204,7 +206,7 @@ def test_labels_teach_and_are_scored_as_pairs() -> None:
 
 def test_truth_of_many_answers_counts_as_one_less_than_there_are() -> None:
     truth = {0: True, 1: True, 2: False, 3: False, 4: False}
-    question = Question("q", tuple("abcde"), tuple(range(5)), (NO_AUTHOR,) * 5, (), truth, {})
+    question = JudgedQuestion("q", tuple("abcde"), tuple(range(5)), (NO_AUTHOR,) * 5, (), truth, {})
     references = list(question.references())
     assert len(references) == 6
     assert np.sum([each.weight for each in references]) == pytest.approx(4.0)

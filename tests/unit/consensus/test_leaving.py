@@ -1,6 +1,6 @@
 """A round that is left: what was signed last was not journalled, so nobody may ever see it."""
 
-from consensus import effects as fx
+from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullRequest
@@ -13,13 +13,13 @@ def test_a_round_that_is_left_is_neither_served_nor_gone_on_with() -> None:
     begun = asker.ask(swarm.query(), "Which?", START_MS)
     assert not isinstance(begun, Fault)
     query, _ = begun
-    assert asker.read_own_mail(START_MS) is not None
+    assert asker.take_local_message(START_MS) is not None
     finishes = asker.leave(query)
-    assert [(each.role, each.ending) for each in finishes if isinstance(each, fx.Finish)] == [
+    assert [(each.role, each.ending) for each in finishes if isinstance(each, fx.RoundEnded)] == [
         ("member", fx.Ending.LEFT),
         ("requester", fx.Ending.LEFT),
     ]
-    assert asker.read_own_mail(START_MS) is None
+    assert asker.take_local_message(START_MS) is None
     assert asker.wake_at_ms is None
     request = codec.encode(PullRequest(query=query, ids=()))
     served = asker.serve_pull(swarm.nodes["b"].participant.keypair.public, request)

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus import member
-from consensus.events import Generated, Judged, Pulled, Received, Tick
-from consensus.evidence import Slot
-from consensus.member import PULLS_MAX, REPAIR_MS
-from consensus.membership import Restored
-from consensus.record import Phase
+from consensus.certificates.evidence import Slot
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from consensus.rounds import member
+from consensus.rounds.events import Generated, Judged, Pulled, Received, Tick
+from consensus.rounds.member import PULLS_MAX, REPAIR_MS
+from consensus.rounds.membership import Restored
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import AnswerContent, Cosign, Decline, Opening
-from protocol.types import ABSTAIN, ONE, Digest, Finish, Kind, Objection
+from protocol.types import ABSTAIN, ONE, Digest, FinishReason, Kind, Objection
 from tests.support.hand import Hand
 from tests.support.machines import GRACE_MS, NOW, AtMember, contributed, of_kind
 from tests.support.swarm import params
@@ -35,7 +35,7 @@ def test_overdue_closings_are_pulled_and_then_given_up() -> None:
         assert isinstance(pull, fx.Pull) and pull.ids == ()
         assert at.state.wake_at_ms == now_ms + REPAIR_MS
     (finish,) = at.step(Tick(), at.state.wake_at_ms)
-    assert isinstance(finish, fx.Finish) and finish.ending is fx.Ending.LOST
+    assert isinstance(finish, fx.RoundEnded) and finish.ending is fx.Ending.LOST
     assert at.state.over and not at.step(Tick(), NOW + 10**9) and not at.generated()
 
 
@@ -117,7 +117,7 @@ def test_our_own_that_a_closing_omits(omitted: str, after_ms: int, expected: Obj
     ballots = [hand.ballot(name) for name in "acde"] + ([] if omitted == "ballot" else [mine])
     effects = at.close(hand.close_tally(ballots), NOW + (after_ms if omitted == "ballot" else 0))
     assert word(effects) is expected
-    assert of_kind(effects, fx.Finish)[0].ending is fx.Ending.FINISHED
+    assert of_kind(effects, fx.RoundEnded)[0].ending is fx.Ending.FINISHED
 
 
 def test_what_was_never_delivered_is_not_censored() -> None:
@@ -170,7 +170,7 @@ class CutHand(Hand):
     """All answers but the one of "a" were cut."""
 
     def content(self, name: str) -> AnswerContent:
-        return replace(super().content(name), finish=Finish.STOP if name == "a" else Finish.LENGTH)
+        return replace(super().content(name), finish=FinishReason.STOP if name == "a" else FinishReason.LENGTH)
 
 
 @pytest.mark.parametrize(("hand", "uncut"), [(Hand, "abcd"), (CutHand, "a")])
@@ -209,7 +209,7 @@ def test_two_closings_of_one_slot_void_the_round() -> None:
     other = at.hand.close_commits("abc")
     at.close(at.hand.close_commits("abcd"))
     (finish,) = at.step(Received(other))
-    assert isinstance(finish, fx.Finish) and finish.ending is fx.Ending.VOID
+    assert isinstance(finish, fx.RoundEnded) and finish.ending is fx.Ending.VOID
     assert finish.fault is not None and finish.fault.reason is FaultReason.EQUIVOCATION
 
 
@@ -218,7 +218,7 @@ def test_a_closing_that_breaks_a_rule_voids_the_round_in_silence() -> None:
     entries: Any = at.hand.close_commits("abcd").body
     backwards = at.hand.seal("a", replace(entries, commitments=entries.commitments[::-1]))
     (finish,) = at.step(Received(backwards))
-    assert isinstance(finish, fx.Finish) and finish.fault is not None
+    assert isinstance(finish, fx.RoundEnded) and finish.fault is not None
     assert (finish.ending, finish.fault.reason) == (fx.Ending.VOID, FaultReason.UNSORTED)
 
 
@@ -229,7 +229,7 @@ def test_a_tally_that_does_not_follow_is_objected_to() -> None:
     lie = at.hand.close_tally([at.hand.ballot(name) for name in "abcd"], p_best=ONE)
     effects = at.step(Received(lie))
     assert word(effects) is Objection.MISMATCH
-    assert isinstance(effects[-1], fx.Finish) and effects[-1].ending is fx.Ending.VOID
+    assert isinstance(effects[-1], fx.RoundEnded) and effects[-1].ending is fx.Ending.VOID
 
 
 def test_what_a_closing_names_is_pulled_and_taken_from_anywhere() -> None:

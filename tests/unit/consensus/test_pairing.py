@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.pairing import assign_pairs
+from consensus.ranking.pairing import assign_pairs
 
 BEACON = bytes(range(32))
 

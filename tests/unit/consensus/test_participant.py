@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly, Shares
-from consensus.member import REPAIR_MS
-from consensus.membership import Restored
-from consensus.participant import ROUNDS_KEPT, Participant
-from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly, Shares
+from consensus.rounds.member import REPAIR_MS
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import ROUNDS_KEPT, Participant
+from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Offer, PullReply, PullRequest, Query
@@ -29,7 +29,7 @@ def query_of(asker: Keypair, nonce: int, members: str) -> Query:
 def admit(node: Participant, asker: Keypair, nonce: int, members: str) -> list[fx.Effect] | FaultReason:
     message = seal(asker, PARAMS.digest, query_of(asker, nonce, members))
     admitted = node.validator.admit_gossip(topic(PARAMS, "rust", 0), asker.public, message.envelope, START_MS)
-    return node.admitted(admitted, START_MS) if isinstance(admitted, Admitted) else admitted.reason
+    return node.on_admitted(admitted, START_MS) if isinstance(admitted, Admitted) else admitted.reason
 
 
 def test_rounds_without_us_do_not_count_as_open() -> None:
@@ -125,7 +125,7 @@ def test_recovered_rounds_count_as_open() -> None:
     assert admit(node, asker, 100, "abcd") is FaultReason.TOO_MANY_ROUNDS
     for query in before:
         reply = codec.encode(PullReply(content="", envelopes=(query.envelope,)))
-        recovered = node.pulled(query.id, reply, START_MS)
+        recovered = node.on_pull_reply(query.id, reply, START_MS)
         assert isinstance(recovered, list) and any(isinstance(effect, fx.Generate) for effect in recovered)
     assert admit(node, asker, 101, "abcd") is FaultReason.TOO_MANY_ROUNDS
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from consensus import presence as module
-from consensus.presence import PAUSE_MS, Presence
+from consensus.rounds import presence as module
+from consensus.rounds.presence import PAUSE_MS, Presence
 from protocol.types import Key
 from tests.support.swarm import keypair
 

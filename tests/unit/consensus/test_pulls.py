@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus.participant import Participant
-from consensus.pulls import Served
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import PullLedger
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest
@@ -27,7 +27,7 @@ def served() -> tuple[Swarm, Participant, Digest]:
     swarm = Swarm("abcd", APART)
     query = swarm.ask()
     swarm.run()
-    swarm.nodes["a"].participant._rounds[query].served = Served()
+    swarm.nodes["a"].participant._rounds[query].served = PullLedger()
     return swarm, swarm.nodes["a"].participant, query
 
 
@@ -77,8 +77,8 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
     forged = codec.encode(PullReply(content="", envelopes=(bytes(100),)))
     nothing = codec.encode(PullReply(content="", envelopes=()))
     for raw in (b"\xc0", wrong, forged, nothing):
-        assert isinstance(member_of.pulled(query, raw, swarm.now_ms), Fault)
-    assert member_of.pulled(Digest(bytes(32)), wrong, swarm.now_ms) == []
+        assert isinstance(member_of.on_pull_reply(query, raw, swarm.now_ms), Fault)
+    assert member_of.on_pull_reply(Digest(bytes(32)), wrong, swarm.now_ms) == []
 
 
 def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:
@@ -91,10 +91,10 @@ def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:
     rival_body = replace(closing.body, commitments=closing.body.commitments[:2])
     rival = seal(keypair("a"), swarm.params.digest, rival_body)
     reply = codec.encode(PullReply(content="", envelopes=(rival.envelope, bytes(100))))
-    effects = hand_over.pulled(query, reply, swarm.now_ms)
+    effects = hand_over.on_pull_reply(query, reply, swarm.now_ms)
     assert not isinstance(effects, Fault)
     assert any(isinstance(effect, fx.Publish) and effect.message.kind is Kind.EVIDENCE for effect in effects)
-    assert [effect.ending for effect in effects if isinstance(effect, fx.Finish)] == [fx.Ending.VOID]
+    assert [effect.ending for effect in effects if isinstance(effect, fx.RoundEnded)] == [fx.Ending.VOID]
 
 
 def test_evidence_is_pulled_although_we_found_the_same_ourselves() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from consensus import recording
-from consensus.recording import (
+from consensus.rounds import recording
+from consensus.rounds.recording import (
     FRAME_BYTES_MAX,
     RECORDING_BYTES_MAX,
     Beginning,

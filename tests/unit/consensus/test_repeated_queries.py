@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import PlacesOnly, Refusal, Shares
-from consensus.participant import REPLY_BYTES_MAX, Participant
-from consensus.validation import Admitted
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import PlacesOnly, Refusal, Shares
+from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
+from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Notice, Pong, Query
@@ -33,7 +33,7 @@ def repeat(to: Participant, asked: Query, source: str = "a", now_ms: int = NOW) 
     if isinstance(taken, str):
         return taken
     assert isinstance(taken, Admitted)
-    to.admitted(taken, now_ms)
+    to.on_admitted(taken, now_ms)
     return to.reply_to_query(taken.message.id)
 
 
@@ -47,7 +47,7 @@ def test_a_seat_that_got_it_by_gossip_says_that_it_works_on_it() -> None:
     round_topic = f"/strand/minimal/{params().digest.hex()[:32]}/rust/0"
     admitted = seat.validator.admit_gossip(round_topic, keypair("a").public, message.envelope, NOW)
     assert isinstance(admitted, Admitted)
-    seat.admitted(admitted, NOW)
+    seat.on_admitted(admitted, NOW)
     assert repeat(seat, query()) == ""
 
 
@@ -100,17 +100,17 @@ def asking() -> tuple[Participant, Digest]:
 )
 def test_the_asker_reads_a_refusal_and_no_more_of_it(reply: bytes, refusal: Refusal) -> None:
     asker, id = asking()
-    (progress,) = of_kind(asker.replied(id, keypair("b").public, reply, NOW), fx.Progress)
+    (progress,) = of_kind(asker.on_query_reply(id, keypair("b").public, reply, NOW), fx.Progress)
     assert progress.refused == {keypair("b").public: refusal}
 
 
 def test_a_pong_measures_and_nonsense_does_not() -> None:
     asker, id = asking()
     b = keypair("b").public
-    asker.ponged(id, b, codec.encode(Pong(clock_ms=NOW + 7_050)), NOW, NOW + 100)
+    asker.on_pong(id, b, codec.encode(Pong(clock_ms=NOW + 7_050)), NOW, NOW + 100)
     assert (asker.presence.round_trip_ms(b), asker.presence.offset_ms(b)) == (100, 7_000)
     for reply in (b"", b"\xc0", b"x" * (REPLY_BYTES_MAX + 1)):
-        assert asker.ponged(id, keypair("c").public, reply, NOW, NOW) == []
+        assert asker.on_pong(id, keypair("c").public, reply, NOW, NOW) == []
     assert asker.presence.offset_ms(keypair("c").public) is None
 
 
@@ -127,7 +127,7 @@ def test_a_certificate_is_fetched_from_its_requester_or_from_members() -> None:
             author=keypair("a").public, query=id, on=id, certificate_digest=Digest(bytes(32)), certificate_bytes=9
         )
         (fetch,) = of_kind(
-            seat.admitted(Admitted(seal(keypair("a"), params().digest, notice)), NOW), fx.FetchCertificate
+            seat.on_admitted(Admitted(seal(keypair("a"), params().digest, notice)), NOW), fx.FetchCertificate
         )
         assert fetch.sources[0] == keypair("a").public and seat.keypair.public not in fetch.sources
         assert len(fetch.sources) == len(set(fetch.sources)) == 4

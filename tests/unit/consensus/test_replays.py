@@ -10,10 +10,10 @@ from functools import cache
 
 import pytest
 
-from consensus.certificate import verify_certificate
-from consensus.closings import Missing, extend
-from consensus.evidence import examine
-from consensus.record import Record, check_contribution, open_record
+from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.evidence import examine
+from consensus.certificates.record import RoundRecord, check_contribution, open_record
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Certificate, Closing, Contribution
@@ -40,9 +40,9 @@ def played(nonce: bytes) -> tuple[Swarm, tuple[VerifiedMessage, ...]]:
     return swarm, tuple(said[id] for id in sorted(said))
 
 
-def states(swarm: Swarm) -> Iterator[Record]:
+def states(swarm: Swarm) -> Iterator[RoundRecord]:
     """Every record of the round, the last one first."""
-    record: Record | None = swarm.verified().record
+    record: RoundRecord | None = swarm.verified().record
     while record is not None:
         yield record
         record = record.before
@@ -117,11 +117,11 @@ def test_a_state_never_depends_on_what_lies_beside_it() -> None:
     _, said_there = played(THEIRS)
     verified = ours.verified().record
     opened = open_record(ours.params, verified.message)
-    assert isinstance(opened, Record)
+    assert isinstance(opened, RoundRecord)
     theirs: dict[Digest, VerifiedMessage] = {message.id: message for message in said_there}
     commits, slate = verified.closings[0], verified.closings[1]
     record = extend(opened, commits, theirs)
-    assert isinstance(record, Record)
+    assert isinstance(record, RoundRecord)
     bare = replace(slate.body, ride_along=())
     hand_sealed = Hand("abcde", ours.params).seal("a", bare)
     assert isinstance(extend(record, hand_sealed, theirs), Missing)

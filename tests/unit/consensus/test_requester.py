@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.events import Event, Generated, Judged, Pulled, Tick
+from consensus.rounds import effects as fx
+from consensus.rounds.events import Event, Generated, Judged, Pulled, Tick
 from protocol import codec
 from protocol.errors import FaultReason
 from protocol.messages import Certificate, CloseSlate, CloseTally
@@ -59,7 +59,7 @@ def test_a_phase_without_any_contribution_fails_the_round(opened: bool) -> None:
     assert tally.reason is (OutcomeReason.NO_ANSWERS if opened else OutcomeReason.NO_COMMITMENTS)
     (decide,) = of_kind(effects, fx.Decide)
     assert decide.answer == ""
-    assert at.state.over and of_kind(effects, fx.Finish)[0].outcome is Outcome.FAILED
+    assert at.state.over and of_kind(effects, fx.RoundEnded)[0].outcome is Outcome.FAILED
     assert not at.step(Tick(), NOW + 60_000) and not at.receive(at.hand.commit("a"))
 
 
@@ -173,7 +173,7 @@ def test_evidence_that_does_not_concern_the_round() -> None:
 def test_a_second_closing_under_our_own_key_voids_the_round() -> None:
     at = AtRequester(Hand())
     two = at.hand.close_commits("abcd"), at.hand.close_commits("abc")
-    (finish,) = of_kind(at.receive(at.hand.evidence("b", *two)), fx.Finish)
+    (finish,) = of_kind(at.receive(at.hand.evidence("b", *two)), fx.RoundEnded)
     assert finish.ending is fx.Ending.VOID and finish.fault.reason is FaultReason.EQUIVOCATION
     assert at.state.over
 

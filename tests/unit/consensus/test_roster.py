@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import roster
-from consensus.judges import FRESH
-from consensus.roster import Draw, Merit, OfferBook, Trust, choose_roster
+from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster
+from consensus.ranking.judges import FRESH
+from consensus.rounds import offers
+from consensus.rounds.offers import OfferBook
 from protocol.messages import Offer
 from protocol.types import ONE, Key, Role
 from tests.support.swarm import keypair, params
@@ -86,7 +87,7 @@ def test_offers_come_by_author() -> None:
 
 
 def test_the_book_is_bounded_and_drops_who_was_silent_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster, "OFFERS_MAX", 3)
+    monkeypatch.setattr(offers, "OFFERS_MAX", 3)
     book = OfferBook(PARAMS)
     for name in "abc":
         book.add(offer(name), NOW)
@@ -96,7 +97,7 @@ def test_the_book_is_bounded_and_drops_who_was_silent_longest(monkeypatch: pytes
 
 
 def test_strangers_do_not_push_out_who_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster, "OFFERS_MAX", 2)
+    monkeypatch.setattr(offers, "OFFERS_MAX", 2)
     book = OfferBook(PARAMS, [key("a")])
     for name in "abcde":
         book.add(offer(name), NOW)
@@ -124,12 +125,12 @@ def test_a_flood_of_fresh_keys_costs_no_node_that_is_trusted_connected_or_here_f
         book.add(offer("a", author=Key(number.to_bytes(32, "big")), sent_at_ms=at_ms), at_ms)
     held = {each.author for each in book.valid(began_ms + spread_ms)}
     assert {key(name) for name in "abc"} <= held
-    assert len(held) <= roster.OFFERS_MAX
+    assert len(held) <= offers.OFFERS_MAX
 
 
 def test_a_connected_node_finds_room_where_strangers_have_filled_the_book() -> None:
     book = OfferBook(PARAMS)
-    for number in range(roster.OFFERS_MAX):
+    for number in range(offers.OFFERS_MAX):
         book.add(offer("a", author=Key(number.to_bytes(32, "big"))), NOW)
     later_ms = NOW + PARAMS.offer_interval_ms
     book.add(offer("c", sent_at_ms=later_ms), later_ms)
@@ -143,8 +144,8 @@ def test_offers_are_renewed_at_a_bounded_rate() -> None:
     book = OfferBook(PARAMS)
     assert book.may_renew(key("a"), NOW)
     book.add(offer("a"), NOW)
-    assert not book.may_renew(key("a"), NOW + roster.RENEWAL_MS - 1)
-    assert book.may_renew(key("a"), NOW + roster.RENEWAL_MS)
+    assert not book.may_renew(key("a"), NOW + offers.RENEWAL_MS - 1)
+    assert book.may_renew(key("a"), NOW + offers.RENEWAL_MS)
     assert book.may_renew(key("b"), NOW)
 
 
@@ -188,7 +189,7 @@ def test_a_seat_says_all_that_the_fit_reads() -> None:
 
 
 def test_what_was_earned_is_seated_and_what_is_named_goes_before_it() -> None:
-    earned = {key("a"): Merit(vote=3 * ONE, judge=2 * ONE, author=-ONE, counts=(9, 8, 7, 6))}
+    earned = {key("a"): SeatWeights(vote=3 * ONE, judge=2 * ONE, author=-ONE, counts=(9, 8, 7, 6))}
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8, draw())
     assert (seat.vote_weight, seat.judge_weight, seat.author_weight) == (3 * ONE, 2 * ONE, -ONE)
     assert (seat.honest, seat.inverse, seat.coin, seat.partisan) == (9, 8, 7, 6)
@@ -202,7 +203,7 @@ def test_what_was_earned_is_seated_and_what_is_named_goes_before_it() -> None:
 
 def test_a_judge_of_negative_weight_is_turned_round_and_its_character_with_it() -> None:
     """But not where the configuration gives it a weight of its own, for then nobody turns its preferences."""
-    earned = {key("a"): Merit(vote=0, judge=-ONE, counts=(1, 9, 2, 3))}
+    earned = {key("a"): SeatWeights(vote=0, judge=-ONE, counts=(1, 9, 2, 3))}
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {}, earned), 8, draw())
     assert (seat.judge_weight, seat.honest, seat.inverse, seat.coin, seat.partisan) == (-ONE, 9, 1, 2, 3)
     (seat,) = choose_roster([offer("a")], "rust", Trust(ONE, {key("a"): ONE}, earned), 8, draw())
@@ -210,7 +211,7 @@ def test_a_judge_of_negative_weight_is_turned_round_and_its_character_with_it() 
 
 
 def test_the_earned_vote_decides_who_is_seated() -> None:
-    earned = {key("a"): Merit(0, ONE), key("b"): Merit(ONE // 2, 0), key("c"): Merit(ONE, 0)}
+    earned = {key("a"): SeatWeights(0, ONE), key("b"): SeatWeights(ONE // 2, 0), key("c"): SeatWeights(ONE, 0)}
     assert seated([offer(name) for name in "abc"], Trust(ONE // 4, {}, earned), 1) == "c"
     assert seated([offer(name) for name in "abcd"], Trust(ONE // 4, {}, earned), 3) in ("abc", "bcd"), "one is drawn"
 

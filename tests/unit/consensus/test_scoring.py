@@ -5,9 +5,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from consensus.dataset import Dataset, Judgement, Question
-from consensus.learning import Evidence
-from consensus.scoring import NAMES, Scores, author_records, calibration_error, score_picks
+from consensus.learning.dataset import Dataset, JudgedQuestion, PairwiseJudgement
+from consensus.learning.gold_fit import LearningContext
+from consensus.learning.scoring import NAMES, AccuracyScores, author_records, calibration_error, score_picks
 from protocol.types import ONE
 
 A, B, C = 0, 1, 2
@@ -15,9 +15,9 @@ A, B, C = 0, 1, 2
 
 def hand_made() -> Dataset:
     """B and C say the same. Two judges prefer A to B in both orders; one prefers C to A, ten times."""
-    judgements = [Judgement(judge, *pair, p) for judge in (0, 1) for pair, p in (((A, B), ONE), ((B, A), 0))]
-    judgements += [Judgement(2, C, A, ONE)] * 10 + [Judgement(0, B, C, ONE // 2)]
-    question = Question(
+    judgements = [PairwiseJudgement(judge, *pair, p) for judge in (0, 1) for pair, p in (((A, B), ONE), ((B, A), 0))]
+    judgements += [PairwiseJudgement(2, C, A, ONE)] * 10 + [PairwiseJudgement(0, B, C, ONE // 2)]
+    question = JudgedQuestion(
         "q", ("a", "b", "c"), (0, 1, 1), (0, 1, 2), tuple(judgements), {A: True, B: False, C: False}, {}
     )
     return Dataset((question, question), ("0", "1", "2"), ("x", "y", "z"), clustered=True)
@@ -25,7 +25,7 @@ def hand_made() -> Dataset:
 
 def test_baselines_by_hand() -> None:
     dataset = hand_made()
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     records = author_records(dataset, [0])
     assert records is not None
     assert records.tolist() == pytest.approx([2 / 3, 1 / 3, 1 / 3, -1.0])
@@ -41,9 +41,9 @@ def test_baselines_by_hand() -> None:
 
 
 def test_what_the_data_do_not_name_is_null() -> None:
-    question = Question("q", ("a", "b"), (0, 1), (-1, -1), (), {A: True, B: False}, {})
+    question = JudgedQuestion("q", ("a", "b"), (0, 1), (-1, -1), (), {A: True, B: False}, {})
     dataset = Dataset((question,), (), (), clustered=False)
-    evidence = Evidence(dataset)
+    evidence = LearningContext(dataset)
     scores = score_picks(dataset, {0: evidence.rank(0, evidence.default())}, {0: author_records(dataset, [0])})
     assert scores is not None
     found = scores.accuracy()
@@ -54,7 +54,7 @@ def test_what_the_data_do_not_name_is_null() -> None:
 
 def test_intervals_cover_what_the_binomial_says_and_pairing_narrows_them() -> None:
     right = np.array([1.0] * 80 + [0.0] * 20)
-    scores = Scores({"swarm": right, "oracle": right}, np.ones(100))
+    scores = AccuracyScores({"swarm": right, "oracle": right}, np.ones(100))
     intervals = scores.intervals(Random(1).randbytes)
     low, high = intervals["accuracy"]["swarm"] or [0.0, 0.0]
     assert low == pytest.approx(0.72, abs=0.015)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from consensus.record import Phase, Record
-from consensus.tally import Ranking, check_tally, rank
+from consensus.certificates.record import Phase, RoundRecord
+from consensus.certificates.tally import Ranking, check_tally, rank
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Query
 from protocol.types import ABSTAIN, ONE, Digest, Outcome, OutcomeReason, Role, StopReason, TaskType
@@ -32,7 +32,7 @@ def judged(hand: Hand, judges: str, preference: int = ONE // 2) -> Ranking:
     hand.to_judging()
     closing = hand.close_tally([hand.ballot(name, preference) for name in judges])
     record = hand.extend(closing)
-    assert isinstance(record, Record) and record.phase is Phase.COSIGNING, record
+    assert isinstance(record, RoundRecord) and record.phase is Phase.COSIGNING, record
     return rank(record)
 
 
@@ -64,7 +64,7 @@ def test_too_few_answers(names: str, reason: OutcomeReason) -> None:
     hand = Hand("abcd").to_judging(names)
     tally = hand.close_tally([hand.ballot(name) for name in "abcd" if hand.key(name) in hand.record.assignment])
     record = hand.extend(tally)
-    assert isinstance(record, Record) and rank(record).reason is reason
+    assert isinstance(record, RoundRecord) and rank(record).reason is reason
 
 
 def test_too_few_judges_have_weight() -> None:
@@ -148,7 +148,7 @@ def test_a_round_that_is_not_sure_enough_goes_on() -> None:
     hand = Hand("abcde", **asked).to_judging()
     ballots = [hand.ballot(name) for name in "abcde"]
     assert isinstance(hand.extend(hand.close_tally(ballots)), Fault)
-    assert isinstance(hand.extend(hand.close_wave(ballots)), Record)
+    assert isinstance(hand.extend(hand.close_wave(ballots)), RoundRecord)
 
 
 def test_a_tally_that_hides_its_doubt_does_not_follow() -> None:
@@ -203,7 +203,7 @@ def test_failed(phase: str, reason: OutcomeReason) -> None:
     assert outcome(ranking) == (Outcome.FAILED, reason, StopReason.ABORTED)
     assert (ranking.winner, ranking.p_best, ranking.p_correct, ranking.digest) == (b"", 0, 0, b"")
     record = hand.extend(hand.close_tally([]))
-    assert isinstance(record, Record) and record.phase is Phase.FAILED
+    assert isinstance(record, RoundRecord) and record.phase is Phase.FAILED
     assert not record.expected()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consensus import validation
-from consensus.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator, round_ms
+from consensus.rounds import validation
+from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator, round_ms
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest
 from protocol.messages import Cosign, Notice, Offer, Query

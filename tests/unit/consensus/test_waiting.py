@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import Refusal
-from consensus.events import Alive, Replied, Tick
-from consensus.record import Phase
-from consensus.waiting import PROBE_MS, QUERIES_MAX, SILENT_LONG_MS, SILENT_MS, SILENT_ROUND_TRIPS
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import Refusal
+from consensus.rounds.events import Alive, Replied, Tick
+from consensus.rounds.waiting import PROBE_MS, QUERIES_MAX, SILENT_LONG_MS, SILENT_MS, SILENT_ROUND_TRIPS
 from protocol.messages import Seat
 from protocol.params import NetworkParams
 from protocol.types import ONE, Kind

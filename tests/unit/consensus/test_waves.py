@@ -1,6 +1,6 @@
 import pytest
 
-from consensus.waves import MODELS, wave_plan
+from consensus.learning.waves import MODELS, wave_plan
 from protocol.types import TaskType
 
 

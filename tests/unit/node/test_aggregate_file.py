@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from consensus.dataset import NO_AUTHOR, Dataset, Judgement
-from node.aggregate_file import ANSWERS_MAX, AUTHORS_MAX, IGNORED_MAX, JUDGES_MAX, BadRow, Pool, read_file
-from node.aggregate_records import LINE_BYTES_MAX, STDIN, AggregateFileError
+from consensus.learning.dataset import NO_AUTHOR, Dataset, PairwiseJudgement
+from node.aggregate.file import ANSWERS_MAX, AUTHORS_MAX, IGNORED_MAX, JUDGES_MAX, BadRow, Pool, read_file
+from node.aggregate.records import LINE_BYTES_MAX, STDIN, AggregateFileError
 from protocol.types import ONE
 
 JUDGEMENT = {"question": 1, "judge": "j", "first": "b", "second": "a", "outcome": "first"}
@@ -44,7 +44,7 @@ def test_every_kind_of_row(tmp_path: Path) -> None:
     assert one.answers == ("a", "b", "c")
     assert one.clusters == (0, 1, 2)
     assert one.authors == (0, NO_AUTHOR, NO_AUTHOR)
-    assert one.judgements == (Judgement(0, 1, 0, ONE), Judgement(0, 1, 0, ONE // 2))
+    assert one.judgements == (PairwiseJudgement(0, 1, 0, ONE), PairwiseJudgement(0, 1, 0, ONE // 2))
     assert one.truth == {0: True, 2: False}
     assert one.labels == {(0, 1): 1}
     assert (one.gold, two.gold) == (False, True)
@@ -154,8 +154,8 @@ def test_the_arena_form(tmp_path: Path) -> None:
     arena, one = dataset.questions
     assert (arena.name, one.name) == ("arena", "1")
     assert arena.answers == one.answers == ("x", "y")
-    tie = Judgement(0, 0, 1, ONE // 2)
-    assert arena.judgements == (Judgement(0, 0, 1, 0), Judgement(1, 0, 1, ONE), tie, tie)
+    tie = PairwiseJudgement(0, 0, 1, ONE // 2)
+    assert arena.judgements == (PairwiseJudgement(0, 0, 1, 0), PairwiseJudgement(1, 0, 1, ONE), tie, tie)
     assert one.judgements == (tie,)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.capacity import (
+from node.work.capacity import (
     PLANNED,
     RESERVE_S_MAX,
     RESERVED_TOKENS,

@@ -9,14 +9,14 @@ import pytest
 import trio
 import trio.testing
 
-from consensus import effects as fx
-from consensus.experience import Experience
-from consensus.roster import Trust
-from node.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
-from node.gold import GoldBook, GoldQuestion
-from node.mailroom import Watched
-from node.reputation import Reputation
-from node.rounds import Asker, AskError, Count, Question, TooBusyError
+from consensus.learning.experience import Experience
+from consensus.learning.roster import Trust
+from consensus.rounds import effects as fx
+from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
+from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.inbound import Watched
+from node.rounds.reputation import Reputation
+from node.rounds.service import AskError, Count, Question, TooBusyError
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
 from tests.support.swarm import answer_text
@@ -49,7 +49,7 @@ class Swarm:
             self.busy -= 1
             raise TooBusyError("32 queries wait already")
         send, events = trio.open_memory_channel[Watched](2)
-        finish = fx.Finish(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
+        finish = fx.RoundEnded(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
         send.send_nowait(Watched(0, finish))
         send.close()
         yield SimpleNamespace(query_id=self.query_id, events=events)
@@ -63,7 +63,7 @@ def challenger(
     swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
 ) -> Challenger:
     reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
-    return Challenger(cast("Asker", swarm), reputation, share)
+    return Challenger(cast("Any", swarm), reputation, share)
 
 
 async def test_a_challenge_is_asked_as_any_question() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from node.conditions import SETTLE_MS, TELL_AGAIN_MS, Condition, ConditionKind, Teller, View, conditions
 from node.overlay.types import Bootstrap, DialFault, FailedDial
+from node.watch.conditions import SETTLE_MS, TELL_AGAIN_MS, Condition, ConditionKind, Teller, View, conditions
 
 DIGEST, OTHER_DIGEST = "0" * 32, "f" * 32
 TOPIC = f"/strand/devnet/{DIGEST}/rust/0"

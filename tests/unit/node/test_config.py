@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from consensus.record import AGGREGATOR, CANONICAL_FORM, DRAWS
+from consensus.certificates.record import AGGREGATOR, CANONICAL_FORM, DRAWS
 from node.cli.init import ReadyFile
 from node.config import ConfigError, NodeConfig, load_config, load_params
-from node.judging import prompt_limits
+from node.work.judging import prompt_limits
 
 EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
 KEY = "ab" * 32

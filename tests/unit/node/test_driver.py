@@ -2,10 +2,10 @@
 
 import trio
 
-from consensus import effects as fx
-from consensus.record import Phase
-from node.driver import PROGRESS_MS, _Watcher
-from node.mailroom import WATCHED_MAX, Watched
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from node.rounds.driver import PROGRESS_MS, _Watcher
+from node.rounds.inbound import WATCHED_MAX, Watched
 from protocol.types import Digest, Key
 
 QUERY = Digest(b"q" * 32)
@@ -42,7 +42,7 @@ async def test_a_phase_is_told_at_once_and_its_progress_now_and_then() -> None:
 
 async def test_what_was_held_comes_before_the_next_phase_and_before_a_result() -> None:
     watching, events = watcher()
-    finish = fx.Finish(QUERY, "requester", fx.Ending.FINISHED)
+    finish = fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED)
     watching.tell(progress(0), BEGAN_MS)
     watching.tell(progress(7), BEGAN_MS + 1)
     watching.tell(progress(0, Phase.OPENING), BEGAN_MS + 2)
@@ -59,7 +59,7 @@ async def test_what_was_held_comes_before_the_next_phase_and_before_a_result() -
 
 async def test_results_find_room_and_a_listener_may_go() -> None:
     watching, events = watcher()
-    finish = fx.Finish(QUERY, "requester", fx.Ending.FINISHED)
+    finish = fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED)
     for number in range(WATCHED_MAX):
         watching.tell(progress(0, list(Phase)[number % 2]), BEGAN_MS)
     watching.tell(finish, BEGAN_MS)

@@ -10,19 +10,19 @@ from typing import Any, cast
 
 import trio
 
-from consensus import effects as fx
-from consensus.participant import Participant
-from consensus.roster import Trust
+from consensus.learning.roster import Trust
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.driver import Driver
-from node.gold import GoldBook
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
-from node.mailroom import WATCHED_MAX, Asked, Mailroom, Watched
 from node.overlay.host import Overlay
-from node.reputation import open_reputation
+from node.rounds.driver import Driver
+from node.rounds.gold import GoldBook
+from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
+from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
-from node.workroom import Workroom
+from node.work.worker import EngineWorker
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage, open_envelope, seal
@@ -93,7 +93,7 @@ class World:
     overlay: MemoryOverlay
     engine: GatedEngine
     store: Store
-    mailroom: Mailroom
+    inbound: InboundRouter
     participant: Participant
     clock: Clock
 
@@ -105,14 +105,14 @@ class World:
         """Ask as a user does."""
         watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        asked = Asked(self.query(nonce), "Which?", watch, begun, trio.Semaphore(0))
-        await self.mailroom.deliver(asked)
+        asked = AskRequest(self.query(nonce), "Which?", watch, begun, trio.Semaphore(0))
+        await self.inbound.deliver(asked)
         return await began.receive(), events
 
     def hear(self, query: Query) -> Verdict:
         """Let the query of another come by gossip."""
         message = seal(keypair("a"), PARAMS.digest, query)
-        return self.mailroom.on_gossip(topic(PARAMS, "rust", 0), keypair("a").public, message.envelope)
+        return self.inbound.on_gossip(topic(PARAMS, "rust", 0), keypair("a").public, message.envelope)
 
     async def assert_all_is_journalled(self) -> None:
         for message in self.overlay.of_slots():
@@ -128,24 +128,24 @@ async def world(folder: Path, name: str) -> AsyncIterator[World]:
     config = EngineConfig(kind="scripted", seed=1)
     async with open_store(folder, public_key=keypair(name).public, fresh_key=True, now_ms=0, boot_id="b") as store:
         participant = Participant(keypair(name), PARAMS)
-        mailroom = Mailroom(participant, store, clock)
+        inbound = InboundRouter(participant, store, clock)
         engine = GatedEngine(await open_scripted(config))
-        workroom = Workroom(cast(Any, engine), config, mailroom, clock)
+        worker = EngineWorker(cast(Any, engine), config, inbound, clock)
         reputation = await open_reputation(store, GoldBook(), Trust(0, {}), "rust")
         overlay = MemoryOverlay()
-        driver = Driver(participant, cast(Overlay, overlay), mailroom, workroom, store, reputation, clock)
+        driver = Driver(participant, cast(Overlay, overlay), inbound, worker, store, reputation, clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(driver.run)
             nursery.start_soon(store.mend)
-            yield World(overlay, engine, store, mailroom, participant, clock)
+            yield World(overlay, engine, store, inbound, participant, clock)
             nursery.cancel_scope.cancel()
 
 
-async def end_of(events: trio.MemoryReceiveChannel[Watched]) -> fx.Finish:
+async def end_of(events: trio.MemoryReceiveChannel[Watched]) -> fx.RoundEnded:
     """The end of a round that somebody watches."""
     with trio.fail_after(PATIENCE_S):
         async for watched in events:
-            if isinstance(watched.effect, fx.Finish):
+            if isinstance(watched.effect, fx.RoundEnded):
                 return watched.effect
     raise AssertionError("the watch ended before the round")
 

@@ -7,14 +7,14 @@ from typing import Any, cast
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from consensus import effects as fx
-from consensus.participant import Participant
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.driver import Driver
-from node.mailroom import Mailroom
-from node.outbox import EVIDENCE_MAX, EVIDENCE_RATE, OUTBOX_MAX, Outbox
 from node.overlay.budgets import AUTHOR_USELESS
 from node.overlay.host import Overlay
+from node.rounds.driver import Driver
+from node.rounds.inbound import InboundRouter
+from node.rounds.outbox import EVIDENCE_MAX, EVIDENCE_RATE, OUTBOX_MAX, Outbox
 from protocol.types import Digest, Kind
 from tests.support.hand import Hand
 from tests.support.swarm import keypair
@@ -41,9 +41,9 @@ async def test_a_flood_of_evidence_holds_no_round(autojump_clock: MockClock) -> 
     hand, overlay = Hand(), _Overlay()
     participant = Participant(keypair("b"), hand.params)
     clock = Clock()
-    mailroom = Mailroom(participant, cast(Any, None), clock)
+    inbound = InboundRouter(participant, cast(Any, None), clock)
     nothing = cast(Any, None)
-    driver = Driver(participant, cast(Overlay, overlay), mailroom, nothing, nothing, nothing, clock)
+    driver = Driver(participant, cast(Overlay, overlay), inbound, nothing, nothing, nothing, clock)
     evidence = fx.Publish((TOPIC,), hand.evidence("b", *hand.equivocation("c")))
     commitment = fx.Publish((TOPIC,), hand.commit("b"))
     async with trio.open_nursery() as nursery:

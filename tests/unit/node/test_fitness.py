@@ -4,13 +4,13 @@ import pytest
 import structlog
 from trio.testing import MockClock
 
-from node.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, RETRIALS_MAX, Fitness
-from node.inference import EngineInfo, Judging
+from node.inference import EngineInfo, JudgingMethod
+from node.work.fitness import FAILED_ROUNDS_MAX, RETRIAL_S, RETRIALS_MAX, Fitness
 from protocol.types import Role
 
 BOTH = Role.ANSWER | Role.JUDGE
-INFO = EngineInfo("openai", "m", 4096, 10.0, Judging.CHAT)
-MUTE = EngineInfo("openai", "m", 4096, 10.0, Judging.NONE)
+INFO = EngineInfo("openai", "m", 4096, 10.0, JudgingMethod.CHAT)
+MUTE = EngineInfo("openai", "m", 4096, 10.0, JudgingMethod.NONE)
 
 
 def test_roles_are_what_a_probe_saw() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from node import gold
 from node.config import ConfigError
-from node.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
+from node.rounds import gold
+from node.rounds.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
 from protocol.hashing import content_digest
 from protocol.types import TaskType
 from tests.support.lessons import told

@@ -4,10 +4,10 @@ import pytest
 
 from node.inference import EngineError, JudgePrompt
 from node.inference.ports import Reasoning
-from node.judging import (
+from node.work.judging import (
     REASONING_BYTES_PER_TOKEN,
     Ask,
-    Judgement,
+    PairPreference,
     PromptLimits,
     asking_order,
     combine,
@@ -41,7 +41,7 @@ class LetterEngine:
         return min(1.0, share + self._bias)
 
 
-async def judged(engine: LetterEngine, pairs: list[tuple[str, str]]) -> list[Judgement]:
+async def judged(engine: LetterEngine, pairs: list[tuple[str, str]]) -> list[PairPreference]:
     async with judge(engine, "query", pairs, nonce=NONCE, limits=LIMITS) as judgements:
         return [judgement async for judgement in judgements]
 
@@ -49,29 +49,33 @@ async def judged(engine: LetterEngine, pairs: list[tuple[str, str]]) -> list[Jud
 async def test_averaging_both_orders_cancels_a_preference_for_a_position() -> None:
     # "xxx" has 3/4 of the length: 0.75 + 0.2 as A, and 0.25 + 0.2 for the other as A.
     (judgement,) = await judged(LetterEngine(bias=0.2), [("xxx", "y")])
-    assert judgement == Judgement(0, round(0.75 * 65536))
+    assert judgement == PairPreference(0, round(0.75 * 65536))
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_each_pair_comes_once_with_the_preference_of_its_first_answer(concurrency: int) -> None:
     pairs = [("a" * 3, "b"), ("c", "d" * 3), ("a" * 3, "d" * 3)]
     judgements = await judged(LetterEngine(concurrency=concurrency), pairs)
-    assert sorted(judgements, key=lambda j: j.index) == [Judgement(0, 49152), Judgement(1, 16384), Judgement(2, 32768)]
+    assert sorted(judgements, key=lambda j: j.index) == [
+        PairPreference(0, 49152),
+        PairPreference(1, 16384),
+        PairPreference(2, 32768),
+    ]
 
 
 async def test_equal_texts_are_an_even_judgement_without_asking() -> None:
     engine = LetterEngine()
-    assert await judged(engine, [("same", "same")]) == [Judgement(0, 32768)]
+    assert await judged(engine, [("same", "same")]) == [PairPreference(0, 32768)]
     assert engine.prompts == []
 
 
 async def test_a_failing_engine_abstains_only_on_the_pairs_it_failed_on() -> None:
     judgements = await judged(LetterEngine(failing="bad"), [("bad", "yyy"), ("xxx", "yyy")])
-    assert sorted(judgements, key=lambda j: j.index) == [Judgement(0, None), Judgement(1, 32768)]
+    assert sorted(judgements, key=lambda j: j.index) == [PairPreference(0, None), PairPreference(1, 32768)]
 
 
 async def test_one_order_without_a_preference_is_an_abstention() -> None:
-    assert await judged(LetterEngine(silent="xxx"), [("xxx", "y")]) == [Judgement(0, None)]
+    assert await judged(LetterEngine(silent="xxx"), [("xxx", "y")]) == [PairPreference(0, None)]
 
 
 async def test_no_pairs_are_no_judgements() -> None:
@@ -224,7 +228,7 @@ def test_steered_reasoning_is_one_short_line_without_delimiters_and_control_toke
 async def test_both_orders_of_a_pair_are_reasoned_about() -> None:
     engine = LetterEngine()
     async with judge(engine, "query", [("xxx", "y")], nonce=NONCE, limits=REASONED) as judgements:
-        assert [judgement async for judgement in judgements] == [Judgement(0, 49152)]
+        assert [judgement async for judgement in judgements] == [PairPreference(0, 49152)]
     texts = {prompt.reasoning.text for prompt in engine.prompts if prompt.reasoning is not None}
     assert len(texts) == len(engine.prompts) == 2
 

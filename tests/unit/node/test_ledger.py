@@ -1,6 +1,6 @@
 """What was spent on whom: sliding sums, and bounds in both directions."""
 
-from node.ledger import HOUR_MS, HOURS_KEPT, KEYS_PER_HOUR, OTHERS, Ledger, Row, Spent
+from node.work.ledger import HOUR_MS, HOURS_KEPT, KEYS_PER_HOUR, OTHERS, Ledger, Row, Spent
 from protocol.types import Key
 
 NOW_MS = 1_000 * HOUR_MS

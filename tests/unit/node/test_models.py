@@ -14,9 +14,9 @@ from node.models.conversion import convert_gguf
 from node.models.folder import (
     PRIVATE,
     File,
-    Model,
     ModelError,
-    Record,
+    ModelManifest,
+    StoredModel,
     check_free,
     is_right,
     is_safe,
@@ -39,7 +39,7 @@ def sha256_file(content: bytes) -> File:
 def pull(folder: Path, contents: dict[str, bytes], name: str = "strand/tiny") -> None:
     """What a pull leaves."""
     files = {each: sha256_file(content) for each, content in contents.items()}
-    with pulling(folder, Record(name, "a test", "", files), files):
+    with pulling(folder, ModelManifest(name, "a test", "", files), files):
         for each, content in contents.items():
             (folder / each).write_bytes(content)
 
@@ -90,10 +90,10 @@ def test_what_lies_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "converted" / "model.safetensors").write_bytes(b"weights")
     pull(tmp_path / "strand--tiny", {"config.json": b"{}", "tiny.gguf": b"GGUF"})
     assert list_models(tmp_path) == [
-        Model("adapter", "adapter", 6, adapter, "unverified"),
-        Model("converted", "checkpoint", 9, tmp_path / "converted", "unverified"),
-        Model("own", "gguf", 8, tmp_path / "own.gguf", "unverified"),
-        Model("strand/tiny/tiny.gguf", "gguf", 4, tmp_path / "strand--tiny" / "tiny.gguf", "verified"),
+        StoredModel("adapter", "adapter", 6, adapter, "unverified"),
+        StoredModel("converted", "checkpoint", 9, tmp_path / "converted", "unverified"),
+        StoredModel("own", "gguf", 8, tmp_path / "own.gguf", "unverified"),
+        StoredModel("strand/tiny/tiny.gguf", "gguf", 4, tmp_path / "strand--tiny" / "tiny.gguf", "verified"),
     ]
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.judging import PromptLimits, judge_prompt
-from node.quoting import MARK, clip, names_letters, quoted_answer, quoted_query
+from node.work.judging import PromptLimits, judge_prompt
+from node.work.quoting import MARK, clip, names_letters, quoted_answer, quoted_query
 from tests.support.injections import ATTACKS, BASES, EXAMPLE_TAG
 from tests.support.susceptible import SusceptibleJudge
 from tests.support.uplift import Meter, as_written, today

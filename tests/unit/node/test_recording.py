@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from consensus.pulls import PULL_REQUEST_BYTES_MAX
-from consensus.recording import Beginning, Gossiped, Recording, Ticked, frame, read
-from node.recording import Recorder, RecordingError, RecordingParticipant, recording
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.recording import Beginning, Gossiped, Recording, Ticked, frame, read
+from node.rounds.recording import Recorder, RecordingError, RecordingParticipant, recording
 from protocol.errors import Fault, FaultReason
 from protocol.signing import seal
 from protocol.topics import topic
@@ -88,7 +88,7 @@ def test_what_is_refused_unread_is_not_written(node: RecordingParticipant, file:
         node.validator.admit_gossip(topic(PARAMS, "rust", 0), query.author, bytes(600_000), START_MS),
         node.validator.admit_gossip("elsewhere", query.author, query.envelope, START_MS),
         node.validator.admit_stream(query.author, query.envelope, START_MS),
-        node.pulled(query.id, bytes(PARAMS.pull_bytes_max + 1), START_MS),
+        node.on_pull_reply(query.id, bytes(PARAMS.pull_bytes_max + 1), START_MS),
         node.serve_pull(query.author, bytes(PULL_REQUEST_BYTES_MAX + 1)),
     ]
     assert [each.reason for each in arrivals if isinstance(each, Fault)] == [
@@ -107,7 +107,7 @@ def test_a_call_within_a_call_is_no_input(node: RecordingParticipant, file: tupl
     query = seal(keypair("a"), PARAMS.digest, swarm.query())
     admitted = node.validator.admit_gossip(topic(PARAMS, "rust", 0), query.author, query.envelope, START_MS)
     assert not isinstance(admitted, Fault)
-    assert node.admitted(admitted, START_MS) == []
+    assert node.on_admitted(admitted, START_MS) == []
     assert inputs(file) == ["Gossiped", "TakenUp"]
     node.validator.close(query.id)
     assert inputs(file) == ["Gossiped", "TakenUp", "Closed"]
@@ -122,8 +122,8 @@ def test_an_input_that_crashes_us_is_on_file(node: RecordingParticipant, file: t
 
 def test_reading_no_mail_is_no_input(file: tuple[int, Path]) -> None:
     node = RecordingParticipant(Recorder(file[0]), keypair("a"), PARAMS)
-    assert node.read_own_mail(START_MS) is None
+    assert node.take_local_message(START_MS) is None
     node.ask(Swarm("ab").query(), "Which?", START_MS)
-    assert node.read_own_mail(START_MS) is not None
-    assert node.read_own_mail(START_MS) is None
+    assert node.take_local_message(START_MS) is not None
+    assert node.take_local_message(START_MS) is None
     assert inputs(file) == ["Asked", "MailRead"]

@@ -8,12 +8,12 @@ from pathlib import Path
 import trio
 from structlog.testing import capture_logs
 
-from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experience, Insight, Lesson
-from consensus.reputation import GOLD, VOTE_MIN, Score, Standing
-from consensus.roster import Merit, Trust
-from consensus.waves import MODELS
-from node.gold import GoldBook, GoldQuestion
-from node.reputation import WAITING_MAX, Reputation, open_reputation
+from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experience, QueryPriors, RoundUpdate
+from consensus.learning.reputation import GOLD, VOTE_MIN, NodeStats, Score
+from consensus.learning.roster import SeatWeights, Trust
+from consensus.learning.waves import MODELS
+from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
 from protocol.types import ONE, Key, TaskType
 from tests.support.lessons import Told, key, told
@@ -97,7 +97,7 @@ async def test_what_was_learned_stays(tmp_path: Path) -> None:
 
 async def test_weights_change_at_renewals_only_also_over_restarts(tmp_path: Path) -> None:
     first, *others, last, beyond = rounds(RENEWAL_ROUNDS + 1)
-    stranger = Merit(ONE // 2, ONE // 2)
+    stranger = SeatWeights(ONE // 2, ONE // 2)
     async with learning(tmp_path) as reputation:
         await finish(reputation, first)
         assert reputation.trust(CODE).merit(key("a")) == stranger
@@ -105,7 +105,7 @@ async def test_weights_change_at_renewals_only_also_over_restarts(tmp_path: Path
         assert reputation.trust(CODE).merit(key("a")) == stranger
         await finish(reputation, *others)
         assert reputation.trust(CODE).merit(key("a")) == stranger
-        assert reputation.insight(CODE) == Insight({}, MODELS[CODE])
+        assert reputation.insight(CODE) == QueryPriors({}, MODELS[CODE])
         await finish(reputation, last)
         merit = reputation.trust(CODE).merit(key("a"))
         assert merit.vote >= ONE
@@ -135,7 +135,7 @@ async def test_each_specialty_is_known_by_itself(tmp_path: Path) -> None:
 
 
 async def test_standings_of_others_count_at_once_and_stay(tmp_path: Path) -> None:
-    good, bad = Standing(gold_rounds=9, answers=Score(18.0, 0.0)), Standing(gold_rounds=9, answers=Score(0.0, 18.0))
+    good, bad = NodeStats(gold_rounds=9, answers=Score(18.0, 0.0)), NodeStats(gold_rounds=9, answers=Score(0.0, 18.0))
     async with learning(tmp_path) as reputation:
         await finish(reputation, told(ANSWERS))
         own = reputation.experience.standings[key("a")]
@@ -160,7 +160,7 @@ async def test_what_tells_nothing_new_renews_nothing(tmp_path: Path) -> None:
 
 async def test_hearsay_is_forgotten_first_also_after_a_restart(tmp_path: Path) -> None:
     """Whoever hands us a long file must not push out what we saw ourselves."""
-    imported = [(Key(number.to_bytes(32, "big")), Standing(rounds=1)) for number in range(STANDINGS_MAX)]
+    imported = [(Key(number.to_bytes(32, "big")), NodeStats(rounds=1)) for number in range(STANDINGS_MAX)]
     async with learning(tmp_path) as reputation:
         await finish(reputation, told(ANSWERS))
         assert len(await reputation.take_over(imported)) == STANDINGS_MAX - len(ANSWERS)
@@ -173,7 +173,7 @@ async def test_hearsay_is_forgotten_first_also_after_a_restart(tmp_path: Path) -
 
 async def test_who_was_heard_of_and_is_met_is_known_by_what_we_saw(tmp_path: Path) -> None:
     async with learning(tmp_path) as reputation:
-        await reputation.take_over([(key("a"), Standing(gold_rounds=9, answers=Score(0.0, 18.0)))])
+        await reputation.take_over([(key("a"), NodeStats(gold_rounds=9, answers=Score(0.0, 18.0)))])
         await finish(reputation, told(ANSWERS))
         seen = reputation.experience.standings[key("a")]
         assert (seen.gold_rounds, seen.answers.good) == (10, GOLD)
@@ -207,11 +207,11 @@ class InTheLoop(Experience):
 
     thread = 0
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, lesson: RoundUpdate) -> None:
         assert threading.get_ident() == self.thread
         super().learn(lesson)
 
-    def renew(self, insights: Mapping[TaskType, Insight]) -> None:
+    def renew(self, insights: Mapping[TaskType, QueryPriors]) -> None:
         assert threading.get_ident() == self.thread
         super().renew(insights)
 

@@ -12,21 +12,21 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from consensus.admission import STRANGER_PHASE_MS, Place, Refusal, Shares
-from consensus.experience import Experience, Insight
-from consensus.roster import Merit
-from consensus.waves import MODELS
+from consensus.learning.experience import Experience, QueryPriors
+from consensus.learning.roster import SeatWeights
+from consensus.learning.waves import MODELS
+from consensus.rounds.admission import STRANGER_PHASE_MS, Refusal, Shares, WorkingPlace
 from node.clock import Clock
 from node.config import CapacityTable, NodeConfig, ServeTable, TrustTable
-from node.gold import GoldBook
 from node.inference import EngineConfig
 from node.inference.metered import Charged, Metered
 from node.inference.ports import JudgePrompt, Sampling
 from node.inference.scripted import open_scripted
-from node.ledger import Spent
-from node.reputation import Reputation
-from node.rounds import trust
-from node.serving import SAY_MS, Serving, open_serving
+from node.rounds.gold import GoldBook
+from node.rounds.reputation import Reputation
+from node.rounds.service import trust
+from node.work.ledger import Spent
+from node.work.serving import SAY_MS, Serving, open_serving
 from protocol.limits import DURATION_MS_MAX
 from protocol.types import ONE, Digest, TaskType
 from tests.support.stores import opened
@@ -60,14 +60,17 @@ async def test_friends_are_known_unless_they_are_denied(tmp_path: Path) -> None:
 @asynccontextmanager
 async def serving(folder: Path, settings: NodeConfig) -> AsyncIterator[Serving]:
     async with opened(folder) as store:
-        merits = {EARNED: Merit(vote=ONE, judge=ONE), keypair("poor").public: Merit(vote=ONE // 8, judge=ONE)}
-        experience = Experience(insights={TaskType.CODE: Insight(merits, MODELS[TaskType.CODE])})
+        merits = {
+            EARNED: SeatWeights(vote=ONE, judge=ONE),
+            keypair("poor").public: SeatWeights(vote=ONE // 8, judge=ONE),
+        }
+        experience = Experience(insights={TaskType.CODE: QueryPriors(merits, MODELS[TaskType.CODE])})
         reputation = Reputation(experience, GoldBook(), trust(settings), store, "rust")
         yield await open_serving(OWN, settings, reputation, store, Clock())
 
 
 def asks(
-    at: Serving, name: str, places: Sequence[Place] = (), now_ms: int | None = None, **changes: Any
+    at: Serving, name: str, places: Sequence[WorkingPlace] = (), now_ms: int | None = None, **changes: Any
 ) -> Refusal | None:
     query = replace(Swarm("abcd").query(), author=keypair(name).public, **changes)
     return at.refusal(QUERY, query, places, at._clock.now_ms() if now_ms is None else now_ms)
@@ -116,7 +119,7 @@ def test_a_paid_key_works_for_named_keys_only(engine: EngineConfig, whom: str) -
 async def test_places(tmp_path: Path) -> None:
     settings = replace(config(), capacity=CapacityTable(open_rounds_max=4))
     async with serving(tmp_path, settings) as at:
-        strangers = [Place(QUERY, keypair(name).public) for name in "xy"]
+        strangers = [WorkingPlace(QUERY, keypair(name).public) for name in "xy"]
         assert asks(at, "strange", strangers) is Refusal.BUSY
         assert asks(at, "earned", strangers) is None
         assert Shares(4).strangers == 2

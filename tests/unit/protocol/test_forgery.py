@@ -12,7 +12,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import message_preimage
 from protocol.limits import DEPTH_MAX, ITEMS_MAX, MESSAGE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
-from protocol.messages import MESSAGE_TYPES, CloseSlate, Commit, Evidence, Message
+from protocol.messages import MESSAGE_TYPES, CloseSlate, Commit, EquivocationProof, Message
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import Digest, Key, Kind
@@ -164,7 +164,7 @@ def test_sizes() -> None:
 def test_two_largest_messages_fit_into_evidence() -> None:
     """Every equivocation can be shown."""
     largest = bytes(SLOT_MESSAGE_BYTES_MAX)
-    raw = codec.encode(Evidence(author=KEYPAIR.public, first=largest, second=largest))
+    raw = codec.encode(EquivocationProof(author=KEYPAIR.public, first=largest, second=largest))
     assert HEADER + len(raw) <= MESSAGE_BYTES_MAX
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consensus.certificate import verify_certificate
-from consensus.evidence import accuse
+from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.evidence import accuse
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import answer_digest, commitment, content_digest
@@ -19,6 +19,7 @@ from protocol.messages import (
     Answer,
     AnswerContent,
     Ballot,
+    BallotEntry,
     Certificate,
     CloseCommits,
     CloseSlate,
@@ -28,7 +29,6 @@ from protocol.messages import (
     Commitment,
     Cosign,
     Decline,
-    Judgement,
     Message,
 )
 from protocol.signing import VerifiedMessage, open_envelope, seal
@@ -37,7 +37,7 @@ from protocol.types import (
     ONE,
     DeclinedPhase,
     DeclineReason,
-    Finish,
+    FinishReason,
     Kind,
     Objection,
     Outcome,
@@ -46,7 +46,7 @@ from protocol.types import (
     StopReason,
 )
 from simnet.audit import Audited, audit
-from simnet.papers import Finding
+from simnet.parsed_certificate import Finding
 from tests.support.swarm import Swarm, answer_text, keypair, params
 from tests.transcripts.test_rounds import drop
 from tests.unit.consensus.test_certificate import APART, equivocate, make
@@ -64,7 +64,7 @@ class Forge:
         self.network = params()
         self.query = self.seal("query", Swarm(NAMES, self.network).query(waves=(2, 2), threshold=ONE // 2))
         self.contents = {
-            name: AnswerContent(text=answer_text(name), finish=Finish.STOP, prompt_tokens=1, answer_tokens=2)
+            name: AnswerContent(text=answer_text(name), finish=FinishReason.STOP, prompt_tokens=1, answer_tokens=2)
             for name in NAMES
         }
         entries = [Commitment(member=keypair(name).public, commitment=self.commitment(name)) for name in NAMES]
@@ -177,8 +177,8 @@ def envelopes(messages: list[VerifiedMessage]) -> tuple[bytes, ...]:
     return tuple(message.envelope for message in sorted(messages, key=lambda message: message.id))
 
 
-def judgement(first: int, second: int, preference: int = ONE) -> Judgement:
-    return Judgement(first=first, second=second, preference=preference, evidence=0)
+def judgement(first: int, second: int, preference: int = ONE) -> BallotEntry:
+    return BallotEntry(first=first, second=second, preference=preference, evidence=0)
 
 
 def change(**fields: Any) -> Callable[[Any], Any]:

@@ -6,8 +6,8 @@ import choix
 import numpy as np
 import pytest
 
-from consensus.experience import Experience
-from consensus.record import Record
+from consensus.certificates.record import RoundRecord
+from consensus.learning.experience import Experience
 from simnet import aggregate
 from simnet.baselines import OPEN_RIGHT_RANK, plain_bradley_terry, verdicts_of
 from simnet.results import Verdicts
@@ -16,7 +16,7 @@ from tests.support.simulated import plan_of
 WINS = np.array([[0.0, 3.0, 2.0, 0.5], [1.0, 0.0, 2.0, 1.0], [1.0, 1.0, 0.0, 2.0], [0.5, 1.0, 1.0, 0.0]])
 
 
-def texts(record: Record) -> dict[bytes, str]:
+def texts(record: RoundRecord) -> dict[bytes, str]:
     return {id: content.text for id, content in record.contents.items()}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.scoring import calibration_error
+from consensus.learning.scoring import calibration_error
 from simnet.aggregate import run_aggregate
 from simnet.calibration import Bin, bins
 from tests.support.simulated import plan_of

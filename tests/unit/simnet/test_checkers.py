@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from consensus import effects as fx
-from consensus.certificate import Verified, build_certificate, verify_certificate
-from consensus.evidence import Slot, accuse
-from consensus.member import EARLY_MAX, POOL_MAX
-from consensus.membership import Early
-from consensus.participant import ROUNDS_KEPT, Participant
-from consensus.record import Record
-from consensus.roster import OFFERS_MAX
-from consensus.tally import rank
-from consensus.validation import GUARD_MAX, OPEN_ROUNDS_MAX, Admitted
-from consensus.validation import ROUNDS_MAX as VALIDATED_ROUNDS_MAX
+from consensus.certificates.certificate import VerifiedCertificate, build_certificate, verify_certificate
+from consensus.certificates.evidence import Slot, accuse
+from consensus.certificates.record import RoundRecord
+from consensus.certificates.tally import rank
+from consensus.rounds import effects as fx
+from consensus.rounds.member import EARLY_MAX, POOL_MAX
+from consensus.rounds.membership import Early
+from consensus.rounds.offers import OFFERS_MAX
+from consensus.rounds.participant import ROUNDS_KEPT, Participant
+from consensus.rounds.validation import GUARD_MAX, OPEN_ROUNDS_MAX, Admitted
+from consensus.rounds.validation import ROUNDS_MAX as VALIDATED_ROUNDS_MAX
 from protocol import codec
 from protocol.errors import Fault
 from protocol.messages import Commit, Offer
@@ -34,8 +34,8 @@ from simnet.checkers import (
     SLOTS_MAX,
     Checkers,
 )
-from simnet.oracle import Question
-from simnet.plan import Asking
+from simnet.oracle import SimQuestion
+from simnet.plan import PlannedQuery
 from simnet.results import RoundResult, Verdicts, Violation
 from tests.support.hand import Hand
 from tests.support.swarm import START_MS, Node, Swarm, keypair, params
@@ -374,13 +374,16 @@ def test_a_certificate_that_both_refuse_and_once_only(tallied: Hand) -> None:
     ],
 )
 def test_two_readings_that_differ(
-    rule: str, breaks: Callable[[Verified], Verified], tallied: Hand, monkeypatch: pytest.MonkeyPatch
+    rule: str,
+    breaks: Callable[[VerifiedCertificate], VerifiedCertificate],
+    tallied: Hand,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A verification that is broken on purpose."""
 
-    def broken(raw: bytes) -> Verified:
+    def broken(raw: bytes) -> VerifiedCertificate:
         verified = verify_certificate(raw)
-        assert isinstance(verified, Verified)
+        assert isinstance(verified, VerifiedCertificate)
         return breaks(verified)
 
     raw, found = certificate(tallied), checkers()
@@ -407,7 +410,7 @@ def outcomes() -> tuple[Hand, Hand]:
     hands = Hand(NAMES).to_judging(), Hand(NAMES).to_judging("abcd")
     for hand in hands:
         judges = [name for name in NAMES if hand.key(name) in hand.record.assignment]
-        assert isinstance(hand.extend(hand.close_tally([hand.ballot(name) for name in judges])), Record)
+        assert isinstance(hand.extend(hand.close_tally([hand.ballot(name) for name in judges])), RoundRecord)
     one, other = hands
     assert one.record.id == other.record.id and rank(one.record).winner != rank(other.record).winner
     return one, other
@@ -444,14 +447,14 @@ def left_out(kind: Kind, wave: int = 0) -> tuple[Hand, VerifiedMessage, Verified
     if kind is not Kind.COMMIT:
         said[Kind.ANSWER] = hand.answer("e")
     answerers = NAMES if kind is Kind.BALLOT else "abcd"
-    assert isinstance(hand.extend(hand.close_slate([hand.answer(name) for name in answerers])), Record)
+    assert isinstance(hand.extend(hand.close_slate([hand.answer(name) for name in answerers])), RoundRecord)
     for present in (0, 1):
         if kind is Kind.BALLOT and present == wave:
             said[kind] = hand.ballot("e")
         judges = "abcd" if kind is Kind.BALLOT and present == wave else NAMES
         ballots = [hand.ballot(name) for name in judges if hand.key(name) in hand.record.assignment]
         closing = hand.close_wave(ballots) if present == 0 else hand.close_tally(ballots)
-        assert isinstance(hand.extend(closing), Record)
+        assert isinstance(hand.extend(closing), RoundRecord)
     at = {Kind.COMMIT: 0, Kind.ANSWER: 1, Kind.BALLOT: 2 + wave}[kind]
     return hand, said[kind], hand.record.closings[at]
 
@@ -544,9 +547,9 @@ def test_evidence_that_is_listed() -> None:
     hand, found = Hand(NAMES).to_opening(), checkers("abcd")
     evidence = hand.evidence("c", *hand.equivocation("e"))
     closing = hand.close_slate([hand.answer(name) for name in "abcd"], evidence=(evidence.id,))
-    assert isinstance(hand.extend(closing, evidence), Record)
+    assert isinstance(hand.extend(closing, evidence), RoundRecord)
     judges = [name for name in "abcd" if hand.key(name) in hand.record.assignment]
-    assert isinstance(hand.extend(hand.close_tally([hand.ballot(name) for name in judges])), Record)
+    assert isinstance(hand.extend(hand.close_tally([hand.ballot(name) for name in judges])), RoundRecord)
     found.heard(1, evidence, 0)
     for closing in hand.record.closings:
         found.heard(1, closing, GRACE_MS)
@@ -580,8 +583,8 @@ def test_liveness_is_told_apart_from_safety(outcome: str, late: list[int]) -> No
     assert [violation.round for violation in found.late] == late and found.violations == []
 
 
-def asking(at: int) -> Asking:
-    return Asking(at, 0, 0, START_MS, Question(at, TaskType.CODE, "Which?"))
+def asking(at: int) -> PlannedQuery:
+    return PlannedQuery(at, 0, 0, START_MS, SimQuestion(at, TaskType.CODE, "Which?"))
 
 
 RESULT: dict[str, Any] = {
@@ -606,7 +609,7 @@ def flooded(name: str) -> Participant:
         envelope = seal(pair, swarm.params.digest, body).envelope
         admitted = participant.validator.admit_gossip(on, pair.public, envelope, swarm.now_ms)
         if isinstance(admitted, Admitted):
-            participant.admitted(admitted, swarm.now_ms)
+            participant.on_admitted(admitted, swarm.now_ms)
 
     for at in range(40):
         content = at.to_bytes(32, "big")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consensus.effects import ACKNOWLEDGE_MS
+from consensus.rounds.effects import ACKNOWLEDGE_MS
 from protocol.messages import Answer
 from protocol.types import Digest
 from simnet.adversaries.behaviour import Accomplice, Frame

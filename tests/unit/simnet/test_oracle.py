@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from consensus.clusters import canonical_form
+from consensus.ranking.clusters import canonical_form
 from protocol.types import ONE, TaskType
 from simnet.oracle import Candidate, Oracle, Preset, content_of, presets_from
 from simnet.scenario import ScenarioError

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from consensus.experience import Experience
-from consensus.record import Record, bodies
+from consensus.certificates.record import RoundRecord, bodies
+from consensus.learning.experience import Experience
 from protocol.limits import PAIRS_MAX
 from protocol.messages import Answer, Ballot
 from simnet.aggregate import decide, run_aggregate
@@ -26,7 +26,7 @@ def played(tournament: Tournament, strength: list[int]) -> list[list[Pair]]:
         return asked
 
 
-def record_of(pairing: str, **settings: object) -> Record:
+def record_of(pairing: str, **settings: object) -> RoundRecord:
     plan = plan_of(nodes=9, rounds=1, preset="open-ended", pairing=pairing, **settings)
     record, ranking = decide(plan, plan.asking(0), Experience())
     assert ranking.ranked

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consensus import effects as fx
-from consensus import recording as told
-from consensus.admission import PlacesOnly, Shares
-from consensus.recording import Recording, read
-from node.recording import recording
+from consensus.rounds import effects as fx
+from consensus.rounds import recording as told
+from consensus.rounds.admission import PlacesOnly, Shares
+from consensus.rounds.recording import Recording, read
+from node.rounds.recording import recording
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Commit, Offer, PullRequest
@@ -148,7 +148,7 @@ def test_settings(tmp_path: Path) -> None:
         node = make(keypair("b"), params(), joins_from_ms=START_MS, admission=PlacesOnly(Shares(1)))
         for query in queries:
             admitted = node.validator.admit_gossip(topic(params(), "rust", 0), query.author, query.envelope, START_MS)
-            done.append(admitted if isinstance(admitted, Fault) else node.admitted(admitted, START_MS))
+            done.append(admitted if isinstance(admitted, Fault) else node.on_admitted(admitted, START_MS))
     recorded = read((tmp_path / "recording").read_bytes())
     assert isinstance(recorded, Recording)
     early, joined, full = done

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from consensus.scoring import calibration_error
+from consensus.learning.scoring import calibration_error
 from node.config import load_params
 from simnet.oracle import Preset, presets_from
 from simnet.results import NO_OUTCOME, Cell, Run, Study

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.aggregate_file import JUDGES_MAX
+from node.aggregate.file import JUDGES_MAX
 from node.cli.main import run
 from tests.support.frozen_judgements import frozen_rows
 

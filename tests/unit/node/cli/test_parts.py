@@ -15,7 +15,7 @@ from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
 from node.inference import EngineError
-from node.inference.http_json import Refused
+from node.inference.http_json import HttpRefused
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -46,7 +46,7 @@ def test_a_report_keeps_long_lines_of_code_whole() -> None:
         (CliError("no", Exit.TIMEOUT), ("no", Exit.TIMEOUT)),
         (ConfigError("bad key"), ("bad key", Exit.USAGE)),
         (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
-        (Refused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
+        (HttpRefused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
         (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
         (ZeroDivisionError(), None),
     ],

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from consensus import effects as fx
-from consensus.admission import Refusal
-from consensus.record import Phase
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from consensus.rounds.admission import Refusal
 from node.http.api import _event, _line
-from node.mailroom import Watched
+from node.rounds.inbound import Watched
 from protocol.errors import Fault, FaultReason
 from protocol.types import Digest, Key, Outcome
 
@@ -18,7 +18,7 @@ QUERY = Digest(b"q" * 32)
 @pytest.mark.parametrize("role", ["member", "requester"])
 def test_the_end_of_a_round_says_how_it_ended_and_for_which_role(role: str) -> None:
     """At 044b2f0 `ending` is the role, and `outcome` the ending."""
-    finish = fx.Finish(QUERY, role, fx.Ending.FINISHED, Outcome.DECIDED)  # type: ignore[arg-type]
+    finish = fx.RoundEnded(QUERY, role, fx.Ending.FINISHED, Outcome.DECIDED)  # type: ignore[arg-type]
     assert _event(Watched(7, finish)) == {
         "event": "ended",
         "role": role,
@@ -32,7 +32,7 @@ def test_the_end_of_a_round_says_how_it_ended_and_for_which_role(role: str) -> N
 def test_a_round_that_is_void_says_why() -> None:
     """At 044b2f0 the outcome's place holds nothing of use, and the fault none."""
     fault = Fault(FaultReason.EQUIVOCATION, "R2")
-    event = _event(Watched(7, fx.Finish(QUERY, "requester", fx.Ending.VOID, None, fault)))
+    event = _event(Watched(7, fx.RoundEnded(QUERY, "requester", fx.Ending.VOID, None, fault)))
     assert (event["ending"], event["outcome"], event["fault"]) == ("void", None, "equivocation (rule R2)")
 
 

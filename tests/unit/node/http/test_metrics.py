@@ -12,24 +12,24 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from consensus.admission import Refusal
-from consensus.experience import Experience
-from consensus.participant import Participant
-from node.app import Node
+from consensus.learning.experience import Experience
+from consensus.rounds.admission import Refusal
+from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.config import NodeConfig
-from node.gold import GoldBook
+from node.daemon import Node
 from node.http.guard import Guard
 from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
-from node.mailroom import Mailroom
 from node.overlay.types import ConnectionCounts, PeerInfo
-from node.reputation import Reputation
-from node.rounds import trust
-from node.serving import Serving, open_serving
+from node.rounds.gold import GoldBook
+from node.rounds.inbound import InboundRouter
+from node.rounds.reputation import Reputation
+from node.rounds.service import trust
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
-from node.workroom import Workroom
+from node.work.serving import Serving, open_serving
+from node.work.worker import EngineWorker
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
@@ -85,14 +85,14 @@ class Scraped:
 class Watched:
     """A node without a network behind its HTTP interface."""
 
-    def __init__(self, workroom: Workroom, store: Store, serving: Serving, token: str) -> None:
-        self.workroom, self.store, self.serving = workroom, store, serving
+    def __init__(self, worker: EngineWorker, store: Store, serving: Serving, token: str) -> None:
+        self.worker, self.store, self.serving = worker, store, serving
         clock = Clock()
         participant = Participant(keypair("a"), params())
         for name, roles in (("a", Role.ANSWER | Role.JUDGE), ("b", Role(0)), ("c", Role.JUDGE)):
             participant.validator.offers.add(offer(name, roles, clock.now_ms()), clock.now_ms())
         self.node = SimpleNamespace(
-            workroom=workroom,
+            worker=worker,
             store=store,
             participant=participant,
             overlay=SimpleNamespace(
@@ -123,15 +123,15 @@ async def watched(
     async with open_store(folder, public_key=keypair("a").public, fresh_key=True, now_ms=0) as store:
         reputation = Reputation(Experience(), GoldBook(), trust(NodeConfig()), store, "rust")
         serving = await open_serving(keypair("a").public, NodeConfig(), reputation, store, Clock())
-        yield Watched(Workroom(engine, config, cast(Mailroom, None), Clock()), store, serving, token)
+        yield Watched(EngineWorker(engine, config, cast(InboundRouter, None), Clock()), store, serving, token)
 
 
 async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Path) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
-        await node.workroom.probe()
-        await node.workroom.engine.answer("q", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
+        await node.worker.probe()
+        await node.worker.engine.answer("q", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
         for _ in range(2):
-            await node.workroom.engine.preference(PROMPT)
+            await node.worker.engine.preference(PROMPT)
         summary = CertificateSummary(Digest(bytes(32)), Outcome.DECIDED, b"", 0)
         await node.store.put_certificate(summary, b"certificate")
         scraped = await node.scrape()
@@ -203,12 +203,12 @@ async def test_a_scrape_tells_what_is_and_not_what_was(tmp_path: Path) -> None:
         engine_at({"/v1/completions": JUDGED, "/v1/chat/completions": as_json({})}) as (engine, server),
         watched(tmp_path, engine) as node,
     ):
-        await node.workroom.engine.preference(PROMPT)
+        await node.worker.engine.preference(PROMPT)
         before = (await node.scrape()).values
-        await node.workroom.engine.preference(PROMPT)
+        await node.worker.engine.preference(PROMPT)
         server.replies["/v1/completions"] = http(b"", "500 Internal Server Error")
         with pytest.raises(EngineError):
-            await node.workroom.engine.preference(PROMPT)
+            await node.worker.engine.preference(PROMPT)
         after = (await node.scrape()).values
     changes = {name: after[name] - value for name, value in before.items() if name.endswith("_total")}
     assert {name: change for name, change in changes.items() if change} == {
@@ -233,9 +233,9 @@ async def test_a_scrape_tells_what_is_and_not_what_was(tmp_path: Path) -> None:
 )
 async def test_a_models_name_is_one_bounded_label_whatever_it_is(tmp_path: Path, name: str, shown: str) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
-        info = await node.workroom.probe()
+        info = await node.worker.probe()
         assert info is not None
-        node.workroom.info = replace(info, model=name)
+        node.worker.info = replace(info, model=name)
         scraped = await node.scrape()
     assert scraped.labels["strand_engine_info"]["model"] == shown
     assert all(family.startswith("strand_") for family in scraped.families)

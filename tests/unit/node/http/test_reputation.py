@@ -14,18 +14,18 @@ import trio
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from consensus.experience import RENEWAL_ROUNDS, STANDINGS_MAX
-from consensus.reputation import VOTE_MIN
-from consensus.roster import Trust
-from node.app import Node
-from node.challenges import Challenger
+from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX
+from consensus.learning.reputation import VOTE_MIN
+from consensus.learning.roster import Trust
 from node.cli.reputation import print_reputation
 from node.config import NodeConfig
-from node.gold import GoldBook, GoldQuestion
+from node.daemon import Node
 from node.http.guard import BODY_BYTES_MAX, Guard
 from node.http.reputation import FORMAT, reputation_routes
-from node.reputation import Reputation, open_reputation
-from node.rounds import AskError, NoQuorumError
+from node.rounds.challenges import Challenger
+from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.service import AskError, NoQuorumError
 from node.storage import open_store
 from protocol.types import TaskType
 from tests.support.http_server import guarded

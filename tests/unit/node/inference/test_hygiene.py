@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.inference.hygiene import clean
+from node.inference.text_cleanup import clean
 
 CODE = "```rust\nfn sum(v: &[i32]) -> i32 {\n    v.iter().sum()\n}\n```"
 ANSWER = f"Sum them up:\n\n{CODE}\n\nIt takes linear time."

@@ -17,7 +17,7 @@ from node.inference.replies import (
     parse_models,
     parse_text_preference,
 )
-from protocol.types import Finish, TokenSource
+from protocol.types import FinishReason, TokenSource
 
 GOOD = {
     "choices": [{"message": {"content": "text"}, "finish_reason": "stop"}],
@@ -144,7 +144,7 @@ def completion(reply: dict[str, Any], tokens_max: int = 8) -> Completion:
 
 
 def test_a_completion_is_read() -> None:
-    assert completion(GOOD) == Completion("text", Finish.STOP, 3, 2)
+    assert completion(GOOD) == Completion("text", FinishReason.STOP, 3, 2)
 
 
 def test_lone_surrogates_become_encodable() -> None:
@@ -158,8 +158,8 @@ def choice(content: Any, finish: Any = "stop", **message: Any) -> dict[str, Any]
 
 TOLD = {"usage": {"prompt_tokens": 3, "completion_tokens": 2}}
 FULL = {"usage": {"prompt_tokens": 3, "completion_tokens": 8}}
-X = Completion("x", Finish.STOP, 3, 2)
-GUESSED = Completion("x", Finish.STOP, 11, 1, TokenSource.ESTIMATE)
+X = Completion("x", FinishReason.STOP, 3, 2)
+GUESSED = Completion("x", FinishReason.STOP, 11, 1, TokenSource.ESTIMATE)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ GUESSED = Completion("x", Finish.STOP, 11, 1, TokenSource.ESTIMATE)
         (choice("x", "tool_calls") | TOLD, X),
         (choice("x", 7) | TOLD, X),
         (choice("x", ["stop"]) | TOLD, X),
-        (choice("x", None) | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
-        (choice("x", "MAX_TOKENS") | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
-        (choice("x", "eos_token") | FULL, replace(X, finish=Finish.LENGTH, answer_tokens=8)),
-        (choice("x", "Length") | TOLD, replace(X, finish=Finish.LENGTH)),
+        (choice("x", None) | FULL, replace(X, finish=FinishReason.LENGTH, answer_tokens=8)),
+        (choice("x", "MAX_TOKENS") | FULL, replace(X, finish=FinishReason.LENGTH, answer_tokens=8)),
+        (choice("x", "eos_token") | FULL, replace(X, finish=FinishReason.LENGTH, answer_tokens=8)),
+        (choice("x", "Length") | TOLD, replace(X, finish=FinishReason.LENGTH)),
         (choice("x", "stop") | FULL, replace(X, answer_tokens=8)),
         # Counts: what is not told is estimated, and marked so.
         (choice("x", None), GUESSED),
@@ -193,7 +193,7 @@ GUESSED = Completion("x", Finish.STOP, 11, 1, TokenSource.ESTIMATE)
         (choice("x") | {"usage": {"prompt_tokens": 3, "completion_tokens": -1}}, replace(GUESSED, prompt_tokens=3)),
         (choice("x") | {"usage": {"prompt_tokens": True, "completion_tokens": 2}}, replace(GUESSED, answer_tokens=2)),
         (choice("x") | {"usage": {"prompt_tokens": 3, "completion_tokens": 2**40}}, replace(GUESSED, prompt_tokens=3)),
-        (choice("x" * 29, None), replace(GUESSED, text="x" * 29, answer_tokens=8, finish=Finish.LENGTH)),
+        (choice("x" * 29, None), replace(GUESSED, text="x" * 29, answer_tokens=8, finish=FinishReason.LENGTH)),
         # The text: whole, as parts, as a raw completion has it, or not there yet.
         (choice([{"type": "text", "text": "x"}]) | TOLD, X),
         (choice([{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]) | TOLD, replace(X, text="xy")),
@@ -209,7 +209,7 @@ GUESSED = Completion("x", Finish.STOP, 11, 1, TokenSource.ESTIMATE)
         (choice("x", reasoning_content=None) | TOLD, X),
         (
             choice(None, "length", reasoning_content="h" * 12),
-            Completion("", Finish.LENGTH, 11, 4, TokenSource.ESTIMATE, True),
+            Completion("", FinishReason.LENGTH, 11, 4, TokenSource.ESTIMATE, True),
         ),
     ],
 )

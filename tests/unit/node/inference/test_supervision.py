@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from node.inference import EngineConfig, EngineError
 from node.inference.openai import open_openai
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 from node.inference.supervision import (
     FAILURES_MAX,
     PAUSE_FIRST_S,
@@ -37,7 +37,7 @@ class Lives:
         if seconds is None:
             return "it would not"
         self.supervisor.status.pid = 1
-        self.supervisor.status.become(Stage.READY)
+        self.supervisor.status.become(EngineStage.READY)
         await trio.sleep(seconds)
         return "it ended"
 
@@ -57,7 +57,7 @@ async def test_pauses_grow_until_it_stays_down(autojump_clock: MockClock) -> Non
     async with trio.open_nursery() as nursery:
         assert await nursery.start(lives.supervisor.run) is None
     status = lives.supervisor.status
-    assert (status.stage, status.restarts, status.lives, status.pid) == (Stage.DOWN, FAILURES_MAX - 1, 1, None)
+    assert (status.stage, status.restarts, status.lives, status.pid) == (EngineStage.DOWN, FAILURES_MAX - 1, 1, None)
     pauses = [after - before for before, after in zip(lives.began_s, lives.began_s[1:], strict=False)]
     assert pauses == [pytest.approx(PAUSE_FIRST_S * 2**n) for n in range(FAILURES_MAX - 1)]
     assert max(pauses) <= PAUSE_MAX_S
@@ -70,7 +70,7 @@ async def test_a_start_that_takes_long_and_fails_is_a_failure(autojump_clock: Mo
     async with trio.open_nursery() as nursery:
         await nursery.start(lives.supervisor.run)
     assert len(lives.began_s) == FAILURES_MAX
-    assert lives.supervisor.status.stage is Stage.DOWN
+    assert lives.supervisor.status.stage is EngineStage.DOWN
     pauses_s = sum(PAUSE_FIRST_S * 2**n for n in range(FAILURES_MAX - 1))
     assert autojump_clock.current_time() == pytest.approx(lives.began_s[0] + FAILURES_MAX * 2 * STABLE_S + 1 + pauses_s)
 
@@ -107,11 +107,11 @@ async def test_a_server_that_is_not_ready_is_not_asked(ask: str) -> None:
                 "answer": lambda: engine.answer("q", TaskType.CODE, SAMPLING),
                 "preference": lambda: engine.preference(PROMPT),
             }
-            status.become(Stage.LOADING, "50% Completed")
+            status.become(EngineStage.LOADING, "50% Completed")
             with pytest.raises(EngineError, match=r"^the server is loading weights \(50% Completed\)$"):
                 await asks[ask]()
             assert server.requests == []
-            status.become(Stage.READY)
+            status.become(EngineStage.READY)
             await asks[ask]()
 
 

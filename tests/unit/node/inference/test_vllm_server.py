@@ -9,7 +9,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from node.inference import EngineConfig, VllmConfig
-from node.inference.status import ServerStatus, Stage
+from node.inference.status import EngineStage, ServerStatus
 from node.inference.vllm.causes import known_cause, last_error
 from node.inference.vllm.command import arguments, environment, served_model
 from node.inference.vllm.output import LINE_BYTES_MAX, Output
@@ -147,10 +147,10 @@ async def test_stages_go_forward_and_every_line_is_logged(tmp_path: Path) -> Non
         nursery.cancel_scope.cancel()
 
     assert seen == [
-        (Stage.STARTING, ""),
-        (Stage.LOADING, ""),
-        (Stage.LOADING, "50% Completed"),
-        (Stage.COMPILING, ""),
+        (EngineStage.STARTING, ""),
+        (EngineStage.LOADING, ""),
+        (EngineStage.LOADING, "50% Completed"),
+        (EngineStage.COMPILING, ""),
     ]
     lines = path.read_text().splitlines()
     assert lines[0].endswith("Starting to load model /m...")

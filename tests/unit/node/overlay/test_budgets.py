@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consensus.buckets import Rate
+from consensus.rounds.buckets import Rate
 from node.overlay import budgets
 from node.overlay.budgets import GossipBudgets, Over
 

@@ -19,7 +19,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamEOF, MuxedStreamReset
 from trio.testing import MockClock, memory_stream_pair
 
 from node.overlay import bounds, fixes, muxer
-from node.overlay.muxer import Muxer, OverrunError, Stream
+from node.overlay.muxer import MuxedStream, Muxer, OverrunError
 
 DATA, WINDOW, PING, GO_AWAY = range(4)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
@@ -94,10 +94,10 @@ class Peer:
         with trio.fail_after(120):
             await self.node.event_closed.wait()
 
-    async def open(self, stream: int = 1) -> Stream:
+    async def open(self, stream: int = 1) -> MuxedStream:
         """A stream that the node has accepted."""
         await self.send(WINDOW, SYN, stream, 0)
-        return cast(Stream, await self.node.accept_stream())
+        return cast(MuxedStream, await self.node.accept_stream())
 
 
 @asynccontextmanager
@@ -301,7 +301,7 @@ async def test_a_peer_that_reads_too_slowly_loses_its_connection_and_a_slow_one_
 class _NetStream:
     """What libp2p's network puts around a stream, as far as `read_frame` looks."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: MuxedStream) -> None:
         self.muxed_conn = stream.muxed_conn
         self.read = stream.read
 
@@ -320,7 +320,7 @@ async def test_unfinished_frames_of_many_streams_count_together() -> None:
     async with connection() as peer:
         held: list[int] = []
 
-        async def read(stream: Stream) -> None:
+        async def read(stream: MuxedStream) -> None:
             # The last: another stream's overrun closed the connection amid what this one writes.
             with pytest.raises((OverrunError, MuxedStreamReset, trio.ClosedResourceError)):
                 await bounds.read_frame(cast(Any, _NetStream(stream)), 500_000)

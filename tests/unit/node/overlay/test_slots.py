@@ -6,7 +6,7 @@ import pytest
 
 from node.overlay import slots as module
 from node.overlay.addresses import exempt_networks, parse_ip
-from node.overlay.slots import Place, Slots
+from node.overlay.slots import ConnectionPlace, Slots
 
 FRIEND = bytes([255]) * 32
 
@@ -16,16 +16,16 @@ class World:
 
     def __init__(self, limit: int = 96, private: tuple[str, ...] = ()) -> None:
         self.now = 0.0
-        self.ended: list[Place] = []
+        self.ended: list[ConnectionPlace] = []
         self.slots = Slots(limit, exempt_networks(private), {FRIEND}, lambda: self.now)
         self._keys = 0
 
-    def open(self, address: str) -> Place | None:
-        place: Place | None = None
+    def open(self, address: str) -> ConnectionPlace | None:
+        place: ConnectionPlace | None = None
         place = self.slots.enter(parse_ip(address), lambda: self.ended.append(place))  # type: ignore[arg-type]
         return place
 
-    def connect(self, address: str, key: bytes | None = None) -> Place | None:
+    def connect(self, address: str, key: bytes | None = None) -> ConnectionPlace | None:
         """A connection with a fresh key; None where it was refused."""
         self._keys += 1
         self.now += 0.3  # no slower than what one subnet may do

@@ -18,7 +18,7 @@ from node.storage import (
     CertificateSummary,
     Learned,
     OpenRound,
-    Served,
+    ServedHour,
     Store,
     StoreBlockedError,
     StoreError,
@@ -78,12 +78,12 @@ async def test_what_was_spent_and_the_owners_pause_wait_for_the_disk(tmp_path: P
     """A full disk must not end the node that keeps its account every few seconds."""
     async with opened(tmp_path, fresh_key=True) as store:
         with refusing(store):
-            await store.put_served(7, [Served(7, b"r" * 32, 1, 2, 3)])
-            await store.put_served(7, [Served(7, b"r" * 32, 4, 5, 6)])
+            await store.put_served(7, [ServedHour(7, b"r" * 32, 1, 2, 3)])
+            await store.put_served(7, [ServedHour(7, b"r" * 32, 4, 5, 6)])
             await store.put_pause(9)
             assert store.health.blocked
     async with opened(tmp_path) as store:
-        assert await store.served(0) == [Served(7, b"r" * 32, 4, 5, 6)]
+        assert await store.served(0) == [ServedHour(7, b"r" * 32, 4, 5, 6)]
         assert await store.pause() == 9
 
 

@@ -13,7 +13,7 @@ from node.storage import (
     JournalEntry,
     Learned,
     OpenRound,
-    Served,
+    ServedHour,
     StoreError,
     schema,
 )
@@ -46,7 +46,7 @@ async def test_a_store_of_any_version_opens_and_all_is_there(tmp_path: Path, ver
         assert await store.certificates(rows_max=10) == [summary]
         assert not await store.admit_query(query(2), expires_ms=LATER_MS, now_ms=LATER_MS)
         assert await store.learned("rust") == ([Learned("standing", b"a", b"{}")] if version >= 2 else [])
-        assert await store.served(7) == ([Served(7, b"r" * 32, 1, 2, 3)] if version >= 4 else [])
+        assert await store.served(7) == ([ServedHour(7, b"r" * 32, 1, 2, 3)] if version >= 4 else [])
         assert await store.pause() == (NOW_MS + 60_000 if version >= 4 else 0)
         met = [Acquaintance(bytes([n]) * 32, (f"/ip4/10.0.0.{n}/tcp/1",), n == 1, NOW_MS + n) for n in (1, 2)]
         assert await store.peers(0) == (met if version >= 5 else [])

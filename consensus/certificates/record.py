@@ -1,0 +1,270 @@
+"""The record of a round: everything that counts so far, and whether a contribution would (rules R2-R7).
+
+`closings.extend` is what makes a record grow.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final, TypeVar
+
+from consensus.ranking.clusters import canonical_form
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import answer_digest, commitment, content_digest
+from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Decline, Query, Seat
+from protocol.params import NetworkParams
+from protocol.recall import Recall
+from protocol.signing import VerifiedMessage
+from protocol.topics import topic
+from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType
+
+AGGREGATOR = "hbt/2"
+CANONICAL_FORM = "forms/1"
+DRAWS = "draws/1"
+"""Versions of what everyone recomputes: a change of any figure in `tally`, `clusters` or `exact_math` is a new one."""
+
+Body = TypeVar("Body")
+
+Pairs = tuple[tuple[int, int], ...]
+"""Ordered pairs of positions in the slate: the answer shown first, the one shown second."""
+
+
+class Phase(StrEnum):
+    """What a round waits for."""
+
+    ANSWERING = "answering"
+    OPENING = "opening"
+    JUDGING = "judging"
+    COSIGNING = "cosigning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class RoundRecord:
+    """Everything that counts so far, in canonical order."""
+
+    params: NetworkParams
+    message: VerifiedMessage
+    """The signed query."""
+    query: Query
+    seats: Mapping[Key, Seat]
+    phase: Phase = Phase.ANSWERING
+    closings: tuple[VerifiedMessage, ...] = ()
+    commitments: Mapping[Key, Digest] = field(default_factory=dict)
+    answers: tuple[VerifiedMessage, ...] = ()
+    """Counted answers, ascending by id: the slate. Judgements refer to positions in it."""
+    clusters: tuple[int, ...] = ()
+    """Cluster of each answer of the slate, numbered by first appearance."""
+    ballots: tuple[VerifiedMessage, ...] = ()
+    declines: tuple[VerifiedMessage, ...] = ()
+    """Those that closings name (R15): nobody waited for them."""
+    evidence: tuple[VerifiedMessage, ...] = ()
+    removed: frozenset[Key] = frozenset()
+    """Authors against whom a closing lists evidence."""
+    absent: frozenset[Key] = frozenset()
+    """Judges whose ballot an earlier wave's closing misses: later waves go on without them (R11)."""
+    wave: int = 0
+    """The wave that is being judged, or that the tally closed."""
+    beacon: bytes = b""
+    assignment: Mapping[Key, Pairs] = field(default_factory=dict)
+    """Pairs of each judge in this wave; empty where there is nothing to compare."""
+    before: "RoundRecord | None" = field(default=None, repr=False, compare=False)
+    """The record that the last closing extended; held, so that whoever replays the chain recalls each step of it."""
+
+    @property
+    def id(self) -> Digest:
+        """The query's id, which is the round's."""
+        return self.message.id
+
+    @property
+    def head(self) -> Digest:
+        """The id that the next closing's `prev`, and the next contribution's `on`, must name."""
+        return self.closings[-1].id if self.closings else self.message.id
+
+    @property
+    def topic(self) -> str:
+        """The sub-mesh in which the round takes place."""
+        return topic(self.params, self.query.specialty, self.query.shard)
+
+    @property
+    def budget_ms(self) -> int:
+        """How long this phase may last (R11)."""
+        match self.phase:
+            case Phase.ANSWERING:
+                return self.query.answer_ms
+            case Phase.OPENING:
+                return self.query.open_ms
+            case Phase.JUDGING:
+                return self.query.judge_ms
+            case Phase.COSIGNING | Phase.FAILED:
+                return self.query.cosign_ms
+
+    @property
+    def named(self) -> tuple[VerifiedMessage, ...]:
+        """Everything that the closings name by id."""
+        return (*self.answers, *self.ballots, *self.declines, *self.evidence)
+
+    @property
+    def contents(self) -> dict[Digest, AnswerContent]:
+        """What the counted answers say, by id, in the order of the slate."""
+        return {message.id: message.body.content for message in self.answers if isinstance(message.body, Answer)}
+
+    def declined(self, phase: DeclinedPhase, wave: int = 0) -> frozenset[Key]:
+        """Whose declines of this phase, or wave of judging, a closing names."""
+        declines = bodies(self.declines, Decline)
+        return frozenset(Key(each.author) for each in declines if (each.phase, each.wave) == (phase, wave))
+
+    def expected(self) -> frozenset[Key]:
+        """Whose contributions this phase waits for."""
+        match self.phase:
+            case Phase.ANSWERING:
+                keys = {key for key, seat in self.seats.items() if Role.ANSWER in seat.roles}
+            case Phase.OPENING:
+                keys = set(self.commitments)
+            case Phase.JUDGING:
+                keys = set(self.assignment)
+            case Phase.COSIGNING:
+                keys = set(self.seats)
+            case Phase.FAILED:
+                keys = set()
+        return frozenset(keys - self.removed)
+
+
+_OPENED: Final = Recall[tuple[Digest, Digest], RoundRecord]()
+"""By network and query id."""
+
+
+def open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord | Fault:
+    """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, MALFORMED)."""
+    key = (params.digest, message.id)
+    known = _OPENED.recall(key)
+    if known is not None:
+        return known
+    opened = _open_record(params, message)
+    return opened if isinstance(opened, Fault) else _OPENED.remember(key, opened)
+
+
+def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord | Fault:
+    query = message.body
+    if not isinstance(query, Query):
+        return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")
+    if (params.aggregator, params.canonical_form, params.draws) != (AGGREGATOR, CANONICAL_FORM, DRAWS):
+        return Fault(FaultReason.OVER_LIMIT, "R8", "the network's aggregator, canonical form or draws are not ours")
+    content = query.content.encode()
+    budgets = (query.answer_ms, query.open_ms, query.judge_ms, query.cosign_ms)
+    if len(content) > params.query_bytes_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", f"query of {len(content)} bytes")
+    if content and content_digest(query.content) != query.content_digest:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "content does not have its digest")
+    if max(budgets) > params.phase_ms_max or query.patience_ms > params.patience_ms_max:
+        return Fault(FaultReason.OVER_LIMIT, "R11", "a budget or the patience is longer than the network allows")
+    if len(query.waves) > params.waves_max or max(query.waves) > params.pairs_per_wave_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "wave plan")
+    if query.max_tokens > params.answer_tokens_max or len(query.roster) > params.members_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "answer tokens or roster")
+    members = [seat.member for seat in query.roster]
+    if not ascending(members):
+        return Fault(FaultReason.MALFORMED, "R1", "the roster is not in ascending order")
+    return RoundRecord(params, message, query, {seat.member: seat for seat in query.roster})
+
+
+def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault | None:
+    """Why a contribution does not count in the record's present phase; None if it does."""
+    if message.author not in record.seats:
+        return Fault(FaultReason.NOT_A_MEMBER, "R2")
+    if message.author in record.removed:
+        return Fault(FaultReason.REMOVED, "R3")
+    match message.body, record.phase:
+        case Commit() as commit, Phase.ANSWERING:
+            return _check_commit(record, commit)
+        case Answer() as answer, Phase.OPENING:
+            return _check_answer(record, answer)
+        case Ballot() as ballot, Phase.JUDGING:
+            return _check_ballot(record, ballot)
+        case Cosign() as cosign, Phase.COSIGNING:
+            follows = cosign.query == record.id and cosign.on == record.head
+            return None if follows else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
+        case Decline() as decline, Phase.ANSWERING | Phase.JUDGING | Phase.COSIGNING:
+            return check_decline(record, decline)
+        case _:
+            return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
+
+
+def _check_commit(record: RoundRecord, commit: Commit) -> Fault | None:
+    if commit.query != record.id or commit.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "commit")
+    if Role.ANSWER not in record.seats[commit.author].roles:
+        return Fault(FaultReason.NOT_A_MEMBER, "R2", "not an answering seat")
+    return None
+
+
+def _check_answer(record: RoundRecord, answer: Answer) -> Fault | None:
+    if answer.query != record.id or answer.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "answer")
+    if answer.author not in record.commitments:
+        return Fault(FaultReason.NOT_COMMITTED, "R4")
+    if commit_to(record, answer.author, answer.content, answer.salt) != record.commitments[answer.author]:
+        return Fault(FaultReason.WRONG_OPENING, "R4")
+    return check_content(record, answer.content)
+
+
+def check_content(record: RoundRecord, content: AnswerContent) -> Fault | None:
+    """Why this would be no answer, whoever gave it; a member asks before it commits to one."""
+    if len(content.text.encode()) > record.params.answer_bytes_max:
+        return Fault(FaultReason.OVER_LIMIT, "P6", "answer text")
+    if not form_of(record.query.task, content.text):
+        return Fault(FaultReason.EMPTY_ANSWER, "R7")
+    return None
+
+
+def _check_ballot(record: RoundRecord, ballot: Ballot) -> Fault | None:
+    if ballot.query != record.id or ballot.on != record.head or ballot.wave != record.wave:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "ballot")
+    pairs = tuple((judgement.first, judgement.second) for judgement in ballot.judgements)
+    if pairs != record.assignment.get(ballot.author):
+        return Fault(FaultReason.WRONG_PAIRS, "R6")
+    if is_void(ballot):
+        return Fault(FaultReason.VOID_BALLOT, "R6")
+    return None
+
+
+def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
+    """Why a decline does not count in the record's present phase (R15); None if it does. Asked before signing, too."""
+    wave = record.wave if record.phase is Phase.JUDGING else 0
+    if decline.phase.value != record.phase.value or decline.wave != wave:
+        return Fault(FaultReason.WRONG_PHASE, "R15", f"a decline of {decline.phase} while {record.phase}")
+    if decline.query != record.id or decline.on != record.head:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "decline")
+    if decline.author not in record.expected():
+        return Fault(FaultReason.NOT_A_MEMBER, "R15", "a decline of what is not asked for")
+    return None
+
+
+def is_void(ballot: Ballot) -> bool:
+    """A judge that abstains on more than half of its pairs says nothing (R6)."""
+    abstentions = sum(judgement.preference == ABSTAIN for judgement in ballot.judgements)
+    return 2 * abstentions > len(ballot.judgements)
+
+
+def commit_to(record: RoundRecord, author: Key, content: AnswerContent, salt: bytes) -> Digest:
+    """The commitment that binds `author` to `content` in this round (R4)."""
+    return commitment(record.params.digest, record.id, author, salt, answer_digest(codec.encode(content)))
+
+
+@lru_cache(maxsize=128)
+def form_of(task: TaskType, text: str) -> bytes:
+    """Canonical form, remembered: requester and member on one node, and check and cluster, ask for the same."""
+    return canonical_form(task, text)
+
+
+def ascending(keys: Sequence[bytes]) -> bool:
+    """Whether a list is in strictly ascending order, as canonical lists are."""
+    return all(one < other for one, other in pairwise(keys))
+
+
+def bodies(messages: Iterable[VerifiedMessage], schema: type[Body]) -> list[Body]:
+    """The bodies of the messages that are of this schema, in order."""
+    return [message.body for message in messages if isinstance(message.body, schema)]

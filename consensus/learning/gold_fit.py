@@ -1,0 +1,491 @@
+"""How much votes, judges and authors' records weigh, learned together from gold; defaults where gold is scarce.
+
+What is learned is what a query carries: integers. Members recompute the fit from them and never this; so here the
+linear algebra is NumPy's, and results may differ in a last bit between machines.
+
+The log-odds that one answer is better than another are modelled as linear in the weights. To first order about its
+prior mean m, the mode of `bradley_terry` is θ̂ = m + H⁻¹ Σ_k w_k g_k, with H = P + ¼ (Laplacian of the comparisons) and
+g_k judge k's wins beyond one half per answer. So the difference of H⁻¹ g_k is what a unit of weight of judge k moves a
+pair by, whether it compared that very pair or the two with third answers; a unit of an author's record or of the vote
+moves it by a difference of H⁻¹ P m. The weights' prior is normal about the defaults: for files, whose defaults know
+something, one gain on all of them, and deviations that are uncorrelated with what the defaults say; for an asker's own
+rounds a gain on each and free deviations. Logistic regression on gold pairs updates it; its widths are averaged over by
+their evidence. consensus/README.md has the derivation.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from consensus.learning.agreement import Agreement, FloatArray, measure
+from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion
+from consensus.ranking import certainty
+from consensus.ranking.bradley_terry import (
+    LOCAL,
+    Comparison,
+    Item,
+    Posterior,
+    PriorParameters,
+    maximum_a_posteriori,
+    prior_of,
+)
+from consensus.ranking.exact_math import DRAWS
+from protocol.limits import BETA_MAX, WEIGHT_MAX
+from protocol.types import ONE
+
+REPEATED_VERDICTS = 0.5
+"""Correlation assumed of the errors of two judgements of one pair: m count as m / (1 + (m − 1)/2), two at most."""
+
+HISTORY_QUESTIONS = 5
+"""Questions without an effect that an author's record starts with: one good answer is no record."""
+
+JUDGE_SPREADS = (0.1, 0.5, 2.0, 8.0, 32.0)
+AUTHOR_SPREADS = (0.1, 0.4, 1.6)
+"""Prior variances, in squared log-odds of a typical pair, between which the evidence weighs."""
+
+DIRECTIONS_MAX = 128
+"""Directions in which judges' weights are learned, the widest of the prior's; time grows with the cube."""
+
+RESCALE_MAX = 4.0
+"""By how much weights may grow together to keep the judges' total: where judges are worth little, votes must win."""
+
+CALIBRATION_FOLDS = 5
+_STEPS_MAX = 50
+_STEP_DONE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class WeightPrior:
+    """How firmly weights hold on to the defaults. Figures: LLMBar, consensus/README.md."""
+
+    sharpness: float
+    """Where pairs' log-odds deviate with the variance s, the defaults' are √(1 + sharpness · s) times what they claim:
+    whoever tells pairs well apart may have known it before."""
+    gain_spread: float
+    """Standard deviation of the defaults' gain, as a share of it."""
+    caution: int
+    """Gold questions at which half of what they teach is believed: n² / (n² + caution²)."""
+
+
+ANCHORED = WeightPrior(sharpness=0.25, gain_spread=0.5, caution=6)
+"""The defaults know something. Without sharpness fifty gold items drown them, from 1 on they teach slowly. With a
+gain's spread of .3 forty items that contradict judges who are wrong in seven of ten do not turn them round, 1 costs .7
+points with 20. The regression is right on average from the first item, but of 200 draws of 1 to 5 the worst lost 11 to
+22 points without caution, 3.1 with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a query says of its judges, authors and votes, in units of 1/ONE."""
+
+    judges: tuple[int, ...]
+    """−WEIGHT_MAX to WEIGHT_MAX; the verdicts of a judge with a negative weight are turned round."""
+    authors: tuple[int, ...]
+    """Prior mean of an author's answers, −WEIGHT_MAX to WEIGHT_MAX, beside its history."""
+    history: int
+    """Gain on an author's mean strength in the other questions."""
+    beta: int
+    """Weight of the vote."""
+    calibration: tuple[int, int] = certainty.UNCALIBRATED
+    """Intercept and slope of P(correct) in the log-odds of P(best)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedQuestion:
+    """One question's result."""
+
+    order: tuple[int, ...]
+    """Answers, best first: by cluster, then by strength."""
+    strengths: FloatArray
+    """θ per answer."""
+    p_best: FloatArray
+    """Per answer, the probability that its cluster is the best."""
+    draws: FloatArray
+    """Shape (answers, DRAWS): the posterior of θ."""
+
+    @property
+    def pick(self) -> int:
+        """The best answer."""
+        return self.order[0]
+
+    def p_better(self, one: int, other: int) -> float:
+        """The probability that θ of one answer is above the other's."""
+        return float((self.draws[one] > self.draws[other]).mean())
+
+
+class LearningContext:
+    """A data set and what follows from it without truth. Remembers what several learners share."""
+
+    def __init__(self, dataset: Dataset, *, history: bool = True, prior: WeightPrior | None = ANCHORED) -> None:
+        """`history`: whether an author's strength in other questions counts, which only judgements speak for. `prior`:
+        None where the defaults know nothing, since nobody judged a pair twice and they are the same for all."""
+        self.dataset = dataset
+        self.prior = prior
+        self._with_history = history
+        self.agreement: Agreement = measure(dataset)
+        self.defaults = self.agreement.default_weights()
+        self._rows: dict[int, _Rows] = {}
+
+    @cached_property
+    def history(self) -> list[FloatArray]:
+        """Per question and answer, its author's mean strength in the other questions, shrunk towards 0."""
+        if not (self._with_history and self.dataset.authors):
+            return [np.zeros(len(each.answers)) for each in self.dataset.questions]
+        judges = _integers(self.defaults[self.agreement.weight_of])
+        weights = Weights(judges, (0,) * len(self.dataset.authors), 0, _integer(PriorParameters().beta))
+        strengths = [_posterior(each, weights, np.zeros(len(each.answers))).theta for each in self.dataset.questions]
+        total, count = np.zeros(len(self.dataset.authors) + 1), np.zeros(len(self.dataset.authors) + 1)
+        for question, theta in zip(self.dataset.questions, strengths, strict=True):
+            np.add.at(total, list(question.authors), theta)
+            np.add.at(count, list(question.authors), 1.0)
+        return [
+            _history_of(question, theta, total, count)
+            for question, theta in zip(self.dataset.questions, strengths, strict=True)
+        ]
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        """Shape (K, directions), for K weights of judges: the widest directions of `Agreement.spread`."""
+        return self.agreement.spread()[:, -DIRECTIONS_MAX:]
+
+    @cached_property
+    def moments(self) -> "_Moments":
+        """How the columns vary over the pairs of all questions, gold or not."""
+        size = 2 + self.spread.shape[1] + len(self.dataset.authors)
+        own, cross, squares = 0.0, np.zeros(size), np.zeros(size)
+        for index, question in enumerate(self.dataset.questions):
+            columns = _columns(self, index)
+            # The mean over all pairs of products of differences is twice the covariance; one answer has no pair.
+            share = 2.0 / max(1, len(question.answers) - 1) / len(self.dataset.questions)
+            defaults, deviations = (
+                each - each.mean(axis=0) for each in (columns.common.sum(axis=1), columns.deviations(self.spread))
+            )
+            own += share * float(defaults @ defaults)
+            cross += share * (defaults @ deviations)
+            squares += share * np.square(deviations).sum(axis=0)
+        return _Moments(own, cross, squares)
+
+    def rows(self, index: int) -> "_Rows":
+        """The regression's rows from one gold question."""
+        if index not in self._rows:
+            self._rows[index] = _rows(self, index)
+        return self._rows[index]
+
+    def rank(self, index: int, weights: Weights) -> RankedQuestion:
+        """Fit one question."""
+        question = self.dataset.questions[index]
+        posterior = _posterior(question, weights, self.history[index])
+        draws = posterior.draws()
+        clusters = posterior.cluster_strengths()
+        wins = np.bincount(posterior.prior.cluster_strengths(draws).argmax(axis=0), minlength=len(clusters))
+        p_best = wins / DRAWS
+        order = sorted(
+            range(len(question.answers)),
+            key=lambda answer: (-clusters[question.clusters[answer]], -posterior.theta[answer], answer),
+        )
+        return RankedQuestion(tuple(order), posterior.theta, p_best[list(question.clusters)], draws)
+
+    def default(self) -> Weights:
+        """What rules without gold."""
+        return _weights(self, np.ones(3), np.zeros(len(self.defaults)), np.zeros(len(self.dataset.authors)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """What each unit of weight adds to the strength of answers, or to the log-odds of pairs of them: rows."""
+
+    common: FloatArray
+    """Shape (rows, 3): all judges at their defaults, the history, the vote at its default."""
+    judges: FloatArray
+    """Shape (rows, K)."""
+    authors: FloatArray
+    """Shape (rows, authors)."""
+
+    def deviations(self, spread: FloatArray) -> FloatArray:
+        """Shape (rows, 2 + directions + authors): what may deviate from the defaults, judges along their directions."""
+        return np.concatenate((self.common[:, 1:], self.judges @ spread, self.authors), axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows(_Columns):
+    """Reference pairs of a question as rows of the regression."""
+
+    weight: FloatArray
+    """Shape (pairs,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moments:
+    """Means over the pairs of a question and over questions."""
+
+    own: float
+    """The square of the log-odds that the defaults give."""
+    cross: FloatArray
+    """Shape (deviations,): their product with each deviation's."""
+    squares: FloatArray
+    """Shape (deviations,): the squares of the deviations'."""
+
+
+def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool = True) -> Weights:
+    """Weights from gold questions; if `calibrated` with that of P(correct) from predictions out of fold."""
+    gold = sorted(gold)
+    if not calibrated:
+        return _solve(evidence, gold)
+    folds = [gold[fold::CALIBRATION_FOLDS] for fold in range(min(CALIBRATION_FOLDS, len(gold)))]
+    claims: list[tuple[float, bool]] = []
+    for fold in folds:
+        weights = _solve(evidence, [index for index in gold if index not in fold])
+        for index in fold:
+            claims.extend(_claims(evidence.dataset.questions[index], evidence.rank(index, weights)))
+    return replace(_solve(evidence, gold), calibration=calibrate(claims))
+
+
+def p_correct(p_best: float, weights: Weights) -> float:
+    """The calibrated probability that an answer with this P(best) is right."""
+    return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
+
+
+def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:
+    """By how much every judgement of a question counts less because judgements of one pair err together; `weights` of
+    the judges who gave any."""
+    total = sum(abs(weights[each.judge]) for each in question.judgements)
+    pairs = len({frozenset((each.first, each.second)) for each in question.judgements})
+    return 1.0 / (1.0 + max(0.0, total / pairs - 1.0) * REPEATED_VERDICTS) if pairs else 1.0
+
+
+def _posterior(question: JudgedQuestion, weights: Weights, history: FloatArray) -> Posterior:
+    """The one place that meets `bradley_terry`: weights and records of one question as its arguments."""
+    scale = discount(question, {each.judge: weights.judges[each.judge] / ONE for each in question.judgements})
+    comparisons = [
+        Comparison(
+            each.first,
+            each.second,
+            each.preference if weights.judges[each.judge] >= 0 else ONE - each.preference,
+            round(abs(weights.judges[each.judge]) * scale),
+        )
+        for each in question.judgements
+    ]
+    authors = np.array([*weights.authors, 0])[list(question.authors)] + weights.history * history
+    items = _items(question, [_bounded(author) for author in authors.tolist()])
+    return maximum_a_posteriori(items, comparisons, PriorParameters(beta=weights.beta / ONE), LOCAL)
+
+
+def _items(question: JudgedQuestion, records: Sequence[int]) -> list[Item]:
+    votes = question.votes or (ONE,) * len(question.answers)
+    return [Item(*each) for each in zip(question.clusters, votes, records, strict=True)]
+
+
+def _history_of(question: JudgedQuestion, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
+    """What the authors did in all questions, less what they did in this one."""
+    authors = np.array(question.authors)
+    own_total, own_count = np.zeros_like(total), np.zeros_like(count)
+    np.add.at(own_total, authors, theta)
+    np.add.at(own_count, authors, 1.0)
+    mean = (total - own_total) / (count - own_count + HISTORY_QUESTIONS)
+    return np.where(authors == NO_AUTHOR, 0.0, mean[authors])
+
+
+def _columns(evidence: LearningContext, index: int) -> _Columns:
+    question = evidence.dataset.questions[index]
+    size = len(question.answers)
+    prior = prior_of(_items(question, [0] * size), PriorParameters(), LOCAL)
+    wins, laplacian = _wins_and_laplacian(evidence, question)
+    covariance = np.linalg.inv(prior.precision + laplacian / 4.0)
+    pull = covariance @ prior.precision
+    records = np.zeros((size, len(evidence.dataset.authors) + 1))
+    records[np.arange(size), list(question.authors)] = 1.0
+    judges = covariance @ wins
+    common = (judges @ evidence.defaults, pull @ evidence.history[index], pull @ prior.mean)
+    return _Columns(common=np.stack(common, axis=1), judges=judges, authors=pull @ records[:, :-1])
+
+
+def _wins_and_laplacian(evidence: LearningContext, question: JudgedQuestion) -> tuple[FloatArray, FloatArray]:
+    """Wins beyond one half, shape (answers, K), and the Laplacian of the comparisons at the defaults."""
+    size, defaults = len(question.answers), evidence.defaults
+    rows = [(each.judge, each.first, each.second, each.preference) for each in question.judgements]
+    judge, first, second, preference = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    weight = evidence.agreement.weight_of[judge]
+    scale = discount(question, dict(zip(judge.tolist(), defaults[weight].tolist(), strict=True)))
+    gain, conductance = (preference / ONE - 0.5) * scale, defaults[weight] * scale
+    # Interleaved, so that sums run in the order of the judgements.
+    wins, laplacian = np.zeros((size, len(defaults))), np.zeros((size, size))
+    both, swapped = np.stack((first, second), axis=1), np.stack((second, first), axis=1)
+    np.add.at(wins, (both, weight[:, None]), np.stack((gain, -gain), axis=1))
+    np.add.at(laplacian, (both, both), conductance[:, None])
+    np.add.at(laplacian, (both, swapped), -conductance[:, None])
+    return wins, laplacian
+
+
+def _rows(evidence: LearningContext, index: int) -> _Rows:
+    question = evidence.dataset.questions[index]
+    references = list(question.references())
+    columns = _columns(evidence, index)
+
+    def differences(values: FloatArray) -> FloatArray:
+        rows = [values[list(each.better)].mean(axis=0) - values[list(each.worse)].mean(axis=0) for each in references]
+        return np.array(rows).reshape(len(rows), *values.shape[1:])
+
+    return _Rows(
+        common=differences(columns.common),
+        judges=differences(columns.judges),
+        authors=differences(columns.authors),
+        weight=np.array([each.weight for each in references]),
+    )
+
+
+def _solve(evidence: LearningContext, gold: Collection[int]) -> Weights:
+    """Logistic regression on these questions' references, averaged over all spreads by their evidence."""
+    rows = [each for each in map(evidence.rows, gold) if len(each.weight)]
+    if not rows:
+        return evidence.default()
+    return _free(evidence, rows) if evidence.prior is None else _anchored(evidence, rows, evidence.prior)
+
+
+def _free(evidence: LearningContext, rows: Sequence[_Rows]) -> Weights:
+    """Gains of the common columns are N(1, 1), the rest normal about 0."""
+    weight = np.concatenate([each.weight for each in rows])
+    common = np.concatenate([each.common for each in rows])
+    to_judges, judges = _unit_variance(evidence.spread, np.concatenate([each.judges for each in rows]))
+    every_author = np.eye(len(evidence.dataset.authors))
+    to_authors, authors = _unit_variance(every_author, np.concatenate([each.authors for each in rows]))
+    split = (common.shape[1], common.shape[1] + judges.shape[1])
+    solutions, log_evidence = [], []
+    for judge_scale, author_scale in product(np.sqrt(JUDGE_SPREADS), np.sqrt(AUTHOR_SPREADS)):
+        design = np.concatenate((common, judges * judge_scale, authors * author_scale), axis=1)
+        mode, logarithm = _logistic_mode(design, common.sum(axis=1), weight)
+        gains, turned, records = np.split(mode, split)
+        solutions.append((1.0 + gains, to_judges @ turned * judge_scale, to_authors @ records * author_scale))
+        log_evidence.append(logarithm)
+    share = np.exp(np.array(log_evidence) - max(log_evidence))
+    share /= share.sum()
+    gains, turned, records = (share @ np.stack(part) for part in zip(*solutions, strict=True))
+    return _weights(evidence, gains, turned, records)
+
+
+def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Directions in which standard normals give the log-odds of the average row a variance of 1; rows along them."""
+    along = rows @ directions
+    variance = float(np.square(along).sum()) / len(rows)
+    scale = variance**-0.5 if variance > 0.0 else 0.0
+    return directions * scale, along * scale
+
+
+def _anchored(evidence: LearningContext, rows: Sequence[_Rows], prior: WeightPrior) -> Weights:
+    """One gain for all defaults, deviations that are uncorrelated with them; each solution is a multiple of the
+    defaults before it is averaged: few gold items cannot tell spreads apart."""
+    weight = np.concatenate([each.weight for each in rows])
+    defaults = np.concatenate([each.common.sum(axis=1) for each in rows])
+    kinds = (2, evidence.spread.shape[1], len(evidence.dataset.authors))
+    unit, overlap = _standardised(evidence.moments, kinds)
+    deviations = np.concatenate([each.deviations(evidence.spread) for each in rows]) * unit
+    deviations -= np.outer(defaults, overlap)
+    solutions, log_evidence = [], []
+    for judges, authors in product(JUDGE_SPREADS, AUTHOR_SPREADS if kinds[2] else AUTHOR_SPREADS[:1]):
+        sharpness = (1.0 + prior.sharpness * judges) ** 0.5
+        spread = np.repeat((sharpness, judges**0.5, authors**0.5), kinds)
+        design = np.concatenate((defaults[:, None] * (prior.gain_spread * sharpness), deviations * spread), axis=1)
+        mode, logarithm = _logistic_mode(design, defaults * sharpness, weight)
+        deviation = mode[1:] * spread / sharpness
+        solutions.append(np.append(1.0 + prior.gain_spread * mode[0] - overlap @ deviation, deviation * unit))
+        log_evidence.append(logarithm)
+    share = np.exp(np.array(log_evidence) - max(log_evidence))
+    gain, deviation = np.split(share @ np.stack(solutions) / share.sum(), (1,))
+    of_common, of_judges, of_authors = np.split(deviation, np.cumsum(kinds)[:-1])
+    belief = len(rows) ** 2 / (len(rows) ** 2 + prior.caution**2)
+    gains = gain + np.array([0.0, *of_common])
+    return _weights(evidence, 1.0 + belief * (gains - 1.0), belief * (evidence.spread @ of_judges), belief * of_authors)
+
+
+def _standardised(moments: _Moments, kinds: tuple[int, int, int]) -> tuple[FloatArray, FloatArray]:
+    """Units of the deviations, in which standard normals give an average pair's log-odds a variance of 1 from all
+    judges and 1 from all authors; and how much of the defaults must come off each for the rest to be uncorrelated."""
+    of_common, *others = np.split(moments.squares, np.cumsum(kinds)[:-1])
+    unit = [np.ones(len(of_common))]
+    for squares in others:
+        variance = float(squares.sum())
+        unit.append(np.full(len(squares), variance**-0.5 if variance > 0.0 else 0.0))
+    units = np.concatenate(unit)
+    return units, units * moments.cross / moments.own if moments.own > 0.0 else np.zeros(len(units))
+
+
+def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
+    """The mode of Σ weight · log σ(offset + design z) − ½ |z|², and the Laplace approximation of the log evidence.
+
+    Newton's method with halved steps where a full one does not ascend; the objective is strictly concave.
+    """
+    z = np.zeros(design.shape[1])
+
+    def value(at: FloatArray) -> float:
+        return float(-(weight * np.logaddexp(0.0, -(offset + design @ at))).sum() - at @ at / 2.0)
+
+    for _ in range(_STEPS_MAX):
+        p = _sigmoid(offset + design @ z)
+        hessian = (design * (weight * p * (1.0 - p))[:, None]).T @ design + np.eye(len(z))
+        step = np.linalg.solve(hessian, design.T @ (weight * (1.0 - p)) - z)
+        here = value(z)
+        while value(z + step) < here - 1e-9:
+            step = step / 2.0
+        z = z + step
+        if float(np.abs(step).max()) < _STEP_DONE:
+            break
+    return z, value(z) - float(np.linalg.slogdet(hessian)[1]) / 2.0
+
+
+def _weights(evidence: LearningContext, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
+    """Integers. All are scaled together so that the judges' total stays what the regression assumed."""
+    judge, history, vote = common.tolist()
+    weight_of = evidence.agreement.weight_of
+    total = (judge * evidence.defaults + judges)[weight_of]
+    size = float(np.abs(total).sum())
+    scale = min(RESCALE_MAX, float(evidence.defaults[weight_of].sum()) / size) if size else RESCALE_MAX
+    return Weights(
+        judges=_integers(total * scale),
+        authors=_integers(authors * scale),
+        history=_integer(history * scale),
+        beta=max(0, min(BETA_MAX, _integer(vote * scale * PriorParameters().beta))),
+    )
+
+
+def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[float, bool]]:
+    """(probability, whether it came true): that the pick is right; without truth, that a pair's stronger answer is."""
+    if ranked.pick in question.truth:
+        yield float(ranked.p_best[ranked.pick]), question.truth[ranked.pick]
+    elif not question.truth:
+        for each in question.references():
+            p = ranked.p_better(each.better[0], each.worse[0])
+            yield max(p, 1.0 - p), p > 0.5
+
+
+def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
+    """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1); claims: (P(best), came true)."""
+    if not claims:
+        return certainty.UNCALIBRATED
+    sign = np.array([1.0 if true else -1.0 for _, true in claims])
+    odds = np.array([certainty.log_odds(round(p * ONE)) for p, _ in claims])
+    design = np.stack((sign, sign * odds), axis=1)
+    (intercept, slope), _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
+    if slope <= -1.0:
+        # More certainty never means less: the best that does not say so says the same of all.
+        (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
+        slope = -1.0
+    return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE)
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    value: FloatArray = 0.5 + 0.5 * np.tanh(x / 2.0)
+    return value
+
+
+def _integers(values: FloatArray) -> tuple[int, ...]:
+    return tuple(_bounded(value * ONE) for value in values.tolist())
+
+
+def _integer(value: float) -> int:
+    return round(value * ONE)
+
+
+def _bounded(value: float) -> int:
+    return max(-WEIGHT_MAX, min(WEIGHT_MAX, round(value)))

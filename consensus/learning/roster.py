@@ -1,0 +1,140 @@
+"""The roster: whom a requester asks, drawn from the offers in force (R6)."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+from consensus.ranking.judges import FRESH, CharacterCounts, invert_counts
+from protocol.hashing import domain_digest
+from protocol.messages import Offer, Seat
+from protocol.types import Key, Role
+
+STRANGERS_PARTS = 9
+"""What known members' votes weigh, in parts of what strangers' may: strangers have a tenth of all at most. They may be
+one person; a tenth tips no tally that is not on edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeatWeights:
+    """What a roster says of one member. 2^-16."""
+
+    vote: int
+    judge: int
+    """Below zero its preferences are turned round."""
+    author: int = 0
+    counts: CharacterCounts = FRESH
+    """Of its character, as it speaks: before its preferences are turned round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The asker's own view of other nodes. Weights in 2^-16."""
+
+    default_weight: int
+    """Of strangers: nodes that are neither named nor have earned anything."""
+    weights: Mapping[Key, int]
+    """What the configuration says, whatever they earned."""
+    merits: Mapping[Key, SeatWeights] = field(default_factory=dict)
+    """What nodes earned."""
+    friends: bool = False
+    """Whether whoever gets the default weight is a friend: then strangers' shares of seats and votes have no limit."""
+
+    def knows(self, key: Key) -> bool:
+        """Whether the node is no stranger: named, or with something earned."""
+        return self.friends or key in self.weights or key in self.merits
+
+    def weight(self, key: Key) -> int:
+        """Of the node's vote: the named weight, else the earned one, else the default."""
+        return self.merit(key).vote
+
+    def merit(self, key: Key) -> SeatWeights:
+        """What a roster says of the node."""
+        earned = self.merits.get(key)
+        named = self.weights.get(key)
+        if named is None:
+            return earned or SeatWeights(self.default_weight, self.default_weight)
+        return replace(earned, vote=named, judge=named) if earned else SeatWeights(named, named)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What an asker draws a roster from, beside offers and trust."""
+
+    own: Key
+    """Our own key, which always has a seat if it offers to work."""
+    lot: bytes
+    """Fresh random bytes: nobody else can know who is drawn."""
+    seatable: Collection[Key]
+    """Nodes that were heard lately and do not sit out (`presence`)."""
+    groups: Mapping[Key, str] = field(default_factory=dict)
+    """Address group of each connected node, as observed. A host has one; nodes that are not connected share one."""
+
+
+def choose_roster(
+    offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int, draw: Draw
+) -> tuple[Seat, ...]:
+    """Seats for the nodes that offer the specialty and are there, ascending by key.
+
+    Known nodes with weight are seated first, the heaviest first. The other seats are drawn by lot: first an address
+    group, then a key in it, so that a thousand keys on one host have no more chances than one. As long as anybody but
+    ourselves is known, these seats are at most a third, and strangers have at most a tenth of the votes.
+    """
+    willing = {
+        offer.author: offer
+        for offer in offers
+        if offer.roles
+        and specialty in offer.specialties
+        and (offer.author == draw.own or offer.author in draw.seatable)
+    }
+    known = [key for key in willing if trust.knows(key) and trust.weight(key)]
+    known.sort(key=lambda key: (key != draw.own, -trust.weight(key), willing[key].queue, key))
+    seated = known[:members_max]
+    anybody_known = any(key != draw.own for key in seated)
+    room = members_max - len(seated)
+    others = _by_lot([key for key in willing if key not in seated], draw)
+    if draw.own in others:
+        # Our own seat takes nothing from anybody, but of the last of a full table.
+        seated = [*seated[: members_max - 1], draw.own]
+        others.remove(draw.own)
+        room = members_max - len(seated)
+    drawn = others[: min(room, len(seated) // 2) if anybody_known else room]
+    strangers = [key for key in drawn if not trust.knows(key)]
+    most = _strangers_weight(trust, seated, strangers) if anybody_known else None
+    seats = [_seat(willing[key], trust.merit(key)) for key in (*seated, *drawn) if key not in strangers]
+    seats += [_seat(willing[key], _at_most(trust.merit(key), most)) for key in strangers]
+    return tuple(sorted(seats, key=lambda seat: seat.member))
+
+
+def _by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
+    """The keys in an order that nobody could foresee, in which address groups take turns."""
+    groups: dict[str, list[Key]] = {}
+    for key in sorted(keys, key=lambda each: domain_digest(b"strand/lot/key", draw.lot, each)):
+        groups.setdefault(draw.groups.get(key, ""), []).append(key)
+    turns = sorted(groups, key=lambda group: domain_digest(b"strand/lot/group", draw.lot, group.encode()))
+    rounds = zip_longest(*(groups[group] for group in turns))
+    return [key for turn in rounds for key in turn if key is not None]
+
+
+def _strangers_weight(trust: Trust, seated: Iterable[Key], strangers: Collection[Key]) -> int:
+    """What each stranger's vote and judgements may weigh, 2^-16, so that together they have their share at most."""
+    known = sum(trust.weight(key) for key in seated)
+    return known // (STRANGERS_PARTS * max(1, len(strangers)))
+
+
+def _at_most(merit: SeatWeights, most: int | None) -> SeatWeights:
+    return merit if most is None else replace(merit, vote=min(merit.vote, most), judge=min(merit.judge, most))
+
+
+def _seat(offer: Offer, merit: SeatWeights) -> Seat:
+    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else invert_counts(merit.counts)
+    return Seat(
+        member=offer.author,
+        roles=Role(offer.roles),
+        vote_weight=merit.vote,
+        judge_weight=merit.judge,
+        author_weight=merit.author,
+        honest=honest,
+        inverse=inverse,
+        coin=coin,
+        partisan=partisan,
+    )

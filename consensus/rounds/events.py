@@ -1,0 +1,82 @@
+"""What can happen to a round. The driver and the simulator feed these to `step`, each with the time it happened."""
+
+from dataclasses import dataclass
+
+from consensus.rounds.admission import Refusal
+from protocol.messages import AnswerContent
+from protocol.signing import VerifiedMessage
+from protocol.types import DeclineReason, Digest, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A verified message of this round came, by gossip, by stream, or from our own other role."""
+
+    message: VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A pull was answered: verified messages of this round, and the text of a private query ("" if not given)."""
+
+    messages: tuple[VerifiedMessage, ...]
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Our engine wrote an answer. `salt`: 32 fresh random bytes for its commitment."""
+
+    content: AnswerContent
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Our engine compared the pairs of a wave: preferences of the first, 2^-16, or ABSTAIN, in the order asked."""
+
+    wave: int
+    preferences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unable:
+    """Our engine cannot give what the round asked for: the answer (`wave` is None), or the ballot of a wave."""
+
+    wave: int | None
+    reason: DeclineReason
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The requester has acknowledged one of our contributions, or it was gossiped instead."""
+
+    message_id: Digest
+    acknowledged: bool = True
+    """False: gossiped; whether the requester is there, and takes it, is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A seat replied to the query that was repeated to it: it takes it (None), or refuses it."""
+
+    member: Key
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A seat answered a ping."""
+
+    member: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed: the state's `wake_at_ms` may have come."""
+
+
+Worked = Generated | Judged | Unable | Delivered
+"""What comes of a piece of work for a round: our engine's, or the sending of a contribution."""
+
+Event = Received | Pulled | Worked | Replied | Alive | Tick

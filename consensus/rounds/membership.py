@@ -1,0 +1,85 @@
+"""What a member holds of a round that it is in: the state on which `member.step` works."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from consensus.certificates.evidence import Slot
+from consensus.certificates.record import RoundRecord
+from consensus.rounds.effects import Effect
+from consensus.rounds.objections import Sent
+from protocol.limits import DURATION_MS_MAX
+from protocol.messages import Opening
+from protocol.signing import Keypair, VerifiedMessage
+from protocol.types import Digest, Key, Objection
+
+UNTAKEN_MS = 5_000
+"""ms beyond the query's patience after which a requester that has shown no sign of life may lose its working place: an
+acknowledgement takes 2,000 ms at most, a closing or a private query's text some hops more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an earlier life of this node had signed in this round, from its journal (R12)."""
+
+    messages: Mapping[Slot, VerifiedMessage] = field(default_factory=dict)
+    opening: Opening | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """A closing that waits, and when it came: what it omits is judged by that time, not by when it is taken."""
+
+    message: VerifiedMessage
+    came_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """State of one round at a member."""
+
+    record: RoundRecord
+    keypair: Keypair
+    content: str
+    restored: Restored
+    wake_at_ms: int
+    """When to send a Tick."""
+    phase_ms_max: int = DURATION_MS_MAX
+    """How long we work on one phase, whatever the query says."""
+    unheard_since_ms: int | None = None
+    """Since when the requester owes us a sign that it is there: a private query's text, the acknowledgement of a
+    contribution, or the closing after it; None: it owes nothing."""
+    opening: Opening | None = None
+    sent: Mapping[Slot, Sent] = field(default_factory=dict)
+    pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
+    early: tuple[Early, ...] = ()
+    """Closings that wait for a predecessor or for what they name."""
+    missing: frozenset[Digest] = frozenset()
+    """What the next closing names and we have asked for."""
+    accused: Mapping[Key, int] = field(default_factory=dict)
+    """Members against whom we hold evidence, and since when, ms."""
+    objection: Objection = Objection.NONE
+    pulls: int = 0
+    over: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Our own key."""
+        return self.keypair.public
+
+    @property
+    def budget_ms(self) -> int:
+        """How long this phase may last here, ms."""
+        return min(self.record.budget_ms, self.phase_ms_max)
+
+    def is_untaken(self, now_ms: int) -> bool:
+        """Whether the requester has taken nothing of ours for so long that others may have our working place."""
+        since_ms = self.unheard_since_ms
+        return since_ms is not None and now_ms - since_ms >= self.record.query.patience_ms + UNTAKEN_MS
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTransition:
+    """The next state, and what it asks of the world."""
+
+    state: Member
+    effects: tuple[Effect, ...] = ()

@@ -1,0 +1,494 @@
+"""One node's part in all its rounds, without I/O: what the daemon and the simulator drive.
+
+It keeps the validator, the offers and the rounds, routes messages to the round machines (its own requester and member
+talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from consensus.certificates.evidence import accuse
+from consensus.certificates.record import RoundRecord, open_record
+from consensus.rounds import member, requester
+from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
+from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
+from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
+from consensus.rounds.membership import Member, Restored
+from consensus.rounds.presence import Presence
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
+from consensus.rounds.validation import LINGER_MS, Admitted, Validator, round_ms
+from protocol import codec
+from protocol.errors import Fault, FaultReason, Verdict
+from protocol.hashing import content_digest, domain_digest
+from protocol.limits import DURATION_MS_MAX
+from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
+from protocol.params import NetworkParams
+from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
+from protocol.topics import topic
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
+
+ROUNDS_KEPT = 64
+"""rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
+
+UNTAKEN_KEPT = 4
+"""rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
+reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
+
+REPLY_BYTES_MAX = 64
+"""bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
+
+CERTIFICATE_SOURCES_MAX = 4
+"""nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
+
+REFUSALS_MAX = 256
+"""queries that we refused and of which the reason is remembered, for when they are repeated: some minutes' worth."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """A round of ours, in either role or both."""
+
+    expires_ms: int
+    content: str
+    as_requester: requester.Requester | None = None
+    as_member: Member | None = None
+    served: PullLedger = field(default_factory=PullLedger)
+
+    @property
+    def record(self) -> RoundRecord:
+        machine = self.as_requester or self.as_member
+        assert machine is not None
+        return machine.record
+
+    @property
+    def over(self) -> bool:
+        return all(machine.over for machine in (self.as_requester, self.as_member) if machine is not None)
+
+    @property
+    def wake_at_ms(self) -> int:
+        """Of a round that is not over."""
+        machines = (self.as_requester, self.as_member)
+        return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
+
+
+@dataclass(slots=True)
+class _Recovering:
+    """A round of an earlier life; its requester may not be reachable yet, so it is asked again and again."""
+
+    asked_by: Key
+    restored: Restored
+    deadline_ms: int
+    wake_at_ms: int = 0
+
+
+class Participant:
+    """All rounds of one node. Methods take the time and return the effects to perform, in order."""
+
+    def __init__(
+        self,
+        keypair: Keypair,
+        params: NetworkParams,
+        *,
+        joins_from_ms: int = 0,
+        admission: Admission | None = None,
+        trusted: Collection[Key] = (),
+    ) -> None:
+        """`admission`: whose rounds this node works in; by default anybody's, in as many as there are places.
+
+        `joins_from_ms`, `trusted`: see Validator.
+        """
+        self.keypair = keypair
+        self.params = params
+        self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self.presence = Presence(params.clock_skew_ms, trusted)
+        self._admission = PlacesOnly() if admission is None else admission
+        self._rounds: dict[Digest, _Round] = {}
+        self._open: dict[Digest, _Round] = {}
+        """Of these, the ones that are not over: all that time and new work need to look at."""
+        self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
+        self._recovering: dict[Digest, _Recovering] = {}
+        self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
+        self._offer_sequence = 0
+
+    # -- what comes from outside -----------------------------------------------------------------------------------
+
+    def on_admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
+        """A message that the validator let in."""
+        message = admitted.message
+        if admitted.rival is not None:
+            return self._accuse(admitted.rival, message, now_ms)
+        if message.kind is Kind.OFFER or message.kind in CONTRIBUTIONS:
+            self.presence.heard(message.author, now_ms)
+        match message.body:
+            case Offer():
+                return []
+            case Query() as query:
+                return self._join(message, query, now_ms)
+            case Notice() as notice:
+                return self._notice(notice)
+            case _:
+                return self._deliver(message, now_ms)
+
+    def on_pull_reply(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
+        """The reply to a Pull. A fault means that this source served nonsense: ask the next one."""
+        reply = codec.decode(PullReply, raw, bytes_max=self.params.pull_bytes_max)
+        if isinstance(reply, Fault):
+            return reply
+        if query in self._recovering:
+            return self._recover(query, reply, now_ms)
+        known = self._rounds.get(query)
+        if known is None:
+            return []
+        if reply.content and content_digest(reply.content) != known.record.query.content_digest:
+            return Fault(FaultReason.MALFORMED, "R13", "content that is not the query's")
+        known.content = known.content or reply.content
+        return self._take_pulled(query, reply, now_ms)
+
+    def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
+        """Answer a member's pull (R13)."""
+        request = codec.decode(PullRequest, raw, bytes_max=PULL_REQUEST_BYTES_MAX)
+        if isinstance(request, Fault):
+            return request
+        known = self._rounds.get(request.query)
+        if known is None:
+            return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
+        return known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+
+    def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
+        """A query that its requester repeats to us: to be `admitted` like any other, or what we reply at once."""
+        message = self.validator.open_repeated(source, raw)
+        if isinstance(message, Fault):
+            return str(message.reason)
+        if message.id in self._rounds or message.id in self._recovering or message.id in self._refusals:
+            return self.reply_to_query(message.id)
+        admitted = self.validator.admit_repeated(message, now_ms)
+        if isinstance(admitted, Fault):
+            return str(Refusal.CLOCK if admitted.reason is FaultReason.LATE else admitted.reason)
+        return admitted
+
+    def reply_to_query(self, query: Digest) -> str:
+        """What we say to a requester about its query, once it was admitted: empty if we work on it, else why not."""
+        known = self._rounds.get(query)
+        works = query in self._recovering or (known is not None and known.as_member is not None)
+        return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
+
+    def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        """What a seat said to a Probe that repeated our query to it."""
+        self.presence.heard(member, now_ms)
+        return self._step(query, Replied(member, _refusal(reply)), now_ms)
+
+    def on_pong(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        """What a node said to a ping that was sent at `sent_ms`: a Probe of a round of ours, or of none (None)."""
+        pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
+        if isinstance(pong, Fault):
+            return []
+        self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
+        return [] if query is None else self._step(query, Alive(member), now_ms)
+
+    # -- what comes from ourselves ---------------------------------------------------------------------------------
+
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `content` is its text, also where the query is private.
+
+        `slack_ms`: by how much the seats' distance lengthens our patience (`presence.slack_ms`).
+        """
+        message = seal(self.keypair, self.params.digest, query)
+        record = open_record(self.params, message)
+        if isinstance(record, Fault):
+            return record
+        self.validator.follow(message, now_ms)
+        self._make_room(now_ms)
+        started = requester.start(record, self.keypair, now_ms, slack_ms)
+        known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
+        self._rounds[record.id] = self._open[record.id] = known
+        return record.id, self._route(record.id, started.effects, now_ms)
+
+    def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+        """Our engine answered a Generate or a Judge, or cannot, or a Contribute has reached its requester."""
+        return self._step(query, event, now_ms)
+
+    def take_local_message(self, now_ms: int) -> list[Effect] | None:
+        """Deliver the next message between our own two roles; None when there is none.
+
+        To be called until it gives None after whatever gave effects, once those are performed: what others wait for
+        leaves before we turn to our own work.
+        """
+        if not self._own_mail:
+            return None
+        query, message = self._own_mail.popleft()
+        if isinstance(message.body, Query):
+            return self._start_member(message, message.body, now_ms, None)
+        return self._step(query, Received(message), now_ms)
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        """Time passed: wake every round that is due."""
+        due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
+        ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
+        return [*ticked, *self._pull_recovering(now_ms)]
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When `tick` has something to do; None while no round is open or to be recovered."""
+        waking = [known.wake_at_ms for known in self._open.values()]
+        waking += [each.wake_at_ms for each in self._recovering.values()]
+        return min(waking, default=None)
+
+    def offer(self, offer: Offer, shard: int, now_ms: int) -> list[Effect]:
+        """Say in this shard of each specialty what we can do.
+
+        The sequence is the time, so that it grows over restarts without a journal.
+        """
+        self._offer_sequence = max(self._offer_sequence + 1, now_ms)
+        body = replace(offer, author=self.keypair.public, sequence=self._offer_sequence, sent_at_ms=now_ms)
+        message = seal(self.keypair, self.params.digest, body)
+        self.validator.offers.add(body, now_ms)
+        return [Publish(tuple(topic(self.params, specialty, shard) for specialty in body.specialties), message)]
+
+    def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
+        """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
+        self.validator.reserve(query, asked_by, deadline_ms)
+        self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
+
+    def leave(self, query: Digest) -> list[Effect]:
+        """Leave a round at once, in both roles: what we signed last was not journalled, so it was never said (R12).
+
+        Nothing more of it is signed, sent or served.
+        """
+        known = self._rounds.pop(query, None)
+        if known is None:
+            return []
+        self._open.pop(query, None)
+        self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
+        self.validator.close(query)
+        fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
+        finishes: list[Effect] = []
+        if known.as_member is not None and not known.as_member.over:
+            finishes.append(RoundEnded(query, "member", Ending.LEFT, fault=fault))
+        if known.as_requester is not None and not known.as_requester.over:
+            finishes.append(RoundEnded(query, "requester", Ending.LEFT, fault=fault))
+        return finishes
+
+    def _pull_recovering(self, now_ms: int) -> list[Effect]:
+        kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}
+        self._recovering = kept
+        effects: list[Effect] = []
+        for query, each in kept.items():
+            if each.wake_at_ms <= now_ms:
+                each.wake_at_ms = now_ms + member.REPAIR_MS
+                effects.append(Pull(query, (), (each.asked_by,)))
+        return effects
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
+        """Become a member if the roster names us and admission has no objection; otherwise only follow."""
+        effects: list[Effect] = []
+        refusal = self._refusal(message.id, query, now_ms)
+        if refusal is None:
+            effects = self._leave_untaken(now_ms)
+            effects += self._start_member(message, query, now_ms, None)
+        if message.id not in self._rounds:
+            self._refusals[message.id] = refusal or Refusal.NOT_SEATED
+            if len(self._refusals) > REFUSALS_MAX:
+                self._refusals.popitem(last=False)
+            # Not ours: it must not count against its author's, or everybody's, open rounds.
+            self.validator.close(message.id)
+        return effects
+
+    def _refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
+        """Why we do not work on a query of others; None: we do."""
+        if all(seat.member != self.keypair.public for seat in query.roster):
+            return Refusal.NOT_SEATED
+        places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
+        return self._admission.refusal(id, query, places, now_ms)
+
+    def _places(self, now_ms: int) -> list[tuple[WorkingPlace, bool]]:
+        """Rounds that we work in or have to recover, oldest first; true: its requester takes nothing of ours."""
+        recovering = [(WorkingPlace(query, each.asked_by), False) for query, each in self._recovering.items()]
+        return recovering + [
+            (WorkingPlace(query, known.record.query.author), known.as_member.is_untaken(now_ms))
+            for query, known in self._open.items()
+            if known.as_member is not None and not known.as_member.over
+        ]
+
+    def _leave_untaken(self, now_ms: int) -> list[Effect]:
+        """Before a round is joined: no more than UNTAKEN_KEPT rounds go on whose place others may have."""
+        untaken = [place.query for place, is_untaken in self._places(now_ms) if is_untaken]
+        effects: list[Effect] = []
+        for query in untaken[: max(0, len(untaken) - UNTAKEN_KEPT)]:
+            at_member = self._rounds[query].as_member
+            assert at_member is not None
+            left = member.leave(at_member)
+            self._rounds[query].as_member = left.state
+            effects += self._route(query, left.effects, now_ms)
+        return effects
+
+    def _start_member(
+        self, message: VerifiedMessage, query: Query, now_ms: int, restored: Restored | None
+    ) -> list[Effect]:
+        """`restored`: what was signed before a restart; None: the round begins here."""
+        if all(seat.member != self.keypair.public for seat in query.roster):
+            return []
+        known = self._rounds.get(message.id)
+        record = open_record(self.params, message)
+        assert not isinstance(record, Fault), "the validator lets no such query in"
+        content = known.content if known is not None else query.content
+        phase_ms_max = DURATION_MS_MAX
+        if query.author != self.keypair.public:
+            phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
+            self._admission.joined(message.id, query, now_ms, again=restored is not None)
+        started = member.start(record, self.keypair, content, now_ms, restored or Restored(), phase_ms_max)
+        if known is None:
+            self._make_room(now_ms)
+            known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
+        known.as_member = started.state
+        self._open[message.id] = known
+        join = Join(message.id, query.author, now_ms + round_ms(query))
+        return [join, *self._route(message.id, started.effects, now_ms)]
+
+    def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
+        """R12: the first message is the query that we had joined; what was signed then is repeated, nothing else."""
+        first = open_envelope(reply.envelopes[0], self.params.digest) if reply.envelopes else None
+        if not isinstance(first, VerifiedMessage) or first.id != query or not isinstance(first.body, Query):
+            return Fault(FaultReason.MALFORMED, "R12", "a chain that does not begin with our query")
+        restored = self._recovering.pop(query).restored
+        self.validator.follow(first, now_ms)
+        effects = self._start_member(first, first.body, now_ms, restored)
+        taken = self._take_pulled(query, reply, now_ms)
+        # A chain without any closing yet is no fault of its source.
+        return effects if isinstance(taken, Fault) else [*effects, *taken]
+
+    def _take_pulled(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
+        """What is of use in a reply; a Fault if nothing is. What is good in it stands, whatever else it holds."""
+        known = self._rounds.get(query)
+        if known is None or known.as_member is None:
+            return []
+        at_member = known.as_member
+        held = {closing.id for closing in at_member.record.closings}
+        messages: list[VerifiedMessage] = []
+        effects: list[Effect] = []
+        fault = Fault(FaultReason.MISSING, "R13", "the source has nothing new of what was asked")
+        for envelope in reply.envelopes:
+            admitted = self.validator.admit_pulled(query, envelope, now_ms)
+            if isinstance(admitted, Fault):
+                if admitted.verdict is Verdict.REJECT:
+                    fault = admitted
+                    break
+                continue
+            if admitted.rival is not None:
+                effects += self._accuse(admitted.rival, admitted.message, now_ms)
+            if admitted.message.id in at_member.missing or (
+                admitted.message.kind in CLOSINGS and admitted.message.id not in held
+            ):
+                messages.append(admitted.message)
+        if not messages and not effects and (not reply.content or at_member.content):
+            return fault
+        return [*effects, *self._step(query, Pulled(tuple(messages), reply.content), now_ms)]
+
+    def _notice(self, notice: Notice) -> list[Effect]:
+        known = self._rounds.get(notice.query)
+        if known is None or known.as_requester is not None:
+            return []
+        # Another member after the requester: which one first differs from member to member, by the keys' distance.
+        members = sorted(
+            known.record.seats, key=lambda key: domain_digest(b"strand/source/1", self.keypair.public, key)
+        )
+        others = [key for key in members if key not in (notice.author, self.keypair.public)]
+        sources = (notice.author, *others[: CERTIFICATE_SOURCES_MAX - 1])
+        return [FetchCertificate(notice.query, sources, notice.certificate_digest, notice.certificate_bytes)]
+
+    def _accuse(self, one: VerifiedMessage, other: VerifiedMessage, now_ms: int) -> list[Effect]:
+        """R3: whoever sees two different messages of one slot tells everyone, once."""
+        message = accuse(self.keypair, self.params.digest, one, other)
+        query = self.validator.admit_own_evidence(message)
+        if query is None:
+            return []
+        known = self._rounds.get(query)
+        if known is None:
+            return []
+        return [Publish((known.record.topic,), message), *self._step(query, Received(message), now_ms)]
+
+    def _deliver(self, message: VerifiedMessage, now_ms: int) -> list[Effect]:
+        query = self.validator.round_of(message)
+        return [] if query is None else self._step(query, Received(message), now_ms)
+
+    def _step(self, query: Digest, event: Event, now_ms: int) -> list[Effect]:
+        """Give an event to the machines of a round that it concerns, and route what they want."""
+        known = self._rounds.get(query)
+        if known is None:
+            return []
+        effects: list[Effect] = []
+        # The member first: a contribution must be in its pool when the requester's closing names it.
+        if known.as_member is not None and _concerns_member(event):
+            at_member = member.step(known.as_member, event, now_ms)
+            known.as_member = at_member.state
+            effects += self._route(query, at_member.effects, now_ms)
+        if known.as_requester is not None and _concerns_requester(event):
+            at_requester = requester.step(known.as_requester, event, now_ms)
+            known.as_requester = at_requester.state
+            effects += self._route(query, at_requester.effects, now_ms)
+        return effects
+
+    def _route(self, query: Digest, effects: tuple[Effect, ...], now_ms: int) -> list[Effect]:
+        """What our own requester and member tell each other goes into our own mail, not over the network."""
+        routed: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case Contribute(requester=to, message=message) if to == self.keypair.public:
+                    self._own_mail.append((query, message))
+                case Publish(message=message) if message.kind in CLOSINGS or message.kind is Kind.QUERY:
+                    routed.append(effect)
+                    self._own_mail.append((query, message))
+                case RoundEnded():
+                    routed.append(effect)
+                    if effect.role == "requester":
+                        self._note_silent(query, now_ms)
+                    if self._rounds[query].over:
+                        del self._open[query]
+                        self.validator.close(query)
+                case _:
+                    routed.append(effect)
+        return routed
+
+    def _note_silent(self, query: Digest, now_ms: int) -> None:
+        """A round of ours is over: seats that contributed nothing, and did not refuse either, sit out for a while."""
+        machine = self._rounds[query].as_requester
+        assert machine is not None
+        seats, waiting = machine.record.seats.keys() - {self.keypair.public}, machine.waiting
+        self.presence.round_over(seats, seats - waiting.contributed - waiting.refused.keys(), now_ms)
+
+    def _make_room(self, now_ms: int) -> None:
+        kept = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms or id in self._open}
+        over = [id for id in kept if id not in self._open]
+        for id in over[: max(0, len(kept) + 1 - ROUNDS_KEPT)]:
+            del kept[id]
+        self._rounds = kept
+
+
+def _concerns_requester(event: Event) -> bool:
+    match event:
+        case Received(message):
+            return message.kind not in CLOSINGS
+        case Tick() | Replied() | Alive():
+            return True
+        case _:
+            return False
+
+
+def _concerns_member(event: Event) -> bool:
+    match event:
+        case Received(message):
+            return message.kind not in (Kind.COMMIT, Kind.COSIGN)
+        case Replied() | Alive():
+            return False
+        case _:
+            return True
+
+
+def _refusal(reply: bytes) -> Refusal | None:
+    """What a seat replied to a query: None if it takes it."""
+    if not reply:
+        return None
+    word = reply[:REPLY_BYTES_MAX].decode("utf-8", "replace")
+    return Refusal(word) if word in set(Refusal) else Refusal.UNKNOWN

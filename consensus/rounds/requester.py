@@ -1,0 +1,454 @@
+"""The requester's round machine: the round's sequencer. Pure; the table of transitions is in README.md.
+
+It decides when a phase closes and whose work it counts; it cannot forge, and members check what it leaves out (R10).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from consensus.certificates.certificate import build_certificate
+from consensus.certificates.closings import Missing, extend
+from consensus.certificates.evidence import examine, slot_of
+from consensus.certificates.record import Phase, RoundRecord, bodies, check_contribution
+from consensus.certificates.tally import Ranking, rank
+from consensus.rounds.admission import Refusal
+from consensus.rounds.effects import Certify, Decide, Effect, Ending, Journal, Probe, Progress, Publish, RoundEnded
+from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
+from consensus.rounds.waiting import SILENT_MS, SILENT_ROUND_TRIPS, SignsOfLife, share_in, weighty
+from protocol import codec
+from protocol.errors import Fault, FaultReason
+from protocol.hashing import certificate_digest
+from protocol.messages import (
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Commit,
+    Commitment,
+    Contribution,
+    Cosign,
+    Decline,
+    Notice,
+)
+from protocol.signing import Keypair, VerifiedMessage, seal
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Outcome, StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """State of one round at its requester."""
+
+    record: RoundRecord
+    keypair: Keypair
+    budget_ends_ms: int
+    """When the present phase ends whatever is missing (R11)."""
+    waiting: SignsOfLife
+    slack_ms: int
+    """Added to the query's patience, for the seats' measured round trips: they lengthen waiting, never shorten it."""
+    patience_ends_ms: int | None = None
+    """When it ends for want of stragglers; set once enough is in."""
+    received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Contributions that count in the present phase."""
+    declines: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Of members that give nothing in the present phase (R15)."""
+    accusations: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
+    """Evidence against members that no closing lists yet."""
+    objections: Mapping[Key, Objection] = field(default_factory=dict)
+    """Members that will not co-sign, and why."""
+    over: bool = False
+
+    @property
+    def closes_at_ms(self) -> int:
+        """When the present phase ends whatever is missing."""
+        if self.patience_ends_ms is None:
+            return self.budget_ends_ms
+        return min(self.budget_ends_ms, self.patience_ends_ms)
+
+    @property
+    def wake_at_ms(self) -> int:
+        """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
+        if self.awaited <= self.received.keys():
+            return self.waiting.began_ms
+        listens_ms = self.waiting.wake_at_ms(self.missing, self.silent_ms)
+        return self.closes_at_ms if listens_ms is None else min(self.closes_at_ms, listens_ms)
+
+    @property
+    def expected(self) -> frozenset[Key]:
+        """Whose contributions the present phase expects."""
+        return self.record.expected() - self.accusations.keys()
+
+    @property
+    def awaited(self) -> frozenset[Key]:
+        """Of these, whose may still come: who declines counts like who is silent, so that nothing is gained by it."""
+        return self.waiting.awaited(self.expected) - self.declines.keys()
+
+    @property
+    def missing(self) -> frozenset[Key]:
+        """Of those expected, whose are not in and may still come by their own word."""
+        return self.expected - self.received.keys() - self.declines.keys()
+
+    @property
+    def silent_ms(self) -> int:
+        """After how long without a sign of life a seat is silent, ms."""
+        share = share_in(self.record, self.expected, self.received.keys())
+        return share.silent_ms + SILENT_ROUND_TRIPS * self.slack_ms
+
+
+@dataclass(frozen=True, slots=True)
+class RequesterTransition:
+    """The next state, and what it asks of the world."""
+
+    state: Requester
+    effects: tuple[Effect, ...] = ()
+
+
+def start(record: RoundRecord, keypair: Keypair, now_ms: int, slack_ms: int = 0) -> RequesterTransition:
+    """Begin a round with our own signed query. `slack_ms`: see Requester."""
+    state = Requester(
+        record=record,
+        keypair=keypair,
+        budget_ends_ms=now_ms + record.budget_ms,
+        waiting=SignsOfLife(keypair.public, now_ms),
+        slack_ms=slack_ms,
+    )
+    return RequesterTransition(state, (Publish((record.topic,), record.message), _progress(state)))
+
+
+def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
+    """One event, one transition."""
+    if state.over:
+        return RequesterTransition(state)
+    match event:
+        case Received(message):
+            return _receive(state, message, now_ms)
+        case Tick():
+            return _tick(state, now_ms)
+        case Alive(member):
+            return RequesterTransition(replace(state, waiting=state.waiting.lives(member, now_ms)))
+        case Replied(member, refusal):
+            return _replied(state, member, refusal, now_ms)
+        case Generated() | Judged() | Unable() | Delivered() | Pulled():
+            raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
+        case _:
+            assert_never(event)
+
+
+# -- contributions -------------------------------------------------------------------------------------------------
+
+
+def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> RequesterTransition:
+    if message.kind is Kind.EVIDENCE:
+        return _receive_evidence(state, message, now_ms)
+    heard = state.received.keys() | state.declines.keys() | state.accusations.keys()
+    if not isinstance(message.body, Contribution) or message.author in heard:
+        return RequesterTransition(state)
+    if check_contribution(state.record, message) is not None:
+        return RequesterTransition(state)
+    if isinstance(message.body, Decline):
+        state = replace(
+            state,
+            declines={**state.declines, message.author: message},
+            waiting=state.waiting.replies(message.author, None, now_ms),
+        )
+        return _close_if_due(state, now_ms)
+    if isinstance(message.body, Cosign) and message.body.objection is not Objection.NONE:
+        state = replace(state, objections={**state.objections, message.author: message.body.objection})
+    state = replace(
+        state,
+        received={**state.received, message.author: message},
+        waiting=state.waiting.contributes(message.author, now_ms),
+    )
+    return _close_if_due(state, now_ms)
+
+
+def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> RequesterTransition:
+    """R3: what we can still leave out, we leave out; the next closing lists the evidence."""
+    slot = examine(message, state.record.params.digest)
+    if isinstance(slot, Fault) or slot.query != state.record.id:
+        return RequesterTransition(state)
+    if slot.author == state.keypair.public and slot.kind in CLOSINGS:
+        # Another process signs with our key: members have voided the round, so the user must not be told an answer.
+        fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
+        return RequesterTransition(
+            replace(state, over=True), (RoundEnded(state.record.id, "requester", Ending.VOID, fault=fault),)
+        )
+    if slot.author not in state.record.seats or slot.kind not in CONTRIBUTIONS:
+        return RequesterTransition(state)
+    if slot.author in state.record.removed or slot.author in state.accusations:
+        return RequesterTransition(state)
+    state = replace(
+        state,
+        accusations={**state.accusations, slot.author: message},
+        received={key: kept for key, kept in state.received.items() if key != slot.author},
+        declines={key: kept for key, kept in state.declines.items() if key != slot.author},
+    )
+    return _close_if_due(state, now_ms)
+
+
+# -- waiting (R11) -------------------------------------------------------------------------------------------------
+
+
+def _tick(state: Requester, now_ms: int) -> RequesterTransition:
+    """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
+    if now_ms >= state.closes_at_ms:
+        return _close(state, now_ms)
+    waiting, due = state.waiting.listen(state.missing, now_ms, state.silent_ms)
+    silent_before = state.waiting.silent
+    state = replace(state, waiting=waiting)
+    news = waiting.silent != silent_before or state.awaited <= state.received.keys()
+    probes = tuple(_probe(state, key, now_ms) for key in due)
+    closed = _close_if_due(state, now_ms) if news else RequesterTransition(state)
+    return RequesterTransition(closed.state, (*probes, *closed.effects))
+
+
+def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
+    """The query itself, for as long as it may be admitted and may be what the seat lacks; else a ping."""
+    record = state.record
+    in_time = now_ms <= record.query.sent_at_ms + record.params.clock_skew_ms
+    sends_query = in_time and state.waiting.sends_query(member)
+    return Probe(record.id, member, record.message if sends_query else None)
+
+
+def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int) -> RequesterTransition:
+    """A seat that refuses is awaited no longer; one that takes the query is awaited as everybody is."""
+    if member not in state.record.seats:
+        return RequesterTransition(state)
+    state = replace(state, waiting=state.waiting.replies(member, refusal, now_ms))
+    return RequesterTransition(state) if refusal is None else _close_if_due(state, now_ms)
+
+
+def _close_if_due(state: Requester, now_ms: int) -> RequesterTransition:
+    """R11: all that is awaited closes the phase; what is enough of it starts the clock of patience."""
+    received = state.received.keys()
+    awaited = state.awaited
+    if awaited <= received:
+        closed = _close(state, now_ms)
+        return RequesterTransition(closed.state, (_progress(state), *closed.effects))
+    ends_ms = _patience_ends_ms(state, awaited, now_ms)
+    if ends_ms is not None and (state.patience_ends_ms is None or ends_ms < state.patience_ends_ms):
+        state = replace(state, patience_ends_ms=ends_ms)
+    return RequesterTransition(state, (_progress(state),))
+
+
+def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) -> int | None:
+    """When the phase ends for want of stragglers, by what is in now; None: not before its budget."""
+    record, received = state.record, state.received.keys()
+    share = share_in(record, state.expected, received)
+    patience_ms = min(record.query.patience_ms + state.slack_ms, record.params.patience_ms_max)
+    if share.quorum or weighty(record, state.expected) & awaited <= received:
+        return now_ms + patience_ms
+    if not share.more_than_half:
+        return None
+    # More than half is in: whoever takes more than twice as long as that half holds nobody any longer. Without
+    # this, seats of a third of the weight that acknowledge and never contribute would cost the phase its budget.
+    ends_ms = 2 * now_ms - state.waiting.began_ms
+    # Our own contribution takes no time, so this may be soon. Where too few are in for an outcome, others may be late
+    # for as long as they may be silent.
+    least_ms = state.waiting.began_ms + share.silent_ms if share.silent_ms > SILENT_MS else 0
+    return max(ends_ms, least_ms) + patience_ms
+
+
+# -- closings ------------------------------------------------------------------------------------------------------
+
+
+def _close(state: Requester, now_ms: int) -> RequesterTransition:
+    """End the present phase with what is in."""
+    match state.record.phase:
+        case Phase.ANSWERING:
+            return _close_commits(state, now_ms) if state.received else _close_tally(state, now_ms)
+        case Phase.OPENING:
+            return _close_slate(state, now_ms) if state.received else _close_tally(state, now_ms)
+        case Phase.JUDGING:
+            return _close_wave(state, now_ms)
+        case Phase.COSIGNING:
+            return _certify(state)
+        case Phase.FAILED:
+            raise AssertionError("a failed round is over")
+
+
+def _close_commits(state: Requester, now_ms: int) -> RequesterTransition:
+    commits = bodies(state.received.values(), Commit)
+    commitments = [Commitment(member=commit.author, commitment=commit.commitment) for commit in commits]
+    body = CloseCommits(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        commitments=tuple(sorted(commitments, key=lambda entry: entry.member)),
+        declines=_ids(state.declines),
+        ride_along=_riders(state, state.declines),
+    )
+    return _publish(state, body, now_ms)
+
+
+def _close_slate(state: Requester, now_ms: int) -> RequesterTransition:
+    """R5, R6."""
+    body = CloseSlate(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        answers=_ids(state.received),
+        evidence=_ids(state.accusations),
+        ride_along=_riders(state, state.accusations, state.received),
+    )
+    return _then_judge(_publish(state, body, now_ms), now_ms)
+
+
+def _close_wave(state: Requester, now_ms: int) -> RequesterTransition:
+    """R8: another wave while the plan has one and the winner is not certain enough."""
+    record = state.record
+    last = record.wave + 1 >= len(record.query.waves)
+    if last or _provisional(state).stop in (StopReason.CERTAIN, StopReason.UNANIMOUS):
+        return _close_tally(state, now_ms)
+    body = CloseWave(
+        author=state.keypair.public,
+        query=record.id,
+        prev=record.head,
+        wave=record.wave,
+        ballots=_ids(state.received),
+        declines=_ids(state.declines),
+        evidence=_ids(state.accusations),
+        ride_along=_riders(state, state.accusations, state.received, state.declines),
+    )
+    return _then_judge(_publish(state, body, now_ms), now_ms)
+
+
+def _then_judge(closed: RequesterTransition, now_ms: int) -> RequesterTransition:
+    """Where nobody has anything (left) to compare the tally follows at once."""
+    if closed.state.record.assignment:
+        return closed
+    tallied = _close_tally(closed.state, now_ms)
+    return RequesterTransition(tallied.state, (*closed.effects, *tallied.effects))
+
+
+def _provisional(state: Requester) -> Ranking:
+    """The ranking as it would stand if we closed the tally now."""
+    record = state.record
+    return rank(
+        replace(
+            record,
+            ballots=(*record.ballots, *_ordered(state.received)),
+            declines=(*record.declines, *_ordered(state.declines)),
+            removed=frozenset(record.removed | state.accusations.keys()),
+        )
+    )
+
+
+def _close_tally(state: Requester, now_ms: int) -> RequesterTransition:
+    """R8, R9: claim what follows; the user may be answered now."""
+    ranking = _provisional(state)
+    body = CloseTally(
+        author=state.keypair.public,
+        query=state.record.id,
+        prev=state.record.head,
+        ballots=_ids(state.received),
+        declines=_ids(state.declines),
+        evidence=_ids(state.accusations),
+        outcome=ranking.outcome,
+        reason=ranking.reason,
+        stop=ranking.stop,
+        winner=ranking.winner,
+        p_best=ranking.p_best,
+        ranking_digest=ranking.digest,
+        ride_along=_riders(state, state.accusations, state.received, state.declines),
+    )
+    closed = _publish(state, body, now_ms)
+    winner = state.record.contents.get(Digest(ranking.winner))
+    decide = Decide(state.record.id, ranking, "" if winner is None else winner.text)
+    if ranking.outcome is Outcome.FAILED:
+        finish = RoundEnded(state.record.id, "requester", Ending.FINISHED, Outcome.FAILED)
+        return RequesterTransition(replace(closed.state, over=True), (decide, *closed.effects, finish))
+    return RequesterTransition(closed.state, (decide, *closed.effects))
+
+
+def _certify(state: Requester) -> RequesterTransition:
+    """R9: whatever co-signatures are in; how many make it full is the reader's count."""
+    cosigns = [
+        message
+        for message in state.received.values()
+        if isinstance(message.body, Cosign) and message.body.objection is Objection.NONE
+    ]
+    certificate = codec.encode(build_certificate(state.record, cosigns))
+    tally = state.record.closings[-1].body
+    assert isinstance(tally, CloseTally)
+    winner = next(answer.author for answer in state.record.answers if answer.id == tally.winner)
+    notice = seal(
+        state.keypair,
+        state.record.params.digest,
+        Notice(
+            author=state.keypair.public,
+            query=state.record.id,
+            on=state.record.head,
+            certificate_digest=certificate_digest(certificate),
+            certificate_bytes=len(certificate),
+        ),
+    )
+    slot = slot_of(notice)
+    assert slot is not None
+    effects = (
+        _progress(state),
+        Certify(state.record.id, tally.outcome, winner, certificate),
+        Journal(slot, notice),
+        Publish((state.record.topic,), notice),
+        RoundEnded(state.record.id, "requester", Ending.FINISHED, tally.outcome),
+    )
+    return RequesterTransition(replace(state, over=True), effects)
+
+
+def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransition:
+    """R12, R2: sign, extend our own record by the rules that members will apply, journal, publish."""
+    message = seal(state.keypair, state.record.params.digest, body)
+    slot = slot_of(message)
+    assert slot is not None
+    said = (*state.received.values(), *state.declines.values(), *state.accusations.values())
+    pool = {each.id: each for each in said}
+    extended = extend(state.record, message, pool)
+    if isinstance(extended, Fault | Missing):
+        raise AssertionError(f"our own closing does not stand: {extended}")
+    state = replace(
+        state,
+        record=extended,
+        budget_ends_ms=now_ms + extended.budget_ms,
+        patience_ends_ms=None,
+        waiting=state.waiting.enters(now_ms),
+        received={},
+        declines={},
+        accusations={} if not isinstance(body, CloseCommits) else state.accusations,
+    )
+    return RequesterTransition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
+
+
+def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:
+    """Small contributions ride along in the closing, smallest first, within the network's limit; the rest is pulled."""
+    riders: list[bytes] = []
+    room = state.record.params.ride_along_bytes_max
+    messages = (message for each in named for message in each.values())
+    for message in sorted(messages, key=lambda each: (len(each.envelope), each.id)):
+        room -= len(message.envelope)
+        if room < 0:
+            break
+        riders.append(message.envelope)
+    return tuple(riders)
+
+
+def _ordered(messages: Mapping[Key, VerifiedMessage]) -> list[VerifiedMessage]:
+    return sorted(messages.values(), key=lambda message: message.id)
+
+
+def _ids(messages: Mapping[Key, VerifiedMessage]) -> tuple[Digest, ...]:
+    return tuple(message.id for message in _ordered(messages))
+
+
+def _progress(state: Requester) -> Progress:
+    record, expected = state.record, state.expected
+    return Progress(
+        query=record.id,
+        phase=record.phase,
+        wave=record.wave,
+        received=frozenset(state.received),
+        expected=expected,
+        silent=state.waiting.silent & expected,
+        refused={key: why for key, why in state.waiting.refused.items() if key in expected},
+        declined={key: each.body.reason for key, each in state.declines.items() if isinstance(each.body, Decline)},
+    )

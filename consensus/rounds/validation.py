@@ -1,0 +1,415 @@
+"""What is let in: every message from outside passes here once, before any round sees it (rules V1-V9 of the spec).
+
+Each check cites its verdict. A message is marked seen last, when nothing speaks against it. For rounds that we are not
+in, validation remembers who may speak in them, so that a bystander passes on what belongs to an admitted query only.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from consensus.certificates.evidence import Slot, examine, slot_of
+from consensus.certificates.record import open_record
+from consensus.rounds.offers import OfferBook
+from protocol.errors import Fault, FaultReason
+from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Message, Offer, Query
+from protocol.params import NetworkParams
+from protocol.signing import VerifiedMessage, envelope_id, open_envelope
+from protocol.topics import topic
+from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind
+
+ROUNDS_MAX = 256
+"""rounds whose messages we let in or pass on; beyond it goes the oldest one that is over, of the author with the most
+of them: a flood of queries makes room at its author's expense. One that is over keeps ids only: 64 members, two ids for
+each of seventeen slots (four waves), make 0.4 MB, if all sign that much."""
+
+OPEN_ROUNDS_MAX = 32
+"""rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
+
+GUARD_MAX = 16_384
+"""query ids remembered against replay, until their date is out of the window."""
+
+OVERLOOKED_MAX = 4_096
+"""ids of queries that we did not look at: 80 s of a flood of 50 queries/s, which is longer than rounds take. 0.4 MB."""
+
+LINGER_MS = 120_000
+"""ms after its last budget that a round's messages are still let in or passed on: for pulls, late co-signatures and
+notices."""
+
+PER_SLOT_MAX = 2
+"""different messages of one slot: two prove an equivocation (R3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A message that may be acted upon. `rival`: an earlier, different one of the same slot (R3)."""
+
+    message: VerifiedMessage
+    rival: VerifiedMessage | None = None
+
+
+@dataclass(slots=True)
+class _Round:
+    """What validation knows of a round: who may speak in it, how long, what each slot holds and what was gossiped."""
+
+    query: Query
+    expires_ms: int
+    slots: dict[Slot, list[VerifiedMessage]] = field(default_factory=dict)
+    gossiped: dict[Slot, list[Digest]] = field(default_factory=dict)
+    """Ids of what came by gossip, and so is not passed on again."""
+    convicted: set[Slot] = field(default_factory=set)
+    over: bool = False
+    """We have no part in it, or none any more: its messages are for others."""
+    refused: bool = False
+    """Over from the start, for want of room (V8) or of a journal (R12); if its query comes again, it may be let in."""
+    query_gossiped: bool = False
+
+
+class Validator:
+    """The seen state of one node. Deterministic: the same calls with the same times give the same verdicts."""
+
+    def __init__(self, params: NetworkParams, *, joins_from_ms: int = 0, trusted: Collection[Key] = ()) -> None:
+        """`joins_from_ms`: a node without its journal refuses queries that are dated earlier (R12).
+
+        `trusted`: keys whose offers are never given up for those of others.
+        """
+        self._params = params
+        self._joins_from_ms = joins_from_ms
+        self._rounds: dict[Digest, _Round] = {}
+        self._guard: OrderedDict[Digest, int] = OrderedDict()
+        self._reserved: dict[Digest, tuple[Key, int]] = {}
+        self._overlooked: OrderedDict[Digest, None] = OrderedDict()
+        self.offers = OfferBook(params, trusted)
+
+    def guard(self, query: Digest, expires_ms: int) -> None:
+        """Remember a query that an earlier life of this node has seen."""
+        self._guard[query] = expires_ms
+
+    def reserve(self, query: Digest, author: Key, until_ms: int) -> None:
+        """Count a round of an earlier life as open until it is followed: V8 holds over restarts."""
+        self._reserved[query] = (author, until_ms)
+
+    def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        """A message from the mesh; `source` signed the pubsub frame."""
+        message = self.open_gossip(source, data)
+        return message if isinstance(message, Fault) else self._admit(message, now_ms, on_topic)
+
+    def overlook(self, data: bytes) -> Fault:
+        """V8 [IGNORE] A query over its budget: nothing is done for it but to note that its round is not unknown."""
+        if (id := envelope_id(data, self._params.digest)) is not None:
+            self._overlooked[id] = None
+            if len(self._overlooked) > OVERLOOKED_MAX:
+                self._overlooked.popitem(last=False)
+        return Fault(FaultReason.FLOOD, "V8", "query")
+
+    def pass_by(self, on_topic: str, source: Key, data: bytes) -> Fault:
+        """A message from the mesh for which there is no room: BUSY, unless any node can see what is wrong with it, or
+        its round is not known.
+
+        But for a query, whose round is then no unknown one, nothing is noted: it may come again by stream, or be
+        pulled. Who passes on what is wrong would be blamed by its neighbours.
+        """
+        message = self.open_gossip(source, data)
+        if isinstance(message, Fault):
+            return message
+        match message.body:
+            case Offer() | Query() as body:
+                if isinstance(body, Query):
+                    self.overlook(data)
+                return self._flaw(message, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
+            case EquivocationProof():
+                slot = examine(message, self._params.digest)
+                if isinstance(slot, Fault):
+                    return Fault(FaultReason.MALFORMED, "R3", slot.detail)
+                round_ = Digest(slot.query)
+            case other:
+                round_ = other.query
+        known = self._rounds.get(round_)
+        if known is None:
+            return self._not_known(round_, message.kind.name)
+        return self._off_topic(known.query, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
+
+    def open_gossip(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
+        """A message from the mesh whose bytes are in order; nothing is noted of it yet."""
+        message = open_envelope(data, self._params.digest)
+        # V1 [REJECT] The frame's signer is the message's author, except for evidence.
+        if isinstance(message, VerifiedMessage) and source != message.author and message.kind is not Kind.EVIDENCE:
+            return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return message
+
+    def admit_stream(self, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        """A contribution that a member sends us directly, as the requester."""
+        message = open_envelope(data, self._params.digest)
+        if isinstance(message, Fault):
+            return message
+        # V1 [REJECT] Only one's own contributions are sent by stream.
+        if source != message.author or message.kind not in CONTRIBUTIONS:
+            return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return self._admit(message, now_ms, None)
+
+    def open_repeated(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
+        """A query that its requester sends us directly, because it has not heard of us since it published it."""
+        message = open_envelope(data, self._params.digest)
+        if isinstance(message, Fault):
+            return message
+        # V1 [REJECT] Only one's own query is repeated.
+        if source != message.author or message.kind is not Kind.QUERY:
+            return Fault(FaultReason.WRONG_AUTHOR, "V1", message.kind.name)
+        return message
+
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        """The same, if it never came by gossip."""
+        return self._admit(message, now_ms, None)
+
+    def admit_pulled(self, query: Digest, data: bytes, now_ms: int) -> Admitted | Fault:
+        """A message that we asked for by id, or a closing of a chain; anyone may serve it.
+
+        What a closing names counts even if its slot is full here or convicted: only closings are checked for rivals.
+        """
+        message = open_envelope(data, self._params.digest)
+        if isinstance(message, Fault):
+            return message
+        if self.round_of(message) != query:
+            return Fault(FaultReason.UNKNOWN_ROUND, "R13", message.kind.name)
+        return self._admit(message, now_ms, None) if message.kind in CLOSINGS else Admitted(message)
+
+    def _admit(self, message: VerifiedMessage, now_ms: int, on_topic: str | None) -> Admitted | Fault:
+        match message.body:
+            case Offer() as offer:
+                return self._admit_offer(message, offer, now_ms, on_topic)
+            case Query() as query:
+                return self._admit_query(message, query, now_ms, on_topic)
+            case EquivocationProof():
+                return self._admit_evidence(message, on_topic)
+            case other:
+                return self._admit_in_round(message, other.query, now_ms, on_topic)
+
+    def _flaw(self, message: VerifiedMessage, on_topic: str | None) -> Fault | None:
+        """What every node finds wrong with an offer or a query, whenever it comes."""
+        match message.body:
+            case Offer() as offer if on_topic is not None:
+                # V4 [REJECT] One of its specialties is the topic's, whatever the shard (R14).
+                own, _, _ = on_topic.rpartition("/")
+                if not any(own == topic(self._params, name, 0).rpartition("/")[0] for name in offer.specialties):
+                    return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic)
+            case Query() as query:
+                # V4 [REJECT] Specialty and shard are the topic's (R14).
+                if fault := self._off_topic(query, on_topic):
+                    return fault
+                # V5 [REJECT] It keeps within the network's parameters.
+                if isinstance(opened := open_record(self._params, message), Fault):
+                    return opened
+        return None
+
+    def _admit_offer(
+        self, message: VerifiedMessage, offer: Offer, now_ms: int, on_topic: str | None
+    ) -> Admitted | Fault:
+        if fault := self._flaw(message, on_topic):
+            return fault
+        # V2 [IGNORE] The offer is in force by our clock, give or take the allowed skew.
+        skew_ms = self._params.clock_skew_ms
+        if not now_ms - self._params.offer_valid_ms <= offer.sent_at_ms <= now_ms + skew_ms:
+            return Fault(FaultReason.LATE, "V2", "offer")
+        # V3 [IGNORE] It is newer than what we hold.
+        if self.offers.is_stale(offer):
+            return Fault(FaultReason.DUPLICATE, "V3", "offer")
+        # V3 [IGNORE] Its author does not flood us: what changes faster helps nobody.
+        if not self.offers.may_renew(offer.author, now_ms):
+            return Fault(FaultReason.FLOOD, "V3", "offer")
+        self.offers.add(offer, now_ms)
+        return Admitted(message)
+
+    def _admit_query(
+        self, message: VerifiedMessage, query: Query, now_ms: int, on_topic: str | None
+    ) -> Admitted | Fault:
+        if fault := self._flaw(message, on_topic):
+            return fault
+        # V6 [IGNORE] Its date is ours, give or take the allowed skew.
+        if abs(now_ms - query.sent_at_ms) > self._params.clock_skew_ms:
+            return Fault(FaultReason.LATE, "V6", f"dated {query.sent_at_ms - now_ms} ms from now")
+        # V7 [IGNORE] We have not seen it, also not before a restart.
+        self._forget(now_ms)
+        if fault := self._seen_query(message.id, on_topic):
+            return fault
+        # R12 [RELAY] Without our journal we join nothing that is older than our start.
+        refusal: Fault | None = None
+        if query.sent_at_ms < self._joins_from_ms:
+            refusal = Fault(FaultReason.NOT_OURS, "R12", "older than our journal")
+        # V8 [RELAY] Its author, and all together, have not too many rounds open.
+        live = [known.query.author for known in self._rounds.values() if not known.over]
+        live += [author for author, _ in self._reserved.values()]
+        if live.count(query.author) >= self._params.open_rounds_per_key_max or len(live) >= OPEN_ROUNDS_MAX:
+            refusal = refusal or Fault(FaultReason.TOO_MANY_ROUNDS, "V8")
+        if refusal is None:
+            self.follow(message, now_ms)
+        else:
+            known = self._rounds.get(message.id) or self._keep(message.id, query, now_ms)
+            known.over = known.refused = True
+            if on_topic is not None and known.query_gossiped:
+                return Fault(FaultReason.DUPLICATE, "V7", "query")
+        self._rounds[message.id].query_gossiped |= on_topic is not None
+        return refusal or Admitted(message)
+
+    def _seen_query(self, id: Digest, on_topic: str | None) -> Fault | None:
+        """V7, but for what came by stream and is gossiped now: others may not have it."""
+        known = self._rounds.get(id)
+        if known is not None and known.refused:
+            return None
+        if known is not None and on_topic is not None and not known.query_gossiped:
+            known.query_gossiped = True
+            return Fault(FaultReason.NOT_OURS, "V7", "query")
+        return Fault(FaultReason.DUPLICATE, "V7", "query") if known is not None or id in self._guard else None
+
+    def follow(self, message: VerifiedMessage, now_ms: int) -> None:
+        """Let in the messages of this round: an admitted query's, our own, or one that we recover after a restart."""
+        assert isinstance(message.body, Query)
+        self._reserved.pop(message.id, None)
+        self._overlooked.pop(message.id, None)
+        self._keep(message.id, message.body, now_ms)
+        self.guard(message.id, guarded_until_ms(self._params, now_ms))
+        if len(self._guard) > GUARD_MAX:
+            self._guard.popitem(last=False)
+
+    def _keep(self, id: Digest, query: Query, now_ms: int) -> _Round:
+        """Know a round anew, with room made for it."""
+        earlier = self._rounds.pop(id, None)
+        if len(self._rounds) >= ROUNDS_MAX:
+            over = {each: known.query.author for each, known in self._rounds.items() if known.over}
+            if over:
+                (most, _), *_ = Counter(over.values()).most_common(1)
+                del self._rounds[next(each for each, author in over.items() if author == most)]
+        known = self._rounds[id] = _Round(query, now_ms + round_ms(query) + LINGER_MS)
+        if earlier is not None:
+            known.gossiped, known.query_gossiped = earlier.gossiped, earlier.query_gossiped
+        return known
+
+    def _admit_evidence(self, message: VerifiedMessage, on_topic: str | None) -> Admitted | Fault:
+        slot = examine(message, self._params.digest)
+        # V1 [REJECT] It proves what it says.
+        if isinstance(slot, Fault):
+            return Fault(FaultReason.MALFORMED, "R3", slot.detail)
+        known = self._rounds.get(Digest(slot.query))
+        if known is None:
+            return self._not_known(Digest(slot.query), message.kind.name)
+        if fault := self._off_topic(known.query, on_topic):
+            return fault
+        # V9 [IGNORE] Whom it is about may speak in the round: what it convicts is bounded by the roster.
+        if not _may_fill(slot.author, slot.kind, known.query):
+            return Fault(FaultReason.NOT_A_MEMBER, "V9", "evidence")
+        # V9 [IGNORE] It is the first evidence about this slot.
+        if slot in known.convicted:
+            return Fault(FaultReason.DUPLICATE, "R3", "evidence")
+        known.convicted.add(slot)
+        return Admitted(message)
+
+    def admit_own_evidence(self, message: VerifiedMessage) -> Digest | None:
+        """The round that evidence of our own finding is about; None if there is none, or if it adds nothing.
+
+        One piece against a member is enough to remove it (R3): who signs twice in every slot is told of once.
+        """
+        slot = examine(message, self._params.digest)
+        known = None if isinstance(slot, Fault) else self._rounds.get(Digest(slot.query))
+        if known is None or isinstance(slot, Fault):
+            return None
+        told = {each.author for each in known.convicted if each.kind in CONTRIBUTIONS}
+        if slot.kind in CONTRIBUTIONS and slot.author in told:
+            return None
+        admitted = self._admit_evidence(message, None)
+        return self.round_of(message) if isinstance(admitted, Admitted) else None
+
+    def round_of(self, message: VerifiedMessage) -> Digest | None:
+        """The round that a message is about."""
+        match message.body:
+            case Offer():
+                return None
+            case Query():
+                return message.id
+            case EquivocationProof():
+                slot = examine(message, self._params.digest)
+                return None if isinstance(slot, Fault) else Digest(slot.query)
+            case other:
+                return other.query
+
+    def _admit_in_round(
+        self, message: VerifiedMessage, query: Digest, now_ms: int, on_topic: str | None
+    ) -> Admitted | Fault:
+        known = self._rounds.get(query)
+        # V9 [IGNORE] Its round is known and not long over, and its author may speak in it.
+        if known is None:
+            return self._not_known(query, message.kind.name)
+        if now_ms > known.expires_ms:
+            return Fault(FaultReason.LATE, "V9", message.kind.name)
+        if fault := self._off_topic(known.query, on_topic):
+            return fault
+        if not _may_fill(message.author, message.kind, known.query):
+            return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
+        # V9 [IGNORE] The query plans the wave: what may be said in a round is bounded by its plan.
+        if not _is_planned(message.body, known.query):
+            return Fault(FaultReason.WRONG_PHASE, "V9", message.kind.name)
+        slot = slot_of(message)
+        assert slot is not None
+        held = known.slots.get(slot, [])
+        ids = {each.id for each in held}
+        gossiped = known.gossiped.get(slot, [])
+        # V7 [IGNORE] It has not been here. A closing that we pulled is passed on when it is gossiped: others lack it.
+        pulled = message.id in ids and message.kind in CLOSINGS and on_topic is not None
+        if message.id in gossiped or (message.id in ids and not pulled):
+            return Fault(FaultReason.DUPLICATE, "V7", message.kind.name)
+        # R3 [IGNORE] A slot has two different messages at most: they are the proof, more would add nothing.
+        if len({message.id, *ids, *gossiped}) > PER_SLOT_MAX:
+            return Fault(FaultReason.SLOT_FULL, "R3", message.kind.name)
+        if on_topic is not None:
+            known.gossiped[slot] = [*gossiped, message.id]
+        # V9 [RELAY] The round is over here, but not for others; only its notice, which comes last, is still for us.
+        if pulled or (known.over and message.kind is not Kind.NOTICE):
+            reason = FaultReason.LATE if on_topic is None else FaultReason.NOT_OURS
+            return Fault(reason, "V9", message.kind.name)
+        known.slots[slot] = [*held, message]
+        return Admitted(message, held[0] if held else None)
+
+    def _not_known(self, query: Digest, what: str) -> Fault:
+        """V9 [DROP] Of a query that we did not look at we cannot tell; [IGNORE] else it comes before its round."""
+        overlooked = query in self._overlooked
+        return Fault(FaultReason.OVERLOOKED if overlooked else FaultReason.UNKNOWN_ROUND, "V9", what)
+
+    def _off_topic(self, query: Query, on_topic: str | None) -> Fault | None:
+        """R14 [REJECT] What belongs to a round travels on its query's topic; None: it did not come by gossip."""
+        if on_topic in (None, topic(self._params, query.specialty, query.shard)):
+            return None
+        return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic or "")
+
+    def close(self, query: Digest) -> None:
+        """A round is over here: it no longer counts as open, its messages are for others, what it holds is dropped."""
+        if (known := self._rounds.get(query)) is not None:
+            known.over = True
+            known.slots.clear()
+
+    def _forget(self, now_ms: int) -> None:
+        self._rounds = {id: known for id, known in self._rounds.items() if known.expires_ms >= now_ms}
+        self._reserved = {id: (author, until) for id, (author, until) in self._reserved.items() if until > now_ms}
+        while self._guard and next(iter(self._guard.values())) < now_ms:
+            self._guard.popitem(last=False)
+
+
+def guarded_until_ms(params: NetworkParams, now_ms: int) -> int:
+    """Until when a query that came now must be remembered: both ends of its window (V6), and one skew to spare."""
+    return now_ms + 3 * params.clock_skew_ms
+
+
+def round_ms(query: Query) -> int:
+    """The longest that a round of this query can take: all its budgets."""
+    return query.answer_ms + query.open_ms + len(query.waves) * query.judge_ms + query.cosign_ms
+
+
+def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
+    """Whether such a message of this author can mean anything in the round."""
+    if kind in CLOSINGS or kind is Kind.NOTICE:
+        return author == query.author
+    return any(seat.member == author for seat in query.roster)
+
+
+def _is_planned(body: Message, query: Query) -> bool:
+    """Whether the round has such a wave; phases without waves have number 0 alone."""
+    if isinstance(body, Decline) and body.phase is not DeclinedPhase.JUDGING:
+        return body.wave == 0
+    return not isinstance(body, Ballot | CloseWave | Decline) or body.wave < len(query.waves)

@@ -1,0 +1,165 @@
+"""One node, put together: key, store, engine, overlay, driver, HTTP. The nursery of `run_node` holds everything."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+
+from consensus.rounds.participant import Participant
+from node import logs
+from node.boot import boot_id
+from node.clock import Clock
+from node.config import NodeConfig, load_params
+from node.inference import open_engine
+from node.keys import NodeKey, load_or_create_key
+from node.overlay import OverlayConfig, open_overlay
+from node.overlay.host import Overlay
+from node.rounds.challenges import Challenger
+from node.rounds.driver import Driver
+from node.rounds.gold import GoldBook, load_gold
+from node.rounds.inbound import PROTOCOLS, InboundRouter
+from node.rounds.offers import Offers
+from node.rounds.pulse import Pulse
+from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.service import RoundService, trust
+from node.storage import Store, open_store
+from node.watch.acquaintances import Acquaintances
+from node.watch.lookout import Lookout
+from node.work.serving import Serving, open_serving
+from node.work.worker import EngineWorker
+from protocol.params import NetworkParams
+from protocol.topics import topic
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts that the HTTP interface shows."""
+
+    config: NodeConfig
+    params: NetworkParams
+    participant: Participant
+    overlay: Overlay
+    worker: EngineWorker
+    driver: Driver
+    store: Store
+    reputation: Reputation
+    serving: Serving
+    asker: RoundService
+    challenger: Challenger
+    lookout: Lookout
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_node(
+    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+) -> AsyncIterator[Node]:
+    """Run a node for as long as the block runs. `make_participant`: called as Participant is.
+
+    Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
+    """
+    params = load_params(config.node.network)
+    gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
+    key = load_or_create_key(config.node.data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
+    clock = Clock()
+    async with (
+        open_store(
+            config.node.data_dir,
+            public_key=key.keypair.public,
+            fresh_key=key.fresh,
+            now_ms=clock.now_ms(),
+            boot_id=boot_id(),
+        ) as store,
+        open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
+    ):
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
+        serving = await open_serving(key.keypair.public, config, reputation, store, clock)
+        participant = make_participant(
+            key.keypair,
+            params,
+            joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
+            admission=serving,
+            trusted=(*trust(config).weights, key.keypair.public),
+        )
+        inbound = InboundRouter(participant, store, clock, serving.admits_query)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving)
+        if engine.server is None or engine.server.ready:
+            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
+            # so is a server of ours that takes minutes to load.
+            worker.info = await worker.engine.probe()
+        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+            driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
+            acquaintances = Acquaintances(overlay, store, clock)
+            await acquaintances.recall()
+            await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.mend)
+                nursery.start_soon(driver.run)
+                nursery.start_soon(acquaintances.run)
+                lookout = Lookout(participant, overlay, reputation, config, clock)
+                nursery.start_soon(lookout.run)
+                nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
+                is_open = partial(_is_open, serving, clock)
+                offers = Offers(driver, inbound, worker, store.health, is_open, config, params)
+                nursery.start_soon(offers.run, overlay.addresses())
+                nursery.start_soon(serving.run)
+                _say_started(key, overlay)
+                asker = RoundService(participant, overlay, inbound, reputation, config, clock)
+                challenger = Challenger(asker, reputation, config.gold.share)
+                nursery.start_soon(reputation.run)
+                nursery.start_soon(challenger.run)
+                yield Node(
+                    config=config,
+                    params=params,
+                    participant=participant,
+                    overlay=overlay,
+                    worker=worker,
+                    driver=driver,
+                    store=store,
+                    reputation=reputation,
+                    serving=serving,
+                    asker=asker,
+                    challenger=challenger,
+                    lookout=lookout,
+                    clock=clock,
+                )
+                nursery.cancel_scope.cancel()
+
+
+async def run_node(
+    config: NodeConfig,
+    on_ready: Callable[[Node, str], None],
+    make_participant: Callable[..., Participant] = Participant,
+) -> None:
+    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    from node.http.server import serve
+
+    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+        url = await nursery.start(serve, node)
+        on_ready(node, url)
+
+
+def _is_open(serving: Serving, clock: Clock) -> bool:
+    """Whether the node works for others now."""
+    return serving.closed(clock.now_ms()) is None
+
+
+def _overlay_config(config: NodeConfig) -> OverlayConfig:
+    return OverlayConfig(
+        listen=config.overlay.listen,
+        bootstrap=config.overlay.bootstrap,
+        announce=config.overlay.announce,
+        private_networks=config.overlay.private_networks,
+        trusted_keys=tuple(trust(config).weights),
+        protocols=PROTOCOLS,
+    )
+
+
+def _say_started(key: NodeKey, overlay: Overlay) -> None:
+    log.info("node started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))

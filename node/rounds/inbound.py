@@ -1,0 +1,251 @@
+"""Where messages from peers come in: validated on arrival, then queued for the driver's one loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus.rounds import effects as fx
+from consensus.rounds import events
+from consensus.rounds.admission import Refusal
+from consensus.rounds.participant import Participant
+from consensus.rounds.validation import Admitted
+from node.clock import Clock
+from node.overlay.types import Handlers, Refused
+from node.storage import Store, StoreBlockedError
+from protocol import codec
+from protocol.errors import Fault, FaultReason, Verdict
+from protocol.limits import DIGEST_BYTES
+from protocol.messages import Offer, Pong, Query
+from protocol.types import Digest, Key, Kind
+
+CONTRIBUTE = "/strand/contribute/1"
+"""Request: one envelope. Response: empty if it was taken, else the reason why not."""
+
+PULL = "/strand/pull/1"
+"""Request: a PullRequest. Response: a PullReply."""
+
+CERTIFICATE = "/strand/certificate/1"
+"""Request: a query's id. Response: its certificate, or nothing."""
+
+QUERY = "/strand/query/1"
+"""Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
+
+PING = "/strand/ping/1"
+"""Request: empty. Response: a Pong."""
+
+PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
+
+INBOX_MAX = 1024
+"""events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
+
+WATCHED_MAX = 256
+"""events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
+
+_QUERY = bytes((Kind.QUERY,))
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message that the validator let in."""
+
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChanged:
+    """A peer came or went."""
+
+    peer: Key
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDone:
+    """A piece of work for a round is done: our engine's, or the sending of a contribution."""
+
+    query: Digest
+    event: events.Worked
+
+
+@dataclass(frozen=True, slots=True)
+class PullReplyReceived:
+    """A source answered a pull."""
+
+    query: Digest
+    reply: bytes
+    useful: trio.MemorySendChannel[bool]
+    """Told whether the puller may stop asking sources; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What whoever asked gets to see of the round, and how many ms after the query."""
+
+    at_ms: int
+    effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded
+
+
+@dataclass(frozen=True, slots=True)
+class AskRequest:
+    """A user of ours asks the swarm."""
+
+    query: Query
+    content: str
+    watch: trio.MemorySendChannel[Watched]
+    """Closed when the round is over; of WATCHED_MAX places."""
+    begun: trio.MemorySendChannel[Digest | Fault]
+    """Gets the round's id, or why there is none; of one place."""
+    turn: trio.Semaphore
+    """Released when the round is over, whoever still listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """It is time to say what we can do, in a shard of each specialty."""
+
+    offer: Offer
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedQuery:
+    """A query that its requester sent us directly."""
+
+    admitted: Admitted
+    reply: trio.MemorySendChannel[str]
+    """Gets what we say to that; of one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReply:
+    """A seat said something to a query that we repeated to it."""
+
+    query: Digest
+    member: Key
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PongReceived:
+    """A node answered a ping, of a round of ours or of none."""
+
+    query: Digest | None
+    member: Key
+    reply: bytes
+    sent_ms: int
+    came_ms: int
+
+
+Inbound = (
+    Arrived
+    | PeerChanged
+    | WorkDone
+    | PullReplyReceived
+    | AskRequest
+    | Offering
+    | RepeatedQuery
+    | QueryReply
+    | PongReceived
+)
+
+
+class InboundRouter(Handlers):
+    """The overlay's handlers: check, answer at once, and queue what changes a round."""
+
+    def __init__(
+        self,
+        participant: Participant,
+        store: Store,
+        clock: Clock,
+        admits_query: Callable[[Key, int, int], bool] = lambda *_: True,
+    ) -> None:
+        """`admits_query`: whether a query of this key and size is to be looked at now (ms), before any work for it."""
+        self._admits_query = admits_query
+        self._participant = participant
+        self._store = store
+        self._clock = clock
+        self._send, self.inbox = trio.open_memory_channel[Inbound](INBOX_MAX)
+
+    def post(self, event: Inbound) -> bool:
+        """Queue an event; False if the inbox is full."""
+        try:
+            self._send.send_nowait(event)
+        except trio.WouldBlock:
+            log.warning("inbox is full", waiting=INBOX_MAX, dropped=type(event).__name__)
+            return False
+        return True
+
+    async def deliver(self, event: Inbound) -> None:
+        """Queue an event of our own making, waiting for room."""
+        await self._send.send(event)
+
+    def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
+        """Validate one gossiped message."""
+        if self._is_full():
+            return self._participant.validator.pass_by(topic, Key(source), data).verdict
+        now_ms = self._clock.now_ms()
+        if data[:1] == _QUERY and not self._admits_query(Key(source), len(data), now_ms):
+            return self._participant.validator.overlook(data).verdict
+        admitted = self._participant.validator.admit_gossip(topic, Key(source), data, now_ms)
+        return self._queue(admitted, source)
+
+    def on_peer(self, peer: bytes, connected: bool) -> None:
+        """Note that a peer came or went."""
+        self.post(PeerChanged(Key(peer), connected))
+
+    async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
+        """Serve one request of one of PROTOCOLS; what we do not serve is a value."""
+        if protocol == CONTRIBUTE:
+            return self._take_contribution(source, payload)
+        if protocol == PULL:
+            served = self._participant.serve_pull(Key(source), payload)
+            return Refused(str(served)) if isinstance(served, Fault) else served
+        if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
+            try:
+                return await self._store.certificate(Digest(payload)) or b""
+            except StoreBlockedError as error:
+                return Refused(str(error))
+        if protocol == QUERY:
+            return await self._take_repeated(source, payload)
+        if protocol == PING and not payload:
+            return codec.encode(Pong(clock_ms=self._clock.now_ms()))
+        return Refused(f"nothing to serve on {protocol}")
+
+    def _is_full(self) -> bool:
+        return self._send.statistics().current_buffer_used >= INBOX_MAX
+
+    def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
+        if self._is_full():
+            return FaultReason.BUSY.encode()
+        admitted = self._participant.validator.admit_stream(Key(source), payload, self._clock.now_ms())
+        if isinstance(admitted, Fault) and admitted.reason is FaultReason.DUPLICATE:
+            return b""
+        verdict = self._queue(admitted, source)
+        if verdict is Verdict.ACCEPT:
+            return b""
+        return (str(admitted.reason) if isinstance(admitted, Fault) else str(FaultReason.BUSY)).encode()
+
+    async def _take_repeated(self, source: bytes, payload: bytes) -> bytes:
+        if self._is_full():
+            return FaultReason.BUSY.encode()
+        now_ms = self._clock.now_ms()
+        if not self._admits_query(Key(source), len(payload), now_ms):
+            return Refusal.BUSY.encode()
+        taken = self._participant.take_repeated(Key(source), payload, now_ms)
+        if isinstance(taken, str):
+            return taken.encode()
+        tell, told = trio.open_memory_channel[str](1)
+        if not self.post(RepeatedQuery(taken, tell)):
+            return FaultReason.BUSY.encode()
+        return (await told.receive()).encode()
+
+    def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
+        if isinstance(admitted, Fault):
+            if admitted.reason is not FaultReason.DUPLICATE:
+                log.debug("refused", fault=str(admitted), source=source.hex()[:16])
+            return admitted.verdict
+        return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY

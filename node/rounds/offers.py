@@ -1,0 +1,125 @@
+"""Our standing offer: made when the engine answers, renewed in time, repeated for new peers, withdrawn on failure."""
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from node.config import NodeConfig
+from node.inference import EngineInfo
+from node.inference.status import ServerStatus
+from node.rounds.driver import Driver
+from node.rounds.inbound import InboundRouter, Offering
+from node.storage import Health
+from node.work.worker import EngineWorker
+from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
+from protocol.messages import Offer
+from protocol.params import NetworkParams
+from protocol.types import Key, Role
+
+PROBE_RETRY_MS = 2_000
+"""ms between two probes of an engine that does not answer: soon enough after its start, rare enough for its log."""
+
+GREET_MS = 300
+"""ms to let several new peers come before we repeat our offer for all of them."""
+
+log = structlog.get_logger()
+
+
+class Offers:
+    """Keeps the network informed of what this node can do."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        inbound: InboundRouter,
+        worker: EngineWorker,
+        disk: Health,
+        is_open: Callable[[], bool],
+        config: NodeConfig,
+        params: NetworkParams,
+    ) -> None:
+        """`is_open`: whether the node works for others now; an offer without a role says that it does not."""
+        self._driver = driver
+        self._inbound = inbound
+        self._worker = worker
+        self._disk = disk
+        self._is_open = is_open
+        self._config = config
+        self._params = params
+
+    async def run(self, addresses: tuple[str, ...]) -> None:
+        """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
+        server = self._worker.engine.server
+        while True:
+            info = self._worker.info
+            if info is None or not self._worker.queue:
+                info = await self._worker.probe()
+            if self._disk.blocked:
+                await self._say(None, addresses)
+                await self._disk.wait(blocked=False)
+                continue
+            await self._say(info, addresses)
+            if info is not None:
+                await self._stand(info, addresses, server)
+            elif server is None or server.ready:
+                await trio.sleep(PROBE_RETRY_MS / 1000)
+            else:
+                await server.wait_ready()
+
+    async def _stand(self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None) -> None:
+        """Until the offer is to be renewed, or withdrawn."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
+            nursery.start_soon(self._end_when_unfit, nursery.cancel_scope)
+            if server is not None:
+                nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
+            await self._greet_until_renewal(info, addresses)
+            nursery.cancel_scope.cancel()
+
+    async def _end_when_blocked(self, renewal: trio.CancelScope) -> None:
+        """Nobody shall count on a node that cannot keep what it signs."""
+        await self._disk.wait(blocked=True)
+        renewal.cancel()
+
+    async def _end_when_unfit(self, renewal: trio.CancelScope) -> None:
+        """A role in which the engine fails round after round is withdrawn at once."""
+        await self._worker.fitness.withdrawn.wait()
+        renewal.cancel()
+
+    async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
+        """A server of ours that ends is known at once: no need to let others count on it until the next probe."""
+        await server.wait_until(lambda: not server.ready)
+        self._worker.info = None
+        renewal.cancel()
+
+    async def _greet_until_renewal(self, info: EngineInfo, addresses: tuple[str, ...]) -> None:
+        with trio.move_on_after(self._params.offer_interval_ms / 1000):
+            while True:
+                await self._driver.greet.wait()
+                await trio.sleep(GREET_MS / 1000)
+                self._driver.greet = trio.Event()
+                await self._say(info, addresses)
+
+    async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
+        await self._inbound.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
+
+    def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
+        fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)
+        return Offer(
+            author=Key(bytes(32)),
+            sequence=0,
+            sent_at_ms=0,
+            roles=self._worker.fitness.roles(info) if self._is_open() else Role(0),
+            specialties=(self._config.node.specialty,),
+            model="" if info is None else _clip(info.model),
+            context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
+            milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
+            queue=self._worker.queue,
+            addresses=fitting[:ADDRESSES_MAX],
+        )
+
+
+def _clip(name: str) -> str:
+    """A model's name within the wire's bytes; its end says more than its folder."""
+    return name.encode()[-NAME_BYTES_MAX:].decode(errors="ignore")

@@ -1,0 +1,59 @@
+"""Pings the nodes that are connected: who is there, how far away, and whether their clocks agree with ours."""
+
+import trio
+
+from consensus.rounds.participant import Participant
+from node.clock import Clock
+from node.overlay import Overlay, PeerUnreachable
+from node.rounds.inbound import PING, InboundRouter, PongReceived
+from protocol.types import Key
+
+BEAT_MS = 5_000
+"""ms between two beats."""
+
+PINGS_MAX = 8
+"""nodes pinged in one beat: a sub-mesh of 50 has its turn within half a minute, which is how long an offer stands."""
+
+PING_MS = 6_000
+"""ms for a pong, as in a round: who is far must be measured most of all, and a new stream takes three round trips."""
+
+
+class Pulse:
+    """Measures connected nodes by turns, first those that offer to work."""
+
+    def __init__(self, participant: Participant, overlay: Overlay, inbound: InboundRouter, clock: Clock) -> None:
+        self._participant = participant
+        self._overlay = overlay
+        self._inbound = inbound
+        self._clock = clock
+        self._turns: dict[Key, int] = {}
+        """When each was pinged last, ms; of those that are connected now, and no others."""
+
+    async def run(self) -> None:
+        """Ping until cancelled."""
+        while True:
+            async with trio.open_nursery() as nursery:
+                for peer in self._due():
+                    nursery.start_soon(self._ping, peer)
+            await trio.sleep(BEAT_MS / 1000)
+
+    def _due(self) -> list[Key]:
+        """Those whose turn it is: who offers to work, the longest unpinged first; then others, in places left over.
+
+        Where our clock is wrong nobody's offers are of any use here, and only these pings show it.
+        """
+        now_ms = self._clock.now_ms()
+        connected = {Key(peer.key) for peer in self._overlay.peers() if peer.connected}
+        offering = {offer.author for offer in self._participant.validator.offers.valid(now_ms)}
+        self._turns = {peer: self._turns.get(peer, 0) for peer in connected}
+        due = sorted(self._turns, key=lambda peer: (peer not in offering, self._turns[peer], peer))[:PINGS_MAX]
+        self._turns.update(dict.fromkeys(due, now_ms))
+        return due
+
+    async def _ping(self, peer: Key) -> None:
+        sent_ms = self._clock.now_ms()
+        try:
+            reply = await self._overlay.request(peer, PING, b"", timeout_ms=PING_MS)
+        except PeerUnreachable:
+            return
+        await self._inbound.deliver(PongReceived(None, peer, reply, sent_ms, self._clock.now_ms()))

@@ -1,0 +1,254 @@
+"""Write down what a participant is told, for `strand run --record`, in the form of `consensus.rounds.recording`.
+
+The file may only be read by its owner: it holds the salts of answers before they are opened. Writes block the loop for
+some microseconds, as those of the journal do; nothing is flushed to the disk, so a power cut may cost the end.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from consensus.rounds import recording as told
+from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
+from consensus.rounds.effects import Effect
+from consensus.rounds.events import Delivered, Generated, Judged, Unable, Worked
+from consensus.rounds.membership import Restored
+from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.validation import Admitted, Validator
+from protocol.errors import Fault, Verdict
+from protocol.messages import Offer, Query
+from protocol.params import NetworkParams
+from protocol.signing import Keypair, VerifiedMessage
+from protocol.types import Digest, Key, Kind
+
+log = structlog.get_logger()
+
+
+class RecordingError(Exception):
+    """The file cannot be written; one line for the user."""
+
+
+class Recorder:
+    """Appends inputs to a file until it is full or the disk refuses; the node goes on without it."""
+
+    def __init__(self, descriptor: int, bytes_max: int = told.RECORDING_BYTES_MAX) -> None:
+        self._descriptor = descriptor
+        self._room_bytes = bytes_max
+        self._stopped = False
+        self._within = False
+
+    def write(self, each: told.Beginning | told.Input) -> None:
+        """Append. What is appended once the call returns survives SIGKILL."""
+        if self._stopped:
+            return
+        frame = told.frame(each)
+        why = "the file is full"
+        if len(frame) <= self._room_bytes:
+            self._room_bytes -= len(frame)
+            try:
+                if os.write(self._descriptor, frame) == len(frame):
+                    return
+                why = "the disk is full"
+            except OSError as error:
+                why = error.strerror or str(error)
+        # An input that is left out would make all later ones a lie.
+        self._stopped = True
+        log.warning("recording stopped", why=why)
+
+    @contextmanager
+    def input(self, each: told.Input) -> Iterator[None]:
+        """Around a call: it is an input unless it is made within another one. Written first: a crash is on file."""
+        if self._within:
+            yield
+            return
+        self.write(each)
+        self._within = True
+        try:
+            yield
+        finally:
+            self._within = False
+
+
+class RecordingValidator(Validator):
+    """A validator whose arrivals are written down."""
+
+    def __init__(
+        self, recorder: Recorder, params: NetworkParams, *, joins_from_ms: int, trusted: Collection[Key]
+    ) -> None:
+        super().__init__(params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self._recorder = recorder
+
+    def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_gossip(on_topic, source, data, now_ms)
+        if _matters(data, admitted):
+            self._recorder.write(told.Gossiped(at_ms=now_ms, topic=on_topic, source=source, envelope=data))
+        return admitted
+
+    def admit_stream(self, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_stream(source, data, now_ms)
+        if _matters(data, admitted):
+            self._recorder.write(told.Streamed(at_ms=now_ms, source=source, envelope=data))
+        return admitted
+
+    def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
+        admitted = super().admit_repeated(message, now_ms)
+        if _matters(message.envelope, admitted):
+            told_of = told.Repeated(at_ms=now_ms, source=message.author, envelope=message.envelope)
+            self._recorder.write(told_of)
+        return admitted
+
+    def close(self, query: Digest) -> None:
+        with self._recorder.input(told.Closed(query=query)):
+            super().close(query)
+
+
+class RecordingAdmission(Admission):
+    """Writes down what another one says: it may depend on the hour, on an owner's word, on what was spent."""
+
+    def __init__(self, recorder: Recorder, admission: Admission) -> None:
+        self._recorder = recorder
+        self._admission = admission
+
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
+        refusal = self._admission.refusal(id, query, places, now_ms)
+        if refusal is not None:
+            self._recorder.write(told.Weighed(query=id, refused=1, phase_ms_max=0))
+        return refusal
+
+    def phase_ms_max(self, id: Digest, requester: Key) -> int:
+        phase_ms_max = self._admission.phase_ms_max(id, requester)
+        self._recorder.write(told.Weighed(query=id, refused=0, phase_ms_max=phase_ms_max))
+        return phase_ms_max
+
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
+        self._admission.joined(id, query, now_ms, again=again)
+
+
+class RecordingParticipant(Participant):
+    """A participant that writes down what it is told."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        keypair: Keypair,
+        params: NetworkParams,
+        *,
+        joins_from_ms: int = 0,
+        admission: Admission | None = None,
+        trusted: Collection[Key] = (),
+    ) -> None:
+        recorded = RecordingAdmission(recorder, PlacesOnly() if admission is None else admission)
+        super().__init__(keypair, params, joins_from_ms=joins_from_ms, admission=recorded, trusted=trusted)
+        self.validator = RecordingValidator(recorder, params, joins_from_ms=joins_from_ms, trusted=trusted)
+        self._recorder = recorder
+        recorder.write(told.Beginning(key=keypair.public, params=params, joins_from_ms=joins_from_ms))
+
+    def on_admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
+        if admitted.message.kind is Kind.OFFER:
+            return super().on_admitted(admitted, now_ms)
+        with self._recorder.input(told.TakenUp(at_ms=now_ms, message=admitted.message.id)):
+            return super().on_admitted(admitted, now_ms)
+
+    def on_pull_reply(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
+        if len(raw) > self.params.pull_bytes_max:
+            # Refused unread.
+            return super().on_pull_reply(query, raw, now_ms)
+        with self._recorder.input(told.PullAnswered(at_ms=now_ms, query=query, reply=raw)):
+            return super().on_pull_reply(query, raw, now_ms)
+
+    def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
+        if len(raw) > PULL_REQUEST_BYTES_MAX:
+            # Refused unread.
+            return super().serve_pull(source, raw)
+        with self._recorder.input(told.PullServed(source=source, request=raw)):
+            return super().serve_pull(source, raw)
+
+    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content, slack_ms=slack_ms)):
+            return super().ask(query, content, now_ms, slack_ms)
+
+    def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
+        cut = reply[:REPLY_BYTES_MAX]
+        with self._recorder.input(told.Replied(at_ms=now_ms, query=query, member=member, reply=cut)):
+            return super().on_query_reply(query, member, cut, now_ms)
+
+    def on_pong(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
+        if query is None or len(reply) > REPLY_BYTES_MAX:
+            # No round depends on it, or it is refused unread.
+            return super().on_pong(query, member, reply, sent_ms, now_ms)
+        pong = told.Ponged(at_ms=now_ms, sent_ms=sent_ms, query=query, member=member, reply=reply)
+        with self._recorder.input(pong):
+            return super().on_pong(query, member, reply, sent_ms, now_ms)
+
+    def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
+        with self._recorder.input(_worked(query, event, now_ms)):
+            return super().on_work_done(query, event, now_ms)
+
+    def take_local_message(self, now_ms: int) -> list[Effect] | None:
+        if not self._own_mail:
+            return None
+        with self._recorder.input(told.MailRead(at_ms=now_ms)):
+            return super().take_local_message(now_ms)
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        with self._recorder.input(told.Ticked(at_ms=now_ms)):
+            return super().tick(now_ms)
+
+    def offer(self, offer: Offer, shard: int, now_ms: int) -> list[Effect]:
+        with self._recorder.input(told.Offered(at_ms=now_ms, offer=offer, shard=shard)):
+            return super().offer(offer, shard, now_ms)
+
+    def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
+        recovered = told.Recovered(
+            query=query,
+            asked_by=asked_by,
+            deadline_ms=deadline_ms,
+            messages=tuple(message.envelope for message in restored.messages.values()),
+            opening=() if restored.opening is None else (restored.opening,),
+        )
+        with self._recorder.input(recovered):
+            super().recover(query, asked_by, restored, deadline_ms)
+
+    def leave(self, query: Digest) -> list[Effect]:
+        with self._recorder.input(told.Left(query=query)):
+            return super().leave(query)
+
+
+@contextmanager
+def recording(path: Path) -> Iterator[Callable[..., Participant]]:
+    """How to make a participant that is recorded in `path`, a new file: one life of a node. Raises RecordingError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise RecordingError(f"{path} exists already: each run is recorded in a file of its own") from error
+    except OSError as error:
+        raise RecordingError(f"cannot record in {path}: {error.strerror}") from error
+    recorder = Recorder(descriptor)
+    try:
+        yield lambda *args, **settings: RecordingParticipant(recorder, *args, **settings)
+    finally:
+        os.close(descriptor)
+
+
+def _matters(data: bytes, admitted: Admitted | Fault) -> bool:
+    """What is REJECTed leaves nothing behind, and no round depends on offers: neither may fill the file."""
+    if data[:1] == bytes((Kind.OFFER,)):
+        return False
+    return isinstance(admitted, Admitted) or admitted.verdict is not Verdict.REJECT
+
+
+def _worked(query: Digest, event: Worked, now_ms: int) -> told.Input:
+    match event:
+        case Generated(content, salt):
+            return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
+        case Judged(wave, preferences):
+            return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
+        case Unable(wave, reason):
+            waves = () if wave is None else (wave,)
+            return told.CouldNot(at_ms=now_ms, query=query, waves=waves, reason=reason)
+        case Delivered(message_id, acknowledged):
+            return told.Reached(at_ms=now_ms, query=query, message=message_id, acknowledged=int(acknowledged))

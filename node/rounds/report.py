@@ -1,0 +1,77 @@
+"""A verified certificate in plain values, for people and for programs."""
+
+from typing import Any
+
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.tally import Ranking
+from protocol.messages import Ballot, Decline
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
+
+DECISIVE = ONE // 50
+"""2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
+
+
+def claimed_correct(ranking: Ranking) -> float | None:
+    """P(correct); None where no gold of the requester's stands behind it, and P(best) is all there is to say."""
+    return ranking.p_correct / ONE if ranking.calibrated else None
+
+
+def _silent_judges(record: RoundRecord) -> list[str]:
+    """Judges that had pairs, of whom no ballot counts and who did not decline: theirs were late, or not cast."""
+    judges: set[Key] = set()
+    step: RoundRecord | None = record
+    while step is not None:
+        judges |= step.assignment.keys()
+        step = step.before
+    declined = {each.author for each in bodies(record.declines, Decline) if each.phase is DeclinedPhase.JUDGING}
+    return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
+
+
+def describe(verified: VerifiedCertificate) -> dict[str, Any]:
+    """Outcome, winner, ranking, and what the certificate rests on."""
+    record, ranking = verified.record, verified.ranking
+    contents = record.contents
+    best = ranking.ranked[0]
+    preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
+    given = [preference for preference in preferences if preference != ABSTAIN]
+    decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
+    return {
+        "query_id": record.id.hex(),
+        "query": verified.content,
+        "requester": record.query.author.hex(),
+        "network": record.params.network,
+        "outcome": ranking.outcome,
+        "reason": ranking.reason,
+        "stop": ranking.stop,
+        "p_correct": claimed_correct(ranking),
+        "confidence_min": record.query.confidence_min / ONE,
+        "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": contents[best.answer].text},
+        "ranking": [
+            {
+                "answer_id": each.answer.hex(),
+                "author": each.author.hex(),
+                "strength": each.strength / 1e6,
+                "p_best": each.p_best / ONE,
+                "cluster_size": each.cluster_size,
+                "finish": contents[each.answer].finish,
+                "tokens": contents[each.answer].answer_tokens,
+                "token_source": contents[each.answer].token_source,
+            }
+            for each in ranking.ranked
+        ],
+        "ballots": len(record.ballots),
+        "comparisons": len(preferences),
+        "abstentions": len(preferences) - len(given),
+        "declines": [
+            {"author": each.author.hex(), "phase": each.phase, "wave": each.wave, "reason": each.reason}
+            for each in bodies(record.declines, Decline)
+        ],
+        "decisive_share": decisive / len(given) if given else None,
+        "cosignatures": len(verified.cosigners),
+        "members": len(record.seats),
+        "full": verified.full,
+        "unopened": [key.hex() for key in verified.unopened],
+        "silent_judges": [] if ranking.stop is StopReason.UNANIMOUS else _silent_judges(record),
+        "removed": sorted(key.hex() for key in record.removed),
+    }

@@ -1,0 +1,98 @@
+"""Which roles our engine is offered for: what a probe saw to work, less what failed several rounds in a row since."""
+
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from node.inference import EngineInfo, JudgingMethod
+from protocol.types import Role
+
+FAILED_ROUNDS_MAX = 3
+"""Rounds in a row without an answer, or without a ballot that counts, after which the role is offered no more. One may
+be due to its query and two to chance; each costs all others the wait for us."""
+
+RETRIAL_S = 30.0
+"""Seconds until a role that was withdrawn is tried again by a probe: a server that is restarted or loads another model
+takes so long, and a role that came and went faster would not be a role."""
+
+RETRIALS_MAX = 7
+"""Doublings of that time while every retrial ends in another withdrawal, to about an hour: a probe may find well what
+fails in rounds."""
+
+ROLES = {Role.ANSWER: "answer", Role.JUDGE: "judge"}
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class RoleRecord:
+    """How the engine did in one role since the node's start."""
+
+    failed: int = 0
+    """Rounds without a result, though there was time."""
+    in_a_row: int = 0
+    reason: str = ""
+    """Of the last one."""
+    withdrawn_s: float | None = None
+    """Since when it is not offered, by trio's clock; None: it is."""
+    withdrawals: int = 0
+    """Since the last round that had a result."""
+
+    @property
+    def retrial_s(self) -> float:
+        """How long after its withdrawal it is tried again."""
+        return RETRIAL_S * (1 << min(max(0, self.withdrawals - 1), RETRIALS_MAX))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it was withdrawn, for as long as that takes."""
+        return self.withdrawn_s is not None and trio.current_time() - self.withdrawn_s >= self.retrial_s
+
+
+class Fitness:
+    """Watches what comes of rounds, role by role."""
+
+    def __init__(self) -> None:
+        self.records = {role: RoleRecord() for role in ROLES}
+        self.withdrawn = trio.Event()
+        """Set when a role is withdrawn; replaced each time."""
+
+    def succeeded(self, role: Role) -> None:
+        """Note a round that had our answer or ballot."""
+        self.records[role].in_a_row = self.records[role].withdrawals = 0
+
+    def failed(self, role: Role, query_id: str, reason: str) -> None:
+        """Note and log a round that the engine left without our answer or ballot."""
+        record = self.records[role]
+        record.failed += 1
+        record.in_a_row += 1
+        record.reason = reason
+        log.warning("round.abstained", role=ROLES[role], query_id=query_id[:16], reason=reason)
+        if record.in_a_row >= FAILED_ROUNDS_MAX and record.withdrawn_s is None:
+            record.withdrawn_s = trio.current_time()
+            record.withdrawals += 1
+            log.warning("role.withdrawn", role=ROLES[role], failed_rounds=record.in_a_row, reason=reason)
+            self.withdrawn.set()
+            self.withdrawn = trio.Event()
+
+    @property
+    def retrial_is_due(self) -> bool:
+        """Whether the next probe decides on a role that was withdrawn: it must take nothing for known."""
+        return any(record.is_due for record in self.records.values())
+
+    def restore(self) -> None:
+        """A probe that took nothing for known has passed: offer the roles again that were due."""
+        for role, record in self.records.items():
+            if record.is_due:
+                log.info("role.restored", role=ROLES[role])
+                record.withdrawn_s, record.in_a_row = None, 0
+
+    def roles(self, info: EngineInfo | None) -> Role:
+        """What can be offered of an engine; `info`: what its last probe found, None if it failed."""
+        roles = Role(0)
+        for role, record in self.records.items():
+            can = info is not None and (role is not Role.JUDGE or info.judging is not JudgingMethod.NONE)
+            if can and record.withdrawn_s is None:
+                roles |= role
+        return roles

@@ -1,0 +1,255 @@
+"""Blind pairwise judging: prompts, both orders, and preferences as integers.
+
+A model is shown the query and two anonymous answers and asked for one letter. Each pair is asked in both orders and the
+two preferences are averaged, since models favour a position: SmolLM2-135M always named A when asked once. Answers are
+somebody else's text and may hold instructions: they stand between delimiters with a nonce that their authors cannot
+know, and are shown without control tokens and without words about the comparison (`node.work.quoting`).
+
+A judge may write some words about a pair before it chooses. They are its own and yet no more to be trusted than what it
+read: an answer may have told it what to write. They are shown to it as one line that can hold no delimiter.
+"""
+
+from base64 import b32encode
+from collections.abc import AsyncGenerator, Collection, Container, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from node.inference.comparing import CHOICE, EXAMPLE_TAG, REASON, block, preamble
+from node.inference.ports import Engine, EngineError, JudgePrompt, Reasoning
+from node.inference.untrusted import shown
+from node.work.quoting import names_letters, quoted_answer, quoted_query
+from protocol.types import ONE
+
+NONCE_BYTES_MIN = 8
+"""An author commits to an answer before the nonce is drawn and has one try: 64 bits cannot be guessed."""
+
+QUERY_BYTES_MAX = 4_000
+"""What a judge reads of a query. A task fits; a pasted code base would crowd out the answers."""
+
+TEXT_BYTES_MIN = 200
+"""A judge that reads less than this of each text compares nothing."""
+
+RESERVED_TOKENS = 128
+"""Delimiters, a server's chat template and the reply."""
+
+REASONING_BYTES_PER_TOKEN = 5
+"""What is shown of a judge's reasoning for each token that it may take. English has four or five; more is cut."""
+
+NO_LETTER = "the reply does not say A or B"
+
+_CUT = "(cut off: it reached its length limit)"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLimits:
+    """What a judge reads of each text, in bytes of UTF-8; the rest of its middle is cut, visibly."""
+
+    query_bytes_max: int
+    answer_bytes_max: int
+    reasoning_tokens: int = 0
+    """What it may write about a pair before it chooses; 0: nothing."""
+
+    @property
+    def reasoning_bytes_max(self) -> int:
+        """What it reads of that."""
+        return self.reasoning_tokens * REASONING_BYTES_PER_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class PairPreference:
+    """One judged pair: its index in what was asked, and the preference of its first answer.
+
+    `preference` is 0..65536, 65536 for "surely the first"; None is an abstention.
+    """
+
+    index: int
+    preference: int | None
+    reason: str = field(default="", compare=False)
+    """Why it is an abstention."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One prompt to be asked: a pair in one order. `swapped` shows the pair's second answer as A."""
+
+    index: int
+    swapped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What came of one order of a pair."""
+
+    preference: float | None
+    reason: str
+
+
+@trio.as_safe_channel
+async def judge(
+    engine: Engine,
+    query: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    nonce: bytes,
+    limits: PromptLimits,
+    cut: Container[str] = frozenset(),
+    told: Collection[str] = frozenset(),
+) -> AsyncGenerator[PairPreference, None]:
+    """Judge `pairs` of answers to `query`, each once, in the order in which they become known.
+
+    Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels what
+    is still asked. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs only.
+    `cut`: the texts that ended at their limit of tokens; the judge is told. `told`: the engine's own control tokens.
+    """
+    asks = []
+    for ask in asking_order(pairs):
+        if pairs[ask.index][0] != pairs[ask.index][1]:
+            asks.append(ask)
+        elif not ask.swapped:
+            yield PairPreference(ask.index, ONE // 2)
+    prompts = (
+        (ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
+        for ask in asks
+    )
+    halves: dict[int, _Half] = {}
+    send, receive = trio.open_memory_channel[tuple[Ask, _Half]](len(asks))
+    async with trio.open_nursery() as nursery:
+        for _ in range(min(engine.concurrency, len(asks))):
+            nursery.start_soon(_ask_all, engine, prompts, send.clone())
+        send.close()
+        async for ask, half in receive:
+            if ask.index not in halves:
+                halves[ask.index] = half
+                continue
+            other = halves.pop(ask.index)
+            # Each order gave the probability of the answer that it showed as A.
+            forward, backward = (other, half) if ask.swapped else (half, other)
+            yield PairPreference(
+                ask.index, combine(forward.preference, backward.preference), half.reason or other.reason
+            )
+
+
+def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
+    """Limits under which every prompt fits a context, whatever the texts: no tokenizer makes more tokens than bytes.
+
+    Otherwise an answer of rare characters would overflow the context and make its judges abstain.
+    Raises EngineError where the context is too small to judge with.
+    """
+    reasoning_bytes = reasoning_tokens * REASONING_BYTES_PER_TOKEN
+    # Our own plain English takes a token for three bytes or more.
+    free_tokens = context_tokens - RESERVED_TOKENS - len(preamble(reasoning_tokens > 0)) // 2 - reasoning_bytes
+    answer_bytes = min(answer_bytes_max, free_tokens // 3)
+    if answer_bytes < TEXT_BYTES_MIN:
+        after = f" after {reasoning_tokens} tokens of reasoning" if reasoning_tokens else ""
+        raise EngineError(f"a context of {context_tokens} tokens is too small to judge answers with{after}")
+    return PromptLimits(min(QUERY_BYTES_MAX, free_tokens - 2 * answer_bytes), answer_bytes, reasoning_tokens)
+
+
+def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
+    """Bytes of the longest prompt of these pairs, but for the delimiters and what a judge writes itself."""
+    shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
+    return len(preamble(limits.reasoning_tokens > 0)) + min(len(query.encode()), limits.query_bytes_max) + shown
+
+
+def judge_prompt(
+    query: str,
+    first: str,
+    second: str,
+    *,
+    nonce: bytes,
+    limits: PromptLimits,
+    cut: Container[str] = frozenset(),
+    told: Collection[str] = frozenset(),
+) -> JudgePrompt:
+    """The prompt that shows `first` as A and `second` as B. What all prompts of a query share comes first."""
+    if len(nonce) < NONCE_BYTES_MIN:
+        raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
+    tag, lettered = _tag(nonce), names_letters(query)
+    pair = block(
+        _untagged(quoted_query(query, limits.query_bytes_max, told)),
+        _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
+        _untagged(quoted_answer(second, limits.answer_bytes_max, told, lettered=lettered)),
+        tag,
+        # In the delimiter, where no author can write.
+        tuple(f"{tag} {_CUT}" if text in cut else tag for text in (first, second)),
+    )
+    plain = f"{preamble()}{pair}{CHOICE}"
+    if not limits.reasoning_tokens:
+        return JudgePrompt(plain, first, second)
+    asked = f"{preamble(reasoned=True)}{pair}{REASON}"
+
+    def choice(written: str) -> str:
+        reason = _reason(shown(written, told), tag, limits.reasoning_bytes_max)
+        return f"{asked} {reason}\n{CHOICE}" if reason else plain
+
+    return JudgePrompt(plain, first, second, Reasoning(asked, limits.reasoning_tokens, choice))
+
+
+def shown_pair(query: str, first: str, second: str, *, nonce: bytes) -> str:
+    """The text that asks for a letter about texts as they are: nothing in them is quoted. For measuring alone."""
+    return f"{preamble()}{block(query, first, second, _tag(nonce))}{CHOICE}"
+
+
+def combine(forward: float | None, backward: float | None) -> int | None:
+    """The preference of a pair's first answer, 0..65536, from P(first) when it was A and P(second) when that was A.
+
+    One order alone tells mostly the model's favourite position, so without both there is no preference.
+    """
+    if forward is None or backward is None:
+        return None
+    return round((forward + 1.0 - backward) / 2 * ONE)
+
+
+def asking_order(pairs: Sequence[tuple[str, str]]) -> list[Ask]:
+    """All pairs in both orders, so that prompts with the same answer as A follow each other (prefix cache)."""
+    asks = [Ask(index, swapped) for index in range(len(pairs)) for swapped in (False, True)]
+    rank: dict[str, int] = {}
+    for ask in asks:
+        rank.setdefault(_ordered(pairs, ask)[0], len(rank))
+    return sorted(asks, key=lambda ask: rank[_ordered(pairs, ask)[0]])
+
+
+async def _ask_all(
+    engine: Engine,
+    prompts: Iterator[tuple[Ask, JudgePrompt]],
+    results: trio.MemorySendChannel[tuple[Ask, _Half]],
+) -> None:
+    """Several of these share `prompts`, so that they are asked in order and at most so many at once."""
+    with results:
+        for ask, prompt in prompts:
+            try:
+                preference = await engine.preference(prompt)
+                half = _Half(preference, "" if preference is not None else NO_LETTER)
+            except EngineError as error:
+                half = _Half(None, str(error))
+            await results.send((ask, half))
+
+
+def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
+    first, second = pairs[ask.index]
+    return (second, first) if ask.swapped else (first, second)
+
+
+def _tag(nonce: bytes) -> str:
+    # Half the tokens of hexadecimal: digits are tokens of their own.
+    return b32encode(nonce).decode().rstrip("=").lower()
+
+
+def _untagged(text: str) -> str:
+    """The examples' tag is public: no text may close a block of theirs.
+
+    A word stands for it: with nothing in its place, what follows it could begin a line.
+    """
+    return text.replace(EXAMPLE_TAG, "tag")
+
+
+def _reason(written: str, tag: str, bytes_max: int) -> str:
+    """What a judge wrote as one line of at most `bytes_max` bytes; empty where that leaves nothing.
+
+    On a line of its own, or with the tag that the prompt had shown to it, it could close a delimiter.
+    """
+    # A chat begins anew with the label; and who is not stopped goes on with the choice, which is asked for by itself.
+    told = written.strip().removeprefix(REASON).partition(CHOICE)[0]
+    words = told.replace(EXAMPLE_TAG, " ").replace(tag, " ").split()
+    return " ".join(words).encode("utf-8", "replace")[:bytes_max].decode(errors="ignore")

@@ -1,0 +1,340 @@
+"""Whom this node works for, and what that may cost: the `[serve]` table, pauses, hours, quotas, the engine's turns."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+import trio
+
+from consensus.rounds.admission import Admission, QueryBudget, Refusal, Shares, WorkingPlace
+from node.clock import Clock
+from node.config import NodeConfig
+from node.inference.metered import Account
+from node.inference.ports import BYTES_PER_TOKEN
+from node.rounds.reputation import Reputation
+from node.storage import ServedHour, Store
+from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
+from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
+from protocol.messages import Query
+from protocol.types import ONE, Digest, Key, TaskType
+
+ROUNDS_MAX = 256
+"""rounds whose requesters are remembered, to charge work to them: as many as messages are let in for at once
+(consensus.rounds.validation.ROUNDS_MAX)."""
+
+FLUSH_S = 10.0
+"""seconds that a kill -9 may cost of the ledger: what a minute's quota hardly notices."""
+
+SAY_MS = 10_000
+"""ms between two log lines of one reason to refuse: a flood of queries must not become one of lines."""
+
+_REASONS = (
+    Refusal.BUSY,
+    Refusal.PAUSED,
+    Refusal.NOT_SERVED,
+    Refusal.OVER_QUOTA,
+    Refusal.OVER_BUDGET,
+    Refusal.OFF_HOURS,
+)
+"""Those that are said here; the others are the validator's and the requester's."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Said:
+    """When a reason was logged last, and how often it has applied since."""
+
+    at_ms: int = -SAY_MS
+    unsaid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersAllowance:
+    """What strangers may still cost in the sliding hour and day; None: no limit."""
+
+    rounds_hour: int | None
+    rounds_day: int | None
+    tokens_hour: int | None
+    tokens_day: int | None
+    engine_ms_hour: int
+
+
+class Serving(Admission):
+    """The owner's word on whom the node works for, and the account of it.
+
+    Strangers' limits hold for all strangers together: a limit for each key would be none, for keys are free.
+    """
+
+    def __init__(
+        self, own: Key, config: NodeConfig, reputation: Reputation, store: Store, clock: Clock, ledger: Ledger
+    ) -> None:
+        self._own = own
+        self._serve = config.serve
+        self._whom = config.serves
+        self._shares = Shares(config.capacity.open_rounds_max)
+        self._named = frozenset(Key(bytes.fromhex(key)) for key in config.serve.keys)
+        self._denied = frozenset(Key(bytes.fromhex(key)) for key in config.serve.deny)
+        self._weights = {Key(bytes.fromhex(key)): weight for key, weight in config.trust.trusted.items()}
+        self._friends = config.trust.friends and config.trust.default_weight > 0
+        self._reputation = reputation
+        self._store = store
+        self._clock = clock
+        self.ledger = ledger
+        self.paused_until_ms = 0
+        """Until when the owner has paused the node; TIME_MS_MAX: until it is resumed."""
+        self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
+        """Queries that seated us and were refused, since the node's start."""
+        self.ignored = 0
+        """Queries that were not looked at, because more came than the query budgets allow."""
+        self._said: dict[str, _Said] = {}
+        self._requesters: OrderedDict[Digest, Key] = OrderedDict()
+        self._budget = QueryBudget(self.knows)
+        self._turns = _Turns(config.serve.stranger_share)
+
+    # -- who is who ------------------------------------------------------------------------------------------------
+
+    def knows(self, key: Key) -> bool:
+        """Whether the key is no stranger: named here, weighed under [trust], a friend, or of enough reputation."""
+        if key in self._denied:
+            return False
+        if key == self._own or key in self._named:
+            return True
+        if (weight := self._weights.get(key)) is not None:
+            return weight > 0
+        return self._friends or self._earned(key)
+
+    def _earned(self, key: Key) -> bool:
+        least = round(self._serve.reputation_min * ONE)
+        merits = (self._reputation.insight(task).merits.get(key) for task in TaskType)
+        return any(merit is not None and merit.vote >= least for merit in merits)
+
+    def _is_stranger(self, key: Key) -> bool:
+        return key == OTHERS or not self.knows(key)
+
+    # -- Admission -------------------------------------------------------------------------------------------------
+
+    def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
+        """See Admission."""
+        refusal = self._refusal(query, places, now_ms)
+        if refusal is not None:
+            self.refused[refusal] += 1
+            self._say(refusal, now_ms, query_id=id.hex()[:16], requester=query.author.hex()[:16])
+        return refusal
+
+    def _refusal(self, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
+        key = query.author
+        if (closed := self.closed(now_ms)) is not None:
+            return closed
+        if key in self._denied or not self._serves(key):
+            return Refusal.NOT_SERVED
+        if not self._shares.is_free(key, places, self.knows):
+            return Refusal.BUSY
+        return None if self.knows(key) else self._over(query, now_ms)
+
+    def _serves(self, key: Key) -> bool:
+        match self._whom:
+            case "everyone":
+                return True
+            case "reputation":
+                return self.knows(key)
+            case "named":
+                return key in self._named
+
+    def _over(self, query: Query, now_ms: int) -> Refusal | None:
+        """Whether strangers' limits leave no room for one more round of this cost."""
+        left = self.left(now_ms)
+        tokens = query.max_tokens + len(query.content.encode()) // BYTES_PER_TOKEN
+        costs = ((left.rounds_hour, 1), (left.rounds_day, 1), (left.tokens_hour, tokens), (left.tokens_day, tokens))
+        if any(room is not None and room < cost for room, cost in costs):
+            return Refusal.OVER_QUOTA
+        return Refusal.OVER_BUDGET if left.engine_ms_hour <= 0 else None
+
+    def phase_ms_max(self, id: Digest, requester: Key) -> int:
+        """See Admission."""
+        return DURATION_MS_MAX if self.knows(requester) else self._serve.stranger_phase_ms
+
+    def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
+        """See Admission."""
+        self._requesters[id] = query.author
+        if len(self._requesters) > ROUNDS_MAX:
+            self._requesters.popitem(last=False)
+        if not again:
+            self.ledger.add(query.author, Spent(rounds=1), now_ms)
+
+    def admits_query(self, requester: Key, size_bytes: int, now_ms: int) -> bool:
+        """Whether a query is to be looked at at all: before its signature, its bounds, its disk."""
+        if self._budget.admits(requester, size_bytes, now_ms):
+            return True
+        self.ignored += 1
+        self._say("too_fast", now_ms, requester=requester.hex()[:16])
+        return False
+
+    def _say(self, reason: str, now_ms: int, **fields: str) -> None:
+        said = self._said.setdefault(reason, _Said())
+        if now_ms - said.at_ms < SAY_MS:
+            said.unsaid += 1
+            return
+        log.info("query.refused", reason=str(reason), not_logged=said.unsaid, **fields)
+        self._said[reason] = _Said(now_ms)
+
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    def closed(self, now_ms: int) -> Refusal | None:
+        """Why the node takes on nobody's work now; None: it does."""
+        if now_ms < self.paused_until_ms:
+            return Refusal.PAUSED
+        at = datetime.fromtimestamp(now_ms / 1000)
+        return None if self._serve.is_open(60 * at.hour + at.minute) else Refusal.OFF_HOURS
+
+    def left(self, now_ms: int) -> StrangersAllowance:
+        """Return what strangers may still cost."""
+        serve = self._serve
+        hour = self.ledger.lately(1, now_ms, self._is_stranger)
+        day = self.ledger.lately(24, now_ms, self._is_stranger)
+        return StrangersAllowance(
+            rounds_hour=_room(serve.rounds_per_hour, hour.rounds),
+            rounds_day=_room(serve.rounds_per_day, day.rounds),
+            tokens_hour=_room(serve.tokens_per_hour, hour.tokens),
+            tokens_day=_room(serve.tokens_per_day, day.tokens),
+            engine_ms_hour=round(serve.stranger_share * HOUR_MS) - hour.engine_ms,
+        )
+
+    def spent(self, hours: int, now_ms: int) -> dict[str, Spent]:
+        """Return what ourselves, known requesters and strangers have cost in the last `hours`."""
+        return {
+            "own": self.ledger.lately(hours, now_ms, lambda key: key == self._own),
+            "known": self.ledger.lately(hours, now_ms, lambda key: key != self._own and not self._is_stranger(key)),
+            "strangers": self.ledger.lately(hours, now_ms, self._is_stranger),
+        }
+
+    # -- the owner's word ------------------------------------------------------------------------------------------
+
+    async def pause(self, for_ms: int | None) -> None:
+        """Take on no new rounds for so long, or until `resume`; what is begun is finished. Survives a restart."""
+        until_ms = TIME_MS_MAX if for_ms is None else self._clock.now_ms() + for_ms
+        await self._store.put_pause(until_ms)
+        self.paused_until_ms = until_ms
+        log.info("node.paused", for_ms=for_ms)
+
+    async def resume(self) -> None:
+        """Work again."""
+        await self._store.put_pause(0)
+        self.paused_until_ms = 0
+        log.info("node.resumed")
+
+    # -- the engine ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def account(self, query: Digest) -> Iterator[Account]:
+        """Work for a round is in hand: who pays for it, and when the engine may be used for it.
+
+        A round that nobody has joined is our own.
+        """
+        requester = self._requesters.get(query, self._own)
+        known = self.knows(requester)
+        with self._turns.waiting(known):
+            yield _Payer(self, requester, known, self._turns)
+
+    def charge(self, requester: Key, tokens: int, engine_ms: int) -> None:
+        """Write down what a request to the engine has cost."""
+        self.ledger.add(requester, Spent(tokens=tokens, engine_ms=engine_ms), self._clock.now_ms())
+
+    async def run(self) -> None:
+        """Keep the ledger on disk until cancelled, and at the end once more."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_S)
+                await self._flush()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._flush()
+
+    async def _flush(self) -> None:
+        for hour, rows in self.ledger.take_changed():
+            served = [
+                ServedHour(hour, row.requester, row.spent.rounds, row.spent.tokens, row.spent.engine_ms) for row in rows
+            ]
+            await self._store.put_served(hour, served)
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Whose request the engine takes next: while somebody known waits for it, strangers have their share of its slots.
+
+    Nobody known waits: strangers may use all of it, until their share of the hour is over (`Serving.left`).
+    """
+
+    share: float
+    known: int = 0
+    """Pieces of work in hand for the known."""
+    strangers: int = 0
+    """Requests of strangers that the engine works on."""
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    @contextmanager
+    def waiting(self, known: bool) -> Iterator[None]:
+        """Around a piece of work."""
+        self.known += known
+        try:
+            yield
+        finally:
+            self.known -= known
+            self._wake()
+
+    @asynccontextmanager
+    async def slot(self, known: bool, concurrency: int) -> AsyncIterator[None]:
+        """Around one request."""
+        if known:
+            yield
+            return
+        while self.known and self.strangers >= int(self.share * concurrency):
+            await self.changed.wait()
+        self.strangers += 1
+        try:
+            yield
+        finally:
+            self.strangers -= 1
+            self._wake()
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Payer(Account):
+    """A requester whose work is in hand."""
+
+    serving: Serving
+    requester: Key
+    known: bool
+    turns: _Turns
+
+    def slot(self, concurrency: int) -> AbstractAsyncContextManager[None]:
+        """See Account."""
+        return self.turns.slot(self.known, concurrency)
+
+    def charge(self, tokens: int, engine_ms: int) -> None:
+        """See Account."""
+        self.serving.charge(self.requester, tokens, engine_ms)
+
+
+def _room(most: int, spent: int) -> int | None:
+    """Of a limit; 0 is none."""
+    return max(0, most - spent) if most else None
+
+
+async def open_serving(own: Key, config: NodeConfig, reputation: Reputation, store: Store, clock: Clock) -> Serving:
+    """Take up the account and the pause of earlier lives."""
+    oldest = clock.now_ms() // HOUR_MS - HOURS_KEPT
+    rows = [
+        Row(each.hour, Key(each.requester), Spent(each.rounds, each.tokens, each.engine_ms))
+        for each in await store.served(oldest)
+    ]
+    serving = Serving(own, config, reputation, store, clock, Ledger(rows))
+    serving.paused_until_ms = await store.pause()
+    return serving

@@ -1,0 +1,281 @@
+"""The local model's work: answers and judgements as bounded, cancellable background tasks."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus.rounds.effects import Generate, Judge
+from consensus.rounds.events import Generated, Judged, Unable
+from node.clock import Clock
+from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
+from node.inference.metered import Charged, Metered
+from node.rounds.inbound import InboundRouter, WorkDone
+from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
+from node.work.fitness import Fitness
+from node.work.judging import judge, prompt_bytes, prompt_limits
+from node.work.serving import Serving
+from protocol.hashing import domain_digest
+from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
+from protocol.messages import AnswerContent
+from protocol.types import ABSTAIN, DeclineReason, Digest, Role
+
+DECLINED_MAX = 64
+"""rounds of which is remembered why our engine gave nothing: twice as many as are open at once."""
+
+log = structlog.get_logger()
+
+CANNOT_JUDGE = "in no way of asking do the letters A and B have most of the mass on a plain pair; it only answers"
+
+
+@dataclass(slots=True)
+class Job:
+    """Work in hand, and when the engine is expected to be done with it."""
+
+    scope: trio.CancelScope
+    engine: Engine
+    ends_s: float = 0.0
+
+    @property
+    def left_s(self) -> float:
+        return max(self.ends_s - trio.current_time(), 0.0)
+
+
+class EngineWorker:
+    """Performs Generate and Judge. Where the engine cannot, the round is told at once, and goes on without us.
+
+    A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: EngineConfig,
+        inbound: InboundRouter,
+        clock: Clock,
+        serving: Serving | None = None,
+    ) -> None:
+        """`serving`: where work is charged to whoever asked for it; None: nobody pays."""
+        self.engine = Metered(engine)
+        self._serving = serving
+        self._config = config
+        self._inbound = inbound
+        self._clock = clock
+        self._pieces: dict[Digest, Job] = {}
+        self._declined: OrderedDict[Digest, str] = OrderedDict()
+        self.info: EngineInfo | None = None
+        self._trouble = ""
+        self._mute = False
+        """It was said that the engine can judge in no way."""
+        self.fitness = Fitness()
+
+    @property
+    def roles(self) -> Role:
+        """What the engine is good for now."""
+        return self.fitness.roles(self.info)
+
+    @property
+    def trouble(self) -> str:
+        """Why the engine is not there, as of the last probe or of its server, where that is ours; else empty."""
+        server = self.engine.server
+        return str(server) if server is not None and not server.ready else self._trouble
+
+    @property
+    def queue(self) -> int:
+        """Pieces of work in hand."""
+        return len(self._pieces)
+
+    async def probe(self) -> EngineInfo | None:
+        """Ask the engine whether it is there; None if not: logged, unless it is a server of ours that tells itself."""
+        if (server := self.engine.server) is not None and not server.ready:
+            self.info = None
+            return None
+        if retrial := self.fitness.retrial_is_due:
+            self.engine.doubt()
+        try:
+            self.info, self._trouble = await self.engine.probe(), ""
+        except EngineError as error:
+            if self._trouble != str(error):
+                # Offers probe every few seconds: one line for each reason.
+                log.warning("engine does not answer", why=str(error))
+            self.info, self._trouble = None, str(error)
+            return None
+        if retrial:
+            self.fitness.restore()
+        was_mute, self._mute = self._mute, self.info.judging is JudgingMethod.NONE
+        if self._mute and not was_mute:
+            log.warning("engine.cannot_judge", model=self.info.model, reason=CANNOT_JUDGE)
+        return self.info
+
+    async def generate(self, work: Generate) -> None:
+        """Answer a query, if the engine can in time."""
+        with self._piece(work.query, work.deadline_ms) as piece:
+            info = self.info or await self.probe()
+            if info is None:
+                await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
+            else:
+                await self._generate(work, info, piece)
+
+    async def judge(self, work: Judge) -> None:
+        """Compare the pairs of a wave, if the engine can in time; what it cannot say by then is an abstention."""
+        with self._piece(work.query, work.deadline_ms) as piece:
+            info = self.info or await self.probe()
+            if info is None:
+                await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
+            else:
+                await self._judge(work, info, piece)
+
+    def cancel(self, query: Digest) -> None:
+        """The round, or what it asked for last, is over: stop. The engine's connection closes, which frees its slot."""
+        if (piece := self._pieces.pop(query, None)) is not None:
+            piece.scope.cancel()
+
+    async def _generate(self, work: Generate, info: EngineInfo, piece: Job) -> None:
+        config, pace, size = self._config, self._pace(info), len(work.content.encode())
+        max_tokens = min(work.max_tokens, config.max_tokens)
+        # What it thinks takes its time and its place in the context, as what it answers does.
+        written = max_tokens + info.thinking_tokens
+        refusal = answer_refusal(pace, size, written, self._budget_s(work.deadline_ms))
+        if refusal is not None:
+            self.engine.forget_pace()
+            await self._decline(work.query, None, DeclineReason.CAPACITY, refusal)
+            return
+        piece.ends_s = trio.current_time() + pace.answer_s(size, written)
+        # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
+        seed = None if config.seed is None else _seed(config.seed, work.content)
+        sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
+        try:
+            completion = await piece.engine.answer(work.content, work.task, sampling)
+        except EngineError as error:
+            await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
+            return
+        if len(completion.text.encode()) > TEXT_BYTES_MAX:
+            await self._fail(work.query, None, DeclineReason.CAPACITY, f"an answer of over {TEXT_BYTES_MAX} bytes")
+            return
+        self.fitness.succeeded(Role.ANSWER)
+        content = AnswerContent(
+            text=completion.text,
+            finish=completion.finish,
+            # Counts that only inform, from a server that may say anything.
+            prompt_tokens=min(max(completion.prompt_tokens, 0), COUNT_MAX),
+            answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
+            token_source=completion.token_source,
+        )
+        await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
+
+    async def _judge(self, work: Judge, info: EngineInfo, piece: Job) -> None:
+        config = self._config
+        try:
+            limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+        except EngineError as error:
+            await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
+            return
+        pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
+        budget_s = self._budget_s(work.deadline_ms)
+        budget_s -= reserve_s(budget_s)
+        written = limits.reasoning_tokens + info.judging_tokens
+        refusal = ballot_refusal(pace, len(work.pairs), size, budget_s, written)
+        if refusal is not None:
+            self.engine.forget_pace()
+            await self._decline(work.query, work.wave, DeclineReason.CAPACITY, refusal)
+            return
+        piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, written)
+        log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
+        preferences = [ABSTAIN] * len(work.pairs)
+        abstained: list[str] = []
+        nonce = secrets.token_bytes(16)
+        with trio.move_on_after(max(budget_s, 0.0)) as in_time:
+            async with judge(
+                piece.engine,
+                work.content,
+                work.pairs,
+                nonce=nonce,
+                limits=limits,
+                cut=work.cut,
+                told=info.control_tokens,
+            ) as judgements:
+                async for judgement in judgements:
+                    if judgement.preference is None:
+                        abstained.append(judgement.reason)
+                    else:
+                        preferences[judgement.index] = judgement.preference
+        if in_time.cancelled_caught:
+            log.info("ballot cut short", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
+        self._note_ballot(work.query, len(work.pairs), abstained)
+        await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
+
+    async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
+        """The engine left undone what it had the time for, which speaks against offering it for that role."""
+        self.fitness.failed(Role.ANSWER if wave is None else Role.JUDGE, query.hex(), why)
+        await self._decline(query, wave, reason, why)
+
+    async def _decline(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
+        """Nobody need wait for us; `why` stays here, for the owner."""
+        self._note_declined(query, why)
+        log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), why=why)
+        await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
+
+    def _note_declined(self, query: Digest, why: str) -> None:
+        self._declined[query] = why
+        if len(self._declined) > DECLINED_MAX:
+            self._declined.popitem(last=False)
+
+    def why_declined(self, query: Digest) -> str:
+        """Why our engine gave nothing to a round, for the owner; empty if it did or nothing is known."""
+        return self._declined.get(query, "")
+
+    def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str]) -> None:
+        """Note what came of a ballot, whatever time has cut off: more than half abstentions void it (R6)."""
+        if 2 * len(abstained) > pairs:
+            why = f"{len(abstained)} of {pairs} pairs: {abstained[-1]}"
+            self._note_declined(query, why)
+            self.fitness.failed(Role.JUDGE, query.hex(), why)
+            return
+        if abstained:
+            log.warning("ballot.abstains", query_id=query.hex()[:16], pairs=len(abstained), reason=abstained[-1])
+        self.fitness.succeeded(Role.JUDGE)
+
+    def _pace(self, info: EngineInfo) -> Pace:
+        return Pace(
+            context_tokens=info.context_tokens,
+            tokens_per_second=self.engine.tokens_per_second,
+            prompt_byte_s=self.engine.prompt_byte_s,
+            concurrency=self.engine.concurrency,
+            backlog_s=sum(piece.left_s for piece in self._pieces.values()),
+        )
+
+    def _budget_s(self, deadline_ms: int) -> float:
+        return self._clock.trio_deadline(deadline_ms) - trio.current_time()
+
+    @contextmanager
+    def _piece(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
+        """Work on a query until its deadline or until it is cancelled."""
+        self.cancel(query)
+        with self._charged(query) as engine:
+            piece = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            self._pieces[query] = piece
+            try:
+                with piece.scope:
+                    yield piece
+            finally:
+                if self._pieces.get(query) is piece:
+                    del self._pieces[query]
+
+    @contextmanager
+    def _charged(self, query: Digest) -> Iterator[Engine]:
+        """The engine at the expense of whoever asked the query."""
+        if self._serving is None:
+            yield self.engine
+        else:
+            with self._serving.account(query) as account:
+                yield Charged(self.engine, account)
+
+
+def _seed(seed: int, content: str) -> int:
+    return int.from_bytes(
+        domain_digest(b"strand/sampling/1", seed.to_bytes(16, "big", signed=True), content.encode())[:4], "big"
+    )

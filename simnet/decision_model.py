@@ -1,0 +1,41 @@
+"""What a node's mind makes of a round's texts: its model as the oracle knows it, and what its behaviour does with that.
+
+Both layers ask here, so that they commit to the same bytes and count the same preferences.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from protocol.messages import AnswerContent, BallotEntry
+from protocol.types import ABSTAIN
+from simnet.oracle import SimQuestion, content_of
+from simnet.plan import Plan
+
+
+def write(plan: Plan, question: SimQuestion, node: int) -> AnswerContent | None:
+    """What the node commits to; None: nothing."""
+    chosen = plan.behaviours[node].answer(question, plan.oracle.answer(question, node))
+    return None if chosen is None else content_of(chosen)
+
+
+def prefer(plan: Plan, question: SimQuestion, node: int, first: str, second: str) -> int:
+    """The node's preference for the first text, 0 to ONE; it abstains on texts that nobody's model wrote."""
+    oracle = plan.oracle
+    one, other = oracle.candidate(question, first), oracle.candidate(question, second)
+    if one is None or other is None:
+        return ABSTAIN
+    return plan.behaviours[node].prefer(question, one, other, oracle.preference(question, node, one, other))
+
+
+def judge(
+    plan: Plan, question: SimQuestion, node: int, texts: Sequence[str], pairs: Iterable[tuple[int, int]]
+) -> tuple[BallotEntry, ...]:
+    """The node's judgements of these pairs of texts, without evidence."""
+    return tuple(
+        BallotEntry(
+            first=first,
+            second=second,
+            preference=prefer(plan, question, node, texts[first], texts[second]),
+            evidence=0,
+        )
+        for first, second in pairs
+    )
