@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import structlog
 import trio
 
@@ -38,6 +39,10 @@ from tests.bench.harness import Bench, Figure, cpu_ms
 
 RATIO_MAX = 1.5
 """The aim: a round's latency, of the skeleton's."""
+LISTENED_MAX = 1.03
+"""The aim: the same with listeners, of without."""
+EVENTS_PATH = "/api/events"
+"""Where a node tells the events of its rounds to whoever listens."""
 PAUSE_S = 0.25
 """Between two rounds: the members fetch and verify the certificate meanwhile, which delays no answer of this round."""
 START_S = 60.0
@@ -57,6 +62,8 @@ class Settings:
     warm_up: int = 5
     """rounds of each swarm that are not counted: streams are opened, caches filled"""
     hops: int = 30
+    listeners: int = 1
+    """to the asked node's round events, in blocks of their own; 0: none are measured"""
 
 
 @dataclass(slots=True)
@@ -84,14 +91,16 @@ class Daemons:
     """of each judge"""
     at_node: Times = field(default_factory=Times)
     at_client: Times = field(default_factory=Times)
+    listened: Times = field(default_factory=Times)
+    """as `at_node`, while somebody listens"""
     rounds: int = 0
 
     def pids(self) -> list[int]:
         """The asked node's first."""
         return [child.process.pid for child in self.children]
 
-    async def round(self, *, counted: bool) -> "Sizes":
-        """One round, and the sizes of its messages."""
+    async def round(self, *into: Times) -> "Sizes":
+        """One round, and the sizes of its messages; its times go into what is given: by the node's clock, by ours."""
         self.rounds += 1
         query = f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."
         question = {"query": query, "pairs_per_judge": self.pairs}
@@ -101,10 +110,9 @@ class Daemons:
         async for event in self.client.ask(question, ROUND_S):
             query_id = event.get("query_id", query_id)
             marks[event["event"]] = (event["at_ms"], 1000 * (time.perf_counter() - began))
-        if counted:
-            for index, times in enumerate((self.at_node, self.at_client)):
-                times.to_answer.append(marks["decided"][index])
-                times.to_certificate.append(marks["certified"][index])
+        for index, times in enumerate(into):
+            times.to_answer.append(marks["decided"][index])
+            times.to_certificate.append(marks["certified"][index])
         return sizes_of(await self.client.certificate(query_id), len(self.children))
 
 
@@ -244,18 +252,40 @@ async def compare(settings: Settings) -> list[Figure]:
             daemons = await start_daemons(Path(folder), settings, stack)
             skeletons = await start_skeletons(Path(folder), settings.nodes, stack)
             for _ in range(settings.warm_up):
-                await skeletons.round(await daemons.round(counted=False), counted=False)
+                await skeletons.round(await daemons.round(), counted=False)
             sizes: list[Sizes] = []
 
             async def real() -> None:
-                sizes.append(await daemons.round(counted=True))
+                sizes.append(await daemons.round(daemons.at_node, daemons.at_client))
 
-            hops = await skeletons.hops(await daemons.round(counted=False), settings.hops)
+            async def listened() -> None:
+                await daemons.round(daemons.listened)
+
+            hops = await skeletons.hops(await daemons.round(), settings.hops)
             for _ in range(settings.blocks):
                 await _block(daemons.pids(), [real] * settings.rounds, daemons.at_node)
                 empty = [partial(skeletons.round, each, counted=True) for each in sizes[-settings.rounds :]]
                 await _block(skeletons.pids(), empty, skeletons.times)
+                async with listening(daemons.children[0].url, settings.listeners) as heard:
+                    if heard:
+                        await _block(daemons.pids(), [listened] * settings.rounds, daemons.listened)
     return _print(sizes, hops, daemons, skeletons)
+
+
+@asynccontextmanager
+async def listening(url: str, listeners: int) -> AsyncIterator[bool]:
+    """Listen to a node's round events as long as the block runs; whether there is somebody to listen to."""
+    async with httpx2.AsyncClient(timeout=ROUND_S) as http, trio.open_nursery() as nursery:
+
+        async def listen(*, task_status: trio.TaskStatus[bool]) -> None:
+            async with http.stream("GET", url + EVENTS_PATH) as response:
+                task_status.started(response.status_code == 200)
+                async for _ in response.aiter_bytes():
+                    pass
+
+        heard = [await nursery.start(listen) for _ in range(listeners)]
+        yield bool(heard) and all(heard)
+        nursery.cancel_scope.cancel()
 
 
 async def _block(pids: list[int], rounds: Iterable[Callable[[], Awaitable[None]]], times: Times) -> None:
@@ -284,6 +314,7 @@ def _print(
             f"{statistics.median(certificate):21.1f}{_p95(certificate):8.1f}"
         )
     told = [_ratio(name, daemons.at_node, skeletons.times) for name in ("answer", "certificate")]
+    told.append(_listened(daemons))
     gossip, stream = statistics.median(hops["gossip_ms"]), statistics.median(hops["stream_ms"])
     idle_ms = [(gossip + stream) * (len(each.phases) - 1) for each in sizes]
     empty_ms = statistics.median(skeletons.times.to_answer)
@@ -307,6 +338,16 @@ def _ratio(name: str, times: Times, empty: Times) -> Figure:
     return Figure(
         name=f"time to the {name}, of the skeleton's", value=ours_ms / empty_ms, anchor=anchor, at_most=RATIO_MAX
     )
+
+
+def _listened(daemons: Daemons) -> Figure:
+    name = "time to the certificate with a listener to round events, of without"
+    if not daemons.listened.to_answer:
+        return Figure(name=name, value=None, at_most=LISTENED_MAX, note=f"no {EVENTS_PATH} here")
+    with_ms, without_ms = (statistics.median(each.to_certificate) for each in (daemons.listened, daemons.at_node))
+    (with_cpu_ms, _), (without_cpu_ms, _) = (each.cpu_per_round() for each in (daemons.listened, daemons.at_node))
+    anchor = f"{without_ms:.1f} ms; CPU of the asked node {with_cpu_ms:.1f} ms, without {without_cpu_ms:.1f} ms"
+    return Figure(name=name, value=with_ms / without_ms, anchor=anchor, at_most=LISTENED_MAX)
 
 
 def _p95(values: list[float]) -> float:
