@@ -13,6 +13,8 @@ class Exit(IntEnum):
     """No quorum; or a degraded or failed outcome under `--strict`."""
     UNREACHABLE = 4
     TIMEOUT = 5
+    READER_GONE = 141
+    """stdout's reader closed it before the end, as `head` does: 128 and SIGPIPE's number, as of any program."""
 
 
 class CliError(Exception):
