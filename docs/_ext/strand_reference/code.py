@@ -4,7 +4,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -70,6 +70,12 @@ def enumeration(module: str, name: str) -> str:
     words = {each.name: each.words for each in assigned(class_of(module, name).body)}
     rows = [(f"`{member.name}`", f"`{member.value}`", words[member.name]) for member in kind]
     return table(("name", "value", "meaning"), rows)
+
+
+def catalogue(module: str, name: str) -> str:
+    """A mapping from names to what they mean."""
+    told: Mapping[str, str] = getattr(importlib.import_module(module), name)
+    return table(("name", "meaning"), [(f"`{key}`", words) for key, words in told.items()])
 
 
 def records(module: str, *names: str) -> str:
