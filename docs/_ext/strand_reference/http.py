@@ -160,7 +160,7 @@ def _routes() -> str:
         }
         for node in ast.walk(tree):
             match node:
-                case ast.Call(func=ast.Name(id="Route"), args=[ast.Constant(value=path), handler, *_]):
+                case ast.Call(func=ast.Name(id="Route"), args=[ast.Constant(value=str(path)), handler, *_]):
                     methods = [each.value for each in node.keywords if each.arg == "methods"]
                     method = ast.literal_eval(methods[0])[0] if methods else "GET"
                     name = handler.attr if isinstance(handler, ast.Attribute) else getattr(handler, "id", "")
