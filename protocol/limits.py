@@ -1,10 +1,19 @@
 """Hard limits of wire version 1, each with its unit and reason. NetworkParams may be tighter, never wider."""
 
 KEY_BYTES = 32
+"""bytes of a public key: Ed25519."""
+
 DIGEST_BYTES = 32
+"""bytes of a digest: BLAKE2b-256."""
+
 SIGNATURE_BYTES = 64
+"""bytes of a signature: Ed25519."""
+
 NONCE_BYTES = 32
+"""bytes of a query's nonce: two queries never share an id by chance."""
+
 SALT_BYTES = 32
+"""bytes of a commitment's salt: nobody finds an answer by trying."""
 
 MESSAGE_BYTES_MAX = 512 * 1024
 """Bytes of a message. py-libp2p silently drops gossip above about 1 MiB, js-libp2p resets the stream at 700,000."""
@@ -72,10 +81,11 @@ BETA_MAX = 16 * 65536
 is certainty."""
 
 TAU_MIN = 65536 // 16
+"""Smallest standard deviation of strengths that a query may state, 2^-16 log-odds: below it judgements move nothing."""
+
 TAU_MAX = 4 * 65536
-"""Bounds of the standard deviations of strengths that a query may state, in 2^-16 log-odds. Below the lower bound
-judgements move nothing, above the upper one the prior says nothing. Between them the fit's rounding noise stays an
-order below its last step."""
+"""Largest standard deviation of strengths, 2^-16 log-odds: above it the prior says nothing. Between both bounds the
+fit's rounding noise stays an order below its last step."""
 
 PULL_IDS_MAX = 3 * MEMBERS_MAX
 """Ids in one pull: every answer, ballot or decline, and piece of evidence that a closing names."""

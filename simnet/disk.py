@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from consensus.certificates.evidence import Slot
 from consensus.learning.experience import Experience
 from consensus.rounds import effects as fx
+from consensus.rounds.delivery import Sighting
 from protocol.messages import Opening
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest
@@ -27,6 +28,13 @@ class Disk:
     joins_from_ms: int = 0
     """Earliest date of a query to join: an earlier disk may have journalled messages for older ones (R12). 0 on the
     first."""
+
+    def admit_query(self, seen: Sighting) -> bool:
+        """Remember a query; False if it is remembered already, so that it is a replay."""
+        if seen.query in self.guard:
+            return False
+        self.guard[seen.query] = seen.expires_ms
+        return True
 
     def keep(self, query: Digest, certificate: bytes) -> None:
         """Store a certificate; the oldest one goes beyond CERTIFICATES_KEPT."""

@@ -28,7 +28,7 @@ from consensus.ranking.judges import JudgePrior, invert_counts
 from protocol.types import ONE, Digest, Key, TaskType
 
 RENEWAL_ROUNDS = 20
-"""Rounds between two changes of weights."""
+"""Rounds between two changes of weights: a jump must not show which question was gold."""
 
 LEVEL = ONE // 8
 """Step of the weights in a roster."""

@@ -171,7 +171,7 @@ class Scale:
 
 
 def scale_of(standings: Iterable[NodeStats]) -> Scale:
-    """Compute the scale from all statistics with gold answers; without any, from the prior alone."""
+    """Compute the scale from all statistics with gold answers; without any, from the prior Beta(3, 1.2)."""
     scores = [each.answers for each in standings if each.answers.total]
     good, total = sum(score.good for score in scores), sum(score.total for score in scores)
     typical = (3.0 + good) / (4.2 + total)

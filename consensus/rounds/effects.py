@@ -59,7 +59,8 @@ class Contribute:
 class Pull:
     """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings.
 
-    If a source does not answer within PULL_SOURCE_MS, or `Participant.on_pull_reply` returns a fault, ask the next one.
+    If a source does not answer within PULL_SOURCE_MS, or its reply is a Fault to `Participant.on_pull_reply`, ask the
+    next one (`consensus.rounds.delivery`).
     """
 
     query: Digest
@@ -96,7 +97,7 @@ class Judge:
 class Probe:
     """Ask a seat for a sign of life: send it the query again, or ping it if `message` is None.
 
-    A reply within PROBE_REPLY_MS goes to `Participant.on_query_reply` or `on_pong`; silence needs no event.
+    A reply within PROBE_REPLY_MS goes to `delivery.on_probe_reply`; silence needs no event.
     """
 
     query: Digest
