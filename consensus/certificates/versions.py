@@ -39,8 +39,9 @@ def version_of(raw: bytes) -> RoundVersion | None:
     wire, params = fields.get("version"), fields.get("params")
     if not isinstance(wire, int) or not 1 <= wire <= versions.WIRE_VERSION_MAX or not isinstance(params, dict):
         return None
-    names = [params.get(name) for name in ("aggregator", "canonical_form", "draws")]
-    if not all(isinstance(name, str) for name in names):
+    named = (params.get(field) for field in ("aggregator", "canonical_form", "draws"))
+    names = [name for name in named if isinstance(name, str)]
+    if len(names) != 3:
         return None
     # Drafts before version 1 said 1, too; they know no declines.
     return RoundVersion(wire if "declines" in fields or wire > 1 else 0, *names)
