@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
+from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
 """connections at once where the system gives us descriptors in plenty: with a body of 128 KiB each, 64 MiB."""
@@ -174,5 +175,4 @@ def describe(error: BaseException) -> str:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-    text = " ".join(f"{type(error).__name__}: {error}".split())[:DESCRIBED_CHARS_MAX]
-    return text + where
+    return one_line(f"{type(error).__name__}: {error}", DESCRIBED_CHARS_MAX) + where

@@ -7,6 +7,7 @@ import trio
 
 from node.inference.ports import EngineError
 from node.inference.status import EngineStage, ServerStatus
+from node.text import one_line
 
 FAILURES_MAX = 8
 """Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
@@ -92,12 +93,7 @@ async def end_with_stdin(process: trio.Process, patience_s: float) -> None:
 def last_line(tail: bytes | bytearray) -> str:
     """The last line of a server's output, printable and short; empty where there is none."""
     lines = tail.decode(errors="replace").replace("\r", "\n").split("\n")
-    return printable(next((line for line in reversed(lines) if line.strip()), ""))
-
-
-def printable(words: str) -> str:
-    """A server's words, short and without control characters."""
-    return "".join(c if c.isprintable() else " " for c in words.strip()[:WORDS_CHARS_MAX])
+    return one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""), WORDS_CHARS_MAX)
 
 
 async def keep_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:

@@ -121,7 +121,7 @@ async def test_a_server_that_is_not_ready_is_not_asked(ask: str) -> None:
         (b"", ""),
         (b"first\nlast\n\n  \n", "last"),
         (b"bar 10%\rbar 90%\r", "bar 90%"),
-        (b"\x1b[31mred\xff\n", " [31mred�"),
+        (b"\x1b[31mred\xff\n", "�[31mred�"),
         (b"x" * 5000, "x" * 300),
     ],
 )
