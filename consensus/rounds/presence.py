@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from statistics import median, median_low
 from typing import Final
 
+from consensus.rounds.backoff import Backoff
 from protocol.types import Key
 
 NODES_MAX: Final = 2_048
 """nodes remembered: twice as many as offers are kept. Strangers that never answered a ping go first, then strangers."""
 
-PAUSE_MS: Final = 30_000
-"""ms that a node sits out after a round in which it stayed silent, the first time: about as long as a round."""
-
-PAUSES_MAX: Final = 7
-"""doublings of that pause: at most about an hour, so that who was away for a day is back soon."""
+PAUSES_MS: Final = Backoff(30_000, 64 * 60_000)
+"""ms that a node sits out after rounds in a row in which it stayed silent: the first time about as long as a round, and
+about an hour at most, so that who was away for a day is back soon."""
 
 ROUND_TRIP_MS_MAX: Final = 2_000
 """ms of a round trip that is believed: what is slower still must not make anybody wait longer."""
@@ -94,8 +93,8 @@ class Presence:
             return
         for key in silent:
             node = self._node(key)
-            node.paused_until_ms = now_ms + PAUSE_MS * 2 ** min(node.pauses, PAUSES_MAX)
             node.pauses += 1
+            node.paused_until_ms = now_ms + PAUSES_MS.pause(node.pauses)
 
     def seatable(self, keys: Iterable[Key], now_ms: int, heard_within_ms: int) -> frozenset[Key]:
         """Of these nodes, those that were heard lately, do not sit out, and have a clock that agrees with ours."""

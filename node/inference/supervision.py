@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
+from consensus.rounds.backoff import Backoff
 from node.inference.ports import EngineError
 from node.inference.status import EngineStage, ServerStatus
 from node.text import one_line
@@ -12,9 +13,8 @@ from node.text import one_line
 FAILURES_MAX = 8
 """Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
 
-PAUSE_FIRST_S = 0.25
-PAUSE_MAX_S = 60.0
-"""The pause before a new start doubles from the first to the longest."""
+PAUSES_S = Backoff(0.25, 60.0)
+"""Seconds before a new start."""
 
 STABLE_S = 60.0
 """A server that served this long did not fail at starting, however long that took: the count begins anew."""
@@ -68,7 +68,7 @@ class Supervisor:
         return 1 if self.status.served_s >= STABLE_S else failures + 1
 
     async def _pause(self, failures: int) -> None:
-        pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
+        pause_s = PAUSES_S.pause(failures)
         _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
         await trio.sleep(pause_s)
 

@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
 )
 from rich.filesize import decimal
 
+from consensus.rounds.backoff import Backoff
 from node.models.folder import (
     BYTES_MAX,
     FILES_MAX,
@@ -61,8 +62,11 @@ TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 TRIES_MAX = 64
 """connections for one file: 50 GB over a line that breaks every GB."""
 
-PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-"""seconds before the next try, after so many in a row that brought nothing; then the pull ends."""
+PAUSES_S = Backoff(1.0, 8.0)
+"""seconds before the next try."""
+
+BARREN_MAX = 4
+"""tries in a row that brought nothing, after which the pull ends."""
 
 NAMES_SHOWN = 5
 """files of a repository that an error names."""
@@ -271,9 +275,9 @@ def _fetch(hub: Hub, url: str, coming: _Coming) -> None:
         if coming.whole:
             return
         barren = 0 if coming.bytes > before else barren + 1
-        if barren == len(PAUSES_S):
+        if barren == BARREN_MAX:
             break
-        hub.pause(PAUSES_S[barren])
+        hub.pause(PAUSES_S.pause(barren + 1))
     raise HubUnreachableError(
         f"{hub.host} broke off {coming.name} after {decimal(coming.bytes)} of {decimal(coming.file.bytes)}: {words}; "
         "run the command again to go on"
