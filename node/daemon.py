@@ -90,8 +90,7 @@ async def open_node(
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
         worker = EngineWorker(engine, config.engine, inbound, clock, serving)
         if engine.server is None or engine.server.ready:
-            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
-            # so is a server of ours that takes minutes to load.
+            # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
