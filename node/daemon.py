@@ -92,7 +92,6 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
             # so is a server of ours that takes minutes to load.
-            log.info("engine.probe_started")
             worker.info = await worker.engine.probe()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
