@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast coverage test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -15,7 +15,21 @@ demo: setup
 test: setup-dev
 	$(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# All that takes long, about two hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
+# Unit tests, properties, vectors and transcripts with fewer drawn cases: under a minute and a half on two cores.
+test-fast: setup-dev
+	STRAND_TEST_EFFORT=fast $(BIN)/python -P -m pytest -n 2 --dist worksteal tests/unit tests/property tests/vectors \
+		tests/transcripts tests/test_architecture.py
+
+# Lines and branches that the tests reach, or TESTS alone (`make coverage TESTS=tests/unit`), processes that they start
+# included. What is not reached, and why: docs/reference/coverage.md.
+TESTS ?= tests
+coverage: setup-dev
+	rm -f .coverage .coverage.*
+	-$(BIN)/python -P -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -P -m coverage combine --quiet
+	$(BIN)/python -P -m coverage report
+
+# All that takes long, about three hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.soak $(SOAK)
 
@@ -49,8 +63,9 @@ licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 sbom: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply sbom
 
+# Under a quarter of an hour; BENCH alone: `make bench BENCH="fit wire"`. The table of all figures is in dist/ too.
 bench: setup-dev
-	PYTHONPATH=. $(BIN)/python -P -m tests.bench
+	PYTHONPATH=. $(BIN)/python -P -m tests.bench $(BENCH) --json dist/bench.json --markdown dist/bench.md
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev

@@ -16,11 +16,11 @@ import trio
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
+from consensus.rounds import delivery
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Delivered
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
-from consensus.rounds.validation import Admitted, guarded_until_ms
+from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
 from node.rounds.inbound import (
@@ -49,8 +49,7 @@ from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, Sto
 from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import certificate_digest
-from protocol.messages import Contribution, Offer, Opening, PullRequest, Query
+from protocol.messages import Offer, Opening, Query
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind
 
@@ -219,18 +218,18 @@ class Driver:
 
     async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
         """Take part in a round, unless an earlier life of this node has seen its query."""
-        if not await self._is_new(admitted.message, now_ms):
-            self._participant.validator.close(admitted.message.id)
+        seen = delivery.sighting(self._participant.params, admitted, now_ms)
+        if seen is not None and not await self._is_new(seen, now_ms):
+            delivery.pass_over(self._participant, seen.query)
             return ()
         return self._participant.on_admitted(admitted, now_ms)
 
-    async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
+    async def _is_new(self, seen: delivery.Sighting, now_ms: int) -> bool:
         """The replay guard that survives a restart; while the disk refuses, no query is new."""
         if self._store.health.blocked:
             return False
-        expires_ms = guarded_until_ms(self._participant.params, now_ms)
         try:
-            return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+            return await self._store.admit_query(seen.query, expires_ms=seen.expires_ms, now_ms=now_ms)
         except StoreBlockedError:
             return False
 
@@ -310,29 +309,25 @@ class Driver:
 
     async def _contribute(self, effect: fx.Contribute) -> None:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
-        message = effect.message
+        message, why = effect.message, ""
+        reply: bytes | None = None
         try:
-            answer = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
+            reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
         except PeerUnreachable as error:
-            answer = str(error).encode()
-            gossip = True
-        else:
-            gossip = answer == FaultReason.BUSY.encode()
-        if gossip:
+            why = str(error)
+        handover = delivery.hand_over(message, reply)
+        if handover.gossip:
             await self._outbox.send(effect.topic, message.envelope)
-        if answer:
-            why = answer[:128].decode("utf-8", "replace")
-            log.info("contribution.refused", kind=message.kind.name, gossiped=gossip, reason=why)
-        if gossip or not answer:
-            assert isinstance(message.body, Contribution)
-            await self._inbound.deliver(WorkDone(message.body.query, Delivered(message.id, acknowledged=not gossip)))
+        if reply != b"":
+            why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
+            log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
+        if handover.delivered is not None:
+            await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
 
     async def _pull(self, effect: fx.Pull) -> None:
         """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
-        request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
-        for source in effect.sources:
-            if source == self._participant.keypair.public:
-                continue
+        request = delivery.pull_request(effect)
+        for source in delivery.pull_sources(effect, self._participant.keypair.public):
             try:
                 reply = await self._request(source, PULL, request, fx.PULL_SOURCE_MS)
             except PeerUnreachable:
@@ -362,7 +357,7 @@ class Driver:
             except PeerUnreachable as error:
                 why = str(error)
                 continue
-            if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
+            if not delivery.is_announced(effect, raw):
                 why = "it is not the one announced"
                 continue
             verified = await trio.to_thread.run_sync(verify_certificate, raw)

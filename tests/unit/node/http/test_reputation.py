@@ -60,7 +60,8 @@ async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interf
         reputation = await open_reputation(store, gold, Trust(0, {}), "rust")
         nursery.start_soon(reputation.run)
 
-        def nobody(_question: object) -> Any:
+        def nobody(_question: object, *, counted: bool) -> Any:
+            assert not counted
             raise here.refusals.pop()
 
         challenger = Challenger(cast("Any", SimpleNamespace(ask=nobody)), reputation, 0.0)
