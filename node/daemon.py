@@ -90,9 +90,8 @@ async def open_node(
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
         worker = EngineWorker(engine, config.engine, inbound, clock, serving)
         if engine.server is None or engine.server.ready:
-            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
-            # so is a server of ours that takes minutes to load.
-            worker.info = await worker.engine.probe()
+            # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
+            await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             acquaintances = Acquaintances(overlay, store, clock)
@@ -106,7 +105,8 @@ async def open_node(
                 nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
                 is_open = partial(_is_open, serving, clock)
-                offers = Offers(driver, inbound, worker, store.health, is_open, config, params)
+                repeat_on = (driver.peer_joined, serving.turned)
+                offers = Offers(inbound, worker, store.health, is_open, repeat_on, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)

@@ -149,10 +149,12 @@ class _Api:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
             with trio.move_on_after(min(asked["timeout_ms"], WAIT_MS_MAX) / 1000):
+                changed = node.driver.offers_changed
+                seen = changed.count
                 while self._offering() < asked["offers"]:
-                    await node.driver.offered.wait()
-                    # The offer is put into the book right after the event, within the same turn of the driver.
+                    await changed.wait(seen)
                     await trio.sleep(WAIT_PAUSE_S)
+                    seen = changed.count
         return JSONResponse({"offers": self._offering()})
 
     def _offering(self) -> int:

@@ -18,6 +18,7 @@ from node.daemon import Node
 from node.http.serving import serving_metrics
 from node.inference.status import EngineStage
 from node.storage import StoreBlockedError
+from node.text import one_line
 from node.work.fitness import ROLES
 
 CERTIFICATES_MAX = 1_000
@@ -149,5 +150,4 @@ def _counter(name: str, help_: str, value: float) -> Metric:
 
 def _label(text: str) -> str:
     """A label of bounded length that UTF-8 can carry; a path's end says more than its folder."""
-    # A lone surrogate, as a file's name can hold, is not printable either.
-    return "".join(c if c.isprintable() else " " for c in text[-LABEL_CHARS_MAX:])
+    return one_line(text, LABEL_CHARS_MAX, keeps_end=True)

@@ -42,23 +42,17 @@ def serving_routes(node: Node) -> list[Route]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return refusal(400, f"no pause: {error}")
         await node.serving.pause(asked.for_ms)
-        return _changed(node)
+        return JSONResponse(told(node))
 
     async def resume(_: Request) -> Response:
         await node.serving.resume()
-        return _changed(node)
+        return JSONResponse(told(node))
 
     return [
         Route("/api/serving", show),
         Route("/api/pause", pause, methods=["POST"]),
         Route("/api/resume", resume, methods=["POST"]),
     ]
-
-
-def _changed(node: Node) -> Response:
-    # Peers are told at once, as a new one would be: by an offer with roles or without.
-    node.driver.greet.set()
-    return JSONResponse(told(node))
 
 
 def told(node: Node) -> dict[str, Any]:
