@@ -1,20 +1,34 @@
 """Gold among normal work: questions whose answers we know, asked as any other, so that members cannot tell."""
 
 import random
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Question, RoundService
+from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
 """ms within which gold follows a user's round: at once it would be known by its time."""
 
 log = structlog.get_logger()
+
+
+class Asking(Protocol):
+    """Whatever asks the swarm: the node's RoundService."""
+
+    ended: trio.Event
+    """Set when a round that somebody followed is over; replaced each time."""
+
+    def ask(self, question: Question) -> AbstractAsyncContextManager[RoundHandle]:
+        """Begin a round and follow it. Raises AskError."""
+        ...
 
 
 class NoGoldError(AskError):
@@ -35,7 +49,7 @@ class Challenged:
 class Challenger:
     """Asks gold questions, when told to and now and then."""
 
-    def __init__(self, asker: RoundService, reputation: Reputation, share: float) -> None:
+    def __init__(self, asker: Asking, reputation: Reputation, share: float) -> None:
         self._asker = asker
         self._reputation = reputation
         self._share = share
