@@ -188,4 +188,4 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
 
 
 def _say_started(key: NodeKey, overlay: Overlay) -> None:
-    log.info("node started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))
+    log.info("node.started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))

@@ -165,5 +165,5 @@ class Limiter:
             passes = not peer or self._by_peer.passes((event, peer), now_s)
             passes = passes and self._by_event.passes(event, now_s)
         for (of, about), lines in over:
-            structlog.get_logger().warning(_SUPPRESSED, of=of, peer=about, lines=lines)
+            structlog.get_logger().warning(_SUPPRESSED, suppressed=of, peer=about, lines=lines)
         return passes

@@ -1,4 +1,4 @@
-"""A second reading of certificates, from the text of the rules alone (protocol/README.md, DESIGN R1-R9).
+"""A second reading of certificates, from the text of the rules alone (protocol/README.md, R1-R9).
 
 Deliberately plain, and apart from `consensus`: what both get wrong in the same way, nobody sees. Shared are the
 schemas and their codec. What it cannot check without being a second `consensus`: which pairs are assigned (R6), which

@@ -172,7 +172,7 @@ def _wins(record: RoundRecord, ballots: Iterable[Ballot]) -> FloatArray:
 def plain_bradley_terry(wins: FloatArray) -> FloatArray:
     """Shares of strength by minorisation-maximisation (Hunter 2004), without prior, clusters or weights.
 
-    This is the published client's fit (facts: consensus), on the judgements of all judges together. What never won,
+    This is the published client's fit, on the judgements of all judges together. What never won,
     and what was never compared, has the strength 0.
 
     Args:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from consensus.certificates.evidence import Slot
 from consensus.learning.experience import Experience
 from consensus.rounds import effects as fx
+from consensus.rounds.delivery import Sighting
 from protocol.messages import Opening
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest
@@ -26,6 +27,13 @@ class Disk:
     experience: Experience = field(default_factory=Experience)
     joins_from_ms: int = 0
     """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
+
+    def admit_query(self, seen: Sighting) -> bool:
+        """Remember a query; False if it is remembered already, so that it is a replay."""
+        if seen.query in self.guard:
+            return False
+        self.guard[seen.query] = seen.expires_ms
+        return True
 
     def keep(self, query: Digest, certificate: bytes) -> None:
         self.certificates[query] = certificate

@@ -10,16 +10,16 @@ from typing import Protocol, assert_never
 
 from consensus.certificates.certificate import verify_certificate
 from consensus.learning.roster import choose_roster
+from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import PlacesOnly
-from consensus.rounds.events import Delivered, Worked
+from consensus.rounds.events import Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
-from consensus.rounds.validation import Admitted, guarded_until_ms
+from consensus.rounds.validation import Admitted
 from protocol import codec
-from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import certificate_digest
-from protocol.messages import Contribution, Opening, Pong, PullRequest, Query
+from protocol.errors import Fault, Verdict
+from protocol.messages import Opening, Pong
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key, Kind
 from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
@@ -168,10 +168,9 @@ class Machine:
     def take_stream(self, source: Key, data: bytes) -> bytes:
         """A contribution over a stream; the reply is empty if it was taken (node/rounds/inbound.py)."""
         admitted = self.participant.validator.admit_stream(source, data, self.now_ms)
-        if isinstance(admitted, Fault):
-            return b"" if admitted.reason is FaultReason.DUPLICATE else str(admitted.reason).encode()
-        self._admit(admitted)
-        return b""
+        if isinstance(admitted, Admitted):
+            self._admit(admitted)
+        return delivery.reply_to_contribution(admitted)
 
     def take_repeated(self, source: Key, data: bytes) -> bytes | None:
         """A query that its requester repeats to us; the reply is empty if we work on it (node/rounds/driver.py)."""
@@ -190,11 +189,10 @@ class Machine:
     def _admit(self, admitted: Admitted) -> None:
         message = admitted.message
         self._note(message.kind.name, message.id)
-        if isinstance(message.body, Query):
-            if message.id in self._disk.guard:
-                self.participant.validator.close(message.id)
-                return
-            self._disk.guard[message.id] = guarded_until_ms(self._stage.plan.params, self.now_ms)
+        seen = delivery.sighting(self._stage.plan.params, admitted, self.now_ms)
+        if seen is not None and not self._disk.admit_query(seen):
+            delivery.pass_over(self.participant, seen.query)
+            return
         if not self._honest:
             for action in self.behaviour.hear(message, self._desk()):
                 self._act(action)
@@ -289,14 +287,12 @@ class Machine:
         self._note("contribute", message.id)
 
         def acknowledged(reply: bytes | None) -> None:
-            gossip = reply is None or reply == FaultReason.BUSY.encode()
-            if gossip:
+            handover = delivery.hand_over(message, reply)
+            if handover.gossip:
                 self._publish(effect.topic, message)
-            if gossip or not reply:
-                assert isinstance(message.body, Contribution)
+            if handover.delivered is not None:
                 self._stage.checkers.delivered(self.node, message, self.now_ms)
-                delivered = Delivered(message.id, acknowledged=not gossip)
-                self.perform(self.participant.on_work_done(message.body.query, delivered, self.now_ms))
+                self.perform(self.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
 
         self._send(effect.requester, message.envelope, acknowledged)
 
@@ -313,10 +309,10 @@ class Machine:
 
     def _pull(self, effect: fx.Pull, position: int) -> None:
         """One source after the other, until one is of use (R13)."""
-        sources = [key for key in effect.sources if key != self.keypair.public]
+        sources = delivery.pull_sources(effect, self.keypair.public)
         if position >= len(sources):
             return
-        request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
+        request = delivery.pull_request(effect)
 
         def serve(target: Machine) -> bytes | None:
             served = target.participant.serve_pull(self.keypair.public, request)
@@ -338,7 +334,7 @@ class Machine:
             return
 
         def fetched(raw: bytes | None) -> None:
-            if raw and certificate_digest(raw) == effect.digest:
+            if raw is not None and delivery.is_announced(effect, raw):
                 self._note("fetched", effect.digest)
                 self._disk.keep(effect.query, raw)
             else:
@@ -358,7 +354,7 @@ class Machine:
 
         def answered(reply: bytes | None) -> None:
             if reply is not None:
-                self.perform(self._hear(effect, reply, sent_ms))
+                self.perform(delivery.on_probe_reply(self.participant, effect, reply, sent_ms, self.now_ms))
 
         size = 0 if message is None else len(message.envelope)
         self._request(effect.member, size, serve, answered, fx.PROBE_REPLY_MS)
@@ -382,11 +378,6 @@ class Machine:
                 answered(reply)
 
         self._stage.network.request(self.node, number, size, lambda: serve(target), alive, timeout_ms, retried=retried)
-
-    def _hear(self, probe: fx.Probe, reply: bytes, sent_ms: int) -> list[fx.Effect]:
-        if probe.message is None:
-            return self.participant.on_pong(probe.query, probe.member, reply, sent_ms, self.now_ms)
-        return self.participant.on_query_reply(probe.query, probe.member, reply, self.now_ms)
 
     def certificate(self, query: Digest) -> bytes | None:
         """What it serves to members that fetch it."""

@@ -72,7 +72,7 @@ def _judge(
 def client_pairs(answers: int) -> list[Pair]:
     """The published client's list, the same for every judge: neighbours, and answers half of the list apart.
 
-    Both in both orders; about 3 pairs for each answer (facts: consensus).
+    Both in both orders; about 3 pairs for each answer.
     """
     pairs = [(place, place + 1) for place in range(answers - 1)]
     pairs += [(place, place + answers // 2) for place in range(answers // 2)]

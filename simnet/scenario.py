@@ -146,7 +146,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Table of configs/presets.toml: who knows what, and who judges how well."""
     nodes: Annotated[int, msgspec.Meta(ge=1, le=NODES_MAX)] = 25
     shard_nodes: Annotated[int, msgspec.Meta(ge=1, le=MEMBERS_MAX)] = 50
-    """Nodes of a shard; a swarm that is larger has several (DESIGN 3)."""
+    """Nodes of a shard; a swarm that is larger has several (R14)."""
     rounds: Annotated[int, msgspec.Meta(ge=1, le=ROUNDS_MAX)] = 10
     """Of all shards together; they take turns."""
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1

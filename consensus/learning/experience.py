@@ -1,4 +1,4 @@
-"""What an asker learns from its own rounds, and what its next rosters and queries say of it (DESIGN 5, 6).
+"""What an asker learns from its own rounds, and what its next rosters and queries say of it.
 
 Each node has a standing (`reputation`). Rounds whose truth the asker knows are kept; judges, authors and votes are
 weighed on them together (`learning`). Members recompute none of this: what comes of it stands in the signed query as
@@ -28,7 +28,7 @@ from consensus.ranking.judges import JudgePrior, invert_counts
 from protocol.types import ONE, Digest, Key, TaskType
 
 RENEWAL_ROUNDS = 20
-"""rounds between two changes of weights (DESIGN 6)."""
+"""rounds between two changes of weights: a jump must not show which question was gold."""
 
 LEVEL = ONE // 8
 """Step of the weights in a roster."""

@@ -1,4 +1,4 @@
-"""What an asker holds of each node, from its own rounds: how it answers and how it judges (DESIGN 6).
+"""What an asker holds of each node, from its own rounds: how it answers and how it judges.
 
 Gold, a round whose truth the asker knows, counts much. Agreement with the consensus counts little, and only against a
 node: a ring that wins a round agrees with itself. All counts are Beta or Dirichlet evidence beside a prior, and fade.
@@ -169,7 +169,7 @@ class Scale:
 
 
 def scale_of(standings: Iterable[NodeStats]) -> Scale:
-    """From all standings with gold answers; of nobody's it is that of DESIGN 6's prior."""
+    """From all standings with gold answers; of nobody's it is that of the prior, Beta(3, 1.2)."""
     scores = [each.answers for each in standings if each.answers.total]
     good, total = sum(score.good for score in scores), sum(score.total for score in scores)
     typical = (3.0 + good) / (4.2 + total)

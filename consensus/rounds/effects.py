@@ -59,7 +59,8 @@ class Contribute:
 class Pull:
     """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings.
 
-    The next source is asked when one does not answer within PULL_SOURCE_MS, or `Participant.pulled` finds it useless.
+    The next source is asked when one does not answer within PULL_SOURCE_MS, or its reply is a Fault to
+    `Participant.on_pull_reply` (`consensus.rounds.delivery`).
     """
 
     query: Digest
@@ -96,7 +97,7 @@ class Judge:
 class Probe:
     """Ask a seat for a sign of life: send it the query again, or ping it where there is none to send.
 
-    What it replies within PROBE_REPLY_MS goes to `Participant.replied` or `ponged`; silence needs no word.
+    What it replies within PROBE_REPLY_MS goes to `delivery.on_probe_reply`; silence needs no word.
     """
 
     query: Digest

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit code says (DESIGN 10)."""
+    """What a command's exit code says."""
 
     OK = 0
     REFUSED = 1
@@ -13,6 +13,8 @@ class Exit(IntEnum):
     """No quorum; or a degraded or failed outcome under `--strict`."""
     UNREACHABLE = 4
     TIMEOUT = 5
+    READER_GONE = 141
+    """stdout's reader closed it before the end, as `head` does: 128 and SIGPIPE's number, as of any program."""
 
 
 class CliError(Exception):

@@ -37,7 +37,7 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
         ) from error
     port = listener.socket.getsockname()[1]
     if 0 < len(config.token) < TOKEN_CHARS_ADVISED:
-        log.warning("api.token_short", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
+        log.warning("api.token_weak", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
     places = connections_max(descriptor_limit())
     edge = Edge(build_app(shown, places), Guard(config.token, host), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")

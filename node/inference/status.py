@@ -61,7 +61,7 @@ class ServerStatus:
         if (stage, progress) == (self.stage, self.progress):
             return
         if stage is not self.stage:
-            _log.info("engine.stage", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
+            _log.info("engine.stage_changed", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
             if self.ready:
                 self.served_s = self.stage_s
             elif stage is EngineStage.STARTING:

@@ -195,7 +195,7 @@ class Peers:
             failed = await self._dial_address(address, peer_id)
             if failed is None:
                 return text
-            _log.debug("dial failed", peer=str(peer_id), address=text, fault=failed.fault, detail=failed.detail)
+            _log.debug("dial.failed", peer=str(peer_id), address=text, reason=failed.fault, detail=failed.detail)
             if peer in self._bootstraps:
                 self._failed_dials[peer] = failed
         return None
@@ -276,7 +276,7 @@ class Peers:
                 return
             missed = self._pings_missed[peer] = self._pings_missed.get(peer, 0) + 1
             if missed > self._config.pings_missed_max:
-                _log.info("peer does not answer pings", peer=str(peer_id))
+                _log.info("peer.unresponsive", peer=str(peer_id))
                 with trio.move_on_after(_DISCONNECT_S):
                     await self._host.disconnect(peer_id)
 
@@ -308,7 +308,7 @@ class Peers:
         self.changed_at = trio.current_time()
         if peer in self._bootstraps:
             self._came_at[peer] = trio.current_time()
-        _log.info("peer connected", peer=str(peer_id), host=host)
+        _log.info("peer.connected", peer=str(peer_id), host=host)
         self._on_change(peer, True)
 
     def went(self, peer_id: ID) -> None:
@@ -321,7 +321,7 @@ class Peers:
         lasted_s = trio.current_time() - self._came_at.pop(peer, -float("inf"))
         if lasted_s * 1000 < self._config.redial_max_ms:
             self._failed_dials[peer] = FailedDial(DialFault.TURNED_AWAY, f"after {lasted_s:.1f} s")
-        _log.info("peer disconnected", peer=str(peer_id), host=seen_at)
+        _log.info("peer.disconnected", peer=str(peer_id), host=seen_at)
         self._round_trip_ms.pop(peer, None)
         self._pings_missed.pop(peer, None)
         self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())

@@ -70,7 +70,7 @@ class Reputation:
         try:
             self._send.send_nowait(round_)
         except trio.WouldBlock:
-            log.warning("round not learned from: too many wait", waiting=WAITING_MAX)
+            log.warning("learning.skipped", waiting=WAITING_MAX)
         else:
             self._last = round_.done
 

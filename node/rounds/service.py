@@ -47,6 +47,24 @@ class RoundHandle:
     events: trio.MemoryReceiveChannel[Watched]
 
 
+class Count:
+    """A number that only grows, and that others wait for: however late they look, nothing is missed."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def add(self, more: int) -> None:
+        """Count; who waits for it goes on."""
+        self.value += more
+        self._waiting.unpark_all()
+
+    async def above(self, seen: int) -> None:
+        """Wait until more than `seen` were counted."""
+        while self.value <= seen:
+            await self._waiting.park()
+
+
 class RoundService:
     """Turns questions into rounds."""
 
@@ -65,14 +83,17 @@ class RoundService:
         self._config = config
         self._clock = clock
         self._reputation = reputation
-        self.ended = trio.Event()
-        """Set when a round that somebody followed is over; replaced each time."""
+        self.ended = Count()
+        """Rounds of our users that they followed to the end, or left."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
-    async def ask(self, question: Question) -> AsyncIterator[RoundHandle]:
-        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError."""
+    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
+        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
+
+        `ended` counts it unless it is our own, for gold.
+        """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
@@ -95,10 +116,11 @@ class RoundService:
             raise NoDiskError(f"this node takes no new work: {answer.detail}")
         if isinstance(answer, Fault):
             raise AskError(f"the network's parameters do not allow this query: {answer}")
-        async with events:
-            yield RoundHandle(answer, query, events)
-        self.ended.set()
-        self.ended = trio.Event()
+        try:
+            async with events:
+                yield RoundHandle(answer, query, events)
+        finally:
+            self.ended.add(int(counted))
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""

@@ -182,8 +182,10 @@ class TellingRounds:
     refusal: AskError | None = None
     certificates: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
+    counted: int = 0
 
-    def ask(self, question: Question) -> AbstractAsyncContextManager[RoundHandle]:
+    def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
+        self.counted += counted
         return self._ask(question)
 
     @asynccontextmanager
