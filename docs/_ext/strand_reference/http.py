@@ -1,13 +1,11 @@
 """The HTTP interface: a page from any OpenAPI 3.1 document."""
 
-import ast
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from importlib.util import find_spec
 from typing import Any
 
-from strand_reference.code import table, tree_of
+from node.http import openapi
+from strand_reference.code import table
 
 Document = Mapping[str, Any]
 
@@ -19,12 +17,8 @@ _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 
 def http() -> str:
-    """Every route with its parameters, bodies and replies; without an OpenAPI document the routes alone."""
-    if find_spec("node.http.openapi") is None:
-        return _routes()
-    from node.http.openapi import document
-
-    return render(document())
+    """Every route with its parameters, bodies and replies."""
+    return render(openapi.document())
 
 
 def render(document: Document) -> str:
@@ -145,24 +139,3 @@ def _bounds(schema: Document) -> str:
             value = f"`{schema[key]}`" if isinstance(schema[key], str) else f"{schema[key]:,}"
             told.append(f"{word} {value}" if "Length" not in key else f"{value} {word}")
     return f" {', '.join(told)}" if told else ""
-
-
-def _routes() -> str:
-    rows = []
-    for file in sorted(files("node.http").iterdir(), key=lambda each: each.name):
-        if not file.name.endswith(".py"):
-            continue
-        tree = tree_of(f"node.http.{file.name.removesuffix('.py')}")
-        words = {
-            node.name: ast.get_docstring(node) or ""
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(func=ast.Name(id="Route"), args=[ast.Constant(value=str(path)), handler, *_]):
-                    methods = [each.value for each in node.keywords if each.arg == "methods"]
-                    method = ast.literal_eval(methods[0])[0] if methods else "GET"
-                    name = handler.attr if isinstance(handler, ast.Attribute) else getattr(handler, "id", "")
-                    rows.append((f"`{method} {path}`", words.get(name, "")))
-    return table(("route", "what it does"), sorted(rows))
