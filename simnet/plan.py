@@ -92,11 +92,11 @@ class Plan:
         lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
         return Draw(self.key(asking.requester), lot, seatable, groups)
 
-    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], insight: QueryPriors) -> Query:
+    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], query_priors: QueryPriors) -> Query:
         """Return the query that the requester signs."""
         table = self.scenario.round
         text, task = asking.question.text, asking.question.task
-        model, (intercept, slope) = insight.model, insight.calibration
+        model, (intercept, slope) = query_priors.model, query_priors.calibration
         return Query(
             author=self.key(asking.requester),
             specialty=SPECIALTY,

@@ -112,8 +112,8 @@ class Serving(Admission):
 
     def _earned(self, key: Key) -> bool:
         least = round(self._serve.reputation_min * ONE)
-        merits = (self._reputation.insight(task).merits.get(key) for task in TaskType)
-        return any(merit is not None and merit.vote >= least for merit in merits)
+        merits = (self._reputation.query_priors(task).merits.get(key) for task in TaskType)
+        return any(seat_weights is not None and seat_weights.vote >= least for seat_weights in merits)
 
     def _is_stranger(self, key: Key) -> bool:
         return key == OTHERS or not self.knows(key)
