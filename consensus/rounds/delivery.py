@@ -62,8 +62,8 @@ def pull_request(pull: fx.Pull) -> bytes:
 def pull_sources(pull: fx.Pull, own: Key) -> tuple[Key, ...]:
     """Return the sources to ask, in this order, each for PULL_SOURCE_MS: all except ourselves.
 
-    Ask the next one if a source gives no reply, or one that is a Fault to `Participant.on_pull_reply`. After the last do
-    nothing more: the round's machine asks again in time.
+    Ask the next one if a source gives no reply, or one that is a Fault to `Participant.on_pull_reply`. After the last
+    do nothing more: the round's machine asks again in time.
     """
     return tuple(source for source in pull.sources if source != own)
 
