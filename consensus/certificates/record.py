@@ -20,12 +20,7 @@ from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
 from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType
-
-AGGREGATOR = "hbt/2"
-CANONICAL_FORM = "forms/1"
-DRAWS = "draws/1"
-"""Versions of everything that members recompute. A change of any figure in `tally`, `clusters` or `exact_math` needs a
-new version."""
+from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
 Body = TypeVar("Body")
 

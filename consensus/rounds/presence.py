@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from statistics import median, median_low
 from typing import Final
 
+from consensus.rounds.backoff import Backoff
 from protocol.types import Key
 
 NODES_MAX: Final = 2_048
 """Nodes remembered: twice as many as offers are kept. Strangers that never answered a ping go first, then strangers."""
 
-PAUSE_MS: Final = 30_000
-"""Milliseconds of a node's first suspension after a round in which it stayed silent: about as long as a round."""
-
-PAUSES_MAX: Final = 7
-"""Doublings of that suspension: at most about an hour, so that a node that was away for a day is back soon."""
+PAUSES_MS: Final = Backoff(30_000, 64 * 60_000)
+"""Milliseconds of a node's suspension after rounds in a row in which it stayed silent: the first about as long as a
+round, and an hour at most, so that a node that was away for a day is back soon."""
 
 ROUND_TRIP_MS_MAX: Final = 2_000
 """Largest accepted round trip, ms: anything slower must not make anybody wait longer."""
@@ -95,8 +94,8 @@ class Presence:
             return
         for key in silent:
             node = self._node(key)
-            node.paused_until_ms = now_ms + PAUSE_MS * 2 ** min(node.pauses, PAUSES_MAX)
             node.pauses += 1
+            node.paused_until_ms = now_ms + PAUSES_MS.pause(node.pauses)
 
     def seatable(self, keys: Iterable[Key], now_ms: int, heard_within_ms: int) -> frozenset[Key]:
         """Return those nodes that were heard lately, are not suspended, and whose clock agrees with ours."""

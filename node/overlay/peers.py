@@ -30,6 +30,7 @@ from node.overlay.names import NameFault, Names
 from node.overlay.scoring import PeerScores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
+from node.signals import Signal
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +83,8 @@ class Peers:
         self._pings = trio.CapacityLimiter(_PINGS_MAX)
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
-        self._wake = trio.Event()
+        self._news = Signal()
+        """Fires when somebody may be due to be dialled: after a peer came or went, was heard of, or a dial is over."""
         self.changed_at = -float("inf")
         """Time of the last connection or disconnection, s."""
         self._network.register_notifee(_Notifee(self))
@@ -117,7 +119,7 @@ class Peers:
         if kept and addresses:
             self._bootstraps.setdefault(peer, f"{addresses[0]}/p2p/{peer_id_text(peer)}")
         if self._book.learn(peer, addresses, _now_ms(), kept=kept, seen_at=seen_at, connected=self._connected.keys()):
-            self._wake.set()
+            self._news.fire()
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """Return the peers that the user named, with their state."""
@@ -139,7 +141,7 @@ class Peers:
         now_ms = _now_ms()
         for each in islice(remembered, REMEMBERED_MAX):
             if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
-                self._wake.set()
+                self._news.fire()
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class Peers:
             self._book.dialled(peer, _now_ms(), reached, tried=banned or bool(tried))
             del self._under_way[peer]
             done.set()
-            self._wake.set()
+            self._news.fire()
         return reached is not None
 
     async def _dial_addresses(self, peer: bytes, peer_id: ID, tried: set[str]) -> str | None:
@@ -242,7 +244,7 @@ class Peers:
 
     async def _redial(self, nursery: trio.Nursery) -> None:
         while True:
-            self._wake = trio.Event()
+            seen = self._news.count
             for peer in self._book.due(_now_ms(), self._connected, self._config.connections_target):
                 self._book.dialling(peer)
                 nursery.start_soon(self.dial, peer)
@@ -252,7 +254,7 @@ class Peers:
             if next_ms is not None:
                 wait_s = max(next_ms - _now_ms(), self._config.redial_ms) / 1000
             with trio.move_on_after(wait_s):
-                await self._wake.wait()
+                await self._news.wait(seen)
             await trio.sleep(_REDIAL_PACE_S)
 
     # -- liveness --------------------------------------------------------------------------------------------------
@@ -327,7 +329,7 @@ class Peers:
         self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())
         self._book.lost(peer, _now_ms())
         self._on_change(peer, False)
-        self._wake.set()
+        self._news.fire()
 
     def told_addresses(self, peer: bytes) -> tuple[str, ...]:
         """Return the addresses at which `peer` says that it listens (identify and signed address records)."""
