@@ -1,6 +1,6 @@
-"""What keeps a node from taking part, each with what to do about it: one place for the log, `strand status` and errors.
+"""Conditions that keep a node from taking part, each with its remedy.
 
-Pure: what the node sees comes in as a `View`.
+One source for the log, `strand status` and errors. Pure: the node's observations come in as a `View`.
 """
 
 import re
@@ -13,10 +13,12 @@ from typing import Final
 from node.overlay.types import Bootstrap, DialFault
 
 SETTLE_MS: Final = 5_000
-"""ms that a condition holds before it is told: at a start all are alone, and a peer that restarts is back by then."""
+"""Milliseconds that a condition holds before it is reported: at a start all nodes are alone, and a restarting peer is
+back."""
 
 TELL_AGAIN_MS: Final = 600_000
-"""ms between two lines about one condition: what comes and goes, at a stranger's wish even, must not fill the log."""
+"""Milliseconds between two lines about one condition: one that comes and goes, even at a stranger's wish, must not fill
+the log."""
 
 NO_WEIGHT_REMEDY: Final = (
     "set trust.default_weight (--default-weight 1 among friends, --friends where all nodes are yours), "
@@ -24,12 +26,12 @@ NO_WEIGHT_REMEDY: Final = (
 )
 _BOOTSTRAP: Final = "name another node with --bootstrap (overlay.bootstrap; its address stands in its `strand status`)"
 
-# No other characters: what strangers say of themselves stands in commands that we recommend.
+# No other characters, because strangers' topics stand in commands that we recommend.
 _TOPIC: Final = re.compile(r"/strand/([\w.-]{1,64})/([0-9a-f]{32})/([\w.+-]{1,64})/([0-9]{1,5})")
 
 
 class ConditionKind(StrEnum):
-    """What is wrong."""
+    """Kind of a condition."""
 
     ALONE = "alone"
     BOOTSTRAP_DOWN = "bootstrap_down"
@@ -43,7 +45,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that is wrong: what, about whom (a bootstrap peer's address, else empty), in words, and what helps."""
+    """One fault: its kind, its subject (a bootstrap peer's address, else empty), its text and its remedy."""
 
     kind: ConditionKind
     text: str
@@ -56,10 +58,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a node sees of its place in the network.
+    """A node's observations of its place in the network.
 
-    `topic` is its own; `topics` those of each connected peer, as it says. `clocks` of others were compared with ours,
-    whose median is `offset_ms` ahead; `clocks_off` of them are surely off, and `ours_is_off` if that makes it ours.
+    `topic` is its own; `topics` are those that each connected peer names. `clocks` of others were compared with ours,
+    which they lead by `offset_ms` (median); `clocks_off` of them certainly differ, and `ours_is_off` if ours is the
+    wrong one.
     """
 
     topic: str
@@ -73,7 +76,7 @@ class View:
 
 
 def conditions(view: View) -> tuple[Condition, ...]:
-    """All that is wrong, what matters most first."""
+    """Return all conditions, the most important first."""
     found = [*_bootstraps(view.bootstraps), *_peers(view), *_clock(view)]
     if not view.topics:
         found.append(_alone(view.bootstraps))
@@ -123,7 +126,7 @@ def _alone(bootstraps: tuple[Bootstrap, ...]) -> Condition:
 
 
 def _peers(view: View) -> Iterator[Condition]:
-    """Peers that we cannot meet: of other parameters, and of other sub-meshes where there is nobody of ours."""
+    """Yield conditions about peers that we cannot meet: other parameters, or other sub-meshes with none in ours."""
     own = _TOPIC.fullmatch(view.topic)
     if own is None or any(view.topic in topics for topics in view.topics.values()):
         own_network = None if own is None else own.group(1, 2)
@@ -164,7 +167,7 @@ def _other_submesh(view: View, own: re.Match[str]) -> Iterator[Condition]:
 
 
 def _ours(topics: Iterable[str]) -> Iterator[re.Match[str]]:
-    """Topics of strand among a peer's."""
+    """Yield the strand topics among a peer's."""
     for topic in topics:
         if (match := _TOPIC.fullmatch(topic)) is not None:
             yield match
@@ -182,16 +185,16 @@ def _clock(view: View) -> Iterator[Condition]:
 
 
 class Teller:
-    """Says of each condition that it holds, once it has settled, and that it is over; at most so often."""
+    """Decides when to report a condition: once it has settled, again when it is over, and not too often."""
 
     def __init__(self) -> None:
         self._since_ms: dict[tuple[ConditionKind, str], int] = {}
         self._told: dict[tuple[ConditionKind, str], Condition] = {}
         self._told_ms: dict[tuple[ConditionKind, str], int] = {}
-        """When each was last told; as many as there are kinds, times the bootstrap peers."""
+        """Time of the last report of each; as many as there are kinds, times the bootstrap peers."""
 
     def news(self, found: Iterable[Condition], now_ms: int) -> tuple[list[Condition], list[Condition]]:
-        """Take what holds now; return what is to be told of it, and what was told and is over."""
+        """Take the present conditions. Returns those to report, and reported ones that are over."""
         held = {(each.kind, each.about): each for each in found}
         self._since_ms = {key: self._since_ms.get(key, now_ms) for key in held}
         over = [condition for key, condition in self._told.items() if key not in held]
