@@ -175,6 +175,7 @@ class _Api:
                     "clock_offset_ms": node.participant.presence.offset_ms(Key(peer.key)),
                     "score": round(peer.score, 1),
                     "score_reason": peer.score_reason,
+                    "wires": list(peer.wires),
                     "offers": None if offer is None else _offer_row(offer),
                 }
             )

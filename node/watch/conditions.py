@@ -6,17 +6,22 @@ Pure: what the node sees comes in as a `View`.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from node.overlay.types import Bootstrap, DialFault
+from protocol.versions import WIRE, wires_of
 
 SETTLE_MS: Final = 5_000
 """ms that a condition holds before it is told: at a start all are alone, and a peer that restarts is back by then."""
 
 TELL_AGAIN_MS: Final = 600_000
 """ms between two lines about one condition: what comes and goes, at a stranger's wish even, must not fill the log."""
+
+TELL_VERSIONS_AGAIN_MS: Final = 86_400_000
+"""ms between two lines about peers of another wire version, at most one for newer and one for older ones: a day, for
+an upgrade takes one, and peers of a network that is being upgraded come and go."""
 
 NO_WEIGHT_REMEDY: Final = (
     "set trust.default_weight (--default-weight 1 among friends, --friends where all nodes are yours), "
@@ -35,6 +40,7 @@ class ConditionKind(StrEnum):
     BOOTSTRAP_DOWN = "bootstrap_down"
     BOOTSTRAP_FULL = "bootstrap_full"
     BOOTSTRAP_OTHER_ID = "bootstrap_other_id"
+    OTHER_VERSION = "other_version"
     OTHER_PARAMETERS = "other_parameters"
     OTHER_SUBMESH = "other_submesh"
     CLOCK_OFF = "clock_off"
@@ -43,7 +49,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that is wrong: what, about whom (a bootstrap peer's address, else empty), in words, and what helps."""
+    """One thing that is wrong: what, about whom (a bootstrap peer's address, or which peers), in words, what helps."""
 
     kind: ConditionKind
     text: str
@@ -58,13 +64,15 @@ class Condition:
 class View:
     """What a node sees of its place in the network.
 
-    `topic` is its own; `topics` those of each connected peer, as it says. `clocks` of others were compared with ours,
-    whose median is `offset_ms` ahead; `clocks_off` of them are surely off, and `ours_is_off` if that makes it ours.
+    `topic` is its own; `topics` those of each connected peer, as it says, and `protocols` strand's stream protocols
+    that the peer serves, empty until it has said so. `clocks` of others were compared with ours, whose median is
+    `offset_ms` ahead; `clocks_off` of them are surely off, and `ours_is_off` if that makes it ours.
     """
 
     topic: str
     bootstraps: tuple[Bootstrap, ...]
     topics: Mapping[bytes, frozenset[str]]
+    protocols: Mapping[bytes, frozenset[str]]
     clocks: int
     clocks_off: int
     offset_ms: int
@@ -74,7 +82,10 @@ class View:
 
 def conditions(view: View) -> tuple[Condition, ...]:
     """All that is wrong, what matters most first."""
-    found = [*_bootstraps(view.bootstraps), *_peers(view), *_clock(view)]
+    foreign = _foreign(view)
+    # Whoever speaks another version has other parameters' digest in its topics, whatever its parameters are.
+    spoken_to = replace(view, topics={peer: each for peer, each in view.topics.items() if peer not in foreign})
+    found = [*_bootstraps(view.bootstraps), *_versions(view, foreign), *_peers(spoken_to), *_clock(view)]
     if not view.topics:
         found.append(_alone(view.bootstraps))
     if not view.has_weight:
@@ -120,6 +131,27 @@ def _alone(bootstraps: tuple[Bootstrap, ...]) -> Condition:
     else:
         remedy = f"its bootstrap peers are being dialled; if this stays so, {_BOOTSTRAP}"
     return Condition(ConditionKind.ALONE, text, remedy)
+
+
+def _foreign(view: View) -> dict[bytes, int]:
+    """Connected peers that speak no version of the wire that is ours, with the newest that each speaks."""
+    spoken = {peer: wires_of(view.protocols.get(peer, ())) for peer in view.topics}
+    return {peer: wires[-1] for peer, wires in spoken.items() if wires and WIRE not in wires}
+
+
+def _versions(view: View, foreign: Mapping[bytes, int]) -> Iterator[Condition]:
+    """At most two: about peers of newer versions, and about those of older ones."""
+    remedies = {"newer": "upgrade this node", "older": "have their owners upgrade them"}
+    for which, wires in (
+        ("newer", [wire for wire in foreign.values() if wire > WIRE]),
+        ("older", [wire for wire in foreign.values() if wire < WIRE]),
+    ):
+        if wires:
+            text = (
+                f"{len(wires)} of {len(view.topics)} peers speak {'an' if which == 'older' else 'a'} {which} version "
+                f"of the wire ({max(wires)}, this node {WIRE}), so that no message passes between them and us"
+            )
+            yield Condition(ConditionKind.OTHER_VERSION, text, remedies[which], which)
 
 
 def _peers(view: View) -> Iterator[Condition]:
@@ -188,7 +220,7 @@ class Teller:
         self._since_ms: dict[tuple[ConditionKind, str], int] = {}
         self._told: dict[tuple[ConditionKind, str], Condition] = {}
         self._told_ms: dict[tuple[ConditionKind, str], int] = {}
-        """When each was last told; as many as there are kinds, times the bootstrap peers."""
+        """When each was last told; as many as there are kinds, times the bootstrap peers, and one more."""
 
     def news(self, found: Iterable[Condition], now_ms: int) -> tuple[list[Condition], list[Condition]]:
         """Take what holds now; return what is to be told of it, and what was told and is over."""
@@ -199,7 +231,8 @@ class Teller:
         fresh = []
         for key, condition in held.items():
             told_ms = self._told_ms.get(key)
-            rested = told_ms is None or now_ms - told_ms >= TELL_AGAIN_MS
+            again_ms = TELL_VERSIONS_AGAIN_MS if condition.kind is ConditionKind.OTHER_VERSION else TELL_AGAIN_MS
+            rested = told_ms is None or now_ms - told_ms >= again_ms
             if key not in self._told and rested and now_ms - self._since_ms[key] >= SETTLE_MS:
                 fresh.append(condition)
                 self._told[key] = condition
