@@ -43,6 +43,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "role.withdrawn": "A role is not offered any more: its rounds failed one after the other.",
     "role.restored": "A withdrawn role works again and is offered.",
     # the engine
+    "engine.probe_started": "The node finds out by trial what a server can do; a slow one needs a while.",
     "engine.unreachable": "The engine's server does not answer.",
     "engine.judging_unavailable": "The engine answers, but no way of judging works with it.",
     "engine.trial_failed": "One way of asking does not work with this server; the next is tried.",

@@ -30,6 +30,7 @@ from node.overlay.names import NameFault, Names
 from node.overlay.scoring import PeerScores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
+from node.signals import Signal
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +87,8 @@ class Peers:
         self._pings = trio.CapacityLimiter(_PINGS_MAX)
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
-        self._wake = trio.Event()
+        self._news = Signal()
+        """Fires when somebody may be due to be dialled: after a peer came or went, was heard of, or a dial is over."""
         self.changed_at = -float("inf")
         """When a peer came or went last, s."""
         self._network.register_notifee(_Notifee(self))
@@ -121,7 +123,7 @@ class Peers:
         if kept and addresses:
             self._bootstraps.setdefault(peer, f"{addresses[0]}/p2p/{peer_id_text(peer)}")
         if self._book.learn(peer, addresses, _now_ms(), kept=kept, seen_at=seen_at, connected=self._connected.keys()):
-            self._wake.set()
+            self._news.fire()
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """The peers that the user named, and how it stands with them."""
@@ -143,7 +145,7 @@ class Peers:
         now_ms = _now_ms()
         for each in islice(remembered, REMEMBERED_MAX):
             if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
-                self._wake.set()
+                self._news.fire()
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ class Peers:
             self._book.dialled(peer, _now_ms(), reached, tried=banned or bool(tried))
             del self._under_way[peer]
             done.set()
-            self._wake.set()
+            self._news.fire()
         return reached is not None
 
     async def _dial_addresses(self, peer: bytes, peer_id: ID, tried: set[str]) -> str | None:
@@ -246,7 +248,7 @@ class Peers:
 
     async def _redial(self, nursery: trio.Nursery) -> None:
         while True:
-            self._wake = trio.Event()
+            seen = self._news.count
             for peer in self._book.due(_now_ms(), self._connected, self._config.connections_target):
                 self._book.dialling(peer)
                 nursery.start_soon(self.dial, peer)
@@ -256,7 +258,7 @@ class Peers:
             if next_ms is not None:
                 wait_s = max(next_ms - _now_ms(), self._config.redial_ms) / 1000
             with trio.move_on_after(wait_s):
-                await self._wake.wait()
+                await self._news.wait(seen)
             await trio.sleep(_REDIAL_PACE_S)
 
     # -- liveness --------------------------------------------------------------------------------------------------
@@ -333,7 +335,7 @@ class Peers:
         # Stock takes what a peer said in an earlier connection for present, and asks it no more.
         self._host.get_peerstore().clear_protocol_data(peer_id)
         self._on_change(peer, False)
-        self._wake.set()
+        self._news.fire()
 
     def told_addresses(self, peer: bytes) -> tuple[str, ...]:
         """Where `peer` says that it listens (identify and signed address records)."""

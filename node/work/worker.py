@@ -89,6 +89,14 @@ class EngineWorker:
         """Pieces of work in hand."""
         return len(self._pieces)
 
+    async def start(self) -> None:
+        """Probe for the first time. Raises EngineError: a user's mistake is told at once, later failures pass."""
+        self.info = await self.engine.probe()
+
+    def lose_engine(self) -> None:
+        """Take note that the engine has ended: its abilities are unknown until the next probe."""
+        self.info = None
+
     async def probe(self) -> EngineInfo | None:
         """Ask the engine whether it is there; None if not: logged, unless it is a server of ours that tells itself."""
         if (server := self.engine.server) is not None and not server.ready:

@@ -231,6 +231,6 @@ def test_a_failed_round_names_what_members_refused_for() -> None:
 
 def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
     peer = {"key": "ab" * 32, "connected": True, "direction": "inbound", "round_trip_ms": 1.0, "clock_offset_ms": None}
-    peer |= {"score": -1.0, "score_reason": "slow", "offers": None, "addresses": []}
+    peer |= {"score": -1.0, "score_reason": "slow", "offers": None, "addresses": [], "peer_id": ""}
     said = [str(peer_row({**peer, "wires": wires})[5]) for wires in ([], [1], [1, 2], [2])]
     assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]

@@ -1,4 +1,4 @@
-"""`/metrics`: the node's figures in Prometheus' text format, read from its parts whenever somebody asks for them.
+"""The node's figures in Prometheus' text format, read from its parts whenever somebody asks for them.
 
 Names end in their unit, counters in `_total`. What is not known (no judgement yet, a server that does not tell) is left
 out, not zero.
@@ -6,48 +6,57 @@ out, not zero.
 
 from collections.abc import Iterator
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from node.daemon import Node
-from node.http.serving import serving_metrics
+from node.clock import Clock
+from node.facade.peers import PeersFacade
+from node.facade.status import CERTIFICATES_MAX, count_certificates
 from node.inference.status import EngineStage
-from node.storage import StoreBlockedError
+from node.rounds.reputation import Reputation
+from node.storage import Store
+from node.text import one_line
 from node.work.fitness import ROLES
-
-CERTIFICATES_MAX = 1_000
-"""Certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""
+from node.work.serving import Serving
+from node.work.worker import EngineWorker
 
 LABEL_CHARS_MAX = 128
 """Characters of a label's value: a server's name for its model may be a path, and the database keeps every one."""
 
 
-def metrics_routes(node: Node) -> list[Route]:
-    """The routes of this module."""
+class MetricsFacade:
+    """One node's figures."""
 
-    async def show(_: Request) -> Response:
-        try:
-            certificates = len(await node.store.certificates(CERTIFICATES_MAX))
-        except StoreBlockedError:
-            # A disk that cannot be read is when the other figures are looked at.
-            certificates = None
+    def __init__(
+        self,
+        worker: EngineWorker,
+        peers: PeersFacade,
+        serving: Serving,
+        reputation: Reputation,
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self.worker = worker
+        self.peers = peers
+        self.serving = serving
+        self.reputation = reputation
+        self.store = store
+        self.clock = clock
+
+    async def render(self) -> bytes:
+        """All figures as they are now."""
         # For this scrape alone: one that comes at the same time has its own count.
         registry = CollectorRegistry()
-        registry.register(_NodeCollector(node, certificates))
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return [Route("/metrics", show)]
+        registry.register(_NodeCollector(self, await count_certificates(self.store)))
+        return generate_latest(registry)
 
 
 class _NodeCollector(Collector):
     """Looks at a node. What only the store knows is given: it has to be waited for, and a collector cannot wait."""
 
-    def __init__(self, node: Node, certificates: int | None) -> None:
+    def __init__(self, node: MetricsFacade, certificates: int | None) -> None:
         self._node = node
         self._certificates = certificates
 
@@ -56,7 +65,7 @@ class _NodeCollector(Collector):
         yield from self._engine()
         yield from self._requests()
         yield from self._swarm()
-        yield from serving_metrics(self._node.serving, self._node.clock.now_ms())
+        yield from _serving(self._node.serving, self._node.clock.now_ms())
 
     def _engine(self) -> Iterator[Metric]:
         """What the engine is and how fast."""
@@ -111,11 +120,9 @@ class _NodeCollector(Collector):
     def _swarm(self) -> Iterator[Metric]:
         """Who else is there, and what came of it."""
         node = self._node
-        connected = sum(peer.connected for peer in node.overlay.peers())
-        yield _gauge("strand_peers_connected", "Peers to which there is a connection.", connected)
+        yield _gauge("strand_peers_connected", "Peers to which there is a connection.", node.peers.connected())
         yield from self._connections()
-        offering = node.participant.validator.offers.working(node.clock.now_ms())
-        yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", offering)
+        yield _gauge("strand_nodes_offering", "Nodes that offer to work now, this one included.", node.peers.offering())
         yield _gauge(
             "strand_store_ok", "0 while the disk refuses what the node must write.", not node.store.health.blocked
         )
@@ -127,7 +134,7 @@ class _NodeCollector(Collector):
 
     def _connections(self) -> Iterator[Metric]:
         """Inbound connections. The reasons are words of ours: nobody outside can add to them."""
-        counts = self._node.overlay.connection_counts()
+        counts = self._node.peers.counts()
         connections = GaugeMetricFamily("strand_connections", "Inbound connections now.", labels=("state",))
         connections.add_metric(("established",), counts.inbound)
         connections.add_metric(("half_open",), counts.half_open)
@@ -136,6 +143,32 @@ class _NodeCollector(Collector):
         for reason, count in sorted(counts.refused.items()):
             refused.add_metric((reason.replace(" ", "_").replace("-", "_"),), count)
         yield from (connections, refused)
+
+
+def _serving(serving: Serving, now_ms: int) -> Iterator[Metric]:
+    """Three payers, and `Refusal`'s reasons: labels that nobody outside can add to."""
+    help_ = "Whether the node works for others now: neither paused nor outside of its hours."
+    yield GaugeMetricFamily("strand_serving", help_, serving.closed(now_ms) is None)
+    rounds = GaugeMetricFamily("strand_served_day_rounds", "Rounds of the last day.", labels=("payer",))
+    tokens = GaugeMetricFamily(
+        "strand_served_day_tokens", "Tokens of the last day, read and written.", labels=("payer",)
+    )
+    seconds = GaugeMetricFamily("strand_served_day_engine_seconds", "Time of the whole engine.", labels=("payer",))
+    for payer, spent in serving.spent(24, now_ms).items():
+        rounds.add_metric((payer,), spent.rounds)
+        tokens.add_metric((payer,), spent.tokens)
+        seconds.add_metric((payer,), spent.engine_ms / 1000)
+    yield from (rounds, tokens, seconds)
+    left_s = max(0, serving.left(now_ms).engine_ms_hour) / 1000
+    yield GaugeMetricFamily("strand_strangers_left_engine_seconds", "Engine time left to strangers this hour.", left_s)
+    refused = CounterMetricFamily(
+        "strand_queries_refused", "Queries that seated this node, by reason.", labels=("why",)
+    )
+    for reason, count in serving.refused.items():
+        refused.add_metric((reason.value,), count)
+    yield refused
+    help_ = "Queries that were not looked at: more than the budgets of queries allow."
+    yield CounterMetricFamily("strand_queries_ignored", help_, serving.ignored)
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:
@@ -149,5 +182,4 @@ def _counter(name: str, help_: str, value: float) -> Metric:
 
 def _label(text: str) -> str:
     """A label of bounded length that UTF-8 can carry; a path's end says more than its folder."""
-    # A lone surrogate, as a file's name can hold, is not printable either.
-    return "".join(c if c.isprintable() else " " for c in text[-LABEL_CHARS_MAX:])
+    return one_line(text, LABEL_CHARS_MAX, keeps_end=True)
