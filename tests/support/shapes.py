@@ -12,6 +12,9 @@ import msgspec
 
 from protocol.schema import Count, Range, Size
 
+_META = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
+"""What msgspec enforces of a Meta."""
+
 
 def shape(annotation: Any) -> Any:
     """Describe a type as JSON. Two types of one shape have the same encodings, whatever their classes are called."""
@@ -45,6 +48,8 @@ def _plain(annotation: Any) -> Any:
 
 
 def _bound(mark: Any) -> Any:
+    if isinstance(mark, msgspec.Meta):
+        return ["Meta", {name: getattr(mark, name) for name in _META if getattr(mark, name) is not None}]
     assert isinstance(mark, Range | Size | Count), mark
     return [type(mark).__name__, *(getattr(mark, each.name) for each in fields(mark))]
 

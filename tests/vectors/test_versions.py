@@ -16,6 +16,7 @@ import pytest
 from consensus.ranking.clusters import canonical_form
 from consensus.ranking.exact_math import normal_draws
 from consensus.rounds import recording
+from node.api import reputation
 from node.rounds.inbound import PROTOCOLS
 from node.rounds.learned import FORMATS
 from node.storage import schema
@@ -53,6 +54,7 @@ REMEDIES = {
     "draws": "the draw table has changed: name a new DRAWS in protocol.versions and in configs/params, and freeze the "
     "verifier of the one before",
     "recording": "the form of recordings has changed: raise the version of consensus.rounds.recording.Beginning",
+    "export": "exported reputations have changed: raise node.api.reputation.FORMAT, and read the one before, too",
     "store": "a step of the store's schema that was released has changed: undo that, and append a step to "
     "node.storage.schema.STEPS",
     "learned": "rows of what is learned have changed: append a step to the part's format in "
@@ -80,6 +82,7 @@ def covered() -> Iterator[Covered]:
     yield Covered("draws", versions.DRAWS, digest(normal_draws(8).tobytes().hex()))
     inputs = [shape(each) for each in recording._KINDS]
     yield Covered("recording", str(_only(recording.Beginning, "version")), digest(inputs, recording.LENGTH_BYTES))
+    yield Covered("export", reputation.FORMAT, digest(shape(reputation.Exported)))
     for number, step in enumerate(schema.STEPS, 1):
         yield Covered("store", str(number), digest(step))
     for part, form in FORMATS.items():
@@ -131,7 +134,9 @@ def test_no_change_lands_without_its_version() -> None:
     assert [why for each in covered() if (why := objection(pinned, each)) is not None] == []
 
 
-@pytest.mark.parametrize("subject", ["wire", "aggregator", "canonical_form", "draws", "recording", "learned gold"])
+@pytest.mark.parametrize(
+    "subject", ["wire", "aggregator", "canonical_form", "draws", "recording", "export", "learned gold"]
+)
 def test_a_change_names_what_to_do(subject: str) -> None:
     *_, version = pins()[subject]
     assert objection(pins(), Covered(subject, version, "0" * 32)) == (
