@@ -41,6 +41,7 @@ from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
 from protocol.errors import Verdict
+from protocol.versions import wires_of
 
 _log = structlog.get_logger(__name__)
 
@@ -153,6 +154,7 @@ class Overlay:
                     round_trip_ms=self._peers.round_trip_ms(peer),
                     topics=tuple(sorted(topic for topic, links in meshes.items() if peer_id in links)),
                     group=self._peers.group(peer),
+                    wires=wires_of(self._peers.protocols(peer)) if peer in connected else (),
                     score=scores.score(peer, now),
                     score_reason=scores.reason(peer, now),
                 )
@@ -185,6 +187,10 @@ class Overlay:
                 if topics is not None and len(topics) < _TOPICS_TOLD_MAX:
                     topics.add(name)
         return {peer: frozenset(topics) for peer, topics in told.items()}
+
+    def protocols_of_peers(self) -> dict[bytes, frozenset[str]]:
+        """The stream protocols of strand's that each connected peer says it serves; none until it has said so."""
+        return {peer: self._peers.protocols(peer) for peer in self._peers.connected()}
 
     def connection_counts(self) -> ConnectionCounts:
         """Return the inbound connections, and those refused since the start."""

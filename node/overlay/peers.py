@@ -43,6 +43,10 @@ _REDIAL_PACE_S: Final = 0.02
 _PINGS_MAX: Final = 16
 """Concurrent pings."""
 _PING_BYTES: Final = 32
+_PROTOCOLS_READ_MAX: Final = 256
+"""Protocols of one peer that are looked at: a node has some twenty, a hostile peer may name thousands in 16 KiB."""
+_PROTOCOLS_TOLD_MAX: Final = 16
+"""Protocols of strand's of one peer that the node is told: those of three versions at once."""
 _DISCONNECT_S: Final = 2.0
 """Seconds for closing a connection cleanly; a frozen peer does not take part."""
 _HOST_FAULTS: Final = (*FAULTS, ExceptionGroup)
@@ -328,6 +332,8 @@ class Peers:
         self._pings_missed.pop(peer, None)
         self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())
         self._book.lost(peer, _now_ms())
+        # Stock takes what a peer said in an earlier connection for present, and asks it no more.
+        self._host.get_peerstore().clear_protocol_data(peer_id)
         self._on_change(peer, False)
         self._news.fire()
 
@@ -338,6 +344,15 @@ class Peers:
         except PeerStoreError:
             return ()
         return tuple(str(address) for address in addresses[:ADDRESSES_PER_PEER_MAX])
+
+    def protocols(self, peer: bytes) -> frozenset[str]:
+        """The stream protocols of strand's that `peer` says it serves (identify); none before it has said so."""
+        try:
+            protocols = self._host.get_peerstore().get_protocols(ID(peer_id_bytes(peer)))
+        except PeerStoreError:
+            return frozenset()
+        ours = (text for text in protocols[:_PROTOCOLS_READ_MAX] if text.startswith("/strand/"))
+        return frozenset(islice(ours, _PROTOCOLS_TOLD_MAX))
 
 
 class _Notifee(ConnectionWatcher):

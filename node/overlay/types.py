@@ -105,6 +105,8 @@ class PeerInfo:
     round_trip_ms: float | None
     topics: tuple[str, ...]
     group: str = ""
+    wires: tuple[int, ...] = ()
+    """Versions of the wire that it says it speaks (identify), ascending; empty until it has said so."""
     score: float = 0.0
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""

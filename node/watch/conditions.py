@@ -6,11 +6,12 @@ One source for the log, `strand status` and errors. Pure: the node's observation
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from node.overlay.types import Bootstrap, DialFault
+from protocol.versions import WIRE, wires_of
 
 SETTLE_MS: Final = 5_000
 """Milliseconds that a condition holds before it is reported: at a start all nodes are alone, and a restarting peer is
@@ -19,6 +20,10 @@ back."""
 TELL_AGAIN_MS: Final = 600_000
 """Milliseconds between two lines about one condition: one that comes and goes, even at a stranger's wish, must not fill
 the log."""
+
+TELL_VERSIONS_AGAIN_MS: Final = 86_400_000
+"""ms between two lines about peers of another wire version, at most one for newer and one for older ones: a day, for
+an upgrade takes one, and peers of a network that is being upgraded come and go."""
 
 NO_WEIGHT_REMEDY: Final = (
     "set trust.default_weight (--default-weight 1 among friends, --friends where all nodes are yours), "
@@ -37,6 +42,7 @@ class ConditionKind(StrEnum):
     BOOTSTRAP_DOWN = "bootstrap_down"
     BOOTSTRAP_FULL = "bootstrap_full"
     BOOTSTRAP_OTHER_ID = "bootstrap_other_id"
+    OTHER_VERSION = "other_version"
     OTHER_PARAMETERS = "other_parameters"
     OTHER_SUBMESH = "other_submesh"
     CLOCK_OFF = "clock_off"
@@ -45,7 +51,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One fault: its kind, its subject (a bootstrap peer's address, else empty), its text and its remedy."""
+    """One fault: its kind, its subject (a bootstrap peer's address, or which peers), its text and its remedy."""
 
     kind: ConditionKind
     text: str
@@ -60,14 +66,15 @@ class Condition:
 class View:
     """A node's observations of its place in the network.
 
-    `topic` is its own; `topics` are those that each connected peer names. `clocks` of others were compared with ours,
-    which they lead by `offset_ms` (median); `clocks_off` of them certainly differ, and `ours_is_off` if ours is the
-    wrong one.
+    `topic` is its own; `topics` are those that each connected peer names, and `protocols` strand's stream protocols
+    that the peer serves, empty until it has named them. `clocks` of others were compared with ours, which they lead by
+    `offset_ms` (median); `clocks_off` of them certainly differ, and `ours_is_off` if ours is the wrong one.
     """
 
     topic: str
     bootstraps: tuple[Bootstrap, ...]
     topics: Mapping[bytes, frozenset[str]]
+    protocols: Mapping[bytes, frozenset[str]]
     clocks: int
     clocks_off: int
     offset_ms: int
@@ -77,7 +84,10 @@ class View:
 
 def conditions(view: View) -> tuple[Condition, ...]:
     """Return all conditions, the most important first."""
-    found = [*_bootstraps(view.bootstraps), *_peers(view), *_clock(view)]
+    foreign = _foreign(view)
+    # A peer of another version has other parameters' digest in its topics, whatever its parameters are.
+    spoken_to = replace(view, topics={peer: each for peer, each in view.topics.items() if peer not in foreign})
+    found = [*_bootstraps(view.bootstraps), *_versions(view, foreign), *_peers(spoken_to), *_clock(view)]
     if not view.topics:
         found.append(_alone(view.bootstraps))
     if not view.has_weight:
@@ -123,6 +133,27 @@ def _alone(bootstraps: tuple[Bootstrap, ...]) -> Condition:
     else:
         remedy = f"its bootstrap peers are being dialled; if this stays so, {_BOOTSTRAP}"
     return Condition(ConditionKind.ALONE, text, remedy)
+
+
+def _foreign(view: View) -> dict[bytes, int]:
+    """Connected peers that speak no version of the wire that is ours, with the newest that each speaks."""
+    spoken = {peer: wires_of(view.protocols.get(peer, ())) for peer in view.topics}
+    return {peer: wires[-1] for peer, wires in spoken.items() if wires and WIRE not in wires}
+
+
+def _versions(view: View, foreign: Mapping[bytes, int]) -> Iterator[Condition]:
+    """At most two: about peers of newer versions, and about those of older ones."""
+    remedies = {"newer": "upgrade this node", "older": "have their owners upgrade them"}
+    for which, wires in (
+        ("newer", [wire for wire in foreign.values() if wire > WIRE]),
+        ("older", [wire for wire in foreign.values() if wire < WIRE]),
+    ):
+        if wires:
+            text = (
+                f"{len(wires)} of {len(view.topics)} peers speak {'an' if which == 'older' else 'a'} {which} version "
+                f"of the wire ({max(wires)}, this node {WIRE}), so that no message passes between them and us"
+            )
+            yield Condition(ConditionKind.OTHER_VERSION, text, remedies[which], which)
 
 
 def _peers(view: View) -> Iterator[Condition]:
@@ -191,7 +222,7 @@ class Teller:
         self._since_ms: dict[tuple[ConditionKind, str], int] = {}
         self._told: dict[tuple[ConditionKind, str], Condition] = {}
         self._told_ms: dict[tuple[ConditionKind, str], int] = {}
-        """Time of the last report of each; as many as there are kinds, times the bootstrap peers."""
+        """Time of the last report of each; as many as there are kinds, times the bootstrap peers, and one more."""
 
     def news(self, found: Iterable[Condition], now_ms: int) -> tuple[list[Condition], list[Condition]]:
         """Take the present conditions. Returns those to report, and reported ones that are over."""
@@ -202,7 +233,8 @@ class Teller:
         fresh = []
         for key, condition in held.items():
             told_ms = self._told_ms.get(key)
-            rested = told_ms is None or now_ms - told_ms >= TELL_AGAIN_MS
+            again_ms = TELL_VERSIONS_AGAIN_MS if condition.kind is ConditionKind.OTHER_VERSION else TELL_AGAIN_MS
+            rested = told_ms is None or now_ms - told_ms >= again_ms
             if key not in self._told and rested and now_ms - self._since_ms[key] >= SETTLE_MS:
                 fresh.append(condition)
                 self._told[key] = condition

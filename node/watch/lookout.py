@@ -41,6 +41,7 @@ class Lookout:
             topic=self._topic,
             bootstraps=self._overlay.bootstraps(),
             topics=self._overlay.topics_of_peers(),
+            protocols=self._overlay.protocols_of_peers(),
             clocks=clock.peers,
             clocks_off=clock.off,
             offset_ms=clock.offset_ms,

@@ -11,6 +11,7 @@ from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import PlainLines, _who, _why_not, save_certificate
 from node.cli.options import outside
+from node.cli.peers import _row as peer_row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
@@ -226,3 +227,10 @@ def test_a_failed_round_names_what_members_refused_for() -> None:
     told = _why_not(ours, {}, {}, {"a": "engine", "b": "engine"})
     assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in told
     assert "refused" not in _why_not({}, {"ending": "left"}, refused, {})
+
+
+def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
+    peer = {"key": "ab" * 32, "connected": True, "direction": "inbound", "round_trip_ms": 1.0, "clock_offset_ms": None}
+    peer |= {"score": -1.0, "score_reason": "slow", "offers": None, "addresses": [], "peer_id": ""}
+    said = [str(peer_row({**peer, "wires": wires})[5]) for wires in ([], [1], [1, 2], [2])]
+    assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]
