@@ -28,9 +28,6 @@ ROUNDS_MAX = 256
 FLUSH_S = 10.0
 """seconds that a kill -9 may cost of the ledger: what a minute's quota hardly notices."""
 
-SAY_MS = 10_000
-"""ms between two log lines of one reason to refuse: a flood of queries must not become one of lines."""
-
 _REASONS = (
     Refusal.BUSY,
     Refusal.PAUSED,
@@ -42,14 +39,6 @@ _REASONS = (
 """Those that are said here; the others are the validator's and the requester's."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Said:
-    """When a reason was logged last, and how often it has applied since."""
-
-    at_ms: int = -SAY_MS
-    unsaid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +79,6 @@ class Serving(Admission):
         """Queries that seated us and were refused, since the node's start."""
         self.ignored = 0
         """Queries that were not looked at, because more came than the query budgets allow."""
-        self._said: dict[str, _Said] = {}
         self._requesters: OrderedDict[Digest, Key] = OrderedDict()
         self._budget = QueryBudget(self.knows)
         self._turns = _Turns(config.serve.stranger_share)
@@ -122,7 +110,7 @@ class Serving(Admission):
         refusal = self._refusal(query, places, now_ms)
         if refusal is not None:
             self.refused[refusal] += 1
-            self._say(refusal, now_ms, query_id=id.hex()[:16], requester=query.author.hex()[:16])
+            log.info("query.refused", reason=str(refusal), query_id=id.hex()[:16], requester=query.author.hex()[:16])
         return refusal
 
     def _refusal(self, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
@@ -170,16 +158,8 @@ class Serving(Admission):
         if self._budget.admits(requester, size_bytes, now_ms):
             return True
         self.ignored += 1
-        self._say("too_fast", now_ms, requester=requester.hex()[:16])
+        log.info("query.refused", reason="too_fast", requester=requester.hex()[:16])
         return False
-
-    def _say(self, reason: str, now_ms: int, **fields: str) -> None:
-        said = self._said.setdefault(reason, _Said())
-        if now_ms - said.at_ms < SAY_MS:
-            said.unsaid += 1
-            return
-        log.info("query.refused", reason=str(reason), not_logged=said.unsaid, **fields)
-        self._said[reason] = _Said(now_ms)
 
     # -- limits ----------------------------------------------------------------------------------------------------
 
