@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-soak test-vllm fuzz check audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast coverage test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -15,7 +15,21 @@ demo: setup
 test: setup-dev
 	$(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# All that takes long, about two hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
+# Unit tests, properties, vectors and transcripts with fewer drawn cases: under a minute and a half on two cores.
+test-fast: setup-dev
+	STRAND_TEST_EFFORT=fast $(BIN)/python -P -m pytest -n 2 --dist worksteal tests/unit tests/property tests/vectors \
+		tests/transcripts tests/test_architecture.py
+
+# Lines and branches that the tests reach, or TESTS alone (`make coverage TESTS=tests/unit`), processes that they start
+# included. What is not reached, and why: docs/reference/coverage.md.
+TESTS ?= tests
+coverage: setup-dev
+	rm -f .coverage .coverage.*
+	-$(BIN)/python -P -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -P -m coverage combine --quiet
+	$(BIN)/python -P -m coverage report
+
+# All that takes long, about three hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.soak $(SOAK)
 
@@ -28,25 +42,30 @@ INPUTS ?= 1000000
 fuzz: setup-dev $(VENV)/.fuzz
 	PYTHONPATH=. nice -n 19 $(BIN)/python -P -m tests.fuzz $(TARGET) --inputs $(INPUTS)
 
-check: setup-dev
+check: setup-dev docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site, strictly: a broken link or reference fails. Open dist/site/index.html; it needs no server.
+docs: setup-dev $(VENV)/.docs
+	PYTHONPATH=. $(BIN)/python -P -m sphinx -q -E -W --keep-going -n -c docs -d dist/.doctrees . dist/site
+
 # Hashes, licences and, where a database can be reached, known vulnerabilities of all that is locked.
-audit: setup-dev $(VENV)/.supply
+audit: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply audit
 
-licences: setup-dev $(VENV)/.supply
+licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply licences
 
 # CycloneDX, of what the daemon installs.
 sbom: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply sbom
 
+# Under a quarter of an hour; BENCH alone: `make bench BENCH="fit wire"`. The table of all figures is in dist/ too.
 bench: setup-dev
-	PYTHONPATH=. $(BIN)/python -P -m tests.bench
+	PYTHONPATH=. $(BIN)/python -P -m tests.bench $(BENCH) --json dist/bench.json --markdown dist/bench.md
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -63,6 +82,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 $(VENV)/.supply: $(VENV)/.dev requirements-supply.txt
 	$(PIP) install --no-deps --require-hashes -r requirements-supply.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
+	$(PIP) install --no-deps --require-hashes -r requirements-docs.txt
 	touch $@
 
 # Where there is no wheel, `make fuzz` says that it is not guided.
@@ -84,6 +107,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-hea
 lock:
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build -o requirements.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(COMPILE) --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	$(COMPILE) --group supply -c requirements-dev.txt -o requirements-supply.txt
 

@@ -172,5 +172,5 @@ class Limiter:
             most = LINES_MAX.get(event, LINES_PER_EVENT_MAX)
             passes = passes and self._by_event.passes(f"{event} {kind}" if kind else event, most, now_s)
         for (of, about), lines in over:
-            structlog.get_logger().warning(_SUPPRESSED, of=of, peer=about, lines=lines)
+            structlog.get_logger().warning(_SUPPRESSED, suppressed=of, peer=about, lines=lines)
         return passes

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `pytest --hypothesis-profile=small` for a quick look. A failure prints what reproduces it."""
+"""Hypothesis profiles, by STRAND_TEST_EFFORT (tests/support/effort.py). A failure prints what reproduces it."""
 
 import logging
 import signal
@@ -7,6 +7,13 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+from tests.support.cpu_times import CpuTimes
+from tests.support.effort import EFFORT, Effort
+
+SHARE_A_SWARM = frozenset(f"tests/e2e/test_{name}.py" for name in ("commands", "demo", "http", "terminals"))
 
 # Their assertions are those of the tests that use them.
 pytest.register_assert_rewrite("tests.support.conformance", "tests.support.processes")
@@ -17,9 +24,35 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Always fresh examples, also where a CI service is detected: a fixed set would find nothing after its first run.
-settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)
-settings.register_profile("small", parent=settings.get_profile("default"), max_examples=20)
-settings.load_profile("default")
+settings.register_profile(Effort.FULL, deadline=None, print_blob=True, derandomize=False)
+settings.register_profile(Effort.FAST, parent=settings.get_profile(Effort.FULL), max_examples=20)
+settings.register_profile(Effort.SOAK, parent=settings.get_profile(Effort.FULL), max_examples=1_000)
+settings.load_profile(EFFORT)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--cpu-times`."""
+    parser.addoption("--cpu-times", action="store_true", help="print the CPU seconds of files and tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure where it was asked for, in each worker."""
+    if config.getoption("--cpu-times"):
+        config.pluginmanager.register(CpuTimes(), "cpu-times")
+
+
+class FilesToWorkers(LoadFileScheduling):
+    """A file to a worker, and those that share a running swarm to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "the swarm of tests/e2e/conftest.py" if file in SHARE_A_SWARM else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Take ours where files go to workers."""
+    return FilesToWorkers(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,37 @@
 """Gold among normal work: questions whose answers we know, asked as any other, so that members cannot tell."""
 
 import random
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Question, RoundService
+from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
 """ms within which gold follows a user's round: at once it would be known by its time."""
 
+PENDING_MAX = 64
+"""Gold rounds that wait for their time or are asked; users' rounds beyond are counted, and gold follows later."""
+
 log = structlog.get_logger()
+
+
+class Asking(Protocol):
+    """Whatever asks the swarm: the node's RoundService."""
+
+    ended: Count
+    """Rounds of our users that they followed to the end, or left."""
+
+    def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
+        """Begin a round and follow it; `ended` counts it unless it is our own. Raises AskError."""
+        ...
 
 
 class NoGoldError(AskError):
@@ -35,8 +52,8 @@ class Challenged:
 class Challenger:
     """Asks gold questions, when told to and now and then."""
 
-    def __init__(self, asker: RoundService, reputation: Reputation, share: float) -> None:
-        self._asker = asker
+    def __init__(self, service: Asking, reputation: Reputation, share: float) -> None:
+        self._service = service
         self._reputation = reputation
         self._share = share
         self._random = random.SystemRandom()
@@ -45,15 +62,28 @@ class Challenger:
         """After a share of our users' rounds, until cancelled."""
         if not self._reputation.gold.questions:
             return
+        pending = trio.Semaphore(PENDING_MAX)
+        seen = self._service.ended.value
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._service.ended.above(seen)
+                seen += 1
+                if self._random.random() < self._share:
+                    await pending.acquire()
+                    nursery.start_soon(self._challenge_later, pending)
+
+    async def _challenge_later(self, pending: trio.Semaphore) -> None:
+        """Ask one gold question within DELAY_MS_MAX; where users' questions leave no room, try again as much later."""
         while True:
-            await self._asker.ended.wait()
-            if self._random.random() >= self._share:
-                continue
             await trio.sleep(self._random.uniform(0, DELAY_MS_MAX / 1000))
             try:
                 await self.challenge()
+            except TooBusyError:
+                continue
             except AskError as error:
-                log.info("gold not asked", why=str(error))
+                log.info("gold.skipped", reason=str(error))
+            pending.release()
+            return
 
     async def challenge(self) -> Challenged:
         """Ask one gold question and learn from the round. Raises AskError."""
@@ -62,7 +92,7 @@ class Challenger:
             raise NoGoldError("no gold: name a file of questions and right answers in [gold] file")
         gold = self._random.choice(questions)
         outcome = None
-        async with self._asker.ask(Question(gold.query, gold.task)) as begun:
+        async with self._service.ask(Question(gold.query, gold.task), counted=False) as begun:
             async for watched in begun.events:
                 if isinstance(watched.effect, fx.RoundEnded):
                     outcome = watched.effect.outcome

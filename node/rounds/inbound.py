@@ -19,20 +19,21 @@ from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key, Kind
+from protocol.versions import stream_protocol
 
-CONTRIBUTE = "/strand/contribute/1"
+CONTRIBUTE = stream_protocol("contribute")
 """Request: one envelope. Response: empty if it was taken, else the reason why not."""
 
-PULL = "/strand/pull/1"
+PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
-CERTIFICATE = "/strand/certificate/1"
+CERTIFICATE = stream_protocol("certificate")
 """Request: a query's id. Response: its certificate, or nothing."""
 
-QUERY = "/strand/query/1"
+QUERY = stream_protocol("query")
 """Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
 
-PING = "/strand/ping/1"
+PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
 
 PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
@@ -175,7 +176,7 @@ class InboundRouter(Handlers):
         try:
             self._send.send_nowait(event)
         except trio.WouldBlock:
-            log.warning("inbox is full", waiting=INBOX_MAX, dropped=type(event).__name__)
+            log.warning("inbox.overflowed", waiting=INBOX_MAX, dropped=type(event).__name__)
             return False
         return True
 
@@ -244,6 +245,6 @@ class InboundRouter(Handlers):
     def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
         if isinstance(admitted, Fault):
             if admitted.reason is not FaultReason.DUPLICATE:
-                log.debug("refused", fault=str(admitted), source=source.hex()[:16])
+                log.debug("message.refused", reason=str(admitted), peer=source.hex()[:16])
             return admitted.verdict
         return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY

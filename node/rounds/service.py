@@ -4,23 +4,22 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
 
-import msgspec
 import trio
 
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
+from node.api.asking import Question
 from node.clock import Clock
-from node.config import NodeConfig, Share
+from node.config import NodeConfig
 from node.overlay import Overlay
 from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Query
-from protocol.types import ONE, Digest, Key, TaskType
+from protocol.types import ONE, Digest, Key
 
 
 class AskError(Exception):
@@ -39,26 +38,6 @@ class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
 
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a user asks, and the body of POST /api/ask; None leaves the node's configuration as it is.
-
-    What is too large is cut to the network's parameters, but for the text.
-    """
-
-    content: str = msgspec.field(name="query")
-    task: TaskType = TaskType.CODE
-    private: bool = False
-    max_tokens: Positive | None = None
-    pairs_per_judge: Positive | None = None
-    confidence_min: Share | None = None
-    answer_ms: Positive | None = None
-    judge_ms: Positive | None = None
-    patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class RoundHandle:
     """A round of ours, and what happens in it."""
@@ -66,6 +45,24 @@ class RoundHandle:
     query_id: Digest
     query: Query
     events: trio.MemoryReceiveChannel[Watched]
+
+
+class Count:
+    """A number that only grows, and that others wait for: however late they look, nothing is missed."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def add(self, more: int) -> None:
+        """Count; who waits for it goes on."""
+        self.value += more
+        self._waiting.unpark_all()
+
+    async def above(self, seen: int) -> None:
+        """Wait until more than `seen` were counted."""
+        while self.value <= seen:
+            await self._waiting.park()
 
 
 class RoundService:
@@ -86,14 +83,17 @@ class RoundService:
         self._config = config
         self._clock = clock
         self._reputation = reputation
-        self.ended = trio.Event()
-        """Set when a round that somebody followed is over; replaced each time."""
+        self.ended = Count()
+        """Rounds of our users that they followed to the end, or left."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
-    async def ask(self, question: Question) -> AsyncIterator[RoundHandle]:
-        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError."""
+    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
+        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
+
+        `ended` counts it unless it is our own, for gold.
+        """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
@@ -116,10 +116,11 @@ class RoundService:
             raise NoDiskError(f"this node takes no new work: {answer.detail}")
         if isinstance(answer, Fault):
             raise AskError(f"the network's parameters do not allow this query: {answer}")
-        async with events:
-            yield RoundHandle(answer, asked, events)
-        self.ended.set()
-        self.ended = trio.Event()
+        try:
+            async with events:
+                yield RoundHandle(answer, asked, events)
+        finally:
+            self.ended.add(int(counted))
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""

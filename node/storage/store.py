@@ -233,7 +233,7 @@ class Store:
             try:
                 await self._run(apply, writes)
             except StoreError as error:
-                log.error("store.writes_lost", count=len(writes), why=str(error))
+                log.error("store.writes_lost", count=len(writes), reason=str(error))
         await trio.to_thread.run_sync(self._file.close, limiter=self._turn)
 
     async def _write_or_wait(self, run: Callable[..., Awaitable[None]], writes: Sequence[Write]) -> None:
@@ -242,7 +242,7 @@ class Store:
             try:
                 return await run(apply, writes)
             except StoreBlockedError:
-                log.warning("store.writes_wait", count=len(writes))
+                log.warning("store.writes_delayed", count=len(writes))
         self._waiting.add(writes)
         return None
 
@@ -279,7 +279,7 @@ class Store:
             yield
         except StoreBlockedError as error:
             if str(error) != self.health.trouble:
-                log.error("store.blocked", why=str(error))
+                log.error("store.blocked", reason=str(error))
             self.health.tell(str(error))
             raise
 

@@ -7,6 +7,7 @@ import trio
 
 from consensus.rounds.backoff import Backoff
 from node.inference import EngineInfo, JudgingMethod
+from node.signals import Signal
 from protocol.types import Role
 
 FAILED_ROUNDS_MAX = 3
@@ -53,8 +54,8 @@ class Fitness:
 
     def __init__(self) -> None:
         self.records = {role: RoleRecord() for role in ROLES}
-        self.withdrawn = trio.Event()
-        """Set when a role is withdrawn; replaced each time."""
+        self.withdrawn = Signal()
+        """Fires after a role was withdrawn."""
 
     def succeeded(self, role: Role) -> None:
         """Note a round that had our answer or ballot."""
@@ -71,8 +72,7 @@ class Fitness:
             record.withdrawn_s = trio.current_time()
             record.withdrawals += 1
             log.warning("role.withdrawn", role=ROLES[role], failed_rounds=record.in_a_row, reason=reason)
-            self.withdrawn.set()
-            self.withdrawn = trio.Event()
+            self.withdrawn.fire()
 
     @property
     def retrial_is_due(self) -> bool:

@@ -1,4 +1,4 @@
-"""Times of the aggregator beside two libraries: `python -m tests.bench.bench_fit`.
+"""Times of the aggregator beside two libraries: `python -P -m tests.bench.bench_fit`.
 
 All contestants take turns within each repetition, so that a busy machine disturbs them alike; medians of CPU time are
 printed, for what else the machine does should not count.
@@ -10,7 +10,8 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import choix
 import evalica
@@ -26,12 +27,21 @@ from consensus.ranking.bradley_terry import (
 )
 from consensus.ranking.judges import JudgedComparison, JudgePrior
 from protocol.types import ONE
+from tests.bench.harness import Bench, Figure
 
-REPETITIONS = 15
 CONTESTANTS = ("fit", "judges", "P(best)", "choix", "evalica")
-SIZES = (10, 35, 100)
-CURVE = (125, 250, 500, 1_000)
-"""Answers of the last table: how time grows where no round goes, with 3 comparisons each."""
+AIMS_MS = {35: 5.0, 100: 20.0}
+"""CPU time of what a closing fits, judges and P(best), by the number of answers, with 3 comparisons each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is fitted, and how often."""
+
+    repetitions: int = 15
+    sizes: tuple[int, ...] = (10, 35, 100)
+    curve: tuple[int, ...] = (125, 250, 500, 1_000)
+    """Answers of the last table: how time grows where no round goes, with 3 comparisons each."""
 
 
 def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
@@ -60,9 +70,9 @@ def contest(items: int, comparisons: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def medians_ms(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:
+def medians_ms(contestants: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(REPETITIONS):
+    for _ in range(repetitions):
         for name, run in contestants.items():
             start = time.process_time()
             run()
@@ -70,31 +80,45 @@ def medians_ms(contestants: dict[str, Callable[[], object]]) -> dict[str, float]
     return {name: 1000 * statistics.median(values) for name, values in times.items()}
 
 
-def main() -> None:
+def measure(settings: Settings) -> Iterator[Figure]:
+    """Print the tables."""
     columns = "".join(f"{name + ' ms':>12}" for name in CONTESTANTS)
     print(f"{'items':>5} {'comparisons':>11}{columns}{'judges/choix':>14}{'judges/evalica':>16}")
-    for items in SIZES:
+    for items in settings.sizes:
         for comparisons in (3 * items, items * items // 2):
-            ms = medians_ms(contest(items, comparisons))
+            ms = medians_ms(contest(items, comparisons), settings.repetitions)
             cells = "".join(f"{ms[name]:12.2f}" for name in CONTESTANTS)
             ratios = f"{ms['judges'] / ms['choix']:14.2f}{ms['judges'] / ms['evalica']:16.2f}"
             print(f"{items:5} {comparisons:11}{cells}{ratios}")
-    print_growth()
+            if comparisons == 3 * items:
+                yield Figure(
+                    name=f"judges and P(best), {items} answers, {comparisons} comparisons, CPU",
+                    value=ms["judges"] + ms["P(best)"],
+                    unit=" ms",
+                    anchor=f"choix {ms['choix']:.2f} ms, evalica {ms['evalica']:.2f} ms",
+                    at_most=AIMS_MS.get(items),
+                )
+    yield Figure(
+        name=f"growth with answers, {settings.curve[0]} to {settings.curve[-1]}: power",
+        value=growth(settings.curve),
+        anchor="3 for dense linear algebra",
+    )
 
 
-def print_growth() -> None:
-    """Time against answers beyond what a round may have, and the exponent of its growth over the whole range."""
+def growth(curve: Sequence[int]) -> float:
+    """Print time against answers beyond what a round may have; the exponent of its growth over the whole range."""
     print(f"\n{'items':>5} {'comparisons':>11}{'judges ms':>12}")
     times = []
-    for items in CURVE:
+    for items in curve:
         judged = contest(items, 3 * items)["judges"]
         start = time.process_time()
         judged()
         times.append(1000 * (time.process_time() - start))
         print(f"{items:5} {3 * items:11}{times[-1]:12.1f}")
-    exponent = statistics.linear_regression([math.log(n) for n in CURVE], [math.log(ms) for ms in times]).slope
-    print(f"time grows as answers to the power {exponent:.2f}")
+    return statistics.linear_regression([math.log(n) for n in curve], [math.log(ms) for ms in times]).slope
 
+
+BENCH = Bench("fit", measure, Settings(), Settings(repetitions=1, sizes=(5,), curve=(5, 10)))
 
 if __name__ == "__main__":
-    main()
+    BENCH.main()

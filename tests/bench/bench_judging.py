@@ -8,20 +8,18 @@ Four ways take turns within each repetition, so that a busy machine disturbs the
 - saturated: the same prompts in our order, all in flight at once
 
 Each measurement asks another query, so that of a round nothing is cached when it begins; the examples, which stand
-before the query in all prompts, always are, but for the uncached ones. `--long` adds 64 pairs on llama.cpp: five to ten
-minutes more.
+before the query in all prompts, always are, but for the uncached ones. More pairs on llama.cpp take long: `--pairs 64
+--answers 16 --repetitions 1` five to ten minutes.
 """
 
 import logging
 import os
 import random
 import statistics
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import structlog
 import trio
@@ -33,6 +31,8 @@ from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
 from node.inference.http_json import JsonClient, open_json_client
 from node.work.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits
+from tests.bench.harness import Bench, Figure, tree_cpu_s
+from tests.support.engine_server import StandIn, serving
 from tests.vllm import servers
 
 IN_FLIGHT_MAX = 256
@@ -47,7 +47,27 @@ VLLM_CONTEXT_TOKENS = 4096
 UNCACHED_PAIRS = 2
 """Of all pairs: each of its prompts costs the same, and more than any other way's."""
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+SATURATED_LEAST = 0.9
+ONE_AT_A_TIME_LEAST = 2.0
+"""on vLLM, which works on several prompts at once"""
+NODE_SHARE_MAX = 0.05
+"""Aims of ours, by CPU time of the engine: of what a full server does, of what it does with one prompt at a time, and
+how much CPU the node may add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is judged, and where."""
+
+    pairs: int = 16
+    answers: int = 8
+    repetitions: int = 1
+    embedded: bool = True
+    """llama.cpp with the packaged model; otherwise a server of the tests that has no model"""
+    vllm: bool = True
+    vllm_repetitions: int = 3
+    """of the same round; one of 64 pairs follows"""
+
 
 BODIES = (
     "    values.iter().copied().map(i64::from).sum()\n",
@@ -125,7 +145,7 @@ class Round:
 
 
 @dataclass(slots=True)
-class Bench:
+class ServerBench:
     """One server."""
 
     engine: Engine
@@ -185,7 +205,7 @@ class Samples:
 # -- the ways ----------------------------------------------------------------------------------------------------------
 
 
-async def uncached(bench: Bench, round_: Round) -> int:
+async def uncached(bench: ServerBench, round_: Round) -> int:
     """vLLM looks up what has the same salt alone; llama.cpp is told not to look."""
     some = replace(round_, pairs=round_.pairs[:UNCACHED_PAIRS])
     for index, prompt in enumerate(some.prompts(bench.limits, shuffled=True)):
@@ -195,13 +215,13 @@ async def uncached(bench: Bench, round_: Round) -> int:
     return len(some.pairs)
 
 
-async def one_at_a_time(bench: Bench, round_: Round) -> int:
+async def one_at_a_time(bench: ServerBench, round_: Round) -> int:
     for prompt in round_.prompts(bench.limits, shuffled=True):
         await _ask(bench.engine, prompt)
     return len(round_.pairs)
 
 
-async def ours(bench: Bench, round_: Round) -> int:
+async def ours(bench: ServerBench, round_: Round) -> int:
     told = 0
     judging = judge(bench.engine, round_.query, round_.pairs, nonce=round_.nonce, limits=bench.limits)
     async with judging as judgements:
@@ -212,7 +232,7 @@ async def ours(bench: Bench, round_: Round) -> int:
     return told
 
 
-async def saturated(bench: Bench, round_: Round) -> int:
+async def saturated(bench: ServerBench, round_: Round) -> int:
     async with trio.open_nursery() as nursery:
         for prompt in round_.prompts(bench.limits, shuffled=False):
             nursery.start_soon(_ask, bench.wide, prompt)
@@ -224,7 +244,7 @@ async def _ask(engine: Engine, prompt: JudgePrompt) -> None:
         raise RuntimeError("a judgement is an abstention")
 
 
-Way = Callable[[Bench, Round], Awaitable[int]]
+Way = Callable[[ServerBench, Round], Awaitable[int]]
 
 WAYS: dict[str, Way] = {
     "uncached": uncached,
@@ -238,7 +258,7 @@ WAYS: dict[str, Way] = {
 
 
 @asynccontextmanager
-async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[Bench]:
+async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[ServerBench]:
     """The measurements of one server."""
     config = replace(config, request_timeout_ms=REQUEST_TIMEOUT_MS)
     async with (
@@ -251,10 +271,10 @@ async def bench_at(config: EngineConfig, pid: int) -> AsyncIterator[Bench]:
         if info.judging is not JudgingMethod.RAW:
             raise RuntimeError(f"{config.url} has no raw completions with logprobs")
         limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max)
-        yield Bench(engine, wide, client, info.model, limits, pid)
+        yield ServerBench(engine, wide, client, info.model, limits, pid)
 
 
-async def measure(bench: Bench, case: Case) -> dict[str, Samples]:
+async def measure_case(bench: ServerBench, case: Case) -> dict[str, Samples]:
     """All ways in turn, as often as the case says."""
     pairs = case.drawn()
     samples = {name: Samples() for name in WAYS}
@@ -264,39 +284,14 @@ async def measure(bench: Bench, case: Case) -> dict[str, Samples]:
     return samples
 
 
-async def _sample(bench: Bench, way: Way, round_: Round) -> Sample:
+async def _sample(bench: ServerBench, way: Way, round_: Round) -> Sample:
     tokens, hits = bench.cached()
-    node_s, engine_s, began_s = time.process_time(), _tree_cpu_s(bench.pid), time.perf_counter()
+    node_s, engine_s, began_s = time.process_time(), tree_cpu_s(bench.pid), time.perf_counter()
     judgements = await way(bench, round_)
     seconds = time.perf_counter() - began_s
-    node_s, engine_s = time.process_time() - node_s, _tree_cpu_s(bench.pid) - engine_s
+    node_s, engine_s = time.process_time() - node_s, tree_cpu_s(bench.pid) - engine_s
     tokens_then, hits_then = bench.cached()
     return Sample(judgements, seconds, node_s, engine_s, (hits_then - hits) / max(tokens_then - tokens, 1))
-
-
-def _tree_cpu_s(pid: int) -> float:
-    """User and system time of a process and all its living descendants (fields 4, 14, 15 of proc(5)'s stat)."""
-    ticks: dict[int, int] = {}
-    children: dict[int, list[int]] = {}
-    for each, fields in _processes():
-        ticks[each] = int(fields[11]) + int(fields[12])
-        children.setdefault(int(fields[1]), []).append(each)
-    total, left = 0, [pid]
-    while left:
-        each = left.pop()
-        total += ticks.get(each, 0)
-        left += children.get(each, ())
-    return total / TICKS_PER_S
-
-
-def _processes() -> Iterator[tuple[int, list[str]]]:
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                stat = (folder / "stat").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
-            yield int(folder.name), stat.rpartition(")")[2].split()
 
 
 def _print(case: Case, samples: dict[str, Samples]) -> None:
@@ -321,7 +316,33 @@ def _ratios(rates: dict[str, float], name: str) -> str:
     return "{:12.2f}{:17.2f}{:14.0%}".format(*beside)
 
 
-async def on_llama_cpp(cases: Sequence[Case]) -> None:
+def figures(
+    case: Case, samples: dict[str, Samples], server: str, one_at_a_time_least: float | None
+) -> Iterator[Figure]:
+    """Our way beside the others, by the engine's CPU time."""
+    ours, name = samples["ours"], f"{server}, {case.pairs} pairs"
+    rates = {way: each.median("per_cpu_second") for way, each in samples.items()}
+    yield Figure(
+        name=f"{name}: judgements per CPU second, of a full server's",
+        value=rates["ours"] / rates["saturated"],
+        anchor=f"by the clock {ours.median('per_second') / samples['saturated'].median('per_second'):.2f}",
+        at_least=SATURATED_LEAST,
+    )
+    yield Figure(
+        name=f"{name}: the same, of one prompt at a time",
+        value=rates["ours"] / rates["one at a time"],
+        anchor=f"by the clock {ours.median('per_second') / samples['one at a time'].median('per_second'):.2f}",
+        at_least=one_at_a_time_least,
+    )
+    yield Figure(
+        name=f"{name}: CPU of the node, of the engine's",
+        value=ours.median("node_s") / ours.median("engine_s"),
+        anchor=f"engine {ours.median('engine_s'):.2f} s",
+        at_most=NODE_SHARE_MAX,
+    )
+
+
+async def on_llama_cpp(case: Case, told: list[Figure]) -> None:
     """The embedded engine with its own default of slots, and answers cut as the demo cuts them."""
     config = EngineConfig(judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX)
     async with embedded_server(config) as server:
@@ -332,15 +353,26 @@ async def on_llama_cpp(cases: Sequence[Case]) -> None:
             flush=True,
         )
         async with bench_at(server.client_config, server.status.pid) as bench:
-            for case in cases:
-                _print(case, await measure(bench, case))
+            samples = await measure_case(bench, case)
+            _print(case, samples)
+            told += figures(case, samples, "llama.cpp", None)
 
 
-async def on_vllm(cases: Sequence[Case]) -> None:
+async def on_stand_in(case: Case) -> None:
+    """A server in this process that has no model: nothing is learned but that all ways still work."""
+    async with serving(StandIn()) as url:
+        config = EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)
+        config = replace(config, judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX)
+        async with bench_at(config, os.getpid()) as bench:
+            await measure_case(bench, case)
+
+
+async def on_vllm(cases: Sequence[Case], told: list[Figure]) -> None:
     """vLLM's CPU build, where it is installed."""
     missing = next((path for path in (servers.BIN, servers.CHECKPOINT) if not path.is_dir()), None)
     if missing is not None:
-        print(f"\nvLLM was left out: there is no {missing}; `make test-vllm` makes it")
+        why = f"no {missing.name}: `make test-vllm` makes it"
+        told.append(Figure(name="vLLM: of one prompt at a time", value=None, at_least=ONE_AT_A_TIME_LEAST, note=why))
         return
     async with servers.launched_vllm(VLLM_CONTEXT_TOKENS) as server:
         print(
@@ -350,21 +382,28 @@ async def on_vllm(cases: Sequence[Case]) -> None:
         )
         async with bench_at(server.config, server.pid) as bench:
             for case in cases:
-                _print(case, await measure(bench, case))
+                samples = await measure_case(bench, case)
+                _print(case, samples)
+                told += figures(case, samples, "vLLM", ONE_AT_A_TIME_LEAST)
 
 
-def main() -> None:
-    """Print the tables: about five minutes on a machine that has nothing else to do."""
+def measure(settings: Settings) -> Iterator[Figure]:
+    """Print the tables."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}. Aims of ours: 2 x one at a time on vLLM, 90 % of")
-    print("saturated, and less than 5 % of the engine's CPU at the node.\n")
-    long = "--long" in sys.argv[1:]
-    large = Case(pairs=64, answers=16, repetitions=1)
-    trio.run(on_llama_cpp, [Case(pairs=16, answers=8, repetitions=2), *([large] if long else [])])
-    if not long:
-        print("\n64 pairs on llama.cpp were left out: with --long, five to ten minutes more")
-    trio.run(on_vllm, [Case(pairs=16, answers=8, repetitions=3), large])
+    told: list[Figure] = []
+    case = Case(settings.pairs, settings.answers, settings.repetitions)
+    if settings.embedded:
+        trio.run(on_llama_cpp, case, told)
+    else:
+        trio.run(on_stand_in, case)
+    if settings.vllm:
+        large = Case(pairs=64, answers=16, repetitions=1)
+        trio.run(on_vllm, [replace(case, repetitions=settings.vllm_repetitions), large], told)
+    return iter(told)
 
+
+SMALLEST = Settings(pairs=1, answers=2, embedded=False, vllm=False)
+BENCH = Bench("judging", measure, Settings(), SMALLEST)
 
 if __name__ == "__main__":
-    main()
+    BENCH.main()

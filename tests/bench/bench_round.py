@@ -2,25 +2,28 @@
 
 Two swarms of seven processes stand on this machine: `strand run` with the scripted engine at zero latency, and the
 skeletons of skeleton_node.py, which pass as many messages of the same sizes in the same pattern over the same overlay.
-Blocks of rounds alternate between the two, so that a busy machine disturbs both alike. Beside them stands what one hop
-takes while nothing else happens: an answer is six hops away (query, commitments, closing, openings, closing, ballots),
-a certificate eight (tally, co-signatures).
+Blocks of rounds alternate between the two, so that a busy machine disturbs both alike; each round of the skeletons has
+the phases of the real one before it, for a round takes one to three waves. Beside them stands what one hop takes while
+nothing else happens: a round's answer is two hops a phase away (query, commitments; closing, openings; a closing and
+ballots for each wave), its certificate two more (tally, co-signatures).
 """
 
 import json
-import os
+import logging
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
@@ -30,23 +33,37 @@ from node.cli.processes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_n
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
 from protocol import codec
-from protocol.messages import Certificate, Commit, Notice
+from protocol.messages import Ballot, Certificate, Commit, Notice
 from protocol.signing import Keypair, seal
-from protocol.types import CLOSINGS, Kind
-from tests.bench.skeleton_node import MEMBERS
+from tests.bench.harness import Bench, Figure, cpu_ms
 
-NODES = MEMBERS + 1
-WARM_UP = 5
-"""Rounds of each swarm that are not counted: streams are opened, caches filled."""
-BLOCKS = 8
-ROUNDS_PER_BLOCK = 5
+RATIO_MAX = 1.5
+"""The aim: a round's latency, of the skeleton's."""
+LISTENED_MAX = 1.03
+"""The aim: the same with listeners, of without."""
+EVENTS_PATH = "/api/events"
+"""Where a node tells the events of its rounds to whoever listens."""
 PAUSE_S = 0.25
 """Between two rounds: the members fetch and verify the certificate meanwhile, which delays no answer of this round."""
-HOPS = 30
 START_S = 60.0
 ROUND_S = 20.0
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How much is measured."""
+
+    nodes: int = 7
+    pairs: int = 3
+    """of each judge: three waves at most; 1 is the one wave of which the aim spoke first"""
+    blocks: int = 8
+    rounds: int = 5
+    """in a block"""
+    warm_up: int = 5
+    """rounds of each swarm that are not counted: streams are opened, caches filled"""
+    hops: int = 30
+    listeners: int = 1
+    """to the asked node's round events, in blocks of their own; 0: none are measured"""
 
 
 @dataclass(slots=True)
@@ -60,7 +77,7 @@ class Times:
     def cpu_per_round(self) -> tuple[float, float]:
         """The asked node's, and the mean member's."""
         asked, *members = map(sum, zip(*self.cpu, strict=True))
-        rounds = BLOCKS * ROUNDS_PER_BLOCK
+        rounds = len(self.to_answer)
         return asked / rounds, statistics.mean(members) / rounds
 
 
@@ -70,29 +87,33 @@ class Daemons:
 
     children: list[Child]
     client: Client
+    pairs: int
+    """of each judge"""
     at_node: Times = field(default_factory=Times)
     at_client: Times = field(default_factory=Times)
+    listened: Times = field(default_factory=Times)
+    """as `at_node`, while somebody listens"""
     rounds: int = 0
 
     def pids(self) -> list[int]:
         """The asked node's first."""
         return [child.process.pid for child in self.children]
 
-    async def round(self, *, counted: bool) -> bytes:
-        """One round; its certificate's bytes."""
+    async def round(self, *into: Times) -> "Sizes":
+        """One round, and the sizes of its messages; its times go into what is given: by the node's clock, by ours."""
         self.rounds += 1
-        question = {"query": f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."}
+        query = f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."
+        question = {"query": query, "pairs_per_judge": self.pairs}
         began = time.perf_counter()
         query_id = ""
         marks: dict[str, tuple[float, float]] = {}
         async for event in self.client.ask(question, ROUND_S):
             query_id = event.get("query_id", query_id)
             marks[event["event"]] = (event["at_ms"], 1000 * (time.perf_counter() - began))
-        if counted:
-            for index, times in enumerate((self.at_node, self.at_client)):
-                times.to_answer.append(marks["decided"][index])
-                times.to_certificate.append(marks["certified"][index])
-        return await self.client.certificate(query_id)
+        for index, times in enumerate(into):
+            times.to_answer.append(marks["decided"][index])
+            times.to_certificate.append(marks["certified"][index])
+        return sizes_of(await self.client.certificate(query_id), len(self.children))
 
 
 @dataclass(slots=True)
@@ -113,12 +134,12 @@ class Skeletons:
             self.times.to_answer.append(told["ends_ms"][-2])
             self.times.to_certificate.append(told["ends_ms"][-1])
 
-    async def hops(self, sizes: "Sizes") -> dict[str, list[float]]:
+    async def hops(self, sizes: "Sizes", count: int) -> dict[str, list[float]]:
         """What single hops take, with the sizes of an answer and of the closing that asks for it."""
         gossip_bytes, stream_bytes = sizes.phases[1]
         command = {"do": "hop", "gossip_bytes": gossip_bytes, "stream_bytes": stream_bytes}
         told = []
-        for _ in range(HOPS):
+        for _ in range(count):
             told.append(await _tell(self.processes[0], command))
             await trio.sleep(PAUSE_S / 5)
         return {name: [each[name] for each in told] for name in told[0]}
@@ -132,40 +153,47 @@ class Sizes:
     notice: int
 
 
-def sizes_of(raw: bytes) -> Sizes:
+def sizes_of(raw: bytes, nodes: int) -> Sizes:
     """From a certificate; what is not in it, commitment and notice, has fields of fixed size and is made again."""
     verified = verify_certificate(raw)
     certificate = codec.decode(Certificate, raw)
     if not isinstance(verified, VerifiedCertificate) or not isinstance(certificate, Certificate):
         raise RuntimeError(f"the swarm certified a round that does not hold: {verified}")
     record = verified.record
-    if len(record.seats) != NODES or len(record.answers) != NODES or len(record.closings) != 3:
-        raise RuntimeError("not a round of seven answers and one wave: the skeleton's pattern is another one")
+    if len(record.seats) != nodes or len(record.answers) != nodes:
+        raise RuntimeError(
+            f"{len(record.answers)} answers of {len(record.seats)} seats: not all {nodes} nodes took part"
+        )
     keypair = Keypair(bytes(32))
     on = {"author": keypair.public, "query": record.id, "on": record.head}
     commit = seal(keypair, record.params.digest, Commit(**on, commitment=record.id))
     notice = seal(keypair, record.params.digest, Notice(**on, certificate_digest=record.id, certificate_bytes=len(raw)))
+    ballots: list[list[bytes]] = [[] for _ in range(record.wave + 1)]
+    for message in record.ballots:
+        assert isinstance(message.body, Ballot)
+        ballots[message.body.wave].append(message.envelope)
     gossiped = [len(message.envelope) for message in (record.message, *record.closings)]
     replied = [
         len(commit.envelope),
         _middle(message.envelope for message in record.answers),
-        _middle(message.envelope for message in record.ballots),
+        *map(_middle, ballots),
         _middle(certificate.cosigns),
     ]
-    assert {message.kind for message in record.closings} <= CLOSINGS - {Kind.CLOSE_WAVE}
     return Sizes(list(zip(gossiped, replied, strict=True)), len(notice.envelope))
 
 
 def _middle(envelopes: Iterable[bytes]) -> int:
-    return round(statistics.median(map(len, envelopes)))
+    """Of none, as in a wave for which no judge has a pair left: 0, and no skeleton replies."""
+    return round(statistics.median(list(map(len, envelopes)) or [0]))
 
 
 # -- the two swarms ----------------------------------------------------------------------------------------------------
 
 
-async def start_daemons(folder: Path, stack: AsyncExitStack) -> Daemons:
-    """Seven nodes that know each other's offers."""
+async def start_daemons(folder: Path, settings: Settings, stack: AsyncExitStack) -> Daemons:
+    """Nodes that know each other's offers."""
     children: dict[int, Child] = {}
+    nodes = settings.nodes
 
     async def start(index: int, bootstrap: tuple[str, ...]) -> None:
         spec = NodeSpec(folder / f"node-{index}", EngineConfig(kind="scripted"), bootstrap, seed=index)
@@ -173,21 +201,19 @@ async def start_daemons(folder: Path, stack: AsyncExitStack) -> Daemons:
 
     await start(0, ())
     async with trio.open_nursery() as nursery:
-        for index in range(1, NODES):
+        for index in range(1, nodes):
             nursery.start_soon(start, index, children[0].addresses[:1])
     client = await stack.enter_async_context(open_client(Source(), children[0].url))
-    told = await client.get("/api/wait", timeout_s=START_S, offers=NODES, timeout_ms=round(1000 * START_S))
-    if told["offers"] < NODES:
-        raise RuntimeError(f"only {told['offers']} of {NODES} nodes offer to work after {START_S:.0f} s")
-    return Daemons([children[index] for index in range(NODES)], client)
+    await client.wait_offers(nodes, START_S)
+    return Daemons([children[index] for index in range(nodes)], client, settings.pairs)
 
 
-async def start_skeletons(folder: Path, stack: AsyncExitStack) -> Skeletons:
-    """Seven skeletons, each connected to all before it: daemons learn the same from offers."""
+async def start_skeletons(folder: Path, nodes: int, stack: AsyncExitStack) -> Skeletons:
+    """Skeletons, each connected to all before it: daemons learn the same from offers."""
     processes: list[trio.Process] = []
     addresses: list[str] = []
-    for index in range(NODES):
-        command = [sys.executable, "-P", "-m", "tests.bench.skeleton_node", *addresses]
+    for index in range(nodes):
+        command = [sys.executable, "-P", "-m", "tests.bench.skeleton_node", str(nodes - 1), *addresses]
         with (folder / f"skeleton-{index}.log").open("wb") as log:
             process = await trio.lowlevel.open_process(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
@@ -220,41 +246,66 @@ async def _read_line(process: trio.Process) -> Any:
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-async def measure() -> None:
+async def compare(settings: Settings) -> list[Figure]:
     """Start both, alternate between them, print the table."""
     with tempfile.TemporaryDirectory(prefix="strand-bench-") as folder:
         async with AsyncExitStack() as stack:
-            daemons = await start_daemons(Path(folder), stack)
-            skeletons = await start_skeletons(Path(folder), stack)
-            sizes = sizes_of(await daemons.round(counted=False))
-            for _ in range(WARM_UP):
-                await daemons.round(counted=False)
-                await skeletons.round(sizes, counted=False)
-            hops = await skeletons.hops(sizes)
-            for _ in range(BLOCKS):
-                await _block(daemons.pids(), partial(daemons.round, counted=True), daemons.at_node)
-                await _block(skeletons.pids(), partial(skeletons.round, sizes, counted=True), skeletons.times)
-    _print(sizes, hops, daemons, skeletons)
+            daemons = await start_daemons(Path(folder), settings, stack)
+            skeletons = await start_skeletons(Path(folder), settings.nodes, stack)
+            for _ in range(settings.warm_up):
+                await skeletons.round(await daemons.round(), counted=False)
+            sizes: list[Sizes] = []
+
+            async def real() -> None:
+                sizes.append(await daemons.round(daemons.at_node, daemons.at_client))
+
+            async def listened() -> None:
+                await daemons.round(daemons.listened)
+
+            hops = await skeletons.hops(await daemons.round(), settings.hops)
+            for _ in range(settings.blocks):
+                await _block(daemons.pids(), [real] * settings.rounds, daemons.at_node)
+                empty = [partial(skeletons.round, each, counted=True) for each in sizes[-settings.rounds :]]
+                await _block(skeletons.pids(), empty, skeletons.times)
+                async with listening(daemons.children[0].url, settings.listeners) as heard:
+                    if heard:
+                        await _block(daemons.pids(), [listened] * settings.rounds, daemons.listened)
+    return _print(sizes, hops, daemons, skeletons)
 
 
-async def _block(pids: list[int], one_round: Callable[[], Any], times: Times) -> None:
-    before = [_cpu_ms(pid) for pid in pids]
-    for _ in range(ROUNDS_PER_BLOCK):
+@asynccontextmanager
+async def listening(url: str, listeners: int) -> AsyncIterator[bool]:
+    """Listen to a node's round events as long as the block runs; whether there is somebody to listen to."""
+    async with httpx2.AsyncClient(timeout=ROUND_S) as http, trio.open_nursery() as nursery:
+
+        async def listen(*, task_status: trio.TaskStatus[bool]) -> None:
+            async with http.stream("GET", url + EVENTS_PATH) as response:
+                task_status.started(response.status_code == 200)
+                async for _ in response.aiter_bytes():
+                    pass
+
+        heard = [await nursery.start(listen) for _ in range(listeners)]
+        yield bool(heard) and all(heard)
+        nursery.cancel_scope.cancel()
+
+
+async def _block(pids: list[int], rounds: Iterable[Callable[[], Awaitable[None]]], times: Times) -> None:
+    before = [cpu_ms(pid) for pid in pids]
+    for one_round in rounds:
         await one_round()
         await trio.sleep(PAUSE_S)
-    times.cpu.append([_cpu_ms(pid) - then for pid, then in zip(pids, before, strict=True)])
+    times.cpu.append([cpu_ms(pid) - then for pid, then in zip(pids, before, strict=True)])
 
 
-def _cpu_ms(pid: int) -> float:
-    """User and system time of a process and its threads (fields 14 and 15 of proc(5)'s stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return 1000 * (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def _print(sizes: Sizes, hops: dict[str, list[float]], daemons: Daemons, skeletons: Skeletons) -> None:
-    phases = ", ".join(f"{gossiped} > {MEMBERS} x {replied}" for gossiped, replied in sizes.phases)
-    print(f"bytes, gossip > replies: {phases}; notice {sizes.notice}")
-    print(f"{BLOCKS} x {ROUNDS_PER_BLOCK} rounds of each, {NODES} processes each, {os.cpu_count()} cores\n")
+def _print(
+    sizes: Sequence[Sizes], hops: dict[str, list[float]], daemons: Daemons, skeletons: Skeletons
+) -> list[Figure]:
+    members = len(daemons.children) - 1
+    shown = max(sizes, key=lambda each: len(each.phases))
+    phases = ", ".join(f"{gossiped} > {members} x {replied}" for gossiped, replied in shown.phases)
+    print(f"bytes, gossip > replies: {phases}; notice {shown.notice}")
+    waves = [len(each.phases) - 3 for each in sizes]
+    print(f"{len(sizes)} rounds of each, {statistics.mean(waves):.2f} waves a round, {members + 1} processes each\n")
     print(f"{'ms':26}{'answer: median':>15}{'p95':>8}{'certificate: median':>21}{'p95':>8}")
     rows = {"round, at the node": daemons.at_node, "round, at the client": daemons.at_client}
     for name, times in {**rows, "skeleton": skeletons.times}.items():
@@ -263,38 +314,54 @@ def _print(sizes: Sizes, hops: dict[str, list[float]], daemons: Daemons, skeleto
             f"{name:26}{statistics.median(answer):15.1f}{_p95(answer):8.1f}"
             f"{statistics.median(certificate):21.1f}{_p95(certificate):8.1f}"
         )
-    for name, times in rows.items():
-        ratios = [
-            statistics.median(getattr(times, mark)) / statistics.median(getattr(skeletons.times, mark))
-            for mark in ("to_answer", "to_certificate")
-        ]
-        print(f"{name + ' / skeleton':32}{ratios[0]:9.2f}{ratios[1]:29.2f}")
+    told = [_ratio(name, daemons.at_node, skeletons.times) for name in ("answer", "certificate")]
+    told.append(_listened(daemons))
     gossip, stream = statistics.median(hops["gossip_ms"]), statistics.median(hops["stream_ms"])
-    answer, certificate = (
-        statistics.median(marks) / hops_to
-        for marks, hops_to in (
-            (skeletons.times.to_answer, 3 * (gossip + stream)),
-            (skeletons.times.to_certificate, 4 * (gossip + stream)),
-        )
-    )
-    print(f"{'skeleton / idle hops':32}{answer:9.2f}{certificate:29.2f}\n")
+    idle_ms = [(gossip + stream) * (len(each.phases) - 1) for each in sizes]
+    empty_ms = statistics.median(skeletons.times.to_answer)
     print(
-        f"idle hops, ms: gossip {gossip:.1f} (the last of {MEMBERS} {statistics.median(hops['gossip_last_ms']):.1f}), "
-        f"stream one way {stream:.1f}, there and back {statistics.median(hops['request_ms']):.1f}"
+        f"\nidle hops, ms: gossip {gossip:.1f} (the last {statistics.median(hops['gossip_last_ms']):.1f}), "
+        f"stream one way {stream:.1f}, there and back {statistics.median(hops['request_ms']):.1f}; "
+        f"the skeleton's way to the answer is {empty_ms / statistics.median(idle_ms):.2f} of its hops"
     )
-    for name, times in (("round, with its notice and certificate", daemons.at_node), ("skeleton", skeletons.times)):
-        asked, member = times.cpu_per_round()
-        print(f"CPU, ms a round: {name}: asked node {asked:.0f}, each member {member:.0f}")
+    (asked, member), (asked_empty, member_empty) = (
+        times.cpu_per_round() for times in (daemons.at_node, skeletons.times)
+    )
+    print("CPU of a round counts its notice and certificate, too")
+    for name, used, empty in (("the asked node", asked, asked_empty), ("each member", member, member_empty)):
+        told.append(Figure(name=f"CPU of {name}, a round", value=used, unit=" ms", anchor=f"skeleton {empty:.1f} ms"))
+    return told
+
+
+def _ratio(name: str, times: Times, empty: Times) -> Figure:
+    ours_ms, empty_ms = (statistics.median(getattr(each, f"to_{name}")) for each in (times, empty))
+    anchor = f"round {ours_ms:.1f} ms, skeleton {empty_ms:.1f} ms"
+    return Figure(
+        name=f"time to the {name}, of the skeleton's", value=ours_ms / empty_ms, anchor=anchor, at_most=RATIO_MAX
+    )
+
+
+def _listened(daemons: Daemons) -> Figure:
+    name = "time to the certificate with a listener to round events, of without"
+    if not daemons.listened.to_answer:
+        return Figure(name=name, value=None, at_most=LISTENED_MAX, note=f"no {EVENTS_PATH} here")
+    with_ms, without_ms = (statistics.median(each.to_certificate) for each in (daemons.listened, daemons.at_node))
+    (with_cpu_ms, _), (without_cpu_ms, _) = (each.cpu_per_round() for each in (daemons.listened, daemons.at_node))
+    anchor = f"{without_ms:.1f} ms; CPU of the asked node {with_cpu_ms:.1f} ms, without {without_cpu_ms:.1f} ms"
+    return Figure(name=name, value=with_ms / without_ms, anchor=anchor, at_most=LISTENED_MAX)
 
 
 def _p95(values: list[float]) -> float:
     return statistics.quantiles(values, n=20)[-1]
 
 
-def main() -> None:
+def measure(settings: Settings) -> Iterator[Figure]:
     """Run the benchmark: about a minute."""
-    trio.run(measure)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    return iter(trio.run(compare, settings))
 
+
+BENCH = Bench("round", measure, Settings(), Settings(nodes=3, pairs=1, blocks=1, rounds=2, warm_up=0, hops=1))
 
 if __name__ == "__main__":
-    main()
+    BENCH.main()

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib import resources
 
 from protocol.params import NetworkParams
@@ -24,21 +26,38 @@ from simnet.oracle import presets_from
 from simnet.plan import Plan
 from simnet.scenario import scenario_from
 from simnet.world import run_world
+from tests.bench.harness import Bench, Figure
 
-SIZES = {25: 25, 100: 50, 1000: 50}
-"""Nodes -> nodes of a shard."""
-ROUNDS_PER_SHARD = 5
-REPEATS = 3
+SHARD_NODES_MAX = 50
+ROUNDS_PER_S_LEAST = 5.0
+"""of 25 nodes, one shard"""
+LARGE = 1_000
+LARGE_S_MAX = 120.0
+"""for 100 rounds of 1,000 nodes in 20 shards"""
 
 
-def world(nodes: int, *, recall: bool = True, layer: str = "network", rounds: int | None = None) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The worlds, by their number of nodes, and how often each is run."""
+
+    sizes: tuple[int, ...] = (25, 100, 1_000)
+    rounds_per_shard: int = 5
+    repeats: int = 3
+    aggregate_rounds: int = 100
+
+
+def shards(nodes: int) -> int:
+    """How many there are."""
+    return -(-nodes // SHARD_NODES_MAX)
+
+
+def world(nodes: int, rounds: int, *, recall: bool = True, layer: str = "network") -> dict[str, float]:
     """Simulate one world in this process."""
     configs = resources.files("configs")
     presets = presets_from(tomllib.loads(configs.joinpath("presets.toml").read_text()))
     params = NetworkParams.from_mapping(tomllib.loads(configs.joinpath("params/devnet.toml").read_text()))
-    shards = -(-nodes // SIZES[nodes])
-    rounds = rounds or ROUNDS_PER_SHARD * shards
-    scenario = scenario_from({"nodes": nodes, "shard_nodes": SIZES[nodes], "rounds": rounds, "layer": layer})
+    shard_nodes = min(nodes, SHARD_NODES_MAX)
+    scenario = scenario_from({"nodes": nodes, "shard_nodes": shard_nodes, "rounds": rounds, "layer": layer})
     plan = Plan(scenario, presets[scenario.preset], params)
     before = time.perf_counter()
     with nullcontext() if recall else forgetting():
@@ -48,26 +67,28 @@ def world(nodes: int, *, recall: bool = True, layer: str = "network", rounds: in
     return {"rounds": rounds, "events": run.events, "seconds": took, "peak_mib": peak_kib / 1024}
 
 
-def in_process(nodes: int, **options: object) -> dict[str, float]:
+def in_process(nodes: int, rounds: int, **options: object) -> dict[str, float]:
     """The same in a process of its own."""
-    call = f"import json; from tests.bench.bench_sim import world; print(json.dumps(world({nodes}, **{options!r})))"
+    run = f"world({nodes}, {rounds}, **{options!r})"
+    call = f"import json; from tests.bench.bench_sim import world; print(json.dumps({run}))"
     done = subprocess.run([sys.executable, "-P", "-c", call], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def exponent(sizes: list[int], values: list[float]) -> float:
+def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
     """Slope of log value over log size, least squares."""
     fit = statistics.linear_regression([math.log(size) for size in sizes], [math.log(value) for value in values])
     return fit.slope
 
 
-def main() -> None:
+def measure(settings: Settings) -> Iterator[Figure]:
     """Print the tables."""
-    found: dict[int, list[dict[str, float]]] = {nodes: [] for nodes in SIZES}
-    for _ in range(REPEATS):
+    sizes = settings.sizes
+    found: dict[int, list[dict[str, float]]] = {nodes: [] for nodes in sizes}
+    for _ in range(settings.repeats):
         for nodes, runs in found.items():
-            runs.append(in_process(nodes))
+            runs.append(in_process(nodes, settings.rounds_per_shard * shards(nodes)))
     print(f"{'nodes':>6} {'shards':>6} {'rounds':>6} {'rounds/s':>9} {'events/s':>9} {'s/round':>8} {'peak MiB':>9}")
     medians, peaks = [], []
     for nodes, runs in found.items():
@@ -77,23 +98,49 @@ def main() -> None:
         medians.append(seconds)
         peaks.append(peak)
         print(
-            f"{nodes:>6} {-(-nodes // SIZES[nodes]):>6} {rounds:>6.0f} {rounds / seconds:>9.1f}"
+            f"{nodes:>6} {shards(nodes):>6} {rounds:>6.0f} {rounds / seconds:>9.1f}"
             f" {events / seconds:>9.0f} {seconds / rounds:>8.3f} {peak:>9.0f}"
         )
-    sizes = list(SIZES)
-    print(f"growth of time with nodes, every shard asking {ROUNDS_PER_SHARD}: exponent {exponent(sizes, medians):.2f}")
-    least = in_process(sizes[0], rounds=1)["peak_mib"]
-    each_kib = (peaks[-1] - least) / sizes[-1] * 1024
-    print(f"memory beyond the {least:.0f} MiB of one round: {each_kib:.0f} KiB a node at {sizes[-1]} nodes")
+        if nodes == LARGE:
+            name = f"{rounds:.0f} rounds of {nodes} nodes in {shards(nodes)} shards"
+            yield Figure(name=name, value=seconds, unit=" s", anchor=f"peak memory {peak:.0f} MiB", at_most=LARGE_S_MAX)
+        elif nodes == sizes[0]:
+            yield Figure(
+                name=f"rounds of {nodes} nodes", value=rounds / seconds, unit="/s", at_least=ROUNDS_PER_S_LEAST
+            )
+    yield Figure(
+        name=f"growth of time with nodes, every shard asking {settings.rounds_per_shard}: power",
+        value=exponent(sizes, medians),
+        anchor="1: the same work a node",
+    )
+    yield from _small(settings, peaks[-1])
+    print(f"on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, median of {settings.repeats}, one at a time")
+
+
+def _small(settings: Settings, peak_mib: float) -> Iterator[Figure]:
+    """What is measured beside the smallest world."""
+    smallest, largest = settings.sizes[0], settings.sizes[-1]
+    least = in_process(smallest, 1)["peak_mib"]
+    each_kib = (peak_mib - least) / largest * 1024
+    yield Figure(
+        name=f"memory a node, {largest} nodes", value=each_kib, unit=" KiB", anchor=f"one round {least:.0f} MiB"
+    )
     shared, alone = (
-        statistics.median(in_process(sizes[0], recall=recall)["seconds"] for _ in range(REPEATS))
+        statistics.median(
+            in_process(smallest, settings.rounds_per_shard, recall=recall)["seconds"] for _ in range(settings.repeats)
+        )
         for recall in (True, False)
     )
-    print(f"{sizes[0]} nodes without recalled results: {alone / shared:.1f} times as long")
-    aggregate = in_process(sizes[0], layer="aggregate", rounds=100)
-    print(f"{sizes[0]} nodes, aggregate layer: {aggregate['rounds'] / aggregate['seconds']:.1f} rounds/s")
-    print(f"on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, median of {REPEATS}, one process at a time")
+    yield Figure(
+        name=f"{smallest} nodes without recalled results", value=alone / shared, unit=" x", anchor="with them 1 x"
+    )
+    aggregate = in_process(smallest, settings.aggregate_rounds, layer="aggregate")
+    yield Figure(
+        name=f"rounds of {smallest} nodes, aggregate layer", value=aggregate["rounds"] / aggregate["seconds"], unit="/s"
+    )
 
+
+BENCH = Bench("sim", measure, Settings(), Settings((3, 6), rounds_per_shard=1, repeats=1, aggregate_rounds=1))
 
 if __name__ == "__main__":
-    main()
+    BENCH.main()

@@ -1,4 +1,4 @@
-"""What our wire costs beside the bare libraries under it: `python -m tests.bench.bench_wire`.
+"""What our wire costs beside the bare libraries under it: `python -P -m tests.bench.bench_wire`.
 
 The bare contestants do the same work on the same bytes: pynacl signs and verifies the message's preimage, msgpack packs
 and unpacks the plain value that the codec hands it. Ours also check every bound, scan before decoding, and encode again
@@ -8,7 +8,7 @@ repetition.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgpack
@@ -20,13 +20,21 @@ from protocol.messages import Answer, AnswerContent, Ballot, BallotEntry, CloseS
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import FinishReason
+from tests.bench.harness import Bench, Figure
 from tests.support.samples import KEYPAIR, NETWORK, SEED, digest
 
-REPETITIONS = 15
-BATCH_S = 0.01
-"""Of one contestant in one repetition: long beside the clock's resolution, short beside a neighbour's burst of load."""
 RIDERS = 7
 ANSWER_BYTES = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How long each operation is measured."""
+
+    repetitions: int = 15
+    batch_ms: float = 10.0
+    """of one contestant in one repetition: long beside the clock's resolution, short beside a neighbour's burst of load
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,11 @@ def pairs(body: Message) -> tuple[list[Pair], int]:
     ], len(sealed.envelope)
 
 
-def seconds_per_call(contestants: list[Callable[[], object]]) -> list[float]:
+def seconds_per_call(contestants: list[Callable[[], object]], settings: Settings) -> list[float]:
     """Median over the repetitions, in the order given."""
-    calls = [_calls(run) for run in contestants]
+    calls = [_calls(run, settings.batch_ms / 1000) for run in contestants]
     times: list[list[float]] = [[] for _ in contestants]
-    for _ in range(REPETITIONS):
+    for _ in range(settings.repetitions):
         for index, run in enumerate(contestants):
             start = time.perf_counter()
             for _ in range(calls[index]):
@@ -94,24 +102,33 @@ def seconds_per_call(contestants: list[Callable[[], object]]) -> list[float]:
     return [statistics.median(each) for each in times]
 
 
-def _calls(run: Callable[[], object]) -> int:
+def _calls(run: Callable[[], object], batch_s: float) -> int:
     """How many calls fill a batch; the first call, which may fill caches, is not counted."""
     run()
     start = time.perf_counter()
     run()
-    return max(1, int(BATCH_S / (time.perf_counter() - start)))
+    return max(1, int(batch_s / (time.perf_counter() - start)))
 
 
-def main() -> None:
+def measure(settings: Settings) -> Iterator[Figure]:
     """Print the table: calls per second, and how many bare calls one of ours costs."""
     print(f"{'message':24}{'bytes':>7}  {'operation':10}{'ours/s':>12}{'bare/s':>12}{'bare/ours':>11}")
     for name, body in bodies().items():
         operations, size = pairs(body)
         for pair in operations:
             with forgetting():
-                ours, bare = seconds_per_call([pair.ours, pair.bare])
+                ours, bare = seconds_per_call([pair.ours, pair.bare], settings)
             print(f"{name:24}{size:7}  {pair.name:10}{1 / ours:12,.0f}{1 / bare:12,.0f}{ours / bare:10.1f}x")
+            library = "pynacl" if pair.name in ("sign", "verify") else "msgpack"
+            yield Figure(
+                name=f"{pair.name}: {name}, {size} bytes",
+                value=1 / ours,
+                unit="/s",
+                anchor=f"{library} alone {1 / bare:,.0f}/s, {ours / bare:.1f} of ours",
+            )
 
+
+BENCH = Bench("wire", measure, Settings(), Settings(repetitions=1, batch_ms=0.1))
 
 if __name__ == "__main__":
-    main()
+    BENCH.main()

@@ -1,7 +1,7 @@
 """One node of a swarm that only carries bytes: what a round would cost if deciding cost nothing.
 
-`python -P -m tests.bench.skeleton_node [BOOTSTRAP...]` runs until its stdin is closed. Its first line on stdout says
-its addresses; after that each line of JSON on stdin is a command, and each is answered with one line. It opens the
+`python -P -m tests.bench.skeleton_node MEMBERS [BOOTSTRAP...]` runs until its stdin is closed. Its first line on stdout
+says its addresses; after that each line of JSON on stdin is a command, and each is answered with one line. It opens the
 overlay as the daemon does, so the transport, its limits and the links between the nodes are the same. Nothing is signed
 (but by libp2p), stored, fitted or decoded; the sizes of all messages come with the command.
 """
@@ -33,8 +33,6 @@ REPLY = struct.Struct(">QQ")
 STAMP = struct.Struct(">Q")
 """A moment in ns of the clock that all processes of this machine share."""
 
-MEMBERS = 6
-"""Members that reply to the one that gossips."""
 REPLY_MS = 2_000
 """For one reply; the daemon gives a contribution as much."""
 WAITING_MAX = 64
@@ -53,7 +51,9 @@ class Replies:
 class Skeleton:
     """The overlay's handlers, and the commands."""
 
-    def __init__(self) -> None:
+    def __init__(self, members: int) -> None:
+        self._members = members
+        """How many reply to the one that gossips."""
         self._send, self.to_reply = trio.open_memory_channel[tuple[bytes, bytes]](WAITING_MAX)
         self._replies = Replies(0)
         self._padding = secrets.token_bytes(1 << 19)
@@ -76,7 +76,7 @@ class Skeleton:
             return STAMP.pack(time.perf_counter_ns())
         if serial == self._replies.serial:
             self._replies.delays_ns.append(delay_ns)
-            if len(self._replies.delays_ns) == MEMBERS:
+            if len(self._replies.delays_ns) == self._members:
                 self._replies.complete.set()
         return b""
 
@@ -104,7 +104,7 @@ class Skeleton:
         return {"ends_ms": ends_ms}
 
     async def hop(self, overlay: Overlay, topic: str, gossip_bytes: int, stream_bytes: int) -> dict[str, Any]:
-        """Delays of one gossip at the six members, then of one request to one of them: there, and there and back."""
+        """Delays of one gossip at all members, then of one request to one of them: there, and there and back."""
         await self._phase(overlay, topic, gossip_bytes, REPLY.size)
         gossip_ms = [delay_ns / 1e6 for delay_ns in self._replies.delays_ns]
         member = next(peer.key for peer in overlay.peers() if peer.connected)
@@ -124,7 +124,8 @@ class Skeleton:
     async def _phase(self, overlay: Overlay, topic: str, gossip_bytes: int, reply_bytes: int) -> None:
         self._replies = Replies(self._replies.serial + 1)
         await overlay.publish(topic, self._gossip(gossip_bytes, reply_bytes))
-        await self._replies.complete.wait()
+        if reply_bytes:
+            await self._replies.complete.wait()
 
     def _gossip(self, size: int, reply_bytes: int) -> bytes:
         return self._padded(GOSSIP.pack(self._replies.serial, time.perf_counter_ns(), reply_bytes), size)
@@ -137,11 +138,11 @@ async def _reply(overlay: Overlay, peer: bytes, reply: bytes) -> None:
     await overlay.request(peer, CONTRIBUTE, reply, timeout_ms=REPLY_MS)
 
 
-async def main(bootstrap: tuple[str, ...]) -> None:
+async def main(members: int, bootstrap: tuple[str, ...]) -> None:
     """Run one node."""
     logs.configure("warning", "console")
     own_topic = topic(load_params("devnet"), "rust", 0)
-    skeleton = Skeleton()
+    skeleton = Skeleton(members)
     config = OverlayConfig(listen=("/ip4/127.0.0.1/tcp/0",), bootstrap=bootstrap, protocols=PROTOCOLS)
     async with open_overlay(secrets.token_bytes(32), config, skeleton) as overlay, trio.open_nursery() as nursery:
         await overlay.subscribe(own_topic)
@@ -158,4 +159,4 @@ async def main(bootstrap: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, tuple(sys.argv[1:]))
+    trio.run(main, int(sys.argv[1]), tuple(sys.argv[2:]))

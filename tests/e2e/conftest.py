@@ -1,4 +1,7 @@
-"""One user, one finished demo and one running swarm for all tests end to end: a node takes a second or two to start."""
+"""One user, one finished demo and one running swarm for all tests end to end: a node takes a second or two to start.
+
+The swarm ends with the last test of this folder, for its nodes are not idle while others run.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,13 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return Shell(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(shell: Shell) -> Demo:
     certificate = shell.home / "demo.strand"
     return Demo(shell.strand("demo", "--engine", "scripted", "--json", "--out", certificate), certificate)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def swarm(shell: Shell) -> Iterator[RunningSwarm]:
     command = [STRAND, "demo", "--keep", "--json", "--engine", "scripted", "--nodes", str(SWARM_NODES)]
     with subprocess.Popen(

@@ -13,6 +13,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX, MESSAGE_BYTES_MAX
 from protocol.messages import MESSAGE_TYPES, Certificate, Commit
+from tests.support.effort import cases
 from tests.support.samples import samples
 from tests.support.schemas import SCHEMAS, instances
 
@@ -59,17 +60,17 @@ def test_what_is_encoded_is_decoded(schema: type[Any], data: st.DataObject) -> N
     assert repr(decoded) == repr(value), "the same types in every field"
 
 
-# -- hostile bytes: 200 x 17 + 3,000 + 2,000 + about 2,500 inputs ------------------------------------------------------
+# -- hostile bytes: some thousand inputs; more with `make test-soak`, a million of each kind with `make fuzz` ----------
 
 
-@settings(max_examples=200)
+@settings(max_examples=cases(200, fast=60, soak=2_000))
 @given(st.binary(max_size=300))
 def test_random_bytes(raw: bytes) -> None:
     for schema in SCHEMAS:
         check(schema, raw)
 
 
-@settings(max_examples=300)
+@settings(max_examples=cases(200, fast=50, soak=2_000))
 @given(st.sampled_from(list(BODIES)), st.randoms(use_true_random=False))
 def test_mutated_bodies(schema: type[Any], rng: random.Random) -> None:
     """Bytes changed, put in, taken out and copied within a body that was valid."""
@@ -89,7 +90,7 @@ def test_mutated_bodies(schema: type[Any], rng: random.Random) -> None:
         check(schema, bytes(raw))
 
 
-@settings(max_examples=200)
+@settings(max_examples=cases(60, fast=25, soak=1_000))
 @given(st.sampled_from(list(BODIES)), st.lists(anything, min_size=10, max_size=10), st.randoms(use_true_random=False))
 def test_a_field_of_any_other_value(schema: type[Any], values: list[Any], rng: random.Random) -> None:
     """Well-formed msgpack of the right fields, one of which holds something else."""

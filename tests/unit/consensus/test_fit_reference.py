@@ -5,11 +5,12 @@ import random
 from consensus.ranking import judges
 from consensus.ranking.bradley_terry import quantise
 from tests.support import reference_fit
+from tests.support.effort import cases
 
-CASES = 1_000
+CASES = cases(200, fast=50, soak=1_000)
 
 
-def test_a_thousand_cases_have_the_bits_of_plain_python_in_any_order():
+def test_many_cases_have_the_bits_of_plain_python_in_any_order():
     rng = random.Random(1)
     for number, case in enumerate(reference_fit.cases(CASES)):
         shuffled = rng.sample(case.told, len(case.told))

@@ -20,6 +20,7 @@ from consensus.ranking.bradley_terry import (
 from consensus.ranking.judges import FRESH, JudgedComparison, JudgePrior, posterior
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
+from tests.support.effort import cases
 
 MODEL = PriorParameters()
 
@@ -51,7 +52,7 @@ def random_round(seed: int, count: int = 9) -> tuple[list[Item], list[JudgePrior
 
 
 def test_any_order_of_judgements_and_judges_gives_the_same_bits() -> None:
-    for seed in range(1_000):
+    for seed in range(cases(150, fast=50, soak=1_000)):
         items, bench, told = random_round(seed, count=2 + seed % 5)
         expected = posterior(items, bench, told, MODEL).theta.tobytes()
         rng = random.Random(seed)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,13 +11,15 @@ import trio.testing
 from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Question
+from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
+from tests.support.shown import begun
 from tests.support.swarm import answer_text
 
 GOLD = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
@@ -30,37 +31,37 @@ class Swarm:
     """Stands for the asker: decides every round at once, or refuses it."""
 
     def __init__(self) -> None:
-        self.ended = trio.Event()
+        self.ended = Count()
         self.asked: list[Question] = []
         self.at_s: list[float] = []
         self.refusal: AskError | None = None
+        self.busy = 0
+        """How often it refuses for the sake of users."""
         self.query_id = QUERY
 
     @asynccontextmanager
-    async def ask(self, question: Question) -> AsyncIterator[Any]:
+    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
+        assert not counted, "its end is no user's round"
         self.asked.append(question)
         self.at_s.append(trio.current_time())
         if self.refusal is not None:
             raise self.refusal
-        send, events = trio.open_memory_channel[Watched](2)
+        if self.busy:
+            self.busy -= 1
+            raise TooBusyError("32 queries wait already")
         finish = fx.RoundEnded(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
-        send.send_nowait(Watched(0, finish))
-        send.close()
-        yield SimpleNamespace(query_id=self.query_id, events=events)
-        await self.end()
+        yield begun([Watched(0, finish)], self.query_id)
 
-    async def end(self) -> None:
-        """A round is over."""
-        self.ended.set()
-        self.ended = trio.Event()
-        await trio.testing.wait_all_tasks_blocked()
+    def end(self) -> None:
+        """A user's round is over."""
+        self.ended.add(1)
 
 
 def challenger(
     swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
 ) -> Challenger:
     reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
-    return Challenger(cast("Any", swarm), reputation, share)
+    return Challenger(swarm, reputation, share)
 
 
 async def test_a_challenge_is_asked_as_any_question() -> None:
@@ -88,7 +89,6 @@ async def test_without_gold_there_is_nothing_to_ask() -> None:
 
 
 async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
-    """A gold round's own end is no user's round: it brings no other."""
     swarm = Swarm()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(challenger(swarm).run)
@@ -96,7 +96,7 @@ async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: C
         ended_s = []
         for number in range(1, 6):
             ended_s.append(trio.current_time())
-            await swarm.end()
+            swarm.end()
             await trio.sleep(2 * DELAY_MS_MAX / 1000)
             assert len(swarm.asked) == number
         nursery.cancel_scope.cancel()
@@ -111,7 +111,7 @@ async def test_a_share_of_nothing_asks_nothing(autojump_clock: Clock) -> None:  
         nursery.start_soon(challenger(swarm, share=0.0).run)
         for _ in range(20):
             await trio.testing.wait_all_tasks_blocked()
-            await swarm.end()
+            swarm.end()
             await trio.sleep(2 * DELAY_MS_MAX / 1000)
         nursery.cancel_scope.cancel()
     assert not swarm.asked
@@ -124,7 +124,52 @@ async def test_a_refused_challenge_is_no_end_of_challenges(autojump_clock: Clock
         nursery.start_soon(challenger(swarm).run)
         for _ in range(2):
             await trio.testing.wait_all_tasks_blocked()
-            await swarm.end()
+            swarm.end()
             await trio.sleep(2 * DELAY_MS_MAX / 1000)
         nursery.cancel_scope.cancel()
     assert len(swarm.asked) == 2
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.01, 1.0])
+async def test_every_round_counts_however_fast_rounds_end(autojump_clock: Clock, pause_s: float) -> None:  # noqa: ARG001 - it makes time pass
+    """Also those that end while gold waits for its time or is asked."""
+    swarm = Swarm()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm).run)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(5):
+            for _ in range(40):
+                swarm.end()
+                await trio.sleep(pause_s)
+            await trio.sleep(3 * DELAY_MS_MAX / 1000)
+        await trio.sleep(10 * DELAY_MS_MAX / 1000)
+        nursery.cancel_scope.cancel()
+    assert len(swarm.asked) == 200
+
+
+async def test_gold_is_asked_for_its_share_of_the_users_rounds(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+    swarm = Swarm()
+    rounds, share = 2_000, 0.25
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm, share=share).run)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(rounds):
+            swarm.end()
+            await trio.sleep(0.5)
+        await trio.sleep(10 * DELAY_MS_MAX / 1000)
+        nursery.cancel_scope.cancel()
+    # Five standard deviations of so many draws: once in a million runs it is another number.
+    assert abs(len(swarm.asked) - share * rounds) < 5 * (rounds * share * (1 - share)) ** 0.5
+
+
+async def test_gold_that_gives_way_to_users_is_asked_later(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+    swarm = Swarm()
+    swarm.busy = 3
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(challenger(swarm).run)
+        await trio.testing.wait_all_tasks_blocked()
+        swarm.end()
+        await trio.sleep(5 * DELAY_MS_MAX / 1000)
+        nursery.cancel_scope.cancel()
+    assert len(swarm.asked) == 4
+    assert swarm.at_s == sorted(set(swarm.at_s)), "each time after another delay"

@@ -25,9 +25,9 @@ async def test_a_role_that_fails_in_a_row_is_withdrawn_until_a_probe_passes_agai
     with structlog.testing.capture_logs() as logs:
         for number in range(FAILED_ROUNDS_MAX):
             assert fitness.roles(INFO) == BOTH
-            withdrawn = fitness.withdrawn
+            assert fitness.withdrawn.count == 0
             fitness.failed(role, "ab" * 32, f"reason {number}")
-    assert withdrawn.is_set()
+    assert fitness.withdrawn.count == 1
     assert [each["event"] for each in logs] == ["round.abstained"] * FAILED_ROUNDS_MAX + ["role.withdrawn"]
     assert fitness.roles(INFO) == left
     assert not fitness.retrial_is_due

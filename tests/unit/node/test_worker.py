@@ -194,5 +194,5 @@ async def test_one_abstention_of_three_is_a_ballot() -> None:
     pairs = (*PAIRS[:2], ("fn a() {}", "fn b() {}"))
     with structlog.testing.capture_logs() as logs:
         await at.worker.judge(replace(at.judge(seconds=60), pairs=pairs))
-    assert [each["pairs"] for each in logs if each["event"] == "ballot.abstains"] == [1]
+    assert [each["pairs"] for each in logs if each["event"] == "ballot.abstained"] == [1]
     assert at.worker.fitness.records[Role.JUDGE].failed == 0

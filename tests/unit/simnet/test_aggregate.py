@@ -1,9 +1,5 @@
 """Rounds without a network: the requester's own machine decides, whoever is silent."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from protocol.types import Outcome, OutcomeReason, StopReason
@@ -11,13 +7,6 @@ from simnet.aggregate import run_aggregate
 from simnet.results import RoundResult
 from simnet.scenario import ScenarioError
 from tests.support.simulated import plan_of
-
-DIGEST = """
-from simnet.aggregate import run_aggregate
-from tests.support.simulated import plan_of
-cast = {"inverse": 0.2, "copier": 0.2, "collude-split": 0.3}
-print(run_aggregate(plan_of(nodes=8, rounds=2, byzantine=cast)).trace_digest)
-"""
 
 
 def test_honest_nodes_decide_every_round() -> None:
@@ -84,19 +73,3 @@ def test_sybils_without_weight_decide_nothing_where_trust_is_known() -> None:
 def test_a_query_that_the_network_refuses_is_an_error_of_the_scenario() -> None:
     with pytest.raises(ScenarioError, match="wave plan"):
         run_aggregate(plan_of(nodes=4, rounds=1, round={"waves": [9]}))
-
-
-def test_the_seed_alone_decides_also_in_other_processes() -> None:
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", DIGEST],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(digests) == 1
-    one, other = (run_aggregate(plan_of(nodes=8, rounds=2, seed=seed)).trace_digest for seed in (1, 2))
-    assert one != other

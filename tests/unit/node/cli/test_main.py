@@ -3,17 +3,19 @@
 import io
 import json
 import logging
-import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import structlog
 
+from node.cli.init import ReadyFile
 from node.cli.main import run
-from node.config import NodeConfig
+from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
+from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
@@ -34,15 +36,6 @@ def test_help_is_given_on_stdout(capsys: pytest.CaptureFixture[str], command: st
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("0.")
-
-
-def test_help_loads_nothing_heavy() -> None:
-    heavy = ["libp2p", "numpy", "xllamacpp", "httpx2", "h11", "starlette", "trio", "nacl", "structlog"]
-    program = (
-        f"import sys; from node.cli.main import run; run(['--help']); print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
@@ -192,6 +185,26 @@ def test_init_does_not_replace_a_file_by_another_one(capsys: pytest.CaptureFixtu
     assert "8080" in mine.read_text()
 
 
+@pytest.mark.parametrize("ready", get_args(ReadyFile))
+def test_init_writes_the_folder_into_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: str
+) -> None:
+    """Also one that is named from the present folder: later commands may start elsewhere."""
+    name = 'a "quoted" \\ folder\x7f, \N{SNOWMAN}'
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--ready", ready, "--data-dir", name]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.chdir("/")
+    assert load_config(file=None, environment={}).config.node.data_dir == tmp_path / name
+
+
+def test_init_says_that_a_kept_file_names_another_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    assert run(["init", "--data-dir", str(tmp_path / "other")]) == 0
+    assert "names another folder" in capsys.readouterr().err
+
+
 def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "node"
     assert run(["init", "--data-dir", str(folder), "--no-write-config"]) == 0
@@ -208,7 +221,7 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(
     def broken(_: object) -> None:
         raise ZeroDivisionError("a bug of the test")
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    monkeypatch.setattr("node.cli.show.verify_any_version", broken)
     path = tmp_path / "file"
     path.write_bytes(Hand().query.envelope)
     assert run(["show", str(path)]) == 1
@@ -227,7 +240,7 @@ def test_a_bug_is_a_short_line_that_names_its_log(
     def broken(_: object) -> None:
         raise ZeroDivisionError("token=hush" + "x" * 100_000)
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    monkeypatch.setattr("node.cli.show.verify_any_version", broken)
     monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path / "log")
     path = tmp_path / "private"
     path.write_bytes(b"x")
@@ -251,12 +264,12 @@ def test_logs_go_to_stderr_whatever_the_command(
 ) -> None:
     """By default structlog writes to stdout: `demo --json` printed a line of its engine before its JSON."""
 
-    def talkative(_: object) -> object:
+    def talkative(_: object) -> Fault:
         structlog.get_logger().warning("engine.ended")
         logging.getLogger("a.library").warning("a word")
-        return "no certificate"
+        return Fault(FaultReason.MALFORMED, "P1")
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", talkative)
+    monkeypatch.setattr("node.cli.show.verify_any_version", talkative)
     path = tmp_path / "file"
     path.write_bytes(b"x")
     assert run(["show", str(path), "--json"]) == 1
@@ -300,3 +313,25 @@ def test_every_setting_is_one_line_that_can_be_searched(
     assert f'node.data_dir = "{folder}"  # flag' in lines
     assert f'serve.keys = ["{64 * "a"}", "{64 * "b"}"]  # environment STRAND_SERVE_KEYS' in lines
     assert len(lines) == sum(len(fields(getattr(NodeConfig(), table.name))) for table in fields(NodeConfig))
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--listen", "/dns4/localhost/tcp/4211", "write /ip4/127.0.0.1/tcp/4211"),
+        ("--announce", "/ip4/0.0.0.0/tcp/4211", "write /ip4/<the address that others reach>/tcp/4211"),
+        ("--bootstrap", "/ip4/127.0.0.1/tcp/1", "must end in the peer's id"),
+        ("--default-weight", "17", "trust.default_weight in flag: Expected `float` <= 16"),
+        ("--specialty", "x" * 65, "node.specialty in flag"),
+    ],
+)
+def test_flags_of_a_node_are_checked_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, flag: str, value: str, told: str
+) -> None:
+    """In no folder of this kind a node could start."""
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    assert run(["run", "--engine", "scripted", "--data-dir", str(no_folder), flag, value]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert_refusal_line(captured.err, told)

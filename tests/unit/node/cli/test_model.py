@@ -1,8 +1,6 @@
 """`strand model`: what it says, and what it refuses before anything is fetched."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -81,19 +79,6 @@ def test_a_place_that_cannot_be(home: Path, capsys: pytest.CaptureFixture[str]) 
     (home / "file").write_text("")
     assert run(["model", "pull", DEFAULT_MODEL, "--data-dir", str(home / "file" / "data")]) == 1
     assert_refusal_line(capsys.readouterr().err, "cannot make", "Not a directory")
-
-
-def test_without_the_hubs_library(home: Path) -> None:
-    """Pulling from the hub says what is missing; everything else works, and never asks for it."""
-    hidden = "import sys; sys.modules['huggingface_hub'] = None"
-    program = f"{hidden}; from node.cli.main import run; sys.exit(run(sys.argv[1:]))"
-    command = [sys.executable, "-P", "-c", program, "model"]
-    listing = subprocess.run([*command, "list"], capture_output=True, text=True, check=False)
-    assert listing.returncode == 0 and listing.stderr == ""
-    pulling = subprocess.run([*command, "pull", "strand/tiny"], capture_output=True, text=True, check=False)
-    assert pulling.returncode == 1 and pulling.stdout == ""
-    assert_refusal_line(pulling.stderr, "pip install 'strand-swarm[hub]'")
-    assert list(home.iterdir()) == []
 
 
 def test_a_conversion(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

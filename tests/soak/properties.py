@@ -1,0 +1,28 @@
+"""Unit tests and properties with many more cases: `python -P -m tests.soak.properties`.
+
+It is pytest with STRAND_TEST_EFFORT=soak on the files that say their numbers with tests.support.effort, and on all
+properties.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def files() -> list[str]:
+    """Test files that try more where more is asked for."""
+    unit = sorted((ROOT / "tests/unit").rglob("test_*.py"))
+    return ["tests/property", *(str(path.relative_to(ROOT)) for path in unit if "support.effort" in path.read_text())]
+
+
+def main() -> int:
+    """Run them on two cores; pytest's exit code."""
+    command = [sys.executable, "-P", "-m", "pytest", "-n", "2", "--dist", "worksteal", *files()]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "STRAND_TEST_EFFORT": "soak"}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
