@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
+from node.errors import Exit, UserError
 from node.files import FileError, NoFileError, read_toml
 from node.inference.config import EngineConfig, VllmConfig, hide_secrets
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
@@ -44,8 +45,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """The configuration cannot be used. The message is one line for the user: which key, where, and what is wrong."""
+
+    code = Exit.USAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from node.errors import UserError
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 from protocol.errors import Verdict
 
@@ -14,7 +15,7 @@ GOSSIP_BYTES_CEILING: Final = 512 * 1024
 """The largest gossip payload: above about 1 MiB libp2p loses messages silently, js-libp2p resets at 700,000 bytes."""
 
 
-class OverlayError(Exception):
+class OverlayError(UserError):
     """The overlay cannot start or was given something it cannot use; the text says what and where."""
 
 

@@ -14,6 +14,7 @@ from consensus.rounds.participant import Participant
 from node.api.asking import Question
 from node.clock import Clock
 from node.config import NodeConfig
+from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
@@ -22,12 +23,14 @@ from protocol.messages import Query
 from protocol.types import ONE, Digest, Key
 
 
-class AskError(Exception):
+class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
 
 
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
+
+    code = Exit.NO_QUORUM
 
 
 class NoDiskError(AskError):
