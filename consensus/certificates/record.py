@@ -279,8 +279,12 @@ def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
 
 def is_void(ballot: Ballot) -> bool:
     """Whether the judge abstains on more than half of its pairs, which voids its ballot (R6)."""
-    abstentions = sum(judgement.preference == ABSTAIN for judgement in ballot.judgements)
-    return 2 * abstentions > len(ballot.judgements)
+    return voids(sum(judgement.preference == ABSTAIN for judgement in ballot.judgements), len(ballot.judgements))
+
+
+def voids(abstentions: int, judgements: int) -> bool:
+    """Whether so many abstentions void a ballot of so many judgements (R6)."""
+    return 2 * abstentions > judgements
 
 
 def commit_to(record: RoundRecord, author: Key, content: AnswerContent, salt: bytes) -> Digest:

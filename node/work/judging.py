@@ -165,7 +165,7 @@ def judge_prompt(
     """The prompt that shows `first` as A and `second` as B. What all prompts of a query share comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
-    tag, lettered = _tag(nonce), names_letters(query)
+    tag, lettered = fence_tag(nonce), names_letters(query)
     pair = block(
         _untagged(quoted_query(query, limits.query_bytes_max, told)),
         _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
@@ -184,11 +184,6 @@ def judge_prompt(
         return f"{asked} {reason}\n{CHOICE}" if reason else plain
 
     return JudgePrompt(plain, first, second, Reasoning(asked, limits.reasoning_tokens, choice))
-
-
-def shown_pair(query: str, first: str, second: str, *, nonce: bytes) -> str:
-    """The text that asks for a letter about texts as they are: nothing in them is quoted. For measuring alone."""
-    return f"{preamble()}{block(query, first, second, _tag(nonce))}{CHOICE}"
 
 
 def combine(forward: float | None, backward: float | None) -> int | None:
@@ -231,7 +226,7 @@ def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
     return (second, first) if ask.swapped else (first, second)
 
 
-def _tag(nonce: bytes) -> str:
+def fence_tag(nonce: bytes) -> str:
     # Half the tokens of hexadecimal: digits are tokens of their own.
     return b32encode(nonce).decode().rstrip("=").lower()
 
