@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast coverage test-soak test-vllm fuzz check audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast coverage test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -42,17 +42,21 @@ INPUTS ?= 1000000
 fuzz: setup-dev $(VENV)/.fuzz
 	PYTHONPATH=. nice -n 19 $(BIN)/python -P -m tests.fuzz $(TARGET) --inputs $(INPUTS)
 
-check: setup-dev
+check: setup-dev docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site, strictly: a broken link or reference fails. Open dist/site/index.html; it needs no server.
+docs: setup-dev $(VENV)/.docs
+	PYTHONPATH=. $(BIN)/python -P -m sphinx -q -E -W --keep-going -n -c docs -d dist/.doctrees . dist/site
+
 # Hashes, licences and, where a database can be reached, known vulnerabilities of all that is locked.
-audit: setup-dev $(VENV)/.supply
+audit: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply audit
 
-licences: setup-dev $(VENV)/.supply
+licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply licences
 
 # CycloneDX, of what the daemon installs.
@@ -80,6 +84,10 @@ $(VENV)/.supply: $(VENV)/.dev requirements-supply.txt
 	$(PIP) install --no-deps --require-hashes -r requirements-supply.txt
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
+	$(PIP) install --no-deps --require-hashes -r requirements-docs.txt
+	touch $@
+
 # Where there is no wheel, `make fuzz` says that it is not guided.
 $(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.txt
 	-$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements-fuzz.txt
@@ -99,6 +107,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-hea
 lock:
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build -o requirements.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(COMPILE) --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	$(COMPILE) --group supply -c requirements-dev.txt -o requirements-supply.txt
 

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and exit with its code (DESIGN 10)."""
+    """Run the command line and exit with its code."""
     from node.cli.streams import open_streams
 
     open_streams()

@@ -336,17 +336,30 @@ def load_params(network: str) -> "NetworkParams":
     from importlib.resources import files
 
     from protocol.params import NetworkParams, ParamsError
+    from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
     shipped = Path(str(files("configs"))) / "params"
     is_path = "/" in network or network.endswith(".toml")
     file = Path(network).expanduser() if is_path else shipped / f"{network}.toml"
     try:
-        return NetworkParams.from_mapping(read_toml(file, CONFIG_BYTES_MAX))
+        params = NetworkParams.from_mapping(read_toml(file, CONFIG_BYTES_MAX))
     except NoFileError as error:
         names = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir()))
         raise ConfigError(f"no network parameters {network!r}: give a file, or one of {names}") from error
     except (FileError, ParamsError) as error:
         raise ConfigError(f"network parameters {network!r}: {error}") from error
+    for asked, known in (
+        (params.aggregator, AGGREGATOR),
+        (params.canonical_form, CANONICAL_FORM),
+        (params.draws, DRAWS),
+    ):
+        if asked != known:
+            # Every round of this network would be refused (R8): a node of it could only look on.
+            raise ConfigError(
+                f"network parameters {network!r} ask for {asked!r}, and this strand knows {known!r}: "
+                "install the strand of that version, or name another network (node.network)"
+            )
+    return params
 
 
 def _from_file(file: Path | None, types: _Types) -> Iterator[_Given]:

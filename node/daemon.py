@@ -1,4 +1,7 @@
-"""One node, put together: key, store, engine, overlay, driver, HTTP. The nursery of `run_node` holds everything."""
+"""One node, put together: key, store, engine, overlay, driver, and the HTTP interface on what it shows.
+
+The nursery of `run_node` holds everything.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +16,15 @@ from node import logs
 from node.boot import boot_id
 from node.clock import Clock
 from node.config import NodeConfig, load_params
+from node.facade.engine import EngineFacade
+from node.facade.metrics import MetricsFacade
+from node.facade.peers import PeersFacade
+from node.facade.reputation import ReputationFacade
+from node.facade.rounds import RoundsFacade
+from node.facade.serving import ServingFacade
+from node.facade.status import StatusFacade
+from node.http.server import serve
+from node.http.shown import Shown
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.overlay import OverlayConfig, open_overlay
@@ -38,7 +50,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The parts that the HTTP interface shows."""
+    """A running node's parts."""
 
     config: NodeConfig
     params: NetworkParams
@@ -53,6 +65,22 @@ class Node:
     challenger: Challenger
     lookout: Lookout
     clock: Clock
+
+    def shown(self) -> Shown:
+        """What the HTTP interface shows of it."""
+        engine = EngineFacade(self.worker, self.config.engine.kind)
+        peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
+        serving = ServingFacade(self.serving, self.config, self.clock)
+        own = self.participant.keypair.public
+        return Shown(
+            status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
+            peers=peers,
+            rounds=RoundsFacade(self.asker, self.store, self.worker),
+            engine=engine,
+            serving=serving,
+            reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
+            metrics=MetricsFacade(self.worker, peers, self.serving, self.reputation, self.store, self.clock),
+        )
 
 
 @asynccontextmanager
@@ -90,9 +118,8 @@ async def open_node(
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
         worker = EngineWorker(engine, config.engine, inbound, clock, serving)
         if engine.server is None or engine.server.ready:
-            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
-            # so is a server of ours that takes minutes to load.
-            worker.info = await worker.engine.probe()
+            # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
+            await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             acquaintances = Acquaintances(overlay, store, clock)
@@ -106,7 +133,8 @@ async def open_node(
                 nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
                 is_open = partial(_is_open, serving, clock)
-                offers = Offers(driver, inbound, worker, store.health, is_open, config, params)
+                repeat_on = (driver.peer_joined, serving.turned)
+                offers = Offers(inbound, worker, store.health, is_open, repeat_on, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)
@@ -138,10 +166,8 @@ async def run_node(
     make_participant: Callable[..., Participant] = Participant,
 ) -> None:
     """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    from node.http.server import serve
-
     async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
-        url = await nursery.start(serve, node)
+        url = await nursery.start(serve, node.shown(), config.api)
         on_ready(node, url)
 
 
@@ -162,4 +188,4 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
 
 
 def _say_started(key: NodeKey, overlay: Overlay) -> None:
-    log.info("node started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))
+    log.info("node.started", key=key.keypair.public.hex(), addresses=list(overlay.addresses()))

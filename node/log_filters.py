@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import structlog
 
+from node.text import escaped
+
 LINES_PER_PEER_MAX: Final = 30
 """Lines of one event about one peer in a minute: an honest peer causes a handful."""
 LINES_PER_EVENT_MAX: Final = 600
@@ -44,7 +46,6 @@ _SECRET_PARTS: Final = (
     (re.compile(r"(?i)\b((?:access_|api_|auth_)?(?:token|key|secret|password|passwd)=)[^\s&\"',;]+"), r"\1" + HIDDEN),
     (re.compile(r"(?i)(://)[^\s/@:\"']*:[^\s/@\"']*@"), r"\1" + HIDDEN + "@"),
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 K = TypeVar("K")
 EventDict = MutableMapping[str, Any]
@@ -105,7 +106,7 @@ class Cleaner:
             text = f"{text[:most]}... ({len(text)} characters)"
         if not keeps_lines:
             text = text.replace("\n", "\\n")
-        return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+        return escaped(text, keeps="\n\t")
 
 
 class _Windows(Generic[K]):
@@ -165,5 +166,5 @@ class Limiter:
             passes = not peer or self._by_peer.passes((event, peer), now_s)
             passes = passes and self._by_event.passes(event, now_s)
         for (of, about), lines in over:
-            structlog.get_logger().warning(_SUPPRESSED, of=of, peer=about, lines=lines)
+            structlog.get_logger().warning(_SUPPRESSED, suppressed=of, peer=about, lines=lines)
         return passes

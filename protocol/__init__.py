@@ -1,1 +1,1 @@
-"""What is said: message types, their one canonical encoding, signatures and limits. Pure; the spec is README.md."""
+"""Message types, their one canonical encoding, signatures and limits. Pure; README.md is the specification."""

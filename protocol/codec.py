@@ -1,8 +1,9 @@
-"""The one canonical msgpack codec: the only module that knows msgpack (rules P1, P2).
+"""The one canonical msgpack codec: the only module that imports msgpack (rules P1, P2).
 
-A schema is a frozen dataclass whose annotations carry bounds (`protocol.schema`). Bytes from outside are scanned for
-depth, count and kind of values before msgpack touches them, decoded strictly by the schema, and encoded again; only
-what gives the same bytes is taken. So a value has exactly one encoding and a signature covers one meaning.
+A schema is a frozen dataclass whose annotations carry bounds (`protocol.schema`). The codec scans bytes from outside
+for depth, count and kind of values before msgpack touches them. It then decodes them strictly by the schema and encodes
+the result again, and accepts them only if that gives the same bytes. So a value has exactly one encoding, and a
+signature covers one meaning.
 """
 
 from collections.abc import Callable
@@ -24,13 +25,14 @@ class EncodingError(ValueError):
 
 
 class _Refused(Exception):
-    """The bytes do not fit; never leaves this module."""
+    """The bytes do not fit the schema; never leaves this module."""
 
 
 def encode(value: Any) -> bytes:
-    """The canonical encoding of a schema's instance. Raises EncodingError if a field is out of bounds.
+    """Encode an instance of a schema canonically. Raises EncodingError if a field is out of bounds.
 
-    Each field is of its very type (no text for an enum, no list for a tuple), so decoding gives an equal instance.
+    Each field must have exactly its declared type (no string for an enum, no list for a tuple), so that decoding gives
+    an equal instance.
     """
     try:
         plain = _plan(type(value)).encode(value)
@@ -41,7 +43,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(schema: type[T], raw: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX) -> T | Fault:
-    """The instance that `raw` encodes, or the fault: TOO_LARGE, MALFORMED or NOT_CANONICAL. Never raises on bytes."""
+    """Decode `raw`, or return the fault: TOO_LARGE, MALFORMED or NOT_CANONICAL. Never raises on any bytes."""
     if len(raw) > bytes_max:
         return Fault(FaultReason.TOO_LARGE, "P1", f"{len(raw)} bytes, at most {bytes_max}")
     try:
@@ -54,10 +56,25 @@ def decode(schema: type[T], raw: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX) -
     return value
 
 
+def peek(raw: bytes, *, bytes_max: int) -> dict[str, Any] | None:
+    """Return the fields of a record whose schema is not known yet, unchecked but bounded by rule P1; else None.
+
+    For finding out which version's schema the bytes follow. Never raises on bytes.
+    """
+    if len(raw) > bytes_max:
+        return None
+    try:
+        _scan(raw)
+        plain = _unpack(raw)
+    except _Refused:
+        return None
+    return plain if isinstance(plain, dict) else None
+
+
 def _unpack(raw: bytes) -> Any:
     try:
         return msgpack.unpackb(raw, raw=False, use_list=False, strict_map_key=True, max_ext_len=0)
-    except ValueError as error:  # well-formed for `_scan`, but text is not UTF-8, or a map's key is no text
+    except ValueError as error:  # `_scan` accepts the bytes, but a text is not UTF-8 or a map's key is not a text
         raise _Refused("text is not UTF-8, or a key is not a text") from error
 
 
@@ -72,12 +89,14 @@ _WIDTHS: dict[int, tuple[int, int]] = {
     0xD9: (_BYTES, 1), 0xDA: (_BYTES, 2), 0xDB: (_BYTES, 4),
     0xDC: (_ARRAY, 2), 0xDD: (_ARRAY, 4), 0xDE: (_MAP, 2), 0xDF: (_MAP, 4),
 }  # fmt: skip
-"""Values with a length or payload field: what they are, and that field's width in bytes. Nil, booleans, floats and
-extensions are in no schema, so they are not in this table and are refused."""
+"""Maps the first byte of a value with a length or payload field to its type and to that field's width in bytes.
+
+Nil, booleans, floats and extensions occur in no schema, so they are absent here and are refused.
+"""
 
 
 def _scan(raw: bytes) -> None:
-    """Walk the bytes once without building anything; raise _Refused where a bound is passed."""
+    """Walk the bytes once without building anything. Raises _Refused where a bound is exceeded."""
     open_containers = [1]
     position = items = 0
     size = len(raw)
@@ -105,7 +124,10 @@ def _scan(raw: bytes) -> None:
 
 
 def _head(raw: bytes, position: int) -> tuple[int, int, int]:
-    """What stands at `position`, its length (containers: elements), and where its payload or successor begins."""
+    """Return the type of the value at `position`, its length (containers: elements) and where its payload begins.
+
+    Without a payload the third value is the position of the next value.
+    """
     first = raw[position]
     position += 1
     if first < 0x80 or first >= 0xE0:
@@ -129,7 +151,7 @@ def _head(raw: bytes, position: int) -> tuple[int, int, int]:
 
 
 class _Plan:
-    """How one annotated type is turned into msgpack's plain values and back; both directions check the bounds."""
+    """Two functions that convert one annotated type to msgpack's plain values and back. Both check the bounds."""
 
     __slots__ = ("decode", "encode")
 
@@ -139,7 +161,7 @@ class _Plan:
 
 
 _PLANS: dict[Any, _Plan] = {}
-"""One plan for each annotation that occurs in a schema of ours: a fixed, small number."""
+"""Caches one plan for each annotation that occurs in a schema of ours: a fixed, small number."""
 
 
 def _plan(annotation: Any) -> _Plan:
@@ -275,7 +297,7 @@ def _record(schema: type[Any]) -> _Plan:
         decoded = {name: _named(name, plan.decode, value[name]) for name, plan in plans}
         try:
             return schema(**decoded)
-        except ValueError as error:  # the schema's own check of how its fields relate
+        except ValueError as error:  # the schema's own check of the relations between its fields
             raise _Refused(str(error)) from error
 
     return _Plan(encode_record, decode_record)

@@ -1,6 +1,6 @@
-"""The messages, one frozen schema each. The codec reads types and bounds from here; README.md says what they mean.
+"""The messages, one frozen schema each. The codec reads types and bounds from here; README.md gives their meaning.
 
-Order of fields in the class is for the reader; on the wire a message is a map with its keys in ascending order.
+The order of fields in a class serves the reader; on the wire a message is a map with its keys in ascending order.
 """
 
 from dataclasses import dataclass
@@ -53,12 +53,12 @@ Wave = Annotated[int, Range(0, limits.WAVES_MAX - 1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A node says what it can do; valid for `offer_valid_ms` from `sent_at_ms`."""
+    """Announces what a node can do; valid for `offer_valid_ms` from `sent_at_ms`."""
 
     KIND: ClassVar[Kind] = Kind.OFFER
     author: KeyField
     sequence: TimeMs
-    """Greater than that of the author's earlier offers."""
+    """Must be greater than in the author's earlier offers."""
     sent_at_ms: TimeMs
     roles: Role
     specialties: Annotated[tuple[Name, ...], Count(0, limits.SPECIALTIES_MAX)]
@@ -66,33 +66,34 @@ class Offer:
     context_tokens: Counter
     milli_tokens_per_second: Counter
     queue: Counter
-    """Requests that wait at the node's engine."""
+    """Number of requests that wait at the node's engine."""
     addresses: Annotated[tuple[Annotated[str, Size(1, limits.ADDRESS_BYTES_MAX)], ...], Count(0, limits.ADDRESSES_MAX)]
-    """Multiaddrs under which the node can be dialled."""
+    """Multiaddrs at which the node can be dialled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """One member in a roster, with everything that the fit reads of it (roster version 1)."""
+    """One member in a roster, with everything that the fit reads about it (roster version 1)."""
 
     member: KeyField
     roles: Role
     vote_weight: Weight
-    """Weight of its answer as a vote for its cluster, and of its co-signature (none or some)."""
+    """Weight of its answer as a vote for its cluster. Its co-signature counts if this is above zero."""
     judge_weight: SignedWeight
-    """Below zero its preferences are turned round. A factor common to all says how much judging is worth."""
+    """Weight of its preferences; a negative weight inverts them. A factor common to all seats states what judging is
+    worth."""
     author_weight: SignedWeight
-    """Prior mean of its answers' strength."""
+    """Prior mean of the strength of its answers."""
     honest: PositiveWeight
     inverse: PositiveWeight
     coin: PositiveWeight
     partisan: PositiveWeight
-    """Counts of the judge's mixture, Dirichlet prior included."""
+    """The four fields are counts of the judge's mixture, Dirichlet prior included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A question to the members of its roster. The query's id is the round's."""
+    """A question to the members of its roster. The query's id identifies the round."""
 
     KIND: ClassVar[Kind] = Kind.QUERY
     author: KeyField
@@ -100,7 +101,7 @@ class Query:
     shard: Annotated[int, Range(0, 65535)]
     task: TaskType
     content: Text
-    """Empty for a private query: members pull it by `content_digest` from the requester."""
+    """Text of the question. Empty for a private query: members pull it by `content_digest` from the requester."""
     content_digest: DigestField
     max_tokens: Tokens
     answer_ms: DurationMs
@@ -110,35 +111,35 @@ class Query:
     cosign_ms: DurationMs
     patience_ms: DurationMs
     waves: Annotated[tuple[Annotated[int, Range(1, limits.PAIRS_MAX)], ...], Count(1, limits.WAVES_MAX)]
-    """Pairs for each judge, wave by wave."""
+    """Pairs for each judge, one entry per wave."""
     threshold: Share
     """P(best) at which the requester may stop."""
     calibration_intercept: SignedWeight
     calibration_slope: Weight
-    """P(correct) = σ(intercept + slope · logit P(best)), fitted on the requester's gold; without gold 0 and ONE."""
+    """P(correct) = σ(intercept + slope · logit P(best)), fitted on the requester's gold. Without gold: 0 and ONE."""
     confidence_min: Share
-    """P(correct) below which the outcome is degraded: the asker wants no guess. 0: whatever it is."""
+    """The outcome is degraded below this P(correct): the asker wants no guess. 0 disables the check."""
     beta: Annotated[int, Range(0, limits.BETA_MAX)]
-    """What votes weigh in the prior of a cluster's strength, 2^-16."""
+    """Weight of votes in the prior of a cluster's strength, 2^-16."""
     tau_u: Tau
-    """Standard deviation of the strengths of clusters, 2^-16 log-odds."""
+    """Prior standard deviation of the clusters' strengths, 2^-16 log-odds."""
     tau_v: Tau
-    """Standard deviation of an answer's strength about its cluster's."""
+    """Prior standard deviation of an answer's strength around its cluster's, 2^-16 log-odds."""
     sent_at_ms: TimeMs
     nonce: Annotated[bytes, Size(limits.NONCE_BYTES, limits.NONCE_BYTES)]
     roster: Annotated[tuple[Seat, ...], Count(1, limits.MEMBERS_MAX)]
-    """Ascending by member key."""
+    """Seats in ascending order of member keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """A member binds itself to an answer that nobody can see yet."""
+    """Binds a member to an answer that nobody can see yet."""
 
     KIND: ClassVar[Kind] = Kind.COMMIT
     author: KeyField
     query: DigestField
     on: DigestField
-    """The query."""
+    """Id of the query."""
     commitment: DigestField
 
 
@@ -158,28 +159,28 @@ class CloseCommits:
     author: KeyField
     query: DigestField
     prev: DigestField
-    """The query."""
+    """Id of the query."""
     commitments: Annotated[tuple[Commitment, ...], Count(1, limits.MEMBERS_MAX)]
-    """Ascending by member."""
+    """Entries in ascending order of members."""
     declines: Ids
     ride_along: RideAlong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerContent:
-    """What a commitment binds: its canonical encoding is hashed (rule R4)."""
+    """The content that a commitment binds: rule R4 hashes its canonical encoding."""
 
     text: Text
     finish: FinishReason
     prompt_tokens: Counter
     answer_tokens: Counter
     token_source: TokenSource = TokenSource.ENGINE
-    """Whether both counts were told by the engine."""
+    """States whether the engine reported both counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a member keeps to itself, in its journal, until it opens its commitment. Never sent as such."""
+    """The secret that a member keeps in its journal until it opens its commitment. Never sent in this form."""
 
     content: AnswerContent
     salt: Annotated[bytes, Size(limits.SALT_BYTES, limits.SALT_BYTES)]
@@ -187,20 +188,20 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The opening of a commitment."""
+    """Opens a commitment."""
 
     KIND: ClassVar[Kind] = Kind.ANSWER
     author: KeyField
     query: DigestField
     on: DigestField
-    """The commits closing."""
+    """Id of the commits closing."""
     content: AnswerContent
     salt: Annotated[bytes, Size(limits.SALT_BYTES, limits.SALT_BYTES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseSlate:
-    """Ends the opening phase: these answers are ranked. Beacon and pairs follow from it."""
+    """Ends the opening phase and lists the answers to rank. Beacon and pairs follow from it."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_SLATE
     author: KeyField
@@ -218,27 +219,27 @@ class BallotEntry:
     first: Annotated[int, Range(0, limits.MEMBERS_MAX - 1)]
     second: Annotated[int, Range(0, limits.MEMBERS_MAX - 1)]
     preference: Annotated[int, Range(ABSTAIN, ONE)]
-    """Probability mass on the first, 2^-16; -1 abstains."""
+    """Probability that the first answer is better, 2^-16; -1 abstains."""
     evidence: Annotated[int, Range(0, 255)]
-    """Code of what the judge had beside the texts; 0: nothing."""
+    """Code of the findings that the judge had beside the texts; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """A judge's judgements of exactly the pairs that were assigned to it in one wave."""
+    """A judge's comparisons of exactly the pairs that were assigned to it in one wave."""
 
     KIND: ClassVar[Kind] = Kind.BALLOT
     author: KeyField
     query: DigestField
     on: DigestField
-    """The slate closing, or the closing of the wave before."""
+    """Id of the slate closing, or of the closing of the wave before."""
     wave: Wave
     judgements: Annotated[tuple[BallotEntry, ...], Count(1, limits.PAIRS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseWave:
-    """Ends a wave that another one follows; the next wave's pairs follow from it."""
+    """Ends a wave that is not the last; the next wave's pairs follow from it."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_WAVE
     author: KeyField
@@ -253,16 +254,16 @@ class CloseWave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseTally:
-    """Ends the judging: what the requester claims to follow from everything counted. Members recompute it (R8)."""
+    """Ends the judging and states the result that the requester claims. Members recompute it (R8)."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_TALLY
     author: KeyField
     query: DigestField
     prev: DigestField
     ballots: Ids
-    """The last wave's; earlier ones are named by the closings before."""
+    """Ids of the last wave's ballots; the closings before name the earlier ones."""
     declines: Ids
-    """Of the last wave; of the phase of answers, where nobody committed."""
+    """Ids of declines of the last wave, or of the answer phase if nobody committed."""
     evidence: EvidenceIds
     outcome: Outcome
     reason: OutcomeReason
@@ -276,47 +277,47 @@ class CloseTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosign:
-    """A member's word on a tally: it recomputed everything and agrees, or objects and says why."""
+    """A member's reply to a tally: it has recomputed everything and agrees, or objects and gives the reason."""
 
     KIND: ClassVar[Kind] = Kind.COSIGN
     author: KeyField
     query: DigestField
     on: DigestField
-    """The tally."""
+    """Id of the tally."""
     objection: Objection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decline:
-    """A member says that it will give nothing in this phase, so that nobody waits for it (rule R15)."""
+    """States that a member will give nothing in this phase, so that nobody waits for it (rule R15)."""
 
     KIND: ClassVar[Kind] = Kind.DECLINE
     author: KeyField
     query: DigestField
     on: DigestField
-    """The query, slate closing, wave closing or tally that it does not act upon."""
+    """Id of the query, slate closing, wave closing or tally on which the member does not act."""
     phase: DeclinedPhase
     wave: Wave
-    """0 but when judging."""
+    """The wave when judging, else 0."""
     reason: DeclineReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """The requester tells all that a certificate exists; who wants it pulls it."""
+    """Announces to all that a certificate exists; a node that wants it pulls it."""
 
     KIND: ClassVar[Kind] = Kind.NOTICE
     author: KeyField
     query: DigestField
     on: DigestField
-    """The tally."""
+    """Id of the tally."""
     certificate_digest: DigestField
     certificate_bytes: Counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquivocationProof:
-    """Two signed messages of one author for one slot that differ (R3). Its author is who found them."""
+    """Two different signed messages of one author for one slot (R3). The proof's author is the node that found them."""
 
     KIND: ClassVar[Kind] = Kind.EVIDENCE
     author: KeyField
@@ -365,7 +366,7 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A round's outcome with everything needed to recompute it offline. One canonical map, not itself signed."""
+    """A round's outcome with everything needed to recompute it offline. One canonical map, itself unsigned."""
 
     version: Annotated[int, Range(1, 1)]
     params: NetworkParams
@@ -383,7 +384,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequest:
-    """What a member asks over a stream: the chain (no ids), or contributions that a closing names (R13)."""
+    """A member's request over a stream: the chain (no ids), or contributions that a closing names (R13)."""
 
     query: DigestField
     ids: Annotated[tuple[DigestField, ...], Count(0, limits.PULL_IDS_MAX)]
@@ -391,7 +392,7 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReply:
-    """The answer to a pull: the envelopes that the server holds and may give, and a private query's content."""
+    """The reply to a pull: the envelopes that the server holds and may give, and a private query's content."""
 
     content: Text
     envelopes: Annotated[tuple[Envelope, ...], Count(0, limits.PULL_IDS_MAX)]
@@ -399,7 +400,7 @@ class PullReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pong:
-    """The answer to a ping."""
+    """The reply to a ping."""
 
     clock_ms: TimeMs
-    """By the clock of the node that answers."""
+    """Time on the replying node's clock."""

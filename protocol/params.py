@@ -1,4 +1,4 @@
-"""NetworkParams: what all nodes of a network must agree on. Its digest is in every topic and under every signature."""
+"""NetworkParams: the settings that all nodes of a network share. Their digest is in every topic and signature."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,18 +9,19 @@ from protocol import codec, limits
 from protocol.hashing import domain_digest
 from protocol.schema import DurationMs, Name, Range
 from protocol.types import Digest
+from protocol.versions import domain
 
 
 class ParamsError(ValueError):
-    """A parameter set that no network may use; the message names the key and what is wrong with it."""
+    """A parameter set that no network may use; the message names the key and the fault."""
 
 
 @dataclass(frozen=True)
 class NetworkParams:
     """The parameters of one network. Integers carry their unit in the name.
 
-    The aggregator, the canonical forms and the draw table are named by version: a node that does not know the version
-    cannot take part, because it could not recompute a tally (rule R8).
+    The aggregator, the canonical forms and the draw table are named by version. A node without that version cannot take
+    part, because it could not recompute a tally (rule R8).
     """
 
     network: Name
@@ -29,11 +30,11 @@ class NetworkParams:
     canonical_form: Name
     draws: Name
     members_max: Annotated[int, Range(1, limits.MEMBERS_MAX)]
-    """seats in a roster."""
+    """Seats in a roster."""
     answers_min: Annotated[int, Range(1, limits.MEMBERS_MAX)]
-    """openings that a `decided` outcome needs: below three a ranking by peers says nothing (R9)."""
+    """Openings that a `decided` outcome needs: with fewer than three a ranking by peers says nothing (R9)."""
     judges_min: Annotated[int, Range(1, limits.MEMBERS_MAX)]
-    """judges with weight that must have seen the best answer of each of the two best clusters (R9)."""
+    """Judges with weight that must have compared the best answer of each of the two best clusters (R9)."""
     query_bytes_max: Annotated[int, Range(1, limits.TEXT_BYTES_MAX)]
     answer_bytes_max: Annotated[int, Range(1, limits.TEXT_BYTES_MAX)]
     answer_tokens_max: Annotated[int, Range(1, limits.TOKENS_MAX)]
@@ -44,18 +45,18 @@ class NetworkParams:
     patience_ms_max: DurationMs
     """Longest wait for stragglers after a quorum."""
     grace_ms: DurationMs
-    """How long before a closing a contribution must have been sent for its omission to be censorship (R10); at least
-    three gossip delays."""
+    """Time that a contribution must be sent before a closing for its omission to be censorship (R10). At least three
+    gossip delays."""
     clock_skew_ms: DurationMs
-    """How far a query's or an offer's date may lie from our clock."""
+    """Largest difference between the date of a query or offer and the local clock."""
     offer_interval_ms: DurationMs
     offer_valid_ms: DurationMs
     open_rounds_per_key_max: Annotated[int, Range(1, 64)]
     """Rounds that one requester may have open at one member."""
     ride_along_bytes_max: Annotated[int, Range(0, limits.MESSAGE_BYTES_MAX)]
-    """Contributions that travel inside a closing; what does not fit is pulled (R13)."""
+    """Bytes of contributions that travel inside a closing; members pull the rest (R13)."""
     pull_bytes_max: Annotated[int, Range(1, limits.CERTIFICATE_BYTES_MAX)]
-    """What one member may pull in one round."""
+    """Bytes that one member may pull in one round."""
 
     def __post_init__(self) -> None:
         """Check types and bounds, then the relations between settings. Raises ParamsError."""
@@ -76,11 +77,14 @@ class NetworkParams:
     @cached_property
     def digest(self) -> Digest:
         """BLAKE2b-256 of the domain tag and the canonical encoding (rule P5)."""
-        return domain_digest(b"strand/params/1", codec.encode(self))
+        return domain_digest(domain("params"), codec.encode(self))
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> Self:
-        """Build from a parsed file. Raises ParamsError for unknown, missing, mistyped or unbounded values."""
+        """Build parameters from a parsed file.
+
+        Raises ParamsError for unknown, missing, mistyped or unbounded values.
+        """
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(table) - known):
             raise ParamsError(f"unknown network parameter: {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Results of pure functions, remembered for as long as somebody still holds them."""
+"""A memo for results of pure functions, which keeps a result for as long as other code references it."""
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -13,14 +13,15 @@ _FORGETTING: Final = ContextVar("forgetting", default=False)
 
 
 class Recall(Generic[K, V]):
-    """A memo of a pure function: immutable results, held weakly, by the content that they follow from.
+    """A memo of a pure function: immutable results, weakly referenced, keyed by the content from which they follow.
 
-    A result is remembered exactly as long as someone in the process holds it: the memo keeps nothing alive, so it needs
-    no limit and nobody outside can fill it. It is sound where the key is that content or a collision-resistant digest
-    of it: whoever computes anew finds an equal result. So a thousand simulated nodes verify a message once, and in the
-    daemon a round's requester, its member and the verifier of its certificate share their work.
+    The memo keeps nothing alive, so it needs no limit and nobody outside can fill it. It is sound if the key is that
+    content or a collision-resistant digest of it, because computing again gives an equal result. So a thousand
+    simulated nodes verify a message once, and in the daemon a round's requester, its member and its certificate's
+    verifier share their work.
 
-    Results need `__weakref__` (`weakref_slot=True`). Several threads may use one memo: the worst is a result twice.
+    Results need `__weakref__` (`weakref_slot=True`). Several threads may share a memo; at worst one result exists
+    twice.
     """
 
     __slots__ = ("_held",)
@@ -29,17 +30,20 @@ class Recall(Generic[K, V]):
         self._held: WeakValueDictionary[K, V] = WeakValueDictionary()
 
     def recall(self, key: K) -> V | None:
-        """The result for this key, if it is still held."""
+        """Return the result for this key, or None if nothing references it any more."""
         return None if _FORGETTING.get() else self._held.get(key)
 
     def remember(self, key: K, result: V) -> V:
-        """Share a result with whoever asks for this key next. The one that is shared: an earlier one if it is held."""
+        """Share a result with later callers.
+
+        Returns the shared one: an earlier result for this key if one is still referenced.
+        """
         return result if _FORGETTING.get() else self._held.setdefault(key, result)
 
 
 @contextmanager
 def forgetting() -> Iterator[None]:
-    """Within it every Recall is empty and stays as it is: for the tests, and measurements, of what it changes."""
+    """Make every Recall empty and read-only inside this context: for tests and measurements of its effect."""
     token = _FORGETTING.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Bounds that stand beside the type in a message's field: `Annotated[bytes, Size(32, 32)]`. The codec enforces them."""
+"""Bounds beside the type of a message's field: `Annotated[bytes, Size(32, 32)]`. The codec enforces them."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -48,6 +48,6 @@ Weight = Annotated[int, Range(0, limits.WEIGHT_MAX)]
 PositiveWeight = Annotated[int, Range(1, limits.WEIGHT_MAX)]
 SignedWeight = Annotated[int, Range(-limits.WEIGHT_MAX, limits.WEIGHT_MAX)]
 Envelope = Annotated[bytes, Size(1 + limits.SIGNATURE_BYTES, limits.MESSAGE_BYTES_MAX)]
-"""The bytes of one signed message, as they travelled."""
+"""The bytes of one signed message, as received."""
 SlotEnvelope = Annotated[bytes, Size(1 + limits.SIGNATURE_BYTES, limits.SLOT_MESSAGE_BYTES_MAX)]
-"""The same, of any message but evidence."""
+"""The bytes of any signed message except evidence, as received."""

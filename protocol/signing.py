@@ -1,7 +1,7 @@
-"""Ed25519 keys, sealed messages; the only module that makes a VerifiedMessage.
+"""Ed25519 keys and sealed messages: the only module that makes a VerifiedMessage.
 
-An envelope is `kind (1 byte) || signature (64 bytes) || body` (rule P3): a frame outside of the signed bytes, so that
-the received body is verified as it came.
+An envelope is `kind (1 byte) || signature (64 bytes) || body` (rule P3). The frame lies outside the signed bytes, so
+that a body is verified exactly as received.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class VerifiedMessage:
 
 
 _VERIFIED: Final = Recall[tuple[Digest, bytes], VerifiedMessage]()
-"""By network and envelope: what a signature proves follows from these bytes."""
+"""Memo by network and envelope, the bytes that determine whether a signature holds."""
 
 
 class Keypair:
@@ -46,14 +46,14 @@ class Keypair:
         self.public = Key(bytes(self._signing_key.verify_key))
 
     def sign(self, preimage: bytes) -> bytes:
-        """64-byte signature."""
+        """Return the 64-byte signature of the bytes."""
         return bytes(self._signing_key.sign(preimage).signature)
 
 
 def seal(keypair: Keypair, network: Digest, body: Message) -> VerifiedMessage:
-    """Sign `body`, which must name `keypair` as its author, for the network. Raises EncodingError if out of bounds.
+    """Sign `body` for the network; it must name `keypair` as its author. Raises EncodingError if out of bounds.
 
-    What was encoded within bounds and signed here would open, so it is not opened again.
+    The result is not opened again: a message encoded within bounds and signed here would pass.
     """
     if body.author != keypair.public:
         raise ValueError("a message is signed by the author that it names")
@@ -68,7 +68,7 @@ def seal(keypair: Keypair, network: Digest, body: Message) -> VerifiedMessage:
 def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
     """Check an envelope from outside: size, frame, canonical body, signature.
 
-    Costs one decoding and one verification, unless the process still holds the message from before.
+    It costs one decoding and one verification, unless the process still holds the verified message.
 
     Faults (all REJECT): TOO_LARGE, UNKNOWN_KIND, MALFORMED, NOT_CANONICAL, BAD_SIGNATURE.
     """
@@ -98,9 +98,9 @@ def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
 
 
 def envelope_id(envelope: bytes, network: Digest) -> Digest | None:
-    """Return the id that the message in an envelope has, if it is one; nothing is verified, so it costs one hash.
+    """Return the id of the message in an envelope, or None if its first byte names no kind.
 
-    None: it names no kind.
+    Nothing is verified, so it costs one hash.
     """
     try:
         kind = Kind(envelope[0])
@@ -115,6 +115,6 @@ def _too_large(kind: Kind, envelope: bytes) -> Fault | None:
 
 
 def _verified(network: Digest, envelope: bytes, body: Message, preimage: bytes) -> VerifiedMessage:
-    """What both ways lead to: `envelope` is canonical and signed by `body.author` for the network."""
+    """Build the message after all checks: `envelope` is canonical and signed by `body.author` for the network."""
     message = VerifiedMessage(body.KIND, body.author, message_id(preimage), body, envelope)
     return _VERIFIED.remember((network, envelope), message)

@@ -4,5 +4,5 @@ from protocol.params import NetworkParams
 
 
 def topic(params: NetworkParams, specialty: str, shard: int) -> str:
-    """The topic of one sub-mesh. Nodes whose parameters differ never meet, for the digest differs."""
+    """Return the topic of one sub-mesh. Nodes whose parameters differ never meet, because the digest differs."""
     return f"/strand/{params.network}/{params.digest.hex()[:32]}/{specialty}/{shard}"

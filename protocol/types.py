@@ -1,4 +1,4 @@
-"""The small words of the protocol: keys, digests, kinds, roles, phases."""
+"""The basic types of the protocol: keys, digests, kinds, roles, phases."""
 
 from enum import IntEnum, IntFlag, StrEnum
 from typing import NewType
@@ -10,7 +10,7 @@ Digest = NewType("Digest", bytes)
 """A BLAKE2b-256 digest, 32 bytes."""
 
 ONE = 65536
-"""Fixed point: weights, preferences and probabilities are integers in units of 2^-16."""
+"""The unit of fixed-point numbers: weights, preferences and probabilities are integers in units of 2^-16."""
 
 ABSTAIN = -1
 """The preference of a judge that could not or would not compare a pair."""
@@ -39,14 +39,14 @@ CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN, K
 
 
 class Role(IntFlag):
-    """What a node offers to do, and what a seat in a roster asks of it."""
+    """The work that a node offers to do, and that a seat in a roster asks of it."""
 
     ANSWER = 1
     JUDGE = 2
 
 
 class TaskType(StrEnum):
-    """How equal answers are recognised (rule R7) and what the fit assumes of agreement."""
+    """The kind of task: it decides how equal answers are recognised (rule R7) and how the fit treats agreement."""
 
     CODE = "code"
     FINAL = "final"
@@ -64,9 +64,9 @@ class TokenSource(StrEnum):
     """Where the token counts of an answer come from."""
 
     ENGINE = "engine"
-    """Its engine told both."""
+    """The engine reported both counts."""
     ESTIMATE = "estimate"
-    """The engine told one of them or neither: the author estimated what was missing."""
+    """The engine reported one count or none: the author estimated the missing ones."""
 
 
 class Outcome(StrEnum):
@@ -81,9 +81,9 @@ class StopReason(StrEnum):
     """Why the requester closed the tally when it did (rule R8)."""
 
     CERTAIN = "certain"
-    """P(best) of the winner reached the query's threshold, and nothing is missing that more ballots may mend."""
+    """P(best) of the winner reached the query's threshold, and R9 lacks nothing that more ballots could provide."""
     SPENT = "spent"
-    """Every ballot of the last wave is in, but of judges whose decline a closing names, or who were removed."""
+    """Every ballot of the last wave is in, except from judges who were removed or whose decline a closing names."""
     BUDGET = "budget"
     """Ballots were still missing when the phase ended."""
     UNANIMOUS = "unanimous"
@@ -97,25 +97,26 @@ class OutcomeReason(StrEnum):
 
     NONE = "none"
     NO_COMMITMENTS = "no_commitments"
-    """failed: no member committed to an answer in time."""
+    """Failed: no member committed to an answer in time."""
     NO_ANSWERS = "no_answers"
-    """failed: no commitment was opened in time."""
+    """Failed: no commitment was opened in time."""
     DECLINED = "declined"
-    """failed: every member that was asked for an answer declined."""
+    """Failed: every member that was asked for an answer declined."""
     TOO_FEW_ANSWERS = "too_few_answers"
-    """degraded: fewer openings than the network asks for."""
+    """Degraded: fewer openings than the network requires."""
     NO_WEIGHT = "no_weight"
-    """degraded: no member has any voting weight."""
+    """Degraded: no member has any voting weight."""
     TOO_FEW_JUDGES = "too_few_judges"
-    """degraded: the best answer of one of the two best clusters was compared by too few judges with weight."""
+    """Degraded: too few judges with weight compared the best answer of one of the two best clusters."""
     LOW_CONFIDENCE = "low_confidence"
-    """degraded: P(correct) is below the query's `confidence_min`; the swarm abstains rather than guess."""
+    """Degraded: P(correct) is below the query's `confidence_min`; the swarm abstains rather than guesses."""
 
 
 class DeclinedPhase(StrEnum):
-    """Phases in which a member may decline (rule R15), by the names that they have in a record.
+    """Phases in which a member may decline (rule R15), by their names in a record.
 
-    Never the opening: who could see others' openings and then withhold its own would choose the beacon.
+    The opening is never one of them: a member that saw others' openings and then withheld its own would choose the
+    beacon.
     """
 
     ANSWERING = "answering"
@@ -127,13 +128,13 @@ class DeclineReason(StrEnum):
     """Why a member gives nothing in a phase."""
 
     ENGINE = "engine"
-    """Its engine is not there, or failed."""
+    """The engine is unavailable or failed."""
     CAPACITY = "capacity"
-    """The texts are too long for its engine's context, or it cannot be done within the phase's budget."""
+    """The texts exceed the engine's context, or the work does not fit in the phase's budget."""
     EMPTY = "empty"
-    """Its engine wrote nothing that could be ranked."""
+    """The engine wrote nothing that could be ranked."""
     ABSTAINS = "abstains"
-    """Its engine could not compare most of the pairs, so that its ballot would be void."""
+    """The engine could not compare most of the pairs, so the ballot would be void."""
 
 
 class Objection(StrEnum):
@@ -142,6 +143,6 @@ class Objection(StrEnum):
     NONE = "none"
     """No objection: the message is a co-signature."""
     CENSORED = "censored"
-    """A closing omits a valid contribution or evidence that we had sent in good time."""
+    """A closing omits a valid contribution or evidence that this member sent in good time."""
     MISMATCH = "mismatch"
     """The tally does not follow from the answers and ballots that it names."""

@@ -62,7 +62,7 @@ def test_licences() -> None:
 
 def test_the_list_of_licences_is_as_installed() -> None:
     """Of packages that are not installed here the page may say more."""
-    page = (ROOT / "docs/licences.md").read_text()
+    page = (ROOT / "docs/reference/licences.md").read_text()
     for package in supply.everything():
         told = supply.licence(package.name)
         line = f"| {package.name} | {package.version} | {told or ''}"

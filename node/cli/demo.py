@@ -13,7 +13,7 @@ from rich.console import Console
 from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
-from node.cli.follow import follow, save_certificate
+from node.cli.follow import PlainLines, follow, save_certificate
 from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr, stdout
 from node.cli.processes import NODES_MAX, START_S, Child, NodeSpec, start_swarm
 from node.inference import EngineConfig, EngineInfo, open_engine
@@ -56,7 +56,8 @@ async def demo(
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             question = {"query": query, "patience_ms": PATIENCE_MS}
-            followed = await follow(client, question, 600.0, console)
+            lines = None if console.is_terminal else PlainLines(console)
+            followed = await follow(client, question, 600.0, console, lines)
             path = out or Path.cwd() / f"strand-{followed.query_id[:16]}.certificate"
             save_certificate(followed.certificate, path)
             report = followed.report(path.resolve())

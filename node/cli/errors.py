@@ -4,15 +4,22 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a command's exit code says (DESIGN 10)."""
+    """What a command's exit code says."""
 
     OK = 0
+    """Done."""
     REFUSED = 1
+    """Any other refusal; the line on stderr says which."""
     USAGE = 2
+    """The command line, a file or the configuration cannot be read as it is."""
     NO_QUORUM = 3
     """No quorum; or a degraded or failed outcome under `--strict`."""
     UNREACHABLE = 4
+    """The node, or a server that it needs, does not answer."""
     TIMEOUT = 5
+    """No outcome came in time."""
+    READER_GONE = 141
+    """stdout's reader closed it before the end, as `head` does: 128 and SIGPIPE's number, as of any program."""
 
 
 class CliError(Exception):

@@ -10,9 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.versions import verify_any_version
 from node.cli.client import Client
 from node.cli.errors import CliError, Exit
+from node.cli.options import outside
 from node.rounds.report import describe
 
 _PHASES = {
@@ -42,10 +44,44 @@ class Followed:
 
 
 @dataclass(slots=True)
+class PlainLines:
+    """A round where nothing can be redrawn, as in a file or a pipe: a line when a phase begins, and one as it ends."""
+
+    console: Console
+    begun: dict[str, Any] | None = None
+    """The last event of the phase, or wave of judging, that is not over."""
+    began_ms: int = 0
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Print what an event adds."""
+        # Nobody is expected in a wave in which no pair is left.
+        is_progress = event["event"] == "progress" and event["phase"] in _PHASES and event["expected"]
+        if self.begun is not None and not (is_progress and _place(event) == _place(self.begun)):
+            took_s = (event["at_ms"] - self.began_ms) / 1000
+            self._print(self.begun, f" after {took_s:.1f} s: {_who(self.begun) or 'nobody'}")
+            self.begun = None
+        if is_progress:
+            if self.begun is None:
+                self.began_ms = event["at_ms"]
+                self._print(event, "")
+            self.begun = event
+
+    def _print(self, event: dict[str, Any], more: str) -> None:
+        wave = f", wave {event['wave'] + 1}" if event["phase"] == "judging" else ""
+        counts = f"{len(event['received'])} of {len(event['expected'])}"
+        self.console.print(outside(f"{_PHASES[event['phase']]}{wave}: {counts}{more}"), soft_wrap=True, highlight=False)
+
+
+def _place(event: dict[str, Any]) -> tuple[str, int]:
+    return event["phase"], event["wave"]
+
+
+@dataclass(slots=True)
 class _View:
     """The live picture: one line for each phase, with names of who is in."""
 
     progress: Progress
+    lines: PlainLines | None
     tasks: dict[str, TaskID] = field(default_factory=dict)
     phase_began_ms: dict[str, int] = field(default_factory=dict)
     decided_ms: int | None = None
@@ -56,6 +92,8 @@ class _View:
     """Why members gave nothing to a phase, by key."""
 
     def show(self, event: dict[str, Any]) -> None:
+        if self.lines is not None:
+            self.lines.show(event)
         match event["event"]:
             case "progress" if event["phase"] in _PHASES:
                 self._show_phase(event)
@@ -81,15 +119,20 @@ class _View:
         return {**timings, "to_answer": self.decided_ms or 0, "total": self.ended_ms or 0}
 
 
-async def follow(client: Client, question: dict[str, Any], timeout_s: float, console: Console) -> Followed:
-    """Ask, watch, fetch the certificate and verify it. Raises CliError where there is none."""
+async def follow(
+    client: Client, question: dict[str, Any], timeout_s: float, console: Console, lines: PlainLines | None = None
+) -> Followed:
+    """Ask, watch, fetch the certificate and verify it. Raises CliError where there is none.
+
+    The live picture is drawn on a terminal only; `lines` are printed anywhere.
+    """
     columns = (TextColumn("{task.description:<20}"), BarColumn(20), TextColumn("{task.completed}/{task.total}"),
                TimeElapsedColumn(), TextColumn("{task.fields[who]}"))  # fmt: skip
     query_id, certified = "", False
     decided: dict[str, Any] = {}
     ended: dict[str, Any] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        view = _View(progress)
+        view = _View(progress, lines)
         async for event in client.ask(question, timeout_s):
             view.show(event)
             match event["event"]:
@@ -104,7 +147,7 @@ async def follow(client: Client, question: dict[str, Any], timeout_s: float, con
     if not certified:
         raise CliError(_why_not(decided, ended, view.refused, view.declined), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
-    verified = verify_certificate(certificate)
+    verified = verify_any_version(certificate)
     if not isinstance(verified, VerifiedCertificate):
         raise CliError(f"the node served a certificate that does not hold: {verified}")
     return Followed(query_id, verified, certificate, view.timings_ms())

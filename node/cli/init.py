@@ -1,5 +1,6 @@
 """`strand init`."""
 
+import json as json_module
 import sys
 from dataclasses import replace
 from importlib.resources import files
@@ -22,6 +23,9 @@ from node.storage import open_store
 ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
 """Files of configs/node."""
 
+_DEFAULT_FOLDER = '# data_dir = "~/.local/share/strand"'
+"""The line of the example file that a folder of the user's choice replaces."""
+
 
 async def init(
     *,
@@ -33,7 +37,10 @@ async def init(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Make a key, a store and a configuration file. What is there already is kept."""
+    """Make a key, a store and a configuration file. What is there already is kept.
+
+    A folder that `--data-dir` names is written into a new configuration file, so that later commands find it there.
+    """
     keep_private()
     file = source.config or default_file()
     if ready is not None and file.exists():
@@ -42,7 +49,11 @@ async def init(
     config = (source if file.exists() else replace(source, config=None)).load().config
     key = load_or_create_key(config.node.data_dir)
     await _make_store(config, key)
-    written = write_config and _write_ready(file, ready or "example")
+    # Absolute: later commands may start in other folders.
+    folder = config.node.data_dir.absolute()
+    written = write_config and _write_ready(file, ready or "example", folder if source.data_dir is not None else None)
+    if not written and file.exists() and folder != _folder_of_file(source):
+        print(f"strand: {file} names another folder: change it there, or give --data-dir each time", file=sys.stderr)
     if not written and open_to_others(file):
         print(f"strand: {file} may come to hold a token and is open to others: chmod 600 {file}", file=sys.stderr)
     told = {
@@ -72,11 +83,18 @@ async def _make_store(config: NodeConfig, key: NodeKey) -> None:
         pass
 
 
-def _write_ready(file: Path, name: ReadyFile) -> bool:
+def _folder_of_file(source: Source) -> Path:
+    """The folder that commands use which are given the configuration file alone."""
+    return replace(source, data_dir=None).load().config.node.data_dir.absolute()
+
+
+def _write_ready(file: Path, name: ReadyFile, folder: Path | None) -> bool:
     """Write a ready configuration, for its user alone: it is where the token and the engine's key will stand."""
     if file.exists():
         return False
     text = files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8")
+    if folder is not None:
+        text = _with_folder(text, folder)
     with writing(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whole or not at all: half a configuration would be kept by the next `init`.
@@ -84,3 +102,16 @@ def _write_ready(file: Path, name: ReadyFile) -> bool:
             stream.write(text)
             stream.flush()
     return True
+
+
+def _with_folder(text: str, folder: Path) -> str:
+    """The same configuration with a folder of the user's choice. Raises CliError."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise CliError(f"{str(folder)!r} is not UTF-8, so no configuration file can name it") from error
+    # JSON's texts are TOML's, but for one letter.
+    line = "data_dir = " + json_module.dumps(str(folder), ensure_ascii=False).replace("\x7f", "\\u007f")
+    if _DEFAULT_FOLDER in text:
+        return text.replace(_DEFAULT_FOLDER, line)
+    return f"{text}\n[node]\n# Key, journal and certificates.\n{line}\n"

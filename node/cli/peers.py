@@ -41,7 +41,8 @@ def _row(peer: dict[str, Any]) -> list[str | Text]:
         outside(offers.get("model", "")),
         f"{offers['tokens_per_second']:.0f}" if offers else "",
         str(offers.get("queue", "")),
-        outside(" ".join(peer["addresses"])),
+        # As `--bootstrap` takes them.
+        outside(" ".join(f"{address}/p2p/{peer['peer_id']}" for address in peer["addresses"])),
     ]
 
 

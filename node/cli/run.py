@@ -34,6 +34,9 @@ async def run(
     network: Annotated[str | None, Parameter(help="Network parameters: a name or a file.")] = None,
     specialty: Annotated[str | None, Parameter(help="What the model is good at; nodes of one specialty meet.")] = None,
     default_weight: Annotated[float | None, Parameter(help="Vote of nodes without history; 1 among friends.")] = None,
+    friends: Annotated[
+        bool, Parameter(negative="", help="Trust every node of the network like one of yours: only if all of them are.")
+    ] = False,
     engine: Annotated[EngineKind | None, Parameter(converter=any_case, help="Kind of engine.")] = None,
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None,
     record: Annotated[Path | None, Parameter(help="New file: what this node is told, to replay it.")] = None,
@@ -51,7 +54,7 @@ async def run(
         overlay__bootstrap=bootstrap,
         node__network=network,
         node__specialty=specialty,
-        trust__default_weight=None if default_weight is None else str(default_weight),
+        **trust_flags(default_weight, friends),
         engine__kind=engine,
         engine__url=engine_url,
     )
@@ -59,9 +62,9 @@ async def run(
     logs.configure(config.log.level, config.log.format, secrets=(config.api.token, *config.engine.secrets))
     for file in loaded.files_of_secrets():
         if open_to_others(file):
-            structlog.get_logger().warning("config.open_to_others", file=str(file), help=f"chmod 600 {file}")
+            structlog.get_logger().warning("config.exposed", file=str(file), remedy=f"chmod 600 {file}")
     if config.serves_nobody:
-        structlog.get_logger().warning("serving.nobody", whom=config.serves, help=NOBODY_HELP)
+        structlog.get_logger().warning("serving.nobody_named", whom=config.serves, remedy=NOBODY_HELP)
     raise_descriptor_limit()
 
     def on_ready(node: Node, url: str) -> None:
@@ -81,6 +84,15 @@ async def run(
                 nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
             await run_node(config, on_ready, make_participant)
     return 0
+
+
+def trust_flags(default_weight: float | None, friends: bool) -> dict[str, str | None]:
+    """Settings of [trust], for `Source.load`. Friends have a vote of 1 unless another is named."""
+    weight = 1.0 if friends and default_weight is None else default_weight
+    return {
+        "trust__default_weight": None if weight is None else str(weight),
+        "trust__friends": "true" if friends else None,
+    }
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:

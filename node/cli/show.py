@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.cli.certificates import print_report, read_certificate
-from node.cli.errors import CliError
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.versions import verify_any_version
+from node.cli.certificates import print_report, read_certificate, refused
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.rounds.report import describe
 
@@ -28,9 +28,9 @@ async def show(
 
         async with open_client(source, url) as client:
             raw = await client.certificate(certificate)
-    verified = verify_certificate(raw)
+    verified = verify_any_version(raw)
     if not isinstance(verified, VerifiedCertificate):
-        raise CliError(f"the certificate does not hold: {verified}")
+        raise refused(verified)
     report = describe(verified)
     if json:
         print_json(report)

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any, Final, TextIO
 
+from node.cli.errors import Exit
+
 _STDIN: Final = 0
 _STDOUT: Final = 1
 _STDERR: Final = 2
@@ -25,6 +27,7 @@ class StdoutError(Exception):
         is_read = cause.errno in (errno.EPIPE, errno.ECONNRESET)
         reason = "it is closed" if cause.errno == errno.EBADF else cause.strerror
         super().__init__("" if is_read else f"cannot write to stdout: {reason}")
+        self.code = Exit.READER_GONE if is_read else Exit.REFUSED
 
 
 class _Result(io.FileIO):

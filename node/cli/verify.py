@@ -5,8 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.cli.certificates import outcome, read_certificate
+from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.versions import verify_any_version
+from node.cli.certificates import outcome, read_certificate, refused
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
 from node.files import FileError, read_text
@@ -34,11 +35,11 @@ def verify(
     that are members, by all if they are three or fewer.
     """
     trusted = None if trust is None else read_keys(trust)
-    verified = verify_certificate(read_certificate(file), trusted=trusted)
+    verified = verify_any_version(read_certificate(file), trusted=trusted)
     if not isinstance(verified, VerifiedCertificate):
         if json:
             print_json({"valid": False, "reason": verified.reason, "rule": verified.rule, "detail": verified.detail})
-        raise CliError(f"the certificate does not hold: {verified}")
+        raise refused(verified)
     report = describe(verified)
     if json:
         print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(verified, trusted), **report})

@@ -12,8 +12,10 @@ import structlog
 import trio
 from starlette.types import ASGIApp
 
+from consensus.rounds.backoff import Backoff
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
+from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
 """connections at once where the system gives us descriptors in plenty: with a body of 128 KiB each, 64 MiB."""
@@ -36,11 +38,8 @@ LINES_S: Final = 60.0
 DESCRIBED_CHARS_MAX: Final = 200
 """characters of an exception in a log line: it may quote what the client sent."""
 
-PAUSE_S_MIN: Final = 1.0
-"""seconds before the first new start of an API that failed; each further pause is twice as long."""
-
-PAUSE_S_MAX: Final = 60.0
-"""seconds between two starts at most; an API that served for as long begins with PAUSE_S_MIN again."""
+PAUSES_S: Final = Backoff(1.0, 60.0)
+"""seconds before a new start of an API that failed; one that served for the longest of them begins with the first."""
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -124,7 +123,7 @@ async def keep_serving(
     listen_again: Callable[[], Awaitable[trio.SocketListener]],
 ) -> None:
     """Run `run` on `listener`, and on a new one whenever it failed, with growing pauses, until cancelled."""
-    pause_s = PAUSE_S_MIN
+    failures = 0
     open_listener: trio.SocketListener | None = listener
     while True:
         began_s = trio.current_time()
@@ -138,11 +137,10 @@ async def keep_serving(
             # The API is one face of the node: rounds, ours and others', do not end with it.
             reason = describe(error)
         open_listener = None
-        if trio.current_time() - began_s >= PAUSE_S_MAX:
-            pause_s = PAUSE_S_MIN
+        failures = 1 if trio.current_time() - began_s >= PAUSES_S.longest else failures + 1
+        pause_s = PAUSES_S.pause(failures)
         log.error("api.failed", reason=reason, pause_s=pause_s)
         await trio.sleep(pause_s)
-        pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
 
 class _FailureLog:
@@ -174,5 +172,4 @@ def describe(error: BaseException) -> str:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-    text = " ".join(f"{type(error).__name__}: {error}".split())[:DESCRIBED_CHARS_MAX]
-    return text + where
+    return one_line(f"{type(error).__name__}: {error}", DESCRIBED_CHARS_MAX) + where

@@ -1,12 +1,15 @@
-"""What all replies of the HTTP interface have in common: headers, and errors as one line of JSON."""
+"""What all requests and replies of the HTTP interface have in common: bodies, headers, errors as one line of JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
+from node.api.common import Error
+from node.api.operations import JSON, Operation, Parameter
 from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyError
 
 SECURITY_HEADERS: Final = (
@@ -26,14 +29,20 @@ DIGITS_MAX: Final = 9
 """digits of an integer in a query string: more than any time in ms or number of nodes that we take."""
 
 
-def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> JSONResponse:
-    """An error as `{"error": why}`, in one line of at most ERROR_CHARS_MAX characters."""
-    line = " ".join(why.split())[:ERROR_CHARS_MAX]
-    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return JSONResponse({"error": line}, status, headers)
+def json_reply(value: Any, status: int = 200) -> Response:
+    """A body of `node.api`, or JSON values, as a reply."""
+    return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
-def refused_ask(error: AskError) -> JSONResponse:
+def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Response:
+    """An Error in one line of at most ERROR_CHARS_MAX characters."""
+    response = json_reply(Error(" ".join(why.split())[:ERROR_CHARS_MAX]), status)
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def refused_ask(error: AskError) -> Response:
     """Why a round did not begin: 503 if it may at another time, else 400."""
     if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
         return refusal(503, str(error), retry_after_s=1)
@@ -44,8 +53,29 @@ class ParameterError(ValueError):
     """A query string that the route does not take; the message is one line for the caller."""
 
 
-def integers(request: Request, defaults: Mapping[str, int]) -> dict[str, int]:
-    """The integers of a query string, by the names in `defaults`, none negative, none twice. Raises ParameterError."""
+class BodyError(ValueError):
+    """A body that the operation does not take; the message is one line for the caller."""
+
+
+async def read_body(request: Request, operation: Operation[Any]) -> Any:
+    """The request's body as the operation's type. Raises BodyError.
+
+    It was read whole and bounded in bytes by the connection. What nests deeper than the type ends the decoding at the
+    first bracket too many, for unknown fields are refused.
+    """
+    body, raw = operation.body, await request.body()
+    assert body is not None
+    if not raw and not body.required:
+        return body.type()
+    try:
+        return msgspec.json.decode(raw, type=body.type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BodyError(f"{body.refusal}: {error}") from error
+
+
+def integers(request: Request, parameters: Sequence[Parameter]) -> dict[str, int]:
+    """The integers of a query string, by name, none negative, none twice. Raises ParameterError."""
+    defaults = {each.name: each.default for each in parameters}
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
     if unknown := [name for name in names if name not in defaults]:

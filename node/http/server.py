@@ -6,11 +6,12 @@ from typing import Any, Final
 import structlog
 import trio
 
-from node.daemon import Node
+from node.config import ApiTable
 from node.descriptors import descriptor_limit
 from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
+from node.http.shown import Shown
 
 BACKLOG: Final = 1_024
 """connections that the system holds for us until we accept them: beyond it a client tries again after a second."""
@@ -25,20 +26,20 @@ class ApiBindError(Exception):
     """The HTTP interface's address cannot be used; the message is one line for the user."""
 
 
-async def serve(node: Node, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
     """Serve until cancelled; reports the URL as the task's start. Raises ApiBindError, at the start only."""
-    host, port = node.config.api.address
+    host, port = config.address
     try:
         listener = await listen(host, port)
     except OSError as error:
         raise ApiBindError(
-            f"cannot serve HTTP on {node.config.api.bind}: {error.strerror or error}; choose another with --bind"
+            f"cannot serve HTTP on {config.bind}: {error.strerror or error}; choose another with --bind"
         ) from error
     port = listener.socket.getsockname()[1]
-    if 0 < len(node.config.api.token) < TOKEN_CHARS_ADVISED:
-        log.warning("api.token_short", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
+    if 0 < len(config.token) < TOKEN_CHARS_ADVISED:
+        log.warning("api.token_weak", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
     places = connections_max(descriptor_limit())
-    edge = Edge(build_app(node, places), Guard(node.config.api.token, host), places)
+    edge = Edge(build_app(shown, places), Guard(config.token, host), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await keep_serving(edge.run, listener, lambda: listen(host, port))
 

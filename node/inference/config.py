@@ -13,7 +13,7 @@ HIDDEN: Final = "[secret]"
 EngineKind = Literal["embedded", "openai", "vllm", "scripted"]
 
 REASONING_TOKENS_MAX = 100
-"""More does not help a judge of two short answers, and takes as long as another answer (DESIGN 4)."""
+"""More does not help a judge of two short answers, and takes as long as another answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Serv
     model = _wanted(models, config)
     by_name = {each.name: each for each in models}
     listed = by_name.get(model) or ListedModel(model, None)
+    _log.info("engine.probe_started", model=model)
     # An adapter has the context of its model.
     told = listed.context_tokens or (by_name[listed.parent].context_tokens if listed.parent in by_name else None)
     tokens = await _find_control_tokens(client)

@@ -16,6 +16,7 @@ import trio
 from node.inference.address import ServerAddress, innermost_cause, parse_address, parse_proxy, trusted_authorities
 from node.inference.config import HIDDEN, EngineConfig
 from node.inference.ports import EngineError
+from node.text import one_line
 
 REPLY_BYTES_MAX = 1024 * 1024
 """The longest answer (thousands of tokens) with its JSON around it is far below; more is a broken or hostile server."""
@@ -98,14 +99,16 @@ class JsonClient:
             except trio.TooSlowError:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
             except httpx2.RemoteProtocolError as error:
-                words = _one_line(str(error))
+                words = one_line(str(error), CAUSE_CHARS_MAX)
                 # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
                 kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
                 raise Unreachable(f"{where} {kind} to {path}: {words}") from None
             except httpx2.ConnectTimeout:
                 raise Unreachable(f"{where} is not reachable: no connection within {CONNECT_TIMEOUT_S:.0f} s") from None
             except httpx2.TransportError as error:
-                raise Unreachable(f"{where} is not reachable: {_one_line(innermost_cause(error))}") from None
+                raise Unreachable(
+                    f"{where} is not reachable: {one_line(innermost_cause(error), CAUSE_CHARS_MAX)}"
+                ) from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             content = self._hidden(content)
@@ -203,9 +206,4 @@ def _error_words(content: bytes) -> str:
         words = error if isinstance(error, str) else error["message"]
     except (ValueError, RecursionError, KeyError, TypeError, IndexError):
         return ""
-    return _one_line(words) if isinstance(words, str) else ""
-
-
-def _one_line(words: str) -> str:
-    """Printable, short: a server's words must not reach a terminal as control sequences."""
-    return " ".join("".join(c if c.isprintable() else " " for c in words[:CAUSE_CHARS_MAX]).split())
+    return one_line(words, CAUSE_CHARS_MAX) if isinstance(words, str) else ""

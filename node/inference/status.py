@@ -6,6 +6,8 @@ from enum import StrEnum
 import structlog
 import trio
 
+from node.signals import Signal
+
 _log = structlog.get_logger(__name__)
 
 
@@ -39,7 +41,7 @@ class ServerStatus:
         self.trouble = ""
         """Why it last ended; empty before it did."""
         self._since_s = trio.current_time()
-        self._changed = trio.Event()
+        self._changed = Signal()
 
     @property
     def stage_s(self) -> float:
@@ -61,7 +63,7 @@ class ServerStatus:
         if (stage, progress) == (self.stage, self.progress):
             return
         if stage is not self.stage:
-            _log.info("engine.stage", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
+            _log.info("engine.stage_changed", server=self.name, stage=stage.value, after_s=round(self.stage_s, 1))
             if self.ready:
                 self.served_s = self.stage_s
             elif stage is EngineStage.STARTING:
@@ -70,8 +72,7 @@ class ServerStatus:
         if stage is EngineStage.READY and not self.ready:
             self.lives += 1
         self.stage, self.progress = stage, progress
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.fire()
 
     async def wait_ready(self) -> None:
         """Wait until it serves."""
@@ -79,8 +80,7 @@ class ServerStatus:
 
     async def wait_until(self, holds: Callable[[], bool]) -> None:
         """Wait until a condition on this status holds; it is looked at again at every change."""
-        while not holds():
-            await self._changed.wait()
+        await self._changed.wait_until(holds)
 
     def __str__(self) -> str:
         """One line for the user."""

@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
+from consensus.rounds.backoff import Backoff
 from node.inference.ports import EngineError
 from node.inference.status import EngineStage, ServerStatus
+from node.text import one_line
 
 FAILURES_MAX = 8
 """Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
 
-PAUSE_FIRST_S = 0.25
-PAUSE_MAX_S = 60.0
-"""The pause before a new start doubles from the first to the longest."""
+PAUSES_S = Backoff(0.25, 60.0)
+"""Seconds before a new start."""
 
 STABLE_S = 60.0
 """A server that served this long did not fail at starting, however long that took: the count begins anew."""
@@ -67,7 +68,7 @@ class Supervisor:
         return 1 if self.status.served_s >= STABLE_S else failures + 1
 
     async def _pause(self, failures: int) -> None:
-        pause_s = min(PAUSE_FIRST_S * 2.0 ** (failures - 1), PAUSE_MAX_S)
+        pause_s = PAUSES_S.pause(failures)
         _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
         await trio.sleep(pause_s)
 
@@ -92,12 +93,7 @@ async def end_with_stdin(process: trio.Process, patience_s: float) -> None:
 def last_line(tail: bytes | bytearray) -> str:
     """The last line of a server's output, printable and short; empty where there is none."""
     lines = tail.decode(errors="replace").replace("\r", "\n").split("\n")
-    return printable(next((line for line in reversed(lines) if line.strip()), ""))
-
-
-def printable(words: str) -> str:
-    """A server's words, short and without control characters."""
-    return "".join(c if c.isprintable() else " " for c in words.strip()[:WORDS_CHARS_MAX])
+    return one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""), WORDS_CHARS_MAX)
 
 
 async def keep_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:

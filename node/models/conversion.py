@@ -13,8 +13,9 @@ from typing import Annotated
 import msgspec
 import trio
 
-from node.inference.supervision import keep_tail, last_line
+from node.inference.supervision import WORDS_CHARS_MAX, keep_tail, last_line
 from node.models.folder import ModelError
+from node.text import one_line
 
 GGUF_MAGIC = b"GGUF"
 """A GGUF file's first bytes (gguf specification, "File Structure")."""
@@ -124,7 +125,7 @@ async def _run(command: list[str], file: Path, on_step: Callable[[str], None]) -
     if last.done is not None and process.returncode == 0:
         return last.done
     words = last.error or _last_words(tail, process.returncode)
-    raise ModelError(f"cannot convert {file}: {''.join(c if c.isprintable() else ' ' for c in words)}")
+    raise ModelError(f"cannot convert {file}: {one_line(words, WORDS_CHARS_MAX)}")
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:

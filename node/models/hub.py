@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
 )
 from rich.filesize import decimal
 
+from consensus.rounds.backoff import Backoff
 from node.models.folder import (
     BYTES_MAX,
     FILES_MAX,
@@ -50,6 +51,7 @@ from node.models.folder import (
     settle,
     shown_digest,
 )
+from node.text import one_line
 
 LISTING_BYTES_MAX = 16 * 1024 * 1024
 """bytes of a repository's description: FILES_MAX files of some 400 bytes, and a model card's data and chat template."""
@@ -60,8 +62,11 @@ TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 TRIES_MAX = 64
 """connections for one file: 50 GB over a line that breaks every GB."""
 
-PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-"""seconds before the next try, after so many in a row that brought nothing; then the pull ends."""
+PAUSES_S = Backoff(1.0, 8.0)
+"""seconds before the next try."""
+
+BARREN_MAX = 4
+"""tries in a row that brought nothing, after which the pull ends."""
 
 NAMES_SHOWN = 5
 """files of a repository that an error names."""
@@ -154,7 +159,7 @@ def _listing(hub: Hub, repo: str, revision: str) -> tuple[str, dict[str, File]]:
 
 
 def _offered(hub: Hub, sibling: _Sibling) -> File:
-    name = _shown(sibling.rfilename)
+    name = one_line(sibling.rfilename, TEXT_SHOWN)
     if not is_safe(sibling.rfilename):
         raise ModelError(f"{hub.host} names a file that cannot be kept under its name: {name}")
     if sibling.lfs is not None:
@@ -176,7 +181,7 @@ def _choose(hub: Hub, repo: str, offered: Mapping[str, File], patterns: Sequence
         if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
     }
     if not chosen:
-        some = ", ".join(_shown(name) for name in sorted(offered)[:NAMES_SHOWN])
+        some = ", ".join(one_line(name, TEXT_SHOWN) for name in sorted(offered)[:NAMES_SHOWN])
         raise ModelError(f"no file of {repo} is named so; of its {len(offered)} files the first are: {some or 'none'}")
     total = sum(file.bytes for file in chosen.values())
     if total > BYTES_MAX:
@@ -266,13 +271,13 @@ def _fetch(hub: Hub, url: str, coming: _Coming) -> None:
             _stream(url, coming)
             words = "it ended early"
         except httpx2.TransportError as error:
-            words = _shown(str(error)) or type(error).__name__
+            words = one_line(str(error), TEXT_SHOWN) or type(error).__name__
         if coming.whole:
             return
         barren = 0 if coming.bytes > before else barren + 1
-        if barren == len(PAUSES_S):
+        if barren == BARREN_MAX:
             break
-        hub.pause(PAUSES_S[barren])
+        hub.pause(PAUSES_S.pause(barren + 1))
     raise HubUnreachableError(
         f"{hub.host} broke off {coming.name} after {decimal(coming.bytes)} of {decimal(coming.file.bytes)}: {words}; "
         "run the command again to go on"
@@ -329,7 +334,7 @@ def _one_line(hub: Hub, repo: str, revision: str, folder: Path) -> Iterator[None
     except OfflineModeIsEnabled as error:
         raise HubUnreachableError(f"{hub.host} is not asked, for HF_HUB_OFFLINE is set") from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        words = _shown(str(error)) or type(error).__name__
+        words = one_line(str(error), TEXT_SHOWN) or type(error).__name__
         raise HubUnreachableError(f"cannot reach {hub.host}: {words}") from error
     except UnicodeEncodeError as error:
         raise ModelError("HF_TOKEN has letters that no token has") from error
@@ -339,8 +344,3 @@ def _one_line(hub: Hub, repo: str, revision: str, folder: Path) -> Iterator[None
         raise ModelError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     finally:
         huggingface_hub.close_session()
-
-
-def _shown(text: str) -> str:
-    """Words from elsewhere for an error: one line, bounded, without escape sequences."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:TEXT_SHOWN])

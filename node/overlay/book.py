@@ -18,6 +18,7 @@ from itertools import islice
 from random import Random
 from typing import Final
 
+from consensus.rounds.backoff import Backoff
 from consensus.rounds.buckets import Bucket, Buckets, Rate
 from node.overlay.addresses import Address, Reach, address_group, parse_address
 from node.overlay.types import Remembered
@@ -126,7 +127,7 @@ class AddressBook:
         trusted: Collection[bytes] = (),
     ) -> None:
         self._own_key = own_key
-        self._delay_ms, self._delay_ms_max = delays_ms
+        self._delays_ms = Backoff(*delays_ms)
         self._rng = rng
         self._reach = reach
         self._trusted = frozenset(trusted)
@@ -186,7 +187,7 @@ class AddressBook:
         fresh = _join(entry, usable)
         if fresh:
             entry.failures = 0
-            entry.due_ms = now_ms if kept or self._own_key < peer else now_ms + self._delay_ms
+            entry.due_ms = now_ms if kept or self._own_key < peer else now_ms + self._delays_ms.first
             entry.resting_until_ms = 0
         return fresh or paid
 
@@ -382,16 +383,16 @@ class AddressBook:
             return
         entry.dialling = False
         if not tried:
-            entry.due_ms = max(entry.due_ms, now_ms + self._delay_ms)
+            entry.due_ms = max(entry.due_ms, now_ms + self._delays_ms.first)
             return
         if reached is not None:
             entry.reached_ms = entry.met_ms = now_ms
-            entry.due_ms = now_ms + self._delay_ms
+            entry.due_ms = now_ms + self._delays_ms.first
             host = address.host if (address := parse_address(reached)) else ""
             others = [known for known in entry.addresses if known.text != reached]
             entry.addresses = [_Known(reached, host, _Ground.REACHED), *others][:ADDRESSES_PER_PEER_MAX]
             return
-        entry.resting_until_ms = now_ms + _REST_DELAYS * self._delay_ms
+        entry.resting_until_ms = now_ms + _REST_DELAYS * self._delays_ms.first
         self._failed(peer, entry, now_ms)
 
     def lost(self, peer: bytes, now_ms: int) -> None:
@@ -403,7 +404,7 @@ class AddressBook:
         if entry is None:
             return
         entry.met_ms = now_ms
-        if now_ms - entry.reached_ms >= self._delay_ms_max:
+        if now_ms - entry.reached_ms >= self._delays_ms.longest:
             entry.failures = 0
         self._failed(peer, entry, now_ms)
 
@@ -417,7 +418,7 @@ class AddressBook:
             else:
                 entry.due_ms = now_ms + int(SLEEP_MS * self._rng.uniform(0.5, 1.5))
             return
-        delay_ms = min(self._delay_ms * 2 ** min(entry.failures - 1, 16), self._delay_ms_max)
+        delay_ms = self._delays_ms.pause(entry.failures)
         entry.due_ms = now_ms + int(delay_ms * self._rng.uniform(0.5, 1.5))
 
 

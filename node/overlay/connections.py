@@ -101,9 +101,9 @@ class _Inbound:
             await self._network.add_conn(connection, direction="inbound")
             return connection
         except (BaseLibp2pError, OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-            _log.debug("handshake failed", fault=repr(fault)[:200])
+            _log.debug("handshake.failed", reason=repr(fault)[:200])
         except Exception as fault:  # the overlay's edge: what bytes provoke before a key is known ends that connection
-            _log.info("handshake failed", fault=repr(fault)[:200])
+            _log.info("handshake.failed", reason=repr(fault)[:200])
         self._slots.refuse("handshake")
         return None
 

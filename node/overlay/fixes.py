@@ -1,8 +1,9 @@
 """Every change to the code of libp2p 0.8.1, with its reason. Changes to its classes are subclasses beside this module:
 pubsub.py and muxer.py (yamux); bounds.py reads what stock reads without a limit; connections.py admits connections.
 
-Each was found by measurement; docs/libp2p.md has the table, tests/integration/overlay/test_libp2p_regressions.py
-shows what the stock library does. All touch private names, so any other version of libp2p is refused.
+Each was found by measurement; docs/explanation/libp2p.md has the table, and
+tests/integration/overlay/test_libp2p_regressions.py shows what the stock library does.
+All touch private names, so any other version of libp2p is refused.
 """
 
 from __future__ import annotations

@@ -205,13 +205,13 @@ class Overlay:
         try:
             self._handlers.on_peer(peer, connected)
         except Exception:  # the overlay's edge: a bug in a handler must not end libp2p's tasks
-            _log.exception("peer handler failed", peer=peer.hex())
+            _log.exception("peer_handler.failed", peer=peer.hex())
 
     def _on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         try:
             return self._handlers.on_gossip(topic, source, data)
         except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
-            _log.exception("gossip handler failed", topic=topic, source=source.hex())
+            _log.exception("gossip_handler.failed", topic=topic, peer=source.hex())
             return Verdict.IGNORE
 
     async def _serve(self, protocol: str, stream: INetStream) -> None:
@@ -350,7 +350,9 @@ def _require_own(config: OverlayConfig, key: bytes) -> None:
     for text in config.announce:
         if text.startswith("/dns"):
             remedy = "announce an IP address beside it"
-            _log.warning("an announced name is dialled only by nodes that trust this one", name=text, remedy=remedy)
+            _log.warning(
+                "address.name_announced", name=text, reason="only nodes that trust this one dial names", remedy=remedy
+            )
         try:
             Multiaddr(text)
         except ValueError as fault:

@@ -98,7 +98,7 @@ class MuxedStream(YamuxStream):
             with trio.move_on_at(deadline):
                 await self._granted.wait()
             if late:
-                _log.info("connection closed: the peer does not read", peer=str(self.conn.peer_id))
+                _log.info("connection.stalled", peer=str(self.conn.peer_id))
                 with trio.CancelScope(shield=True):
                     await self.conn._cleanup_on_error()
                 raise MuxedStreamReset("the peer did not read in time")
@@ -227,11 +227,11 @@ class Muxer(Yamux):
             while not self.event_shutting_down.is_set():
                 await self._take_frame()
         except OverrunError as fault:
-            _log.info("connection closed: the peer exceeds a limit", peer=str(self.peer_id), fault=str(fault))
+            _log.info("connection.over_limit", peer=str(self.peer_id), reason=str(fault))
         except (BaseLibp2pError, OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-            _log.debug("connection ended", peer=str(self.peer_id), fault=repr(fault)[:200])
+            _log.debug("connection.ended", peer=str(self.peer_id), reason=repr(fault)[:200])
         except Exception as fault:  # the overlay's edge: what one connection provokes ends that connection
-            _log.warning("connection failed", peer=str(self.peer_id), fault=repr(fault)[:200])
+            _log.warning("connection.failed", peer=str(self.peer_id), reason=repr(fault)[:200])
         if not self.event_closed.is_set():
             await self._cleanup_on_error()
 

@@ -30,6 +30,7 @@ from node.overlay.names import NameFault, Names
 from node.overlay.scoring import PeerScores
 from node.overlay.streams import FAULTS, abandon, read_exactly
 from node.overlay.types import Bootstrap, DialFault, FailedDial, OverlayConfig, PeerUnreachable, Remembered
+from node.signals import Signal
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +83,8 @@ class Peers:
         self._pings = trio.CapacityLimiter(_PINGS_MAX)
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
-        self._wake = trio.Event()
+        self._news = Signal()
+        """Fires when somebody may be due to be dialled: after a peer came or went, was heard of, or a dial is over."""
         self.changed_at = -float("inf")
         """When a peer came or went last, s."""
         self._network.register_notifee(_Notifee(self))
@@ -117,7 +119,7 @@ class Peers:
         if kept and addresses:
             self._bootstraps.setdefault(peer, f"{addresses[0]}/p2p/{peer_id_text(peer)}")
         if self._book.learn(peer, addresses, _now_ms(), kept=kept, seen_at=seen_at, connected=self._connected.keys()):
-            self._wake.set()
+            self._news.fire()
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
         """The peers that the user named, and how it stands with them."""
@@ -139,7 +141,7 @@ class Peers:
         now_ms = _now_ms()
         for each in islice(remembered, REMEMBERED_MAX):
             if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
-                self._wake.set()
+                self._news.fire()
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class Peers:
             self._book.dialled(peer, _now_ms(), reached, tried=banned or bool(tried))
             del self._under_way[peer]
             done.set()
-            self._wake.set()
+            self._news.fire()
         return reached is not None
 
     async def _dial_addresses(self, peer: bytes, peer_id: ID, tried: set[str]) -> str | None:
@@ -195,7 +197,7 @@ class Peers:
             failed = await self._dial_address(address, peer_id)
             if failed is None:
                 return text
-            _log.debug("dial failed", peer=str(peer_id), address=text, fault=failed.fault, detail=failed.detail)
+            _log.debug("dial.failed", peer=str(peer_id), address=text, reason=failed.fault, detail=failed.detail)
             if peer in self._bootstraps:
                 self._failed_dials[peer] = failed
         return None
@@ -242,7 +244,7 @@ class Peers:
 
     async def _redial(self, nursery: trio.Nursery) -> None:
         while True:
-            self._wake = trio.Event()
+            seen = self._news.count
             for peer in self._book.due(_now_ms(), self._connected, self._config.connections_target):
                 self._book.dialling(peer)
                 nursery.start_soon(self.dial, peer)
@@ -252,7 +254,7 @@ class Peers:
             if next_ms is not None:
                 wait_s = max(next_ms - _now_ms(), self._config.redial_ms) / 1000
             with trio.move_on_after(wait_s):
-                await self._wake.wait()
+                await self._news.wait(seen)
             await trio.sleep(_REDIAL_PACE_S)
 
     # -- liveness --------------------------------------------------------------------------------------------------
@@ -276,7 +278,7 @@ class Peers:
                 return
             missed = self._pings_missed[peer] = self._pings_missed.get(peer, 0) + 1
             if missed > self._config.pings_missed_max:
-                _log.info("peer does not answer pings", peer=str(peer_id))
+                _log.info("peer.unresponsive", peer=str(peer_id))
                 with trio.move_on_after(_DISCONNECT_S):
                     await self._host.disconnect(peer_id)
 
@@ -308,7 +310,7 @@ class Peers:
         self.changed_at = trio.current_time()
         if peer in self._bootstraps:
             self._came_at[peer] = trio.current_time()
-        _log.info("peer connected", peer=str(peer_id), host=host)
+        _log.info("peer.connected", peer=str(peer_id), host=host)
         self._on_change(peer, True)
 
     def went(self, peer_id: ID) -> None:
@@ -321,13 +323,13 @@ class Peers:
         lasted_s = trio.current_time() - self._came_at.pop(peer, -float("inf"))
         if lasted_s * 1000 < self._config.redial_max_ms:
             self._failed_dials[peer] = FailedDial(DialFault.TURNED_AWAY, f"after {lasted_s:.1f} s")
-        _log.info("peer disconnected", peer=str(peer_id), host=seen_at)
+        _log.info("peer.disconnected", peer=str(peer_id), host=seen_at)
         self._round_trip_ms.pop(peer, None)
         self._pings_missed.pop(peer, None)
         self._book.learn(peer, self.told_addresses(peer), _now_ms(), seen_at=seen_at, connected=self._connected.keys())
         self._book.lost(peer, _now_ms())
         self._on_change(peer, False)
-        self._wake.set()
+        self._news.fire()
 
     def told_addresses(self, peer: bytes) -> tuple[str, ...]:
         """Where `peer` says that it listens (identify and signed address records)."""

@@ -1,6 +1,6 @@
 """libp2p's pubsub classes with guards against hostile peers and with the faults mended that were measured.
 
-Stock, one malformed message ends the host program; see docs/libp2p.md and the regression tests.
+Stock, one malformed message ends the host program; see docs/explanation/libp2p.md and the regression tests.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class SafePubsub(Pubsub):
             await self._refuse(stream, peer, fault)
 
     async def _refuse(self, stream: INetStream, peer: ID, fault: Exception) -> None:
-        _log.warning("pubsub stream refused", peer=str(peer), fault=repr(fault)[:200])
+        _log.warning("pubsub_stream.refused", peer=str(peer), reason=repr(fault)[:200])
         self.scores.blame(name_of(peer), Misbehaviour.NONSENSE, trio.current_time(), 4.0)
         await stream.reset()
         self._handle_dead_peer(peer)
@@ -238,7 +238,7 @@ class SafePubsub(Pubsub):
         if not self.scores.ban_if_due(name, now):
             return False
         if not known:
-            _log.warning("peer banned", peer=str(peer), reason=self.scores.reason(name, now))
+            _log.warning("peer.banned", peer=str(peer), reason=self.scores.reason(name, now))
         if self.manager.is_running and peer not in self._leaving:
             self._leaving.add(peer)
             self.manager.run_task(self._disconnect, peer, name="expel")
@@ -249,7 +249,7 @@ class SafePubsub(Pubsub):
             with trio.move_on_after(_DISCONNECT_S):
                 await self.host.disconnect(peer)
         except Exception as fault:  # it is gone, or does not take part in being closed
-            _log.debug("disconnecting failed", peer=str(peer), fault=repr(fault)[:200])
+            _log.debug("disconnect.failed", peer=str(peer), reason=repr(fault)[:200])
         finally:
             self._leaving.discard(peer)
 
@@ -338,7 +338,7 @@ def guard_streams(host: IHost) -> None:
         try:
             await handle(stream)
         except Exception as fault:
-            _log.warning("stream handler failed", peer=str(stream.muxed_conn.peer_id), fault=repr(fault)[:200])
+            _log.warning("stream_handler.failed", peer=str(stream.muxed_conn.peer_id), reason=repr(fault)[:200])
             await stream.reset()
 
     network.set_stream_handler(guarded)

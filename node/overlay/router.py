@@ -1,6 +1,7 @@
 """The mesh: libp2p's GossipSub router with floods bounded, with peers scored, and with the faults seen mended.
 
-Each peer of a mesh pays for what it makes us do; see budgets.py and scoring.py, and docs/libp2p.md for the faults.
+Each peer of a mesh pays for what it makes us do; see budgets.py and scoring.py.
+docs/explanation/libp2p.md lists the faults.
 """
 
 from __future__ import annotations

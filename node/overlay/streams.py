@@ -276,13 +276,13 @@ class StreamServer:
         try:
             response = await self._serve(protocol, peer, payload)
         except Exception:  # the overlay's edge: a bug in a handler must not end the connection
-            _log.exception("request handler failed", protocol=protocol, peer=peer.hex())
+            _log.exception("request_handler.failed", protocol=protocol, peer=peer.hex())
             return _REFUSED
         if isinstance(response, Refused):
-            _log.debug("request refused", protocol=protocol, peer=peer.hex(), reason=response.reason)
+            _log.debug("request.refused", protocol=protocol, peer=peer.hex(), reason=response.reason)
             return _REFUSED
         if len(response) > self._response_bytes_max:
-            _log.error("response over the limit", protocol=protocol, bytes=len(response))
+            _log.error("response.too_large", protocol=protocol, bytes=len(response))
             return _REFUSED
         return len(response).to_bytes(_LENGTH_BYTES, "big") + response
 

@@ -1,14 +1,17 @@
 """Gold among normal work: questions whose answers we know, asked as any other, so that members cannot tell."""
 
 import random
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Question, RoundService, TooBusyError
+from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
@@ -18,6 +21,17 @@ PENDING_MAX = 64
 """Gold rounds that wait for their time or are asked; users' rounds beyond are counted, and gold follows later."""
 
 log = structlog.get_logger()
+
+
+class Asking(Protocol):
+    """Whatever asks the swarm: the node's RoundService."""
+
+    ended: Count
+    """Rounds of our users that they followed to the end, or left."""
+
+    def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
+        """Begin a round and follow it; `ended` counts it unless it is our own. Raises AskError."""
+        ...
 
 
 class NoGoldError(AskError):
@@ -38,7 +52,7 @@ class Challenged:
 class Challenger:
     """Asks gold questions, when told to and now and then."""
 
-    def __init__(self, service: RoundService, reputation: Reputation, share: float) -> None:
+    def __init__(self, service: Asking, reputation: Reputation, share: float) -> None:
         self._service = service
         self._reputation = reputation
         self._share = share
@@ -67,7 +81,7 @@ class Challenger:
             except TooBusyError:
                 continue
             except AskError as error:
-                log.info("gold not asked", why=str(error))
+                log.info("gold.skipped", reason=str(error))
             pending.release()
             return
 

@@ -1,4 +1,4 @@
-"""The one loop that changes rounds: events in, effects performed (DESIGN 2).
+"""The one loop that changes rounds: events in, effects performed.
 
 Nothing here waits for a model, a peer or the gossip network: that is done by tasks whose results come back as events.
 It does wait for the journal, for a message may leave only when its slot is written (R12).
@@ -16,11 +16,11 @@ import trio
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
+from consensus.rounds import delivery
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Delivered
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
-from consensus.rounds.validation import Admitted, guarded_until_ms
+from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
 from node.rounds.inbound import (
@@ -45,12 +45,12 @@ from node.rounds.inbound import (
 )
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import certificate_digest
-from protocol.messages import Contribution, Offer, Opening, PullRequest, Query
+from protocol.messages import Offer, Opening, Query
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind
 
@@ -135,10 +135,10 @@ class Driver:
         self._clock = clock
         self._watchers: dict[Digest, _Watcher] = {}
         self._outbox = Outbox(overlay)
-        self.greet = trio.Event()
-        """Set when a new peer has come, who does not know what we offer; replaced by who acts on it."""
-        self.offered = trio.Event()
-        """Set when an offer, ours or another's, is about to be in the book; replaced each time."""
+        self.peer_joined = Signal()
+        """Fires after a peer has connected, who does not know what we offer."""
+        self.offers_changed = Signal()
+        """Fires after the offer book has taken in an offer, ours or another's."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Driver:
     def _follow_wall_clock(self) -> None:
         """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
         if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
-            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, help="" if by_ms > 0 else "restart the node")
+            log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""
@@ -182,8 +182,9 @@ class Driver:
                 return joined
             case Arrived(admitted):
                 if isinstance(admitted.message.body, Offer):
+                    # The router has put it into the book before.
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
-                    self._say_offered()
+                    self.offers_changed.fire()
                 return self._participant.on_admitted(admitted, now_ms)
             case WorkDone(query, worked):
                 return self._participant.on_work_done(query, worked, now_ms)
@@ -195,42 +196,39 @@ class Driver:
                 effects = self._participant.on_pull_reply(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
                 if isinstance(effects, Fault):
-                    log.info("a pull's answer is of no use", query_id=query.hex()[:16], fault=str(effects))
+                    log.info("pull_reply.rejected", query_id=query.hex()[:16], reason=str(effects))
                     return ()
                 return effects
             case AskRequest():
                 return self._ask(event, now_ms)
             case Offering(offer, shard):
-                self._say_offered()
-                return self._participant.offer(offer, shard, now_ms)
+                offered = self._participant.offer(offer, shard, now_ms)
+                self.offers_changed.fire()
+                return offered
             case PeerChanged(peer, connected):
                 self._participant.validator.offers.note_peer(peer, connected)
                 if connected:
-                    self.greet.set()
+                    self.peer_joined.fire()
                 else:
                     self._participant.presence.gone(peer)
                 return ()
             case _:
                 assert_never(event)
 
-    def _say_offered(self) -> None:
-        self.offered.set()
-        self.offered = trio.Event()
-
     async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
         """Take part in a round, unless an earlier life of this node has seen its query."""
-        if not await self._is_new(admitted.message, now_ms):
-            self._participant.validator.close(admitted.message.id)
+        seen = delivery.sighting(self._participant.params, admitted, now_ms)
+        if seen is not None and not await self._is_new(seen, now_ms):
+            delivery.pass_over(self._participant, seen.query)
             return ()
         return self._participant.on_admitted(admitted, now_ms)
 
-    async def _is_new(self, message: VerifiedMessage, now_ms: int) -> bool:
+    async def _is_new(self, seen: delivery.Sighting, now_ms: int) -> bool:
         """The replay guard that survives a restart; while the disk refuses, no query is new."""
         if self._store.health.blocked:
             return False
-        expires_ms = guarded_until_ms(self._participant.params, now_ms)
         try:
-            return await self._store.admit_query(message.id, expires_ms=expires_ms, now_ms=now_ms)
+            return await self._store.admit_query(seen.query, expires_ms=seen.expires_ms, now_ms=now_ms)
         except StoreBlockedError:
             return False
 
@@ -310,29 +308,25 @@ class Driver:
 
     async def _contribute(self, effect: fx.Contribute) -> None:
         """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
-        message = effect.message
+        message, why = effect.message, ""
+        reply: bytes | None = None
         try:
-            answer = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
+            reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
         except PeerUnreachable as error:
-            answer = str(error).encode()
-            gossip = True
-        else:
-            gossip = answer == FaultReason.BUSY.encode()
-        if gossip:
+            why = str(error)
+        handover = delivery.hand_over(message, reply)
+        if handover.gossip:
             await self._outbox.send(effect.topic, message.envelope)
-        if answer:
-            why = answer[:128].decode("utf-8", "replace")
-            log.info("contribution not taken by stream", kind=message.kind.name, gossiped=gossip, why=why)
-        if gossip or not answer:
-            assert isinstance(message.body, Contribution)
-            await self._inbound.deliver(WorkDone(message.body.query, Delivered(message.id, acknowledged=not gossip)))
+        if reply != b"":
+            why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
+            log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
+        if handover.delivered is not None:
+            await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
 
     async def _pull(self, effect: fx.Pull) -> None:
         """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
-        request = codec.encode(PullRequest(query=effect.query, ids=effect.ids))
-        for source in effect.sources:
-            if source == self._participant.keypair.public:
-                continue
+        request = delivery.pull_request(effect)
+        for source in delivery.pull_sources(effect, self._participant.keypair.public):
             try:
                 reply = await self._request(source, PULL, request, fx.PULL_SOURCE_MS)
             except PeerUnreachable:
@@ -362,17 +356,17 @@ class Driver:
             except PeerUnreachable as error:
                 why = str(error)
                 continue
-            if len(raw) > effect.bytes_max or certificate_digest(raw) != effect.digest:
+            if not delivery.is_announced(effect, raw):
                 why = "it is not the one announced"
                 continue
             verified = await trio.to_thread.run_sync(verify_certificate, raw)
             if not isinstance(verified, VerifiedCertificate) or verified.record.id != effect.query:
-                log.warning("certificate does not hold", query_id=query_id, fault=str(verified))
+                log.warning("certificate.rejected", query_id=query_id, reason=str(verified))
                 return
             ranking = verified.ranking
             await self._keep(fx.Certify(effect.query, ranking.outcome, ranking.ranked[0].author, raw))
             return
-        log.info("certificate not fetched", query_id=query_id, why=why)
+        log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
         """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
@@ -392,12 +386,12 @@ class Driver:
         elif (watcher := self._watchers.pop(effect.query, None)) is not None:
             watcher.end(effect, self._clock.now_ms())
         log.info(
-            "round",
+            "round.ended",
             query_id=effect.query.hex(),
             role=effect.role,
             ending=effect.ending,
             outcome=effect.outcome,
-            fault=str(effect.fault) if effect.fault else None,
+            reason=str(effect.fault) if effect.fault else None,
         )
 
     # -- our own rounds --------------------------------------------------------------------------------------------

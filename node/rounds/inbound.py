@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.rounds import delivery, events
 from consensus.rounds import effects as fx
-from consensus.rounds import events
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -19,20 +19,21 @@ from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key, Kind
+from protocol.versions import stream_protocol
 
-CONTRIBUTE = "/strand/contribute/1"
+CONTRIBUTE = stream_protocol("contribute")
 """Request: one envelope. Response: empty if it was taken, else the reason why not."""
 
-PULL = "/strand/pull/1"
+PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
-CERTIFICATE = "/strand/certificate/1"
+CERTIFICATE = stream_protocol("certificate")
 """Request: a query's id. Response: its certificate, or nothing."""
 
-QUERY = "/strand/query/1"
+QUERY = stream_protocol("query")
 """Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
 
-PING = "/strand/ping/1"
+PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
 
 PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
@@ -175,7 +176,7 @@ class InboundRouter(Handlers):
         try:
             self._send.send_nowait(event)
         except trio.WouldBlock:
-            log.warning("inbox is full", waiting=INBOX_MAX, dropped=type(event).__name__)
+            log.warning("inbox.overflowed", waiting=INBOX_MAX, dropped=type(event).__name__)
             return False
         return True
 
@@ -220,18 +221,16 @@ class InboundRouter(Handlers):
 
     def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
         if self._is_full():
-            return FaultReason.BUSY.encode()
+            return delivery.NO_ROOM
         admitted = self._participant.validator.admit_stream(Key(source), payload, self._clock.now_ms())
-        if isinstance(admitted, Fault) and admitted.reason is FaultReason.DUPLICATE:
-            return b""
-        verdict = self._queue(admitted, source)
-        if verdict is Verdict.ACCEPT:
-            return b""
-        return (str(admitted.reason) if isinstance(admitted, Fault) else str(FaultReason.BUSY)).encode()
+        queued = self._queue(admitted, source) is Verdict.ACCEPT
+        if isinstance(admitted, Admitted) and not queued:
+            return delivery.NO_ROOM
+        return delivery.reply_to_contribution(admitted)
 
     async def _take_repeated(self, source: bytes, payload: bytes) -> bytes:
         if self._is_full():
-            return FaultReason.BUSY.encode()
+            return delivery.NO_ROOM
         now_ms = self._clock.now_ms()
         if not self._admits_query(Key(source), len(payload), now_ms):
             return Refusal.BUSY.encode()
@@ -240,12 +239,12 @@ class InboundRouter(Handlers):
             return taken.encode()
         tell, told = trio.open_memory_channel[str](1)
         if not self.post(RepeatedQuery(taken, tell)):
-            return FaultReason.BUSY.encode()
+            return delivery.NO_ROOM
         return (await told.receive()).encode()
 
     def _queue(self, admitted: Admitted | Fault, source: bytes) -> Verdict:
         if isinstance(admitted, Fault):
             if admitted.reason is not FaultReason.DUPLICATE:
-                log.debug("refused", fault=str(admitted), source=source.hex()[:16])
+                log.debug("message.refused", reason=str(admitted), peer=source.hex()[:16])
             return admitted.verdict
         return Verdict.ACCEPT if self.post(Arrived(admitted)) else Verdict.RELAY

@@ -57,7 +57,7 @@ class Recorder:
                 why = error.strerror or str(error)
         # An input that is left out would make all later ones a lie.
         self._stopped = True
-        log.warning("recording stopped", why=why)
+        log.warning("recording.stopped", reason=why)
 
     @contextmanager
     def input(self, each: told.Input) -> Iterator[None]:

@@ -4,23 +4,22 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
 
-import msgspec
 import trio
 
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
+from node.api.asking import Question
 from node.clock import Clock
-from node.config import NodeConfig, Share
+from node.config import NodeConfig
 from node.overlay import Overlay
 from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.messages import Query
-from protocol.types import ONE, Digest, Key, TaskType
+from protocol.types import ONE, Digest, Key
 
 
 class AskError(Exception):
@@ -37,26 +36,6 @@ class NoDiskError(AskError):
 
 class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
-
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a user asks, and the body of POST /api/ask; None leaves the node's configuration as it is.
-
-    What is too large is cut to the network's parameters, but for the text.
-    """
-
-    content: str = msgspec.field(name="query")
-    task: TaskType = TaskType.CODE
-    private: bool = False
-    max_tokens: Positive | None = None
-    pairs_per_judge: Positive | None = None
-    confidence_min: Share | None = None
-    answer_ms: Positive | None = None
-    judge_ms: Positive | None = None
-    patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

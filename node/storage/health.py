@@ -6,8 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-import trio
-
+from node.signals import Signal
 from node.storage.records import StoreBlockedError, StoreError
 
 ROOM_BYTES: Final = 4 * 1024 * 1024
@@ -38,7 +37,7 @@ class Health:
 
     def __init__(self) -> None:
         self.trouble = ""
-        self._changed = trio.Event()
+        self._changed = Signal()
 
     def __str__(self) -> str:
         return self.trouble or "ok"
@@ -51,13 +50,11 @@ class Health:
     def tell(self, trouble: str) -> None:
         """Take note of a refusal, or, if empty, of its end."""
         self.trouble = trouble
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changed.fire()
 
     async def wait(self, *, blocked: bool) -> None:
         """Return when the disk refuses, or when it does no longer."""
-        while self.blocked is not blocked:
-            await self._changed.wait()
+        await self._changed.wait_until(lambda: self.blocked is blocked)
 
 
 def explain(error: sqlite3.Error, path: Path) -> StoreError:

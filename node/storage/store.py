@@ -14,6 +14,7 @@ from typing import Final, TypeVar, TypeVarTuple
 import structlog
 import trio
 
+from consensus.rounds.backoff import Backoff
 from node.storage import tables
 from node.storage.file import DATABASE_NAME, Start, StoreFile, Synchronous, only_process, open_file
 from node.storage.health import Health, explain, try_room
@@ -36,11 +37,8 @@ CHECKPOINT_CALLS: Final = 256
 """calls between two checkpoints of the write-ahead log, the only ones that wait for the disk (if not "full"). About
 5 MiB of log at a few KiB a message; 128 MiB if every message were as large as one can be."""
 
-PAUSE_FIRST_S: Final = 0.5
-"""seconds until the first try after a refusal; each pause is twice as long as the one before."""
-
-PAUSE_MAX_S: Final = 15.0
-"""seconds between two tries at most: a user who has made room need not wait long, and the log is not filled."""
+PAUSES_S: Final = Backoff(0.5, 15.0)
+"""seconds before a try after refusals: a user who has made room need not wait long, and the log is not filled."""
 
 log = structlog.get_logger()
 
@@ -210,10 +208,10 @@ class Store:
         """Try again, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
         while True:
             await self.health.wait(blocked=True)
-            pause_s = PAUSE_FIRST_S
+            refusals = 1
             while self.health.blocked:
-                await trio.sleep(pause_s)
-                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+                await trio.sleep(PAUSES_S.pause(refusals))
+                refusals += 1
                 with suppress(StoreBlockedError):
                     await self._try_again()
 
@@ -235,7 +233,7 @@ class Store:
             try:
                 await self._run(apply, writes)
             except StoreError as error:
-                log.error("store.writes_lost", count=len(writes), why=str(error))
+                log.error("store.writes_lost", count=len(writes), reason=str(error))
         await trio.to_thread.run_sync(self._file.close, limiter=self._turn)
 
     async def _write_or_wait(self, run: Callable[..., Awaitable[None]], writes: Sequence[Write]) -> None:
@@ -244,7 +242,7 @@ class Store:
             try:
                 return await run(apply, writes)
             except StoreBlockedError:
-                log.warning("store.writes_wait", count=len(writes))
+                log.warning("store.writes_delayed", count=len(writes))
         self._waiting.add(writes)
         return None
 
@@ -281,7 +279,7 @@ class Store:
             yield
         except StoreBlockedError as error:
             if str(error) != self.health.trouble:
-                log.error("store.blocked", why=str(error))
+                log.error("store.blocked", reason=str(error))
             self.health.tell(str(error))
             raise
 

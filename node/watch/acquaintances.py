@@ -41,7 +41,7 @@ class Acquaintances:
         """Tell the overlay whom earlier lives met. Raises StoreError."""
         known = await self._store.peers(0)
         if known:
-            log.info("peers of before", count=len(known))
+            log.info("acquaintances.recalled", count=len(known))
         before = [Remembered(each.key, each.addresses, each.reached, each.met_ms) for each in known]
         self._overlay.recall(before, self._clock.now_ms())
 

@@ -19,8 +19,8 @@ TELL_AGAIN_MS: Final = 600_000
 """ms between two lines about one condition: what comes and goes, at a stranger's wish even, must not fill the log."""
 
 NO_WEIGHT_REMEDY: Final = (
-    "set trust.default_weight (--default-weight 1) among friends, name keys under [trust.trusted], "
-    "or give this node questions whose answers you know ([gold] file)"
+    "set trust.default_weight (--default-weight 1 among friends, --friends where all nodes are yours), "
+    "name keys under [trust.trusted], or give this node questions whose answers you know ([gold] file)"
 )
 _BOOTSTRAP: Final = "name another node with --bootstrap (overlay.bootstrap; its address stands in its `strand status`)"
 

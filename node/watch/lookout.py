@@ -55,9 +55,9 @@ class Lookout:
         while True:
             fresh, over = teller.news(self.conditions(), self._clock.now_ms())
             for each in fresh:
-                log.warning(each.text, condition=str(each.kind), remedy=each.remedy)
+                log.warning("condition.raised", condition=str(each.kind), text=each.text, remedy=each.remedy)
             for each in over:
-                log.info("no longer so", condition=str(each.kind), about=each.about or each.text)
+                log.info("condition.cleared", condition=str(each.kind), about=each.about or each.text)
             await trio.sleep(BEAT_S)
 
     def _has_weight(self) -> bool:

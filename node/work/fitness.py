@@ -5,20 +5,19 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.rounds.backoff import Backoff
 from node.inference import EngineInfo, JudgingMethod
+from node.signals import Signal
 from protocol.types import Role
 
 FAILED_ROUNDS_MAX = 3
 """Rounds in a row without an answer, or without a ballot that counts, after which the role is offered no more. One may
 be due to its query and two to chance; each costs all others the wait for us."""
 
-RETRIAL_S = 30.0
+RETRIALS_S = Backoff(30.0, 64 * 60.0)
 """Seconds until a role that was withdrawn is tried again by a probe: a server that is restarted or loads another model
-takes so long, and a role that came and went faster would not be a role."""
-
-RETRIALS_MAX = 7
-"""Doublings of that time while every retrial ends in another withdrawal, to about an hour: a probe may find well what
-fails in rounds."""
+takes half a minute, and a role that came and went faster would not be a role. About an hour at most while every retrial
+ends in another withdrawal: a probe may find well what fails in rounds."""
 
 ROLES = {Role.ANSWER: "answer", Role.JUDGE: "judge"}
 
@@ -42,7 +41,7 @@ class RoleRecord:
     @property
     def retrial_s(self) -> float:
         """How long after its withdrawal it is tried again."""
-        return RETRIAL_S * (1 << min(max(0, self.withdrawals - 1), RETRIALS_MAX))
+        return RETRIALS_S.pause(self.withdrawals)
 
     @property
     def is_due(self) -> bool:
@@ -55,8 +54,8 @@ class Fitness:
 
     def __init__(self) -> None:
         self.records = {role: RoleRecord() for role in ROLES}
-        self.withdrawn = trio.Event()
-        """Set when a role is withdrawn; replaced each time."""
+        self.withdrawn = Signal()
+        """Fires after a role was withdrawn."""
 
     def succeeded(self, role: Role) -> None:
         """Note a round that had our answer or ballot."""
@@ -73,8 +72,7 @@ class Fitness:
             record.withdrawn_s = trio.current_time()
             record.withdrawals += 1
             log.warning("role.withdrawn", role=ROLES[role], failed_rounds=record.in_a_row, reason=reason)
-            self.withdrawn.set()
-            self.withdrawn = trio.Event()
+            self.withdrawn.fire()
 
     @property
     def retrial_is_due(self) -> bool:

@@ -15,6 +15,7 @@ from node.config import NodeConfig
 from node.inference.metered import Account
 from node.inference.ports import BYTES_PER_TOKEN
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
@@ -86,6 +87,8 @@ class Serving(Admission):
         self.ledger = ledger
         self.paused_until_ms = 0
         """Until when the owner has paused the node; TIME_MS_MAX: until it is resumed."""
+        self.turned = Signal()
+        """Fires after the owner has paused or resumed the node."""
         self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
         """Queries that seated us and were refused, since the node's start."""
         self.ignored = 0
@@ -218,12 +221,14 @@ class Serving(Admission):
         until_ms = TIME_MS_MAX if for_ms is None else self._clock.now_ms() + for_ms
         await self._store.put_pause(until_ms)
         self.paused_until_ms = until_ms
+        self.turned.fire()
         log.info("node.paused", for_ms=for_ms)
 
     async def resume(self) -> None:
         """Work again."""
         await self._store.put_pause(0)
         self.paused_until_ms = 0
+        self.turned.fire()
         log.info("node.resumed")
 
     # -- the engine ------------------------------------------------------------------------------------------------
@@ -273,7 +278,8 @@ class _Turns:
     """Pieces of work in hand for the known."""
     strangers: int = 0
     """Requests of strangers that the engine works on."""
-    changed: trio.Event = field(default_factory=trio.Event)
+    changed: Signal = field(default_factory=Signal)
+    """Fires after either number has fallen."""
 
     @contextmanager
     def waiting(self, known: bool) -> Iterator[None]:
@@ -283,7 +289,7 @@ class _Turns:
             yield
         finally:
             self.known -= known
-            self._wake()
+            self.changed.fire()
 
     @asynccontextmanager
     async def slot(self, known: bool, concurrency: int) -> AsyncIterator[None]:
@@ -291,18 +297,13 @@ class _Turns:
         if known:
             yield
             return
-        while self.known and self.strangers >= int(self.share * concurrency):
-            await self.changed.wait()
+        await self.changed.wait_until(lambda: not self.known or self.strangers < int(self.share * concurrency))
         self.strangers += 1
         try:
             yield
         finally:
             self.strangers -= 1
-            self._wake()
-
-    def _wake(self) -> None:
-        self.changed.set()
-        self.changed = trio.Event()
+            self.changed.fire()
 
 
 @dataclass(frozen=True, slots=True)

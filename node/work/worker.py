@@ -89,6 +89,14 @@ class EngineWorker:
         """Pieces of work in hand."""
         return len(self._pieces)
 
+    async def start(self) -> None:
+        """Probe for the first time. Raises EngineError: a user's mistake is told at once, later failures pass."""
+        self.info = await self.engine.probe()
+
+    def lose_engine(self) -> None:
+        """Take note that the engine has ended: its abilities are unknown until the next probe."""
+        self.info = None
+
     async def probe(self) -> EngineInfo | None:
         """Ask the engine whether it is there; None if not: logged, unless it is a server of ours that tells itself."""
         if (server := self.engine.server) is not None and not server.ready:
@@ -101,14 +109,14 @@ class EngineWorker:
         except EngineError as error:
             if self._trouble != str(error):
                 # Offers probe every few seconds: one line for each reason.
-                log.warning("engine does not answer", why=str(error))
+                log.warning("engine.unreachable", reason=str(error))
             self.info, self._trouble = None, str(error)
             return None
         if retrial:
             self.fitness.restore()
         was_mute, self._mute = self._mute, self.info.judging is JudgingMethod.NONE
         if self._mute and not was_mute:
-            log.warning("engine.cannot_judge", model=self.info.model, reason=CANNOT_JUDGE)
+            log.warning("engine.judging_unavailable", model=self.info.model, reason=CANNOT_JUDGE)
         return self.info
 
     async def generate(self, work: Generate) -> None:
@@ -184,7 +192,7 @@ class EngineWorker:
             await self._decline(work.query, work.wave, DeclineReason.CAPACITY, refusal)
             return
         piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, written)
-        log.info("judging", event_kind="judging_started", query_id=work.query.hex(), pairs=len(work.pairs))
+        log.info("judging.started", query_id=work.query.hex(), pairs=len(work.pairs))
         preferences = [ABSTAIN] * len(work.pairs)
         abstained: list[str] = []
         nonce = secrets.token_bytes(16)
@@ -204,7 +212,7 @@ class EngineWorker:
                     else:
                         preferences[judgement.index] = judgement.preference
         if in_time.cancelled_caught:
-            log.info("ballot cut short", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
+            log.info("ballot.shortened", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         self._note_ballot(work.query, len(work.pairs), abstained)
         await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
 
@@ -216,7 +224,7 @@ class EngineWorker:
     async def _decline(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
         """Nobody need wait for us; `why` stays here, for the owner."""
         self._note_declined(query, why)
-        log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), why=why)
+        log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
         await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
 
     def _note_declined(self, query: Digest, why: str) -> None:
@@ -236,7 +244,7 @@ class EngineWorker:
             self.fitness.failed(Role.JUDGE, query.hex(), why)
             return
         if abstained:
-            log.warning("ballot.abstains", query_id=query.hex()[:16], pairs=len(abstained), reason=abstained[-1])
+            log.warning("ballot.abstained", query_id=query.hex()[:16], pairs=len(abstained), reason=abstained[-1])
         self.fitness.succeeded(Role.JUDGE)
 
     def _pace(self, info: EngineInfo) -> Pace:

@@ -1,4 +1,4 @@
-"""Commitment copier: signs what another member has committed to, and opens it when that member does."""
+"""Commitment copier: signs another member's commitment, and opens it when that member does."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 class CommitmentCopier(Behaviour):
     """An answer without work, if commitments did not bind their author.
 
-    It sees the work of others before phases are closed only where a stream fails and gossip takes over.
+    It sees other members' messages before phases are closed only if a stream fails and gossip takes over.
     """
 
     KIND = "commitment-copier"
@@ -22,12 +22,12 @@ class CommitmentCopier(Behaviour):
     copied: Commit | None = None
 
     def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """Neither its own commitment nor its own answer."""
+        """Send neither its own commitment nor its own answer."""
         own = isinstance(effect, Contribute) and effect.message.kind in (Kind.COMMIT, Kind.ANSWER)
         return () if own else (effect,)
 
     def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """The first commitment of a round, and that member's opening."""
+        """Copy the first commitment of a round and that member's opening."""
         match message.body:
             case Query() as query:
                 self.query, self.copied = query, None

@@ -1,4 +1,4 @@
-"""Decliner: takes a seat and declines whatever it is asked for, but for the opening, which cannot be declined."""
+"""Decliner: takes a seat and declines all work except the opening, which cannot be declined."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class Decliner(Behaviour):
-    """Holds a seat for nothing, too, but nobody waits for it: what it may hope for is that others' word counts less."""
+    """Holds a useless seat, too, but nobody waits for it: its possible gain is that others' votes count less."""
 
     KIND = "decliner"
 
     def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """A decline in place of each contribution."""
+        """Send a decline in place of each contribution."""
         if not isinstance(effect, Contribute):
             return (effect,)
         match effect.message.body:

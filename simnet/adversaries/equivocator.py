@@ -1,4 +1,4 @@
-"""Equivocator: tells the requester one thing and everybody else another, in the same slot."""
+"""Equivocator: sends the requester one message and everybody else another for the same slot."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Fr
 
 
 class Equivocator(Behaviour):
-    """It signs two ballots, the second one the first one's mirror; on even nodes two commitments."""
+    """Signs two ballots, the second one the first one's mirror; on even nodes two commitments."""
 
     KIND = "equivocator"
 
     def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """The honest contribution by stream, the other one by gossip."""
+        """Send the honest contribution by stream and the other one by gossip."""
         if not isinstance(effect, Contribute):
             return (effect,)
         match effect.message.body:
@@ -30,7 +30,7 @@ class Equivocator(Behaviour):
 
 
 def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMessage:
-    """Another contribution by the same author for the same slot."""
+    """Return another contribution by the same author for the same slot."""
     match message.body:
         case Commit() as commit:
             other: Message = replace(commit, commitment=Digest(bytes(32)))

@@ -10,22 +10,22 @@ from protocol.types import Digest
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 QUERIES = 20
-"""of its own for each query of others; members let one key have fewer rounds open."""
+"""Own queries for each query of others; members let one key have fewer rounds open."""
 
 COMMITS = 6
-"""different commitments of one slot; two are kept."""
+"""Different commitments of one slot; two are kept."""
 
 JUNK = 20
-"""frames of random bytes."""
+"""Frames of random bytes."""
 
 
 class Flooder(Behaviour):
-    """Queries to everybody, contradicting commitments, and noise: whatever costs others more than itself."""
+    """Queries to everybody, contradicting commitments, and noise: anything that costs others more than itself."""
 
     KIND = "flooder"
 
     def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """Each query of others sets it off."""
+        """Send a volley for each query of others."""
         query = message.body
         if not isinstance(query, Query) or query.author in self.ring.keys:
             return ()

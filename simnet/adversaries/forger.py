@@ -1,4 +1,4 @@
-"""Forger: speaks in other nodes' names."""
+"""Forger: sends messages in other nodes' names."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -14,17 +14,17 @@ from protocol.types import Digest, Key, Objection
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame, Stream
 
 VICTIMS = 5
-"""members of each round in whose name it speaks: forging for all would be the flooder's business."""
+"""Members of each round in whose name it sends: forging for all would be the flooder's part."""
 
 
 class Forger(Behaviour):
-    """Contributions of its victims under its own signature, and evidence that they have contradicted themselves."""
+    """Contributions of its victims under its own signature, and evidence that they equivocated."""
 
     KIND = "forger"
     query: Query | None = None
 
     def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """Where a phase begins, forge what belongs to it."""
+        """Forge a phase's messages when the phase begins."""
         match message.body:
             case Query() as query:
                 self.query = query
@@ -47,7 +47,7 @@ class Forger(Behaviour):
                 return ()
 
     def _accuse(self, desk: AdversaryContext, query: Query, victim: Key, closing: CloseCommits) -> Frame:
-        """Evidence of two commitments of the victim, both made here."""
+        """Forge evidence from two commitments of the victim, both made here."""
         bodies = [_commit(victim, closing.query, word) for word in ("one", "other")]
         forged = sorted((forge(desk, body) for body in bodies), key=lambda each: _id(desk.params, each))
         evidence = EquivocationProof(author=desk.keypair.public, first=forged[0], second=forged[1])
@@ -58,14 +58,14 @@ class Forger(Behaviour):
 
 
 def forge(desk: AdversaryContext, body: Message) -> bytes:
-    """An envelope that names another author, signed with our key."""
+    """Return an envelope that names another author, signed with the forger's key."""
     raw = codec.encode(body)
     signature = desk.keypair.sign(message_preimage(desk.params.digest, body.KIND, raw))
     return bytes((body.KIND,)) + signature + raw
 
 
 def _victims(query: Query, own: Keypair) -> list[Key]:
-    """The first members of the roster."""
+    """Return the first members of the roster."""
     return [seat.member for seat in query.roster if seat.member not in (own.public, query.author)][:VICTIMS]
 
 

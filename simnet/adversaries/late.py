@@ -10,7 +10,7 @@ from protocol.types import Kind
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Later
 
 MARGIN_MS = 500
-"""ms by which it misses the phase's budget."""
+"""Milliseconds by which it misses the phase's budget."""
 
 
 class Late(Behaviour):
@@ -31,7 +31,7 @@ class Late(Behaviour):
         return ()
 
     def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """Contributions wait."""
+        """Delay contributions."""
         if isinstance(effect, Contribute):
             return (Later(self.budgets_ms.get(effect.message.kind, 0) + MARGIN_MS, effect),)
         return (effect,)

@@ -1,4 +1,4 @@
-"""Place filler: asks what it never means to close, so that members have no working place left for others."""
+"""Place filler: sends queries that it never means to close, so that members have no working place left for others."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +9,10 @@ from protocol.topics import topic
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 QUERIES = 4
-"""in one volley: as many as members let one key have open (open_rounds_per_key_max)."""
+"""Queries in one volley: as many as members let one key have open (open_rounds_per_key_max)."""
 
 RENEWED_MS = 10_000
-"""ms between two volleys: places that are freed are taken again."""
+"""Milliseconds between two volleys, which take freed places again."""
 
 
 class PlaceFiller(Behaviour):
@@ -24,7 +24,7 @@ class PlaceFiller(Behaviour):
     others: Query | None = None
 
     def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """The first query of others shows a roster to copy; from then on it fills places, again and again."""
+        """Copy the roster of the first query of others, and from then on fill places repeatedly."""
         query = message.body
         if isinstance(query, Query) and query.author not in self.ring.keys:
             self.others = query
@@ -54,5 +54,5 @@ class PlaceFiller(Behaviour):
         ]
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """Contributions to its own rounds it only acknowledges."""
+        """Only acknowledge contributions to its own rounds."""
         return not isinstance(message.body, Contribution)

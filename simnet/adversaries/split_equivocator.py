@@ -1,4 +1,4 @@
-"""Split equivocator: a member that tells each half of the swarm another story, the requester among one of them."""
+"""Split equivocator: a member that sends different messages to the two halves of the swarm, requester included."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from simnet.adversaries.equivocator import contradict
 
 
 class SplitEquivocator(Behaviour):
-    """It signs two of each contribution, and gossips each to the members of one half."""
+    """Signs two of each contribution, and gossips each to the members of one half."""
 
     KIND = "split-equivocator"
     members: tuple[Key, ...] = ()
 
     def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """Note who is seated."""
+        """Note the members of the round."""
         if isinstance(message.body, Query):
             self.members = tuple(seat.member for seat in message.body.roster if seat.member != desk.keypair.public)
         return ()
 
     def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """One contribution to the members with even places in the roster, the other to those with odd ones."""
+        """Send one contribution to the even places of the roster, the other to the odd ones."""
         if not isinstance(effect, Contribute):
             return (effect,)
         second = contradict(effect.message, desk)

@@ -30,7 +30,7 @@ async def test_a_node_whose_bootstrap_is_down_finds_its_peers_of_before(tmp_path
         await third.process.wait()
         await first.process.wait()
         again = await start_node(spec, stack)
-        await logged(second.log, lambda record: record["event"] == "peer disconnected")
+        await logged(second.log, lambda record: record["event"] == "peer.disconnected")
         await _connected(again, second)
         status = await trio.to_thread.run_sync(get_json, f"{again.url}/api/status")
         (told,) = status["conditions"]

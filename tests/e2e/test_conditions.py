@@ -48,7 +48,7 @@ async def test_what_keeps_a_node_out_is_one_line_with_what_helps(shell: Shell, t
             ("other_submesh", "no peer works on 'rust' in shard 3 as this node does"),
         ):
             told = await logged(children[kind].log, lambda record, kind=kind: record.get("condition") == kind)
-            assert words in told["event"] and told["remedy"]
+            assert words in told["text"] and told["remedy"]
         weightless = children["other_submesh"]
         told = await logged(weightless.log, lambda record: record.get("condition") == "no_weight")
         assert "trust.default_weight" in told["remedy"]

@@ -32,7 +32,7 @@ async def test_a_recorded_round_gives_the_same_certificate(shell: Shell, tmp_pat
         asked = await trio.to_thread.run_sync(ask)
         assert (asked.code, asked.json["outcome"]) == (0, "decided"), asked
         for node in nodes:
-            await logged(node.log, lambda event: event["event"] == "round" and event["role"] == "member")
+            await logged(node.log, lambda event: event["event"] == "round.ended" and event["role"] == "member")
     query = Digest(bytes.fromhex(asked.json["query_id"]))
     replayed = [await _replayed(folder, query) for folder in folders]
     certificates = [each.certificate for each in replayed[0] if isinstance(each, fx.Certify)]

@@ -36,7 +36,7 @@ async def test_a_round_decides_without_a_judge_who_is_killed(shell: Shell, tmp_p
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            await logged(victim.log, lambda record: record.get("event_kind") == "judging_started")
+            await logged(victim.log, lambda record: record["event"] == "judging.started")
             victim.process.kill()
     assert ran[0].code == 0, ran[0]
     report = ran[0].json

@@ -159,7 +159,7 @@ async def test_a_life_of_a_node_leaves_no_secret_and_no_file_open_to_others(tmp_
             await process.wait()
     assert ran["config"].code == 0 and "(set)" in ran["config"].stdout
     assert not server.grudge
-    whys = [str(record.get("why", "")) for record in log_records(tmp_path / "run.err")]
+    whys = [str(record.get("reason", "")) for record in log_records(tmp_path / "run.err")]
     assert any("Incorrect API key provided: [secret]" in why for why in whys), whys
     texts = {"run: stdout": printed, **written(tmp_path)}
     for name, each in ran.items():

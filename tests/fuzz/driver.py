@@ -28,7 +28,7 @@ INPUT_S = 20.0
 and the input hangs."""
 
 GROWTH_BYTES_MAX = 256 * 1024 * 1024
-"""bytes by which the process may grow while inputs come (issue 10, row 8)."""
+"""bytes by which the process may grow while inputs come (the bound on growth under any attack)."""
 
 LOOK_EVERY = 500
 """inputs between two looks at memory."""

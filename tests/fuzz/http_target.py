@@ -28,7 +28,7 @@ HEALTHY_S = 10.0
 """seconds for an honest request, on a machine that other work shares."""
 
 GROWTH_BYTES_MAX = 256 * 1024 * 1024
-"""bytes by which the process may grow (issue 10, row 8)."""
+"""bytes by which the process may grow (the bound on growth under any attack)."""
 
 
 class Live:

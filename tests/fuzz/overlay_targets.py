@@ -40,7 +40,7 @@ STRANGER = create_new_key_pair(b"\x07" * 32)
 HONEST = create_new_key_pair(b"\x08" * 32)
 PEER = ID.from_pubkey(STRANGER.public_key)
 BUFFERED_BYTES_MAX = 4 * 1024 * 1024
-"""bytes of a connection that nobody has read yet (issue 10, row 8). Inputs are smaller: it guards against copies."""
+"""bytes of a connection that nobody has read yet, as the overlay bounds them. Inputs are smaller: it guards copies."""
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 """bytes that one read of a muxed connection may ask for: Noise hands out 64 KiB at a time, whatever is asked."""
 

@@ -1,7 +1,7 @@
 """The lexer against rustc: a program rebuilt from its tokens alone must still compile.
 
 The programs (`rust/humanevalpack_rust.jsonl.gz`: HumanEvalPack, MIT) are no part of this project: they lie in the
-folder that `STRAND_DATA` names, else in `../shared/data`.
+folder that `STRAND_DATA` names, else in `../shared/data` beside the checkout.
 """
 
 import gzip

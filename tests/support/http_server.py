@@ -1,7 +1,8 @@
 """The HTTP interface on a loopback port, for tests and fuzzers that speak to it in raw bytes.
 
 `open_api` is the whole thing: a node of real parts (store, libp2p host on loopback, scripted engine) without peers,
-behind the interface as `strand run` serves it. `open_edge` serves any ASGI application behind a connection's limits.
+behind the interface as `strand run` serves it; each reply of the application is checked against its declaration.
+`open_edge` serves any ASGI application behind a connection's limits.
 A fuzzer opens one of them and calls `exchange` on it again and again:
 
     async with open_api(folder) as api:
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -21,9 +22,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from node.config import ApiTable, CapacityTable, EngineConfig, NodeConfig, NodeTable, OverlayTable, TrustTable
 from node.daemon import Node, open_node
-from node.http.edge import Edge
+from node.http.api import build_app
+from node.http.edge import CONNECTIONS_MAX, Edge
 from node.http.guard import Guard
-from node.http.server import listen, serve
+from node.http.server import listen
+from tests.support.declared import declared
 
 REPLY_BYTES_MAX = 1024 * 1024
 """bytes of replies that `exchange` reads of one connection."""
@@ -105,17 +108,19 @@ async def open_api(
         trust=TrustTable(default_weight=1.0),
         capacity=capacity or CapacityTable(),
     )
-    async with open_node(config) as node, trio.open_nursery() as nursery:
-        url: str = await nursery.start(serve, node)
-        yield Served(host, int(url.rpartition(":")[2]), node)
-        nursery.cancel_scope.cancel()
+    async with open_node(config) as node:
+        app = declared(build_app(node.shown(), CONNECTIONS_MAX))
+        async with open_edge(app, connections_max=CONNECTIONS_MAX, token=token, host=host) as served:
+            yield replace(served, node=node)
 
 
 @asynccontextmanager
-async def open_edge(app: ASGIApp, *, connections_max: int = 64, token: str = "") -> AsyncIterator[Served]:
+async def open_edge(
+    app: ASGIApp, *, connections_max: int = 64, token: str = "", host: str = "127.0.0.1"
+) -> AsyncIterator[Served]:
     """An ASGI application behind the connections' limits, on a free port of loopback, until the block ends."""
-    listener = await listen("127.0.0.1", 0)
+    listener = await listen(host, 0)
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(Edge(app, Guard(token, "127.0.0.1"), connections_max).run, listener)
-        yield Served("127.0.0.1", listener.socket.getsockname()[1])
+        nursery.start_soon(Edge(app, Guard(token, host), connections_max).run, listener)
+        yield Served(host, listener.socket.getsockname()[1])
         nursery.cancel_scope.cancel()

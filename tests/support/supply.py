@@ -1,7 +1,7 @@
 """What the lock files pin: read, checked, listed. `python -P -m tests.support.supply audit|licences|sbom`.
 
 `audit` checks hashes and licences and asks pip-audit for known vulnerabilities, where its database can be reached.
-`licences` writes docs/licences.md, `sbom` dist/sbom.cdx.json. Nothing but `audit` needs a network.
+`licences` writes docs/reference/licences.md, `sbom` dist/sbom.cdx.json. Nothing but `audit` needs a network.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ RUNTIME = "requirements.txt"
 LOCKS = {
     RUNTIME: "the daemon",
     "requirements-dev.txt": "development",
+    "requirements-docs.txt": "`make docs`",
     "requirements-fuzz.txt": "`make fuzz`",
     "requirements-supply.txt": "`make audit`",
 }
@@ -145,7 +146,7 @@ def refused() -> list[str]:
 
 
 def licences_page(packages: Sequence[Locked]) -> str:
-    """docs/licences.md."""
+    """docs/reference/licences.md."""
     exceptions = "; ".join(f"{name} ({why.rstrip('.')})" for name, why in EXCEPTIONS.items())
     words = (
         "Written by `make licences` from the metadata of the installed packages; `tests/test_supply.py` compares. "
@@ -273,7 +274,7 @@ def main() -> int:
         case "audit":
             return audit()
         case "licences":
-            (ROOT / "docs/licences.md").write_text(licences_page(everything()))
+            (ROOT / "docs/reference/licences.md").write_text(licences_page(everything()))
         case _:
             path = ROOT / "dist/sbom.cdx.json"
             path.parent.mkdir(exist_ok=True)

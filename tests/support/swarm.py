@@ -16,8 +16,9 @@ from consensus.certificates.certificate import VerifiedCertificate, verify_certi
 from consensus.certificates.evidence import Slot
 from consensus.learning.waves import MODELS
 from consensus.ranking.judges import FRESH
+from consensus.rounds import delivery
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.events import Generated, Judged, Unable
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -29,12 +30,10 @@ from protocol.messages import (
     CloseCommits,
     CloseSlate,
     CloseTally,
-    Contribution,
     Cosign,
     Decline,
     Opening,
     Pong,
-    PullRequest,
     Query,
     Seat,
 )
@@ -258,9 +257,9 @@ class Swarm:
             case fx.Contribute(requester, _, message):
                 self.say(f"{node.name} -> {self.name(requester)}    {self.describe(message)}")
                 self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], message))
-            case fx.Pull(query, ids, sources):
-                self.say(f"{node.name} pulls {len(ids) or 'the chain'}")
-                self.at(2 * STREAM_MS, lambda: self._pull(node, query, ids, sources))
+            case fx.Pull():
+                self.say(f"{node.name} pulls {len(effect.ids) or 'the chain'}")
+                self.at(2 * STREAM_MS, lambda: self._pull(node, effect))
             case fx.Probe(_, member, message):
                 self.say(f"{node.name} {'pings' if message is None else 'repeats the query to'} {self.name(member)}")
                 self.at(2 * STREAM_MS, lambda: self._probe(node, effect))
@@ -297,18 +296,22 @@ class Swarm:
         self.at(GOSSIP_MS, deliver)
 
     def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
+        """One contribution by stream. A requester that is down gets nothing: gossip would not reach it either."""
         if not other.up:
             return
-        if node.up:
-            # A requester that censors acknowledges all the same.
-            assert isinstance(message.body, Contribution)
-            delivered = Delivered(message.id)
-            self.perform(node, node.participant.on_work_done(message.body.query, delivered, self.now_ms))
         if self._is_deaf(other, message):
+            # A requester that censors acknowledges all the same.
+            self._handed_over(node, message, b"")
             return
         source = node.participant.keypair.public
         admitted = other.participant.validator.admit_stream(source, message.envelope, self.now_ms)
+        self._handed_over(node, message, delivery.reply_to_contribution(admitted))
         self._admit(other, message, admitted)
+
+    def _handed_over(self, node: Node, message: VerifiedMessage, reply: bytes) -> None:
+        handover = delivery.hand_over(message, reply)
+        if node.up and handover.delivered is not None:
+            self.perform(node, node.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
 
     def _admit(self, node: Node, message: VerifiedMessage, admitted: Admitted | Fault) -> None:
         if isinstance(admitted, Fault):
@@ -321,16 +324,16 @@ class Swarm:
         deaf = self.deaf.get(node.name)
         return deaf is not None and deaf(message)
 
-    def _pull(self, node: Node, query: Digest, ids: tuple[Digest, ...], sources: tuple[Key, ...]) -> None:
-        request = codec.encode(PullRequest(query=query, ids=ids))
-        for source in sources:
+    def _pull(self, node: Node, pull: fx.Pull) -> None:
+        request, own = delivery.pull_request(pull), node.participant.keypair.public
+        for source in delivery.pull_sources(pull, own):
             other = self.nodes[self.name(source)]
-            if not other.up or other is node:
+            if not other.up:
                 continue
-            reply = other.participant.serve_pull(node.participant.keypair.public, request)
+            reply = other.participant.serve_pull(own, request)
             if isinstance(reply, Fault):
                 continue
-            effects = node.participant.on_pull_reply(query, reply, self.now_ms)
+            effects = node.participant.on_pull_reply(pull.query, reply, self.now_ms)
             if not isinstance(effects, Fault):
                 self.perform(node, effects)
                 return
@@ -347,11 +350,7 @@ class Swarm:
                 self._admit(other, probe.message, taken)
                 taken = other.participant.reply_to_query(probe.message.id)
             reply = taken.encode()
-        participant = node.participant
-        if probe.message is None:
-            self.perform(node, participant.on_pong(probe.query, probe.member, reply, sent_ms, self.now_ms))
-        else:
-            self.perform(node, participant.on_query_reply(probe.query, probe.member, reply, self.now_ms))
+        self.perform(node, delivery.on_probe_reply(node.participant, probe, reply, sent_ms, self.now_ms))
 
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:

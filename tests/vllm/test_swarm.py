@@ -142,7 +142,7 @@ async def _a_round_outlives_its_server(client: Client, first: Child, folder: Pat
         ended.append(await ask(client, "Write a Rust function that reverses a String."))
 
     def begun() -> int:
-        return sum(record.get("event_kind") == "judging_started" for record in log_records(first.log))
+        return sum(record["event"] == "judging.started" for record in log_records(first.log))
 
     before = begun()
     async with trio.open_nursery() as nursery:

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from node.inference.supervision import printable
+from node.inference.supervision import WORDS_CHARS_MAX
+from node.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +96,4 @@ def known_cause(output: str) -> str:
 def last_error(output: str) -> str:
     """The last error that is no mere consequence of another, in the server's words; empty if there is none."""
     errors = [error for error in _ERROR.findall(output) if not _CONSEQUENCE.search(error)]
-    return printable(errors[-1]) if errors else ""
+    return one_line(errors[-1], WORDS_CHARS_MAX) if errors else ""

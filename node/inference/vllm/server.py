@@ -211,7 +211,7 @@ def end_left_behind(folder: Path) -> None:
     if boot_id == _boot_id() and session.isdecimal():
         left = keeper.end_all(int(session), keeper.KILL_S, folder)
         if left:
-            _log.warning("engine.left_behind", processes=left, session=int(session))
+            _log.warning("engine.orphans_found", processes=left, session=int(session))
 
 
 async def _supervise(supervisor: Supervisor, nursery: trio.Nursery) -> None:

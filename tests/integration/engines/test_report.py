@@ -1,28 +1,22 @@
 """What a user is told of the engine, over HTTP and in words."""
 
-from types import SimpleNamespace
 from typing import Any, cast
 
-import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from node.cli.engine import rows
 from node.clock import Clock
-from node.config import NodeConfig
-from node.daemon import Node
-from node.http.engine import engine_routes
+from node.facade.engine import EngineFacade
 from node.inference import EngineConfig, EngineError, open_engine
 from node.rounds.inbound import InboundRouter
 from node.work.worker import EngineWorker
 from tests.support.engine_server import PROMPT, StandIn, http, serving
+from tests.support.shown import http_client, shown
 
 
 async def told(worker: EngineWorker, config: EngineConfig) -> Any:
     """The body of GET /api/engine at a node with this engine worker."""
-    node = cast(Node, SimpleNamespace(worker=worker, config=NodeConfig(engine=config)))
-    transport = httpx2.ASGITransport(Starlette(routes=engine_routes(node)))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://node") as client:
+    async with http_client(shown(engine=EngineFacade(worker, config.kind))) as client:
         return (await client.get("/api/engine")).json()
 
 

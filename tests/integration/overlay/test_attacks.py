@@ -1,7 +1,7 @@
 """What one hostile host sends byte by byte: the node holds, in memory and in time, and stock libp2p does not.
 
 `attacks.py stock|fixed [attack ...]` prints the figures. Attacks whose stock half only waits for a connection that
-never closes run against ours alone; docs/libp2p.md has what stock did.
+never closes run against ours alone; docs/explanation/libp2p.md has what stock did.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ async def test_peers_that_come_and_go_are_told_with_their_place() -> None:
             await one.wait_gone(nb.key)
         of_peer = [entry for entry in logs if entry.get("peer") == peer_id_text(nb.key)]
         told = [(entry["event"], entry["log_level"], entry.get("host")) for entry in of_peer]
-    for event in ("peer connected", "peer disconnected"):
+    for event in ("peer.connected", "peer.disconnected"):
         assert (event, "info", "127.0.0.1") in told
 
 

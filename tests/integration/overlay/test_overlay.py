@@ -123,7 +123,7 @@ async def test_a_handler_that_raises_is_logged_and_the_overlay_lives() -> None:
             await na.publish(TOPIC, b"bug")
             await na.publish(TOPIC, b"fine")
             await b.wait(lambda: b.data() == [b"bug", b"fine"])
-        assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["gossip handler failed"]
+        assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["gossip_handler.failed"]
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------

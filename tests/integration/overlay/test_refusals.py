@@ -58,7 +58,7 @@ async def test_refusals_are_no_errors(tmp_path: Path) -> None:
     """At 044b2f0 each is a traceback with local variables: 1.3 MB of log for 1,026 of them."""
     with capture_logs() as written:
         await flood(tmp_path)
-    refused = [entry for entry in written if entry["event"] == "request refused"]
+    refused = [entry for entry in written if entry["event"] == "request.refused"]
     assert len(refused) == PULLS
     assert {entry["log_level"] for entry in refused} == {"debug"}
     assert [entry for entry in written if entry["log_level"] == "error" or "exc_info" in entry] == []
@@ -76,5 +76,5 @@ async def test_a_flood_of_them_writes_a_bounded_log(tmp_path: Path) -> None:
         root.setLevel(level)
         structlog.reset_defaults()
     events = [json.loads(line)["event"] for line in out.getvalue().splitlines()]
-    assert events.count("request refused") == LINES_PER_PEER_MAX
+    assert events.count("request.refused") == LINES_PER_PEER_MAX
     assert len(out.getvalue()) < 100_000

@@ -131,7 +131,7 @@ def cluster_records(items: list[Item], clusters: int) -> np.ndarray:
 
 
 def joint_log_posterior(items: list[Item], comparisons: list[Comparison], clusters: int, model: PriorParameters):
-    """The formulas of DESIGN 5, written down once more: log posterior of (u, v) and its gradient."""
+    """The formulas of consensus/README.md, written down once more: log posterior of (u, v) and its gradient."""
     name = np.array([item.cluster for item in items])
     author = np.array([item.author_weight for item in items]) / ONE
     prior = cluster_prior(items, clusters, model)

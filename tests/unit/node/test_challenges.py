@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,13 +11,15 @@ import trio.testing
 from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Count, Question, TooBusyError
+from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
+from tests.support.shown import begun
 from tests.support.swarm import answer_text
 
 GOLD = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
@@ -39,7 +40,7 @@ class Swarm:
         self.query_id = QUERY
 
     @asynccontextmanager
-    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[Any]:
+    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
         assert not counted, "its end is no user's round"
         self.asked.append(question)
         self.at_s.append(trio.current_time())
@@ -48,11 +49,8 @@ class Swarm:
         if self.busy:
             self.busy -= 1
             raise TooBusyError("32 queries wait already")
-        send, events = trio.open_memory_channel[Watched](2)
         finish = fx.RoundEnded(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
-        send.send_nowait(Watched(0, finish))
-        send.close()
-        yield SimpleNamespace(query_id=self.query_id, events=events)
+        yield begun([Watched(0, finish)], self.query_id)
 
     def end(self) -> None:
         """A user's round is over."""
@@ -63,7 +61,7 @@ def challenger(
     swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
 ) -> Challenger:
     reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
-    return Challenger(cast("Any", swarm), reputation, share)
+    return Challenger(swarm, reputation, share)
 
 
 async def test_a_challenge_is_asked_as_any_question() -> None:

@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from consensus.certificates.record import AGGREGATOR, CANONICAL_FORM, DRAWS
 from node.cli.init import ReadyFile
 from node.config import ConfigError, NodeConfig, load_config, load_params
 from node.work.judging import prompt_limits
+from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
 EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
 KEY = "ab" * 32
@@ -193,6 +193,9 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
     assert load_params(str(path)).network == "ours"
     path.write_text(text + "\nsurprise = 1\n")
     with pytest.raises(ConfigError, match="unknown network parameter: surprise"):
+        load_params(str(path))
+    path.write_text(text.replace("hbt/2", "hbt/3"))
+    with pytest.raises(ConfigError, match="ask for 'hbt/3', and this strand knows 'hbt/2': install the strand of"):
         load_params(str(path))
     with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
         load_params("nowhere")

@@ -172,8 +172,9 @@ def test_lines_of_one_peer_and_event_are_bounded_and_the_rest_is_counted() -> No
     clock.now_s = WINDOW_S
     assert limiter.passes("refused", "peer 1")
     (line,) = map(json.loads, out.getvalue().splitlines())
-    told = {name: line[name] for name in ("event", "of", "peer", "lines")}
-    assert told == {"event": "log.suppressed", "of": "refused", "peer": "peer 1", "lines": 1_000 - LINES_PER_PEER_MAX}
+    told = {name: line[name] for name in ("event", "suppressed", "peer", "lines")}
+    expected = {"suppressed": "refused", "peer": "peer 1", "lines": 1_000 - LINES_PER_PEER_MAX}
+    assert told == {"event": "log.suppressed", **expected}
 
 
 def test_many_peers_have_so_many_lines_together() -> None:

@@ -55,7 +55,7 @@ def test_a_full_file_ends_the_recording_once_and_for_all(file: tuple[int, Path])
         recorder.write(Gossiped(at_ms=0, topic="t", source=keypair("b").public, envelope=bytes(500)))
         # It would fit, but without what came before it is worth nothing.
         recorder.write(TICK)
-    assert logs == [{"event": "recording stopped", "why": "the file is full", "log_level": "warning"}]
+    assert logs == [{"event": "recording.stopped", "reason": "the file is full", "log_level": "warning"}]
     recorded = read(path.read_bytes())
     assert isinstance(recorded, Recording) and recorded.inputs == ()
 
@@ -68,7 +68,7 @@ def test_a_disk_that_refuses_ends_the_recording_and_nothing_else() -> None:
             assert node.tick(START_MS) == []
     finally:
         os.close(descriptor)
-    assert [each["event"] for each in logs] == ["recording stopped"]
+    assert [each["event"] for each in logs] == ["recording.stopped"]
 
 
 @pytest.fixture

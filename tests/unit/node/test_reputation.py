@@ -189,7 +189,7 @@ async def test_rounds_wait_in_bounds(tmp_path: Path) -> None:
         with capture_logs() as logs:
             for each in rounds(WAITING_MAX + 1):
                 reputation.finished(each.certificate)
-        assert [log["event"] for log in logs] == ["round not learned from: too many wait"]
+        assert [log["event"] for log in logs] == ["learning.skipped"]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reputation.run)
             await reputation.settled()

@@ -6,13 +6,16 @@ import logging
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import structlog
 
+from node.cli.init import ReadyFile
 from node.cli.main import run
-from node.config import NodeConfig
+from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
+from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
@@ -182,6 +185,26 @@ def test_init_does_not_replace_a_file_by_another_one(capsys: pytest.CaptureFixtu
     assert "8080" in mine.read_text()
 
 
+@pytest.mark.parametrize("ready", get_args(ReadyFile))
+def test_init_writes_the_folder_into_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: str
+) -> None:
+    """Also one that is named from the present folder: later commands may start elsewhere."""
+    name = 'a "quoted" \\ folder\x7f, \N{SNOWMAN}'
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--ready", ready, "--data-dir", name]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.chdir("/")
+    assert load_config(file=None, environment={}).config.node.data_dir == tmp_path / name
+
+
+def test_init_says_that_a_kept_file_names_another_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["init"]) == 0
+    capsys.readouterr()
+    assert run(["init", "--data-dir", str(tmp_path / "other")]) == 0
+    assert "names another folder" in capsys.readouterr().err
+
+
 def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = tmp_path / "node"
     assert run(["init", "--data-dir", str(folder), "--no-write-config"]) == 0
@@ -198,7 +221,7 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(
     def broken(_: object) -> None:
         raise ZeroDivisionError("a bug of the test")
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    monkeypatch.setattr("node.cli.show.verify_any_version", broken)
     path = tmp_path / "file"
     path.write_bytes(Hand().query.envelope)
     assert run(["show", str(path)]) == 1
@@ -217,7 +240,7 @@ def test_a_bug_is_a_short_line_that_names_its_log(
     def broken(_: object) -> None:
         raise ZeroDivisionError("token=hush" + "x" * 100_000)
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", broken)
+    monkeypatch.setattr("node.cli.show.verify_any_version", broken)
     monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path / "log")
     path = tmp_path / "private"
     path.write_bytes(b"x")
@@ -241,12 +264,12 @@ def test_logs_go_to_stderr_whatever_the_command(
 ) -> None:
     """By default structlog writes to stdout: `demo --json` printed a line of its engine before its JSON."""
 
-    def talkative(_: object) -> object:
+    def talkative(_: object) -> Fault:
         structlog.get_logger().warning("engine.ended")
         logging.getLogger("a.library").warning("a word")
-        return "no certificate"
+        return Fault(FaultReason.MALFORMED, "P1")
 
-    monkeypatch.setattr("node.cli.show.verify_certificate", talkative)
+    monkeypatch.setattr("node.cli.show.verify_any_version", talkative)
     path = tmp_path / "file"
     path.write_bytes(b"x")
     assert run(["show", str(path), "--json"]) == 1

@@ -1,4 +1,4 @@
-"""What commands print of what strangers wrote."""
+"""What commands print of what strangers wrote, and what their options set."""
 
 import io
 import json
@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from node.cli.options import print_json
+from node.cli.options import Source, print_json
+from node.cli.run import trust_flags
 
 HOSTILE = "a\x9b2J\u202eb\u2028\U000e0001\x7f\x1b[2J\né"
 
@@ -27,3 +28,12 @@ def test_json_is_json_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encodin
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace"))
     print_json({"é": "\N{SNOWMAN}\N{GRINNING FACE}"})
     assert json.loads(raw.getvalue().decode(encoding)) == {"é": "\N{SNOWMAN}\N{GRINNING FACE}"}
+
+
+@pytest.mark.parametrize(
+    ("default_weight", "friends", "told"),
+    [(None, False, (0.0, False)), (0.5, False, (0.5, False)), (None, True, (1.0, True)), (0.5, True, (0.5, True))],
+)
+def test_friends_have_a_vote(default_weight: float | None, friends: bool, told: tuple[float, bool]) -> None:
+    trust = Source().load(**trust_flags(default_weight, friends)).config.trust
+    assert (trust.default_weight, trust.friends) == told

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
-from node.cli.follow import _who, _why_not, save_certificate
+from node.cli.follow import PlainLines, _who, _why_not, save_certificate
 from node.cli.options import outside
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
@@ -38,6 +38,32 @@ def test_a_report_keeps_long_lines_of_code_whole() -> None:
     assert "\x1b" not in shown
     assert "partial certificate, co-signed by 1 of 2 members" in " ".join(shown.split())
     assert f"unopened: {'cd' * 6}" in shown
+
+
+def test_progress_where_nothing_can_be_redrawn() -> None:
+    """Given two answers, of which one never comes, and a wave of judging, then each has a line at its begin and end."""
+    out = io.StringIO()
+    lines = PlainLines(Console(file=out, width=40))
+    told: dict[str, Any] = {"event": "progress", "refused": {}, "declined": {}, "silent": []}
+    ours, theirs = "ab" * 32, "cd" * 32
+    for event in (
+        {"event": "asked", "at_ms": 0},
+        {**told, "phase": "answering", "wave": 0, "received": [], "expected": [ours, theirs], "at_ms": 100},
+        {**told, "phase": "answering", "wave": 0, "received": [ours], "expected": [ours, theirs], "at_ms": 900},
+        {**told, "phase": "answering", "wave": 0, "received": [ours], "expected": [ours, theirs], "silent": [theirs],
+         "at_ms": 6_000},
+        {**told, "phase": "judging", "wave": 1, "received": [], "expected": [ours], "at_ms": 6_100},
+        {**told, "phase": "judging", "wave": 1, "received": [ours], "expected": [ours], "at_ms": 7_000},
+        {**told, "phase": "judging", "wave": 2, "received": [], "expected": [], "at_ms": 7_600},
+        {"event": "decided", "at_ms": 7_700},
+    ):  # fmt: skip
+        lines.show(event)
+    assert out.getvalue().splitlines() == [
+        "answering: 0 of 2",
+        "answering: 1 of 2 after 6.0 s: ababab; silent: cdcdcd",
+        "judging, wave 2: 0 of 1",
+        "judging, wave 2: 1 of 1 after 1.5 s: ababab",
+    ]
 
 
 @pytest.mark.parametrize(

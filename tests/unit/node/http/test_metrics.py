@@ -4,22 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.applications import Starlette
 
 from consensus.learning.experience import Experience
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.config import NodeConfig
-from node.daemon import Node
-from node.http.guard import Guard
-from node.http.metrics import CERTIFICATES_MAX, LABEL_CHARS_MAX, metrics_routes
+from node.facade.metrics import LABEL_CHARS_MAX, MetricsFacade
+from node.facade.peers import PeersFacade
+from node.facade.status import CERTIFICATES_MAX
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.overlay.types import ConnectionCounts, PeerInfo
@@ -33,7 +31,7 @@ from node.work.worker import EngineWorker
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
-from tests.support.http_server import guarded
+from tests.support.shown import Bell, StillNetwork, http_client, shown
 from tests.support.swarm import keypair, params
 
 SCRIPTED = EngineConfig(kind="scripted", seed=1)
@@ -85,29 +83,23 @@ class Scraped:
 class Watched:
     """A node without a network behind its HTTP interface."""
 
-    def __init__(self, worker: EngineWorker, store: Store, serving: Serving, token: str) -> None:
-        self.worker, self.store, self.serving = worker, store, serving
+    def __init__(
+        self, worker: EngineWorker, store: Store, serving: Serving, reputation: Reputation, token: str
+    ) -> None:
+        self.worker, self.store, self.serving, self._token = worker, store, serving, token
         clock = Clock()
         participant = Participant(keypair("a"), params())
         for name, roles in (("a", Role.ANSWER | Role.JUDGE), ("b", Role(0)), ("c", Role.JUDGE)):
             participant.validator.offers.add(offer(name, roles, clock.now_ms()), clock.now_ms())
-        self.node = SimpleNamespace(
-            worker=worker,
-            store=store,
-            participant=participant,
-            overlay=SimpleNamespace(
-                peers=lambda: [peer("b", True), peer("c", False), peer("d", True)],
-                connection_counts=lambda: ConnectionCounts(5, 96, 2, {"handshake": 7, "half-open of the address": 1}),
-            ),
-            reputation=SimpleNamespace(experience=Experience(rounds=7)),
-            serving=serving,
-            clock=clock,
+        network = StillNetwork(
+            [peer("b", True), peer("c", False), peer("d", True)],
+            ConnectionCounts(5, 96, 2, {"handshake": 7, "half-open of the address": 1}),
         )
-        app = Starlette(routes=metrics_routes(cast("Node", self.node)))
-        self._transport = httpx2.ASGITransport(guarded(app, Guard(token, "127.0.0.1")))
+        peers = PeersFacade(participant, network, Bell(), clock)
+        self.metrics = MetricsFacade(worker, peers, serving, reputation, store, clock)
 
     async def get(self, **headers: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(transport=self._transport, base_url="http://127.0.0.1:1") as http:
+        async with http_client(shown(metrics=self.metrics), token=self._token) as http:
             return await http.get("/metrics", headers=headers)
 
     async def scrape(self) -> Scraped:
@@ -121,9 +113,10 @@ async def watched(
     folder: Path, engine: Engine, config: EngineConfig = SCRIPTED, token: str = ""
 ) -> AsyncIterator[Watched]:
     async with open_store(folder, public_key=keypair("a").public, fresh_key=True, now_ms=0) as store:
-        reputation = Reputation(Experience(), GoldBook(), trust(NodeConfig()), store, "rust")
+        reputation = Reputation(Experience(rounds=7), GoldBook(), trust(NodeConfig()), store, "rust")
         serving = await open_serving(keypair("a").public, NodeConfig(), reputation, store, Clock())
-        yield Watched(EngineWorker(engine, config, cast(InboundRouter, None), Clock()), store, serving, token)
+        worker = EngineWorker(engine, config, cast(InboundRouter, None), Clock())
+        yield Watched(worker, store, serving, reputation, token)
 
 
 async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Path) -> None:
@@ -226,8 +219,8 @@ async def test_a_scrape_tells_what_is_and_not_what_was(tmp_path: Path) -> None:
         ('"} 1\\', '"} 1\\'),
         ("ü" * 512, "ü" * LABEL_CHARS_MAX),
         ("/long" * 100 + "/strand-7b", ("/long" * 100 + "/strand-7b")[-LABEL_CHARS_MAX:]),
-        ("a\n# TYPE b gauge\nb 1\r\x1b[31m\x00", "a # TYPE b gauge b 1  [31m "),
-        ("\ud800lone", " lone"),
+        ("a\n# TYPE b gauge\nb 1\r\x1b[31m\x00", "a # TYPE b gauge b 1 �[31m�"),
+        ("\ud800lone", "�lone"),
         ("", ""),
     ],
 )
@@ -263,7 +256,7 @@ class RefusingStore:
 async def test_a_disk_that_cannot_be_read_costs_its_own_figure_alone(tmp_path: Path) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
         with_disk = await node.scrape()
-        node.node.store = cast(Store, RefusingStore())
+        node.metrics.store = cast(Store, RefusingStore())
         scraped = await node.scrape()
     assert with_disk.families.keys() - scraped.families.keys() == {"strand_certificates"}
 

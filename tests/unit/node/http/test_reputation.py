@@ -3,47 +3,50 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import pytest
 import trio
-from starlette.applications import Starlette
-from starlette.types import ASGIApp
 
 from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX
 from consensus.learning.reputation import VOTE_MIN
 from consensus.learning.roster import Trust
+from node.api.reputation import FORMAT
 from node.cli.reputation import print_reputation
-from node.config import NodeConfig
-from node.daemon import Node
-from node.http.guard import BODY_BYTES_MAX, Guard
-from node.http.reputation import FORMAT, reputation_routes
+from node.facade.reputation import ReputationFacade
+from node.http.guard import BODY_BYTES_MAX
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.service import AskError, NoQuorumError
+from node.rounds.service import AskError, Count, NoQuorumError
 from node.storage import open_store
 from protocol.types import TaskType
-from tests.support.http_server import guarded
 from tests.support.lessons import key, told
+from tests.support.shown import TellingRounds, http_client, shown
 from tests.support.swarm import answer_text
 
 BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
 GOOD = {"gold_rounds": 9, "answers": {"good": 18.0, "bad": 0.0}}
 
 
+class Refusing(TellingRounds):
+    """A swarm that refuses to be asked, once it has a reason."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = Count()
+
+
 @dataclass
 class Interface:
-    """A node's reputation behind its HTTP interface, and what refuses a challenge."""
+    """A node's reputation behind its HTTP interface, and the swarm that it asks."""
 
-    app: ASGIApp
     http: httpx2.AsyncClient
     reputation: Reputation
-    refusals: list[Exception] = field(default_factory=list)
+    swarm: Refusing
 
     async def post(self, body: Any) -> tuple[int, Any]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -60,17 +63,10 @@ async def interface(folder: Path, gold: GoldBook = BOOK) -> AsyncIterator[Interf
         reputation = await open_reputation(store, gold, Trust(0, {}), "rust")
         nursery.start_soon(reputation.run)
 
-        def nobody(_question: object, *, counted: bool) -> Any:
-            assert not counted
-            raise here.refusals.pop()
-
-        challenger = Challenger(cast("Any", SimpleNamespace(ask=nobody)), reputation, 0.0)
-        node = SimpleNamespace(config=NodeConfig(), reputation=reputation, challenger=challenger)
-        app = guarded(Starlette(routes=reputation_routes(cast("Node", node))), Guard("", "127.0.0.1"))
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:1") as http:
-            here = Interface(app, http, reputation)
-            yield here
+        swarm = Refusing()
+        facade = ReputationFacade(reputation, Challenger(swarm, reputation, 0.0), "rust")
+        async with http_client(shown(reputation=facade)) as http:
+            yield Interface(http, reputation, swarm)
         nursery.cancel_scope.cancel()
 
 
@@ -206,6 +202,6 @@ async def test_a_challenge_needs_gold_and_somebody_to_ask(tmp_path: Path) -> Non
         assert (response.status_code, response.json()["error"][:7]) == (400, "no gold")
     async with interface(tmp_path / "some") as here:
         for error, status in ((NoQuorumError("nobody"), 503), (AskError("too long"), 400)):
-            here.refusals.append(error)
+            here.swarm.refusal = error
             response = await here.http.post("/api/challenge")
             assert (response.status_code, response.json()) == (status, {"error": str(error)})

@@ -1,0 +1,45 @@
+"""What several bodies share."""
+
+from typing import Annotated
+
+import msgspec
+
+KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""A node's public key: 64 hexadecimal digits."""
+
+DigestHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""A digest, such as a query's id: 64 hexadecimal digits."""
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A share or probability from 0 to 1."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""How many there are."""
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+"""A number or a time in ms that is at least 1."""
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why a request was refused."""
+
+    error: str
+    """One line for the user, at most 300 characters."""
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """Whether the process runs."""
+
+    live: bool
+    """Always true: a node that does not run does not reply."""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether the node can take part in rounds."""
+
+    ready: bool
+    """Whether both of the following hold."""
+    engine: bool
+    """Whether the engine answered its last probe."""
+    peers: bool
+    """Whether at least one peer is connected."""

@@ -1,0 +1,186 @@
+"""Every operation of the HTTP interface, once: the server's routes, the client and the OpenAPI document come from here.
+
+A new route is a constant here, an entry in OPERATIONS, and its handler in `node/http`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from node.api.asking import OffersKnown, Question, RoundEvent
+from node.api.common import Error, Liveness, Readiness
+from node.api.engine import EngineReport
+from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.serving import Pause, ServingReport
+from node.api.status import Peers, Status
+
+JSON: Final = "application/json"
+JSON_LINES: Final = "application/x-ndjson"
+"""One JSON object a line, each ended by a line feed."""
+
+BYTES: Final = "application/octet-stream"
+
+PROMETHEUS: Final = "text/plain"
+"""Prometheus' text format; the header names its version too."""
+
+WAIT_MS_MAX: Final = 300_000
+"""ms that a client may wait for offers in one request."""
+
+REFUSALS: Final[Mapping[int, str]] = {
+    400: "The request is not HTTP/1.1, or not what the operation takes.",
+    401: "The token is missing or wrong.",
+    403: "The request comes from a web page, or names another host than this machine.",
+    408: "The request did not come in time.",
+    413: "The body is too large.",
+    429: "Too many wrong tokens came from this address; `Retry-After` says when to try again.",
+    431: "The header is too large.",
+    500: "The node has a fault; its log has a line about it.",
+    501: "The request has a transfer coding that is not served.",
+    503: "The node is busy, or its disk takes nothing; `Retry-After` may say when to try again.",
+    505: "Only HTTP/1.1 is spoken.",
+}
+"""What any operation may reply beside its own replies, with an Error as the body."""
+
+Reply = TypeVar("Reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An integer of the query string, from 0, of at most nine digits."""
+
+    name: str
+    default: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request carries, as JSON."""
+
+    type: Any
+    refusal: str
+    """The beginning of the line that refuses another body."""
+    required: bool = True
+    """Whether an empty body is refused; else it stands for the type's defaults."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation(Generic[Reply]):
+    """One method on one path."""
+
+    method: str
+    path: str
+    """Names in braces are parts of the path: one segment each."""
+    summary: str
+    reply: type[Reply]
+    """What a reply with status 200 carries; of JSON lines, each line."""
+    media: str = JSON
+    body: Body | None = None
+    parameters: tuple[Parameter, ...] = ()
+    others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
+    """By status: further replies that this operation alone has, and what they carry as JSON."""
+
+    @property
+    def id(self) -> str:
+        """A name in code, such as `get_api_status`."""
+        words = self.path.replace("{", "by_").replace("}", "").replace(".", "_").strip("/").split("/")
+        return "_".join((self.method.lower(), *words))
+
+    def types(self, status: int) -> tuple[Any, ...]:
+        """What a reply of this status may carry; nothing if the status is not declared."""
+        found: tuple[Any, ...] = (self.reply,) if status == 200 else ()
+        if status in self.others:
+            found += (self.others[status][1],)
+        return found + ((Error,) if status in REFUSALS else ())
+
+
+LIVE: Final = Operation("GET", "/health/live", "Say that the process runs.", Liveness)
+READY: Final = Operation(
+    "GET",
+    "/health/ready",
+    "Say whether the engine answers and a peer is connected.",
+    Readiness,
+    others={503: ("The node is not ready.", Readiness)},
+)
+STATUS: Final = Operation("GET", "/api/status", "Show what the node does, and whether it really takes part.", Status)
+PEERS: Final = Operation("GET", "/api/peers", "Show whom the node knows, and what they offer.", Peers)
+WAIT: Final = Operation(
+    "GET",
+    "/api/wait",
+    "Reply when enough nodes offer to work, or after a time, with how many do.",
+    OffersKnown,
+    parameters=(
+        Parameter("offers", 1, "How many nodes must offer to work, the asked one included."),
+        Parameter("timeout_ms", 10_000, f"How long to wait for them, ms; at most {WAIT_MS_MAX}."),
+    ),
+)
+ASK: Final[Operation[Any]] = Operation(
+    "POST",
+    "/api/ask",
+    "Ask the swarm, and follow the round: `asked`, `progress` and so on, `decided`, `certified`, `ended`.",
+    RoundEvent,  # type: ignore[arg-type]  # a union
+    media=JSON_LINES,
+    body=Body(Question, "not a question"),
+)
+CERTIFICATE: Final = Operation(
+    "GET",
+    "/api/certificates/{query_id}",
+    "Fetch the certificate of a round in its canonical bytes.",
+    bytes,
+    media=BYTES,
+    others={404: ("The node has no such certificate.", Error)},
+)
+ENGINE: Final = Operation(
+    "GET", "/api/engine", "Show what the engine can do, how it does, and what went wrong.", EngineReport
+)
+METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
+REPUTATION: Final = Operation(
+    "GET",
+    "/api/reputation",
+    "Show what the node learned of others, and what its rosters say of them.",
+    ReputationReport,
+)
+REPUTATION_EXPORT: Final = Operation(
+    "GET", "/api/reputation/export", "Export the node's standings of others.", Exported
+)
+REPUTATION_IMPORT: Final = Operation(
+    "POST",
+    "/api/reputation",
+    "Believe another node's standings, of nodes that this one has not met.",
+    TakenOver,
+    body=Body(Exported, "no exported reputation"),
+)
+CHALLENGE: Final = Operation(
+    "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", Challenged
+)
+SERVING: Final = Operation("GET", "/api/serving", "Show whom the node works for, and what that costs.", ServingReport)
+PAUSE: Final = Operation(
+    "POST",
+    "/api/pause",
+    "Take on no new rounds of others.",
+    ServingReport,
+    body=Body(Pause, "no pause", required=False),
+)
+RESUME: Final = Operation("POST", "/api/resume", "End a pause.", ServingReport)
+OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
+
+OPERATIONS: Final[tuple[Operation[Any], ...]] = (
+    LIVE,
+    READY,
+    STATUS,
+    PEERS,
+    WAIT,
+    ASK,
+    CERTIFICATE,
+    ENGINE,
+    METRICS,
+    REPUTATION,
+    REPUTATION_EXPORT,
+    REPUTATION_IMPORT,
+    CHALLENGE,
+    SERVING,
+    PAUSE,
+    RESUME,
+    OPENAPI,
+)
+"""All of them, in the order of the document."""

@@ -1,0 +1,76 @@
+"""What the engine can do, how it does, and what went wrong."""
+
+from dataclasses import asdict
+
+from node.api import engine as api
+from node.api.status import EngineSummary
+from node.inference.status import ServerStatus
+from node.work.fitness import ROLES
+from node.work.worker import EngineWorker
+from protocol.types import Role
+
+
+class EngineFacade:
+    """One node's engine."""
+
+    def __init__(self, worker: EngineWorker, kind: str) -> None:
+        """`kind`: as in the configuration, whatever the probe says."""
+        self._worker = worker
+        self._kind = kind
+
+    @property
+    def answers(self) -> bool:
+        """Whether the engine answered its last probe."""
+        return self._worker.info is not None
+
+    @property
+    def working_on(self) -> int:
+        """Answers and ballots in hand."""
+        return self._worker.queue
+
+    def summary(self) -> EngineSummary | None:
+        """The engine in one line; None while it does not answer."""
+        info = self._worker.info
+        if info is None:
+            return None
+        return EngineSummary(info.kind, info.model, info.context_tokens, round(info.tokens_per_second, 1))
+
+    def report(self) -> api.EngineReport:
+        """All that there is to say."""
+        worker, engine = self._worker, self._worker.engine
+        info, counts, cache, judgement_s = worker.info, engine.counts, engine.cache, engine.judgement_s
+        return api.EngineReport(
+            answers=info is not None,
+            server=None if engine.server is None else _server(engine.server),
+            trouble=worker.trouble or None,
+            kind=self._kind,
+            probe=None if info is None else api.Probe(**asdict(info)),
+            tokens_per_second=round(engine.tokens_per_second, 1),
+            concurrency=engine.concurrency,
+            in_flight=counts.in_flight,
+            working_on=worker.queue,
+            asked=api.RequestCounts(counts.answers, counts.judgements),
+            abstentions=counts.abstentions,
+            failures=counts.failures,
+            last_failure=counts.last_failure or None,
+            roles={name: _role(worker, role) for role, name in ROLES.items()},
+            judgement_ms=None if judgement_s is None else round(judgement_s * 1000, 1),
+            cache=None if cache is None else api.CacheReport(cache.tokens, cache.hits, cache.hit_rate),
+        )
+
+
+def _server(status: ServerStatus) -> api.ServerReport:
+    return api.ServerReport(
+        name=status.name,
+        stage=status.stage.value,
+        progress=status.progress or None,
+        seconds=round(status.stage_s, 1),
+        restarts=status.restarts,
+        pid=status.pid,
+        trouble=status.trouble or None,
+    )
+
+
+def _role(worker: EngineWorker, role: Role) -> api.RoleReport:
+    record = worker.fitness.records[role]
+    return api.RoleReport(role in worker.roles, record.failed, record.in_a_row, record.reason or None)

@@ -1,0 +1,106 @@
+"""Whom the node knows, and who offers to work."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final, Protocol
+
+import trio
+
+from consensus.rounds.participant import Participant
+from node.api import status as api
+from node.clock import Clock
+from node.overlay.types import ConnectionCounts, PeerInfo
+from node.signals import Signal
+from protocol.messages import Offer
+from protocol.types import Key, Role
+
+WAIT_PAUSE_S: Final = 0.1
+"""seconds between two looks of one waiting request through the offers, so that a flood of offers is not made dearer by
+who waits."""
+
+
+class Network(Protocol):
+    """What is seen of the overlay."""
+
+    def peers(self) -> Sequence[PeerInfo]:
+        """All peers that are known."""
+        ...
+
+    def addresses(self) -> Sequence[str]:
+        """Multiaddrs at which peers reach this node."""
+        ...
+
+    def connection_counts(self) -> ConnectionCounts:
+        """Inbound connections."""
+        ...
+
+
+class PeersFacade:
+    """One node's peers and their offers."""
+
+    def __init__(self, participant: Participant, network: Network, offers_changed: Signal, clock: Clock) -> None:
+        self._participant = participant
+        self._network = network
+        self._offers_changed = offers_changed
+        self._clock = clock
+
+    def addresses(self) -> tuple[str, ...]:
+        """Multiaddrs at which peers reach this node."""
+        return tuple(self._network.addresses())
+
+    def connected(self) -> int:
+        """Peers to which there is a connection."""
+        return sum(peer.connected for peer in self._network.peers())
+
+    def counts(self) -> ConnectionCounts:
+        """Inbound connections as the overlay counts them."""
+        return self._network.connection_counts()
+
+    def connections(self) -> api.Connections:
+        """Inbound connections."""
+        counts = self.counts()
+        return api.Connections(counts.inbound, counts.inbound_max, counts.half_open, dict(counts.refused))
+
+    def clock(self) -> api.ClockComparison:
+        """This machine's clock among those of peers."""
+        return api.ClockComparison(**asdict(self._participant.presence.clock))
+
+    def offering(self) -> int:
+        """Nodes that offer to answer or judge now, this one included."""
+        return self._participant.validator.offers.working(self._clock.now_ms())
+
+    async def wait_offering(self, nodes: int) -> None:
+        """Return when so many nodes offer to work."""
+        seen = self._offers_changed.count
+        while self.offering() < nodes:
+            await self._offers_changed.wait(seen)
+            await trio.sleep(WAIT_PAUSE_S)
+            seen = self._offers_changed.count
+
+    def report(self) -> api.Peers:
+        """All peers, connected or not."""
+        offers = {offer.author: offer for offer in self._participant.validator.offers.valid(self._clock.now_ms())}
+        return api.Peers(tuple(self._peer(peer, offers.get(Key(peer.key))) for peer in self._network.peers()))
+
+    def _peer(self, peer: PeerInfo, offer: Offer | None) -> api.Peer:
+        return api.Peer(
+            key=peer.key.hex(),
+            peer_id=peer.peer_id,
+            addresses=tuple(peer.addresses),
+            connected=peer.connected,
+            direction=peer.direction,
+            round_trip_ms=peer.round_trip_ms,
+            clock_offset_ms=self._participant.presence.offset_ms(Key(peer.key)),
+            score=round(peer.score, 1),
+            score_reason=peer.score_reason,
+            offers=None if offer is None else _summary(offer),
+        )
+
+
+def _summary(offer: Offer) -> api.OfferSummary:
+    return api.OfferSummary(
+        roles=tuple(role.name.lower() for role in Role if role in offer.roles and role.name),
+        model=offer.model,
+        tokens_per_second=offer.milli_tokens_per_second / 1000,
+        queue=offer.queue,
+    )

@@ -1,0 +1,119 @@
+"""What the node learned of others: shown, exported, taken over, and tested by gold on demand."""
+
+import math
+from typing import Protocol
+
+from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
+from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
+from node.api import reputation as api
+from node.rounds.challenges import Challenged
+from node.rounds.reputation import Reputation
+from protocol.types import ONE, Key, TaskType
+
+
+class Challenges(Protocol):
+    """Whatever asks gold questions."""
+
+    async def challenge(self) -> Challenged:
+        """Ask one and learn from the round. Raises AskError."""
+        ...
+
+
+class ReputationFacade:
+    """One node's view of others in its specialty."""
+
+    def __init__(self, reputation: Reputation, challenges: Challenges, specialty: str) -> None:
+        self._reputation = reputation
+        self._challenges = challenges
+        self.specialty = specialty
+        """The specialty in which it holds."""
+
+    def report(self) -> api.ReputationReport:
+        """Every node met, best known first, and what is in force."""
+        experience = self._reputation.experience
+        scale = scale_of(each for each in experience.standings.values() if each.has_gold)
+        nodes = [self._row(key, stats, scale.typical) for key, stats in experience.standings.items()]
+        nodes.sort(key=lambda row: (-row.gold_rounds, -row.rounds, row.key))
+        return api.ReputationReport(
+            specialty=self.specialty,
+            rounds=experience.rounds,
+            renewal_rounds=RENEWAL_ROUNDS,
+            gold_questions=len(self._reputation.gold.questions),
+            in_force={task: _priors(insight) for task, insight in experience.insights.items()},
+            nodes=tuple(nodes),
+        )
+
+    def export(self) -> api.Exported:
+        """All standings, as a file for others."""
+        standings = self._reputation.experience.standings
+        return api.Exported(
+            api.FORMAT, self.specialty, {key.hex(): _exported(stats) for key, stats in standings.items()}
+        )
+
+    async def take_over(self, exported: api.Exported) -> api.TakenOver:
+        """Believe standings of this specialty about nodes that were not met. Raises StoreBlockedError."""
+        standings = [(Key(bytes.fromhex(key)), _stats(each)) for key, each in exported.standings.items()]
+        taken = await self._reputation.take_over(standings)
+        return api.TakenOver(len(taken), len(standings) - len(taken))
+
+    async def challenge(self) -> api.Challenged:
+        """Ask one gold question and learn from the round. Raises AskError."""
+        done = await self._challenges.challenge()
+        return api.Challenged(done.query_id.hex(), done.outcome, done.correct)
+
+    def _row(self, key: Key, stats: NodeStats, typical: float) -> api.NodeReputation:
+        answers, total = stats.answers, math.fsum(stats.judged)
+        return api.NodeReputation(
+            rounds=stats.rounds,
+            gold_rounds=stats.gold_rounds,
+            answering=api.Answering(
+                right=round(answers.good, 2),
+                wrong=round(answers.bad, 2),
+                accuracy=round(answers.rate(typical), 3) if answers.total else None,
+                prior=PRIOR,
+            ),
+            judging=api.Judging(*(round(share / total, 3) for share in stats.judged)) if any(stats.judged) else None,
+            equivocations=stats.equivocations,
+            key=key.hex(),
+            weights={task: self._weights(key, task) for task in TaskType},
+        )
+
+    def _weights(self, key: Key, task: TaskType) -> api.Weights:
+        """What a roster would say of the node now."""
+        merit = self._reputation.trust(task).merit(key)
+        return api.Weights(merit.vote / ONE, merit.judge / ONE, merit.author / ONE)
+
+
+def _priors(insight: QueryPriors) -> api.TaskPriors:
+    intercept, slope = insight.calibration
+    return api.TaskPriors(
+        gold_rounds=insight.gold,
+        nodes=len(insight.merits),
+        beta=insight.model.beta,
+        tau_u=insight.model.tau_u,
+        calibration=api.Calibration(intercept / ONE, slope / ONE),
+    )
+
+
+def _exported(stats: NodeStats) -> api.ExportedStanding:
+    return api.ExportedStanding(
+        rounds=stats.rounds,
+        gold_rounds=stats.gold_rounds,
+        answers=api.ExportedScore(stats.answers.good, stats.answers.bad),
+        agreed=api.ExportedScore(stats.agreed.good, stats.agreed.bad),
+        judged=stats.judged,
+        seemed=stats.seemed,
+        equivocations=stats.equivocations,
+    )
+
+
+def _stats(exported: api.ExportedStanding) -> NodeStats:
+    return NodeStats(
+        rounds=exported.rounds,
+        gold_rounds=exported.gold_rounds,
+        answers=Score(exported.answers.good, exported.answers.bad),
+        agreed=Score(exported.agreed.good, exported.agreed.bad),
+        judged=exported.judged,
+        seemed=exported.seemed,
+        equivocations=exported.equivocations,
+    )

@@ -1,0 +1,72 @@
+"""What the node does, and whether it really takes part."""
+
+from dataclasses import asdict
+from typing import Final
+
+from node.api.common import Readiness
+from node.api.status import Condition, Status
+from node.config import NodeConfig
+from node.facade.engine import EngineFacade
+from node.facade.peers import PeersFacade
+from node.facade.serving import ServingFacade
+from node.storage import Store, StoreBlockedError
+from node.watch.lookout import Lookout
+from protocol.params import NetworkParams
+from protocol.types import Key
+
+CERTIFICATES_MAX: Final = 1_000
+"""certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""
+
+
+class StatusFacade:
+    """One node at a glance."""
+
+    def __init__(
+        self,
+        own: Key,
+        config: NodeConfig,
+        params: NetworkParams,
+        facades: tuple[EngineFacade, PeersFacade, ServingFacade],
+        store: Store,
+        lookout: Lookout,
+    ) -> None:
+        self._own = own
+        self._config = config.node
+        self._params = params
+        self._engine, self._peers, self._serving = facades
+        self._store = store
+        self._lookout = lookout
+
+    def readiness(self) -> Readiness:
+        """Whether the engine answers and a peer is connected."""
+        engine, peers = self._engine.answers, self._peers.connected() > 0
+        return Readiness(engine and peers, engine, peers)
+
+    async def report(self) -> Status:
+        """The node at a glance."""
+        return Status(
+            key=self._own.hex(),
+            addresses=self._peers.addresses(),
+            network=self._params.network,
+            params_digest=self._params.digest.hex(),
+            specialty=self._config.specialty,
+            engine=self._engine.summary(),
+            working_on=self._engine.working_on,
+            serving=self._serving.report(),
+            peers_connected=self._peers.connected(),
+            connections=self._peers.connections(),
+            clock=self._peers.clock(),
+            nodes_offering=self._peers.offering(),
+            conditions=tuple(Condition(**asdict(each)) for each in self._lookout.conditions()),
+            store=str(self._store.health),
+            certificates=await count_certificates(self._store),
+            data_dir=str(self._config.data_dir),
+        )
+
+
+async def count_certificates(store: Store) -> int | None:
+    """Certificates kept, counted up to CERTIFICATES_MAX; None while the disk cannot be read."""
+    try:
+        return len(await store.certificates(CERTIFICATES_MAX))
+    except StoreBlockedError:
+        return None

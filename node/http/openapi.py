@@ -1,0 +1,134 @@
+"""The OpenAPI 3.1 document of the HTTP interface, made from `node.api.operations`."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final, TypeGuard, get_args
+
+import msgspec
+
+from node.api.operations import BYTES, JSON, OPERATIONS, REFUSALS, Operation
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+
+_DESCRIPTION: Final = (
+    "What one Strand node shows and does for its owner. Replies carry no-store headers; errors are one line. A node "
+    "without a token serves this machine's programs alone; with one it wants `Authorization: Bearer TOKEN`."
+)
+
+
+@cache
+def document() -> Mapping[str, Any]:
+    """The whole document, as JSON values. It depends on nothing but the code."""
+    types = sorted({each for operation in OPERATIONS for each in _types(operation)}, key=lambda each: each.__name__)
+    _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    for each in _structs(types):
+        _describe_fields(components[each.__name__], each)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Strand node", "version": version("strand-swarm"), "description": _DESCRIPTION},
+        "servers": [{"url": "http://127.0.0.1:4210"}],
+        "security": [{}, {"token": []}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _operation(operation: Operation[Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
+    parameters += [
+        {
+            "name": each.name,
+            "in": "query",
+            "description": each.description,
+            "schema": {"type": "integer", "minimum": 0, "default": each.default},
+        }
+        for each in operation.parameters
+    ]
+    if parameters:
+        told["parameters"] = parameters
+    if (body := operation.body) is not None:
+        told["requestBody"] = {"required": body.required, "content": {JSON: {"schema": _schema(body.type)}}}
+    told["responses"] = {str(status): _response(operation, status) for status in _statuses(operation)}
+    return told
+
+
+def _statuses(operation: Operation[Any]) -> list[int]:
+    return sorted({200, *operation.others, *REFUSALS})
+
+
+def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
+    media = operation.media if status == 200 else JSON
+    schemas = [_schema(each) for each in dict.fromkeys(operation.types(status))]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    words = ["As asked." if media in (JSON, BYTES) else "Text; of JSON lines, the schema is that of each line."]
+    if status != 200:
+        words = [operation.others[status][0]] if status in operation.others else []
+        words += [REFUSALS[status]] if status in REFUSALS else []
+    return {"description": " ".join(words), "content": {media: {"schema": schema}}}
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The schema of a body: a reference, where it is a struct."""
+    if kind is bytes:
+        return {"type": "string", "contentMediaType": BYTES}
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+    return schema
+
+
+def _types(operation: Operation[Any]) -> Iterable[type[msgspec.Struct]]:
+    """The structs that an operation's bodies are made of, or are one of."""
+    bodies = [each for status in _statuses(operation) for each in operation.types(status)]
+    if operation.body is not None:
+        bodies.append(operation.body.type)
+    for each in bodies:
+        yield from filter(_is_struct, (each, *get_args(each)))
+
+
+def _is_struct(kind: Any) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, msgspec.StructMeta)
+
+
+def _structs(types: Iterable[type[msgspec.Struct]]) -> set[type[msgspec.Struct]]:
+    """These structs, and those in their fields."""
+    found: set[type[msgspec.Struct]] = set()
+    left: list[Any] = list(types)
+    while left:
+        each = left.pop()
+        if _is_struct(each):
+            if each not in found:
+                found.add(each)
+                left += [field.type for field in msgspec.structs.fields(each)]
+        else:
+            left += get_args(each)
+    return found
+
+
+def _describe_fields(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Add to each field what the string beneath it in the source says."""
+    words = field_descriptions(kind)
+    for field in msgspec.structs.fields(kind):
+        properties = schema["properties"]
+        properties[field.encode_name] = {**properties[field.encode_name], "description": words[field.name]}
+
+
+def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """The strings beneath the fields of a struct, by field. Reads the module's source."""
+    (body,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                found[name] = inspect.cleandoc(words)
+    return found

@@ -1,0 +1,279 @@
+"""A node in memory behind the HTTP interface: the protocols of `node.http.shown` and `node.facade.peers`, with values.
+
+A test takes real facades over the parts that it is about, and these for the rest:
+
+    app = build_app(shown(engine=EngineFacade(worker, "openai")), connections_max=64)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import trio
+
+from node.api import engine as engine_api
+from node.api import reputation as reputation_api
+from node.api import serving as serving_api
+from node.api import status as status_api
+from node.api.asking import Question
+from node.api.common import Readiness
+from node.http.api import build_app
+from node.http.guard import Guard
+from node.http.shown import Shown
+from node.overlay.types import ConnectionCounts, PeerInfo
+from node.rounds.inbound import Watched
+from node.rounds.service import AskError, RoundHandle
+from protocol.types import Digest, Outcome, TaskType
+from tests.support.declared import declared
+from tests.support.http_server import guarded
+from tests.support.swarm import Swarm
+
+KEY = "ab" * 32
+QUERY = Digest(b"q" * 32)
+
+ENGINE = engine_api.EngineReport(
+    answers=False,
+    server=None,
+    trouble="it is switched off",
+    kind="scripted",
+    probe=None,
+    tokens_per_second=0.0,
+    concurrency=1,
+    in_flight=0,
+    working_on=0,
+    asked=engine_api.RequestCounts(0, 0),
+    abstentions=0,
+    failures=0,
+    last_failure=None,
+    roles={"answer": engine_api.RoleReport(False, 0, 0, None)},
+    judgement_ms=None,
+    cache=None,
+)
+
+SERVING = serving_api.ServingReport(
+    whom="everyone",
+    serves_nobody=False,
+    open=True,
+    why_not=None,
+    paused_for_ms=None,
+    strangers=serving_api.Strangers(
+        hour=serving_api.Cost(1, 20, 0.5),
+        day=serving_api.Cost(2, 40, 1.0),
+        left=serving_api.Allowance(None, 5, None, None, 899.5),
+    ),
+    requesters=(serving_api.Requester(KEY, True, 1, 20, 0.5), serving_api.Requester("others", False, 1, 20, 0.5)),
+    refused={"busy": 1},
+    ignored=0,
+)
+
+STATUS = status_api.Status(
+    key=KEY,
+    addresses=("/ip4/127.0.0.1/tcp/4211",),
+    network="minimal",
+    params_digest="cd" * 32,
+    specialty="rust",
+    engine=status_api.EngineSummary("scripted", "scripted", 2048, 50.0),
+    working_on=0,
+    serving=SERVING,
+    peers_connected=1,
+    connections=status_api.Connections(1, 96, 0, {"handshake": 2}),
+    clock=status_api.ClockComparison(1, -3, False, 0),
+    nodes_offering=2,
+    conditions=(status_api.Condition("alone", "this node is alone", "give it a peer", ""),),
+    store="ok",
+    certificates=None,
+    data_dir="/home/a/.local/share/strand",
+)
+
+PEERS = status_api.Peers(
+    (
+        status_api.Peer(
+            key=KEY,
+            peer_id="12D3Koo",
+            addresses=("/ip4/127.0.0.1/tcp/4212",),
+            connected=True,
+            direction="inbound",
+            round_trip_ms=0.4,
+            clock_offset_ms=None,
+            score=0.0,
+            score_reason="",
+            offers=status_api.OfferSummary(("answer", "judge"), "SmolLM2", 40.5, 0),
+        ),
+    )
+)
+
+REPUTATION = reputation_api.ReputationReport(
+    specialty="rust",
+    rounds=1,
+    renewal_rounds=20,
+    gold_questions=1,
+    in_force={TaskType.CODE: reputation_api.TaskPriors(1, 1, 0.7, 0.8, reputation_api.Calibration(0.0, 1.0))},
+    nodes=(
+        reputation_api.NodeReputation(
+            rounds=1,
+            gold_rounds=1,
+            answering=reputation_api.Answering(2.0, 0.0, 0.75, 4.0),
+            judging=reputation_api.Judging(0.7, 0.1, 0.1, 0.1),
+            equivocations=0,
+            key=KEY,
+            weights={task: reputation_api.Weights(1.0, 1.0, 0.0) for task in TaskType},
+        ),
+    ),
+)
+
+
+@dataclass
+class Bell:
+    """What a driver is for the facades: it hears of offers, and sends ours."""
+
+    offered: trio.Event = field(default_factory=trio.Event)
+    greet: trio.Event = field(default_factory=trio.Event)
+
+
+@dataclass
+class StillNetwork:
+    """An overlay whose peers neither come nor go."""
+
+    known: Sequence[PeerInfo] = ()
+    counts: ConnectionCounts = field(default_factory=lambda: ConnectionCounts(0, 96, 0, {}))
+
+    def peers(self) -> Sequence[PeerInfo]:
+        return self.known
+
+    def addresses(self) -> Sequence[str]:
+        return ("/ip4/127.0.0.1/tcp/4211",)
+
+    def connection_counts(self) -> ConnectionCounts:
+        return self.counts
+
+
+class StillStatus:
+    def readiness(self) -> Readiness:
+        return Readiness(ready=False, engine=False, peers=True)
+
+    async def report(self) -> status_api.Status:
+        return STATUS
+
+
+@dataclass
+class StillPeers:
+    offers: int = 2
+
+    def report(self) -> status_api.Peers:
+        return PEERS
+
+    def offering(self) -> int:
+        return self.offers
+
+    async def wait_offering(self, nodes: int) -> None:
+        if self.offers < nodes:
+            await trio.sleep_forever()
+
+
+@dataclass
+class TellingRounds:
+    """Each round tells these events and is over; `refusal`: why there is none. Certificates are by query."""
+
+    events: Sequence[Watched] = ()
+    refusal: AskError | None = None
+    certificates: dict[Digest, bytes] = field(default_factory=dict)
+    asked: list[Question] = field(default_factory=list)
+    counted: int = 0
+
+    def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
+        self.counted += counted
+        return self._ask(question)
+
+    @asynccontextmanager
+    async def _ask(self, question: Question) -> AsyncIterator[RoundHandle]:
+        self.asked.append(question)
+        if self.refusal is not None:
+            raise self.refusal
+        yield begun(self.events)
+
+    def own_engine(self, query_id: Digest) -> str:
+        return f"out of memory in {query_id.hex()[:4]}"
+
+    async def certificate(self, query_id: Digest) -> bytes | None:
+        return self.certificates.get(query_id)
+
+
+def begun(events: Sequence[Watched], query_id: Digest = QUERY) -> RoundHandle:
+    """A round of three whose events are all there."""
+    send, receive = trio.open_memory_channel[Watched](len(events))
+    for each in events:
+        send.send_nowait(each)
+    send.close()
+    return RoundHandle(query_id, Swarm("abc").query(), receive)
+
+
+class StillEngine:
+    def report(self) -> engine_api.EngineReport:
+        return ENGINE
+
+
+@dataclass
+class PausableServing:
+    pauses: list[int | None] = field(default_factory=list)
+
+    def report(self) -> serving_api.ServingReport:
+        return SERVING
+
+    async def pause(self, for_ms: int | None) -> None:
+        self.pauses.append(for_ms)
+
+    async def resume(self) -> None:
+        self.pauses.clear()
+
+
+@dataclass
+class StillReputation:
+    specialty: str = "rust"
+    refusal: AskError | None = None
+
+    def report(self) -> reputation_api.ReputationReport:
+        return REPUTATION
+
+    def export(self) -> reputation_api.Exported:
+        return reputation_api.Exported(
+            reputation_api.FORMAT, self.specialty, {KEY: reputation_api.ExportedStanding(rounds=1)}
+        )
+
+    async def take_over(self, exported: reputation_api.Exported) -> reputation_api.TakenOver:
+        return reputation_api.TakenOver(len(exported.standings), 0)
+
+    async def challenge(self) -> reputation_api.Challenged:
+        if self.refusal is not None:
+            raise self.refusal
+        return reputation_api.Challenged(QUERY.hex(), Outcome.DECIDED, None)
+
+
+class StillMetrics:
+    async def render(self) -> bytes:
+        return b"# HELP strand_up It is.\n# TYPE strand_up gauge\nstrand_up 1.0\n"
+
+
+def shown(**facets: Any) -> Shown:
+    """What a node in memory shows, with these facets of `Shown` in place of its own."""
+    still: dict[str, Any] = {
+        "status": StillStatus(),
+        "peers": StillPeers(),
+        "rounds": TellingRounds(),
+        "engine": StillEngine(),
+        "serving": PausableServing(),
+        "reputation": StillReputation(),
+        "metrics": StillMetrics(),
+    }
+    return Shown(**{**still, **facets})
+
+
+@asynccontextmanager
+async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a node in memory, without a socket; each reply is checked against its declaration."""
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(token, "127.0.0.1"))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
+        yield client

@@ -1,0 +1,202 @@
+"""Each operation over a node in memory, and the OpenAPI document that describes them all."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from consensus.certificates.record import Phase
+from consensus.learning import experience
+from consensus.rounds import effects as fx
+from node.api import engine as engine_api
+from node.api import operations as ops
+from node.api import reputation as reputation_api
+from node.api.operations import OPERATIONS, REFUSALS, Operation
+from node.http.api import build_app
+from node.http.openapi import document, field_descriptions
+from node.inference import EngineInfo
+from node.rounds.inbound import Watched
+from node.rounds.service import AskError, NoQuorumError
+from protocol.types import Digest, Key, Outcome
+from tests.support.declared import check_reply
+from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
+
+A_ROUND = (
+    Watched(1, fx.Progress(QUERY, Phase.ANSWERING, 0, frozenset(), frozenset({Key(b"a" * 32)}))),
+    Watched(2, fx.Certify(QUERY, Outcome.DECIDED, Key(b"a" * 32), b"certificate")),
+    Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED, Outcome.DECIDED)),
+)
+
+BODIES: dict[Operation[Any], Any] = {
+    ops.ASK: {"query": "Sum a slice.", "task": "final", "private": True},
+    ops.REPUTATION_IMPORT: {
+        "format": reputation_api.FORMAT,
+        "specialty": "rust",
+        "standings": {KEY: {"rounds": 1, "judged": [1.0, 0.0, 0.0, 0.0]}},
+    },
+    ops.PAUSE: {"for_ms": 60_000},
+}
+
+
+async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
+    path = operation.path.replace("{query_id}", QUERY.hex())
+    return await http.request(operation.method, path, json=BODIES.get(operation, body))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+async def test_each_operation_replies_as_it_declares(operation: Operation[Any]) -> None:
+    """The client's application asserts that status, type and fields are the declared ones."""
+    rounds = TellingRounds(A_ROUND, certificates={QUERY: b"certificate"})
+    async with http_client(shown(rounds=rounds)) as http:
+        response = await call(http, operation)
+        assert response.status_code == (503 if operation is ops.READY else 200)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (418, {"error": "I am a teapot"}),
+        (200, {"live": True, "surprise": 1}),
+        (200, {"live": "yes"}),
+        (200, {}),
+        (500, {"why": "the wrong key"}),
+    ],
+)
+def test_the_check_itself_refuses_what_is_not_declared(status: int, body: Any) -> None:
+    with pytest.raises(AssertionError):
+        check_reply("GET", "/health/live", status, "application/json", json.dumps(body).encode())
+
+
+async def test_a_round_is_told_line_by_line() -> None:
+    rounds = TellingRounds(A_ROUND)
+    async with http_client(shown(rounds=rounds)) as http:
+        response = await call(http, ops.ASK)
+    events = [json.loads(line) for line in response.text.splitlines()]
+    assert [event["event"] for event in events] == ["asked", "progress", "certified", "ended"]
+    assert [event["at_ms"] for event in events] == [0, 1, 2, 3]
+    assert events[0]["query_id"] == QUERY.hex()
+    assert len(events[0]["members"]) == 3
+    assert rounds.asked == [msgspec.convert(BODIES[ops.ASK], type(rounds.asked[0]))]
+
+
+@pytest.mark.parametrize(("error", "status"), [(NoQuorumError("nobody is there"), 503), (AskError("too long"), 400)])
+async def test_a_question_that_begins_no_round_says_why(error: AskError, status: int) -> None:
+    async with http_client(shown(rounds=TellingRounds(refusal=error))) as http:
+        response = await call(http, ops.ASK)
+    assert (response.status_code, response.json()) == (status, {"error": str(error)})
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/certificates/zz", 400, "64 hexadecimal digits"),
+        (f"/api/certificates/{Digest(bytes(32)).hex()}", 404, "no such certificate"),
+        ("/api/wait?offers=x", 400, "offers is an integer"),
+        ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
+        ("/api/nothing", 404, "Not Found"),
+        ("/api/pause", 405, "Method Not Allowed"),
+    ],
+)
+async def test_what_is_not_there_is_one_line(path: str, status: int, words: str) -> None:
+    async with http_client(shown()) as http:
+        response = await http.get(path)
+    assert response.status_code == status
+    assert words in response.json()["error"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[", b"\xff", b"[" * 60_000, b'{"query": ' + b"[" * 60_000, b'{"q": 1}'])
+async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
+    rounds = TellingRounds()
+    async with http_client(shown(rounds=rounds)) as http:
+        response = await http.post("/api/ask", content=body)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("not a question: ")
+    assert rounds.asked == []
+
+
+async def test_waiting_ends_with_the_offers_or_the_time() -> None:
+    async with http_client(shown(peers=StillPeers(offers=3))) as http:
+        for offers in (3, 4):
+            response = await http.get("/api/wait", params={"offers": offers, "timeout_ms": 0})
+            assert response.json() == {"offers": 3}
+
+
+async def test_a_pause_needs_no_body() -> None:
+    serving = PausableServing()
+    async with http_client(shown(serving=serving)) as http:
+        for body in (b"", b"{}", b'{"for_ms": 5}'):
+            assert (await http.post("/api/pause", content=body)).status_code == 200
+        for body in (b"null", b'{"for_ms": 0}', b'{"for_ms": 99999999999999}', b'{"until": 1}'):
+            assert (await http.post("/api/pause", content=body)).status_code == 400
+        assert serving.pauses == [None, None, 5]
+        await http.post("/api/resume")
+    assert serving.pauses == []
+
+
+# -- the document ---
+
+
+def references(value: Any) -> Iterator[str]:
+    match value:
+        case {"$ref": str(reference)}:
+            yield reference
+        case dict():
+            for each in value.values():
+                yield from references(each)
+        case list():
+            for each in value:
+                yield from references(each)
+
+
+async def test_the_document_is_served_and_describes_what_is_routed() -> None:
+    async with http_client(shown()) as http:
+        served = (await http.get("/api/openapi.json")).json()
+    assert served == json.loads(json.dumps(document()))
+    assert served["openapi"] == "3.1.0"
+    routed = {
+        (route.path, method)  # type: ignore[attr-defined]
+        for route in build_app(shown(), 64).routes
+        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+    }
+    described = {(path, method.upper()) for path, methods in served["paths"].items() for method in methods}
+    assert described == routed == {(each.path, each.method) for each in OPERATIONS}
+    schemas = served["components"]["schemas"]
+    assert {reference.rpartition("/")[2] for reference in references(served)} <= schemas.keys()
+
+
+def test_every_operation_declares_every_refusal_and_has_a_name_of_its_own() -> None:
+    told = [each for methods in document()["paths"].values() for each in methods.values()]
+    assert len({each["operationId"] for each in told}) == len(told) == len(OPERATIONS)
+    for each in told:
+        assert {str(status) for status in (200, *REFUSALS)} <= each["responses"].keys()
+        assert each["summary"].endswith(".")
+
+
+def test_every_field_and_type_is_described() -> None:
+    """Each description is the string beneath the field in the source."""
+    for name, schema in document()["components"]["schemas"].items():
+        assert schema.get("description", "").endswith("."), name
+        for field, told in schema.get("properties", {}).items():
+            assert field == "event" or told.get("description", "").endswith("."), f"{name}.{field}"
+    assert field_descriptions(ops.PAUSE.body.type) == {"for_ms": "Length of the pause, ms; at most a year."}  # type: ignore[union-attr]
+
+
+def test_limits_of_input_stand_in_the_document() -> None:
+    schemas = document()["components"]["schemas"]
+    assert schemas["Question"]["additionalProperties"] is False
+    assert schemas["Question"]["required"] == ["query"]
+    assert schemas["Question"]["properties"]["confidence_min"]["anyOf"][0] == {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+    }
+    assert schemas["Exported"]["properties"]["standings"]["maxProperties"] == reputation_api.STANDINGS_MAX
+
+
+def test_what_is_said_twice_is_the_same() -> None:
+    assert reputation_api.STANDINGS_MAX == experience.STANDINGS_MAX
+    assert [each.name for each in fields(EngineInfo)] == list(engine_api.Probe.__struct_fields__)
