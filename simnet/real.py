@@ -1,6 +1,6 @@
 """What real node processes can do of a scenario, as plain data, and what their rounds show.
 
-The processes are `node/cli/real_swarm.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
+The processes are `node/local/programme.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def check_real(scenario: Scenario, nodes_max: int) -> None:
 
 
 def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
-    """The fields of a `node.cli.real_swarm.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
+    """The fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
     scenario = plan.scenario
     table, pairs = scenario.round, min(sum(plan.waves), plan.params.pairs_per_wave_max)
     # A pair is two prompts: each answer is shown first once.

@@ -40,6 +40,15 @@ _USER_ERRORS: dict[str, Exit] = {
     "ApiBindError": Exit.REFUSED,
     "ModelError": Exit.REFUSED,
     "HubUnreachableError": Exit.UNREACHABLE,
+    "ClientError": Exit.REFUSED,
+    "AddressError": Exit.USAGE,
+    "UnreachableError": Exit.UNREACHABLE,
+    "TimedOutError": Exit.TIMEOUT,
+    "BadRequestError": Exit.USAGE,
+    "UnavailableError": Exit.NO_QUORUM,
+    "NoCertificateError": Exit.NO_QUORUM,
+    "LocalNodeError": Exit.REFUSED,
+    "StartTimeoutError": Exit.TIMEOUT,
 }
 """Errors whose text is meant for the user, by name: their modules are not imported for `--help`."""
 
