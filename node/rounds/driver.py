@@ -370,7 +370,8 @@ class Driver:
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
         """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
-        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable.
+        """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 
