@@ -85,7 +85,7 @@ class RoundService:
         self._reputation = reputation
         self.ended = Count()
         """Number of our users' rounds that have ended or that the user has left."""
-        # # Members refuse more open rounds of one key, so these would end without answers.
+        # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
@@ -102,7 +102,7 @@ class RoundService:
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
-        # # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
+        # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
         watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
