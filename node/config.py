@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
+from node.errors import Exit, UserError
 from node.files import FileError, NoFileError, read_toml
 from node.inference.config import EngineConfig, VllmConfig, hide_secrets
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
@@ -44,8 +45,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used. The message is one line for the user: the key, its origin, and the fault."""
+class ConfigError(UserError):
+    """The configuration cannot be used. The message is one line for the user: which key, where, and what is wrong."""
+
+    code = Exit.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,14 +327,29 @@ def load_config(
         except ValueError as error:
             raise ConfigError(f"[{name}] {error}{_whence(str(error), name, given)}") from error
     config = NodeConfig(**built)
-    if config.vllm.model and "engine.kind" not in given:
-        # The small embedded model would silently serve in its place.
-        raise ConfigError(f'vllm.model in {given["vllm.model"].origin} needs engine.kind = "vllm"')
     if "engine.kind" not in given:
-        for key in ("engine.url", "engine.model", "engine.api_key"):
-            if key in given:
-                raise ConfigError(f'{key} in {given[key].origin} needs engine.kind = "openai" (--engine openai)')
+        _require_no_kind(config, given)
     return LoadedConfig(config, {key: entry.origin for key, entry in given.items()})
+
+
+_OF_KINDS: Final = {
+    "vllm.model": '"vllm"',
+    "engine.url": '"openai" (--engine openai)',
+    "engine.model": '"openai" (--engine openai)',
+    "engine.api_key": '"openai" (--engine openai)',
+}
+"""Keys that say nothing to the default engine, and the `engine.kind` that they are for."""
+
+
+def _require_no_kind(config: NodeConfig, given: Mapping[str, _Given]) -> None:
+    """Refuse what is meant for another engine than the small embedded model, which would serve in its place unnoticed.
+
+    Empty is as good as not given: a script may pass on a key that it does not have.
+    """
+    for key, kind in _OF_KINDS.items():
+        table, _, name = key.partition(".")
+        if key in given and getattr(getattr(config, table), name):
+            raise ConfigError(f"{key} in {given[key].origin} needs engine.kind = {kind}")
 
 
 def load_params(network: str) -> "NetworkParams":

@@ -10,15 +10,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from node.errors import Exit, UserError
+
 _OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class FileError(Exception):
+class FileError(UserError):
     """A file of the user's cannot be read or written. The message is one line for the user, with the path."""
+
+    code = Exit.USAGE
 
 
 class UnwritableError(FileError):
     """The disk refuses the file: full, read-only, of another owner."""
+
+    code = Exit.REFUSED
 
 
 class TooLargeError(FileError):

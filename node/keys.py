@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from node.errors import UserError
 from protocol.signing import Keypair
 
 KEY_NAME: Final = "node.key"
@@ -19,8 +20,8 @@ _SEED_BYTES: Final = 32
 _READ_BYTES: Final = 2 * _SEED_BYTES + 2
 
 
-class KeyFileError(Exception):
-    """The key file cannot be used. The message is one line for the user, with the helpful command, if any."""
+class KeyFileError(UserError):
+    """The key file cannot be used. The message is one line for the user, with the command that helps, if any."""
 
 
 @dataclass(frozen=True, slots=True)

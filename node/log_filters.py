@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +15,11 @@ from node.text import escaped
 LINES_PER_PEER_MAX: Final = 30
 """Lines of one event about one peer in a minute: an honest peer causes a handful."""
 LINES_PER_EVENT_MAX: Final = 600
-"""Lines of one event in a minute, about any peers: keys are free, so a flood comes from many peers."""
+"""Lines of one event in a minute, whoever they are about: keys are free, so a flood comes from many peers."""
+LINES_MAX: Final[Mapping[str, int]] = {"api.connection_failed": 10, "query.refused": 6}
+"""Lines in a minute of events that strangers cause without any effort, in place of LINES_PER_EVENT_MAX."""
+KIND_FIELDS: Final[Mapping[str, str]] = {"query.refused": "reason"}
+"""Fields, with few values, by which an event's lines are counted apart: one reason's flood hides no other reason."""
 COUNTED_MAX: Final = 1024
 """Events, and events with peers, that are counted at once; beyond them the longest counted are reported and forgotten.
 """
@@ -113,27 +117,26 @@ class Cleaner:
 class _Windows(Generic[K]):
     """Counts lines by subject, in windows of a minute each."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._counts: OrderedDict[K, tuple[float, int]] = OrderedDict()
-        """Start of each window, and its lines so far; in the order of the starts."""
+    def __init__(self) -> None:
+        self._counts: OrderedDict[K, tuple[float, int, int]] = OrderedDict()
+        """When each window began, how many lines came since, and how many may; in the order in which they began."""
 
-    def passes(self, key: K, now_s: float) -> bool:
-        """Count a line. Returns False if there were too many."""
-        began_s, count = self._counts.get(key, (now_s, 0))
-        self._counts[key] = (began_s, count + 1)
-        return count < self._most
+    def passes(self, key: K, most: int, now_s: float) -> bool:
+        """Count a line; False where there were `most` in this window."""
+        began_s, count, _ = self._counts.get(key, (now_s, 0, most))
+        self._counts[key] = (began_s, count + 1, most)
+        return count < most
 
     def close(self, now_s: float) -> list[tuple[K, int]]:
         """Forget windows that are over or too many. Returns the number of lines over the limit for each, if any."""
         over = []
         while self._counts:
-            key, (began_s, count) = next(iter(self._counts.items()))
+            key, (began_s, count, most) = next(iter(self._counts.items()))
             if began_s > now_s - WINDOW_S and len(self._counts) <= COUNTED_MAX:
                 break
             del self._counts[key]
-            if count > self._most:
-                over.append((key, count - self._most))
+            if count > most:
+                over.append((key, count - most))
         return over
 
 
@@ -146,26 +149,29 @@ class Limiter:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._by_peer: _Windows[tuple[str, str]] = _Windows(LINES_PER_PEER_MAX)
-        self._by_event: _Windows[str] = _Windows(LINES_PER_EVENT_MAX)
+        self._by_peer: _Windows[tuple[str, str]] = _Windows()
+        self._by_event: _Windows[str] = _Windows()
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
         """Pass an event, or raise DropEvent."""
         peer = next((str(event_dict[name]) for name in _PEER_FIELDS if event_dict.get(name)), "")
-        if not self.passes(str(event_dict.get("event", "")), peer):
+        event = str(event_dict.get("event", ""))
+        kind = str(event_dict.get(KIND_FIELDS[event], "")) if event in KIND_FIELDS else ""
+        if not self.passes(event, peer, kind):
             raise structlog.DropEvent
         return event_dict
 
-    def passes(self, event: str, peer: str = "") -> bool:
-        """Whether a line of this event may be written now; `peer` is empty if the line concerns none."""
+    def passes(self, event: str, peer: str = "", kind: str = "") -> bool:
+        """Whether a line of this event may be written now; `peer` is empty where it is about nobody."""
         if event == _SUPPRESSED:
             return True
         with self._lock:
             now_s = self._now_s()
             over = [*self._by_peer.close(now_s), *(((of, None), lines) for of, lines in self._by_event.close(now_s))]
-            # Suppressed lines of one peer must not use up the others' lines.
-            passes = not peer or self._by_peer.passes((event, peer), now_s)
-            passes = passes and self._by_event.passes(event, now_s)
+            # What one peer is refused must not use up the others' lines.
+            passes = not peer or self._by_peer.passes((event, peer), LINES_PER_PEER_MAX, now_s)
+            most = LINES_MAX.get(event, LINES_PER_EVENT_MAX)
+            passes = passes and self._by_event.passes(f"{event} {kind}" if kind else event, most, now_s)
         for (of, about), lines in over:
             structlog.get_logger().warning(_SUPPRESSED, suppressed=of, peer=about, lines=lines)
         return passes

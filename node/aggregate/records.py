@@ -13,6 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+from node.errors import UserError
+
 STDIN = Path("-")
 """The path that stands for standard input."""
 
@@ -38,7 +40,7 @@ Line = tuple[int, bytes]
 """Number, from 1, and bytes with the line's end."""
 
 
-class AggregateFileError(Exception):
+class AggregateFileError(UserError):
     """The file as a whole cannot be used: unreadable, broken compression, too long, or without a usable row."""
 
 

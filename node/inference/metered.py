@@ -42,19 +42,11 @@ class EngineCounts:
     in_flight: int = 0
 
 
-class Metered:
-    """An engine that counts the requests to another. Times are those of requests that got a reply."""
+class _Around:
+    """What an engine that stands before another passes on as it is."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.counts = EngineCounts()
-        self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
-        self._judging_tokens = 0
-        """Tokens that the engine may write for a letter, as of the last probe."""
-        self.judgement_s: float | None = None
-        """Seconds for one preference, its wait in the queue included; moving average."""
-        self.prompt_byte_s: float | None = None
-        """Seconds per byte of prompt, moving average, without reasoning time of the full length."""
 
     @property
     def concurrency(self) -> int:
@@ -71,6 +63,25 @@ class Metered:
         """State of the wrapped engine's server."""
         return self._engine.server
 
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
+
+
+class Metered(_Around):
+    """Engine that counts what goes through another. Times are those of requests that were given a reply."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.counts = EngineCounts()
+        self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
+        self._judging_tokens = 0
+        """What the engine may write for a letter, as of the last probe."""
+        self.judgement_s: float | None = None
+        """Seconds for one preference, its wait in line included."""
+        self.prompt_byte_s: float | None = None
+        """The same for each byte of its prompt, less the time that reasoning of the full length takes: of reading."""
+
     @property
     def tokens_per_second(self) -> float:
         """Best speed observed lately; 0 before any observation.
@@ -78,10 +89,6 @@ class Metered:
         Several nodes may share a server: a wait in its queue slows one request, and says nothing about the next.
         """
         return max(self._speeds, default=0.0)
-
-    def doubt(self) -> None:
-        """Forget the wrapped engine's abilities."""
-        self._engine.doubt()
 
     async def probe(self) -> EngineInfo:
         """Probe the wrapped engine and record its speed."""
@@ -149,31 +156,12 @@ class Account(Protocol):
         ...
 
 
-class Charged(Engine):
+class Charged(_Around):
     """The engine as one payer uses it."""
 
-    def __init__(self, engine: Metered, account: Account) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, account: Account) -> None:
+        super().__init__(engine)
         self._account = account
-
-    @property
-    def concurrency(self) -> int:
-        """Concurrent requests of the engine."""
-        return self._engine.concurrency
-
-    @property
-    def cache(self) -> CacheCounts | None:
-        """Prompt cache counts of the engine."""
-        return self._engine.cache
-
-    @property
-    def server(self) -> ServerStatus | None:
-        """State of the engine's server."""
-        return self._engine.server
-
-    def doubt(self) -> None:
-        """Forget the engine's abilities."""
-        self._engine.doubt()
 
     async def probe(self) -> EngineInfo:
         """Probe the engine; nobody pays."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from node.errors import Exit, UserError
 from node.inference.status import ServerStatus
 from protocol.types import FinishReason, TaskType, TokenSource
 
@@ -21,12 +22,14 @@ def estimate_tokens(text_bytes: int) -> int:
     return text_bytes // BYTES_PER_TOKEN + 1
 
 
-class EngineError(Exception):
-    """The engine gave no usable reply. The message is one line that names the cause.
+class EngineError(UserError):
+    """The engine gave no usable reply. The message is one line that says what to look at.
 
     Causes: unreachable, refused key, unknown model, busy, deadline passed, reply too large or malformed, package or
     model file missing. Consequence: an answer is not given, a judgement becomes an abstention; nothing is retried here.
     """
+
+    code = Exit.UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)

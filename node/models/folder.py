@@ -19,6 +19,8 @@ from typing import Annotated, Literal
 import msgspec
 from rich.filesize import decimal
 
+from node.errors import UserError
+
 MODELS_MAX = 1_024
 """Entries of the model folder that are examined: more than anybody keeps."""
 
@@ -58,7 +60,7 @@ Checksum = Annotated[str, msgspec.Meta(pattern="^(sha256:[0-9a-f]{64}|git-sha1:[
 """The content's SHA-256, or for small files git's name of it: SHA-1 of "blob <bytes>\\0" and the content."""
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """A model cannot be listed, pulled or converted. The message is one line for the user."""
 
 

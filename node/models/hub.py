@@ -32,6 +32,7 @@ from huggingface_hub.errors import (
 from rich.filesize import decimal
 
 from consensus.rounds.backoff import Backoff
+from node.errors import Exit
 from node.models.folder import (
     BYTES_MAX,
     FILES_MAX,
@@ -79,6 +80,8 @@ _REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]
 
 class HubUnreachableError(ModelError):
     """The hub cannot be reached, or does not continue; the bytes so far are kept."""
+
+    code = Exit.UNREACHABLE
 
 
 class _Lfs(msgspec.Struct):

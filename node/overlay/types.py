@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from node.errors import UserError
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 from protocol.errors import Verdict
 
@@ -15,8 +16,8 @@ GOSSIP_BYTES_CEILING: Final = 512 * 1024
 """
 
 
-class OverlayError(Exception):
-    """The overlay cannot start, or an input is unusable; the text gives the fault and its place."""
+class OverlayError(UserError):
+    """The overlay cannot start or was given something it cannot use; the text says what and where."""
 
 
 class PeerUnreachable(Exception):

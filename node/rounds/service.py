@@ -7,27 +7,30 @@ from dataclasses import dataclass
 
 import trio
 
+from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
 from node.api.asking import Question
 from node.clock import Clock
 from node.config import NodeConfig
+from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import content_digest
 from protocol.messages import Query
 from protocol.types import ONE, Digest, Key
 
 
-class AskError(Exception):
-    """The swarm cannot be asked this. The message is one line for the user."""
+class AskError(UserError):
+    """The swarm cannot be asked this; the message is one line for the user."""
 
 
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
+
+    code = Exit.NO_QUORUM
 
 
 class NoDiskError(AskError):
@@ -109,8 +112,8 @@ class RoundService:
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
-            query = self.query(question)
-            await self._inbound.deliver(AskRequest(query, question.content, watch, begun, self._turns))
+            asked = self.query(question)
+            await self._inbound.deliver(AskRequest(asked, question.content, watch, begun, self._turns))
             handed_over = True
         finally:
             if not handed_over:
@@ -123,7 +126,7 @@ class RoundService:
             raise AskError(f"the network's parameters do not allow this query: {answer}")
         try:
             async with events:
-                yield RoundHandle(answer, query, events)
+                yield RoundHandle(answer, asked, events)
         finally:
             self.ended.add(int(counted))
 
@@ -144,39 +147,31 @@ class RoundService:
             raise NoQuorumError(
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
-        pairs = question.pairs_per_judge or config.round.pairs_per_judge
-        query_priors, plan = (
-            self._reputation.query_priors(question.task),
-            wave_plan(question.task, pairs, params.waves_max),
-        )
-        confidence_min = config.round.confidence_min if question.confidence_min is None else question.confidence_min
-        return Query(
+        subject = QuerySubject(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
             shard=config.node.shard,
             task=question.task,
-            content="" if question.private else question.content,
-            content_digest=content_digest(question.content),
-            max_tokens=min(question.max_tokens or config.round.max_tokens, params.answer_tokens_max),
-            answer_ms=min(question.answer_ms or config.round.answer_ms, params.phase_ms_max),
-            open_ms=min(config.round.open_ms, params.phase_ms_max),
-            judge_ms=min(question.judge_ms or config.round.judge_ms, params.phase_ms_max),
-            cosign_ms=min(config.round.cosign_ms, params.phase_ms_max),
-            patience_ms=min(
-                config.round.patience_ms if question.patience_ms is None else question.patience_ms,
-                params.patience_ms_max,
-            ),
-            waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
-            threshold=round(config.round.threshold * ONE),
-            calibration_intercept=query_priors.calibration[0],
-            calibration_slope=query_priors.calibration[1],
-            confidence_min=round(confidence_min * ONE),
-            beta=round(query_priors.model.beta * ONE),
-            tau_u=round(query_priors.model.tau_u * ONE),
-            tau_v=round(query_priors.model.tau_v * ONE),
-            sent_at_ms=now_ms,
-            nonce=secrets.token_bytes(32),
-            roster=roster,
+            content=question.content,
+            private=question.private,
+        )
+        priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
+        return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
+
+    def _budgets(self, question: Question) -> Budgets:
+        """What the question asks for, and our configuration where it says nothing."""
+        table, waves_max = self._config.round, self._participant.params.waves_max
+        confidence_min, patience_ms = question.confidence_min, question.patience_ms
+        return Budgets(
+            max_tokens=question.max_tokens or table.max_tokens,
+            answer_ms=question.answer_ms or table.answer_ms,
+            open_ms=table.open_ms,
+            judge_ms=question.judge_ms or table.judge_ms,
+            cosign_ms=table.cosign_ms,
+            patience_ms=table.patience_ms if patience_ms is None else patience_ms,
+            waves=wave_plan(question.task, question.pairs_per_judge or table.pairs_per_judge, waves_max),
+            threshold=table.threshold,
+            confidence_min=table.confidence_min if confidence_min is None else confidence_min,
         )
 
     def _draw(self, offering: Sequence[Key], now_ms: int) -> Draw:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from node.errors import UserError
 from protocol.types import Digest, Key, Kind, Outcome
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """The store cannot be opened, read or written: in use, damaged, of another key or version.
 
     The message is one line for the user. A node that gets it cannot keep its promises and must stop.

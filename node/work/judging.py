@@ -167,7 +167,7 @@ def judge_prompt(
     """Return the prompt that shows `first` as A and `second` as B. The common part of a query's prompts comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
-    tag, lettered = _tag(nonce), names_letters(query)
+    tag, lettered = fence_tag(nonce), names_letters(query)
     pair = block(
         _untagged(quoted_query(query, limits.query_bytes_max, told)),
         _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
@@ -186,11 +186,6 @@ def judge_prompt(
         return f"{asked} {reason}\n{CHOICE}" if reason else plain
 
     return JudgePrompt(plain, first, second, Reasoning(asked, limits.reasoning_tokens, choice))
-
-
-def shown_pair(query: str, first: str, second: str, *, nonce: bytes) -> str:
-    """Return a prompt for a letter with unchanged texts: nothing in them is quoted. For measurements only."""
-    return f"{preamble()}{block(query, first, second, _tag(nonce))}{CHOICE}"
 
 
 def combine(forward: float | None, backward: float | None) -> int | None:
@@ -233,7 +228,8 @@ def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
     return (second, first) if ask.swapped else (first, second)
 
 
-def _tag(nonce: bytes) -> str:
+def fence_tag(nonce: bytes) -> str:
+    """Spell a nonce as the mark that fences quoted answers: lower-case base 32."""
     # Half the tokens of hexadecimal: digits are tokens of their own.
     return b32encode(nonce).decode().rstrip("=").lower()
 

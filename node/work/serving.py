@@ -29,9 +29,6 @@ ROUNDS_MAX = 256
 FLUSH_S = 10.0
 """Seconds of the ledger that a kill -9 may lose: hardly noticeable in a minute's quota."""
 
-SAY_MS = 10_000
-"""Milliseconds between two log lines of one reason to refuse: a flood of queries must not become one of lines."""
-
 _REASONS = (
     Refusal.BUSY,
     Refusal.PAUSED,
@@ -43,14 +40,6 @@ _REASONS = (
 """Reasons given here; the others come from the validator and the requester."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Said:
-    """When a reason was logged last, and how often it has applied since."""
-
-    at_ms: int = -SAY_MS
-    unsaid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +81,7 @@ class Serving(Admission):
         self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
         """Refused queries that named us in their roster, since the node's start."""
         self.ignored = 0
-        """Queries that were not checked, because more came than the query budgets allow."""
-        self._said: dict[str, _Said] = {}
+        """Queries that were not looked at, because more came than the query budgets allow."""
         self._requesters: OrderedDict[Digest, Key] = OrderedDict()
         self._budget = QueryBudget(self.knows)
         self._turns = _Turns(config.serve.stranger_share)
@@ -125,7 +113,7 @@ class Serving(Admission):
         refusal = self._refusal(query, places, now_ms)
         if refusal is not None:
             self.refused[refusal] += 1
-            self._say(refusal, now_ms, query_id=id.hex()[:16], requester=query.author.hex()[:16])
+            log.info("query.refused", reason=str(refusal), query_id=id.hex()[:16], requester=query.author.hex()[:16])
         return refusal
 
     def _refusal(self, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
@@ -173,16 +161,8 @@ class Serving(Admission):
         if self._budget.admits(requester, size_bytes, now_ms):
             return True
         self.ignored += 1
-        self._say("too_fast", now_ms, requester=requester.hex()[:16])
+        log.info("query.refused", reason="too_fast", requester=requester.hex()[:16])
         return False
-
-    def _say(self, reason: str, now_ms: int, **fields: str) -> None:
-        said = self._said.setdefault(reason, _Said())
-        if now_ms - said.at_ms < SAY_MS:
-            said.unsaid += 1
-            return
-        log.info("query.refused", reason=str(reason), not_logged=said.unsaid, **fields)
-        self._said[reason] = _Said(now_ms)
 
     # -- limits ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
@@ -241,8 +242,8 @@ class EngineWorker:
         return self._declined.get(query, "")
 
     def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str]) -> None:
-        """Record the result of a ballot, apart from pairs cut off by time: more than half abstentions void it (R6)."""
-        if 2 * len(abstained) > pairs:
+        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?"""
+        if voids(len(abstained), pairs):
             why = f"{len(abstained)} of {pairs} pairs: {abstained[-1]}"
             self._note_declined(query, why)
             self.fitness.failed(Role.JUDGE, query.hex(), why)

@@ -1,7 +1,9 @@
 """The aggregator once more, in plain Python: one number at a time, no numpy. Slow, and the same to the last bit.
 
-It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Their constants are shared,
-their code is not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
+It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Shared with them on purpose:
+the constants, among them exact_math's coefficients and number of draws, and the records that go in and come out
+(`Item`, `JudgedComparison`, `Fit`). The code is independent: floats are Python's, which round `+ - * /` and the square
+root as IEEE 754 says and nothing else.
 """
 
 import math

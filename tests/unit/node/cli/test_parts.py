@@ -15,8 +15,16 @@ from node.cli.peers import _row as peer_row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
+from node.files import NoFileError, UnwritableError
+from node.http.server import ApiBindError
 from node.inference import EngineError
 from node.inference.http_json import HttpRefused
+from node.keys import KeyFileError
+from node.models.hub import HubUnreachableError
+from node.overlay.types import OverlayError
+from node.rounds.gold import GoldFileError
+from node.rounds.service import NoQuorumError
+from node.storage import StoreBlockedError
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -74,6 +82,15 @@ def test_progress_where_nothing_can_be_redrawn() -> None:
         (ConfigError("bad key"), ("bad key", Exit.USAGE)),
         (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
         (HttpRefused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
+        (HubUnreachableError("away"), ("away", Exit.UNREACHABLE)),
+        (GoldFileError("line 3"), ("line 3", Exit.USAGE)),
+        (NoFileError("a.strand"), ("a.strand", Exit.USAGE)),
+        (UnwritableError("full"), ("full", Exit.REFUSED)),
+        (KeyFileError("of mode 0644"), ("of mode 0644", Exit.REFUSED)),
+        (StoreBlockedError("full"), ("full", Exit.REFUSED)),
+        (OverlayError("in use"), ("in use", Exit.REFUSED)),
+        (ApiBindError("in use"), ("in use", Exit.REFUSED)),
+        (NoQuorumError("nobody"), ("nobody", Exit.NO_QUORUM)),
         (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
         (ZeroDivisionError(), None),
     ],
