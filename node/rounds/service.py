@@ -92,7 +92,7 @@ class RoundService:
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
-        # # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
+        # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
         async with self._begin(question, details) as handle:
