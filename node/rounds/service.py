@@ -16,6 +16,7 @@ from node.config import NodeConfig
 from node.overlay import Overlay
 from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import content_digest
 from protocol.messages import Query
@@ -47,24 +48,6 @@ class RoundHandle:
     events: trio.MemoryReceiveChannel[Watched]
 
 
-class Count:
-    """A number that only grows, and that others wait for: however late they look, nothing is missed."""
-
-    def __init__(self) -> None:
-        self.value = 0
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def add(self, more: int) -> None:
-        """Count; who waits for it goes on."""
-        self.value += more
-        self._waiting.unpark_all()
-
-    async def above(self, seen: int) -> None:
-        """Wait until more than `seen` were counted."""
-        while self.value <= seen:
-            await self._waiting.park()
-
-
 class RoundService:
     """Turns questions into rounds."""
 
@@ -83,7 +66,7 @@ class RoundService:
         self._config = config
         self._clock = clock
         self._reputation = reputation
-        self.ended = Count()
+        self.ended = Signal()
         """Rounds of our users that they followed to the end, or left."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
@@ -120,7 +103,8 @@ class RoundService:
             async with events:
                 yield RoundHandle(answer, query, events)
         finally:
-            self.ended.add(int(counted))
+            if counted:
+                self.ended.fire()
 
     def query(self, question: Question) -> Query:
         """The query that our configuration makes of a question. Raises AskError."""

@@ -16,7 +16,8 @@ from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldE
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
+from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.signals import Signal
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.lessons import told
 from tests.support.shown import begun
@@ -31,7 +32,7 @@ class Swarm:
     """Stands for the asker: decides every round at once, or refuses it."""
 
     def __init__(self) -> None:
-        self.ended = Count()
+        self.ended = Signal()
         self.asked: list[Question] = []
         self.at_s: list[float] = []
         self.refusal: AskError | None = None
@@ -54,7 +55,7 @@ class Swarm:
 
     def end(self) -> None:
         """A user's round is over."""
-        self.ended.add(1)
+        self.ended.fire()
 
 
 def challenger(
