@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, open_record
+from consensus.certificates.record import RoundRecord, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
@@ -17,7 +17,7 @@ from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tic
 from consensus.rounds.membership import Member, Restored
 from consensus.rounds.presence import Presence
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
-from consensus.rounds.validation import LINGER_MS, Admitted, Validator, round_ms
+from consensus.rounds.validation import LINGER_MS, Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest, domain_digest

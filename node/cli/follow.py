@@ -10,12 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from consensus.certificates.certificate import VerifiedCertificate
-from consensus.certificates.versions import verify_any_version
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.report import describe
 from node.cli.client import Client
 from node.cli.errors import CliError, Exit
 from node.cli.options import outside
-from node.rounds.report import describe
 
 _PHASES = {
     "answering": "answering",
@@ -147,7 +146,7 @@ async def follow(
     if not certified:
         raise CliError(_why_not(decided, ended, view.refused, view.declined), Exit.NO_QUORUM)
     certificate = await client.certificate(query_id)
-    verified = verify_any_version(certificate)
+    verified = verify_certificate(certificate)
     if not isinstance(verified, VerifiedCertificate):
         raise CliError(f"the node served a certificate that does not hold: {verified}")
     return Followed(query_id, verified, certificate, view.timings_ms())

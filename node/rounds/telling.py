@@ -4,10 +4,10 @@ from functools import lru_cache
 from typing import Final
 
 from consensus.certificates.record import RoundRecord
+from consensus.certificates.report import claimed_correct
 from consensus.certificates.tally import Ranking
 from consensus.rounds import effects as fx
 from node.api import events
-from node.rounds.report import claimed_correct
 from protocol.messages import Ballot, Query
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role

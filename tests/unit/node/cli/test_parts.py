@@ -11,11 +11,20 @@ from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import PlainLines, _who, _why_not, save_certificate
 from node.cli.options import outside
+from node.cli.peers import _row as peer_row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
+from node.files import NoFileError, UnwritableError
+from node.http.server import ApiBindError
 from node.inference import EngineError
 from node.inference.http_json import HttpRefused
+from node.keys import KeyFileError
+from node.models.hub import HubUnreachableError
+from node.overlay.types import OverlayError
+from node.rounds.gold import GoldFileError
+from node.rounds.service import NoQuorumError
+from node.storage import StoreBlockedError
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -73,6 +82,15 @@ def test_progress_where_nothing_can_be_redrawn() -> None:
         (ConfigError("bad key"), ("bad key", Exit.USAGE)),
         (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
         (HttpRefused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
+        (HubUnreachableError("away"), ("away", Exit.UNREACHABLE)),
+        (GoldFileError("line 3"), ("line 3", Exit.USAGE)),
+        (NoFileError("a.strand"), ("a.strand", Exit.USAGE)),
+        (UnwritableError("full"), ("full", Exit.REFUSED)),
+        (KeyFileError("of mode 0644"), ("of mode 0644", Exit.REFUSED)),
+        (StoreBlockedError("full"), ("full", Exit.REFUSED)),
+        (OverlayError("in use"), ("in use", Exit.REFUSED)),
+        (ApiBindError("in use"), ("in use", Exit.REFUSED)),
+        (NoQuorumError("nobody"), ("nobody", Exit.NO_QUORUM)),
         (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
         (ZeroDivisionError(), None),
     ],
@@ -226,3 +244,10 @@ def test_a_failed_round_names_what_members_refused_for() -> None:
     told = _why_not(ours, {}, {}, {"a": "engine", "b": "engine"})
     assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in told
     assert "refused" not in _why_not({}, {"ending": "left"}, refused, {})
+
+
+def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
+    peer = {"key": "ab" * 32, "connected": True, "direction": "inbound", "round_trip_ms": 1.0, "clock_offset_ms": None}
+    peer |= {"score": -1.0, "score_reason": "slow", "offers": None, "addresses": [], "peer_id": ""}
+    said = [str(peer_row({**peer, "wires": wires})[5]) for wires in ([], [1], [1, 2], [2])]
+    assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]
