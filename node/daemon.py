@@ -1,4 +1,4 @@
-"""One node, put together: key, store, engine, overlay, driver, and the HTTP interface on what it shows.
+"""One node, assembled: key, store, engine, overlay, driver, and the HTTP interface on its data.
 
 The nursery of `run_node` holds everything.
 """
@@ -67,10 +67,10 @@ class Node:
     clock: Clock
 
     def shown(self) -> Shown:
-        """What the HTTP interface shows of it."""
+        """Return the data that the HTTP interface shows."""
         engine = EngineFacade(self.worker, self.config.engine.kind)
-        peers = PeersFacade(self.participant, self.overlay, self.driver, self.clock)
-        serving = ServingFacade(self.serving, self.config, self.clock, self.driver)
+        peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
+        serving = ServingFacade(self.serving, self.config, self.clock)
         own = self.participant.keypair.public
         return Shown(
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
@@ -87,7 +87,7 @@ class Node:
 async def open_node(
     config: NodeConfig, make_participant: Callable[..., Participant] = Participant
 ) -> AsyncIterator[Node]:
-    """Run a node for as long as the block runs. `make_participant`: called as Participant is.
+    """Run a node for as long as the block runs. `make_participant` is called like Participant.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -118,9 +118,8 @@ async def open_node(
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
         worker = EngineWorker(engine, config.engine, inbound, clock, serving)
         if engine.server is None or engine.server.ready:
-            # An engine that is not there at the start is a mistake to be told; one that fails later is waited for, and
-            # so is a server of ours that takes minutes to load.
-            worker.info = await worker.engine.probe()
+            # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
+            await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             acquaintances = Acquaintances(overlay, store, clock)
@@ -134,7 +133,8 @@ async def open_node(
                 nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
                 is_open = partial(_is_open, serving, clock)
-                offers = Offers(driver, inbound, worker, store.health, is_open, config, params)
+                repeat_on = (driver.peer_joined, serving.turned)
+                offers = Offers(inbound, worker, store.health, is_open, repeat_on, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)

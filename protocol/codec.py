@@ -56,6 +56,21 @@ def decode(schema: type[T], raw: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX) -
     return value
 
 
+def peek(raw: bytes, *, bytes_max: int) -> dict[str, Any] | None:
+    """Return the fields of a record whose schema is not known yet, unchecked but bounded by rule P1; else None.
+
+    For finding out which version's schema the bytes follow. Never raises on bytes.
+    """
+    if len(raw) > bytes_max:
+        return None
+    try:
+        _scan(raw)
+        plain = _unpack(raw)
+    except _Refused:
+        return None
+    return plain if isinstance(plain, dict) else None
+
+
 def _unpack(raw: bytes) -> Any:
     try:
         return msgpack.unpackb(raw, raw=False, use_list=False, strict_map_key=True, max_ext_len=0)

@@ -108,6 +108,8 @@ class FaultReason(StrEnum):
     """The requester signed two different closings for one slot: the round is void (R2)."""
 
     # -- certificates and files ------------------------------------------------------------------------------------
+    OTHER_VERSION = "other_version"
+    """The certificate is of a version that this software does not read; the detail names the software that does."""
     MISSING = "missing"
     """A closing names a contribution or evidence that the certificate does not hold."""
     SURPLUS = "surplus"

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from protocol.types import Digest, Key, Kind
+from protocol.versions import domain
 
-MESSAGE_TAG = b"strand/message/1"
-COMMIT_TAG = b"strand/commit/1"
-BEACON_TAG = b"strand/beacon/1"
-CONTENT_TAG = b"strand/content/1"
-CERTIFICATE_TAG = b"strand/certificate/1"
-ANSWER_TAG = b"strand/answer/1"
+MESSAGE_TAG = domain("message")
+COMMIT_TAG = domain("commit")
+BEACON_TAG = domain("beacon")
+CONTENT_TAG = domain("content")
+CERTIFICATE_TAG = domain("certificate")
+ANSWER_TAG = domain("answer")
 
 
 def domain_digest(tag: bytes, *parts: bytes) -> Digest:

@@ -9,6 +9,7 @@ from protocol import codec, limits
 from protocol.hashing import domain_digest
 from protocol.schema import DurationMs, Name, Range
 from protocol.types import Digest
+from protocol.versions import domain
 
 
 class ParamsError(ValueError):
@@ -76,7 +77,7 @@ class NetworkParams:
     @cached_property
     def digest(self) -> Digest:
         """BLAKE2b-256 of the domain tag and the canonical encoding (rule P5)."""
-        return domain_digest(b"strand/params/1", codec.encode(self))
+        return domain_digest(domain("params"), codec.encode(self))
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> Self:

@@ -1,1 +1,1 @@
-"""The simulated world: empty until its issue; it will drive the participants of `consensus` in virtual time."""
+"""A simulator of whole swarms, which drives the participants of `consensus` in virtual time."""

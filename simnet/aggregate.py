@@ -1,7 +1,7 @@
-"""Answers, pairs, ballots and fit without a network: the requester's real machine, fed at once with what members send.
+"""Answers, pairs, ballots and fit without a network: the requester's real machine, fed at once with contributions.
 
-Each round has the ranking digest that it has in a network world without loss. Nobody co-signs, so nothing is certified,
-and there is no time: results have no times, and no message is counted.
+Each round has the ranking digest that it has in a network world without loss. Nobody co-signs, so there is no
+certificate, and there is no time: results have no times, and no message is counted.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,10 @@ from simnet.sim_learning import take_in, trust_of
 
 
 def run_aggregate(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
-    """Every round of the plan, one after another. Raises ScenarioError for a query that the network would refuse."""
+    """Run every round of the plan, one after another.
+
+    Raises ScenarioError for a query that the network would refuse.
+    """
     experiences: dict[int, Experience] = {}
     run = Run(seed=plan.scenario.seed, nodes=plan.scenario.nodes)
     trace = blake2b(digest_size=32)
@@ -54,17 +57,19 @@ def _run_round(plan: Plan, asking: PlannedQuery, experience: Experience) -> Roun
 
 
 def decide(plan: Plan, asking: PlannedQuery, experience: Experience) -> tuple[RoundRecord, Ranking]:
-    """Drive the requester to its decision: each phase's contributions and, if somebody's are missing, its end.
+    """Drive the requester to its decision: give it each phase's contributions and, if some are missing, its end.
 
-    Where another pairing than the swarm's is in question, it goes on from the slate, without the machine.
+    If the scenario names another pairing than the swarm's, continue from the slate without the machine.
     """
     now_ms = asking.at_ms
     offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
     draw = plan.draw(asking, [offer.author for offer in offers])
     roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max, draw)
-    insight = experience.insight(asking.question.task)
+    query_priors = experience.query_priors(asking.question.task)
     keypair = plan.keypairs[asking.requester]
-    opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, insight)))
+    opened = open_record(
+        plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, query_priors))
+    )
     if isinstance(opened, Fault):
         raise ScenarioError(f"the network refuses such a query: {opened}")
     openings = _openings(plan, asking, opened)
@@ -86,7 +91,7 @@ def decide(plan: Plan, asking: PlannedQuery, experience: Experience) -> tuple[Ro
 
 
 def _openings(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> dict[Key, Opening]:
-    """What members commit to; those who would not are left out."""
+    """Return the openings of the members that commit to an answer."""
     openings = {}
     for key in record.seats:
         node = plan.number_of[key]
@@ -99,7 +104,7 @@ def _openings(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> dict[Key
 def _contributions(
     plan: Plan, asking: PlannedQuery, record: RoundRecord, openings: Mapping[Key, Opening]
 ) -> Iterator[VerifiedMessage]:
-    """What members send in the record's phase, as consensus/rounds/member.py builds it."""
+    """Yield the contributions of the record's phase, as consensus/rounds/member.py builds them."""
     texts = [content.text for content in record.contents.values()]
     query, on = record.id, record.head
     for key in sorted(record.expected()):

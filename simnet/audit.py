@@ -1,8 +1,8 @@
-"""A second reading of certificates, from the text of the rules alone (protocol/README.md, R1-R9).
+"""An independent reading of certificates, from the text of the rules alone (protocol/README.md, rules R1-R9).
 
-Deliberately plain, and apart from `consensus`: what both get wrong in the same way, nobody sees. Shared are the
-schemas and their codec. What it cannot check without being a second `consensus`: which pairs are assigned (R6), which
-forms are equal (R7), which strengths follow (R8).
+Deliberately plain, and apart from `consensus`: nobody sees an error that both make in the same way. Shared are the
+schemas and their codec. It cannot check the following without being a second `consensus`: which pairs are assigned
+(R6), which forms are equal (R7), which strengths follow (R8).
 """
 
 import itertools
@@ -29,20 +29,20 @@ from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, hash_o
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What a certificate without findings states."""
+    """The statements of a certificate without findings."""
 
     query: Digest
     requester: Key
     winner: Digest
     """The winning answer's id."""
     author: Key
-    """Who wrote it."""
+    """Author of the winning answer."""
     text: str
     counted: tuple[Key, ...]
-    """Authors of the slate's answers, in its order; evidence that came later may have removed some."""
+    """Authors of the slate's answers, in its order; later evidence may have removed some."""
     removed: frozenset[Key]
     unopened: tuple[Key, ...]
-    """Who committed and did not open, ascending."""
+    """Members that committed and did not open, ascending."""
     cosigners: tuple[Key, ...]
     weighty: tuple[Key, ...]
     """Members with voting weight."""
@@ -50,11 +50,11 @@ class Audited:
     beacon: Digest
     closings: tuple[Opened[Closing], ...]
     accused: tuple[frozenset[Key], ...]
-    """Whom each closing, and those before it, removed."""
+    """Members removed by each closing and those before it."""
 
 
 def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
-    """Read a certificate and check what can be checked without knowing how rankings are made. Never raises on bytes."""
+    """Read a certificate and check everything that needs no ranking. Never raises on any bytes."""
     certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
     if isinstance(certificate, Fault):
         return (Finding(certificate.rule, str(certificate)),)
@@ -65,7 +65,7 @@ def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
     return findings or _conclude(papers)
 
 
-# -- checks: each yields what it finds --------------------------------------------------------------------------------
+# -- checks: each yields its findings ----------------------------------------------------------------------------
 
 
 def _order(papers: ParsedCertificate) -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def _order(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _text(papers: ParsedCertificate) -> Iterator[Finding]:
-    """C4: the query's text has its digest, and stands beside the query only if it is not in it."""
+    """C4: the query's text has its digest, and stands beside the query only if the query lacks it."""
     query, beside = papers.query[1], papers.certificate.content
     if query.content and beside:
         yield Finding("C4", "the text of a public query stands here twice")
@@ -123,7 +123,7 @@ def _chain(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _contributions(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R2, R3: a contribution is a member's, acts upon the closing before, stands once, and not after evidence."""
+    """R2, R3: a contribution is a member's, acts upon the closing before, occurs once, and not after evidence."""
     accused = papers.accused
     places: list[tuple[Digest, Role, frozenset[Key], Sequence[Opened[Answer] | Opened[Ballot] | Opened[Cosign]]]] = [
         (papers.commits[0], Role.ANSWER, accused[1], papers.answers)
@@ -150,9 +150,11 @@ def _contributions(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _declines(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R15: a member's, of what the phase asks of it, acting upon the closing before, and beside no contribution.
+    """R15, R6: check declines.
 
-    R6: who declines a wave has no pairs in later ones."""
+    R15: each is a member's, concerns work of this phase, acts on the closing before, and stands beside no contribution.
+    R6: a member that declines a wave has no pairs in later ones.
+    """
     committed = {entry.member for entry in papers.commits[1].commitments}
     places = [("answering", 0, papers.query[0], Role.ANSWER, committed, papers.declines[0], papers.accused[0])]
     for wave, ballots in enumerate(papers.ballots):
@@ -219,7 +221,7 @@ def _evidence(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _ballots(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R6: as far as it can be seen without the assignment of pairs."""
+    """R6: check ballots as far as possible without the assignment of pairs."""
     authors = [answer.author for _, answer in papers.answers]
     for wave, (plan, ballots) in enumerate(zip(papers.query[1].waves, papers.ballots, strict=False)):
         for _, ballot in ballots:
@@ -244,7 +246,7 @@ def _ballots(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _tally(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R8: what can be said of a tally without the fit."""
+    """R8: check the tally as far as possible without the fit."""
     tally = papers.tally[1]
     standing = {id for id, answer in papers.answers if answer.author not in papers.accused[-1]}
     if tally.winner not in standing:
@@ -259,7 +261,7 @@ def _tally(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _is_confident(papers: ParsedCertificate) -> bool:
-    """R9: P(correct) = σ(a + b · logit P(best)), P(best) at least half of one of 256 draws away from 0 and 1."""
+    """R9: P(correct) = σ(a + b · logit P(best)), with P(best) at least half of one of 256 draws away from 0 and 1."""
     query, p_best = papers.query[1], papers.tally[1].p_best / 65536
     p_best = min(max(p_best, 1 / 512), 511 / 512)
     log_odds = query.calibration_intercept / 65536 + query.calibration_slope / 65536 * math.log(p_best / (1 - p_best))
@@ -267,7 +269,7 @@ def _is_confident(papers: ParsedCertificate) -> bool:
 
 
 def _outcome(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R9: outcome and reason, as far as they need no ranking."""
+    """R9: check outcome and reason as far as they need no ranking."""
     tally, params, removed = papers.tally[1], papers.certificate.params, papers.accused[-1]
     standing = [answer for _, answer in papers.answers if answer.author not in removed]
     if not any(seat.vote_weight for seat in papers.seats.values()):
@@ -295,7 +297,7 @@ def _outcome(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _cosigns(papers: ParsedCertificate) -> Iterator[Finding]:
-    """C5: nobody among the co-signers objects. (Members, this tally, one each: `_contributions`.)"""
+    """C5: no co-signer objects. `_contributions` checks that they are members, of this tally, one each."""
     for _, cosign in papers.cosigns:
         if cosign.objection is not Objection.NONE:
             yield Finding("C5", f"{cosign.author.hex()[:8]} objects: {cosign.objection}")
@@ -322,7 +324,7 @@ def _slot(body: Contribution) -> tuple[Digest, Key, Kind, str, int]:
 
 
 def _conclude(papers: ParsedCertificate) -> Audited:
-    """R4, R5, R9: what follows from a certificate in which nothing is wrong."""
+    """R4, R5, R9: return the statements of a certificate without findings."""
     query_id, query = papers.query
     answers = dict(papers.answers)
     winner = answers[Digest(papers.tally[1].winner)]

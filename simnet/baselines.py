@@ -1,4 +1,4 @@
-"""What other ways to choose would have picked from what one round counted.
+"""The picks of other ways to choose, given the same counted contributions of one round.
 
 An answer to a final task is right or wrong by itself. An open answer is right if it is among the best three that the
 honest nodes of the shard would give to this question, whether or not they took part.
@@ -24,18 +24,18 @@ from simnet.results import Verdicts
 FloatArray = npt.NDArray[np.float64]
 
 OPEN_RIGHT_RANK = 3
-"""An open answer is right if it is at least as good as the honest one of this rank: the better ones differ little."""
+"""An open answer is right if it is at least as good as the honest one of this rank; the better ones differ little."""
 
 STEPS_MAX = 100
-"""steps of the fit without a prior, which has no end where somebody is undefeated. The published client takes 1,000:
-ten times the time, for an accuracy that is the same within .003."""
+"""Steps of the fit without a prior, which does not converge if an answer is undefeated. The published client takes
+1,000: ten times the time, for an accuracy that is the same within .003."""
 
 TOLERANCE = 1e-6
-"""Largest change of a strength that ends it: the published client's."""
+"""Largest change of a strength that ends the fit: the published client's."""
 
 
 def verdicts_of(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> Verdicts:
-    """Whether each way to choose was right in this round."""
+    """Return whether each way to choose was right in this round."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
     right = right_answers(plan, asking, [answer.content.text for answer in bodies(record.answers, Answer)])
@@ -57,15 +57,16 @@ def verdicts_of(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: 
 
 
 def right_answers(plan: Plan, asking: PlannedQuery, texts: Iterable[str]) -> list[bool]:
-    """Whether each text is a right answer to the question."""
+    """Return whether each text is a right answer to the question."""
     least = _least_quality(asking, _honest_answers(plan, asking).values())
     return [_is_right(plan.oracle.candidate(asking.question, text), least) for text in texts]
 
 
 def is_consensual(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> bool | None:
-    """Whether the winner's cluster is the one that the honest members would choose if they had compared all pairs.
+    """Whether the winner's cluster is the honest members' choice from comparisons of all pairs.
 
-    All weigh the same, and the prior is the query's: beside so many judgements it hardly counts. None without answers.
+    All weigh the same, and the prior is the query's, which hardly counts against so many judgements. None without
+    answers.
     """
     if not ranking.ranked:
         return None
@@ -85,7 +86,7 @@ def is_consensual(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking
 
 
 def nothing_counted(plan: Plan, asking: PlannedQuery, told: str = "") -> Verdicts:
-    """Of a round without a certificate: what the best single node says, and what the user was told all the same."""
+    """Return the verdicts of a round without a certificate; `told` is the answer that its user got anyway."""
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
     swarm = bool(told) and _is_right(plan.oracle.candidate(asking.question, told), least)
@@ -94,7 +95,7 @@ def nothing_counted(plan: Plan, asking: PlannedQuery, told: str = "") -> Verdict
 
 
 def _honest_answers(plan: Plan, asking: PlannedQuery) -> dict[int, Candidate]:
-    """What the shard's honest nodes would say, by node."""
+    """Return the answers that the shard's honest nodes would give, by node."""
     honest = plan.honest
     return {node: plan.oracle.answer(asking.question, node) for node in plan.shards[asking.shard] if node in honest}
 
@@ -104,7 +105,7 @@ def _best_single(plan: Plan, own: Mapping[int, Candidate], least_quality: float 
 
 
 def _least_quality(asking: PlannedQuery, honest: Iterable[Candidate]) -> float | None:
-    """What an open answer must reach; None for other tasks."""
+    """Return the least quality of a right open answer; None for other tasks."""
     if asking.question.task is not TaskType.OPEN:
         return None
     qualities = sorted((candidate.quality for candidate in honest), reverse=True)
@@ -118,7 +119,7 @@ def _is_right(candidate: Candidate | None, least_quality: float | None) -> bool:
 
 
 def _majority(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> int:
-    """An answer of the largest cluster, whatever its authors weigh; of equal ones by lot."""
+    """Return an answer of the largest cluster, ignoring its authors' weights; ties by lot."""
     sizes = Counter(record.clusters)
     largest = max(sizes.values())
     tied = sorted(cluster for cluster, size in sizes.items() if size == largest)
@@ -126,7 +127,7 @@ def _majority(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> int:
 
 
 def _weighted_majority(record: RoundRecord) -> int:
-    """An answer of the cluster whose authors' votes weigh most; of equal ones the first on the slate, as by lot."""
+    """Return an answer of the cluster whose authors' votes weigh most; ties to the first on the slate, as by lot."""
     votes: Counter[int] = Counter()
     for cluster, answer in zip(record.clusters, record.answers, strict=True):
         votes[cluster] += record.seats[answer.author].vote_weight
@@ -134,13 +135,13 @@ def _weighted_majority(record: RoundRecord) -> int:
 
 
 def _win_rates(wins: FloatArray) -> FloatArray:
-    """Shape (answers,): share of comparisons won, one half where there were none."""
+    """Shape (answers,): share of comparisons won, one half without any."""
     games = wins.sum(axis=0) + wins.sum(axis=1)
     return np.where(games > 0.0, wins.sum(axis=1) / np.maximum(games, 1.0), 0.5)
 
 
 def _mean_places(record: RoundRecord) -> FloatArray:
-    """Shape (answers,): mean place, 0 is the best, in rankings that each judge made of its own judgements alone.
+    """Shape (answers,): mean place, 0 is the best, in rankings that each judge made from its own judgements alone.
 
     Equal strengths share their places. Bradley and Terry's fit of complete rankings has the same order.
     """
@@ -162,7 +163,7 @@ def _wins(record: RoundRecord, ballots: Iterable[Ballot]) -> FloatArray:
         for judgement in ballot.judgements:
             if judgement.preference == ABSTAIN:
                 continue
-            # As in the published client, the verdict is A, B or U, not how sure the judge is.
+            # As in the published client, the verdict is A, B or U, without the judge's certainty.
             won = 0.5 if 2 * judgement.preference == ONE else float(2 * judgement.preference > ONE)
             wins[judgement.first, judgement.second] += won
             wins[judgement.second, judgement.first] += 1.0 - won
@@ -170,10 +171,10 @@ def _wins(record: RoundRecord, ballots: Iterable[Ballot]) -> FloatArray:
 
 
 def plain_bradley_terry(wins: FloatArray) -> FloatArray:
-    """Shares of strength by minorisation-maximisation (Hunter 2004), without prior, clusters or weights.
+    """Return shares of strength by minorisation-maximisation (Hunter 2004), without prior, clusters or weights.
 
-    This is the published client's fit, on the judgements of all judges together. What never won,
-    and what was never compared, has the strength 0.
+    This is the published client's fit, on the judgements of all judges together. An answer that never won, or was never
+    compared, has the strength 0.
 
     Args:
         wins: shape (answers, answers), row over column.
@@ -185,7 +186,8 @@ def plain_bradley_terry(wins: FloatArray) -> FloatArray:
     won = wins.sum(axis=1)
     strengths = np.full(len(wins), 1.0 / len(wins))
     shares, faced = np.empty_like(games), np.empty_like(won)
-    # Strengths may run down to 0 on both sides of a pair: then it says nothing more, and 0 / 0 must not spread.
+    # Strengths may go down to 0 on both sides of a pair: the pair then carries no information, and 0 / 0 must not
+    # spread.
     tiny = np.finfo(np.float64).tiny
     for _ in range(STEPS_MAX):
         np.add(strengths[:, None], strengths, out=shares)

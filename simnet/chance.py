@@ -1,8 +1,8 @@
-"""Randomness by purpose: each generator depends on the seed and on what it is for, never on what others have drawn.
+"""Randomness by purpose: each generator depends on the seed and its purpose, never on other draws.
 
-What belongs to a node, a question or a judgement has a generator of its own. So worlds of one seed agree on it whatever
-else differs (common random numbers: comparisons between scenarios are paired), and the aggregate layer draws what the
-network layer draws. Only what comes in the order of events shares one: packets, gossip, a node's pieces of work.
+Each node, question and judgement has its own generator. So worlds of one seed agree on them whatever else differs
+(common random numbers: comparisons between scenarios are paired), and the aggregate layer draws the same as the network
+layer. Only draws in the order of events share a generator: packets, gossip, a node's jobs.
 """
 
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from random import Random
 
 
 def chance(seed: int, *purpose: str | int | bytes) -> Random:
-    """A generator of its own for this purpose. Equal arguments give equal draws in every process."""
+    """Return a generator for this purpose. Equal arguments give equal draws in every process."""
     state = blake2b(digest_size=16)
     for part in (seed, *purpose):
         text = part if isinstance(part, bytes) else str(part).encode()

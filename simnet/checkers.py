@@ -1,7 +1,12 @@
-"""Safety and liveness, judged from outside: the world tells what happens, nothing here acts upon it.
+"""Safety and liveness, checked from outside: the world reports events, and nothing here acts on it.
 
-What is promised to and by honest nodes is checked for honest nodes. Memory is bounded: a round is forgotten when it is
-closed, or when `ROUNDS_MAX` others have begun since.
+Promises to and by honest nodes are checked for honest nodes. Memory is bounded: a round is forgotten when it is closed,
+or when `ROUNDS_MAX` others have begun since.
+
+Certificates are recomputed twice: by `audit`, an independent reading of the rules, and by `verify_certificate`, which
+is `consensus` itself; a difference between them is a violation. Shared with `consensus`, and so not checked here: which
+slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns (`_assign`), and
+the limits that `_holdings` names.
 """
 
 from collections.abc import Iterator, Mapping, Sized
@@ -42,46 +47,54 @@ from simnet.plan import PlannedQuery
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
 ROUNDS_MAX = 256
-"""rounds that are watched: those that the world closes late, or never because a flooder began them."""
+"""Rounds observed: the world closes some late, and never those that a flooder began."""
 
 AUDITED_MAX = 1_024
-"""digests of certificates that were audited, so that each is audited once, however many nodes hold it."""
+"""Digests of audited certificates, so that each is audited once, however many nodes hold it."""
 
 NO_ROUND = -1
 """The number of a round that the world did not plan."""
 
 SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
-"""slots of a round: each member's contributions, with a ballot for any wave, and declines of both phases without waves
+"""Slots of a round: each member's contributions, with a ballot for any wave, and declines of both phases without waves
 and of any wave; closings, likewise; the notice."""
 
 NAMED_MAX = MEMBERS_MAX * (2 + WAVES_MAX) + EVIDENCE_MAX
-"""what all closings of a round name: it joins the pool even if that is full."""
+"""Messages that all closings of a round name: they join the pool even if it is full."""
 
 OWN_CONTRIBUTIONS_MAX = 3 + WAVES_MAX
-"""contributions of one member to one round: they join its pool even if that is full."""
+"""Contributions of one member to one round: they join its pool even if it is full."""
 
 
 class Cast(Protocol):
-    """What the checkers need to know of a plan."""
+    """The part of a plan that the checkers need."""
 
     @property
-    def params(self) -> NetworkParams: ...
+    def params(self) -> NetworkParams:
+        """Parameters of the network."""
+        ...
+
     @property
-    def honest(self) -> frozenset[int]: ...
+    def honest(self) -> frozenset[int]:
+        """Numbers of the honest nodes."""
+        ...
+
     @property
-    def number_of(self) -> Mapping[Key, int]: ...
+    def number_of(self) -> Mapping[Key, int]:
+        """Number of each node, by key."""
+        ...
 
 
 @dataclass(slots=True)
 class _Life:
-    """What an honest node has seen of a round since its last start: a restart forgets it, as the node does."""
+    """An honest node's view of a round since its last start; a restart forgets it, as the node does."""
 
     slots: dict[Slot, Digest] = field(default_factory=dict)
     """The first message of each slot."""
     accused: dict[Slot, int] = field(default_factory=dict)
     """Slots that it knows to be filled twice, and since when, ms."""
     came_ms: dict[Digest, int] = field(default_factory=dict)
-    """When each closing first reached it."""
+    """Arrival of each closing, in ms."""
     delivered: dict[Slot, tuple[VerifiedMessage, int]] = field(default_factory=dict)
     """Its contributions that the requester, or the mesh, has, and since when, ms."""
 
@@ -95,10 +108,10 @@ class _Life:
 class _Round:
     number: int = NO_ROUND
     signed: dict[Slot, Digest] = field(default_factory=dict)
-    """By honest nodes, in all their lives."""
+    """Messages signed by honest nodes, over all restarts."""
     lives: dict[int, _Life] = field(default_factory=dict)
     winner: Digest | None = None
-    """Of the first full certificate."""
+    """Winner of the first full certificate."""
 
 
 class Checkers:
@@ -106,9 +119,9 @@ class Checkers:
 
     def __init__(self, plan: Cast) -> None:
         self.violations: list[Violation] = []
-        """Safety: each is a bug."""
+        """Safety violations: each is a bug."""
         self.late: list[Violation] = []
-        """Liveness: rounds without an outcome."""
+        """Liveness violations: rounds without an outcome."""
         self._params = plan.params
         self._honest = plan.honest
         self._number_of = plan.number_of
@@ -116,28 +129,29 @@ class Checkers:
         self._offers: dict[int, tuple[int, Digest]] = {}
         self._audited: dict[bytes, None] = {}
         self.accused: set[Slot] = set()
-        """Slots that evidence, made or taken by an honest node, shows to be filled twice: a few for each round."""
+        """Slots that evidence, made or accepted by an honest node, shows to be filled twice: a few for each round."""
 
     # -- a round's beginning and end -----------------------------------------------------------------------------------
 
     def open_round(self, asking: PlannedQuery, query: Digest) -> None:
-        """The planned query has this id: what is found of its round is told under its number."""
+        """Record the id of a planned query: findings of its round are reported under its number."""
         self._round(query).number = asking.number
 
     def round_over(self, asking: PlannedQuery, result: RoundResult) -> None:
-        """The deadline has passed: liveness."""
+        """Check liveness at the deadline."""
         if result.outcome == NO_OUTCOME:
             detail = f"node {asking.requester} has no outcome by the deadline"
             self.late.append(Violation("liveness", detail, asking.number))
 
     def close_round(self, query: Digest) -> None:
-        """Nothing of this round is under way any more: forget it."""
+        """Forget a round of which nothing is under way any more."""
         self._rounds.pop(query, None)
 
-    # -- what honest nodes say and hear --------------------------------------------------------------------------------
+    # -- messages of honest nodes
+    # ---------------------------------------------------------------------------------------
 
     def signed(self, node: int, message: VerifiedMessage) -> None:
-        """A node's participant journals or sends a message of its own; tell of each, also when it is repeated.
+        """Check a message of its own that a node's participant journals or sends; call it for repetitions too.
 
         R3, R12: never two different messages for one slot. R2: no co-signature in a round that it knows to be void.
         """
@@ -161,9 +175,9 @@ class Checkers:
             self._violated("R3", f"node {node} signed two different {_name(slot)}", known.number)
 
     def heard(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
-        """A message of another node came to a node's participant, and its validator let it in. Any clock will do.
+        """Record another node's message that a node's validator admitted. `at_ms` is of any clock.
 
-        What is only pulled need not be told: a closing that is not heard of is not judged by R10.
+        Messages that are only pulled need no call: R10 does not judge a closing that was never reported.
         """
         if node not in self._honest:
             return
@@ -182,21 +196,21 @@ class Checkers:
             life.came_ms.setdefault(message.id, at_ms)
 
     def delivered(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
-        """A node learned that its contribution was acknowledged, or gossiped: from now on an omission is censorship.
+        """Record a node's knowledge that its contribution was delivered: from now on an omission is censorship.
 
-        `at_ms` is of the clock of which `heard` is told.
+        `at_ms` is of the clock that `heard` uses.
         """
         slot = slot_of(message)
         if node in self._honest and slot is not None:
             self._life(node, Digest(slot.query)).delivered.setdefault(slot, (message, at_ms))
 
     def restarted(self, node: int) -> None:
-        """A node has started again: what it heard before, and did not journal, it cannot act upon."""
+        """Forget a restarted node's view: it cannot act on messages that it heard before and did not journal."""
         for known in self._rounds.values():
             known.lives.pop(node, None)
 
     def _accused(self, node: int, evidence: VerifiedMessage) -> Slot | None:
-        """R3, R12: whatever happens to an honest node, it never looks like an equivocator."""
+        """R3, R12: check that an honest node never looks like an equivocator."""
         shown = examine(evidence, self._params.digest)
         if not isinstance(shown, Slot):
             return None
@@ -207,7 +221,7 @@ class Checkers:
         return shown
 
     def _offered(self, node: int, message: VerifiedMessage, offer: Offer) -> None:
-        """R3: an offer's slot is its sequence. It grows, so that the last one is all there is to remember."""
+        """R3: an offer's slot is its sequence, which grows, so the last one is all there is to remember."""
         sequence, id = self._offers.get(node, (-1, message.id))
         if offer.sequence == sequence and message.id != id:
             self._violated("R3", f"node {node} signed two different OFFER messages for one slot", NO_ROUND)
@@ -223,14 +237,14 @@ class Checkers:
     # -- certificates --------------------------------------------------------------------------------------------------
 
     def certified(self, node: int, certificate: bytes) -> None:
-        """A node's participant made a certificate, or an honest node accepted one."""
+        """Check a certificate that a node's participant made or an honest node accepted."""
         digest = blake2b(certificate, digest_size=32).digest()
         if digest in self._audited:
             return
         self._audited[digest] = None
         if len(self._audited) > AUDITED_MAX:
             del self._audited[next(iter(self._audited))]
-        # Anew, not by what the nodes themselves computed.
+        # Compute again, independently of the nodes' own results.
         with forgetting():
             audited, verified = audit(certificate), verify_certificate(certificate)
         if isinstance(verified, Fault):
@@ -255,7 +269,7 @@ class Checkers:
                     self._violated("R10", f"node {cosigner} co-signed although {omission}", known.number)
 
     def _check_agreement(self, audited: Audited, known: _Round) -> None:
-        """R9: one winner for each query, as long as less than a third of the members with weight is dishonest."""
+        """R9: check for one winner per query, while less than a third of the members with weight is dishonest."""
         known.winner = known.winner or audited.winner
         dishonest = sum(self._number_of.get(key) not in self._honest for key in audited.weighty)
         if known.winner != audited.winner and 3 * dishonest < len(audited.weighty):
@@ -264,7 +278,7 @@ class Checkers:
     # -- limits --------------------------------------------------------------------------------------------------------
 
     def bounded(self, node: int, participant: Participant) -> None:
-        """What an honest node holds stays within the documented limits, whatever is sent to it."""
+        """Check that an honest node's data stay within the documented limits."""
         if node not in self._honest:
             return
         for what, count, most in _holdings(participant, self._params):
@@ -297,7 +311,7 @@ def _name(slot: Slot) -> str:
 
 
 def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tuple[str, str]]:
-    """Where the two readings of one certificate do not find the same."""
+    """Yield the differences between the two readings of one certificate."""
     record = verified.record
     best = verified.ranking.ranked[0]
     if (audited.winner, audited.author) != (best.answer, best.author):
@@ -326,7 +340,7 @@ def _pairs(ballot: Ballot) -> Pairs:
 
 
 def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
-    """R6: who compares what, from the audit's beacon. Which pairs a beacon assigns is not read a second time."""
+    """R6: return the assignment of pairs by the audit's beacon. The assignment itself has no second implementation."""
     answers = bodies(judging.answers, Answer)
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(judging.ballots, Ballot):
@@ -345,7 +359,7 @@ def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
 
 
 def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterator[str]:
-    """R10: what a closing omits although the co-signer had it delivered, or held it, `grace_ms` before it came."""
+    """R10: yield omissions of closings: messages that the co-signer had delivered, or held, `grace_ms` earlier."""
     waves = 0
     for (id, closing), removed in zip(audited.closings, audited.accused, strict=True):
         came_ms = life.came_ms.get(id)
@@ -385,7 +399,7 @@ def _names(closing: Closing, message: VerifiedMessage) -> bool:
 
 
 def _holdings(holder: Participant, params: NetworkParams) -> Iterator[tuple[str, int, int]]:
-    """What is held, how many, and how many at most. This reads private state, so that no interface need offer it."""
+    """Yield the name of each table, its size and its limit. Reads private state, so that no interface need offer it."""
     validator = holder.validator
     yield "rounds", len(holder._rounds), participant.ROUNDS_KEPT
     yield "admitted rounds", len(validator._rounds), validation.ROUNDS_MAX

@@ -1,6 +1,6 @@
-"""What a node's mind makes of a round's texts: its model as the oracle knows it, and what its behaviour does with that.
+"""A node's decisions about a round's texts: its model according to the oracle, changed by its behaviour.
 
-Both layers ask here, so that they commit to the same bytes and count the same preferences.
+Both layers call these functions, so that they commit to the same bytes and count the same preferences.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,13 @@ from simnet.plan import Plan
 
 
 def write(plan: Plan, question: SimQuestion, node: int) -> AnswerContent | None:
-    """What the node commits to; None: nothing."""
+    """Return the content to which the node commits; None: none."""
     chosen = plan.behaviours[node].answer(question, plan.oracle.answer(question, node))
     return None if chosen is None else content_of(chosen)
 
 
 def prefer(plan: Plan, question: SimQuestion, node: int, first: str, second: str) -> int:
-    """The node's preference for the first text, 0 to ONE; it abstains on texts that nobody's model wrote."""
+    """Return the node's preference for the first text, 0 to ONE; it abstains on texts that no model wrote."""
     oracle = plan.oracle
     one, other = oracle.candidate(question, first), oracle.candidate(question, second)
     if one is None or other is None:
@@ -29,7 +29,7 @@ def prefer(plan: Plan, question: SimQuestion, node: int, first: str, second: str
 def judge(
     plan: Plan, question: SimQuestion, node: int, texts: Sequence[str], pairs: Iterable[tuple[int, int]]
 ) -> tuple[BallotEntry, ...]:
-    """The node's judgements of these pairs of texts, without evidence."""
+    """Return the node's judgements of these pairs of texts, without findings."""
     return tuple(
         BallotEntry(
             first=first,

@@ -1,4 +1,4 @@
-"""What a simulated node has on its disk."""
+"""The disk of a simulated node."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from protocol.signing import VerifiedMessage
 from protocol.types import Digest
 
 CERTIFICATES_KEPT = 8
-"""certificates on one disk: their bytes are the requester's, so keeping few is enough for peers that fetch them."""
+"""Certificates on one disk: their bytes are the requester's, so few are enough for peers that fetch them."""
 
 
 @dataclass(slots=True)
 class Disk:
-    """What survives a kill."""
+    """The data that survives a kill."""
 
     journal: dict[Slot, VerifiedMessage] = field(default_factory=dict)
     openings: dict[Digest, Opening] = field(default_factory=dict)
@@ -26,7 +26,8 @@ class Disk:
     certificates: OrderedDict[Digest, bytes] = field(default_factory=OrderedDict)
     experience: Experience = field(default_factory=Experience)
     joins_from_ms: int = 0
-    """Queries of an earlier date may have been answered by what an earlier disk journalled (R12); 0 on the first."""
+    """Earliest date of a query to join: an earlier disk may have journalled messages for older ones (R12). 0 on the
+    first."""
 
     def admit_query(self, seen: Sighting) -> bool:
         """Remember a query; False if it is remembered already, so that it is a replay."""
@@ -36,12 +37,13 @@ class Disk:
         return True
 
     def keep(self, query: Digest, certificate: bytes) -> None:
+        """Store a certificate; the oldest one goes beyond CERTIFICATES_KEPT."""
         self.certificates[query] = certificate
         if len(self.certificates) > CERTIFICATES_KEPT:
             self.certificates.popitem(last=False)
 
     def drop_before(self, now_ms: int) -> None:
-        """Forget rounds whose time is over, and what was journalled for any that is not to be recovered."""
+        """Forget expired rounds, and journalled messages of rounds that are not to be recovered."""
         self.rounds = {query: join for query, join in self.rounds.items() if join.deadline_ms >= now_ms}
         self.journal = {slot: kept for slot, kept in self.journal.items() if slot.query in self.rounds}
         self.openings = {query: kept for query, kept in self.openings.items() if query in self.rounds}

@@ -1,4 +1,4 @@
-"""The engine of a simulated node: it works on one thing after the other, in virtual time."""
+"""The engine of a simulated node: it does one job after the other, in virtual time."""
 
 import math
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from simnet.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that was taken on: its result, and in how many ms it is there."""
+    """An accepted job: its result, and the ms until it is ready."""
 
     after_ms: int
     event: Generated | Judged | Unable
 
 
 class SimEngine:
-    """One engine, first come first served. What would be late is not begun, but declined at once.
+    """One engine, first come first served. A job that would be late is not begun, but declined at once.
 
     `slowness` is the factor on the scenario's times. Times are those of the world, not of the node's own clock.
     """
@@ -33,11 +33,11 @@ class SimEngine:
         self._free_ms = 0
 
     def restart(self) -> None:
-        """Forget what was under way."""
+        """Forget jobs that are under way."""
         self._free_ms = 0
 
     def generate(self, effect: fx.Generate, life: int, now_ms: int, deadline_ms: int) -> Job | None:
-        """Write an answer; None for no answer. `life` salts it: no two lives write the same."""
+        """Write an answer; None for no answer. `life` salts it, so that answers differ after a restart."""
         plan = self._plan
         question = plan.oracle.asked(effect.content)
         content = mind.write(plan, question, self._node)

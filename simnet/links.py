@@ -1,4 +1,4 @@
-"""What lies between two nodes: when a packet arrives, whether at all, and how often."""
+"""The links between nodes: when, whether and how often a packet arrives."""
 
 import math
 from collections.abc import Collection
@@ -23,7 +23,7 @@ class Links:
         self._cuts: list[frozenset[int]] = []
 
     def cut(self, nodes: Collection[int]) -> frozenset[int]:
-        """Separate these nodes from all others; returns what `heal` takes."""
+        """Separate these nodes from all others. Returns the argument of `heal`."""
         side = frozenset(nodes)
         self._cuts.append(side)
         return side
@@ -33,7 +33,7 @@ class Links:
         self._cuts.remove(side)
 
     def depart(self, source: int, size: int, now_ms: int) -> int:
-        """When a packet of `size` bytes has left its node's uplink, ms."""
+        """Return when a packet of `size` bytes has left its node's uplink, ms."""
         rate = self._table.uplink_kbit_s
         if not rate:
             return now_ms
@@ -43,7 +43,7 @@ class Links:
         return -(-free_us // 1000)
 
     def arrivals(self, source: int, target: int, departs_ms: int) -> tuple[int, ...]:
-        """When the packet's copies arrive, ms; none if it is lost."""
+        """Return when the packet's copies arrive, ms; none if it is lost."""
         if any((source in side) != (target in side) for side in self._cuts):
             return ()
         table, random = self._table, self._random

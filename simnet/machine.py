@@ -35,19 +35,19 @@ from simnet.sim_learning import take_in, trust_of
 from simnet.trace import Trace
 
 REQUEST_BYTES = 128
-"""bytes of a small request: an id and a frame."""
+"""Bytes of a small request: an id and a frame."""
 
 
 class Watch(Protocol):
-    """Who follows the rounds that nodes ask for."""
+    """An observer of the rounds that nodes ask for."""
 
     def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded) -> None:
-        """A requester's or member's result."""
+        """Take a requester's or member's result."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedWorld:
-    """What all machines of a world share."""
+    """Objects that all machines of a world share."""
 
     plan: Plan
     clock: Clockwork
@@ -85,11 +85,11 @@ class Machine:
 
     @property
     def now_ms(self) -> int:
-        """By its own clock."""
+        """Time on its own clock."""
         return self._stage.clock.now_ms + self._skew_ms
 
     def doom(self, effects: int) -> None:
-        """SIGKILL after so many more effects; with 0, now."""
+        """SIGKILL after this many more effects; with 0, now."""
         if effects:
             self._doomed = effects
         else:
@@ -129,17 +129,19 @@ class Machine:
                 self.participant.recover(query, join.requester, restored, join.deadline_ms)
         self.offer()
 
-    # -- what the world lets it do -------------------------------------------------------------------------------------
+    # -- calls of the world
+    # ----------------------------------------------------------------------------------------------
 
     def offer(self) -> None:
-        """Say what we can do."""
+        """Announce the node's offer."""
         shard = self._stage.plan.shard_of(self.node)
         self.perform(self.participant.offer(self._stage.plan.offer(self.node, self.now_ms), shard, self.now_ms))
 
     def ask(self, asking: PlannedQuery) -> tuple[Digest, int, list[fx.Effect]] | None:
-        """Begin a round: its id, its number of members, and what is to be performed; None if nobody offers to work.
+        """Begin a round. Returns None if nobody offers to work.
 
-        Raises ScenarioError for a query that the network refuses.
+        The result is its id, its number of members and the effects to perform. Raises ScenarioError for a query that
+        the network refuses.
         """
         plan = self._stage.plan
         offers = self.participant.validator.offers.valid(self.now_ms)
@@ -149,7 +151,7 @@ class Machine:
         roster = choose_roster(offers, SPECIALTY, trust, plan.params.members_max, plan.draw(asking, seatable))
         if not roster:
             return None
-        query = plan.query(asking, self.now_ms, roster, self._disk.experience.insight(asking.question.task))
+        query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
         begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
         if isinstance(begun, Fault):
@@ -158,7 +160,7 @@ class Machine:
         return id, len(roster), effects
 
     def take_gossip(self, topic: str, source: Key, data: bytes) -> Verdict:
-        """See network.Host."""
+        """Validate a gossiped message and act on it."""
         admitted = self.participant.validator.admit_gossip(topic, source, data, self.now_ms)
         if isinstance(admitted, Fault):
             return admitted.verdict
@@ -166,14 +168,14 @@ class Machine:
         return Verdict.ACCEPT
 
     def take_stream(self, source: Key, data: bytes) -> bytes:
-        """A contribution over a stream; the reply is empty if it was taken (node/rounds/inbound.py)."""
+        """Take a contribution over a stream; the reply is empty if it was accepted (node/rounds/inbound.py)."""
         admitted = self.participant.validator.admit_stream(source, data, self.now_ms)
         if isinstance(admitted, Admitted):
             self._admit(admitted)
         return delivery.reply_to_contribution(admitted)
 
     def take_repeated(self, source: Key, data: bytes) -> bytes | None:
-        """A query that its requester repeats to us; the reply is empty if we work on it (node/rounds/driver.py)."""
+        """Take a query that its requester repeats; an empty reply means that the node works on it."""
         if not self.behaviour.replies():
             return None
         taken = self.participant.take_repeated(source, data, self.now_ms)
@@ -183,7 +185,7 @@ class Machine:
         return self.participant.reply_to_query(taken.message.id).encode()
 
     def take_ping(self) -> bytes | None:
-        """A ping; the reply says what our clock says."""
+        """Answer a ping with the time on the node's clock."""
         return codec.encode(Pong(clock_ms=self.now_ms)) if self.behaviour.replies() else None
 
     def _admit(self, admitted: Admitted) -> None:
@@ -204,7 +206,7 @@ class Machine:
     # -- effects -------------------------------------------------------------------------------------------------------
 
     def perform(self, effects: Iterable[fx.Effect]) -> None:
-        """In order, as the driver does, and then what we have to tell ourselves."""
+        """Perform effects in order, as the driver does, and then deliver messages between the node's own roles."""
         life = self._life
         own: Iterable[fx.Effect] | None = effects
         while own is not None:
@@ -281,7 +283,7 @@ class Machine:
         )
 
     def _contribute(self, effect: fx.Contribute) -> None:
-        """By stream; without an acknowledgement by gossip."""
+        """Send by stream; without an acknowledgement gossip."""
         message = effect.message
         self._stage.checkers.signed(self.node, message)
         self._note("contribute", message.id)
@@ -297,7 +299,7 @@ class Machine:
         self._send(effect.requester, message.envelope, acknowledged)
 
     def _send(self, requester: Key, data: bytes, acknowledged: Callable[[bytes | None], None]) -> None:
-        """A contribution, or a dishonest node's own bytes."""
+        """Send a contribution, or a dishonest node's own bytes."""
         self._request(
             requester,
             len(data),
@@ -308,7 +310,7 @@ class Machine:
         )
 
     def _pull(self, effect: fx.Pull, position: int) -> None:
-        """One source after the other, until one is of use (R13)."""
+        """Pull from one source after the other, until one is useful (R13)."""
         sources = delivery.pull_sources(effect, self.keypair.public)
         if position >= len(sources):
             return
@@ -329,7 +331,7 @@ class Machine:
         self._request(sources[position], len(request), serve, answered, fx.PULL_SOURCE_MS)
 
     def _fetch(self, effect: fx.FetchCertificate, position: int) -> None:
-        """One source after the other, until one has the announced bytes."""
+        """Ask one source after the other for the announced bytes."""
         if position >= len(effect.sources):
             return
 
@@ -346,7 +348,7 @@ class Machine:
         )
 
     def _probe(self, effect: fx.Probe) -> None:
-        """The query again, or a ping."""
+        """Repeat the query, or ping."""
         message, sent_ms = effect.message, self.now_ms
 
         def serve(target: Machine) -> bytes | None:
@@ -369,7 +371,7 @@ class Machine:
         *,
         retried: bool = False,
     ) -> None:
-        """Ask a peer over a stream. The reply, None if none came in time, is for this life only."""
+        """Request something from a peer over a stream. The reply, None on timeout, is dropped after a restart."""
         number, life = self._stage.plan.number_of[peer], self._life
         target = self._peer(number)
 
@@ -380,11 +382,11 @@ class Machine:
         self._stage.network.request(self.node, number, size, lambda: serve(target), alive, timeout_ms, retried=retried)
 
     def certificate(self, query: Digest) -> bytes | None:
-        """What it serves to members that fetch it."""
+        """Return the certificate that it serves to members."""
         return self._disk.certificates.get(query)
 
     def _learn(self, certificate: bytes) -> None:
-        """From a round of our own."""
+        """Learn from a round of its own."""
         plan = self._stage.plan
         if plan.scenario.reputation.gold:
             verified = verify_certificate(certificate)
@@ -395,7 +397,7 @@ class Machine:
     # -- the engine ----------------------------------------------------------------------------------------------------
 
     def _begin(self, effect: fx.Generate | fx.Judge) -> None:
-        """What the engine takes on comes back when it is done."""
+        """Start a job; its result comes back when it is done."""
         now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
         if isinstance(effect, fx.Generate):
             job = self._engine.generate(effect, self._life, now_ms, latest_ms)
@@ -425,7 +427,7 @@ class Machine:
             self.perform(self.participant.tick(self.now_ms))
 
     def _after(self, after_ms: int, action: object, *args: object) -> None:
-        """In this life only."""
+        """Schedule an action that a kill cancels."""
         life = self._life
 
         def act() -> None:

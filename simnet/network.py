@@ -1,8 +1,8 @@
-"""How bytes travel: gossip in each shard's mesh, with repair, and streams between two nodes.
+"""Transport of bytes: gossip in each shard's mesh, with repair, and streams between two nodes.
 
-Modelled after node/overlay: one's own messages are flooded to all peers of the topic, others' are forwarded along the
-mesh unless they are rejected, and each heartbeat tells some further peers which messages are recent (IHAVE), so that
-they ask for what they lack (IWANT).
+Modelled after node/overlay. A node's own messages are flooded to all peers of the topic; others' are forwarded along
+the mesh unless they are rejected. Each heartbeat announces recent messages to some further peers (IHAVE), which then
+request the ones they lack (IWANT).
 """
 
 from collections.abc import Callable
@@ -17,19 +17,19 @@ from simnet.links import Links
 from simnet.scenario import GossipTable
 
 SEEN_MS = 120_000
-"""ms that a frame is known again when it comes once more, as in the overlay."""
+"""Milliseconds during which a repeated frame is recognised, as in the overlay."""
 
 HISTORY_BEATS = 3
-"""heartbeats for which a message is told of."""
+"""Heartbeats for which a message is announced."""
 
 ID_BYTES = 32
 FRAME_BYTES = 128
-"""bytes of a gossip frame beside its data: key, signature, sequence number, topic."""
+"""Bytes of a gossip frame beside its data: key, signature, sequence number, topic."""
 
 CONTROL_BYTES = 16
 
 PASSED_ON = frozenset({Verdict.ACCEPT, Verdict.RELAY})
-"""What a node forwards, as in the overlay; the author's budget is not modelled."""
+"""Verdicts that a node forwards, as in the overlay; the author's budget is not modelled."""
 
 
 @dataclass(slots=True)
@@ -40,23 +40,23 @@ class Traffic:
     bytes: int = 0
 
     def add(self, messages: int, size: int) -> None:
-        """Count so many packets of this size each."""
+        """Count `messages` packets of `size` bytes each."""
         self.messages += messages
         self.bytes += messages * size
 
 
 class Host(Protocol):
-    """What the network asks of a node."""
+    """The interface of a node to the network."""
 
     up: bool
 
     def take_gossip(self, topic: str, source: Key, data: bytes) -> Verdict:
-        """Validate and act upon a message."""
+        """Validate a message and act on it."""
 
 
 @dataclass(slots=True)
 class _Frame:
-    """One gossiped message and how far it has come."""
+    """One gossiped message and its spread so far."""
 
     topic: str
     source: Key
@@ -66,13 +66,13 @@ class _Frame:
     size: int
     traffic: Traffic
     held: object
-    """What was opened from the data: while it travels it need not be opened anew at each node (protocol.recall)."""
+    """The opened message, held while the frame travels, so that nodes need not open it again (protocol.recall)."""
     newest_ms: int = 0
-    """When it came to somebody last."""
+    """Time of its latest arrival at a node."""
     seen: dict[int, int] = field(default_factory=dict)
-    """Node -> when it came, ms."""
+    """Node -> time of arrival, ms."""
     due: dict[int, int] = field(default_factory=dict)
-    """Node -> when the first copy under way arrives, ms: what arrives later would only be dropped."""
+    """Node -> arrival of the first copy under way, ms: later copies would only be dropped."""
 
 
 class Network:
@@ -83,7 +83,7 @@ class Network:
     ) -> None:
         self.of_rounds = Traffic()
         self.standing = Traffic()
-        """Of what nodes say whether anybody asks or not: their offers."""
+        """Traffic of offers, which nodes send without any query."""
         self.hosts: list[Host] = []
         self._clock = clock
         self._links = links
@@ -136,12 +136,12 @@ class Network:
                 self._carry(frame, node, peer)
 
     def forget(self, node: int) -> None:
-        """The node's process is gone, and what it has seen with it."""
+        """Forget what a killed node has seen."""
         for frame in self._recent[self._shard_of[node]]:
             frame.seen.pop(node, None)
 
     def _carry(self, frame: _Frame, sender: int, peer: int) -> None:
-        """One packet. A peer that has the frame already would only drop it: it costs, but nothing happens."""
+        """Send one packet. A peer that has the frame already would drop it, so then only its cost counts."""
         frame.traffic.add(1, frame.size)
         departs_ms = self._links.depart(sender, frame.size, self._clock.now_ms)
         if peer not in frame.seen:
@@ -165,7 +165,7 @@ class Network:
     # -- repair --------------------------------------------------------------------------------------------------------
 
     def _beat_soon(self, shard: int) -> None:
-        """A shard's heart beats while it has recent messages."""
+        """Start a shard's heartbeat, which runs while it has recent messages."""
         if shard not in self._beating:
             self._beating.add(shard)
             self._clock.after(self._table.heartbeat_ms, self._beat, shard)
@@ -173,7 +173,7 @@ class Network:
     def _beat(self, shard: int) -> None:
         now_ms = self._clock.now_ms
         window_ms = HISTORY_BEATS * self._table.heartbeat_ms
-        # A frame may still be on its way to whom it is new for as long as anybody tells of it.
+        # A frame may still reach nodes that lack it while any node announces it.
         kept = [frame for frame in self._recent[shard] if now_ms - frame.newest_ms <= window_ms]
         for frame in self._recent[shard]:
             if now_ms - frame.since_ms > SEEN_MS and self._frames.get((frame.source, frame.data)) is frame:
@@ -189,7 +189,7 @@ class Network:
             self._beating.discard(shard)
 
     def _tell(self, node: int, up: list[int], kept: list[_Frame], lacking: list[_Frame], oldest_ms: int) -> None:
-        """IHAVE to a few peers outside of the mesh; only who lacks something makes anything happen."""
+        """Send IHAVE to a few peers outside of the mesh; it has an effect only at peers that lack a frame."""
         told = min(max(self._table.lazy_peers, len(up) // 4), len(up) - 1)
         if not kept or told < 1:
             return
@@ -229,10 +229,10 @@ class Network:
         *,
         retried: bool = False,
     ) -> None:
-        """Ask a node over a stream: `serve` runs there, `done` gets what it returns, or None after the timeout.
+        """Request something from a node over a stream: `serve` runs there, `done` gets its result, or None on timeout.
 
-        A node that is down refuses the connection at once; a packet that is lost shows only in the timeout. `retried`:
-        a duplicated packet is served twice, as if the sender had lost patience; else once, as transports see to.
+        A node that is down refuses the connection at once; a lost packet shows only in the timeout. `retried`: a
+        duplicated packet is served twice, as if the sender had retried; else once, as transports ensure.
         """
         arrived = answered = False
 
@@ -262,7 +262,7 @@ class Network:
 
 
 def _mesh(nodes: tuple[int, ...], degree: int, seed: int) -> dict[int, tuple[int, ...]]:
-    """A connected mesh: the union of random rings, each of which adds two neighbours."""
+    """Return a connected mesh: the union of random rings, each of which adds two neighbours."""
     peers: dict[int, list[int]] = {node: [] for node in nodes}
     for ring in range(max(1, degree // 2)):
         order = list(nodes)

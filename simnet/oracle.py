@@ -1,12 +1,11 @@
-"""Questions, answers and judgements whose truth is known: what the nodes' models would write and prefer.
+"""Questions, answers and judgements with known truth: the output of the nodes' models.
 
 A model has a skill; it answers right with the probability that item response theory gives it (Rasch 1960). Wrong
-answers gather on shared misconceptions. A judge sees what appeals to all judges, shared errors included, through its
-own sharpness, leans to the answer shown first and to those that say what it would have said itself, and sometimes slips
-(Bradley and Terry 1952, with Davidson and Beaver's order effect, 1977). configs/presets.toml says how much of each.
+answers gather on shared misconceptions. A judge sees an answer's appeal to all judges, shared errors included, through
+its own sharpness, leans to the answer shown first and to answers equal to its own, and sometimes slips (Bradley and
+Terry 1952, with Davidson and Beaver's order effect, 1977). configs/presets.toml sets the size of each effect.
 
-Every draw is keyed by what it is for, so that both layers see the same answers and judgements in whatever order they
-ask.
+Every draw is keyed by its purpose, so that both layers see the same answers and judgements in any order.
 """
 
 import math
@@ -29,13 +28,13 @@ from simnet.scenario import ScenarioError
 FloatArray = npt.NDArray[np.float64]
 
 QUESTIONS_KEPT = 1_024
-"""questions whose attributes are remembered: more than there are shards with a round at one time."""
+"""Questions whose attributes are cached: more than there are shards with a round at one time."""
 
 ANSWERS_KEPT = 2
-"""answers remembered for each node: the present round's, and for stragglers the one before."""
+"""Answers cached for each node: the present round's, and for stragglers the one before."""
 
 LOG_ODDS_MAX = 30.0
-"""log-odds at which a preference is as good as certain; beyond it `exp` could only overflow."""
+"""Log-odds at which a preference is practically certain; beyond it `exp` could only overflow."""
 
 _HEAD: Final = re.compile(r"(?:Node ([0-9]{1,9})|Voice ([a-z0-9-]{1,40})) on question ([0-9]{1,9}):")
 _QUESTION: Final = re.compile(r"Question ([0-9]{1,9}):")
@@ -47,17 +46,17 @@ Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who knows what and who judges how well. Means and spreads are in log-odds unless they say otherwise."""
+    """Distribution of the models' knowledge and judging. Means and spreads are in log-odds unless stated otherwise."""
 
     task: TaskType
     """`final`: one of some options is right. `open`: every answer differs; some are better. `code` is not simulated."""
     answer_bytes: Annotated[int, msgspec.Meta(ge=128, le=4_096)]
-    """Length of an answer's text: what travels, is hashed and brought into canonical form."""
+    """Length of an answer's text, which is sent, hashed and brought into canonical form."""
 
     skill_spread: Scale
     """Standard deviation of the models' skill, whose mean is 0."""
     options: Annotated[int, msgspec.Meta(ge=1, le=26)] = 1
-    """Final tasks: how many there are, the right one among them."""
+    """Final tasks: number of options, the right one among them."""
     difficulty_mean: Mean = 0.0
     """Final tasks: a model of skill s answers right with probability σ(s − difficulty)."""
     difficulty_spread: Scale = 0.0
@@ -66,39 +65,39 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     have most of them."""
 
     margin: Mean
-    """What judges see between a right and a wrong answer to a question of difficulty 0; in open tasks between what a
-    model writes and an answer that is bad on purpose."""
+    """Difference that judges see between a right and a wrong answer to a question of difficulty 0; in open tasks
+    between a model's answer and one that is bad on purpose."""
     margin_slope: Mean = 0.0
-    """Final tasks: how much of it each unit of difficulty takes away."""
+    """Final tasks: decrease of the margin per unit of difficulty."""
     shared_error: Scale
-    """Standard deviation of what all judges wrongly see in an option; in open tasks in a single answer."""
+    """Standard deviation of the error that all judges share about an option; in open tasks about a single answer."""
     style_spread: Scale
-    """Standard deviation of the quality of one answer: how well it is written, in open tasks how good it is."""
+    """Standard deviation of one answer's quality: its style, in open tasks its merit."""
     style_skill: Mean
-    """How much of its quality comes with each unit of its author's skill."""
+    """Quality gained per unit of its author's skill."""
 
     sharpness_mean: Mean
-    """Mean of the logarithm of a judge's sharpness, by which it multiplies what it sees."""
+    """Mean of the logarithm of a judge's sharpness, the factor on the differences that it sees."""
     sharpness_spread: Scale
     """Standard deviation of that logarithm."""
     sharpness_skill: Mean
-    """How much of it comes with each unit of skill."""
+    """Increase of that logarithm per unit of skill."""
     position_mean: Mean
     """Mean over judges of the lean to the answer shown first."""
     position_spread: Scale
     self_preference: Mean
-    """Lean to an answer that says what the judge's own does."""
+    """Lean to an answer equal to the judge's own."""
     noise: Scale
     """Scale of the logistic error of one judgement."""
     confidence: Annotated[float, msgspec.Meta(ge=0.01, le=100.0)]
-    """What a judge's log-odds are multiplied by before it states them: 1 is calibrated for a judge without noise, 100
-    states a plain choice."""
+    """Factor on a judge's log-odds before it states them: 1 is calibrated for a judge without noise, 100 states a plain
+    choice."""
     slip: Probability
     """Share of judgements that do not depend on the answers."""
 
 
 def presets_from(table: Mapping[str, Any]) -> dict[str, Preset]:
-    """The parsed presets file: one table for each preset. Raises ScenarioError."""
+    """Build presets from the parsed file: one table for each preset. Raises ScenarioError."""
     presets = {}
     for name, values in table.items():
         try:
@@ -135,7 +134,7 @@ class SimQuestion:
     mistakes: tuple[float, ...] = ()
     """Shares of the wrong options 1, 2, ... among the mistakes."""
     errors: tuple[float, ...] = ()
-    """What all judges wrongly see in each option."""
+    """Errors that all judges share about each option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +143,11 @@ class Candidate:
 
     text: str
     option: int
-    """What it says: 0 is right in final tasks; in open tasks each answer says something of its own."""
+    """The option that it states: 0 is right in final tasks; in open tasks each answer has one of its own."""
     quality: float
-    """How good it is."""
+    """Its quality."""
     appeal: float
-    """What it is to judges: its quality and the errors that they share."""
+    """Its appeal to judges: its quality and the errors that they share."""
     right: bool
     """Final tasks only. An open answer is right among others, not by itself: see `baselines`."""
 
@@ -161,7 +160,7 @@ class _Traits:
 
 
 class Oracle:
-    """What the models of a world's nodes would answer and prefer."""
+    """Answers and preferences of the models of a world's nodes."""
 
     def __init__(self, preset: Preset, seed: int, nodes: int) -> None:
         self.preset = preset
@@ -174,26 +173,26 @@ class Oracle:
         self._wrong = lru_cache(kept)(self._draw_wrong)
 
     def question(self, number: int) -> SimQuestion:
-        """The question of this number."""
+        """Return the question of this number."""
         return self._question(number)
 
     def answer(self, question: SimQuestion, node: int) -> Candidate:
-        """What the node's own model writes."""
+        """Return the answer of the node's own model."""
         return self._answer(question.number, node)
 
     def wrong(self, question: SimQuestion, label: str) -> Candidate:
-        """A wrong answer, the same for all who use the label, [a-z0-9-]."""
+        """Return a wrong answer, the same for every use of the label, [a-z0-9-]."""
         return self._wrong(question.number, label)
 
     def asked(self, text: str) -> SimQuestion:
-        """The question of a query's text, which must be one of ours."""
+        """Return the question of a query's text, which must be one of this world's."""
         found = _QUESTION.match(text)
         if found is None:
             raise ValueError(f"no question of this world: {text[:40]!r}")
         return self.question(int(found[1]))
 
     def candidate(self, question: SimQuestion, text: str) -> Candidate | None:
-        """What there is to know of a text that claims to answer the question; None if the oracle did not write it."""
+        """Return the answer with this text and its truth; None if the oracle did not write it."""
         head = _HEAD.match(text)
         if head is None:
             return None
@@ -206,7 +205,7 @@ class Oracle:
         return known if known.text == text else None
 
     def preference(self, question: SimQuestion, judge: int, first: Candidate, second: Candidate) -> int:
-        """The preference of an honest judge for the answer shown first, 0 to ONE."""
+        """Return an honest judge's preference for the answer shown first, 0 to ONE."""
         preset, traits = self.preset, self._traits[judge]
         random = chance(self.seed, "judgement", judge, question.number, first.text, second.text)
         log_odds = 0.0
@@ -220,16 +219,19 @@ class Oracle:
     def poll(
         self, question: SimQuestion, judges: Sequence[int], candidates: Sequence[Candidate], authors: Sequence[int]
     ) -> FloatArray:
-        """What these honest judges would say of all pairs of others' answers, each pair once, in an order by lot.
+        """Return the verdicts of these honest judges on all pairs of others' answers, each pair once, in random order.
 
         The distribution is that of `preference`, with draws of its own: one judgement at a time would take a hundred
         times as long.
 
         Args:
+            question: the question that the candidates answer.
+            judges: node numbers of the judges.
+            candidates: the answers.
             authors: node that gave each candidate.
 
         Returns:
-            Shape (candidates, candidates): what the row won over the column, all judges together.
+            Shape (candidates, candidates): wins of the row over the column, all judges together.
         """
         preset = self.preset
         random = np.random.default_rng(chance(self.seed, "poll", question.number).getrandbits(128))
@@ -252,11 +254,11 @@ class Oracle:
         return wins
 
     def worth(self, question: SimQuestion, judge: int, candidate: Candidate) -> float:
-        """What an answer is to an honest judge who gives it one number for good, in log-odds.
+        """Return the worth of an answer to an honest judge that gives each answer one number, in log-odds.
 
-        The difference of two answers' worths is distributed as what `preference` states of them before `confidence`
-        makes it a statement: a logistic error is the difference of two Gumbel errors (McFadden 1974). Lost are the lean
-        to the first position, slips, and errors drawn afresh for each pair: such a judge's preferences are transitive.
+        The difference of two answers' worths has the distribution of `preference` before `confidence` scales it: a
+        logistic error is the difference of two Gumbel errors (McFadden 1974). Lost are the lean to the first position,
+        slips, and errors drawn afresh for each pair: such a judge's preferences are transitive.
         """
         preset = self.preset
         gumbel = -math.log(
@@ -268,7 +270,7 @@ class Oracle:
         )
 
     def skill(self, node: int) -> float:
-        """Log-odds of a right answer to a question of difficulty 0."""
+        """Return the log-odds of a right answer to a question of difficulty 0."""
         return self._traits[node].skill
 
     def _draw_traits(self, node: int) -> _Traits:
@@ -323,12 +325,15 @@ class Oracle:
 
 
 def content_of(candidate: Candidate) -> AnswerContent:
-    """What a node commits to. The token counts are fixed: they only inform, but stand under the commitment."""
+    """Return the content that a node commits to.
+
+    The token counts are fixed: they only inform, but are committed too.
+    """
     return AnswerContent(text=candidate.text, finish=FinishReason.STOP, prompt_tokens=32, answer_tokens=128)
 
 
 def _mistake(question: SimQuestion, random: Random) -> int:
-    """One of the options 1, 2, ..., by their shares of the mistakes."""
+    """Draw one of the options 1, 2, ..., by their shares of the mistakes."""
     lot = random.random()
     for option, share in enumerate(question.mistakes[:-1], start=1):
         if lot < share:
@@ -338,7 +343,7 @@ def _mistake(question: SimQuestion, random: Random) -> int:
 
 
 def _logistic(random: Random) -> float:
-    """A draw from the standard logistic distribution; 0 and 1 have no finite log-odds."""
+    """Draw from the standard logistic distribution; 0 and 1 have no finite log-odds."""
     lot = random.random() or 0.5
     return math.log(lot / (1.0 - lot))
 

@@ -1,4 +1,4 @@
-"""The report's page: one HTML file that holds its pictures, and needs nothing from elsewhere."""
+"""The report's page: one HTML file that contains its pictures and needs no other file."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +26,11 @@ _SIMULATED = "The same command gives the same figures, to the last bit."
 _REAL = "Real processes: the same questions, answers and worths, but other pairs and times each time."
 
 VIOLATIONS_SHOWN = 20
-"""violations on the page: the first ones say what is wrong, and results.json counts them all."""
+"""Violations on the page: the first ones show the fault, and results.json counts them all."""
 
 
 def page(scenario: Scenario, study: Study, plots: Sequence[Plot]) -> str:
-    """The whole page. Every text from outside is escaped."""
+    """Return the whole page. Every text from outside is escaped."""
     title = escape(f"{study.name}: simulated swarm")
     found = table(study)
     sections = [

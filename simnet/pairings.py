@@ -1,8 +1,9 @@
-"""Other ways to choose who compares what, beside which the swarm's is measured.
+"""Other ways to choose the pairs to compare, as references for the swarm's.
 
 Nodes, answers and judgements are those of the swarm's own rounds: a judge that is shown the same two answers in the
-same order prefers the same. Nothing is sent, so no rule of the network limits what is asked. What is counted is ranked
-twice, by the swarm's fit and by plain Bradley-Terry (`baselines`): so one sees what pairs are worth and what the fit.
+same order has the same preference. Nothing is sent, so no rule of the network limits the pairs. The counted judgements
+are ranked twice, by the swarm's fit and by plain Bradley-Terry (`baselines`), which separates the effects of pairs and
+fit.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -22,11 +23,11 @@ Pair = tuple[int, int]
 """Positions of two answers on the slate; the first is shown first."""
 
 Tournament = Generator[list[Pair], list[float], None]
-"""Yields pairs, each for one judge, and is sent how much of each its first answer won, 0 to 1."""
+"""Yields pairs, each for one judge, and receives the share of each that its first answer won, 0 to 1."""
 
 
 def judged(plan: Plan, asking: PlannedQuery, slate: RoundRecord) -> RoundRecord:
-    """The record of a slate with the ballots that the scenario's pairing brings instead of the swarm's."""
+    """Return the record of a slate with the ballots of the scenario's pairing instead of the swarm's."""
     if plan.scenario.pairing == "client":
         pairs = client_pairs(len(slate.answers))
         found = {key: list(_judge(plan, asking, slate, key, pairs)) for key in slate.assignment}
@@ -42,7 +43,7 @@ def judged(plan: Plan, asking: PlannedQuery, slate: RoundRecord) -> RoundRecord:
 
 
 def _play(plan: Plan, asking: PlannedQuery, slate: RoundRecord) -> dict[Key, list[BallotEntry]]:
-    """Each pair goes to the judge that has judged least of those who wrote neither answer, by lot among equal ones."""
+    """Give each pair to the judge with the fewest judgements that wrote neither answer, by lot among equal ones."""
     random = chance(plan.scenario.seed, "pairing", asking.number)
     authors = [answer.author for answer in bodies(slate.answers, Answer)]
     found: dict[Key, list[BallotEntry]] = {key: [] for key in sorted(slate.assignment)}
@@ -70,7 +71,7 @@ def _judge(
 
 
 def client_pairs(answers: int) -> list[Pair]:
-    """The published client's list, the same for every judge: neighbours, and answers half of the list apart.
+    """Return the published client's list, the same for every judge: neighbours, and answers half of the list apart.
 
     Both in both orders; about 3 pairs for each answer.
     """
@@ -80,13 +81,13 @@ def client_pairs(answers: int) -> list[Pair]:
 
 
 def random_pairs(answers: int, judgements: int, random: Random) -> Tournament:
-    """Any two different answers."""
+    """Yield pairs of any two different answers."""
     places = range(answers)
     yield [(one, other) for one, other in (random.sample(places, 2) for _ in range(judgements))]
 
 
 def swiss(answers: int, judgements: int, random: Random) -> Tournament:
-    """Rounds of one judgement a pair; answers with equal scores meet, but none the same one twice if it can be helped.
+    """Yield rounds with one judgement per pair; answers with equal scores meet, if possible never twice.
 
     Neighbours in the order of scores are paired from the top, equal scores by lot; the last round may be cut short.
     """
@@ -108,8 +109,11 @@ def swiss(answers: int, judgements: int, random: Random) -> Tournament:
 
 
 def knockout(answers: int, judgements: int, random: Random) -> Tournament:
-    """Who loses is out. All matches have as many judges, in both orders by turns; a lot decides a draw, and who idles
-    where their number is odd."""
+    """Yield the matches of a knockout: the loser is out.
+
+    All matches have the same number of judges, in both orders by turns. A lot decides a draw, and which answer idles if
+    their number is odd.
+    """
     judges = max(1, judgements // (answers - 1))
     left = random.sample(range(answers), answers)
     while len(left) > 1:
@@ -127,7 +131,7 @@ def knockout(answers: int, judgements: int, random: Random) -> Tournament:
 
 
 def _shown(one: int, other: int, random: Random) -> Pair:
-    """Judges favour a position: a coin decides who gets it."""
+    """Order a pair by a coin, because judges favour a position."""
     return (one, other) if random.random() < 0.5 else (other, one)
 
 
@@ -136,4 +140,4 @@ TOURNAMENTS: dict[str, Callable[[int, int, Random], Tournament]] = {
     "swiss": swiss,
     "knockout": knockout,
 }
-"""By the scenario's `pairing`: they spend so many judgements among so many answers."""
+"""Tournaments by the scenario's `pairing`: each spends a number of judgements among a number of answers."""

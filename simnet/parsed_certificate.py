@@ -1,4 +1,4 @@
-"""A certificate taken apart for the audit: opened, and found where it is named. From the text of the rules alone."""
+"""A certificate parsed for the audit: opened, with the named messages resolved. From the text of the rules alone."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ParsedCertificate:
-    """A certificate whose signatures are good and whose parts are where they belong; nothing else is known yet."""
+    """A certificate whose signatures hold and whose parts are in their places; nothing else is checked yet."""
 
     certificate: Certificate
     network: bytes
@@ -60,21 +60,24 @@ class ParsedCertificate:
     """The closings of the waves, the tally last."""
     tally: Opened[CloseTally]
     answers: tuple[Opened[Answer], ...]
-    """As the slate lists them."""
+    """In the order of the slate."""
     ballots: tuple[tuple[Opened[Ballot], ...], ...]
-    """As each closing of `judging` lists them."""
+    """One tuple per closing of `judging`."""
     declines: tuple[tuple[Opened[Decline], ...], ...]
-    """As each closing lists them, the slate's (none) second."""
+    """One tuple per closing; the slate's, the second, is empty."""
     accusations: tuple[tuple[Opened[EquivocationProof], ...], ...]
-    """As each closing lists them, the commits closing's (none) first."""
+    """One tuple per closing; the commits closing's, the first, is empty."""
     accused: tuple[frozenset[Key], ...]
-    """Whom evidence has removed when each closing is made: what it lists, and what those before it list."""
+    """Members removed by evidence at each closing: that which it lists, and that of those before it."""
     cosigns: tuple[Opened[Cosign], ...]
     seats: Mapping[Key, Seat]
 
 
 def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, ...]:
-    """Open everything, and find what the closings name. Findings of this stage leave nothing to reason about."""
+    """Open everything and resolve the names in the closings.
+
+    With findings at this stage there is nothing to reason about.
+    """
     network = hash_of(b"strand/params/1", codec.encode(certificate.params))
     findings: list[Finding] = []
 
@@ -157,7 +160,7 @@ def _inventory(
     apart: Sequence[Opened[Message]],
     riding: Sequence[Sequence[Opened[Message]]],
 ) -> Iterator[Finding]:
-    """C3: everything named is here, once, as what it is named; nothing else is. R13: its own closing names a rider."""
+    """C3: everything named is here, once and of the named kind; nothing else is. R13: its own closing names a rider."""
     here = dict(itertools.chain(apart, *riding))
     if len(here) != len(apart) + sum(map(len, riding)):
         yield Finding("C3", "something stands here twice")
@@ -176,7 +179,7 @@ def _inventory(
 
 
 def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
-    """What a closing names, by kind."""
+    """Return the ids that a closing names, by kind."""
     match closing:
         case CloseCommits():
             return {Decline: closing.declines, EquivocationProof: ()}
@@ -203,4 +206,5 @@ def _accused(accusations: Sequence[Sequence[Opened[EquivocationProof]]], network
 
 
 def hash_of(*parts: bytes) -> Digest:
+    """Return BLAKE2b-256 of the concatenated parts."""
     return Digest(blake2b(b"".join(parts), digest_size=32).digest())

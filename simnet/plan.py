@@ -1,13 +1,14 @@
-"""Who is who in a world, and what is asked when: what both layers agree on before anything happens."""
+"""The cast and the schedule of a world: fixed for both layers before anything happens."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from consensus.learning.experience import QueryPriors
+from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust
 from consensus.learning.waves import PAIRS, wave_plan
-from protocol.hashing import content_digest
+from consensus.ranking.bradley_terry import PriorParameters
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
 from protocol.signing import Keypair
@@ -21,15 +22,15 @@ from simnet.scenario import Scenario, ScenarioError
 SPECIALTY = "rust"
 
 START_MS = 1_000_000_000_000
-"""The virtual clock's beginning: 2001, so that it is no real date."""
+"""The virtual clock's start: 2001, so that it is no real date."""
 
 SETTLE_MS = 5_000
-"""ms before the first query, in which nodes hear each other's offers."""
+"""Milliseconds before the first query, in which nodes receive each other's offers."""
 
 ANSWER_TOKENS = 256
 
 HEAVY = 16 * ONE
-"""The weight of the first honest node where trust is "one-heavy": as heavy as a configuration can make it."""
+"""The weight of the first honest node if trust is "one-heavy": as heavy as a configuration can make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,13 @@ class PlannedQuery:
 
 
 def check_kinds(scenario: Scenario) -> None:
-    """Raises ScenarioError for a kind of adversary that does not exist."""
+    """Raise ScenarioError for a kind of adversary that does not exist."""
     if unknown := sorted(set(scenario.byzantine) - set(KINDS)):
         raise ScenarioError(f"byzantine: nothing is named {unknown[0]!r}; there are {', '.join(sorted(KINDS))}")
 
 
 class Plan:
-    """The cast of a world and its programme, from the scenario's seed alone. Raises ScenarioError."""
+    """The cast of a world and its schedule, from the scenario's seed alone. Raises ScenarioError."""
 
     def __init__(self, scenario: Scenario, preset: Preset, params: NetworkParams) -> None:
         self.scenario = scenario
@@ -66,65 +67,52 @@ class Plan:
         self.trust = self._trust()
         self.waves = scenario.round.waves or wave_plan(preset.task, PAIRS, params.waves_max)
         """Pairs for each judge, wave by wave."""
+        self.budgets = self._budgets()
+        """Of every round."""
 
     def key(self, node: int) -> Key:
-        """The node's public key."""
+        """Return the node's public key."""
         return self.keypairs[node].public
 
     def knows(self, key: Key) -> bool:
-        """Whether nodes give the key a working place as one they know; without known nodes everybody is."""
+        """Whether nodes treat the key as known when they assign working places; with equal trust all keys are."""
         return self.scenario.trust == "equal" or self.trust.weight(key) > 0
 
     def shard_of(self, node: int) -> int:
-        """The shard in which the node lives."""
+        """Return the shard in which the node lives."""
         return node % self.scenario.shards
 
     def asking(self, number: int) -> PlannedQuery:
-        """The query of this number: the shards take turns, at most one round of a shard at a time."""
+        """Return the query of this number: the shards take turns, at most one round of a shard at a time."""
         shard = number % self.scenario.shards
         turn = number // self.scenario.shards
         at_ms = START_MS + SETTLE_MS + turn * self.scenario.round.interval_ms
         return PlannedQuery(number, shard, self._requester(number, shard), at_ms, self.oracle.question(number))
 
     def draw(self, asking: PlannedQuery, seatable: Collection[Key]) -> Draw:
-        """What the asker of this query draws its roster from. Nodes of a ring on one host share an address group."""
+        """Return the inputs of the roster's draw. Nodes of a ring on one host share an address group."""
         groups = {self.key(each.node): f"{each.KIND if each.ONE_HOST else each.node}" for each in self.behaviours}
         lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
         return Draw(self.key(asking.requester), lot, seatable, groups)
 
-    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], insight: QueryPriors) -> Query:
-        """What the requester signs."""
-        table = self.scenario.round
-        text, task = asking.question.text, asking.question.task
-        model, (intercept, slope) = insight.model, insight.calibration
-        return Query(
-            author=self.key(asking.requester),
-            specialty=SPECIALTY,
-            shard=asking.shard,
-            task=task,
-            content=text,
-            content_digest=content_digest(text),
-            max_tokens=ANSWER_TOKENS,
-            answer_ms=table.answer_ms,
-            open_ms=table.open_ms,
-            judge_ms=table.judge_ms,
-            cosign_ms=table.cosign_ms,
-            patience_ms=table.patience_ms,
-            waves=self.waves,
-            threshold=round(table.threshold * ONE),
-            calibration_intercept=intercept,
-            calibration_slope=slope,
-            confidence_min=round(table.confidence_min * ONE),
-            beta=round(ONE * (model.beta if table.beta is None else table.beta)),
-            tau_u=round(ONE * (table.tau_u or model.tau_u)),
-            tau_v=round(ONE * (table.tau_v or model.tau_v)),
-            sent_at_ms=sent_at_ms,
-            nonce=chance(self.scenario.seed, "nonce", asking.number).randbytes(32),
-            roster=tuple(roster),
+    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], query_priors: QueryPriors) -> Query:
+        """Return the query that the requester signs."""
+        table, model = self.scenario.round, query_priors.model
+        priors = replace(
+            query_priors,
+            model=PriorParameters(
+                beta=model.beta if table.beta is None else table.beta,
+                tau_u=table.tau_u or model.tau_u,
+                tau_v=table.tau_v or model.tau_v,
+            ),
         )
+        author, asked = self.key(asking.requester), asking.question
+        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, asked.text)
+        nonce = chance(self.scenario.seed, "nonce", asking.number).randbytes(32)
+        return build_query(subject, self.budgets, priors, roster, sent_at_ms, nonce)
 
     def offer(self, node: int, now_ms: int) -> Offer:
-        """What the node says of itself."""
+        """Return the node's offer."""
         return Offer(
             author=self.key(node),
             sequence=now_ms,
@@ -139,7 +127,7 @@ class Plan:
         )
 
     def killed(self, asking: PlannedQuery, spared: Collection[int]) -> tuple[list[int], Random]:
-        """Which members the round kills, and the generator for how: with a requester its round would die (`spared`)."""
+        """Return the members that the round kills, and the generator for details; `spared` includes requesters."""
         faults, random = self.scenario.faults, chance(self.scenario.seed, "faults", asking.number)
         others = [node for node in self.shards[asking.shard] if node not in spared]
         random.shuffle(others)
@@ -147,11 +135,25 @@ class Plan:
         return others[: faults.crashes] + by_chance, random
 
     def salt(self, number: int, node: int, life: int = 0) -> bytes:
-        """What hides a node's answer in its commitment: fresh in each of its lives, as in the daemon."""
+        """Return the salt of a node's answer, fresh after each restart, as in the daemon."""
         return chance(self.scenario.seed, "salt", number, node, life).randbytes(32)
 
+    def _budgets(self) -> Budgets:
+        table = self.scenario.round
+        return Budgets(
+            max_tokens=ANSWER_TOKENS,
+            answer_ms=table.answer_ms,
+            open_ms=table.open_ms,
+            judge_ms=table.judge_ms,
+            cosign_ms=table.cosign_ms,
+            patience_ms=table.patience_ms,
+            waves=self.waves,
+            threshold=table.threshold,
+            confidence_min=table.confidence_min,
+        )
+
     def _requester(self, number: int, shard: int) -> int:
-        """An honest node, or, by their share of the queries, one that misbehaves as a requester."""
+        """Return an honest node, or, by their share of the queries, one that misbehaves as a requester."""
         random = chance(self.scenario.seed, "requester", number)
         members = self.shards[shard]
         lot, choice = random.random(), random.random()
@@ -166,7 +168,7 @@ class Plan:
         return honest[int(choice * len(honest))]
 
     def _cast(self) -> tuple[Behaviour, ...]:
-        """Who is dishonest. A larger share of one kind adds to the nodes of a smaller one."""
+        """Choose the dishonest nodes. A larger share of one kind adds to the nodes of a smaller one."""
         check_kinds(self.scenario)
         order = list(range(self.scenario.nodes))
         chance(self.scenario.seed, "cast").shuffle(order)
@@ -188,7 +190,7 @@ class Plan:
         )
 
     def _askers(self, order: Sequence[int]) -> list[int]:
-        """The first node of each shard."""
+        """Return the first node of each shard in this order."""
         first: dict[int, int] = {}
         for node in order:
             first.setdefault(self.shard_of(node), node)

@@ -22,13 +22,13 @@ from simnet.study import METHODS, Estimate, accuracy, answer_times_ms, per_membe
 DPI = 144
 
 PANELS_MAX = 12
-"""small multiples of one figure: more cannot be read side by side."""
+"""Panels of one figure: more cannot be read side by side."""
 
 GROUPS_MAX = 8
-"""worlds that one axis can tell apart."""
+"""Worlds that one axis can distinguish."""
 
 ACCURACY_ROUNDS_MIN = 50
-"""rounds of each world, for a plot of accuracy: with fewer, the 95 % interval is wider than 27 points."""
+"""Rounds of each world for a plot of accuracy: with fewer, the 95 % interval is wider than 27 points."""
 
 INK, FAINT = "#222222", "#767676"
 
@@ -53,10 +53,10 @@ class Plot:
     """One picture of the report."""
 
     name: str
-    """Of its file, without suffix."""
+    """Name of its file, without suffix."""
     title: str
     alt: str
-    """What the picture shows, for those who cannot see it."""
+    """Description of the picture for readers that cannot see it."""
     png: bytes
 
 
@@ -82,7 +82,7 @@ _SWEEPS = (
 
 
 def plots(study: Study) -> Iterator[Plot]:
-    """Every plot that the study has the figures for."""
+    """Yield every plot for which the study has the figures."""
     varied = _varied(study)
     if "pairing" in varied:
         yield from _pairings(study)
@@ -133,7 +133,7 @@ def _accuracy(study: Study, sweep: _Sweep, others: Sequence[str]) -> Iterator[Pl
 
 
 def _learning(study: Study) -> Iterator[Plot]:
-    """Accuracy against how many questions were asked before, all casts together, if their askers learn."""
+    """Plot accuracy against the number of earlier questions, all casts together, if their askers learn."""
     if any(each.verdicts.weighted_majority is None for cell in study for each in cell.run.rounds):
         return
     longest = max(len(cell.run.rounds) for cell in study)
@@ -176,7 +176,7 @@ def _accuracy_alt(sweep: _Sweep, panels: dict[str, list[Cell]]) -> str:
 
 
 def _where(cell: Cell, settings: Sequence[str]) -> str:
-    # A kind of attack or a preset says itself what it is; a bare number does not.
+    # A kind of attack or a preset is clear by its value; a bare number needs its setting's name.
     return ", ".join(
         value_text(cell.point[name]) if name in ("attack", "preset") else f"{name} {value_text(cell.point[name])}"
         for name in settings
@@ -196,7 +196,7 @@ SWARMS = ("-", "--", ":")
 
 
 def _pairings(study: Study) -> Iterator[Plot]:
-    """A panel for each preset and each fit of the others' pairs; all seeds together."""
+    """Plot a panel for each preset and each fit of the other pairings; all seeds together."""
     presets: dict[str, list[Cell]] = {}
     for cell in study:
         presets.setdefault(_where(cell, ["preset"] if "preset" in cell.point else []), []).append(cell)
@@ -242,7 +242,7 @@ def _pairings(study: Study) -> Iterator[Plot]:
 def _pairing_lines(
     cells: Sequence[Cell], method: str
 ) -> dict[str, tuple[dict[str, Any], list[tuple[float, Estimate]]]]:
-    """By label: its look, and accuracy by comparisons of a member. The swarm is always ranked by its own fit."""
+    """Return by label its look, and accuracy by comparisons per member. The swarm is always ranked by its own fit."""
     rounds: dict[tuple[str, Any, str], list[RoundResult]] = {}
     for cell in cells:
         key = (cell.point["pairing"], cell.point.get("round.threshold"), value_text(cell.point.get("round.waves")))
@@ -268,7 +268,7 @@ def _pairing_lines(
 
 
 def _points(found: Sequence[Sequence[RoundResult]], method: str) -> list[tuple[float, Estimate]]:
-    """Comparisons of a member, and how often the method was right, for several plans; ascending."""
+    """Return comparisons per member and accuracy of the method, for several plans; ascending."""
     points = []
     for rounds in found:
         right = sum(bool(getattr(each.verdicts, method)) for each in rounds)
@@ -281,7 +281,7 @@ def _points(found: Sequence[Sequence[RoundResult]], method: str) -> list[tuple[f
 
 
 def _reliability(study: Study) -> Plot:
-    """How often it was so, against how sure the ranking was; all worlds together."""
+    """Plot the observed frequency against the ranking's probability; all worlds together."""
     title = "Are probabilities what they say?"
     figure, grid = _figure(title, 2, wide=True)
     told = []
@@ -377,12 +377,12 @@ def _cost(study: Study) -> Plot:
 
 
 def _phases(study: Study) -> list[str]:
-    """In the order of a round. Few rounds have all of them, so the order in which they turn up says nothing."""
+    """Return the phases in the order of a round. Few rounds have all of them, so the order of appearance is useless."""
     return sorted({name for cell in study for each in cell.run.rounds for name in each.phases_ms}, key=_place)
 
 
 def _place(name: str) -> tuple[int, int]:
-    """Where a phase stands in a round, and its wave. What is no phase, "certified", comes after all of them."""
+    """Return a phase's place in a round, and its wave. "certified", which is no phase, comes last."""
     phase, _, wave = name.partition(" ")
     order = [each.value for each in Phase]
     return (order.index(phase) if phase in order else len(order)), int(wave or 0)
@@ -419,7 +419,7 @@ def _latency(study: Study, varied: Sequence[str], phases: Sequence[str]) -> Plot
 
 
 def _times_s(cell: Cell, phase: str) -> tuple[float, ...]:
-    """5th percentile, median and 95th percentile in seconds; nothing where nothing was measured."""
+    """Return 5th percentile, median and 95th percentile in seconds; empty without measurements."""
     measured = [each.phases_ms[phase] for each in cell.run.rounds if phase in each.phases_ms]
     times_ms = measured or (answer_times_ms(cell.run) if phase == "query to answer" else [])
     found = (percentile(times_ms, part) for part in (0.05, 0.5, 0.95))
@@ -427,13 +427,13 @@ def _times_s(cell: Cell, phase: str) -> tuple[float, ...]:
 
 
 def _shade(number: int, count: int) -> str:
-    """Blue, from dark to light, in the order of the study."""
+    """Return a blue, from dark to light, in the order of the study."""
     light = 0.0 if count == 1 else 0.6 * number / (count - 1)
     red, green, blue = (round(256 * (base + (1 - base) * light) - 0.5) for base in (0.0, 0.27, 0.55))
     return f"#{max(0, red):02x}{max(0, green):02x}{max(0, blue):02x}"
 
 
-# One style for all.
+# Common style.
 
 
 def _columns(panels: int) -> int:
@@ -441,7 +441,7 @@ def _columns(panels: int) -> int:
 
 
 def _figure(title: str, panels: int, *, wide: bool = False, height: float | None = None) -> tuple[Figure, list[Axes]]:
-    """A figure with that many panels, styled alike; `wide` for panels that do not share their axes."""
+    """Return a figure with this many panels, styled alike; `wide` for panels that do not share their axes."""
     columns = _columns(panels)
     rows = -(-panels // columns)
     width = 7.2 if panels == 1 else columns * (4.2 if wide else 2.7) + 0.5
@@ -471,7 +471,7 @@ def _legend(figure: Figure, axes: Axes, columns: int = 4) -> None:
 
 
 def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis with a tick at each of the values that were measured."""
+    """Set a logarithmic axis with a tick at each measured value."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(values)))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -479,7 +479,7 @@ def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _png(figure: Figure) -> bytes:
-    """The same study gives the same bytes: no version and no date in them."""
+    """Encode a figure; the same study gives the same bytes, because they hold no version and no date."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

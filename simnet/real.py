@@ -1,6 +1,6 @@
-"""What real node processes can do of a scenario, as plain data, and what their rounds show.
+"""The part of a scenario that real node processes can run, as plain data, and the results of their rounds.
 
-The processes are `node/local/programme.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
+The processes are `node/local/programme.py`'s, which does not know scenarios; `strand sim --real` connects the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.record import round_ms
 from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
@@ -18,13 +19,14 @@ from simnet.scenario import Scenario, ScenarioError
 from simnet.study import changed
 
 ROUNDS_MAX = 100
-"""rounds of one swarm: each takes a second or more, and each of 25 nodes has a script of 12 kB for it."""
+"""Rounds of one swarm: each takes a second or more, and each of 25 nodes has a script of 12 kB for it."""
 
 SLACK_MS = 5_000
-"""ms beyond all of a query's budgets by which a round must have a certificate: one machine serves all nodes."""
+"""Milliseconds beyond all of a query's budgets by which a round must have a certificate: one machine serves all nodes.
+"""
 
 OVERHEAD_MS = 500
-"""ms that a round on loopback takes beside the engines' work."""
+"""Milliseconds that a round on loopback takes beside the engines' work."""
 
 VIRTUAL: Mapping[str, str] = {
     "layer": "real nodes have a network",
@@ -37,20 +39,23 @@ VIRTUAL: Mapping[str, str] = {
     "faults.partitions": "loopback does not part",
     "faults.clock_skew_ms": "all real nodes have this machine's clock",
 }
-"""Settings that only a virtual world can have, or tables of them, and why."""
+"""Settings, or tables of them, that only a virtual world can have, and why."""
 
 NOTE = (
     "real nodes on loopback ask one round after the other, in waves of their own plan, and each prompt takes half of "
     "engine.judge_ms; links, gossip, round.interval_ms, engine.answer_ms and engine.spread are left aside"
 )
-"""What does not apply whatever the scenario."""
+"""Settings that never apply, whatever the scenario."""
 
 
 class Heard(Protocol):
-    """What the asker of a round heard."""
+    """The asker's data of a round."""
 
     @property
-    def certificate(self) -> bytes | None: ...
+    def certificate(self) -> bytes | None:
+        """Bytes of the certificate, if there is one."""
+        ...
+
     @property
     def timings_ms(self) -> Mapping[str, int]:
         """Length of each phase, `to_answer` and `total`; empty without a certificate."""
@@ -58,12 +63,12 @@ class Heard(Protocol):
 
     @property
     def why_not(self) -> str:
-        """Why the round failed; empty where nothing was heard by the deadline, or where there is a certificate."""
+        """Why the round failed; empty if nothing arrived by the deadline, or if there is a certificate."""
         ...
 
 
 def check_real(scenario: Scenario, nodes_max: int) -> None:
-    """Refuse what real processes cannot do, rather than leave it out. Raises ScenarioError."""
+    """Refuse settings that real processes cannot have, rather than ignore them. Raises ScenarioError."""
     for setting, count, most in (("nodes", scenario.nodes, nodes_max), ("rounds", scenario.rounds, ROUNDS_MAX)):
         if count > most:
             raise ScenarioError(f"--real: {setting} is at most {most}, not {count}")
@@ -76,16 +81,16 @@ def check_real(scenario: Scenario, nodes_max: int) -> None:
             raise ScenarioError(f"--real: {setting} cannot be {value}: {why}")
 
 
-# There.
+# From scenario to programme.
 
 
 def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
-    """The fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
+    """Return the fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of an engine's quality."""
     scenario = plan.scenario
     table, pairs = scenario.round, min(sum(plan.waves), plan.params.pairs_per_wave_max)
     # A pair is two prompts: each answer is shown first once.
     latency_ms = round(scenario.engine.judge_ms / 2)
-    round_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS
+    lasts_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS
     askings = [plan.asking(number) for number in range(scenario.rounds)]
     asked = {
         "max_tokens": plan.oracle.preset.answer_bytes,
@@ -103,12 +108,12 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
             "threshold": table.threshold,
             "confidence_min": table.confidence_min,
         },
-        "deadline_ms": table.answer_ms + table.open_ms + table.judge_ms + table.cosign_ms + SLACK_MS,
+        "deadline_ms": round_ms(plan.budgets) + SLACK_MS,
         "turns": [
             {
                 "requester": asking.requester,
                 "question": {"query": asking.question.text, "task": asking.question.task.value, **asked},
-                "kills": _kills(plan, asking, round_ms),
+                "kills": _kills(plan, asking, lasts_ms),
             }
             for asking in askings
         ],
@@ -116,7 +121,7 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
 
 
 def _script(plan: Plan, askings: Sequence[PlannedQuery], judge: int, slope: float) -> list[dict[str, Any]]:
-    """What the node answers, and what all nodes' answers are worth to it."""
+    """Return the node's answers, and the worth of all nodes' answers to it."""
     oracle, script = plan.oracle, []
     for asking in askings:
         answers = [oracle.answer(asking.question, node) for node in range(plan.scenario.nodes)]
@@ -128,23 +133,23 @@ def _script(plan: Plan, askings: Sequence[PlannedQuery], judge: int, slope: floa
 
 
 def qualities(worths: Sequence[float], confidence: float, slope: float) -> list[float]:
-    """Worths, in log-odds, as qualities from 0 to 1, of whose differences a scripted engine states `slope` times.
+    """Convert worths, in log-odds, to qualities from 0 to 1; a scripted engine states `slope` times their differences.
 
-    Where statements would be too sure for that, all of them are less so: what is preferred stays the same.
+    If statements would be too certain for that, all are scaled down: the order of preference stays the same.
     """
     least, spread = min(worths), max(worths) - min(worths)
     scale = 1 / spread if confidence * spread > slope else confidence / slope
     return [min(1.0, scale * (worth - least)) for worth in worths]
 
 
-def _kills(plan: Plan, asking: PlannedQuery, round_ms: int) -> list[dict[str, Any]]:
-    """Whom the round kills, as in the virtual world (`World._break_things`), but within the time that it takes here."""
+def _kills(plan: Plan, asking: PlannedQuery, lasts_ms: int) -> list[dict[str, Any]]:
+    """Return the kills of the round, as in the virtual world (`World._break_things`), but within its real length."""
     faults = plan.scenario.faults
     killed, random = plan.killed(asking, {asking.requester})
     return [
         {
             "node": node,
-            "after_ms": random.randrange(round_ms),
+            "after_ms": random.randrange(lasts_ms),
             "down_ms": round(random.expovariate(1.0 / max(1, faults.down_ms))),
             "disk_lost": random.random() < faults.disk_lost,
         }
@@ -152,7 +157,7 @@ def _kills(plan: Plan, asking: PlannedQuery, round_ms: int) -> list[dict[str, An
     ]
 
 
-# And back.
+# From rounds to results.
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class _Cast:
 
 
 def run_of(plan: Plan, keys: Sequence[bytes], rounds: Sequence[Heard]) -> Run:
-    """What the rounds of nodes with these keys showed. Nobody counts real messages, and there is no trace."""
+    """Return the results of rounds of nodes with these keys. Real messages are not counted, and there is no trace."""
     number_of = {Key(key): node for node, key in enumerate(keys)}
     checkers = Checkers(_Cast(plan.params, frozenset(number_of.values()), number_of))
     run = Run(plan.scenario.seed, plan.scenario.nodes, violations=checkers.violations)

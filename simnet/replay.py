@@ -1,4 +1,4 @@
-"""A recorded life of a real node, driven again: the participant is told the same, without network, engine or disk."""
+"""Replay of a recorded real node: its participant gets the same inputs, without network, engine or disk."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from protocol.types import Digest, Key
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the participant did when it was told something: effects, or why it refused."""
+    """The participant's reaction to one input: effects, or a refusal."""
 
     told: Input
     effects: tuple[Effect, ...] = ()
@@ -31,9 +31,9 @@ class Step:
 
 
 def replay(recording: Recording, keypair: Keypair) -> Iterator[Step]:
-    """Each input and what comes of it, in order.
+    """Yield each input and its result, in order.
 
-    Raises ValueError for another node's key, and whatever the participant raises: a recorded crash is repeated.
+    Raises ValueError for another node's key, and any exception of the participant: a recorded crash is repeated.
     """
     if recording.beginning.key != keypair.public:
         raise ValueError("the recording is another node's")
@@ -44,7 +44,7 @@ def replay(recording: Recording, keypair: Keypair) -> Iterator[Step]:
 
 
 class _Weighed(Admission):
-    """What the recorded node's admission said, query by query; of a query that it was not asked about, nothing."""
+    """Replays the recorded node's admission decisions, query by query."""
 
     def __init__(self, recording: Recording) -> None:
         self._said: dict[Digest, deque[told.Weighed]] = defaultdict(deque)
@@ -65,14 +65,14 @@ class _Weighed(Admission):
 
 
 class _Replayed:
-    """The participant, and the messages that it let in."""
+    """The participant, and the messages that it admitted."""
 
     def __init__(self, recording: Recording, keypair: Keypair) -> None:
         began = recording.beginning
         self._participant = Participant(
             keypair, began.params, joins_from_ms=began.joins_from_ms, admission=_Weighed(recording)
         )
-        # As many as the recording holds at most.
+        # Bounded by the size of the recording.
         self._let_in: dict[Digest, Admitted] = {}
 
     def tell(self, each: Input) -> list[Effect] | Fault:
@@ -116,7 +116,7 @@ class _Replayed:
             case told.Reached():
                 return node.on_work_done(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
             case told.Weighed():
-                # Asked about by the input before it.
+                # Used by the input before it.
                 return []
             case told.MailRead():
                 return node.take_local_message(each.at_ms) or []

@@ -1,4 +1,4 @@
-"""What a run of the simulator finds: a result for each round, violations, costs, and their summary."""
+"""Results of a simulation: one for each round, violations, costs, and their summary."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -12,15 +12,15 @@ from protocol.types import ABSTAIN, ONE
 from simnet.plan import PlannedQuery
 
 WINDOW = 10
-"""rounds of one point of a learning curve"""
+"""Rounds of one point of a learning curve."""
 
 NO_OUTCOME = "none"
-"""The outcome of a round whose user was told nothing by its deadline."""
+"""The outcome of a round whose user got no answer by its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Whether each way to choose picked a right answer, from what one round counted."""
+    """Whether each way to choose picked a right answer, from the same counted contributions of one round."""
 
     swarm: bool
     majority: bool
@@ -28,14 +28,14 @@ class Verdicts:
     best_single: bool
     """The most skilled honest node of the shard alone."""
     oracle: bool
-    """Whether any counted answer was right: nobody who chooses among them can do better."""
+    """Whether any counted answer was right: no choice among them can do better."""
     win_rate: bool | None = None
-    """The answer that won the largest share of its comparisons. This and the next where askers learn."""
+    """The answer that won the largest share of its comparisons. Like the next one, only if askers learn."""
     weighted_majority: bool | None = None
-    """The largest cluster by its authors' votes in the roster, which is what their record earned."""
+    """The largest cluster by its authors' votes in the roster, which they earned."""
     rankings: bool | None = None
-    """The answer of the best mean place in the judges' own rankings, which is what the published client's judges tell;
-    None where judges compare too little for a ranking of their own."""
+    """The answer with the best mean place in the judges' own rankings, which the published client's judges report; None
+    where judges compare too little for a ranking of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +51,30 @@ class RoundResult:
     reason: str
     stop: str
     full: bool
-    """Certified by more than two thirds of the weighty members."""
+    """Whether more than two thirds of the members with weight co-signed."""
     answered_ms: int | None
-    """When the user was told."""
+    """When the user got the answer."""
     phases_ms: Mapping[str, int]
-    """Length of each phase that was closed."""
+    """Length of each closed phase."""
     members: int
     answers: int
     comparisons: int
-    """Counted judgements, abstentions left out."""
+    """Counted judgements, without abstentions."""
     ranking: bytes
     """The ranking's digest; empty without a ranking."""
     verdicts: Verdicts
     p_best: float | None = None
-    """What the ranking says of its winner: the probability that its cluster is the best."""
+    """P(best) of the winner: the probability that its cluster is the best."""
     p_correct: float | None = None
-    """The probability that the winner is right: as gold calibrates it, without gold P(best)."""
+    """P(correct) of the winner: calibrated on gold, without gold P(best)."""
     consensual: bool | None = None
-    """Whether the winner's cluster is the one that the honest judges would choose by all pairs, if that was asked."""
+    """Whether the winner's cluster is the honest judges' choice by all pairs, if the scenario asks for it."""
 
 
 def round_result(
     asking: PlannedQuery, record: RoundRecord | None, ranking: Ranking | None, verdicts: Verdicts
 ) -> RoundResult:
-    """What a record and its ranking show: without a ranking no outcome, without a record nothing counted."""
+    """Build the result of a record and its ranking: without a ranking no outcome, without a record nothing counted."""
     ballots = [] if record is None else bodies(record.ballots, Ballot)
     return RoundResult(
         number=asking.number,
@@ -98,7 +98,7 @@ def round_result(
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that was broken, found from outside of the system."""
+    """A broken rule, found from outside of the system."""
 
     rule: str
     detail: str
@@ -107,7 +107,7 @@ class Violation:
 
 @dataclass(slots=True)
 class Run:
-    """All that one world showed."""
+    """All results of one world."""
 
     seed: int
     nodes: int
@@ -116,15 +116,15 @@ class Run:
     messages: int = 0
     """Packets sent for rounds, forwarded and repeated ones included."""
     bytes: int = 0
-    """Of these packets, without the transport's own frames."""
+    """Bytes of these packets, without the transport's own frames."""
     standing_messages: int = 0
-    """Packets of offers, which nodes send whether anybody asks or not."""
+    """Packets of offers, which nodes send without any query."""
     standing_bytes: int = 0
     virtual_ms: int = 0
-    """How long the world stood."""
+    """Duration of the world."""
     events: int = 0
     trace_digest: str = ""
-    """BLAKE2b-256 over everything that happened, in order."""
+    """BLAKE2b-256 over all events, in order."""
 
     @property
     def late(self) -> Sequence[RoundResult]:
@@ -132,7 +132,7 @@ class Run:
         return [each for each in self.rounds if each.outcome == NO_OUTCOME]
 
     def summary(self) -> dict[str, Any]:
-        """The object that `strand sim --json` prints."""
+        """Return the object that `strand sim --json` prints."""
         comparisons = sum(each.comparisons for each in self.rounds)
         members = sum(each.members for each in self.rounds)
         return {
@@ -156,7 +156,7 @@ class Run:
         }
 
     def accuracy(self) -> dict[str, float]:
-        """Share of rounds in which each way to choose was right."""
+        """Return the share of rounds in which each way to choose was right."""
         total = max(1, len(self.rounds))
         found = {}
         for name in (each.name for each in fields(Verdicts)):
@@ -166,15 +166,17 @@ class Run:
         return found
 
     def learning_curve(self) -> list[dict[str, Any]]:
-        """Accuracy in each WINDOW of rounds: how fast askers learn, and how fast they see a change."""
+        """Return accuracy in each WINDOW of rounds: how fast askers learn, and how fast they notice a change."""
         windows = [self.rounds[start : start + WINDOW] for start in range(0, len(self.rounds), WINDOW)]
         return [
             {"rounds": len(rounds), "accuracy": Run(self.seed, self.nodes, rounds).accuracy()} for rounds in windows
         ]
 
     def told(self, probability: str) -> list[tuple[float, bool]]:
-        """What rounds said of their winners by `p_best` or `p_correct`, and what is true; rounds that said nothing, or
-        of which nobody asked what the consensus would be, are left out."""
+        """Return `p_best` or `p_correct` of the rounds' winners, each with its truth.
+
+        Rounds without a probability, or without a known consensus, are left out.
+        """
         pairs = (
             (each.p_best, each.consensual) if probability == "p_best" else (each.p_correct, each.verdicts.swarm)
             for each in self.rounds
@@ -202,16 +204,16 @@ class Study:
     about: str
     cells: Sequence[Cell]
     real: bool = False
-    """Found by real processes: not the same to the last bit when it is done again."""
+    """Whether real processes ran it: then a repetition differs in the last bits."""
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
 
     @property
     def runs(self) -> Sequence[Run]:
-        """What the worlds showed; one that stands at several points (no attackers, of any kind) once."""
+        """Results of the worlds; one at several points (no attackers, of any kind) occurs once."""
         return list({id(cell.run): cell.run for cell in self.cells}.values())
 
     def told(self, probability: str) -> list[tuple[float, bool]]:
-        """What rounds of all worlds said, as Run.told."""
+        """Return the probabilities of all worlds, as Run.told."""
         return [pair for run in self.runs for pair in run.told(probability)]

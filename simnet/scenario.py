@@ -1,4 +1,4 @@
-"""What is simulated: one frozen table of settings, read from TOML or from flags, checked once.
+"""The settings of a simulation: one frozen table, read from TOML or from flags, checked once.
 
 Durations are virtual milliseconds, shares are between 0 and 1.
 """
@@ -13,13 +13,13 @@ from protocol.limits import BETA_MAX, MEMBERS_MAX, PAIRS_MAX, TAU_MAX, TAU_MIN, 
 from protocol.types import ONE
 
 NODES_MAX = 20_000
-"""nodes of a world: each takes about 40 kB before its first round."""
+"""Nodes of a world: each takes about 40 kB before its first round."""
 
 ROUNDS_MAX = 1_000_000
-"""rounds of a run: results are kept one by one, about 1 kB each."""
+"""Rounds of a run: results are kept one by one, about 1 kB each."""
 
 CELLS_MAX = 1_000
-"""worlds of a study: a product of lists grows fast, and a typing error should not start a week of work."""
+"""Worlds of a study: a product of lists grows fast, and a typing error must not start a week of work."""
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Deviation = Annotated[float, msgspec.Meta(ge=TAU_MIN / ONE, le=TAU_MAX / ONE)]
@@ -28,11 +28,11 @@ PositiveMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 
 
 class ScenarioError(ValueError):
-    """The scenario cannot be simulated. The message is one line for the user: which setting, and what is wrong."""
+    """The scenario cannot be simulated. The message is one line for the user: the setting and the fault."""
 
 
 class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every requester asks for."""
+    """Settings of every query."""
 
     waves: (
         Annotated[
@@ -41,28 +41,28 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         ]
         | None
     ) = None
-    """Pairs that each judge compares, wave by wave; as by default three in all, in waves by task type."""
+    """Pairs that each judge compares, wave by wave; by default three in all, in waves by task type."""
     threshold: Share = 1.0
-    """P(best) at which no further wave is asked for."""
+    """P(best) at which the requester starts no further wave."""
     confidence_min: Share = 0.0
     """P(correct) below which the swarm abstains: the outcome is degraded."""
     beta: Annotated[float, msgspec.Meta(ge=0.0, le=BETA_MAX / ONE)] | None = None
-    """What votes weigh in the prior; by default by task type, as the two that follow."""
+    """Weight of votes in the prior; by default by task type, as the two that follow."""
     tau_u: Deviation | None = None
     """Standard deviation of the strengths of clusters, log-odds."""
     tau_v: Deviation | None = None
-    """Of an answer's strength about its cluster's."""
+    """Standard deviation of an answer's strength around its cluster's, log-odds."""
     answer_ms: PositiveMs = 20_000
     open_ms: PositiveMs = 5_000
     judge_ms: PositiveMs = 20_000
     cosign_ms: PositiveMs = 5_000
     patience_ms: Ms = 5_000
     interval_ms: PositiveMs = 30_000
-    """From one query of a shard to its next. Rounds overlap only where phases take all of their budgets."""
+    """Time from one query of a shard to its next. Rounds overlap only if phases take all of their budgets."""
 
 
 class LinkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What lies between two nodes. `latency_ms` is the median over pairs, one way; each pair has its own."""
+    """The links between nodes. `latency_ms` is the median over pairs, one way; each pair has its own."""
 
     latency_ms: Ms = 40
     spread: Share = 0.4
@@ -70,13 +70,13 @@ class LinkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     jitter_ms: Ms = 10
     """Mean of an exponential delay that each packet adds; it reorders packets."""
     loss: Share = 0.0
-    """Of each packet. Streams time out and gossip takes over, as in the daemon."""
+    """Share of packets that are lost. Streams time out and gossip takes over, as in the daemon."""
     duplicate: Share = 0.0
     reorder: Share = 0.0
-    """Share of packets that are held back by up to `reorder_ms`."""
+    """Share of packets that are delayed by up to `reorder_ms`."""
     reorder_ms: Ms = 500
     uplink_kbit_s: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Bandwidth of a node's way out; 0 is without limit."""
+    """Bandwidth of a node's uplink; 0 is without limit."""
 
 
 class GossipTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,14 +85,14 @@ class GossipTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     degree: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     """Peers of each node in the mesh; in pairs, so that an odd number counts as the even one below, and 1 as 2."""
     flood_publish: bool = True
-    """Own messages go to every peer of the topic; others' are forwarded along the mesh."""
+    """Whether own messages go to every peer of the topic; others' are forwarded along the mesh."""
     heartbeat_ms: PositiveMs = 1_000
     lazy_peers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 6
-    """Peers outside of the mesh that each heartbeat tells of recent messages, so that they may ask for them."""
+    """Peers outside of the mesh to which each heartbeat announces recent messages, so that they may request them."""
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How fast nodes answer and judge."""
+    """Speed of nodes when they answer and judge."""
 
     answer_ms: PositiveMs = 2_000
     """Median over nodes of the time for one answer."""
@@ -103,35 +103,35 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ReputationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What askers learn of others. Where they learn, one honest node of each shard asks all of its queries."""
+    """Learning of askers. If they learn, one honest node of each shard asks all of its queries."""
 
     gold: Share = 0.0
-    """Share of queries whose truth the asker knows; with none, nobody learns."""
+    """Share of queries whose truth the asker knows; with 0, nobody learns."""
 
 
 class Partition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """For a while, some of each shard's nodes reach only each other."""
+    """A period in which some of each shard's nodes reach only each other."""
 
     from_ms: Annotated[int, msgspec.Meta(ge=-60_000, le=3_600_000)]
-    """After each query; below zero: before it."""
+    """Start after each query; below zero: before it."""
     until_ms: Ms
     share: Share
-    """Of nodes on the smaller side; the requester is on the other."""
+    """Share of nodes on the smaller side; the requester is on the other."""
 
 
 class FaultTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What goes wrong at nodes."""
+    """Faults of nodes."""
 
     crash: Share = 0.0
     """Chance of each member to be killed in each round."""
     crashes: Annotated[int, msgspec.Meta(ge=0, le=MEMBERS_MAX)] = 0
-    """Members killed in each round beside that."""
+    """Members killed in each round in addition."""
     down_ms: Ms = 2_000
     """Mean time until a killed node is started again."""
     disk_lost: Share = 0.0
     """Share of restarts that find an empty disk."""
     clock_skew_ms: Ms = 0
-    """Clocks are wrong by up to this, either way."""
+    """Largest error of clocks, in either direction."""
     partitions: tuple[Partition, ...] = ()
 
 
@@ -143,20 +143,21 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     layer: Literal["network", "aggregate"] = "network"
     """`network`: everything. `aggregate`: answers, pairs, ballots and fit alone, for studies of accuracy."""
     preset: str = "final-answer"
-    """Table of configs/presets.toml: who knows what, and who judges how well."""
+    """Table of configs/presets.toml: the distribution of knowledge and of judging."""
     nodes: Annotated[int, msgspec.Meta(ge=1, le=NODES_MAX)] = 25
     shard_nodes: Annotated[int, msgspec.Meta(ge=1, le=MEMBERS_MAX)] = 50
-    """Nodes of a shard; a swarm that is larger has several (R14)."""
+    """Nodes of a shard; a larger swarm has several."""
     rounds: Annotated[int, msgspec.Meta(ge=1, le=ROUNDS_MAX)] = 10
-    """Of all shards together; they take turns."""
+    """Rounds of all shards together; they take turns."""
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     trust: Literal["equal", "known", "one-heavy", "nobody"] = "equal"
-    """Voting weight: `equal` for all (a cold start), or only for nodes that are no sybils (`known`)."""
+    """Voting weight: `equal` for all (a cold start), only for nodes that are no sybils (`known`), for one honest node
+    far more than for the others (`one-heavy`), or for none (`nobody`)."""
     pairing: Literal["swarm", "client", "random", "swiss", "knockout"] = "swarm"
-    """Who chooses the pairs, in the aggregate layer: the swarm as it is, or, to compare with, `pairings`. There judges
-    compare as many as `round.waves` has in all; the published client's list has a length of its own."""
+    """How pairs are chosen in the aggregate layer: by the swarm, or, for comparison, by `pairings`. With the latter,
+    judges compare as many as `round.waves` has in all; the published client's list has a length of its own."""
     reference: bool = False
-    """Aggregate layer: whether to find what the honest judges would choose if they compared all pairs."""
+    """Aggregate layer: whether to compute the honest judges' choice by comparisons of all pairs."""
     byzantine: dict[str, Share] = {}
     """Kind of adversary -> share of nodes, or of queries for kinds that misbehave as requesters."""
     round: RoundTable = RoundTable()
@@ -170,12 +171,12 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def shards(self) -> int:
-        """How many sub-meshes the swarm has."""
+        """Number of sub-meshes of the swarm."""
         return -(-self.nodes // self.shard_nodes)
 
 
 def scenario_from(table: Mapping[str, Any]) -> Scenario:
-    """Check a table as TOML gives it. Raises ScenarioError."""
+    """Check a parsed TOML table. Raises ScenarioError."""
     try:
         scenario = msgspec.convert(table, Scenario, strict=True)
     except msgspec.ValidationError as error:
@@ -193,7 +194,7 @@ def _check(scenario: Scenario) -> None:
 
 
 def cells(scenario: Scenario) -> Iterator[tuple[dict[str, Any], Scenario]]:
-    """The worlds of a study, each with the settings that make it different. Raises ScenarioError."""
+    """Yield the worlds of a study, each with the settings that distinguish it. Raises ScenarioError."""
     count = 1
     for values in scenario.vary.values():
         count *= len(values)
@@ -213,7 +214,7 @@ def cells(scenario: Scenario) -> Iterator[tuple[dict[str, Any], Scenario]]:
 
 
 def _idle(scenario: Scenario) -> tuple[str, ...]:
-    """Settings that mean nothing in this world: points that differ in nothing else are one, and have None there."""
+    """Return settings without a meaning in this world; points that differ only in them are one, with None there."""
     match scenario.pairing:
         case "swarm":
             waves = scenario.round.waves

@@ -1,11 +1,11 @@
-"""How askers learn in both layers: which queries are gold, what is true of their answers, and when weights change."""
+"""Learning of askers in both layers: which queries are gold, the truth of their answers, and when weights change."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
-from consensus.learning.experience import Experience, lesson_of
+from consensus.learning.experience import Experience, round_update
 from consensus.learning.roster import Trust
 from protocol.messages import Answer
 from protocol.types import Digest
@@ -15,22 +15,22 @@ from simnet.plan import Plan, PlannedQuery
 
 
 def is_gold(plan: Plan, asking: PlannedQuery) -> bool:
-    """Whether the asker knows the truth of this query, as nobody else does."""
+    """Whether the asker, and nobody else, knows the truth of this query."""
     return chance(plan.scenario.seed, "gold", asking.number).random() < plan.scenario.reputation.gold
 
 
 def trust_of(plan: Plan, experience: Experience, asking: PlannedQuery) -> Trust:
-    """The asker's view when it draws this roster."""
-    merits = experience.insight(asking.question.task).merits
+    """Return the asker's view when it draws this roster."""
+    merits = experience.query_priors(asking.question.task).merits
     return replace(plan.trust, merits=merits)
 
 
 def take_in(plan: Plan, experience: Experience, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> None:
-    """One finished round of the asker."""
+    """Learn from one finished round of the asker."""
     if not plan.scenario.reputation.gold:
         return
     truth = _truth(plan, asking, record) if is_gold(plan, asking) else None
-    experience.learn(lesson_of(record, ranking, truth))
+    experience.learn(round_update(record, ranking, truth))
     if experience.is_due:
         experience.renew(experience.renewed())
 

@@ -1,4 +1,4 @@
-"""Many worlds side by side: how they are run, what is said of each in a table, and the command that repeats one."""
+"""Many worlds side by side: running them, their table, and the command that repeats one."""
 
 import json
 import math
@@ -36,7 +36,7 @@ METHODS: Mapping[str, str] = {
     "weighted_majority": "record-weighted majority",
     "rankings": "judges' own rankings",
 }
-"""Ways to choose among one round's answers (results.Verdicts), and how reports call them."""
+"""Ways to choose among one round's answers (results.Verdicts), and their names in reports."""
 
 NOTES = (
     "Of each way to choose: % of rounds in which it picked a right answer, with its 95 % interval (Wilson). "
@@ -47,10 +47,10 @@ NOTES = (
     "ECE: expected calibration error in 10 bins, of P(best) against the choice by all pairs of all honest judges. "
     "Seconds run from the query to the answer: median and 95th percentile of the rounds that had one."
 )
-"""What stands below every table of `measures`."""
+"""The note below every table of `measures`."""
 
 LATE_MAX = 0.01
-"""share of rounds that may have no outcome by their deadline; at 20 % loss and with crashes too (hostile.toml)."""
+"""Share of rounds that may have no outcome by their deadline; at 20 % loss and with crashes too (hostile.toml)."""
 
 FLAGS: Mapping[str, str] = {
     "layer": "--layer",
@@ -67,11 +67,11 @@ FLAGS: Mapping[str, str] = {
 
 
 NETWORK_ONLY = ("links", "gossip", "engine", "faults")
-"""Tables that mean nothing in the aggregate layer, which has neither messages nor time."""
+"""Tables without a meaning in the aggregate layer, which has neither messages nor time."""
 
 
 def worlds(scenario: Scenario) -> dict[bytes, Scenario]:
-    """The worlds of a study without repetition (every attack at share 0 is the same one), by an id of the settings."""
+    """Return a study's worlds without repetition (all attacks at share 0 are one), by an id of the settings."""
     return {_id(world): world for _, world in cells(scenario)}
 
 
@@ -118,7 +118,7 @@ def _check_names(scenario: Scenario, presets: Mapping[str, "Preset"]) -> None:
 
 
 def _check_layer(scenario: Scenario) -> None:
-    """Refuse what a layer would leave out: its figures would say that it does no harm."""
+    """Refuse settings that a layer would ignore: its figures would suggest that they do no harm."""
     if scenario.layer != "aggregate":
         if scenario.pairing != "swarm" or scenario.reference:
             raise ScenarioError("pairing and reference are for the aggregate layer: --layer aggregate")
@@ -138,7 +138,7 @@ def _id(scenario: Scenario) -> bytes:
     return msgspec.json.encode(scenario)
 
 
-# What is said of a world.
+# Measures of a world.
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +151,26 @@ class Estimate:
 
 
 def wilson(successes: int, trials: int) -> Estimate:
-    """Share of successes with its score interval (Wilson 1927): sound at 0 and 1, and for few trials."""
+    """Return the share of successes with its score interval (Wilson 1927): sound at 0 and 1, and for few trials."""
     if not trials:
         return Estimate(0.0, 0.0, 1.0)
     share, weight = successes / trials, Z_95**2 / trials
     middle = (share + weight / 2) / (1 + weight)
     reach = Z_95 * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    # At the ends rounding must not leave the share outside of its own interval.
+    # Rounding must not leave the share outside of its own interval at the ends.
     return Estimate(share, min(share, max(0.0, middle - reach)), max(share, min(1.0, middle + reach)))
 
 
 def accuracy(run: Run, method: str) -> Estimate:
-    """How often a way to choose (a key of METHODS) was right."""
+    """Return how often a way to choose (a key of METHODS) was right."""
     return wilson(sum(getattr(each.verdicts, method) or 0 for each in run.rounds), len(run.rounds))
 
 
 def largest_loss(run: Run) -> tuple[str, Estimate]:
-    """The other way to choose, an oracle apart, to which the swarm loses most, and how much (negative: it wins).
+    """Return the way to choose, except the oracle, to which the swarm loses most, and how much (negative: it wins).
 
-    The interval is of paired differences, by the central limit theorem: with hundreds of rounds a bootstrap's too.
+    The interval is of paired differences, by the central limit theorem; with hundreds of rounds a bootstrap gives the
+    same.
     """
     losses = {}
     for method in run.accuracy().keys() - {"swarm", "oracle"}:
@@ -182,23 +183,23 @@ def largest_loss(run: Run) -> tuple[str, Estimate]:
 
 
 def percentile(values: Iterable[int], share: float) -> int | None:
-    """The smallest value that at least this share of the values does not exceed; None of no values."""
+    """Return the smallest value that at least this share of the values does not exceed; None without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
 def answer_times_ms(run: Run) -> list[int]:
-    """When the users of answered rounds were told, in ms after their query."""
+    """Return the times at which users got their answers, in ms after their query."""
     return [each.answered_ms for each in run.rounds if each.answered_ms is not None]
 
 
 def per_member(run: Run, total: int) -> float:
-    """A cost for each member and round. In one shard all nodes are members; in many, each round has its own."""
+    """Return a cost per member and round. In one shard all nodes are members; in many, each round has its own."""
     return total / max(1, sum(each.members for each in run.rounds))
 
 
 def measures(run: Run) -> dict[str, str]:
-    """What tables show of a world, by column. What the layer does not know is empty."""
+    """Return the figures of a world for tables, by column. Those that the layer does not have are empty."""
     summary = run.summary()
     found = {name: str(summary[key]) for name, key in
              (("rounds", "rounds"), ("decided", "decided"), ("degraded", "degraded"), ("failed", "failed"),
@@ -230,22 +231,22 @@ def measures(run: Run) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class StudyTable:
-    """A study in texts: one row for each world."""
+    """A study as texts: one row for each world."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     common: Mapping[str, str]
-    """Columns that say the same of every world, and therefore stand beside the table."""
+    """Columns with the same value for every world, which therefore stand beside the table."""
 
     def shown(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """Head and rows as people read them: one world stands upright, without a head."""
+        """Return head and rows for display: a single world is transposed, without a head."""
         if len(self.rows) != 1:
             return self.head, self.rows
         return ("", ""), list(zip(self.head, self.rows[0], strict=True))
 
 
 def table(study: Study) -> StudyTable:
-    """For each world its point, then its measures that say anything."""
+    """Return for each world its point, then its non-empty measures."""
     settings = list(study.cells[0].point)
     found = [measures(cell.run) for cell in study]
     said = [name for name in found[0] if any(each[name] for each in found)]
@@ -259,14 +260,14 @@ def table(study: Study) -> StudyTable:
 
 
 def value_text(value: Any) -> str:
-    """A setting's value for people; a setting that means nothing where it stands has none."""
+    """Return a setting's value for display; empty if the setting has no meaning in its world."""
     if value is None:
         return ""
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def results(study: Study) -> dict[str, Any]:
-    """The object that `strand sim --json` prints of a study."""
+    """Return the object that `strand sim --json` prints for a study."""
     return {
         "name": study.name,
         "ece": {name: calibration_error(study.told(name)) for name in ("p_best", "p_correct")},
@@ -277,11 +278,11 @@ def results(study: Study) -> dict[str, Any]:
     }
 
 
-# The way back.
+# The command that repeats a study.
 
 
 def repeat_command(scenario: Scenario, *, real: bool = False) -> str:
-    """The command that makes the same world, or the same study: all that differs from the defaults."""
+    """Return the command that makes the same world or study, with all settings that differ from the defaults."""
     words = ["strand", "sim", *(("--real",) if real else ())]
     for setting, value in changed(scenario):
         if setting in FLAGS:
@@ -298,7 +299,7 @@ def repeat_command(scenario: Scenario, *, real: bool = False) -> str:
 
 
 def changed(scenario: Scenario) -> Iterator[tuple[str, Any]]:
-    """Settings that are not as by default, by dotted name, as plain values; not what a scenario says of itself."""
+    """Yield settings that differ from the defaults, by dotted name, as plain values, without name and text."""
     for setting, value in _leaves(scenario, Scenario()):
         if setting == "vary":
             yield from ((f"vary.{varied}", values) for varied, values in value.items())
@@ -327,12 +328,12 @@ def _toml(value: Any) -> str:
 
 
 def failing(scenario: Scenario, study: Study) -> Sequence[tuple[Scenario, Run]]:
-    """The worlds of the study in which a safety rule was broken, then those that only have rounds without outcome."""
+    """Return the study's worlds with a broken safety rule, then those that only have rounds without outcome."""
     found = {_id(world): (world, cell.run) for (_, world), cell in zip(cells(scenario), study, strict=True)}
     wrong = [(world, run) for world, run in found.values() if run.violations or run.late]
     return sorted(wrong, key=lambda each: not each[1].violations)
 
 
 def late_share(study: Study) -> float:
-    """Share of all rounds that had no outcome by their deadline."""
+    """Return the share of all rounds that had no outcome by their deadline."""
     return sum(len(run.late) for run in study.runs) / max(1, sum(len(run.rounds) for run in study.runs))

@@ -1,4 +1,4 @@
-"""Everything that happened, in order, as one digest: equal traces mean equal runs."""
+"""All events, in order, as one digest: equal traces mean equal runs."""
 
 from hashlib import blake2b
 from struct import pack
@@ -11,11 +11,11 @@ class Trace:
         self._state = blake2b(digest_size=32)
 
     def note(self, at_ms: int, node: int, what: str, about: bytes = b"") -> None:
-        """Something happened at a node; `about`: a message's id, or whatever tells it from others."""
+        """Add an event at a node; `about`: a message's id, or anything that distinguishes it from others."""
         name = what.encode()
         self._state.update(pack(">qiBB", at_ms, node, len(name), len(about)) + name + about)
 
     @property
     def digest(self) -> str:
-        """Hexadecimal, of all notes so far."""
+        """Hexadecimal digest of all events so far."""
         return self._state.hexdigest()

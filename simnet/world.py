@@ -1,10 +1,11 @@
-"""A whole swarm in virtual time: queries are asked, nodes crash and return, the network parts and heals."""
+"""A whole swarm in virtual time: queries are asked, nodes crash and return, the network is partitioned and heals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.record import round_ms
 from consensus.rounds import effects as fx
 from protocol.types import Digest, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
@@ -20,24 +21,26 @@ from simnet.scenario import Partition
 from simnet.trace import Trace
 
 OFFER_SPREAD_MS = 1_000
-"""ms over which nodes say their first offers, and each later one anew."""
+"""Milliseconds over which nodes send their first offers, and each later one anew."""
 
 SLACK_MS = 2_000
-"""ms beyond all of a query's budgets after which its round must have an outcome: the network's own delays."""
+"""Milliseconds beyond all of a query's budgets after which its round must have an outcome: the network's own delays."""
 
 CRASH_WINDOW_MS = 8_000
-"""ms after a query in which crashes happen: about as long as a round takes."""
+"""Milliseconds after a query in which crashes happen: about as long as a round takes."""
 
 REPLAYS_MS = 150_000
-"""ms after its end that a round is still watched: messages of it may be replayed when the mesh has forgotten them."""
+"""Milliseconds after its end that a round is still checked: its messages may be replayed when the mesh has forgotten
+them."""
 
 DOOM_EFFECTS = 4
-"""A killed node dies before the next of its effects, or in the middle of a step: after up to three."""
+"""Exclusive bound of the effects that a killed node still performs: 0 to 3, so that it may die in the middle of a step.
+"""
 
 
 @dataclass(slots=True)
 class _Open:
-    """A round that somebody waits for."""
+    """A round whose result is awaited."""
 
     asking: PlannedQuery
     query: Digest | None = None
@@ -70,10 +73,10 @@ class World:
         self._open: dict[int, _Open] = {}
         self._by_query: dict[Digest, _Open] = {}
         last_ms = plan.asking(scenario.rounds - 1).at_ms
-        self._ends_ms = last_ms + self._round_ms() + SLACK_MS
+        self._ends_ms = last_ms + round_ms(self.plan.budgets) + SLACK_MS
 
     def simulate(self) -> Run:
-        """Let everything happen."""
+        """Run the world to its end."""
         for node in range(self.plan.scenario.nodes):
             self._offer_soon(node, 0)
         self._ask_next(0)
@@ -87,10 +90,10 @@ class World:
         self.run.trace_digest = self.trace.digest
         return self.run
 
-    # -- the programme -------------------------------------------------------------------------------------------------
+    # -- the schedule --------------------------------------------------------------------------------------------------
 
     def _offer_soon(self, node: int, after_ms: int) -> None:
-        """Offers are renewed as long as the world stands, at moments of each node's own."""
+        """Schedule the node's next offer at a moment of its own, until the world ends."""
         jitter = chance(self.plan.scenario.seed, "offer", node, self.clock.now_ms).randrange(OFFER_SPREAD_MS)
         at_ms = self.clock.now_ms + after_ms + jitter
         if at_ms < self._ends_ms:
@@ -118,16 +121,12 @@ class World:
             self.checkers.open_round(asking, opened.query)
             requester.perform(effects)
             self._break_things(asking)
-        self.clock.after(self._round_ms() + SLACK_MS, self._close, asking.number)
-
-    def _round_ms(self) -> int:
-        table = self.plan.scenario.round
-        return table.answer_ms + table.open_ms + len(self.plan.waves) * table.judge_ms + table.cosign_ms
+        self.clock.after(round_ms(self.plan.budgets) + SLACK_MS, self._close, asking.number)
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
     def _break_things(self, asking: PlannedQuery) -> None:
-        """Draw this round's crashes; with a requester its round would die, so that one is spared."""
+        """Draw this round's crashes; requesters are spared, because their rounds would end."""
         killed, random = self.plan.killed(asking, {each.asking.requester for each in self._open.values()})
         for node in killed:
             self.clock.after(random.randrange(CRASH_WINDOW_MS), self._kill, node, random.randrange(DOOM_EFFECTS))
@@ -154,14 +153,14 @@ class World:
         self.clock.after(down_ms, self._start, node, random.random() < faults.disk_lost)
 
     def _start(self, node: int, disk_lost: bool) -> None:
-        # Doomed to die in the middle of a step, it may not have had one until now.
+        # A node to be killed in the middle of a step may not have had one until now.
         self.machines[node].kill()
         self.machines[node].start(disk_lost=disk_lost)
 
     # -- results -------------------------------------------------------------------------------------------------------
 
     def saw(self, node: int, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded) -> None:
-        """See machine.Watch."""
+        """Take a result of a node: only the requester's counts."""
         opened = self._by_query.get(effect.query)
         if opened is None or opened.asking.requester != node:
             return
@@ -183,7 +182,7 @@ class World:
                 pass
 
     def _close(self, number: int) -> None:
-        """The deadline of a round: what came of it."""
+        """Record the result of a round at its deadline."""
         opened = self._open.pop(number)
         if opened.query is not None:
             del self._by_query[opened.query]
@@ -196,7 +195,7 @@ class World:
             self._progress(result)
 
     def _inspect(self, asking: PlannedQuery) -> None:
-        """What nodes hold, where each phase begins and at the end: most of it is gone when a round is over."""
+        """Check the nodes' limits, at the start of each phase and at the end: most data is gone after a round."""
         for node in self.plan.shards[asking.shard]:
             self.checkers.bounded(node, self.machines[node].participant)
 
@@ -222,11 +221,11 @@ class World:
 
 
 def _lengths(began_ms: dict[str, int]) -> dict[str, int]:
-    """From when each phase began to how long it took; the last one has no end."""
+    """Convert the start of each phase to its length; the last one has no end."""
     names = list(began_ms)
     return {name: began_ms[after] - began_ms[name] for name, after in pairwise(names)}
 
 
 def run_world(plan: Plan, progress: Callable[[RoundResult], None] | None = None) -> Run:
-    """Simulate a scenario's network layer; `progress` hears of each round as it ends."""
+    """Simulate a scenario's network layer; `progress` is called with each round's result as it ends."""
     return World(plan, progress).simulate()

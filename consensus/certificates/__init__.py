@@ -1,1 +1,1 @@
-"""What counts in a round, and the proof of it: everything here is recomputed by whoever verifies a certificate."""
+"""The counted contributions of a round and the certificate that proves it. A verifier recomputes everything here."""

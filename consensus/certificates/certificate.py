@@ -1,4 +1,4 @@
-"""Certificates: built by the requester, verified offline by anyone (rules R8, R9; certificate version 1)."""
+"""Certificates: built by the requester, verified offline by anyone (rules R8, R9)."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally,
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection
-
-VERSION = 1
+from protocol.versions import WIRE
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCertificate:
-    """What a certificate that holds shows."""
+    """The content of a certificate that has been verified."""
 
     record: RoundRecord
     ranking: Ranking
@@ -28,7 +27,7 @@ class VerifiedCertificate:
     """The query's text; empty for a private query whose text was left out."""
     cosigners: frozenset[Key]
     full: bool
-    """Co-signed by more than two thirds of the members with weight, by all of them where there are three or fewer."""
+    """Whether more than two thirds of the members with weight co-signed; all of them if there are three or fewer."""
 
     @property
     def unopened(self) -> tuple[Key, ...]:
@@ -38,7 +37,10 @@ class VerifiedCertificate:
 
 
 def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -> Certificate:
-    """Everything that `verify_certificate` needs; what rides along in a closing is not written twice."""
+    """Build a certificate with everything that `verify_certificate` needs.
+
+    Contributions that ride along in a closing are not written a second time.
+    """
     riding = _riding(record)
 
     def apart(messages: Iterable[VerifiedMessage]) -> tuple[bytes, ...]:
@@ -46,7 +48,7 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
         return tuple(message.envelope for message in ordered if message.envelope not in riding)
 
     return Certificate(
-        version=VERSION,
+        version=WIRE,
         params=record.params,
         query=record.message.envelope,
         content="",
@@ -60,10 +62,10 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
 
 
 def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> VerifiedCertificate | Fault:
-    """Recompute a certificate from its bytes alone.
+    """Recompute a certificate from its bytes alone. A fault names the broken rule.
 
-    `trusted`: count only these keys' co-signatures, each as one member with weight, whatever the roster says of them;
-    None counts the roster's. Any fault names the rule that is broken.
+    If `trusted` is given, only co-signatures of these keys count, each as one member with weight, whatever the roster
+    says about them. None counts the members with weight in the roster.
     """
     certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
     if isinstance(certificate, Fault):
@@ -90,7 +92,7 @@ def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) ->
 
 
 def _riding(record: RoundRecord) -> frozenset[bytes]:
-    """The contributions that ride along in the closings."""
+    """Return the envelopes that ride along in the closings."""
     carriers = [closing.body for closing in record.closings]
     return frozenset(
         envelope
@@ -111,7 +113,7 @@ def _open_all(network: Digest, envelopes: Iterable[bytes]) -> list[VerifiedMessa
 
 
 def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMessage] | Fault:
-    """C2, C3: the contributions that do not ride along, in the list of their kind, each list ascending by id."""
+    """C2, C3: open the contributions that do not ride along; each list holds one kind, ascending by id."""
     pool: dict[Digest, VerifiedMessage] = {}
     lists = (
         (Kind.ANSWER, certificate.answers),
@@ -135,7 +137,7 @@ def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMes
 def _replay(
     params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Digest, VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """C1, C3: the chain holds, ends with a tally, and names everything that is here."""
+    """C1, C3: extend the record by every closing; the chain must end with a tally and name everything in `pool`."""
     record = open_record(params, chain[0])
     if isinstance(record, Fault):
         return record
@@ -157,7 +159,7 @@ def _replay(
 
 
 def _check_cosigns(record: RoundRecord, certificate: Certificate) -> frozenset[Key] | Fault:
-    """C5: each a member's word on this tally, without objection, one for each member."""
+    """C5: check that each co-signature accepts this tally without objection, one per member."""
     cosigns = _open_all(record.params.digest, certificate.cosigns)
     if isinstance(cosigns, Fault):
         return cosigns
@@ -174,7 +176,7 @@ def _check_cosigns(record: RoundRecord, certificate: Certificate) -> frozenset[K
 
 
 def _is_full(record: RoundRecord, cosigners: frozenset[Key], trusted: Collection[Key] | None) -> bool:
-    """R9: more than two thirds of the members with weight; all of them where there are three or fewer."""
+    """R9: more than two thirds of the members with weight; all of them if there are three or fewer."""
     if trusted is None:
         weighty = {key for key, seat in record.seats.items() if seat.vote_weight}
     else:

@@ -1,8 +1,8 @@
-"""What a closing does to a record (rules R2-R9): one function, for everyone.
+"""The effect of a closing on a record (rules R2-R9): one function for all roles.
 
 The requester extends its record with each closing that it signs, a member with each that it receives, the verifier with
-each that a certificate holds. So there is one place that knows what a valid round is. Within a process they share its
-results: the first computes, the others find the same record.
+each that a certificate holds. So a valid round is defined in one place. Within a process they share results: the first
+caller computes, later callers get the same record.
 """
 
 from collections.abc import Mapping
@@ -25,26 +25,28 @@ from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Not a fault: a closing names these, and they are not at hand."""
+    """Ids that a closing names and that are not available here. Not a fault."""
 
     ids: tuple[Digest, ...]
 
 
 _EXTENDED: Final = Recall[Digest, RoundRecord]()
-"""By the closing's id; of use to those who extend the very record that was extended then (`before`).
+"""Memo by the closing's id; it serves callers that extend the same record object (`before`).
 
-Sound because that record and the id decide the result, whatever pool the named messages are taken from: ids cover whole
-bodies under the parameters' digest, and bodies name by id all that is counted. Ids do not cover signatures: where an
-author signs the same words twice, the shared record holds the envelope that was counted first, which is as valid. What
-a caller has at hand decides only between Missing and the result, so that is asked before, of each."""
+Sound because that record and the id decide the result, whatever pool provides the named messages: ids cover whole
+bodies under the parameters' digest, and bodies name by id everything that is counted. Ids do not cover signatures: if
+an author signs the same body twice, the shared record holds the envelope that was counted first, which is equally
+valid. The caller's pool decides only between Missing and the result, so every call checks that first.
+"""
 
 
 def extend(
     record: RoundRecord, message: VerifiedMessage, pool: Mapping[Digest, VerifiedMessage]
 ) -> RoundRecord | Missing | Fault:
-    """The record after one more closing, if it is the requester's next and everything that it names counts.
+    """Return the record after one more closing.
 
-    `pool` holds contributions and evidence by id; what rides along in the closing is added. A Fault voids the round.
+    The closing must be the requester's next, and everything that it names must count. `pool` holds contributions and
+    evidence by id; messages that ride along in the closing are added. A Fault voids the round.
     """
     closing = message.body
     if not isinstance(closing, Closing):
@@ -73,7 +75,7 @@ def extend(
 def _apply(
     record: RoundRecord, message: VerifiedMessage, closing: Closing, at_hand: Mapping[Digest, VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """What the closing does, with everything that it names: no more than `record` and the ids decide the result."""
+    """Apply the closing with everything that it names. Only `record` and the named ids decide the result."""
     if isinstance(closing, CloseCommits):
         return _close_commits(record, message, closing, [at_hand[id] for id in closing.declines])
     cleared = _list_evidence(record, [at_hand[id] for id in closing.evidence])
@@ -93,7 +95,7 @@ def _apply(
 def _close_commits(
     record: RoundRecord, message: VerifiedMessage, closing: CloseCommits, declines: list[VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """R4: only these commitments may be opened."""
+    """R4: close the answer phase; only these commitments may be opened."""
     if record.phase is not Phase.ANSWERING:
         return Fault(FaultReason.WRONG_PHASE, "R2", "commits are closed already")
     members = [entry.member for entry in closing.commitments]
@@ -109,7 +111,7 @@ def _close_commits(
 
 
 def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[VerifiedMessage]) -> RoundRecord | Fault:
-    """R5, R6, R7: the slate fixes clusters, beacon and the first wave's pairs."""
+    """R5, R6, R7: close the opening phase; the slate fixes clusters, beacon and the first wave's pairs."""
     if fault := _check_named(record, Phase.OPENING, Kind.ANSWER, answers):
         return fault
     opened = bodies(answers, Answer)
@@ -129,7 +131,7 @@ def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[Ve
 def _close_wave(
     record: RoundRecord, message: VerifiedMessage, closing: CloseWave, ballots: list[VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """R6: the next wave's pairs follow from what is counted."""
+    """R6: close a wave; the next wave's pairs follow from the counted ballots."""
     if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots):
         return fault
     if closing.wave != record.wave or record.wave + 1 >= len(record.query.waves):
@@ -147,7 +149,7 @@ def _close_wave(
 def _close_tally(
     record: RoundRecord, message: VerifiedMessage, closing: CloseTally, ballots: list[VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """R8, R9: everything that the tally claims follows from what it names."""
+    """R8, R9: close the judging; everything that the tally claims must follow from the contributions that it names."""
     if fault := _check_named(record, Phase.JUDGING, Kind.BALLOT, ballots, empty=True):
         return fault
     phase = Phase.FAILED if closing.outcome is Outcome.FAILED else Phase.COSIGNING
@@ -158,7 +160,7 @@ def _close_tally(
 def _check_named(
     record: RoundRecord, phase: Phase, kind: Kind, contributions: list[VerifiedMessage], *, empty: bool = False
 ) -> Fault | None:
-    """Each named contribution is of this kind and counts, and no author is named twice."""
+    """Check that each named contribution is of this kind and counts, and that no author is named twice."""
     if not contributions and empty and record.phase in (Phase.ANSWERING, Phase.OPENING):
         return None
     if record.phase is not phase:
@@ -172,7 +174,7 @@ def _check_named(
 
 
 def _list_declines(record: RoundRecord, declines: list[VerifiedMessage], gave: set[Key]) -> RoundRecord | Fault:
-    """R15: who declines this phase, once each, and gives nothing in it (`gave`: who does)."""
+    """R15: add declines of this phase, at most one per member and none of members in `gave`, who contribute in it."""
     for message in declines:
         if message.kind is not Kind.DECLINE or message.author in gave:
             return Fault(FaultReason.DUPLICATE, "R15", "a decline beside a contribution, or none at all")
@@ -183,7 +185,7 @@ def _list_declines(record: RoundRecord, declines: list[VerifiedMessage], gave: s
 
 
 def _list_evidence(record: RoundRecord, evidence: list[VerifiedMessage]) -> RoundRecord | Fault:
-    """R3: evidence listed in a closing removes its author from there on."""
+    """R3: add evidence; from this closing on its subjects are removed."""
     removed = set(record.removed)
     for message in evidence:
         slot = examine(message, record.params.digest)
@@ -205,7 +207,10 @@ def _list_evidence(record: RoundRecord, evidence: list[VerifiedMessage]) -> Roun
 def _gather(
     record: RoundRecord, closing: Closing, pool: Mapping[Digest, VerifiedMessage]
 ) -> Mapping[Digest, VerifiedMessage] | Missing | Fault:
-    """What the closing names by id, which is all that may ride along in it (R13); else from the pool."""
+    """Return the messages that the closing names by id, from its riders or else from the pool.
+
+    Only messages that it names may ride along (R13).
+    """
     riders = {}
     for envelope in closing.ride_along:
         rider = open_envelope(envelope, record.params.digest)
@@ -224,7 +229,7 @@ def _gather(
 
 
 def _named(closing: Closing) -> tuple[tuple[Digest, ...], ...]:
-    """The lists of ids that a closing names."""
+    """Return the lists of ids that a closing names."""
     match closing:
         case CloseCommits():
             return (closing.declines,)
@@ -235,7 +240,7 @@ def _named(closing: Closing) -> tuple[tuple[Digest, ...], ...]:
 
 
 def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
-    """R6: pairs of the present wave. One cluster, or no eligible pair, leaves nothing to judge."""
+    """R6: assign the pairs of the present wave. With one cluster, or no eligible pair, there is nothing to judge."""
     standing = zip(record.clusters, record.answers, strict=True)
     if len({name for name, answer in standing if answer.author not in record.removed}) < 2:
         return {}

@@ -10,7 +10,7 @@ from protocol.types import DeclinedPhase, Digest, Key, Kind
 
 
 class Slot(NamedTuple):
-    """What one author may fill once. `query` is empty for offers, whose `number` is their sequence."""
+    """A place that one author may fill once. `query` is empty for offers, whose `number` is their sequence."""
 
     query: bytes
     author: Key
@@ -19,7 +19,7 @@ class Slot(NamedTuple):
 
 
 def slot_of(message: VerifiedMessage) -> Slot | None:
-    """The slot that a message fills; None for queries (each begins a round of its own) and evidence."""
+    """Return the slot that a message fills; None for evidence and for queries (each begins a round of its own)."""
     match message.body:
         case Query() | EquivocationProof():
             return None
@@ -34,7 +34,7 @@ def slot_of(message: VerifiedMessage) -> Slot | None:
 
 
 def declining(query: bytes, author: Key, phase: DeclinedPhase, wave: int) -> Slot:
-    """The slot of a decline: its number says phase and wave."""
+    """Return the slot of a decline: its number encodes phase and wave."""
     return Slot(query, author, Kind.DECLINE, list(DeclinedPhase).index(phase) * WAVES_MAX + wave)
 
 
@@ -46,7 +46,7 @@ def accuse(keypair: Keypair, network: Digest, one: VerifiedMessage, other: Verif
 
 
 def examine(message: VerifiedMessage, network: Digest) -> Slot | Fault:
-    """The slot that a piece of evidence proves to be filled twice, or why it proves nothing (WRONG_EVIDENCE)."""
+    """Return the slot that a piece of evidence proves to be filled twice, or the fault WRONG_EVIDENCE."""
     if not isinstance(message.body, EquivocationProof):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not evidence")
     first = open_envelope(message.body.first, network)

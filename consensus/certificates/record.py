@@ -1,6 +1,6 @@
-"""The record of a round: everything that counts so far, and whether a contribution would (rules R2-R7).
+"""The record of a round: everything counted so far, and the check whether a contribution counts (rules R2-R7).
 
-`closings.extend` is what makes a record grow.
+`closings.extend` makes a record grow.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from consensus.ranking.clusters import canonical_form
 from protocol import codec
@@ -20,20 +20,16 @@ from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
 from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType
-
-AGGREGATOR = "hbt/2"
-CANONICAL_FORM = "forms/1"
-DRAWS = "draws/1"
-"""Versions of what everyone recomputes: a change of any figure in `tally`, `clusters` or `exact_math` is a new one."""
+from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
 Body = TypeVar("Body")
 
 Pairs = tuple[tuple[int, int], ...]
-"""Ordered pairs of positions in the slate: the answer shown first, the one shown second."""
+"""Ordered pairs of positions in the slate: the answer shown first, then the answer shown second."""
 
 
 class Phase(StrEnum):
-    """What a round waits for."""
+    """The step of a round; its name states what the round waits for."""
 
     ANSWERING = "answering"
     OPENING = "opening"
@@ -42,9 +38,43 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+class PhaseBudgets(Protocol):
+    """What decides how long a round may take; a query is one."""
+
+    @property
+    def answer_ms(self) -> int:
+        """Ms of the answering phase."""
+        ...
+
+    @property
+    def open_ms(self) -> int:
+        """Ms of the opening phase."""
+        ...
+
+    @property
+    def judge_ms(self) -> int:
+        """Ms of each wave of judging."""
+        ...
+
+    @property
+    def cosign_ms(self) -> int:
+        """Ms of the co-signing phase."""
+        ...
+
+    @property
+    def waves(self) -> Sequence[int]:
+        """Pairs for each judge, wave by wave."""
+        ...
+
+
+def round_ms(budgets: PhaseBudgets) -> int:
+    """Return the longest that a round can take, ms: the budgets of all its phases (R11)."""
+    return budgets.answer_ms + budgets.open_ms + len(budgets.waves) * budgets.judge_ms + budgets.cosign_ms
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class RoundRecord:
-    """Everything that counts so far, in canonical order."""
+    """Everything counted so far, in canonical order."""
 
     params: NetworkParams
     message: VerifiedMessage
@@ -60,23 +90,24 @@ class RoundRecord:
     """Cluster of each answer of the slate, numbered by first appearance."""
     ballots: tuple[VerifiedMessage, ...] = ()
     declines: tuple[VerifiedMessage, ...] = ()
-    """Those that closings name (R15): nobody waited for them."""
+    """Declines that closings name (R15): nobody waited for their authors."""
     evidence: tuple[VerifiedMessage, ...] = ()
     removed: frozenset[Key] = frozenset()
     """Authors against whom a closing lists evidence."""
     absent: frozenset[Key] = frozenset()
-    """Judges whose ballot an earlier wave's closing misses: later waves go on without them (R11)."""
+    """Judges whose ballot is missing in an earlier wave's closing: later waves exclude them (R11)."""
     wave: int = 0
     """The wave that is being judged, or that the tally closed."""
     beacon: bytes = b""
     assignment: Mapping[Key, Pairs] = field(default_factory=dict)
-    """Pairs of each judge in this wave; empty where there is nothing to compare."""
+    """Pairs of each judge in this wave; empty if there is nothing to compare."""
     before: "RoundRecord | None" = field(default=None, repr=False, compare=False)
-    """The record that the last closing extended; held, so that whoever replays the chain recalls each step of it."""
+    """The record that the last closing extended. Strong reference: it keeps earlier records alive in the weak memo, so
+    that replaying the chain hits the cache."""
 
     @property
     def id(self) -> Digest:
-        """The query's id, which is the round's."""
+        """The query's id, which identifies the round."""
         return self.message.id
 
     @property
@@ -91,7 +122,7 @@ class RoundRecord:
 
     @property
     def budget_ms(self) -> int:
-        """How long this phase may last (R11)."""
+        """Longest duration of this phase in milliseconds (R11)."""
         match self.phase:
             case Phase.ANSWERING:
                 return self.query.answer_ms
@@ -104,21 +135,21 @@ class RoundRecord:
 
     @property
     def named(self) -> tuple[VerifiedMessage, ...]:
-        """Everything that the closings name by id."""
+        """Every message that the closings name by id."""
         return (*self.answers, *self.ballots, *self.declines, *self.evidence)
 
     @property
     def contents(self) -> dict[Digest, AnswerContent]:
-        """What the counted answers say, by id, in the order of the slate."""
+        """Contents of the counted answers, by id, in the order of the slate."""
         return {message.id: message.body.content for message in self.answers if isinstance(message.body, Answer)}
 
     def declined(self, phase: DeclinedPhase, wave: int = 0) -> frozenset[Key]:
-        """Whose declines of this phase, or wave of judging, a closing names."""
+        """Return the members whose decline of this phase, or of this wave of judging, a closing names."""
         declines = bodies(self.declines, Decline)
         return frozenset(Key(each.author) for each in declines if (each.phase, each.wave) == (phase, wave))
 
     def expected(self) -> frozenset[Key]:
-        """Whose contributions this phase waits for."""
+        """Return the members whose contributions this phase expects."""
         match self.phase:
             case Phase.ANSWERING:
                 keys = {key for key, seat in self.seats.items() if Role.ANSWER in seat.roles}
@@ -134,11 +165,11 @@ class RoundRecord:
 
 
 _OPENED: Final = Recall[tuple[Digest, Digest], RoundRecord]()
-"""By network and query id."""
+"""Memo by network and query id."""
 
 
 def open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord | Fault:
-    """Begin a record with a query that keeps within the network's parameters (else OVER_LIMIT, MALFORMED)."""
+    """Begin a record with a query. Faults: OVER_LIMIT, MALFORMED if the query exceeds the network's parameters."""
     key = (params.digest, message.id)
     known = _OPENED.recall(key)
     if known is not None:
@@ -172,7 +203,7 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord
 
 
 def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault | None:
-    """Why a contribution does not count in the record's present phase; None if it does."""
+    """Return why a contribution does not count in the record's present phase; None if it does."""
     if message.author not in record.seats:
         return Fault(FaultReason.NOT_A_MEMBER, "R2")
     if message.author in record.removed:
@@ -212,7 +243,7 @@ def _check_answer(record: RoundRecord, answer: Answer) -> Fault | None:
 
 
 def check_content(record: RoundRecord, content: AnswerContent) -> Fault | None:
-    """Why this would be no answer, whoever gave it; a member asks before it commits to one."""
+    """Return why this content is no valid answer of any author. A member checks it before it commits."""
     if len(content.text.encode()) > record.params.answer_bytes_max:
         return Fault(FaultReason.OVER_LIMIT, "P6", "answer text")
     if not form_of(record.query.task, content.text):
@@ -232,7 +263,10 @@ def _check_ballot(record: RoundRecord, ballot: Ballot) -> Fault | None:
 
 
 def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
-    """Why a decline does not count in the record's present phase (R15); None if it does. Asked before signing, too."""
+    """Return why a decline does not count in the record's present phase (R15); None if it does.
+
+    A member also checks this before it signs.
+    """
     wave = record.wave if record.phase is Phase.JUDGING else 0
     if decline.phase.value != record.phase.value or decline.wave != wave:
         return Fault(FaultReason.WRONG_PHASE, "R15", f"a decline of {decline.phase} while {record.phase}")
@@ -244,19 +278,26 @@ def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
 
 
 def is_void(ballot: Ballot) -> bool:
-    """A judge that abstains on more than half of its pairs says nothing (R6)."""
-    abstentions = sum(judgement.preference == ABSTAIN for judgement in ballot.judgements)
-    return 2 * abstentions > len(ballot.judgements)
+    """Whether the judge abstains on more than half of its pairs, which voids its ballot (R6)."""
+    return voids(sum(judgement.preference == ABSTAIN for judgement in ballot.judgements), len(ballot.judgements))
+
+
+def voids(abstentions: int, judgements: int) -> bool:
+    """Whether so many abstentions void a ballot of so many judgements (R6)."""
+    return 2 * abstentions > judgements
 
 
 def commit_to(record: RoundRecord, author: Key, content: AnswerContent, salt: bytes) -> Digest:
-    """The commitment that binds `author` to `content` in this round (R4)."""
+    """Return the commitment that binds `author` to `content` in this round (R4)."""
     return commitment(record.params.digest, record.id, author, salt, answer_digest(codec.encode(content)))
 
 
 @lru_cache(maxsize=128)
 def form_of(task: TaskType, text: str) -> bytes:
-    """Canonical form, remembered: requester and member on one node, and check and cluster, ask for the same."""
+    """Return the canonical form of a text, cached.
+
+    Requester and member on one node need the same form, and so do check and clustering.
+    """
     return canonical_form(task, text)
 
 
@@ -266,5 +307,5 @@ def ascending(keys: Sequence[bytes]) -> bool:
 
 
 def bodies(messages: Iterable[VerifiedMessage], schema: type[Body]) -> list[Body]:
-    """The bodies of the messages that are of this schema, in order."""
+    """Return the bodies of the messages that have this schema, in order."""
     return [message.body for message in messages if isinstance(message.body, schema)]

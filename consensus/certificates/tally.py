@@ -1,4 +1,4 @@
-"""From a record to a ranking and an outcome (rules R8, R9). Requester, members and verifiers call the same function."""
+"""Derives ranking and outcome from a record (rules R8, R9). Requester, members and verifiers call the same function."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, Key, Outcome, Ou
 
 @dataclass(frozen=True, slots=True)
 class RankedAnswer:
-    """One answer's place."""
+    """One answer's place in the ranking."""
 
     answer: Digest
     author: Key
@@ -28,7 +28,7 @@ class RankedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What follows from the answers and ballots that count."""
+    """The result that follows from the counted answers and ballots."""
 
     ranked: tuple[RankedAnswer, ...]
     """Best first: by strength of the cluster, then of the answer, then by the beacon."""
@@ -36,18 +36,18 @@ class Ranking:
     reason: OutcomeReason
     stop: StopReason
     p_correct: int
-    """Probability that the winner is right, 2^-16 (`certainty`); 0 if there is none."""
+    """Probability that the winner is correct, 2^-16 (`certainty`); 0 without a winner."""
     calibrated: bool
-    """Whether `p_correct` rests on the requester's gold; else it is `p_best` and claims no more."""
+    """Whether `p_correct` is calibrated on the requester's gold; otherwise it equals `p_best`."""
 
     @property
     def winner(self) -> bytes:
-        """The winning answer's id; empty if there is none."""
+        """The winning answer's id; empty without a winner."""
         return self.ranked[0].answer if self.ranked else b""
 
     @property
     def p_best(self) -> int:
-        """The winner's, 2^-16."""
+        """The winner's P(best), 2^-16; 0 without a winner."""
         return self.ranked[0].p_best if self.ranked else 0
 
     @property
@@ -99,7 +99,7 @@ def rank(record: RoundRecord) -> Ranking:
 
 
 def _why_none(record: RoundRecord) -> OutcomeReason:
-    """Why there is no answer."""
+    """Return the reason why the round has no answer."""
     if record.commitments:
         return OutcomeReason.NO_ANSWERS
     asked = {key for key, seat in record.seats.items() if Role.ANSWER in seat.roles}
@@ -108,7 +108,10 @@ def _why_none(record: RoundRecord) -> OutcomeReason:
 
 
 def uncertain_pairs(record: RoundRecord) -> tuple[tuple[int, int], ...]:
-    """Pairs of clusters that the next wave should tell apart, by how much it should; () before the first ballot."""
+    """Return pairs of clusters that the next wave should compare; a pair that needs it more occurs more often.
+
+    Empty before the first ballot.
+    """
     standing = _standing(record)
     if not standing or not record.ballots:
         return ()
@@ -117,29 +120,29 @@ def uncertain_pairs(record: RoundRecord) -> tuple[tuple[int, int], ...]:
 
 
 def _standing(record: RoundRecord) -> list[int]:
-    """Positions of the answers that can win."""
+    """Return the positions in the slate of answers that can win."""
     return [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
 
 
 def _names(record: RoundRecord, standing: list[int]) -> list[int]:
-    """The record's clusters that can win; the fit numbers them in this order."""
+    """Return the record's clusters that can win; the fit numbers them in this order."""
     return sorted({record.clusters[index] for index in standing})
 
 
 @dataclass(frozen=True, slots=True)
 class FitInput:
-    """What the fit is told of a record."""
+    """Arguments of the fit, taken from a record."""
 
     items: tuple[Item, ...]
-    """The answers that can win, in the order of the slate."""
-    bench: tuple[JudgePrior, ...]
-    """One for each seat, in the order of the roster."""
+    """Answers that can win, in the order of the slate."""
+    judge_priors: tuple[JudgePrior, ...]
+    """One prior for each seat, in the order of the roster."""
     judgements: tuple[judges.JudgedComparison, ...]
     model: PriorParameters
 
 
 def fit_input(record: RoundRecord) -> FitInput:
-    """The fit's arguments; nobody's answer stands in an empty one."""
+    """Return the fit's arguments. The record must hold an answer that can win."""
     standing = _standing(record)
     names = _names(record, standing)
     place = {index: position for position, index in enumerate(standing)}
@@ -153,7 +156,7 @@ def fit_input(record: RoundRecord) -> FitInput:
     )
     written = {record.answers[index].author: place[index] for index in standing}
     number = {key: position for position, key in enumerate(record.seats)}
-    bench = tuple(
+    judge_priors = tuple(
         JudgePrior(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
         for seat in record.seats.values()
     )
@@ -164,15 +167,19 @@ def fit_input(record: RoundRecord) -> FitInput:
         if each.preference != ABSTAIN and each.first in place and each.second in place
     )
     query = record.query
-    return FitInput(items, bench, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
+    return FitInput(
+        items, judge_priors, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
+    )
 
 
 @lru_cache(maxsize=4)
 def _fit(of: FitInput) -> Fit:
-    """A requester ranks twice or more before its own closing is checked, and verifies its certificate later: one fit.
+    """Fit once for equal arguments.
 
-    Others need none where they share a process, for they share the record (`closings.extend`)."""
-    return quantise(judges.posterior(of.items, of.bench, of.judgements, of.model))
+    A requester ranks at least twice before its own closing is checked, and later verifies its certificate. Other roles
+    in the process share the record (`closings.extend`) and need no cache.
+    """
+    return quantise(judges.posterior(of.items, of.judge_priors, of.judgements, of.model))
 
 
 def _counted(record: RoundRecord) -> list[Ballot]:
@@ -182,7 +189,7 @@ def _counted(record: RoundRecord) -> list[Ballot]:
 def _outcome(
     record: RoundRecord, openings: int, best: int, runner_up: int | None, *, confident: bool
 ) -> tuple[Outcome, OutcomeReason]:
-    """R9."""
+    """R9: return outcome and reason."""
     if not any(seat.vote_weight for seat in record.seats.values()):
         return Outcome.DEGRADED, OutcomeReason.NO_WEIGHT
     if openings < record.params.answers_min:
@@ -197,7 +204,7 @@ def _outcome(
 
 
 def _weighted_judges(record: RoundRecord, index: int) -> int:
-    """Judges with weight that compared the answer with any other."""
+    """Count the judges with weight that compared the answer with any other."""
     return len(
         {
             ballot.author
@@ -209,13 +216,14 @@ def _weighted_judges(record: RoundRecord, index: int) -> int:
 
 
 _ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
-"""What more ballots may mend."""
+"""Reasons that more ballots may remove."""
 
 
 def _stop(record: RoundRecord, p_best: int, reason: OutcomeReason) -> StopReason:
-    """R8: the first reason that holds, so that everyone who recounts finds the same.
+    """R8: return the first reason that holds, so that every recount finds the same.
 
-    Certainty that comes from votes or few judges, or is less than was asked for, is none while another wave can help.
+    While another wave can help, `certain` needs at least one counted ballot, enough judges and the confidence that was
+    asked for.
     """
     if _counted(record) and p_best >= record.query.threshold and reason not in _ASKED_ON:
         return StopReason.CERTAIN
@@ -224,14 +232,14 @@ def _stop(record: RoundRecord, p_best: int, reason: OutcomeReason) -> StopReason
 
 
 def _all_in(record: RoundRecord) -> bool:
-    """Whether every judge's ballot of the present wave is counted, but for those who declined or were removed."""
+    """Whether every judge's ballot of the present wave is counted, except from judges who declined or were removed."""
     judged = {ballot.author for ballot in bodies(record.ballots, Ballot) if ballot.wave == record.wave}
     declined = record.declined(DeclinedPhase.JUDGING, record.wave)
     return judged | declined | record.removed >= record.assignment.keys()
 
 
 def check_tally(record: RoundRecord, claimed: CloseTally) -> Fault | None:
-    """Whether a tally says what `rank` finds in the record that it closes (WRONG_TALLY)."""
+    """Check that a tally states what `rank` finds in the record that it closes (else WRONG_TALLY)."""
     ranking = rank(record)
     if ranking.stop is StopReason.BUDGET and _all_in(record):
         return Fault(FaultReason.WRONG_TALLY, "R8", "the plan has another wave and no ballot of this one is missing")

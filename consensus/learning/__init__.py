@@ -1,1 +1,1 @@
-"""What an asker knows and chooses alone: records, rosters, waves. Members never recompute it."""
+"""The asker's own statistics and choices: learned weights, rosters, waves. Members never recompute them."""

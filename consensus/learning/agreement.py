@@ -1,10 +1,10 @@
-"""What judgements tell about their judges without any truth: do they repeat themselves, and with whom do they agree?
+"""Statistics of judges from judgements alone, without truth: how well they repeat themselves and agree with others.
 
-A judge that sees a pair in both orders gives two verdicts v, v' in [−1, 1] on the same thing. What repeats is its
-opinion, what does not is chance and position: E[v v'] is the variance of its opinion, and the reliability
-r = E[v v'] / E[(v² + v'²) / 2] is the share of its verdicts' variance that is opinion (test-retest reliability,
-Spearman 1904). The same products across two judges give the covariance of their opinions, free of the position bias
-that judges share. Consistency is not correctness, so weights from it are bounded; gold overrules them (`learning`).
+A judge that sees a pair in both orders gives two verdicts v, v' in [−1, 1] on the same thing. The part that repeats is
+its opinion, the rest is chance and position: E[v v'] is the variance of its opinion, and the reliability r = E[v v'] /
+E[(v² + v'²) / 2] is the share of its verdicts' variance that is opinion (test-retest reliability, Spearman 1904). The
+same products across two judges give the covariance of their opinions, free of the position bias that judges share.
+Consistency is not correctness, so weights from it are bounded; gold overrules them (`gold_fit`).
 """
 
 from collections.abc import Sequence
@@ -21,23 +21,26 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _PRIOR_PAIRS = 4.0
-"""Pairs seen in both orders that a prior reliability of one half counts as."""
+"""Weight of the prior reliability of one half, in pairs seen in both orders."""
 
 _PRIOR_SHARED = 5.0
-"""Pairs seen by both judges that a prior covariance of zero counts as."""
+"""Weight of the prior covariance of zero, in pairs seen by both judges."""
 
 _HIDDEN_ERROR = 0.25
-"""Variance of what a judge gets wrong again and again, which repeating cannot show, as a share of its verdicts'. It
-bounds a weight at 4, six times that of a judge with reliability one half, however consistent the judge is."""
+"""Variance of a judge's repeated errors, which repeating cannot show, as a share of its verdicts' variance. It bounds a
+weight at 4, six times that of a judge with reliability one half, however consistent the judge is."""
 
 
 _RELIABILITY_MIN = 0.05
-"""A judge that never repeats itself may still be learned on gold."""
+"""Lowest reliability: gold may still give weight to a judge that never repeats itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """Statistics of the judges, from all questions; K weights. Judges who share one count as so many typical ones."""
+    """Statistics of the judges, from all questions; K weights.
+
+    Judges that share a weight count as typical ones of their number.
+    """
 
     reliability: FloatArray
     """Shape (K,), above 0, at most 1."""
@@ -47,17 +50,19 @@ class Agreement:
     """Shape (judges,): the index of each judge's weight."""
 
     def default_weights(self) -> FloatArray:
-        """Shape (K,), mean over all judges 1: opinion to noise, r / (1 − r + hidden error); equal where nobody repeats
-        anything."""
+        """Shape (K,), mean over all judges 1: opinion to noise, r / (1 − r + hidden error).
+
+        Equal weights if no judge repeats any verdict.
+        """
         weights: FloatArray = self.reliability / (1.0 - self.reliability + _HIDDEN_ERROR)
         return weights / weights[self.weight_of].mean() if len(weights) else weights
 
     def spread(self) -> FloatArray:
-        """Shape (K, K): a square root S with S Sᵀ the prior covariance of the judges' weights about their defaults.
+        """Shape (K, K): a square root S with S Sᵀ the prior covariance of the judges' weights around their defaults.
 
-        D½ (D½ G D½)½ D½ with G the covariance of the opinions and D the reliabilities: weights vary along directions
-        in which opinions do, less so where they do less, and little for judges who mostly toss a coin. Under a
-        spherical prior a few gold items must find out alone which of many judges are alike.
+        D½ (D½ G D½)½ D½ with G the covariance of the opinions and D the reliabilities. Weights vary along directions in
+        which opinions do, less so where they do less, and little for judges whose verdicts are mostly chance. Under a
+        spherical prior a few gold items alone would have to find out which of many judges are alike.
         """
         reliability = np.sqrt(self.reliability)
         values, vectors = np.linalg.eigh(self.opinion * reliability[:, None] * reliability)
@@ -66,9 +71,12 @@ class Agreement:
 
 
 def measure(dataset: Dataset) -> Agreement:
-    """Reliability and covariance of all judges. A judge's constant lean to one position is neither opinion nor chance:
-    it cancels over both orders, so it is taken out. Of judges who share a weight, each is compared with itself and with
-    others, never with the mean of all: that would repeat itself better than any of them."""
+    """Measure reliability and covariance of all judges.
+
+    A judge's constant preference for one position is neither opinion nor chance: it cancels over both orders, so it is
+    removed. Judges that share a weight are compared with themselves and with others, never as the mean of all, which
+    would repeat itself better than any of them.
+    """
     weight_of = np.array(dataset.weight_of or range(len(dataset.judges)), dtype=np.int64)
     count = int(weight_of.max(initial=-1)) + 1
     product, square, lean, both_orders = np.zeros((4, count))
@@ -104,8 +112,10 @@ def measure(dataset: Dataset) -> Agreement:
 
 
 def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
-    """Shape (size, size): sums of products of any two judges' values, at the places of their weights. The diagonal
-    mixes judges of one weight and is not for use."""
+    """Shape (size, size): sums of products of any two judges' values, at the places of their weights.
+
+    The diagonal mixes judges of one weight and must not be used.
+    """
     sums = np.zeros(size)
     np.add.at(sums, place, values)
     products: FloatArray = sums[:, None] * sums
@@ -113,10 +123,10 @@ def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
 
 
 def _verdicts(question: JudgedQuestion) -> tuple[list[int], IntArray, FloatArray]:
-    """Judges and verdicts of all compared pairs, one pair after another: where each pair ends; the judges, shape (m,);
-    their mean verdicts in either order, shape (m, 2), NaN if none.
+    """Return judges and verdicts of all compared pairs, one pair after another.
 
-    A verdict is 1 for the lower answer and −1 for the higher one.
+    The three values are the end of each pair's entries, the judges, shape (m,), and their mean verdicts in either
+    order, shape (m, 2), NaN if none. A verdict is 1 for the lower answer and −1 for the higher one.
     """
     verdicts: dict[tuple[int, int], dict[int, tuple[list[float], list[float]]]] = {}
     for each in question.judgements:

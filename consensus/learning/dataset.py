@@ -1,10 +1,10 @@
-"""Pairwise judgements of many questions, in memory: what `learning` learns from and `scoring` scores."""
+"""Pairwise judgements of many questions, in memory: input of `gold_fit` and `scoring`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 NO_AUTHOR = -1
-"""The author index of an answer whose author nobody named."""
+"""The author index of an answer without a named author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,44 +15,44 @@ class PairwiseJudgement:
     first: int
     second: int
     preference: int
-    """Probability mass on the first, 0 to ONE. Abstentions are no judgements."""
+    """Probability that the first is better, 0 to ONE. Abstentions are no judgements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Answers that say the same, known to be better than others that say the same. Never empty."""
+    """Equal answers that are known to be better than other equal answers. Never empty."""
 
     better: tuple[int, ...]
     worse: tuple[int, ...]
     weight: float
-    """How much it counts as one independent observation."""
+    """Weight in independent observations."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuestion:
-    """One question with all that is known of it. Answers are indices, in order of their names."""
+    """One question with all its data. Answers are indices, in order of their names."""
 
     name: str
     answers: tuple[str, ...]
     clusters: tuple[int, ...]
-    """Per answer, 0 to C−1 without a gap."""
+    """Cluster of each answer, 0 to C−1 without a gap."""
     authors: tuple[int, ...]
-    """Per answer, an index into `Dataset.authors`, or NO_AUTHOR."""
+    """Author of each answer: an index into `Dataset.authors`, or NO_AUTHOR."""
     judgements: tuple[PairwiseJudgement, ...]
     truth: Mapping[int, bool]
-    """Answers known to be right or wrong. Read for gold questions and for scoring only, as are labels."""
+    """Answers known to be right or wrong. Like labels, read only for gold questions and for scoring."""
     labels: Mapping[tuple[int, int], int]
-    """Per pair (lower index first), the reference labels for the lower index less those against it."""
+    """Per pair (lower index first), the number of reference labels for the lower index minus the number against it."""
     gold: bool = False
-    """Marked as gold in the file."""
+    """Whether the file marks the question as gold."""
     votes: tuple[int, ...] = ()
     """Weight of each answer's vote, 2^-16; empty: all are equal."""
 
     def references(self) -> Iterator[Reference]:
-        """Every pair of things said that differ in truth, and every pair of answers whose labels do not balance.
+        """Yield every pair of clusters that differ in truth, and every pair of answers whose labels do not balance.
 
-        What is said by many is one observation, and the pairs of one truth row are not independent: n things said
-        carry at most n − 1 observations.
+        A cluster is one observation, however many answers it has, and the pairs of one truth row are not independent: n
+        clusters carry at most n − 1 observations.
         """
         right, wrong = self._said(true=True), self._said(true=False)
         if right and wrong:
@@ -63,7 +63,7 @@ class JudgedQuestion:
                 yield Reference(*(((low,), (high,)) if balance > 0 else ((high,), (low,))), 1.0)
 
     def _said(self, *, true: bool) -> list[tuple[int, ...]]:
-        """The answers of this truth, those of one cluster together."""
+        """Return the answers of this truth, grouped by cluster."""
         groups: dict[int, list[int]] = {}
         for answer, is_true in self.truth.items():
             if is_true == true:
@@ -79,20 +79,25 @@ class Dataset:
     judges: tuple[str, ...]
     authors: tuple[str, ...]
     clustered: bool
-    """Whether the file names clusters; without them each answer is its own."""
+    """Whether the file names clusters; without them each answer is its own cluster."""
     weight_of: tuple[int, ...] = ()
-    """Per judge the index of its weight, 0 to W−1 without a gap; judges of one index share it. Empty: each has its
+    """Per judge the index of its weight, 0 to W−1 without a gap; judges with one index share it. Empty: each has its
     own."""
 
 
 def few(rows: Sequence[int], most: int) -> int | None:
-    """The number of rows up to which judges (authors), each with that many rows, must be pooled for at most `most`
-    weights to be left, the pool's among them. None if nobody needs to be."""
+    """Return the row count up to which judges (or authors) must be pooled so that at most `most` weights remain.
+
+    `rows` holds the number of rows of each judge; the pool's weight counts. None if no pooling is needed.
+    """
     return None if len(rows) <= most else sorted(rows, reverse=True)[most - 1]
 
 
 def pooled(rows: Sequence[int], most: int) -> tuple[int, ...]:
-    """`Dataset.weight_of` for judges with that many rows: those with few share the last weight, whoever came first."""
+    """Return `Dataset.weight_of` for judges with these numbers of rows: those with few share the last weight.
+
+    The order of the judges has no effect on who is pooled.
+    """
     limit = few(rows, most)
     if limit is None:
         return ()

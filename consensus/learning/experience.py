@@ -1,8 +1,8 @@
-"""What an asker learns from its own rounds, and what its next rosters and queries say of it.
+"""Learns from an asker's own rounds, and derives the weights of its next rosters and queries.
 
-Each node has a standing (`reputation`). Rounds whose truth the asker knows are kept; judges, authors and votes are
-weighed on them together (`learning`). Members recompute none of this: what comes of it stands in the signed query as
-integers. It changes in coarse levels and rarely, so that nobody reads off a change which question was gold.
+Each node has statistics (`reputation`). Rounds whose truth the asker knows are kept; judges, authors and votes are
+weighted on them together (`gold_fit`). Members recompute none of this: the signed query carries the result as integers.
+It changes in coarse levels and rarely, so that nobody can infer from a change which question was gold.
 """
 
 import math
@@ -28,38 +28,39 @@ from consensus.ranking.judges import JudgePrior, invert_counts
 from protocol.types import ONE, Digest, Key, TaskType
 
 RENEWAL_ROUNDS = 20
-"""rounds between two changes of weights: a jump must not show which question was gold."""
+"""Rounds between two changes of weights: a jump must not show which question was gold."""
 
 LEVEL = ONE // 8
 """Step of the weights in a roster."""
 
 GOLD_KEPT = 128
-"""gold rounds from which weights are learned, the newest: some 10 KiB each, and a second's work for all."""
+"""Gold rounds from which weights are learned, the newest: some 10 KiB each, and one second of work for all."""
 
 STANDINGS_MAX = 4_096
-"""nodes remembered, four times as many as offers are kept; who was not met for longest is forgotten."""
+"""Nodes remembered, four times as many as offers are kept. The node that was not met for longest is forgotten."""
 
 JUDGE_MAX = 4 * ONE
-"""Weight of the best judge: gold of a few rounds may not let one judge decide."""
+"""Weight of the best judge: gold of a few rounds must not let one judge decide."""
 
 BETA_FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)
 BETAS_WITHOUT_VOTES = (0.0, 0.35, 0.7)
 TAU_U_CHOICES = (0.2, 0.4, 0.8, 1.2)
-"""What gold may choose for β, as factors of the default or where that is 0, and for τu (log-odds)."""
+"""Choices of gold for β, as factors of the default or absolute where the default is 0, and for τu (log-odds)."""
 
 PRIOR_STEP = 1.0
-"""Log-likelihood that a factor of two away from the default must bring."""
+"""Log-likelihood that each factor of two away from the default must gain."""
 
 BETA_UNIT = 0.2
-"""β against which factors of two are counted, for 0 has none."""
+"""Added to β before factors of two are counted, because 0 has none."""
 
 TRUE_APART = 1.1
-"""Log-odds between a right and a wrong answer by which gold tells a judge's character: right in three of four pairs."""
+"""Log-odds between a right and a wrong answer by which gold measures a judge's character: right in three of four pairs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldRound:
-    """A finished round of ours whose truth we know. Answers are indices."""
+    """A finished round of ours with known truth. Answers are indices."""
 
     query: Digest
     task: TaskType
@@ -69,34 +70,34 @@ class GoldRound:
     clusters: tuple[int, ...]
     right: tuple[bool, ...]
     judgements: tuple[tuple[Key, int, int, int], ...]
-    """Judge, first, second, preference of the first in 2^-16."""
+    """Judge, first, second, probability that the first is better in 2^-16."""
     p_best: int
-    """What the tally claimed of its winner, 2^-16."""
+    """P(best) of the winner as the tally stated it, 2^-16."""
     correct: bool
     """Whether the winner was right."""
     scores: tuple[float, ...]
-    """Log P(best) of a right answer under each of MODEL_CHOICES of the task."""
+    """Log P(best) of the right answers under each of the task's `model_choices`."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPriors:
-    """What a query of one task type says of its members, of votes and of certainty."""
+    """The weights of members, votes and certainty that a query of one task type carries."""
 
     merits: Mapping[Key, SeatWeights]
-    """Of nodes with gold, and of those that contradicted themselves; others are strangers."""
+    """Weights of nodes with gold, and of nodes that equivocated; all others are strangers."""
     model: PriorParameters
     calibration: tuple[int, int] = UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
     gold: int = 0
-    """Gold rounds behind it."""
+    """Number of gold rounds used."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundUpdate:
-    """What one finished round of ours says of others."""
+    """The observations of other nodes from one finished round of ours."""
 
-    conducts: Mapping[Key, RoundObservation]
-    """Of each member that committed, judged, or contradicted itself; of nobody where nothing is ranked."""
+    observations: Mapping[Key, RoundObservation]
+    """One entry for each member that committed, judged or equivocated; empty if nothing is ranked."""
     gold: GoldRound | None
 
 
@@ -108,18 +109,18 @@ class Experience:
         standings: Iterable[tuple[Key, NodeStats]] = (),
         gold: Iterable[GoldRound] = (),
         rounds: int = 0,
-        insights: Mapping[TaskType, QueryPriors] | None = None,
+        priors: Mapping[TaskType, QueryPriors] | None = None,
     ) -> None:
-        """What was known before; `standings` and `gold` come oldest first."""
+        """Start from earlier state; `standings` and `gold` come oldest first."""
         self._standings = OrderedDict(standings)
         self._gold = deque(gold, GOLD_KEPT)
-        self._insights = dict(insights or {})
+        self._insights = dict(priors or {})
         self.rounds = rounds
-        """Rounds learned from, ever."""
+        """Rounds learned from, in total."""
 
     @property
     def standings(self) -> Mapping[Key, NodeStats]:
-        """Who was met, who was met last at the end."""
+        """Statistics of the nodes that were met; the node met last is at the end."""
         return self._standings
 
     @property
@@ -128,39 +129,39 @@ class Experience:
         return tuple(self._gold)
 
     @property
-    def insights(self) -> Mapping[TaskType, QueryPriors]:
-        """What is in force; empty until weights were renewed for the first time."""
+    def priors(self) -> Mapping[TaskType, QueryPriors]:
+        """The priors in force; empty until weights are renewed for the first time."""
         return self._insights
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to renew what is in force."""
+        """Whether the priors in force are due for renewal."""
         return self.rounds > 0 and self.rounds % RENEWAL_ROUNDS == 0
 
-    def insight(self, task: TaskType) -> QueryPriors:
-        """What the next query of this task says."""
+    def query_priors(self, task: TaskType) -> QueryPriors:
+        """Return the priors of the next query of this task."""
         return self._insights.get(task) or QueryPriors({}, MODELS[task])
 
-    def learn(self, lesson: RoundUpdate) -> None:
-        """Take in a finished round, at once: what takes time is in `lesson_of`."""
-        if not lesson.conducts:
+    def learn(self, update: RoundUpdate) -> None:
+        """Add a finished round, fast: the slow part is in `round_update`."""
+        if not update.observations:
             return
-        for key, conduct in lesson.conducts.items():
+        for key, observation in update.observations.items():
             standing = self._standings.pop(key, NodeStats())
-            self._standings[key] = after(standing, conduct, gold=lesson.gold is not None)
+            self._standings[key] = after(standing, observation, gold=update.gold is not None)
         while len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
-        if lesson.gold is not None:
-            self._gold.append(lesson.gold)
+        if update.gold is not None:
+            self._gold.append(update.gold)
         self.rounds += 1
 
     def renewed(self) -> dict[TaskType, QueryPriors]:
-        """What should be in force now: it may take a second, and changes nothing here (`renew` does)."""
+        """Compute the weights to apply from now on. Pure; takes up to one second. Apply the result with `renew`."""
         known = {key: each for key, each in self._standings.items() if each.has_gold or each.equivocations}
         return {task: _insight([each for each in self._gold if each.task is task], known, task) for task in TaskType}
 
     def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
-        """Somebody else's standings, of nodes that we do not know ourselves and while there is room; returns whose."""
+        """Import another node's statistics for nodes unknown here, while there is room. Returns the imported keys."""
         taken = []
         for key, standing in standings:
             if key not in self._standings and len(self._standings) < STANDINGS_MAX:
@@ -169,59 +170,62 @@ class Experience:
                 taken.append(key)
         return taken
 
-    def renew(self, insights: Mapping[TaskType, QueryPriors]) -> None:
-        """From now on these are in force."""
-        self._insights = dict(insights)
+    def renew(self, priors: Mapping[TaskType, QueryPriors]) -> None:
+        """Apply these priors from now on."""
+        self._insights = dict(priors)
 
 
-def lesson_of(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> RoundUpdate:
-    """What a round teaches: `truth` of its answers by id, if it was gold. Some 0.1 s of work, and nothing changes."""
+def round_update(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> RoundUpdate:
+    """Compute the observations of a round. `truth`: its answers by id, if it was gold. Pure; some 0.1 s of work."""
     if not ranking.ranked:
         return RoundUpdate({}, None)
     gold = None if truth is None else _gold_round(record, ranking, truth)
-    return RoundUpdate(_conducts(record, ranking, truth), gold)
+    return RoundUpdate(_observations(record, ranking, truth), gold)
 
 
-def _conducts(
+def _observations(
     record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None
 ) -> dict[Key, RoundObservation]:
     given = fit_input(record)
-    fitted = judges.posterior(given.items, given.bench, given.judgements, given.model)
+    fitted = judges.posterior(given.items, given.judge_priors, given.judgements, given.model)
     standing = [answer for answer in record.answers if answer.author not in record.removed]
     right = None if truth is None else [truth[answer.id] for answer in standing]
     theta = fitted.theta if right is None else TRUE_APART * np.array(right, dtype=np.float64)
-    bench = [_as_it_spoke(judge) for judge in given.bench]
-    characters = judges.characters(given.items, bench, given.judgements, theta).tolist()
+    judge_priors = [_as_it_spoke(judge) for judge in given.judge_priors]
+    characters = judges.characters(given.items, judge_priors, given.judgements, theta).tolist()
     judged = {judgement.judge for judgement in given.judgements}
     agreed = dict(_agreements(given, ranking, fitted)) if right is None else {}
-    conducts = {}
-    for number, (key, judge) in enumerate(zip(record.seats, given.bench, strict=True)):
+    observations = {}
+    for number, (key, judge) in enumerate(zip(record.seats, given.judge_priors, strict=True)):
         answered = right is not None and judge.answer is not None and right[judge.answer]
         broken = key in record.commitments and judge.answer is None
         if key not in record.commitments and number not in judged and key not in record.removed:
             continue
-        conducts[key] = RoundObservation(
+        observations[key] = RoundObservation(
             right=answered if right is not None and key in record.commitments else None,
             agreed=-1.0 if broken else agreed.get(number),
             character=shares_of(characters[number]) if number in judged else None,
             equivocated=key in record.removed,
         )
-    return conducts
+    return observations
 
 
 def _as_it_spoke(judge: JudgePrior) -> JudgePrior:
-    """A judge whom our query turned round, as before: its standing tells of what it said."""
+    """Undo the inversion of a judge that the query inverted: its statistics describe the judgements that it gave."""
     return replace(judge, weight=-judge.weight, counts=invert_counts(judge.counts)) if judge.weight < 0 else judge
 
 
 def _agreements(given: FitInput, ranking: Ranking, fitted: Posterior) -> Iterator[tuple[int, float]]:
-    """Per judge with an answer: how sure the consensus is, negative if without it another cluster wins; none if the
-    consensus is not sure at all."""
+    """Yield each judge with an answer and the certainty of the consensus about it.
+
+    The value is negative if another cluster wins without the judge. Nothing is yielded for a consensus without
+    certainty.
+    """
     sure = 2.0 * ranking.p_best / ONE - 1.0
     if sure <= 0.0:
         return
-    without = judges.leaving_out(given.items, given.bench, given.judgements, given.model, fitted)
-    for number, (judge, strengths) in enumerate(zip(given.bench, without, strict=True)):
+    without = judges.leaving_out(given.items, given.judge_priors, given.judgements, given.model, fitted)
+    for number, (judge, strengths) in enumerate(zip(given.judge_priors, without, strict=True)):
         if judge.answer is not None:
             own = given.items[judge.answer].cluster
             yield number, sure if int(np.argmax(strengths)) == own else -sure
@@ -247,21 +251,21 @@ def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bo
 
 
 def model_choices(task: TaskType) -> tuple[PriorParameters, ...]:
-    """The models between which gold decides: what votes weigh, and how much judgements can move a cluster."""
+    """Return the models between which gold decides: the weight of votes, and how far judgements can move a cluster."""
     default = MODELS[task]
     betas = [default.beta * factor for factor in BETA_FACTORS] if default.beta else BETAS_WITHOUT_VOTES
     return tuple(replace(default, beta=beta, tau_u=tau_u) for beta, tau_u in product(betas, TAU_U_CHOICES))
 
 
 def _log_score(given: FitInput, right: Sequence[bool], model: PriorParameters) -> float:
-    """Logarithm of the P(best) that right answers would have had; one draw is never all of them."""
-    shares = quantise(judges.posterior(given.items, given.bench, given.judgements, model)).p_best
+    """Return the log of the right answers' P(best) under this model, at least that of half a draw."""
+    shares = quantise(judges.posterior(given.items, given.judge_priors, given.judgements, model)).p_best
     clusters = {item.cluster for item, true in zip(given.items, right, strict=True) if true}
     return math.log(max(sum(shares[cluster] for cluster in clusters) / ONE, 0.5 / DRAWS))
 
 
 def _model(task: TaskType, gold: Sequence[GoldRound]) -> PriorParameters:
-    """The choice with the best log score on gold; each factor of two away from the default costs PRIOR_STEP."""
+    """Return the choice with the best log score on gold; each factor of two away from the default costs PRIOR_STEP."""
     default = MODELS[task]
 
     def score(number: int, model: PriorParameters) -> float:
@@ -274,7 +278,7 @@ def _model(task: TaskType, gold: Sequence[GoldRound]) -> PriorParameters:
 
 
 def _insight(gold: Sequence[GoldRound], known: Mapping[Key, NodeStats], task: TaskType) -> QueryPriors:
-    """Weights from the standings of nodes that are no strangers, and from the gold rounds of this task."""
+    """Derive weights from the statistics of nodes that are no strangers and from the gold rounds of this task."""
     weights = learn_from(gold)
     scale = scale_of(known.values())
     return QueryPriors(
@@ -286,7 +290,7 @@ def _insight(gold: Sequence[GoldRound], known: Mapping[Key, NodeStats], task: Ta
 
 
 def learn_from(gold: Sequence[GoldRound]) -> dict[Key, tuple[int, int]]:
-    """Weight as a judge and as an author of everybody in these rounds, fitted together; 2^-16."""
+    """Fit the weights of all nodes in these rounds together, as judge and as author; 2^-16."""
     keys = sorted({key for each in gold for key in (*each.authors, *(judge for judge, *_ in each.judgements))})
     if not keys:
         return {}
@@ -311,7 +315,7 @@ def _question(gold: GoldRound, place: Mapping[Key, int]) -> JudgedQuestion:
 
 
 def _merit(standing: NodeStats, scale: Scale, weights: tuple[int, int]) -> SeatWeights:
-    """What a roster says of a node that is no stranger."""
+    """Return the roster's weights of a node that is no stranger."""
     if standing.equivocations:
         return SeatWeights(0, 0, 0, standing.counts)
     judge, author = weights

@@ -1,16 +1,16 @@
-"""How much votes, judges and authors' records weigh, learned together from gold; defaults where gold is scarce.
+"""Weights of votes, judges and authors' histories, learned together from gold; defaults where gold is scarce.
 
-What is learned is what a query carries: integers. Members recompute the fit from them and never this; so here the
-linear algebra is NumPy's, and results may differ in a last bit between machines.
+A query carries the result as integers. Members recompute the ranking from them, never these weights. So the linear
+algebra here is NumPy's, and results may differ in a last bit between machines.
 
-The log-odds that one answer is better than another are modelled as linear in the weights. To first order about its
+The log-odds that one answer is better than another are modelled as linear in the weights. To first order around its
 prior mean m, the mode of `bradley_terry` is θ̂ = m + H⁻¹ Σ_k w_k g_k, with H = P + ¼ (Laplacian of the comparisons) and
-g_k judge k's wins beyond one half per answer. So the difference of H⁻¹ g_k is what a unit of weight of judge k moves a
-pair by, whether it compared that very pair or the two with third answers; a unit of an author's record or of the vote
-moves it by a difference of H⁻¹ P m. The weights' prior is normal about the defaults: for files, whose defaults know
-something, one gain on all of them, and deviations that are uncorrelated with what the defaults say; for an asker's own
-rounds a gain on each and free deviations. Logistic regression on gold pairs updates it; its widths are averaged over by
-their evidence. consensus/README.md has the derivation.
+g_k judge k's wins beyond one half per answer. So a unit of weight of judge k moves a pair by the difference of H⁻¹ g_k,
+whether it compared that very pair or the two with third answers; a unit of an author's history or of the vote moves it
+by a difference of H⁻¹ P m. The weights' prior is normal around the defaults. For files, whose defaults are informative,
+it has one gain on all of them, and deviations that are uncorrelated with the defaults; for an asker's own rounds a gain
+on each and free deviations. Logistic regression on gold pairs updates it; its widths are averaged by their evidence.
+consensus/README.md has the derivation.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -37,20 +37,20 @@ from protocol.limits import BETA_MAX, WEIGHT_MAX
 from protocol.types import ONE
 
 REPEATED_VERDICTS = 0.5
-"""Correlation assumed of the errors of two judgements of one pair: m count as m / (1 + (m − 1)/2), two at most."""
+"""Assumed correlation of the errors of two judgements of one pair: m count as m / (1 + (m − 1)/2), two at most."""
 
 HISTORY_QUESTIONS = 5
-"""Questions without an effect that an author's record starts with: one good answer is no record."""
+"""Questions without an effect with which an author's history starts: one good answer is no history."""
 
 JUDGE_SPREADS = (0.1, 0.5, 2.0, 8.0, 32.0)
 AUTHOR_SPREADS = (0.1, 0.4, 1.6)
-"""Prior variances, in squared log-odds of a typical pair, between which the evidence weighs."""
+"""Prior variances, in squared log-odds of a typical pair, that are averaged by their evidence."""
 
 DIRECTIONS_MAX = 128
 """Directions in which judges' weights are learned, the widest of the prior's; time grows with the cube."""
 
 RESCALE_MAX = 4.0
-"""By how much weights may grow together to keep the judges' total: where judges are worth little, votes must win."""
+"""Largest common factor that restores the judges' total weight: where judges are worth little, votes must win."""
 
 CALIBRATION_FOLDS = 5
 _STEPS_MAX = 50
@@ -59,32 +59,32 @@ _STEP_DONE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class WeightPrior:
-    """How firmly weights hold on to the defaults. Figures: LLMBar, consensus/README.md."""
+    """How firmly weights stay at the defaults. Figures: LLMBar, consensus/README.md."""
 
     sharpness: float
-    """Where pairs' log-odds deviate with the variance s, the defaults' are √(1 + sharpness · s) times what they claim:
-    whoever tells pairs well apart may have known it before."""
+    """Where pairs' log-odds deviate with the variance s, the defaults' are √(1 + sharpness · s) times their nominal
+    value: where pairs can be told apart well, the defaults may have done so already."""
     gain_spread: float
     """Standard deviation of the defaults' gain, as a share of it."""
     caution: int
-    """Gold questions at which half of what they teach is believed: n² / (n² + caution²)."""
+    """Number of gold questions at which the learned change counts by half: n² / (n² + caution²)."""
 
 
 ANCHORED = WeightPrior(sharpness=0.25, gain_spread=0.5, caution=6)
-"""The defaults know something. Without sharpness fifty gold items drown them, from 1 on they teach slowly. With a
-gain's spread of .3 forty items that contradict judges who are wrong in seven of ten do not turn them round, 1 costs .7
+"""Prior for informative defaults. Without sharpness fifty gold items drown them; from 1 on they are learned slowly.
+With a gain spread of .3 forty contradicting items do not invert judges that are wrong in seven of ten; 1 costs .7
 points with 20. The regression is right on average from the first item, but of 200 draws of 1 to 5 the worst lost 11 to
 22 points without caution, 3.1 with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a query says of its judges, authors and votes, in units of 1/ONE."""
+    """The weights of judges, authors and votes that a query carries, in units of 1/ONE."""
 
     judges: tuple[int, ...]
-    """−WEIGHT_MAX to WEIGHT_MAX; the verdicts of a judge with a negative weight are turned round."""
+    """−WEIGHT_MAX to WEIGHT_MAX; a negative weight inverts the judge's verdicts."""
     authors: tuple[int, ...]
-    """Prior mean of an author's answers, −WEIGHT_MAX to WEIGHT_MAX, beside its history."""
+    """Prior mean of an author's answers, −WEIGHT_MAX to WEIGHT_MAX, in addition to its history."""
     history: int
     """Gain on an author's mean strength in the other questions."""
     beta: int
@@ -108,20 +108,23 @@ class RankedQuestion:
 
     @property
     def pick(self) -> int:
-        """The best answer."""
+        """The index of the best answer."""
         return self.order[0]
 
     def p_better(self, one: int, other: int) -> float:
-        """The probability that θ of one answer is above the other's."""
+        """Return the probability that one answer's θ exceeds the other's."""
         return float((self.draws[one] > self.draws[other]).mean())
 
 
 class LearningContext:
-    """A data set and what follows from it without truth. Remembers what several learners share."""
+    """A data set and the statistics that follow from it without truth. Caches results that several learners share."""
 
     def __init__(self, dataset: Dataset, *, history: bool = True, prior: WeightPrior | None = ANCHORED) -> None:
-        """`history`: whether an author's strength in other questions counts, which only judgements speak for. `prior`:
-        None where the defaults know nothing, since nobody judged a pair twice and they are the same for all."""
+        """Measure a data set.
+
+        `history`: whether an author's strength in other questions counts, for which only judgements speak. `prior`:
+        None if the defaults are uninformative: no pair was judged twice, so they are equal for all.
+        """
         self.dataset = dataset
         self.prior = prior
         self._with_history = history
@@ -153,7 +156,7 @@ class LearningContext:
 
     @cached_property
     def moments(self) -> "_Moments":
-        """How the columns vary over the pairs of all questions, gold or not."""
+        """Second moments of the columns over the pairs of all questions, gold or not."""
         size = 2 + self.spread.shape[1] + len(self.dataset.authors)
         own, cross, squares = 0.0, np.zeros(size), np.zeros(size)
         for index, question in enumerate(self.dataset.questions):
@@ -169,13 +172,13 @@ class LearningContext:
         return _Moments(own, cross, squares)
 
     def rows(self, index: int) -> "_Rows":
-        """The regression's rows from one gold question."""
+        """Return the regression's rows from one gold question, cached."""
         if index not in self._rows:
             self._rows[index] = _rows(self, index)
         return self._rows[index]
 
     def rank(self, index: int, weights: Weights) -> RankedQuestion:
-        """Fit one question."""
+        """Fit one question with these weights."""
         question = self.dataset.questions[index]
         posterior = _posterior(question, weights, self.history[index])
         draws = posterior.draws()
@@ -189,23 +192,23 @@ class LearningContext:
         return RankedQuestion(tuple(order), posterior.theta, p_best[list(question.clusters)], draws)
 
     def default(self) -> Weights:
-        """What rules without gold."""
+        """Return the weights that apply without gold."""
         return _weights(self, np.ones(3), np.zeros(len(self.defaults)), np.zeros(len(self.dataset.authors)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Columns:
-    """What each unit of weight adds to the strength of answers, or to the log-odds of pairs of them: rows."""
+    """The effect of each unit of weight on the strengths of answers, or on the log-odds of pairs, one row each."""
 
     common: FloatArray
     """Shape (rows, 3): all judges at their defaults, the history, the vote at its default."""
     judges: FloatArray
-    """Shape (rows, K)."""
+    """Shape (rows, K): one column per judges' weight."""
     authors: FloatArray
-    """Shape (rows, authors)."""
+    """Shape (rows, authors): one column per author."""
 
     def deviations(self, spread: FloatArray) -> FloatArray:
-        """Shape (rows, 2 + directions + authors): what may deviate from the defaults, judges along their directions."""
+        """Shape (rows, 2 + directions + authors): deviations from the defaults, judges along their directions."""
         return np.concatenate((self.common[:, 1:], self.judges @ spread, self.authors), axis=1)
 
 
@@ -214,7 +217,7 @@ class _Rows(_Columns):
     """Reference pairs of a question as rows of the regression."""
 
     weight: FloatArray
-    """Shape (pairs,)."""
+    """Shape (pairs,): weight in independent observations."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,15 +225,15 @@ class _Moments:
     """Means over the pairs of a question and over questions."""
 
     own: float
-    """The square of the log-odds that the defaults give."""
+    """Mean square of the log-odds under the defaults."""
     cross: FloatArray
-    """Shape (deviations,): their product with each deviation's."""
+    """Shape (deviations,): mean product of those log-odds and each deviation's."""
     squares: FloatArray
-    """Shape (deviations,): the squares of the deviations'."""
+    """Shape (deviations,): mean square of each deviation's log-odds."""
 
 
 def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool = True) -> Weights:
-    """Weights from gold questions; if `calibrated` with that of P(correct) from predictions out of fold."""
+    """Learn weights from gold questions; if `calibrated`, P(correct) is calibrated on out-of-fold predictions."""
     gold = sorted(gold)
     if not calibrated:
         return _solve(evidence, gold)
@@ -244,20 +247,19 @@ def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool 
 
 
 def p_correct(p_best: float, weights: Weights) -> float:
-    """The calibrated probability that an answer with this P(best) is right."""
+    """Return the calibrated probability that an answer with this P(best) is correct."""
     return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
 
 
 def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:
-    """By how much every judgement of a question counts less because judgements of one pair err together; `weights` of
-    the judges who gave any."""
+    """Return the factor on a question's judgements, given its judges' weights: those of one pair err together."""
     total = sum(abs(weights[each.judge]) for each in question.judgements)
     pairs = len({frozenset((each.first, each.second)) for each in question.judgements})
     return 1.0 / (1.0 + max(0.0, total / pairs - 1.0) * REPEATED_VERDICTS) if pairs else 1.0
 
 
 def _posterior(question: JudgedQuestion, weights: Weights, history: FloatArray) -> Posterior:
-    """The one place that meets `bradley_terry`: weights and records of one question as its arguments."""
+    """Call `bradley_terry`, in this place only, with the weights and author means of one question."""
     scale = discount(question, {each.judge: weights.judges[each.judge] / ONE for each in question.judgements})
     comparisons = [
         Comparison(
@@ -279,7 +281,7 @@ def _items(question: JudgedQuestion, records: Sequence[int]) -> list[Item]:
 
 
 def _history_of(question: JudgedQuestion, theta: FloatArray, total: FloatArray, count: FloatArray) -> FloatArray:
-    """What the authors did in all questions, less what they did in this one."""
+    """Return the authors' mean strength in all questions except this one, shrunk towards 0."""
     authors = np.array(question.authors)
     own_total, own_count = np.zeros_like(total), np.zeros_like(count)
     np.add.at(own_total, authors, theta)
@@ -345,7 +347,7 @@ def _solve(evidence: LearningContext, gold: Collection[int]) -> Weights:
 
 
 def _free(evidence: LearningContext, rows: Sequence[_Rows]) -> Weights:
-    """Gains of the common columns are N(1, 1), the rest normal about 0."""
+    """Solve with gains of the common columns N(1, 1) and all else normal around 0."""
     weight = np.concatenate([each.weight for each in rows])
     common = np.concatenate([each.common for each in rows])
     to_judges, judges = _unit_variance(evidence.spread, np.concatenate([each.judges for each in rows]))
@@ -366,7 +368,7 @@ def _free(evidence: LearningContext, rows: Sequence[_Rows]) -> Weights:
 
 
 def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Directions in which standard normals give the log-odds of the average row a variance of 1; rows along them."""
+    """Scale directions so that standard normals give an average row's log-odds variance 1; also return rows along."""
     along = rows @ directions
     variance = float(np.square(along).sum()) / len(rows)
     scale = variance**-0.5 if variance > 0.0 else 0.0
@@ -374,8 +376,10 @@ def _unit_variance(directions: FloatArray, rows: FloatArray) -> tuple[FloatArray
 
 
 def _anchored(evidence: LearningContext, rows: Sequence[_Rows], prior: WeightPrior) -> Weights:
-    """One gain for all defaults, deviations that are uncorrelated with them; each solution is a multiple of the
-    defaults before it is averaged: few gold items cannot tell spreads apart."""
+    """Solve with one gain for all defaults and deviations that are uncorrelated with them.
+
+    Each solution is a multiple of the defaults before it is averaged, because few gold items cannot tell spreads apart.
+    """
     weight = np.concatenate([each.weight for each in rows])
     defaults = np.concatenate([each.common.sum(axis=1) for each in rows])
     kinds = (2, evidence.spread.shape[1], len(evidence.dataset.authors))
@@ -400,8 +404,11 @@ def _anchored(evidence: LearningContext, rows: Sequence[_Rows], prior: WeightPri
 
 
 def _standardised(moments: _Moments, kinds: tuple[int, int, int]) -> tuple[FloatArray, FloatArray]:
-    """Units of the deviations, in which standard normals give an average pair's log-odds a variance of 1 from all
-    judges and 1 from all authors; and how much of the defaults must come off each for the rest to be uncorrelated."""
+    """Return the units of the deviations and the share of the defaults to subtract from each.
+
+    In these units standard normals give an average pair's log-odds variance 1 from all judges and 1 from all authors;
+    after the subtraction deviations and defaults are uncorrelated.
+    """
     of_common, *others = np.split(moments.squares, np.cumsum(kinds)[:-1])
     unit = [np.ones(len(of_common))]
     for squares in others:
@@ -412,9 +419,10 @@ def _standardised(moments: _Moments, kinds: tuple[int, int, int]) -> tuple[Float
 
 
 def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
-    """The mode of Σ weight · log σ(offset + design z) − ½ |z|², and the Laplace approximation of the log evidence.
+    """Return the mode of Σ weight · log σ(offset + design z) − ½ |z|², and the log evidence.
 
-    Newton's method with halved steps where a full one does not ascend; the objective is strictly concave.
+    The log evidence is the Laplace approximation. Newton's method with halved steps where a full one does not ascend;
+    the objective is strictly concave.
     """
     z = np.zeros(design.shape[1])
 
@@ -435,7 +443,7 @@ def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -
 
 
 def _weights(evidence: LearningContext, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
-    """Integers. All are scaled together so that the judges' total stays what the regression assumed."""
+    """Convert to integers, all scaled together so that the judges' total stays at the regression's assumption."""
     judge, history, vote = common.tolist()
     weight_of = evidence.agreement.weight_of
     total = (judge * evidence.defaults + judges)[weight_of]
@@ -450,7 +458,7 @@ def _weights(evidence: LearningContext, common: FloatArray, judges: FloatArray, 
 
 
 def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[float, bool]]:
-    """(probability, whether it came true): that the pick is right; without truth, that a pair's stronger answer is."""
+    """Yield (probability, outcome): that the pick is right; without truth, that a pair's stronger answer is better."""
     if ranked.pick in question.truth:
         yield float(ranked.p_best[ranked.pick]), question.truth[ranked.pick]
     elif not question.truth:
@@ -460,7 +468,7 @@ def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[
 
 
 def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
-    """Platt's (1999) intercept and slope, in 1/ONE, under a prior N(0, 1), N(1, 1); claims: (P(best), came true)."""
+    """Return Platt's (1999) intercept and slope, in 1/ONE, with priors N(0, 1), N(1, 1); claims: (P(best), true)."""
     if not claims:
         return certainty.UNCALIBRATED
     sign = np.array([1.0 if true else -1.0 for _, true in claims])
@@ -468,7 +476,7 @@ def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
     design = np.stack((sign, sign * odds), axis=1)
     (intercept, slope), _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
     if slope <= -1.0:
-        # More certainty never means less: the best that does not say so says the same of all.
+        # More certainty must never mean less: the best fit with slope 0 is the same for all claims.
         (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
         slope = -1.0
     return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE)

@@ -1,7 +1,8 @@
-"""What an asker holds of each node, from its own rounds: how it answers and how it judges.
+"""Statistics of each node from the asker's own rounds: the quality of its answers and of its judgements.
 
 Gold, a round whose truth the asker knows, counts much. Agreement with the consensus counts little, and only against a
-node: a ring that wins a round agrees with itself. All counts are Beta or Dirichlet evidence beside a prior, and fade.
+node, because a ring that wins a round agrees with itself. All counts are Beta or Dirichlet evidence that fades, added
+to a prior.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,84 +13,85 @@ from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
 GOLD = 2.0
-"""What one gold question counts: as much as four rounds in which everybody is sure of the consensus."""
+"""Weight of one gold question: as much as four rounds with a fully certain consensus."""
 
 AGREEMENT = 0.5
-"""What one round's agreement counts at most, where P(best) is 1; at P(best) ½ and below it counts nothing."""
+"""Largest weight of one round's agreement, at P(best) 1; at P(best) ½ and below it is 0."""
 
 DECAY = 0.97
-"""What is left of older evidence after one more piece of its kind: half after 23, so that a sleeper's past fades."""
+"""Factor on older evidence for each new piece of its kind: half remains after 23, so that a sleeper's past fades."""
 
 PRIOR = 4.0
-"""What the accuracy of all nodes together counts in that of each (empirical Bayes): two gold questions."""
+"""Weight of the accuracy of all nodes together in that of each (empirical Bayes): two gold questions."""
 
 VOTE_MAX = 1.6
-"""Weight of the best answerer's vote; an average one has 1, and who is right half as often as others has none."""
+"""Weight of the best answerer's vote; an average one has 1, and one that is right half as often as others has 0."""
 
 VOTE_MIN = 0.125
-"""Weight of an honest judge's vote, however seldom it is right: where few know the answer most do not, and a round
-without them would lack their judgements, and at times the only right answer."""
+"""Weight of an honest judge's vote, however seldom its answers are right. If few nodes know the answer, most do not;
+without them a round would lack their judgements, and at times the only right answer."""
 
 HONEST_SHARE = 0.6
-"""Between an accomplice that judges honestly what is not its ring's (seen: half) and an honest judge (.7 and more)."""
+"""Threshold between an accomplice that judges honestly outside its ring (seen: half) and an honest judge (.7 and more).
+"""
 
 ROUNDS_MAX = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Beta evidence."""
+    """Beta evidence: weights of good and of bad outcomes."""
 
     good: float = 0.0
     bad: float = 0.0
 
     @property
     def total(self) -> float:
-        """How much evidence there is."""
+        """Total weight of the evidence."""
         return self.good + self.bad
 
     def after(self, good: float, bad: float) -> "Score":
-        """With one more piece of evidence, the older ones faded."""
+        """Return the score with one more piece of evidence, after older ones fade."""
         return Score(DECAY * self.good + good, DECAY * self.bad + bad)
 
     def rate(self, typical: float) -> float:
-        """The expected share of good ones, shrunk towards the typical one."""
+        """Return the expected share of good outcomes, shrunk towards the typical one."""
         return (PRIOR * typical + self.good) / (PRIOR + self.total)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStats:
-    """What one asker holds of one node in one specialty."""
+    """One asker's statistics of one node in one specialty."""
 
     rounds: int = 0
-    """Rounds of the asker in which it was a member who committed or judged."""
+    """Rounds of the asker in which it was a member that committed or judged."""
     gold_rounds: int = 0
     answers: Score = Score()
-    """Answers to gold questions, right and wrong."""
+    """Right and wrong answers to gold questions."""
     agreed: Score = Score()
-    """Answers of the cluster that wins without this node's vote and judgements, and others."""
+    """Answers in the cluster that wins without this node's vote and judgements (good), and other answers (bad)."""
     judged: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    """Of its ballots on gold: honest, inverse, coin, partisan."""
+    """Character of its ballots on gold: honest, inverse, coin, partisan."""
     seemed: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    """Of its other ballots, as the consensus sees them."""
+    """Character of its other ballots, measured against the consensus."""
     equivocations: int = 0
     """Rounds with evidence that it signed two different messages for one slot."""
 
     @property
     def has_gold(self) -> bool:
-        """Whether the asker has tested it: without, it has the weight of a stranger."""
+        """Whether the asker has tested it; otherwise it has the weight of a stranger."""
         return self.gold_rounds > 0
 
     @property
     def judges_honestly(self) -> bool:
-        """Whether HONEST_SHARE of its ballots on gold speak for honesty; False without any."""
+        """Whether more than HONEST_SHARE of its ballots on gold are honest; False without any."""
         return self.judged[0] > HONEST_SHARE * sum(self.judged)
 
     @property
     def counts(self) -> CharacterCounts:
         """Dirichlet counts of its character for a roster, prior included, 2^-16.
 
-        Agreement may not raise the share of honesty above what gold supports.
+        Agreement must not raise the share of honesty above the level that gold supports.
         """
         known = [fresh / ONE + gold for fresh, gold in zip(FRESH, self.judged, strict=True)]
         honest_max = known[0] / sum(known)
@@ -103,29 +105,29 @@ class NodeStats:
 
 @dataclass(frozen=True, slots=True)
 class RoundObservation:
-    """What one round showed of one member; None where it showed nothing."""
+    """The observations of one member in one round; None where there are none."""
 
     right: bool | None = None
-    """Gold: whether its answer is."""
+    """Gold: whether its answer is right."""
     agreed: float | None = None
     """2 P(best) − 1 of the consensus without it, positive if that is its own answer, else negative."""
     character: Sequence[float] | None = None
-    """Shares of honest, inverse, coin, partisan that its judgements leave."""
+    """Shares of honest, inverse, coin and partisan given its judgements."""
     equivocated: bool = False
 
 
-def after(standing: NodeStats, conduct: RoundObservation, *, gold: bool) -> NodeStats:
-    """The standing after one more round."""
+def after(standing: NodeStats, observation: RoundObservation, *, gold: bool) -> NodeStats:
+    """Return the statistics after one more round."""
     answers, agreed, judged, seemed = standing.answers, standing.agreed, standing.judged, standing.seemed
-    if conduct.right is not None:
-        answers = answers.after(GOLD * conduct.right, GOLD * (not conduct.right))
-    elif conduct.agreed is not None:
-        agreed = agreed.after(AGREEMENT * max(0.0, conduct.agreed), AGREEMENT * max(0.0, -conduct.agreed))
-    if conduct.character is not None and gold:
-        judged = _faded(judged, conduct.character, GOLD)
-    elif conduct.character is not None:
-        seemed = _faded(seemed, conduct.character, AGREEMENT)
-    tested = gold and (conduct.right is not None or conduct.character is not None)
+    if observation.right is not None:
+        answers = answers.after(GOLD * observation.right, GOLD * (not observation.right))
+    elif observation.agreed is not None:
+        agreed = agreed.after(AGREEMENT * max(0.0, observation.agreed), AGREEMENT * max(0.0, -observation.agreed))
+    if observation.character is not None and gold:
+        judged = _faded(judged, observation.character, GOLD)
+    elif observation.character is not None:
+        seemed = _faded(seemed, observation.character, AGREEMENT)
+    tested = gold and (observation.right is not None or observation.character is not None)
     return NodeStats(
         rounds=min(ROUNDS_MAX, standing.rounds + 1),
         gold_rounds=min(ROUNDS_MAX, standing.gold_rounds + tested),
@@ -133,7 +135,7 @@ def after(standing: NodeStats, conduct: RoundObservation, *, gold: bool) -> Node
         agreed=agreed,
         judged=judged,
         seemed=seemed,
-        equivocations=min(ROUNDS_MAX, standing.equivocations + conduct.equivocated),
+        equivocations=min(ROUNDS_MAX, standing.equivocations + observation.equivocated),
     )
 
 
@@ -148,18 +150,18 @@ def _faded(
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a node's accuracy is measured against: tasks differ, and one right in three may be the best there is."""
+    """The reference for a node's accuracy: tasks differ, and one right answer in three may be the best possible."""
 
     typical: float
     """Accuracy of all nodes together on gold."""
     reference: float
-    """Expected accuracy of the author of a right answer (size-biased mean): attackers do not pull it down as they do
-    the mean."""
+    """Expected accuracy of the author of a right answer (size-biased mean), which attackers lower less than the mean.
+    """
 
     def vote(self, standing: NodeStats) -> float:
-        """Weight of a node's vote, 0 to VOTE_MAX: 1 at the reference, 0 at half of it and below.
+        """Return the weight of a node's vote, 0 to VOTE_MAX: 1 at the reference, 0 at half of it and below.
 
-        Whoever judges honestly on gold has VOTE_MIN. Agreement can only lower a vote.
+        A node that judges honestly on gold has at least VOTE_MIN. Agreement can only lower a vote.
         """
         if standing.equivocations:
             return 0.0
@@ -169,7 +171,7 @@ class Scale:
 
 
 def scale_of(standings: Iterable[NodeStats]) -> Scale:
-    """From all standings with gold answers; of nobody's it is that of the prior, Beta(3, 1.2)."""
+    """Compute the scale from all statistics with gold answers; without any, from the prior Beta(3, 1.2)."""
     scores = [each.answers for each in standings if each.answers.total]
     good, total = sum(score.good for score in scores), sum(score.total for score in scores)
     typical = (3.0 + good) / (4.2 + total)
@@ -178,5 +180,5 @@ def scale_of(standings: Iterable[NodeStats]) -> Scale:
 
 
 def shares_of(row: Sequence[int]) -> tuple[float, ...]:
-    """Shares in 2^-16 as floats."""
+    """Return shares in 2^-16 as floats."""
     return tuple(each / ONE for each in row)

@@ -1,4 +1,4 @@
-"""The roster: whom a requester asks, drawn from the offers in force (R6)."""
+"""The roster: the members of a query, drawn from the offers in force (R6)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,20 +10,20 @@ from protocol.messages import Offer, Seat
 from protocol.types import Key, Role
 
 STRANGERS_PARTS = 9
-"""What known members' votes weigh, in parts of what strangers' may: strangers have a tenth of all at most. They may be
-one person; a tenth tips no tally that is not on edge."""
+"""Weight of known members' votes in parts of the strangers' limit: strangers have at most a tenth of all. They may be
+one person; a tenth decides no tally that is not close."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeatWeights:
-    """What a roster says of one member. 2^-16."""
+    """The weights of one member in a roster, 2^-16."""
 
     vote: int
     judge: int
-    """Below zero its preferences are turned round."""
+    """A negative weight inverts its preferences."""
     author: int = 0
     counts: CharacterCounts = FRESH
-    """Of its character, as it speaks: before its preferences are turned round."""
+    """Counts of its character as observed: before its preferences are inverted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,24 @@ class Trust:
     """The asker's own view of other nodes. Weights in 2^-16."""
 
     default_weight: int
-    """Of strangers: nodes that are neither named nor have earned anything."""
+    """Weight of strangers: nodes that are neither named nor have earned anything."""
     weights: Mapping[Key, int]
-    """What the configuration says, whatever they earned."""
+    """Weights from the configuration, which override earned ones."""
     merits: Mapping[Key, SeatWeights] = field(default_factory=dict)
-    """What nodes earned."""
+    """Weights that nodes earned."""
     friends: bool = False
-    """Whether whoever gets the default weight is a friend: then strangers' shares of seats and votes have no limit."""
+    """Whether nodes with the default weight are friends: then strangers' shares of seats and votes have no limit."""
 
     def knows(self, key: Key) -> bool:
-        """Whether the node is no stranger: named, or with something earned."""
+        """Whether the node is no stranger: named, or with earned weights."""
         return self.friends or key in self.weights or key in self.merits
 
     def weight(self, key: Key) -> int:
-        """Of the node's vote: the named weight, else the earned one, else the default."""
-        return self.merit(key).vote
+        """Return the weight of the node's vote: the named one, else the earned one, else the default."""
+        return self.seat_weights(key).vote
 
-    def merit(self, key: Key) -> SeatWeights:
-        """What a roster says of the node."""
+    def seat_weights(self, key: Key) -> SeatWeights:
+        """Return the roster's weights of the node."""
         earned = self.merits.get(key)
         named = self.weights.get(key)
         if named is None:
@@ -58,14 +58,14 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What an asker draws a roster from, beside offers and trust."""
+    """Inputs of a roster's draw, besides offers and trust."""
 
     own: Key
-    """Our own key, which always has a seat if it offers to work."""
+    """The asker's own key, which always has a seat if it offers to work."""
     lot: bytes
-    """Fresh random bytes: nobody else can know who is drawn."""
+    """Fresh random bytes, so that nobody else can know who is drawn."""
     seatable: Collection[Key]
-    """Nodes that were heard lately and do not sit out (`presence`)."""
+    """Nodes that were heard lately and are not suspended (`presence`)."""
     groups: Mapping[Key, str] = field(default_factory=dict)
     """Address group of each connected node, as observed. A host has one; nodes that are not connected share one."""
 
@@ -73,11 +73,11 @@ class Draw:
 def choose_roster(
     offers: Iterable[Offer], specialty: str, trust: Trust, members_max: int, draw: Draw
 ) -> tuple[Seat, ...]:
-    """Seats for the nodes that offer the specialty and are there, ascending by key.
+    """Choose seats for the present nodes that offer the specialty, ascending by key.
 
     Known nodes with weight are seated first, the heaviest first. The other seats are drawn by lot: first an address
-    group, then a key in it, so that a thousand keys on one host have no more chances than one. As long as anybody but
-    ourselves is known, these seats are at most a third, and strangers have at most a tenth of the votes.
+    group, then a key in it, so that a thousand keys on one host have no more chances than one. If anybody else is
+    known, these seats are at most a third, and strangers have at most a tenth of the votes.
     """
     willing = {
         offer.author: offer
@@ -93,20 +93,20 @@ def choose_roster(
     room = members_max - len(seated)
     others = _by_lot([key for key in willing if key not in seated], draw)
     if draw.own in others:
-        # Our own seat takes nothing from anybody, but of the last of a full table.
+        # Our own seat displaces nobody, except the last of a full roster.
         seated = [*seated[: members_max - 1], draw.own]
         others.remove(draw.own)
         room = members_max - len(seated)
     drawn = others[: min(room, len(seated) // 2) if anybody_known else room]
     strangers = [key for key in drawn if not trust.knows(key)]
     most = _strangers_weight(trust, seated, strangers) if anybody_known else None
-    seats = [_seat(willing[key], trust.merit(key)) for key in (*seated, *drawn) if key not in strangers]
-    seats += [_seat(willing[key], _at_most(trust.merit(key), most)) for key in strangers]
+    seats = [_seat(willing[key], trust.seat_weights(key)) for key in (*seated, *drawn) if key not in strangers]
+    seats += [_seat(willing[key], _at_most(trust.seat_weights(key), most)) for key in strangers]
     return tuple(sorted(seats, key=lambda seat: seat.member))
 
 
 def _by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
-    """The keys in an order that nobody could foresee, in which address groups take turns."""
+    """Return the keys in an unpredictable order in which address groups take turns."""
     groups: dict[str, list[Key]] = {}
     for key in sorted(keys, key=lambda each: domain_digest(b"strand/lot/key", draw.lot, each)):
         groups.setdefault(draw.groups.get(key, ""), []).append(key)
@@ -116,23 +116,29 @@ def _by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
 
 
 def _strangers_weight(trust: Trust, seated: Iterable[Key], strangers: Collection[Key]) -> int:
-    """What each stranger's vote and judgements may weigh, 2^-16, so that together they have their share at most."""
+    """Return the largest weight of each stranger's vote and judgements, 2^-16, that keeps their common share."""
     known = sum(trust.weight(key) for key in seated)
     return known // (STRANGERS_PARTS * max(1, len(strangers)))
 
 
-def _at_most(merit: SeatWeights, most: int | None) -> SeatWeights:
-    return merit if most is None else replace(merit, vote=min(merit.vote, most), judge=min(merit.judge, most))
+def _at_most(seat_weights: SeatWeights, most: int | None) -> SeatWeights:
+    return (
+        seat_weights
+        if most is None
+        else replace(seat_weights, vote=min(seat_weights.vote, most), judge=min(seat_weights.judge, most))
+    )
 
 
-def _seat(offer: Offer, merit: SeatWeights) -> Seat:
-    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else invert_counts(merit.counts)
+def _seat(offer: Offer, seat_weights: SeatWeights) -> Seat:
+    honest, inverse, coin, partisan = (
+        seat_weights.counts if seat_weights.judge >= 0 else invert_counts(seat_weights.counts)
+    )
     return Seat(
         member=offer.author,
         roles=Role(offer.roles),
-        vote_weight=merit.vote,
-        judge_weight=merit.judge,
-        author_weight=merit.author,
+        vote_weight=seat_weights.vote,
+        judge_weight=seat_weights.judge,
+        author_weight=seat_weights.author,
         honest=honest,
         inverse=inverse,
         coin=coin,

@@ -1,4 +1,4 @@
-"""How often a ranking is right, beside the baselines that it must beat, with bootstrap intervals."""
+"""Accuracy of a ranking beside the baselines that it must beat, with bootstrap intervals."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from consensus.ranking.bradley_terry import LOCAL, Comparison, Item, PriorParame
 from protocol.types import ONE
 
 RESAMPLES = 2000
-"""Bootstrap samples: the ends of a 95 % interval are then good to about a twentieth of its width."""
+"""Bootstrap samples: the ends of a 95 % interval are then accurate to about a twentieth of its width."""
 
 BINS = 10
-"""Of the expected calibration error."""
+"""Number of bins of the expected calibration error."""
 
 NAMES = ("swarm", "majority", "judge_majority", "win_rate", "plain_bradley_terry", "best_single", "oracle")
 
 _PLAIN = PriorParameters(beta=0.0, tau_u=4.0, tau_v=1 / 16)
-"""As near to no prior as the fit's limits allow; some it must have, for without one the mode need not exist."""
+"""As close to no prior as the fit's limits allow; without any, the mode need not exist."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,18 +28,18 @@ class AccuracyScores:
     """Accuracies over questions; Q of them."""
 
     right: Mapping[str, FloatArray | None]
-    """Per name, shape (Q,): right answers or pairs; None where the data do not name what the baseline needs."""
+    """Per name, shape (Q,): right answers or pairs; None if the data lack what the baseline needs."""
     asked: FloatArray
-    """Shape (Q,): out of how many."""
+    """Shape (Q,): number of answers or pairs asked."""
 
     def accuracy(self) -> dict[str, float | None]:
-        """Per name, the share that is right."""
+        """Return the right share per name."""
         return {
             name: None if right is None else float(right.sum() / self.asked.sum()) for name, right in self.right.items()
         }
 
     def intervals(self, random_bytes: Callable[[int], bytes]) -> dict[str, dict[str, list[float] | None]]:
-        """95 % bootstrap intervals over questions: each accuracy, and what the swarm has more than each, paired."""
+        """Return 95 % bootstrap intervals over questions: of each accuracy, and the swarm's paired lead over each."""
         known = {name: right for name, right in self.right.items() if right is not None}
         drawn = self._resampled(np.stack(list(known.values())), random_bytes)
         place = {name: index for index, name in enumerate(known)}
@@ -56,7 +56,7 @@ class AccuracyScores:
         }
 
     def _resampled(self, right: FloatArray, random_bytes: Callable[[int], bytes]) -> FloatArray:
-        """Shape (RESAMPLES, names)."""
+        """Shape (RESAMPLES, names): accuracies in bootstrap samples."""
         size = len(self.asked)
         drawn = np.empty((RESAMPLES, len(right)))
         for row in range(RESAMPLES):
@@ -66,8 +66,10 @@ class AccuracyScores:
 
 
 def author_records(dataset: Dataset, gold: Collection[int]) -> FloatArray | None:
-    """Per author, the share of its answers that are right on gold, or of its labelled pairs that it wins there; rule of
-    succession. None without authors or gold."""
+    """Return per author the share of right answers on gold, or of labelled pairs that it wins there.
+
+    By the rule of succession. None without authors or gold.
+    """
     if not dataset.authors or not gold:
         return None
     good, all_ = np.ones(len(dataset.authors) + 1), np.full(len(dataset.authors) + 1, 2.0)
@@ -86,15 +88,20 @@ def author_records(dataset: Dataset, gold: Collection[int]) -> FloatArray | None
 def score_picks(
     dataset: Dataset, ranked: Mapping[int, RankedQuestion], records: Mapping[int, FloatArray | None]
 ) -> AccuracyScores | None:
-    """Right picks, of the questions with a truth row. An answer that the row does not name is wrong; a baseline that
-    cannot decide between answers gets the share of them that is right. None if there is no such question."""
+    """Count right picks of the questions with a truth row; None if there is no such question.
+
+    An answer that the row does not name is wrong. A baseline that cannot decide between answers gets their right share.
+    """
     rows = []
     for index, result in ranked.items():
         question = dataset.questions[index]
         if question.truth:
             true = np.array([question.truth.get(answer, False) for answer in range(len(question.answers))], dtype=float)
             merits = _merits(dataset, question, records[index])
-            values = [None if merit is None else float(true[merit == merit.max()].mean()) for merit in merits.values()]
+            values = [
+                None if seat_weights is None else float(true[seat_weights == seat_weights.max()].mean())
+                for seat_weights in merits.values()
+            ]
             rows.append([true[result.pick], *values, true.max()])
     return _scores(rows, [1.0] * len(rows))
 
@@ -102,7 +109,10 @@ def score_picks(
 def score_pairs(
     dataset: Dataset, ranked: Mapping[int, RankedQuestion], records: Mapping[int, FloatArray | None]
 ) -> AccuracyScores | None:
-    """Right orders of the labelled pairs whose labels do not balance; a tie is half right. None if there is none."""
+    """Count right orders of the labelled pairs whose labels do not balance; a tie is half right.
+
+    None if there is none.
+    """
     rows, asked = [], []
     for index, result in ranked.items():
         question = dataset.questions[index]
@@ -112,10 +122,10 @@ def score_pairs(
         merits = _merits(dataset, question, records[index])
         wins = _pair_majorities(question)
 
-        def agreed(merit: FloatArray, pairs: list[tuple[int, int, bool]] = pairs) -> float:
-            return sum(_agrees(merit[low] - merit[high], above=above) for low, high, above in pairs)
+        def agreed(seat_weights: FloatArray, pairs: list[tuple[int, int, bool]] = pairs) -> float:
+            return sum(_agrees(seat_weights[low] - seat_weights[high], above=above) for low, high, above in pairs)
 
-        values = [None if merit is None else agreed(merit) for merit in merits.values()]
+        values = [None if seat_weights is None else agreed(seat_weights) for seat_weights in merits.values()]
         values[list(merits).index("judge_majority")] = sum(
             _agrees(wins.get((low, high), 0), above=above) for low, high, above in pairs
         )
@@ -125,7 +135,7 @@ def score_pairs(
 
 
 def calibration_error(claims: Sequence[tuple[float, bool]]) -> float | None:
-    """Expected calibration error in BINS equal bins: the mean of |share that came true − mean probability|."""
+    """Return the expected calibration error in BINS equal bins: the mean of |true share − mean probability|."""
     if not claims:
         return None
     error = 0.0
@@ -146,7 +156,7 @@ def _scores(rows: Sequence[Sequence[float | None]], asked: Sequence[float]) -> A
 
 
 def _merits(dataset: Dataset, question: JudgedQuestion, record: FloatArray | None) -> dict[str, FloatArray | None]:
-    """What each baseline but the oracle thinks of each answer; the best has the most. In the order of NAMES."""
+    """Return each baseline's value of each answer, except the oracle's; the best has most. In the order of NAMES."""
     size = len(question.answers)
     won, met = np.zeros(size), np.zeros(size)
     for each in question.judgements:
@@ -169,7 +179,7 @@ def _merits(dataset: Dataset, question: JudgedQuestion, record: FloatArray | Non
 
 
 def _plain_strengths(question: JudgedQuestion) -> FloatArray:
-    """Rounded, so that ties are ties."""
+    """Return plain Bradley-Terry strengths, rounded so that ties are exact."""
     items = [Item(cluster) for cluster in range(len(question.answers))]
     comparisons = [Comparison(each.first, each.second, each.preference, ONE) for each in question.judgements]
     strengths: FloatArray = np.round(maximum_a_posteriori(items, comparisons, _PLAIN, LOCAL).theta, 6)
@@ -177,8 +187,10 @@ def _plain_strengths(question: JudgedQuestion) -> FloatArray:
 
 
 def _pair_majorities(question: JudgedQuestion) -> dict[tuple[int, int], int]:
-    """Per compared pair (lower answer first), judges for the lower answer less judges against it. A judge is for the
-    answer that most of its verdicts are for, in both orders together."""
+    """Per compared pair (lower answer first), return judges for the lower answer minus judges against it.
+
+    A judge is for the answer that most of its verdicts favour, in both orders together.
+    """
     verdicts: dict[tuple[int, int], dict[int, int]] = {}
     for each in question.judgements:
         low, high = sorted((each.first, each.second))

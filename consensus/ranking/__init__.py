@@ -1,1 +1,1 @@
-"""Bit-exact: which answers are compared, and the strengths that follow. Everyone who recounts finds the same bits."""
+"""Bit-exact: the choice of pairs to compare and the strengths that follow. Every recount finds the same bits."""

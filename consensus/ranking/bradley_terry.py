@@ -29,13 +29,14 @@ from protocol.types import ONE
 IntArray = npt.NDArray[np.int64]
 
 STRENGTH_ONE = 10**6
-"""The integer that stands for a strength of 1 (log-odds): far above the rounding error, far below what matters."""
+"""The integer that represents a strength of 1 (log-odds): far above the rounding error, far below any relevant
+difference."""
 
 ITEMS_MAX = 128
-"""Items of a round's fit: twice the seats of a roster, for studies; time grows with the cube."""
+"""Items of a round's fit: twice the seats of a roster, for studies. Time grows with the cube."""
 
 COMPARISONS_MAX = MEMBERS_MAX * PAIRS_MAX * WAVES_MAX
-"""Comparisons of a round's fit, all that a round can bring. Integer sums stay below 2^53, where float64 is still
+"""Comparisons of a round's fit: as many as a round can bring. Integer sums stay below 2^53, where float64 is still
 exact."""
 
 BETA_MAX = wire.BETA_MAX / ONE
@@ -50,24 +51,27 @@ _STEPS_MAX = 250  # ordinary fits take 4 to 6; made to last, within the limits o
 
 
 class FitDidNotConverge(ArithmeticError):
-    """The iteration ran out of steps. Only a query whose weights are made for it does that: all at their limits and of
-    many sizes, so that the shortened steps serve one size after the other. `closings` makes a fault of it."""
+    """The iteration ran out of steps.
+
+    Only a query with weights made for this purpose causes it: all at their limits and of many sizes, so that the
+    shortened steps serve one size after the other. `closings` turns it into a fault.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one fit takes."""
+    """Largest size of one fit."""
 
     items: int
     comparisons: int
 
 
 ROUND = Limits(ITEMS_MAX, COMPARISONS_MAX)
-"""For what members recompute: the limits of the wire."""
+"""Limits for fits that members recompute: those of the wire."""
 
 LOCAL = Limits(items=1024, comparisons=2_000_000)
-"""For a fit that nobody else recomputes: seconds a step and some 100 MB at 1,024 items. Integer sums stay below 2^57,
-exact in int64 and rounded once on their way to float64, so the order of comparisons still has no effect."""
+"""Limits for a fit that nobody else recomputes: seconds a step and some 100 MB at 1,024 items. Integer sums stay below
+2^57, exact in int64 and rounded once in the conversion to float64, so the order of comparisons still has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +81,21 @@ class Comparison:
     first: int
     second: int
     preference: int
-    """Probability mass on the first, 0 to ONE."""
+    """Probability that the first is better, 0 to ONE."""
     weight: int
     """The judge's weight, 0 (no effect) to WEIGHT_MAX; ONE is 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One answer. The caller fixes the order of items by content; weights in units of 1/ONE."""
+    """One answer. The caller fixes the order of items by content; weights are in units of 1/ONE."""
 
     cluster: int
     """Index of its cluster; the clusters of all items are 0 to C−1 without a gap."""
     vote_weight: int = ONE
-    """What its author's vote adds to the cluster's prior, 0 to WEIGHT_MAX."""
+    """Weight that its author's vote adds to the cluster's prior, 0 to WEIGHT_MAX."""
     author_weight: int = 0
-    """Prior mean of v_i from the author's record, −WEIGHT_MAX to WEIGHT_MAX."""
+    """Prior mean of v_i from its author's history, −WEIGHT_MAX to WEIGHT_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,12 @@ class PriorParameters:
     tau_u: float = 0.8
     """Standard deviation of cluster strengths (log-odds)."""
     tau_v: float = 0.4
-    """Standard deviation of an answer about its cluster (log-odds)."""
+    """Standard deviation of an answer's strength around its cluster's (log-odds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What a tally states, as integers."""
+    """The figures that a tally states, as integers."""
 
     strengths: tuple[int, ...]
     """Per item, round(θ · STRENGTH_ONE)."""
@@ -117,7 +121,7 @@ class Fit:
     p_best: tuple[int, ...]
     """Per cluster, the probability that it is the strongest, in units of 1/ONE; the sum is ONE."""
     duels: tuple[tuple[int, int], ...]
-    """Per draw of the posterior, two clusters that one more comparison should tell apart; () for a single cluster."""
+    """Per draw of the posterior, two clusters that one more comparison should separate; () for a single cluster."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +137,8 @@ class StrengthPrior:
     author_mean: FloatArray
     """Shape (N,): a_i."""
     cluster_record: FloatArray
-    """Shape (C,): mean of a_i. Whoever answered well before does so again in what the answer says, not in how."""
+    """Shape (C,): mean of a_i. An author's history predicts the content of its next answer, hence the cluster's
+    strength."""
     shrinkage: FloatArray
     """Shape (C,): τu² / (τv² + k_c τu²) with k_c items in the cluster."""
     precision: FloatArray
@@ -152,30 +157,30 @@ class StrengthPrior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """The Laplace approximation: θ is normal about the mode `theta` with precision RᵀR."""
+    """The Laplace approximation: θ is normal around the mode `theta` with precision RᵀR."""
 
     prior: StrengthPrior
     theta: FloatArray
     """Shape (N,): the maximum a posteriori."""
     factor: FloatArray
-    """Shape (N, N): R, in the upper triangle; below the diagonal lie leftovers that nobody reads."""
+    """Shape (N, N): R, in the upper triangle; below the diagonal lie leftovers that no code reads."""
 
     def cluster_strengths(self) -> FloatArray:
-        """û, shape (C,)."""
+        """Return û, shape (C,)."""
         return self.prior.cluster_strengths(self.theta)
 
     def draws(self, count: int = exact_math.DRAWS) -> FloatArray:
-        """The fixed sample of the posterior, shape (N, count)."""
+        """Return the fixed sample of the posterior, shape (N, count)."""
         normals = exact_math.normal_draws(len(self.theta), count)
         return self.theta[:, None] + _back_substitute(self.factor, normals)
 
 
 def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: PriorParameters) -> Fit:
-    """Strengths, cluster strengths and P(best); the order of `comparisons` has no effect.
+    """Compute strengths, cluster strengths and P(best); the order of `comparisons` has no effect.
 
     Raises:
-        ValueError: an argument breaks a documented bound. Callers validate what comes from outside, so it is a bug.
-        FitDidNotConverge: see there.
+        ValueError: an argument breaks a documented bound. Callers validate input from outside, so it is a bug.
+        FitDidNotConverge: the iteration ran out of steps.
     """
     return quantise(maximum_a_posteriori(items, comparisons, model))
 
@@ -183,7 +188,7 @@ def fit(items: Sequence[Item], comparisons: Iterable[Comparison], model: PriorPa
 def maximum_a_posteriori(
     items: Sequence[Item], comparisons: Iterable[Comparison], model: PriorParameters, limits: Limits = ROUND
 ) -> Posterior:
-    """The mode of the posterior and the curvature there. Raises as `fit` does."""
+    """Return the mode of the posterior and the curvature there. Raises as `fit` does."""
     rows = [(c.first, c.second, c.preference, c.weight) for c in comparisons]
     if len(rows) > limits.comparisons:
         raise ValueError(f"a fit takes at most {limits.comparisons} comparisons, not {len(rows)}")
@@ -191,7 +196,7 @@ def maximum_a_posteriori(
 
 
 def quantise(posterior: Posterior) -> Fit:
-    """What a tally states of a posterior."""
+    """Return the integers that a tally states of a posterior."""
     sampled = posterior.prior.cluster_strengths(posterior.draws())
     return Fit(
         strengths=_rounded(posterior.theta),
@@ -204,14 +209,15 @@ def quantise(posterior: Posterior) -> Fit:
 def mode(
     prior: StrengthPrior, losses: FloatArray, start: FloatArray | None = None, done: float = _STEP_DONE
 ) -> Posterior:
-    """The mode by Newton's method from `start` (the prior mean), until a step moves no strength by `done`.
+    """Find the mode by Newton's method from `start` (default: the prior mean).
 
-    A step is cut so that no two compared items move apart by more than _STEP_RANGE_MAX. Over a change b of the
-    argument, the curvature of log σ changes by a factor of at most e^b, so that such a step always ascends (Sun and
-    Tran-Dinh 2019, generalized self-concordant functions, order 2): no line search, and full steps near the mode.
+    It stops when a step moves no strength by `done` or more. A step is cut so that no two compared items move apart by
+    more than _STEP_RANGE_MAX. Over a change b of the argument, the curvature of log σ changes by a factor of at most
+    e^b, so that such a step always ascends (Sun and Tran-Dinh 2019, generalized self-concordant functions, order 2). So
+    there is no line search, and steps are full near the mode.
 
     Raises:
-        FitDidNotConverge: see there.
+        FitDidNotConverge: the iteration ran out of steps.
     """
     games = losses + losses.T
     theta = prior.mean if start is None else start
@@ -245,10 +251,10 @@ def _shares(best: IntArray, clusters: int) -> tuple[int, ...]:
 
 
 def _duels(sampled: FloatArray) -> tuple[tuple[int, int], ...]:
-    """Per draw of û, shape (C, draws): the best cluster, and the best one of the next draw that has another.
+    """Return per draw of û, shape (C, draws), the best cluster and a rival.
 
-    Top-two Thompson sampling (Russo 2016); after the last draw comes the first. Where all draws agree, the rival is the
-    second of each draw.
+    The rival is the best cluster of the next draw whose best one differs; the first draw follows the last. If all draws
+    agree, the rival is the second of each draw. Top-two Thompson sampling (Russo 2016).
     """
     if len(sampled) == 1:
         return ()
@@ -264,7 +270,7 @@ def _duels(sampled: FloatArray) -> tuple[tuple[int, int], ...]:
 
 
 def prior_of(items: Sequence[Item], model: PriorParameters, limits: Limits = ROUND) -> StrengthPrior:
-    """The prior that the model gives to these items. Raises ValueError as `fit` does."""
+    """Return the prior that the model gives to these items. Raises ValueError as `fit` does."""
     if not 1 <= len(items) <= limits.items:
         raise ValueError(f"a fit takes 1 to {limits.items} items, not {len(items)}")
     low, high = SCALE_RANGE
@@ -299,18 +305,18 @@ def prior_of(items: Sequence[Item], model: PriorParameters, limits: Limits = ROU
 
 
 def with_votes(prior: StrengthPrior, votes: Sequence[int], model: PriorParameters) -> StrengthPrior:
-    """The prior with other votes, 1/ONE for each cluster."""
+    """Return the prior with other votes, one per cluster in units of 1/ONE."""
     cluster_mean = _cluster_mean(votes, model)
     return replace(prior, cluster_mean=cluster_mean, mean=cluster_mean[prior.clusters] + prior.author_mean)
 
 
 def _cluster_mean(votes: Sequence[int], model: PriorParameters) -> FloatArray:
-    log_shares = exact_math.log(np.array(votes) / ONE + 2.0 / len(votes))  # less log(Σn + 2), which centring removes
+    log_shares = exact_math.log(np.array(votes) / ONE + 2.0 / len(votes))  # log(Σn + 2) is missing: centring removes it
     return model.beta * (log_shares - exact_math.ordered_sum(log_shares) / len(votes))
 
 
 def losses_of(items: int, rows: IntArray) -> FloatArray:
-    """Shape (items, items): the weight that row i lost to column j. Summed as integers: any order, the same bits.
+    """Shape (items, items): the weight that row i lost to column j, summed as integers: any order gives the same bits.
 
     `rows` has shape (rows, 4): first, second, preference, weight as in Comparison. The weights of all rows together are
     at most LOCAL.comparisons · WEIGHT_MAX, or sums would overflow. Raises ValueError as `fit` does.
@@ -328,10 +334,10 @@ def losses_of(items: int, rows: IntArray) -> FloatArray:
 
 
 def _cholesky(matrix: FloatArray, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Upper R with RᵀR = matrix (symmetric, positive definite), and R⁻ᵀ vector.
+    """Return upper R with RᵀR = matrix (symmetric, positive definite), and R⁻ᵀ vector.
 
     Right-looking: each row in turn updates all that follow, element by element, so no dot product has an order to
-    choose. The vector rides along as one more column. Below the diagonal R is not cleared.
+    choose. The vector is processed as one more column. Below the diagonal R is not cleared.
     """
     size = len(vector)
     work = np.concatenate((matrix, vector[:, None]), axis=1)
@@ -345,7 +351,7 @@ def _cholesky(matrix: FloatArray, vector: FloatArray) -> tuple[FloatArray, Float
 
 
 def _back_substitute(upper: FloatArray, vector: FloatArray) -> FloatArray:
-    """Solves R x = vector for vectors of shape (N,) or (N, k), one column of R at a time."""
+    """Solve R x = vector for vectors of shape (N,) or (N, k), one column of R at a time."""
     solution = vector.copy()
     columns = upper.reshape(*upper.shape, *(1,) * (vector.ndim - 1))
     for k in range(len(solution) - 1, -1, -1):

@@ -1,8 +1,8 @@
 """Canonical forms of answers, and the clusters of answers whose forms are equal (R7).
 
 Every member recomputes the forms from the texts, so they are a pure function of the bytes, pinned as version "forms/1".
-Only ASCII is folded: `bytes.lower`, `bytes.split` and `bytes.strip` know no other letters or blanks. All else stays and
-makes answers differ, also what is invisible or has no width.
+Only ASCII is folded: `bytes.lower`, `bytes.split` and `bytes.strip` treat no other letters or blanks. Everything else,
+also characters that are invisible or have no width, stays and makes answers differ.
 """
 
 import re
@@ -13,7 +13,7 @@ from consensus.ranking.rust_tokens import rust_tokens
 from protocol.types import TaskType
 
 _RUST_LABELS: Final = frozenset({b"", b"rs", b"rust"})
-# As in CommonMark, except that any indentation will do: models put fences into nested lists.
+# As in CommonMark, but with any indentation: models put fences into nested lists.
 _FENCE: Final = re.compile(rb"[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([^ \t,{`]*+)([^\n]*+)")
 
 _ANSWER: Final = re.compile(rb"(?<![a-z0-9])answer[ \t*_`]*+:")
@@ -26,11 +26,11 @@ _WHOLE: Final = re.compile(rb"([+-]?[0-9]++)\.0++")
 
 
 def canonical_form(task: TaskType, text: str) -> bytes:
-    """Return the bytes that are equal for answers that say the same; `b""` if `text` holds no answer.
+    """Return bytes that are equal for answers with the same content; `b""` if `text` holds no answer.
 
     Never raises on any text; time and size are linear in its length.
     """
-    # A lone surrogate cannot come off the wire, yet a form of it is cheaper than an exception to handle.
+    # A lone surrogate cannot come off the wire, but a form for it is cheaper than an exception to handle.
     raw = text.encode("utf-8", "surrogatepass")
     match task:
         case TaskType.CODE:
@@ -46,7 +46,7 @@ def canonical_form(task: TaskType, text: str) -> bytes:
 def cluster(forms: Sequence[bytes]) -> tuple[int, ...]:
     """Return each answer's cluster, shape (answers,): equal forms share a number, numbered by first appearance.
 
-    `b""` is no answer; the caller leaves such answers out.
+    `b""` is no answer; the caller omits such answers.
     """
     numbers: dict[bytes, int] = {}
     return tuple(numbers.setdefault(form, len(numbers)) for form in forms)
@@ -57,7 +57,7 @@ def _folded(raw: bytes) -> bytes:
 
 
 def _code_form(raw: bytes) -> bytes:
-    """The tokens joined by NUL; for text that does not lex, the text itself under another tag."""
+    """Return the tokens joined by NUL; for text that does not lex, the text itself under another tag."""
     fences = _rust_fences(raw)
     source = b"\n".join(fences) if fences else raw
     tokens = rust_tokens(source.decode("utf-8", "surrogatepass"))
@@ -67,7 +67,7 @@ def _code_form(raw: bytes) -> bytes:
 
 
 def _rust_fences(raw: bytes) -> list[bytes]:
-    """The bodies of the fenced blocks labelled rust or rs or not at all; one that is not closed ends with the text."""
+    """Return the bodies of the fenced blocks labelled rust, rs or nothing; an unclosed block ends with the text."""
     bodies: list[bytes] = []
     lines: list[bytes] = []
     mark = b""
@@ -89,7 +89,7 @@ def _rust_fences(raw: bytes) -> list[bytes]:
 
 
 def _final_form(raw: bytes) -> bytes:
-    """The value that the text ends on, after the mark that stands last: `Answer:` or `\\boxed{`; else its last line."""
+    """Return the value after the last mark in the text, `Answer:` or `boxed{`; without a mark, of the last line."""
     text = raw.lower()
     answer = max((found.end() for found in _ANSWER.finditer(text)), default=-1)
     boxed = text.rfind(_BOXED)
@@ -109,11 +109,12 @@ def _boxed_content(text: bytes, start: int) -> bytes:
 
 
 def _value(text: bytes) -> bytes:
-    r"""Normalise lower-cased `text`:
+    r"""Normalise lower-cased `text`.
 
-    - `\(`, `\)`, `\[` and `\]` go; so do `*`, backticks and `$` at both ends and full stops at the end; blanks fold;
-    - one letter is that letter, in parentheses or not;
-    - a decimal number loses its separators when every group after the first has three digits, and a fraction of zeros.
+    - `\(`, `\)`, `\[` and `\]` are removed; so are `*`, backticks and `$` at both ends and full stops at the end;
+      blanks fold.
+    - A single letter is that letter, in parentheses or not.
+    - A decimal number loses its separators when every group after the first has three digits, and a fraction of zeros.
       Other fractions stay: 1.70 is not 1.7 where versions are meant.
     """
     value = b" ".join(_MATH_DELIMITER.sub(b"", text).split())

@@ -2,8 +2,8 @@
 
 Members co-sign a tally only after they computed it themselves, so a last bit that depends on the machine would cost an
 honest round its certificate. `np.exp`, `np.log` and `math.exp` differ between libraries and SIMD levels; `np.sum` and
-`np.dot` differ in their order of additions. Here every value comes from float64 `+ - * / sqrt`, which IEEE 754 rounds
-correctly, from comparisons, and from exact moves of the exponent, one element-wise operation at a time.
+`np.dot` differ in their order of additions. Every value here comes from float64 `+ - * / sqrt`, which IEEE 754 rounds
+correctly, from comparisons, and from exact changes of the exponent, one element-wise operation at a time.
 
 Arguments and values are float64 arrays of any shape (0-d included). Arguments must be finite and in the stated domain.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 DRAWS = 256
-"""Rows of the Laplace sample: a share of 256 has a standard error of at most 3.2 %, 1.9 % at the threshold of .90."""
+"""Draws of the Laplace sample. A share of 256 has a standard error of at most 3.2 %, 1.9 % at the threshold of .90."""
 
 _DRAWS_TAG = b"strand/draws/1"
 _DRAWS_PER_BLOCK = 8  # 64-bit words in a BLAKE2b-512 digest
@@ -119,7 +119,7 @@ _FAR_TAIL = (
 
 
 def exp(x: FloatArray) -> FloatArray:
-    """e^x within 1 ulp for |x| <= 708; beyond, the value at the nearer end.
+    """Return e^x within 1 ulp for |x| <= 708; beyond, the value at the nearer end.
 
     Source: fdlibm e_exp.c. x = k ln 2 + r with |r| <= ln(2)/2, then a rational function of r, then the exponent k.
     """
@@ -136,7 +136,7 @@ def exp(x: FloatArray) -> FloatArray:
 
 
 def log(x: FloatArray) -> FloatArray:
-    """Natural logarithm within 1 ulp, for normal x > 0. Source: fdlibm e_log.c."""
+    """Return the natural logarithm within 1 ulp, for normal x > 0. Source: fdlibm e_log.c."""
     fraction, exponent = np.frexp(x)  # exact
     below = fraction < _SQRT_HALF
     f = np.where(below, fraction + fraction, fraction) - 1.0
@@ -149,12 +149,12 @@ def log(x: FloatArray) -> FloatArray:
 
 
 def logistic(x: FloatArray) -> FloatArray:
-    """σ(x) = 1 / (1 + e^-x), within 3 ulp for |x| <= 708."""
+    """Return σ(x) = 1 / (1 + e^-x), within 3 ulp for |x| <= 708."""
     return 1.0 / (1.0 + exp(-x))
 
 
 def inverse_normal_cdf(p: FloatArray) -> FloatArray:
-    """The z with Φ(z) = p, to about 1e-15 relative, for p in [1e-300, 1 - 2^-53].
+    """Return the z with Φ(z) = p, to about 1e-15 relative, for p in [1e-300, 1 - 2^-53].
 
     Source: Wichura 1988, Algorithm AS 241 (PPND16), Applied Statistics 37(3).
     """
@@ -182,7 +182,7 @@ def ordered_sum(rows: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=_TABLES_MAX)
 def normal_draws(items: int, draws: int = DRAWS) -> FloatArray:
-    """The fixed table of standard normals, shape (items, draws), read-only.
+    """Return the fixed table of standard normals, shape (items, draws), read-only.
 
     Cell (i, d) is the same in every table that has it: it is word d mod 8 of BLAKE2b-512(tag || i || d div 8), numbers
     as 4 bytes big-endian, through the inverse normal distribution.
@@ -202,7 +202,7 @@ def normal_draws(items: int, draws: int = DRAWS) -> FloatArray:
 
 
 def _polynomial(coefficients: tuple[float, ...], x: FloatArray) -> FloatArray:
-    """Horner's rule, highest power first."""
+    """Evaluate by Horner's rule, highest power first."""
     value: FloatArray = coefficients[0] * x + coefficients[1]
     for coefficient in coefficients[2:]:
         value = value * x + coefficient

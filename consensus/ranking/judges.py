@@ -1,12 +1,12 @@
-"""Who judges how: a mixture of four characters for each judge, fitted together with the strengths.
+"""A mixture of four characters for each judge, fitted together with the strengths.
 
 Most judges prefer the better answer, more or less (`honest`). Some prefer the worse (`inverse`), some do not look
-(`coin`), some prefer what says the same as their own answer, whatever it is worth (`partisan`). A round's few
-judgements say little of one judge, but accomplices give themselves away together: who shares an answer shares a prior.
+(`coin`), some prefer answers equal to their own, whatever they are worth (`partisan`). A round's few judgements show
+little about one judge, but accomplices expose each other: judges with the same answer share a prior.
 
 Expectation-maximisation (Dempster, Laird and Rubin 1977), each maximisation a fit of bradley_terry. All sums that pass
 from one step to the next are of integers, so the order of judgements has no effect and equal arguments give equal bits.
-consensus/README.md has the formulas and what they are worth.
+consensus/README.md has the formulas and their measured effect.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,27 +39,27 @@ FRESH: CharacterCounts = (4 * ONE, 3 * ONE // 10, ONE, 3 * ONE // 10)
 """Dirichlet prior of a judge without history: honest, inverse, coin, partisan; 2^-16."""
 
 LOYALTY = 63_570
-"""Probability, 2^-16, .97, with which a partisan prefers its own answer's cluster; below 1, for the mind may slip."""
+"""Probability, 2^-16, .97, with which a partisan prefers its own answer's cluster; below 1, because it may err."""
 
 _STEPS = 3
 _DONE_BETWEEN = 0.05
-"""Log-odds: strengths between two expectations need not be exact (a generalised EM); the last ones are."""
+"""Log-odds by which intermediate strengths may be inexact (a generalised EM); the last ones are exact."""
 
 
 def invert_counts(counts: CharacterCounts) -> CharacterCounts:
-    """Of a judge whose preferences are turned round: who was inverse is honest, and the other way."""
+    """Return the counts of a judge whose preferences are inverted: honest and inverse are exchanged."""
     honest, inverse, coin, partisan = counts
     return inverse, honest, coin, partisan
 
 
 @dataclass(frozen=True, slots=True)
 class JudgePrior:
-    """What is known of a judge before the round. Counts and weights in 2^-16."""
+    """A judge as known before the round. Counts and weights in 2^-16."""
 
     weight: int = ONE
-    """What its judgements weigh, −WEIGHT_MAX to WEIGHT_MAX; below zero its preferences are turned round."""
+    """Weight of its judgements, −WEIGHT_MAX to WEIGHT_MAX; a negative weight inverts its preferences."""
     answer: int | None = None
-    """Its own answer among the items."""
+    """Index of its own answer among the items."""
     counts: CharacterCounts = FRESH
 
 
@@ -71,7 +71,7 @@ class JudgedComparison:
     first: int
     second: int
     preference: int
-    """Probability mass on the first, 0 to ONE."""
+    """Probability that the first is better, 0 to ONE."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,17 +82,18 @@ class _Case:
     first: IntArray
     second: IntArray
     preference: IntArray
-    """Shape (M,), turned round for judges of negative weight."""
+    """Shape (M,), inverted for judges of negative weight."""
     weight: IntArray
-    """Shape (M,): the judge's, without its sign."""
+    """Shape (M,): absolute value of the judge's weight."""
     own: IntArray
-    """Shape (M,): 1 where the first is of the judge's own cluster and the second is not, -1 the other way, else 0."""
+    """Shape (M,): 1 if only the first is of the judge's own cluster, -1 if only the second is, else 0."""
     counts: IntArray
-    """Shape (J, 4): priors."""
+    """Shape (J, 4): prior counts."""
     heard: IntArray
     """Shape (J, 1): 1 for judges with weight, 0 for those without."""
-    camp: IntArray
-    """Shape (J,): cluster of the judge's own answer; the number of clusters where it has none."""
+    answer_group: IntArray
+    """Shape (J,): the judge's answer group, which is the cluster of its own answer; a number that no cluster has if it
+    has no answer."""
 
 
 def posterior(
@@ -102,11 +103,11 @@ def posterior(
     model: PriorParameters,
     limits: Limits = ROUND,
 ) -> Posterior:
-    """Strengths given all judgements, each judge's weight shared out over its characters.
+    """Compute the posterior of the strengths from all judgements; characters share each judge's weight.
 
     Raises:
-        ValueError: an argument breaks a documented bound. Callers validate what comes from outside, so it is a bug.
-        FitDidNotConverge: see bradley_terry.
+        ValueError: an argument breaks a documented bound. Callers validate input from outside, so it is a bug.
+        FitDidNotConverge: the fit in bradley_terry ran out of steps.
     """
     case = _case(items, judges, judgements, limits)
     shares = _shares(_log_prior(case, None))
@@ -123,9 +124,9 @@ def posterior(
 def characters(
     items: Sequence[Item], judges: Sequence[JudgePrior], judgements: Iterable[JudgedComparison], theta: FloatArray
 ) -> IntArray:
-    """Shape (J, 4), 2^-16: what judgements say of their judges where the items' strengths are `theta`, shape (N,).
+    """Shape (J, 4), 2^-16: each judge's character probabilities, given the items' strengths `theta`, shape (N,).
 
-    Of each judge alone, without its camp. Raises ValueError as `posterior` does.
+    Each judge is considered alone, without its answer group. Raises ValueError as `posterior` does.
     """
     case = _case(items, judges, judgements)
     return _shares(_log_prior(case, None) + _log_likelihood(case, theta))
@@ -138,9 +139,9 @@ def leaving_out(
     model: PriorParameters,
     fitted: Posterior,
 ) -> Iterator[FloatArray]:
-    """For each judge the cluster strengths, shape (C,), without its judgements and without its answer's vote.
+    """Yield for each judge the cluster strengths, shape (C,), without its judgements and without its answer's vote.
 
-    Characters are those that `fitted` leaves; its mode is near, so a step or two find the new one.
+    Characters stay as `fitted` leaves them; its mode is near, so one or two steps find the new one.
     """
     case = _case(items, judges, judgements)
     shares = _shares(_log_prior(case, None) + _log_likelihood(case, fitted.theta))
@@ -164,7 +165,9 @@ def _case(
         raise ValueError("a judge's weight or counts are out of range")
     clusters = np.array([item.cluster for item in items], dtype=np.int64)
     nowhere = len(items)
-    camp = np.array([nowhere if each.answer is None else items[each.answer].cluster for each in judges], dtype=np.int64)
+    answer_group = np.array(
+        [nowhere if each.answer is None else items[each.answer].cluster for each in judges], dtype=np.int64
+    )
     judge, first, second, preference = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     for column, limit in ((judge, len(judges) - 1), (first, len(items) - 1), (second, len(items) - 1)):
         if np.any((column < 0) | (column > limit)):
@@ -176,31 +179,31 @@ def _case(
         second=second,
         preference=np.where(weight < 0, ONE - preference, preference),
         weight=np.abs(weight),
-        own=(clusters[first] == camp[judge]).astype(np.int64) - (clusters[second] == camp[judge]),
+        own=(clusters[first] == answer_group[judge]).astype(np.int64) - (clusters[second] == answer_group[judge]),
         counts=np.array([each.counts for each in judges], dtype=np.int64).reshape(-1, 4),
         heard=np.array([[int(each.weight != 0)] for each in judges], dtype=np.int64),
-        camp=camp,
+        answer_group=answer_group,
     )
 
 
 def _log_prior(case: _Case, shares: IntArray | None) -> FloatArray:
-    """Shape (J, 4): logarithms of the Dirichlet counts, the shares of those who gave the same answer among them.
+    """Shape (J, 4): logarithms of the Dirichlet counts plus the shares of judges that gave the same answer.
 
-    A judge's own share is left out: it would count its own judgements a second time. So are those of judges without
-    weight: identities are free, and a crowd of them must not make others of their camp look as they do.
+    A judge's own share is left out, because it would count its own judgements a second time. So are the shares of
+    judges without weight: identities are free, and a crowd of them must not shape how others with the same answer look.
     """
     counts = case.counts
     if shares is not None:
         heard = shares * case.heard
-        camps = np.zeros((int(np.max(case.camp)) + 1, 4), dtype=np.int64)
-        np.add.at(camps, case.camp, heard)
-        counts = counts + camps[case.camp] - heard
+        answer_groups = np.zeros((int(np.max(case.answer_group)) + 1, 4), dtype=np.int64)
+        np.add.at(answer_groups, case.answer_group, heard)
+        counts = counts + answer_groups[case.answer_group] - heard
     total = exact_math.log(np.add.accumulate(counts, axis=1)[:, -1:].astype(np.float64))
     return exact_math.log(counts.astype(np.float64)) - total
 
 
 def _log_likelihood(case: _Case, theta: FloatArray) -> FloatArray:
-    """Shape (J, 4): of each judge's judgements under each character, in 2^-16 as integers before they are summed."""
+    """Shape (J, 4): log-likelihood of each judge's judgements under each character, summed as integers in 2^-16."""
     apart = theta[case.first] - theta[case.second]
     win, loss = exact_math.log(exact_math.logistic(apart)), exact_math.log(exact_math.logistic(-apart))
     said = case.preference / ONE
@@ -228,9 +231,11 @@ def _shares(logs: FloatArray) -> IntArray:
 
 
 def _losses(items: int, case: _Case, shares: IntArray) -> FloatArray:
-    """What bradley_terry.losses_of finds: honest shares as they are, inverse ones turned round, others without weight.
+    """Return the losses of bradley_terry.losses_of, with weights by character.
 
-    A partisan is honest about answers that are not its own: so it hides."""
+    Honest shares count as they are, inverse ones inverted, others not at all. A partisan is honest about answers that
+    are not its own: that is how it hides.
+    """
     shown = shares[case.judge]
     honest = shown[:, HONEST] + np.where(case.own == 0, shown[:, PARTISAN], 0)
     straight = (case.first, case.second, case.preference, case.weight * honest // ONE)
@@ -239,7 +244,7 @@ def _losses(items: int, case: _Case, shares: IntArray) -> FloatArray:
 
 
 def _votes(items: Sequence[Item], judges: Sequence[JudgePrior], shares: IntArray) -> list[int]:
-    """Per cluster. A partisan's vote is worth as little as its judgement of its own answer."""
+    """Return the votes per cluster. A partisan's vote counts as little as its judgements of its own answer."""
     honest = [ONE] * len(items)
     for judge, partisan in zip(judges, shares[:, PARTISAN].tolist(), strict=True):
         if judge.answer is not None:

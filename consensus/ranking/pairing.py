@@ -1,16 +1,16 @@
-"""Who judges which pairs (rule R6): a pure function of public values, so that every member computes the same lists.
+"""Assignment of pairs to judges (rule R6): a pure function of public values, so that all members get the same lists.
 
-Judges choose in turn, one pair per turn, in an order that the beacon shuffles anew for each turn. A judge takes, of the
-pairs that hold no answer of its own and that it does not have yet, the first by these criteria:
+Judges choose in turn, one pair per turn, in an order that the beacon shuffles anew for each turn. A judge may not take
+pairs that hold its own answer or that it already has. Among the others it takes the first by these criteria:
 
 0. after the first wave: answers of two clusters whose order is in doubt, drawn for this turn (`uncertain_pairs`);
-1. answers of different clusters: pairs within a cluster cannot move the choice of the cluster;
+1. answers of different clusters: pairs within a cluster cannot change the choice of the cluster;
 2. the fewest judgements of this pair so far: judges see different pairs, and the graph is as dense as it can be;
-3. the fewest judgements of its two answers: each answer is seen, as rule R9 wants of the best ones;
+3. the fewest judgements of its two answers: each answer is seen, as rule R9 requires of the best ones;
 4. a lot drawn by hash from beacon, wave and judge.
 
-In the simulated world of the design (35 judges, one pair each) criterion 3 raises the share of rounds that satisfy R9
-from .93 to .98. Evenness over clusters instead of answers was tried and is worse: .43, and 1.6 points of accuracy.
+In a simulated world (35 judges, one pair each) criterion 3 raises the share of rounds that satisfy R9 from .93 to .98.
+Evenness over clusters instead of answers was tried and is worse: .43, and 1.6 points of accuracy.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,23 +37,25 @@ def assign_pairs(
     duels: Sequence[tuple[int, int]] = (),
     removed: Collection[bytes] = (),
 ) -> dict[bytes, tuple[tuple[int, int], ...]]:
-    """The ordered pairs (first shown, second shown) of answer indices for each judge.
+    """Return the ordered pairs (first shown, second shown) of answer indices for each judge.
 
     Args:
         beacon: the round's randomness, rule R5.
+        wave: number of the wave.
         judges: 32-byte keys in any order; a judge may be an author.
         authors: 32-byte key of each answer's author, answers in canonical order.
         clusters: cluster of each answer.
-        judged: pairs that judges were assigned in earlier waves, a pair's two indices in either order: they count as
-            used, and no judge gets one of its own again.
-        duels: pairs of clusters; a judge's turn draws one of them by hash. The more a pair is in doubt, the more often
-            the list has it. Empty: criterion 0 is left out.
-        removed: keys against which there is evidence: they judge nothing, nobody judges their answers, and what they
-            judged counts as unused, for the fit leaves it out.
+        pairs_per_judge: number of pairs that each judge gets.
+        judged: pairs that judges were assigned in earlier waves, the two indices in either order. They count as used,
+        and no judge gets one of its own again.
+        duels: pairs of clusters; each turn of a judge draws one of them by hash. A pair in more doubt occurs more
+        often. If empty, criterion 0 is left out.
+        removed: keys against which there is evidence. They judge nothing, nobody judges their answers, and their
+        earlier judgements count as unused, because the fit leaves them out.
 
     Returns:
-        One entry per judge that is not removed, by ascending key. It has fewer than `pairs_per_judge` pairs only where
-        no more are eligible, and never the same two answers twice.
+        One entry per judge that is not removed, by ascending key. It has fewer than `pairs_per_judge` pairs only if no
+        more are eligible, and never the same two answers twice.
 
     Raises:
         ValueError: `authors` and `clusters` differ in length.
@@ -81,23 +83,26 @@ def assign_pairs(
             if pair is None:
                 continue
             first, second = coverage.answers[pair]
-            # Judges favour a position; which answer gets it is a coin, the lot's lowest bit.
+            # Judges favour a position; the lot's lowest bit decides which answer gets it.
             assigned[judge].append((first, second) if lots[judge][pair] & 1 else (second, first))
     return {judge: tuple(pairs) for judge, pairs in assigned.items()}
 
 
 class _Coverage:
-    """How often each pair and each answer has been judged; pairs are numbered, arrays have shape (pairs,).
+    """Counts how often each pair and each answer has been judged; pairs are numbered, arrays have shape (pairs,).
 
     Criteria 0 to 3 are digits of one number for each pair, kept up to date, so that a choice is one search for the
-    least: [barred] [no duel] [within a cluster] [judgements of the pair] [judgements of its answers, together].
+    minimum: [barred] [no duel] [within a cluster] [judgements of the pair] [judgements of its answers, together].
     """
 
     def __init__(
         self, clusters: Sequence[int], judged: Mapping[bytes, Collection[tuple[int, int]]], *, judgements_max: int
     ) -> None:
-        """`judgements_max`: of this wave. With those `judged` (at most 64 pairs of 64 judges in 8 waves) it bounds the
-        digits: no number reaches 2^35."""
+        """Count the pairs judged in earlier waves.
+
+        `judgements_max` is the largest number of judgements in this wave. Together with those in `judged` (at most 64
+        pairs of 64 judges in 8 waves) it bounds the digits: no number reaches 2^35.
+        """
         cluster = np.array(clusters, dtype=np.int64)
         low, high = np.triu_indices(len(cluster), 1)
         self.answers: list[tuple[int, int]] = list(zip(low.tolist(), high.tolist(), strict=True))
@@ -118,11 +123,11 @@ class _Coverage:
 
     @property
     def size(self) -> int:
-        """How many pairs there are."""
+        """Number of pairs."""
         return len(self.answers)
 
     def bar(self, own: Iterable[int], judged: Iterable[tuple[int, int]]) -> IntArray:
-        """What keeps a judge with these answers and these earlier pairs from each pair: 0 where nothing does."""
+        """Return a bar for each pair: 0 if a judge with these answers and earlier pairs may judge it."""
         barred = np.zeros(self.size, dtype=np.int64)
         for answer in own:
             barred[self._pairs_of[answer]] = self._barred
@@ -131,7 +136,7 @@ class _Coverage:
         return barred
 
     def take(self, barred: IntArray, lots: IntArray, duel: tuple[int, int] | None) -> int | None:
-        """Choose a pair by the criteria above, count it and bar it from the same judge; None if all are barred."""
+        """Choose a pair by the criteria above, count it and bar it for the same judge; None if all are barred."""
         measure = self._measure + barred
         if duel is not None:
             measure += self._off(min(duel), max(duel))
@@ -145,7 +150,7 @@ class _Coverage:
         return pair
 
     def _off(self, one: int, other: int) -> IntArray:
-        """The digit of criterion 0 for each pair."""
+        """Return the digit of criterion 0 for each pair."""
         if (one, other) not in self._outside:
             off = np.where((self._one == one) & (self._other == other), 0, self._duel_digit)
             self._outside[one, other] = off
@@ -162,7 +167,7 @@ def _digest(seed: bytes, judge: bytes, counter: int) -> bytes:
 
 
 def _lots(seed: bytes, judge: bytes, count: int) -> IntArray:
-    """This judge's lot for each pair, 32 bits."""
+    """Return this judge's lot for each pair, 32 bits."""
     begun = blake2b(judge, key=seed, person=b"lots")
     digests = []
     for block in range(-(-count // _LOTS_PER_BLOCK)):

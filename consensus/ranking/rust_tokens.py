@@ -1,13 +1,13 @@
 """Split Rust source into its tokens, without comments and layout.
 
-This is the part of the canonical form (R7, version "forms/1") that knows Rust. Every node must cut the same text in the
-same way for years, so all character classes are written out here: nothing follows the interpreter's Unicode tables.
+This is the Rust part of the canonical form (R7, version "forms/1"). Every node must cut the same text in the same way
+for years, so all character classes are written out here: nothing depends on the interpreter's Unicode tables.
 
 It follows the Rust Reference (chapter "Tokens") and is more lenient than rustc where that makes no two programs equal:
 
-- `<` and `>` are always tokens of their own, as rustc splits them too: `Vec<Vec<u8>>` equals `Vec<Vec<u8> >`.
-  All other compound punctuation is taken whole (`a && b` is not `a & &b`).
-- Every non-ASCII character that Rust does not call white space is taken for a letter, and identifiers are compared as
+- `<` and `>` are always tokens of their own, as rustc splits them too: `Vec<Vec<u8>>` equals `Vec<Vec<u8> >`. All other
+  compound punctuation is taken whole (`a && b` is not `a & &b`).
+- Every non-ASCII character that Rust does not call white space counts as a letter, and identifiers are compared as
   written, without NFC. So a zero-width or other invisible character outside a comment makes a different token.
 - Documentation comments are comments. Literals are compared as written: `1_000` is not `1000`.
 - A shebang is skipped, unless it opens an attribute (`#![`, white space allowed before the bracket, comments not).

@@ -1,4 +1,4 @@
-"""Token buckets: how often something may happen, and how much at once. Time is in seconds, and comes in."""
+"""Token buckets: limits on average rate and on bursts. Time is an argument, in seconds."""
 
 import math
 from collections import OrderedDict
@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many units a second, and up to `burst` units at once after a pause."""
+    """A number of units per second, and up to `burst` units at once after a pause."""
 
     per_s: float
     burst: float
@@ -28,26 +28,26 @@ class Bucket:
         self._since_s = 0.0  # a full bucket gains nothing, whatever the time is
 
     def level(self, now_s: float) -> float:
-        """Return the units that are there; negative where more were spent."""
+        """Return the available units; negative after overspending."""
         if now_s > self._since_s:
             self._level = min(self._rate.burst, self._level + (now_s - self._since_s) * self._rate.per_s)
             self._since_s = now_s
         return self._level
 
     def take(self, amount: float, now_s: float) -> bool:
-        """Take `amount` units, or none and return False where there are fewer."""
+        """Take `amount` units, or take none and return False if fewer are available."""
         if self.level(now_s) < amount:
             return False
         self._level -= amount
         return True
 
     def spend(self, amount: float, now_s: float) -> float:
-        """Take `amount` units, on credit where there are fewer; return the seconds until the credit is paid back."""
+        """Take `amount` units, on credit if fewer are available. Returns the seconds until the credit is paid back."""
         self._level = self.level(now_s) - amount
         return self.wait_s(0, now_s)
 
     def wait_s(self, amount: float, now_s: float) -> float:
-        """Return the seconds until `amount` units are there; 0: now."""
+        """Return the seconds until `amount` units are available; 0: now."""
         missing = amount - self.level(now_s)
         if missing <= 0:
             return 0.0
@@ -57,7 +57,7 @@ class Bucket:
 class Buckets(Generic[K]):
     """One bucket for each key, some 200 bytes and the key.
 
-    Beyond `keys_max` the one unused for longest is forgotten; it is full when it comes back.
+    Beyond `keys_max` the bucket unused for longest is forgotten; its key then starts with a full one.
     """
 
     def __init__(self, rate: Rate, keys_max: int) -> None:
@@ -66,12 +66,12 @@ class Buckets(Generic[K]):
         self._buckets: OrderedDict[K, Bucket] = OrderedDict()
 
     def level(self, key: K, now_s: float) -> float:
-        """Return the units that `key` has."""
+        """Return the units available to `key`."""
         known = self._buckets.get(key)
         return self._rate.burst if known is None else known.level(now_s)
 
     def take(self, key: K, amount: float, now_s: float) -> bool:
-        """Take `amount` units of `key`, or none and return False where there are fewer."""
+        """Take `amount` units of `key`, or take none and return False if fewer are available."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = Bucket(self._rate)
@@ -82,7 +82,7 @@ class Buckets(Generic[K]):
         return bucket.take(amount, now_s)
 
     def wait_s(self, key: K, amount: float, now_s: float) -> float:
-        """Return the seconds until `amount` units of `key` are there; 0: now."""
+        """Return the seconds until `amount` units are available to `key`; 0: now."""
         known = self._buckets.get(key) or Bucket(self._rate)
         return known.wait_s(amount, now_s)
 

@@ -1,4 +1,4 @@
-"""What a round asks of the world. Effects are data; the driver performs them in order."""
+"""Effects: the actions that a round requests. They are data; the driver performs them in order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,30 +14,30 @@ from protocol.signing import VerifiedMessage
 from protocol.types import DeclineReason, Digest, Key, Outcome, TaskType
 
 ACKNOWLEDGE_MS = 2_000
-"""ms for a requester to acknowledge a contribution before it is gossiped: some slow hops. Measured round trips lengthen
-this, PROBE_REPLY_MS and PULL_SOURCE_MS at the node (`node.rounds.driver`)."""
+"""Milliseconds for a requester to acknowledge a contribution before it is gossiped: some slow hops. Measured round
+trips lengthen this, PROBE_REPLY_MS and PULL_SOURCE_MS at the node (`node.rounds.driver`)."""
 
 PROBE_REPLY_MS = 6_000
-"""ms for a seat to reply to a probe. As long as a seat may be silent: a late reply is a sign of life, too, and a stream
-that is given up and opened anew takes three round trips before the question is even asked."""
+"""Milliseconds for a seat to reply to a probe, as long as a seat may be silent: a late reply is a sign of life, too. A
+stream that is abandoned and reopened takes three round trips before the request is even sent."""
 
 PULL_SOURCE_MS = 5_000
-"""ms for one source to answer a pull or to serve a certificate, before the next is asked: it may hold 8 MiB."""
+"""Milliseconds for one source to answer a pull or to serve a certificate of up to 8 MiB, before the next is asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Write this down so that it survives SIGKILL, before any later effect of the same step is performed (R12)."""
+    """Store this message so that it survives SIGKILL, before any later effect of the same step is performed (R12)."""
 
     slot: Slot
     message: VerifiedMessage
     secret: bytes = b""
-    """For a commitment: its opening, without which it could not be honoured after a restart."""
+    """The opening of a commitment, without which it could not be opened after a restart; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Gossip on these topics."""
+    """Gossip the message on these topics."""
 
     topics: tuple[str, ...]
     message: VerifiedMessage
@@ -47,7 +47,7 @@ class Publish:
 class Contribute:
     """Send to the requester by stream; if it is not acknowledged within ACKNOWLEDGE_MS, gossip the same message.
 
-    `Delivered` tells when the one or the other is done.
+    `Delivered` reports which of the two happened.
     """
 
     requester: Key
@@ -59,8 +59,8 @@ class Contribute:
 class Pull:
     """Fetch by id, first from the requester, then from other members (R13). No ids: the chain of closings.
 
-    The next source is asked when one does not answer within PULL_SOURCE_MS, or its reply is a Fault to
-    `Participant.on_pull_reply` (`consensus.rounds.delivery`).
+    If a source does not answer within PULL_SOURCE_MS, or its reply is a Fault to `Participant.on_pull_reply`, ask the
+    next one (`consensus.rounds.delivery`).
     """
 
     query: Digest
@@ -87,17 +87,17 @@ class Judge:
     wave: int
     content: str
     pairs: tuple[tuple[str, str], ...]
-    """Texts: the one shown first, the one shown second."""
+    """Texts of each pair: the one shown first, then the one shown second."""
     deadline_ms: int
     cut: frozenset[str] = frozenset()
-    """Those of the texts that ended at their limit of tokens, as their authors say."""
+    """Texts that ended at their token limit, according to their authors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask a seat for a sign of life: send it the query again, or ping it where there is none to send.
+    """Ask a seat for a sign of life: send it the query again, or ping it if `message` is None.
 
-    What it replies within PROBE_REPLY_MS goes to `delivery.on_probe_reply`; silence needs no word.
+    A reply within PROBE_REPLY_MS goes to `delivery.on_probe_reply`; silence needs no event.
     """
 
     query: Digest
@@ -107,7 +107,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """For who watches: whose contributions are in, whose the phase expects, and who will not come."""
+    """Progress report for observers: received and expected contributions, and seats that will give none."""
 
     query: Digest
     phase: Phase
@@ -115,16 +115,16 @@ class Progress:
     received: frozenset[Key]
     expected: frozenset[Key]
     silent: frozenset[Key] = frozenset()
-    """Of those expected, seats that give no sign of life."""
+    """Expected seats that give no sign of life."""
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
-    """Of those expected, seats that will not work on the query, and why."""
+    """Expected seats that refuse to work on the query, and why."""
     declined: Mapping[Key, DeclineReason] = field(default_factory=dict)
-    """Of those expected, seats that give nothing in this phase, and why."""
+    """Expected seats that decline this phase, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """The requester may answer its user now; the certificate follows when members have co-signed."""
+    """Answer the requester's user now; the certificate follows when members have co-signed."""
 
     query: Digest
     ranking: Ranking
@@ -134,7 +134,7 @@ class Decide:
 
 @dataclass(frozen=True, slots=True)
 class Certify:
-    """Keep this certificate (its canonical bytes), show it to the user, serve it to who asks."""
+    """Store this certificate (its canonical bytes), show it to the user and serve it on request."""
 
     query: Digest
     outcome: Outcome
@@ -145,9 +145,9 @@ class Certify:
 
 @dataclass(frozen=True, slots=True)
 class FetchCertificate:
-    """A round of ours has a certificate: fetch it, check it, keep it.
+    """Fetch, check and store the certificate of a round that this node took part in.
 
-    `sources` are asked one after the other, PULL_SOURCE_MS each, until one serves the bytes of this digest.
+    Ask `sources` one after the other, PULL_SOURCE_MS each, until one serves the bytes with this digest.
     """
 
     query: Digest
@@ -158,7 +158,7 @@ class FetchCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Remember, before anything of this round is sent, that we are in it, and until when (R12)."""
+    """Record, before anything of this round is sent, that the node takes part in it, and until when (R12)."""
 
     query: Digest
     requester: Key
@@ -169,14 +169,14 @@ class Ending(StrEnum):
     """How a round ended at one node."""
 
     FINISHED = "finished"
-    """The tally is closed, and, at the requester, certified."""
+    """The tally is closed and, at the requester, certified."""
     VOID = "void"
     """A closing was invalid, or the requester signed two for one slot: nobody co-signs."""
     LOST = "lost"
-    """Closings did not come in time, nor by pulling."""
+    """Closings came neither in time nor by pulling."""
     LEFT = "left"
-    """We left it: what we would sign could not be journalled, or its requester took no contribution of ours and another
-    round needed the working place."""
+    """The node left it: its next message could not be journalled, or the requester took no contribution of it and
+    another round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What can happen to a round. The driver and the simulator feed these to `step`, each with the time it happened."""
+"""Events of a round. The driver and the simulator feed them to `step`, each with the time at which it happened."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from protocol.types import DeclineReason, Digest, Key
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A verified message of this round came, by gossip, by stream, or from our own other role."""
+    """A verified message of this round arrived by gossip, by stream or from our own other role."""
 
     message: VerifiedMessage
 
@@ -33,7 +33,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Our engine compared the pairs of a wave: preferences of the first, 2^-16, or ABSTAIN, in the order asked."""
+    """Our engine compared the pairs of a wave: preferences for the first, 2^-16, or ABSTAIN, in the requested order."""
 
     wave: int
     preferences: tuple[int, ...]
@@ -41,7 +41,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Unable:
-    """Our engine cannot give what the round asked for: the answer (`wave` is None), or the ballot of a wave."""
+    """Our engine cannot provide the answer (`wave` is None) or the ballot of a wave."""
 
     wave: int | None
     reason: DeclineReason
@@ -49,16 +49,16 @@ class Unable:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The requester has acknowledged one of our contributions, or it was gossiped instead."""
+    """One of our contributions was acknowledged by the requester, or gossiped instead."""
 
     message_id: Digest
     acknowledged: bool = True
-    """False: gossiped; whether the requester is there, and takes it, is not known."""
+    """False if gossiped: it is unknown whether the requester is alive and takes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """A seat replied to the query that was repeated to it: it takes it (None), or refuses it."""
+    """A seat replied to the repeated query: it accepts (None) or refuses."""
 
     member: Key
     refusal: Refusal | None
@@ -73,10 +73,10 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed: the state's `wake_at_ms` may have come."""
+    """Time passed: the state's `wake_at_ms` may have been reached."""
 
 
 Worked = Generated | Judged | Unable | Delivered
-"""What comes of a piece of work for a round: our engine's, or the sending of a contribution."""
+"""Results of work for a round: our engine's, or the sending of a contribution."""
 
 Event = Received | Pulled | Worked | Replied | Alive | Tick

@@ -40,20 +40,20 @@ from protocol.types import (
 from protocol.types import FinishReason as FinishReason
 
 POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
-"""What closings name by id; a commitment stands in its closing itself, and a co-signature only in the certificate."""
+"""Kinds that closings name by id. A commitment stands in its closing itself, a co-signature only in the certificate."""
 
 POOL_MAX = 768
-"""contributions of one round kept for a closing to name: of 64 members an answer, a ballot and a decline in each of 4
-waves, two declines more, and a second message of some slots. What a closing names always finds a place."""
+"""Contributions of one round kept for a closing to name: of 64 members an answer, a ballot and a decline in each of 4
+waves, two declines more, and a second message of some slots. Contributions that a closing names always find a place."""
 
 EARLY_MAX = 10
-"""closings that came before their predecessor: no chain is longer."""
+"""Closings that arrived before their predecessor: no chain is longer."""
 
 PULLS_MAX = 4
-"""pulls before a round is given up as lost: each waits its turn, so a dead requester holds no member for long."""
+"""Pulls before a round is given up as lost. Each waits its turn, so a dead requester holds no member for long."""
 
 REPAIR_MS = 2_000
-"""ms that a closing may be later than its phase's budget before we pull: gossip's own delays are below 500."""
+"""Milliseconds that a closing may exceed its phase's budget before we pull: gossip's own delays are below 500."""
 
 
 def start(
@@ -64,10 +64,10 @@ def start(
     restored: Restored,
     phase_ms_max: int = DURATION_MS_MAX,
 ) -> MemberTransition:
-    """Join a round in whose roster we are; `content` is empty for a private query whose text must be pulled first.
+    """Join a round whose roster names us. `content` is empty for a private query whose text must be pulled first.
 
     After a restart, `restored` makes us repeat ourselves or stay silent. No phase takes longer than `phase_ms_max`
-    here: its closing counts as overdue then.
+    here: its closing then counts as overdue.
     """
     state = Member(
         record=record,
@@ -83,17 +83,17 @@ def start(
 
 
 def leave(state: Member) -> MemberTransition:
-    """Give up a round whose requester takes nothing of ours."""
+    """Leave a round whose requester takes no contribution of ours."""
     return _end(state, Ending.LEFT)
 
 
 def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
-    """One event, one transition."""
+    """Apply one event."""
     return MemberTransition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
 
 
 def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
-    """Whoever is sent something owes us a sign, since the oldest of what it has not shown to have."""
+    """Start the wait for a sign of life when we send something, unless an earlier wait is still running."""
     state = transition.state
     if state.unheard_since_ms is not None or not any(isinstance(each, Contribute) for each in transition.effects):
         return transition
@@ -127,7 +127,7 @@ def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
 
 
 def _answer_query(state: Member, now_ms: int) -> MemberTransition:
-    """R4: commit to an answer of our model, or again to the one of our earlier life (R12)."""
+    """R4: commit to a new answer of our model, or again to the one from before a restart (R12)."""
     if Role.ANSWER not in state.record.seats[state.key].roles:
         return MemberTransition(state)
     if state.restored.opening is not None:
@@ -142,7 +142,7 @@ def _answer_query(state: Member, now_ms: int) -> MemberTransition:
 
 
 def _commit(state: Member, opening: Opening) -> MemberTransition:
-    """R4: bind ourselves; what is ready only after the closing, or would not count, is of no use."""
+    """R4: commit to an answer. One that comes after the closing, or would not count, is useless."""
     record = state.record
     if record.phase is not Phase.ANSWERING or state.opening is not None or _has_declined(state):
         return MemberTransition(state)
@@ -174,7 +174,7 @@ def _open(state: Member, came_ms: int) -> MemberTransition:
 
 
 def _judge(state: Member, now_ms: int) -> MemberTransition:
-    """R6: compare exactly the pairs that follow from the closing."""
+    """R6: request the comparison of exactly the pairs that follow from the closing."""
     record = state.record
     pairs = record.assignment.get(state.key)
     if not pairs or not state.content:
@@ -202,7 +202,7 @@ def _judge(state: Member, now_ms: int) -> MemberTransition:
 
 
 def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> MemberTransition:
-    """R6: a ballot lists exactly its pairs; in place of one that would be void we decline."""
+    """R6: cast a ballot of exactly its pairs; decline instead of casting a void one."""
     record = state.record
     pairs = record.assignment.get(state.key, ())
     if record.phase is not Phase.JUDGING or wave != record.wave or len(preferences) != len(pairs) or not pairs:
@@ -223,7 +223,7 @@ def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> MemberTrans
 
 
 def _decline(state: Member, phase: DeclinedPhase, wave: int, reason: DeclineReason) -> MemberTransition:
-    """R15: say at once, and for good, that nobody need wait for us in this phase."""
+    """R15: state at once, and finally, that nobody need wait for us in this phase."""
     record = state.record
     body = Decline(author=state.key, query=record.id, on=record.head, phase=phase, wave=wave, reason=reason)
     gives = Kind.COMMIT if phase is DeclinedPhase.ANSWERING else Kind.BALLOT
@@ -238,7 +238,7 @@ def _decline_slot(state: Member, phase: DeclinedPhase, wave: int) -> Slot:
 
 
 def _has_declined(state: Member) -> bool:
-    """Whether we have declined what the present phase asks of us."""
+    """Whether we have declined the work of the present phase."""
     record = state.record
     wave = record.wave if record.phase is Phase.JUDGING else 0
     return _decline_slot(state, DeclinedPhase(record.phase), wave) in state.sent
@@ -267,7 +267,7 @@ def _pooled(state: Member, message: VerifiedMessage) -> Member:
 def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
     """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10).
 
-    One piece against each member is kept, and what a closing names: there is always room for them.
+    One piece against each member is kept, and every piece that a closing names: there is always room for them.
     """
     slot = examine(message, state.record.params.digest)
     if isinstance(slot, Fault) or slot.query != state.record.id:
@@ -281,7 +281,7 @@ def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> M
 
 
 def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
-    """R2: closings are taken in the order of the chain; those that come early wait, within bounds, for a pull."""
+    """R2: take closings in the order of the chain; early ones wait, within bounds, for a pull."""
     if message.author != state.record.query.author:
         return MemberTransition(state)
     slot = slot_of(message)
@@ -299,7 +299,7 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Me
 
 
 def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: str, now_ms: int) -> MemberTransition:
-    """R13: all at once, so that a closing is tried when everything that came is at hand."""
+    """R13: take a whole reply at once, so that a closing is tried when all its messages are available."""
     effects: tuple[Effect, ...] = ()
     if content and not state.content:
         state = replace(state, content=content, unheard_since_ms=None)
@@ -316,7 +316,7 @@ def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: 
 
 
 def _advance(state: Member, now_ms: int) -> MemberTransition:
-    """Take every closing that has become the next one; pull what it names and we do not hold."""
+    """Take every closing that has become the next one; pull the messages that it names and we do not hold."""
     effects: tuple[Effect, ...] = ()
     while early := next((each for each in state.early if _prev(each.message) == state.record.head), None):
         extended = extend(state.record, early.message, state.pool)
@@ -344,7 +344,7 @@ def _prev(closing: VerifiedMessage) -> Digest:
 
 
 def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
-    """What a closing that stands asks of us."""
+    """Act on a closing that is valid."""
     if conceals(state.record, state.accused, came_ms):
         state = replace(state, objection=Objection.CENSORED)
     match state.record.phase:
@@ -366,7 +366,7 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
 
 
 def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> MemberTransition:
-    """A closing that breaks a rule voids the round here; a tally that we cannot follow is objected to aloud (R10)."""
+    """Void the round on a closing that breaks a rule; object publicly to a tally that does not follow (R10)."""
     if isinstance(closing.body, CloseTally) and fault.reason is FaultReason.WRONG_TALLY:
         state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH))
         return _end(state, Ending.VOID, fault=fault, before=effects)
@@ -374,7 +374,7 @@ def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> MemberTran
 
 
 def _cosign(state: Member) -> MemberTransition:
-    """R9, R10: we recomputed everything; sign, or say what was left out."""
+    """R9, R10: co-sign the tally that we recomputed, or object to an omission."""
     record = state.record
     tally = record.closings[-1].body
     assert isinstance(tally, CloseTally)
@@ -390,7 +390,7 @@ def _word(state: Member, tally: Digest, objection: Objection) -> Cosign:
 
 
 def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: int) -> MemberTransition:
-    """Only from now on can the requester be blamed for leaving it out."""
+    """Record the delivery: only from now on can the requester be blamed for an omission."""
     sent = {
         slot: replace(each, delivered_ms=now_ms) if each.message.id == message_id else each
         for slot, each in state.sent.items()
@@ -410,7 +410,7 @@ def _unless_left_out(state: Member, kind: Kind, wave: int, named: tuple[Verified
 
 
 def _tick(state: Member, now_ms: int) -> MemberTransition:
-    """The closing is overdue: pull the chain a few times, then give the round up."""
+    """If the closing is overdue, pull the chain a few times, then give the round up."""
     if now_ms < state.wake_at_ms:
         return MemberTransition(state)
     if state.pulls >= PULLS_MAX:
@@ -428,7 +428,7 @@ def _contribute(state: Member, body: Contribution, secret: bytes = b"") -> Membe
 
 
 def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
-    """R12: journal, then send; a slot that an earlier life of ours filled is repeated, never filled anew."""
+    """R12: journal, then send; a slot that was filled before a restart is repeated, never filled anew."""
     message = seal(state.keypair, state.record.params.digest, body)
     slot = slot_of(message)
     assert slot is not None
@@ -441,7 +441,7 @@ def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Mem
 
 
 def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
-    """R12: the bytes of our earlier life if they act on this chain; else silence."""
+    """R12: repeat the bytes from before a restart if they act on this chain; else stay silent."""
     slot = slot_of(before)
     assert slot is not None and isinstance(before.body, Contribution)
     if before.body.on != state.record.head:
@@ -455,13 +455,13 @@ def _send(state: Member, message: VerifiedMessage) -> Contribute:
 
 
 def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:
-    """What we sent, for R10 and for closings that name it without carrying it."""
+    """Keep a sent message, for R10 and for closings that name it without carrying it."""
     sent = {**state.sent, slot: Sent(message)}
     return replace(state, sent=sent, pool={**state.pool, message.id: message})
 
 
 def _pull(state: Member, ids: tuple[Digest, ...]) -> Pull:
-    """R13: the requester first, then other members in the roster's order from our own seat on."""
+    """R13: ask the requester first, then other members in the roster's order after our own seat."""
     requester = state.record.query.author
     members = list(state.record.seats)
     ours = members.index(state.key)

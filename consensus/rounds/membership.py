@@ -1,4 +1,4 @@
-"""What a member holds of a round that it is in: the state on which `member.step` works."""
+"""A member's state of one round, on which `member.step` works."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Objection
 
 UNTAKEN_MS = 5_000
-"""ms beyond the query's patience after which a requester that has shown no sign of life may lose its working place: an
-acknowledgement takes 2,000 ms at most, a closing or a private query's text some hops more."""
+"""Milliseconds beyond the query's patience after which a requester without a sign of life may lose its working place.
+An acknowledgement takes 2,000 ms at most, a closing or a private query's text some hops more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What an earlier life of this node had signed in this round, from its journal (R12)."""
+    """Messages that this node had signed in this round before a restart, from its journal (R12)."""
 
     messages: Mapping[Slot, VerifiedMessage] = field(default_factory=dict)
     opening: Opening | None = None
@@ -27,7 +27,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """A closing that waits, and when it came: what it omits is judged by that time, not by when it is taken."""
+    """A closing that waits, with its time of arrival, by which its omissions are judged."""
 
     message: VerifiedMessage
     came_ms: int
@@ -35,7 +35,7 @@ class Early:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """State of one round at a member."""
+    """The state of one round at a member."""
 
     record: RoundRecord
     keypair: Keypair
@@ -44,17 +44,17 @@ class Member:
     wake_at_ms: int
     """When to send a Tick."""
     phase_ms_max: int = DURATION_MS_MAX
-    """How long we work on one phase, whatever the query says."""
+    """Longest time that we work on one phase, whatever the query says."""
     unheard_since_ms: int | None = None
-    """Since when the requester owes us a sign that it is there: a private query's text, the acknowledgement of a
-    contribution, or the closing after it; None: it owes nothing."""
+    """Time since when we await a sign of life from the requester: a private query's text, the acknowledgement of a
+    contribution, or the closing after it. None: we await none."""
     opening: Opening | None = None
     sent: Mapping[Slot, Sent] = field(default_factory=dict)
     pool: Mapping[Digest, VerifiedMessage] = field(default_factory=dict)
     early: tuple[Early, ...] = ()
-    """Closings that wait for a predecessor or for what they name."""
+    """Closings that wait for a predecessor or for messages that they name."""
     missing: frozenset[Digest] = frozenset()
-    """What the next closing names and we have asked for."""
+    """Ids that the next closing names and that we have requested."""
     accused: Mapping[Key, int] = field(default_factory=dict)
     """Members against whom we hold evidence, and since when, ms."""
     objection: Objection = Objection.NONE
@@ -68,18 +68,18 @@ class Member:
 
     @property
     def budget_ms(self) -> int:
-        """How long this phase may last here, ms."""
+        """Longest duration of this phase here, ms."""
         return min(self.record.budget_ms, self.phase_ms_max)
 
     def is_untaken(self, now_ms: int) -> bool:
-        """Whether the requester has taken nothing of ours for so long that others may have our working place."""
+        """Whether the requester has taken no contribution of ours for so long that others may have the place."""
         since_ms = self.unheard_since_ms
         return since_ms is not None and now_ms - since_ms >= self.record.query.patience_ms + UNTAKEN_MS
 
 
 @dataclass(frozen=True, slots=True)
 class MemberTransition:
-    """The next state, and what it asks of the world."""
+    """The next state and the effects to perform."""
 
     state: Member
     effects: tuple[Effect, ...] = ()

@@ -1,4 +1,4 @@
-"""What a member may object to in a closing (rule R10): what it leaves out although it was there in good time."""
+"""A member's grounds to object to a closing (rule R10): omissions of messages that were delivered in good time."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from protocol.types import Digest, Key
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One of our contributions, and since when the requester has it, or the mesh (R10)."""
+    """One of our contributions, and the time since when the requester, or the mesh, has it (R10)."""
 
     message: VerifiedMessage
     delivered_ms: int | None = None
 
 
 def leaves_out(record: RoundRecord, ours: Sent | None, named: Collection[Digest], came_ms: int) -> bool:
-    """Whether a closing that came at `came_ms` names what it should, but not our contribution of the phase it ends.
+    """Whether a closing that arrived at `came_ms` omits our contribution of the phase that it ends.
 
-    Only what was delivered at least `grace_ms` before counts: else the closing may have been on its way.
+    It counts only if delivered at least `grace_ms` before: otherwise the closing may have been on its way.
     """
     if ours is None or ours.delivered_ms is None or ours.message.author in record.removed:
         return False
@@ -27,9 +27,9 @@ def leaves_out(record: RoundRecord, ours: Sent | None, named: Collection[Digest]
 
 
 def conceals(record: RoundRecord, accused: Mapping[Key, int], came_ms: int) -> bool:
-    """Whether evidence is not listed that we have held for `grace_ms`; the commits closing lists none yet.
+    """Whether a closing omits evidence that we have held for `grace_ms`; the commits closing lists none yet.
 
-    `accused`: members of whom we hold evidence, and since when, ms.
+    `accused`: members against whom we hold evidence, and since when, ms.
     """
     if record.phase is Phase.OPENING:
         return False

@@ -1,7 +1,7 @@
-"""One node's part in all its rounds, without I/O: what the daemon and the simulator drive.
+"""One node's part in all its rounds, without I/O: driven by the daemon and by the simulator.
 
-It keeps the validator, the offers and the rounds, routes messages to the round machines (its own requester and member
-talk to each other here, not over the network), answers pulls, and turns equivocation into evidence.
+It keeps the validator, the offers and the rounds, and routes messages to the round machines. Its own requester and
+member exchange messages here, not over the network. It answers pulls and turns equivocation into evidence.
 """
 
 from collections import OrderedDict, deque
@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, open_record
+from consensus.certificates.record import RoundRecord, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
@@ -17,7 +17,7 @@ from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tic
 from consensus.rounds.membership import Member, Restored
 from consensus.rounds.presence import Presence
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
-from consensus.rounds.validation import LINGER_MS, Admitted, Validator, round_ms
+from consensus.rounds.validation import LINGER_MS, Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest, domain_digest
@@ -29,20 +29,20 @@ from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
 ROUNDS_KEPT = 64
-"""rounds kept, over or not: those that are over still serve pulls until their time is out or room is needed."""
+"""Rounds kept, over or not. Rounds that are over serve pulls until they expire or room is needed."""
 
 UNTAKEN_KEPT = 4
-"""rounds that go on without a working place because their requester takes nothing of ours: it may be one that cannot be
-reached, whose closings still come by gossip. The oldest is left when a round is joined and there are more."""
+"""Rounds that continue without a working place because their requester takes no contribution of ours. It may be
+unreachable while its closings still arrive by gossip. The oldest is left when a round is joined and there are more."""
 
 REPLY_BYTES_MAX = 64
-"""bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
+"""Bytes of a reply to a query or a ping that are read: a short word, or a Pong."""
 
 CERTIFICATE_SOURCES_MAX = 4
-"""nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
+"""Nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
 
 REFUSALS_MAX = 256
-"""queries that we refused and of which the reason is remembered, for when they are repeated: some minutes' worth."""
+"""Refused queries whose reason is remembered, in case they are repeated: some minutes' worth."""
 
 
 @dataclass(slots=True)
@@ -67,14 +67,14 @@ class _Round:
 
     @property
     def wake_at_ms(self) -> int:
-        """Of a round that is not over."""
+        """Next time at which a machine is due; the round must not be over."""
         machines = (self.as_requester, self.as_member)
         return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
 
 
 @dataclass(slots=True)
 class _Recovering:
-    """A round of an earlier life; its requester may not be reachable yet, so it is asked again and again."""
+    """A round from before a restart. Its requester may be unreachable at first, so it is asked again and again."""
 
     asked_by: Key
     restored: Restored
@@ -94,8 +94,9 @@ class Participant:
         admission: Admission | None = None,
         trusted: Collection[Key] = (),
     ) -> None:
-        """`admission`: whose rounds this node works in; by default anybody's, in as many as there are places.
+        """Create a participant without rounds.
 
+        `admission`: decides in whose rounds this node works; the default admits anybody while there are places.
         `joins_from_ms`, `trusted`: see Validator.
         """
         self.keypair = keypair
@@ -105,16 +106,16 @@ class Participant:
         self._admission = PlacesOnly() if admission is None else admission
         self._rounds: dict[Digest, _Round] = {}
         self._open: dict[Digest, _Round] = {}
-        """Of these, the ones that are not over: all that time and new work need to look at."""
+        """The rounds that are not over, the only ones that time and new work concern."""
         self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
         self._recovering: dict[Digest, _Recovering] = {}
         self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
 
-    # -- what comes from outside -----------------------------------------------------------------------------------
+    # -- from outside -----------------------------------------------------------------------------------------------
 
     def on_admitted(self, admitted: Admitted, now_ms: int) -> list[Effect]:
-        """A message that the validator let in."""
+        """Take a message that the validator admitted."""
         message = admitted.message
         if admitted.rival is not None:
             return self._accuse(admitted.rival, message, now_ms)
@@ -131,7 +132,7 @@ class Participant:
                 return self._deliver(message, now_ms)
 
     def on_pull_reply(self, query: Digest, raw: bytes, now_ms: int) -> list[Effect] | Fault:
-        """The reply to a Pull. A fault means that this source served nonsense: ask the next one."""
+        """Take the reply to a Pull. A fault means that this source is useless: ask the next one."""
         reply = codec.decode(PullReply, raw, bytes_max=self.params.pull_bytes_max)
         if isinstance(reply, Fault):
             return reply
@@ -156,7 +157,7 @@ class Participant:
         return known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
 
     def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
-        """A query that its requester repeats to us: to be `admitted` like any other, or what we reply at once."""
+        """Check a query that its requester repeats to us. Returns it for `on_admitted`, or an immediate reply."""
         message = self.validator.open_repeated(source, raw)
         if isinstance(message, Fault):
             return str(message.reason)
@@ -168,30 +169,30 @@ class Participant:
         return admitted
 
     def reply_to_query(self, query: Digest) -> str:
-        """What we say to a requester about its query, once it was admitted: empty if we work on it, else why not."""
+        """Return our reply to a requester about its admitted query: empty if we work on it, else the reason."""
         known = self._rounds.get(query)
         works = query in self._recovering or (known is not None and known.as_member is not None)
         return "" if works else str(self._refusals.get(query, Refusal.UNKNOWN))
 
     def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
-        """What a seat said to a Probe that repeated our query to it."""
+        """Take a seat's reply to a Probe that repeated our query to it."""
         self.presence.heard(member, now_ms)
         return self._step(query, Replied(member, _refusal(reply)), now_ms)
 
     def on_pong(self, query: Digest | None, member: Key, reply: bytes, sent_ms: int, now_ms: int) -> list[Effect]:
-        """What a node said to a ping that was sent at `sent_ms`: a Probe of a round of ours, or of none (None)."""
+        """Take the reply to a ping sent at `sent_ms`: a Probe of our round `query`, or of no round (None)."""
         pong = codec.decode(Pong, reply, bytes_max=REPLY_BYTES_MAX)
         if isinstance(pong, Fault):
             return []
         self.presence.measured(member, sent_ms, now_ms, pong.clock_ms)
         return [] if query is None else self._step(query, Alive(member), now_ms)
 
-    # -- what comes from ourselves ---------------------------------------------------------------------------------
+    # -- from ourselves ---------------------------------------------------------------------------------------------
 
     def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `content` is its text, also where the query is private.
+        """Begin a round with a query of ours; `content` is its text, even if the query is private.
 
-        `slack_ms`: by how much the seats' distance lengthens our patience (`presence.slack_ms`).
+        `slack_ms`: extension of our patience for the seats' distance (`presence.slack_ms`).
         """
         message = seal(self.keypair, self.params.digest, query)
         record = open_record(self.params, message)
@@ -205,14 +206,14 @@ class Participant:
         return record.id, self._route(record.id, started.effects, now_ms)
 
     def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
-        """Our engine answered a Generate or a Judge, or cannot, or a Contribute has reached its requester."""
+        """Take a result of our engine for a Generate or a Judge, or the delivery of a Contribute."""
         return self._step(query, event, now_ms)
 
     def take_local_message(self, now_ms: int) -> list[Effect] | None:
-        """Deliver the next message between our own two roles; None when there is none.
+        """Deliver the next message between our own two roles; None if there is none.
 
-        To be called until it gives None after whatever gave effects, once those are performed: what others wait for
-        leaves before we turn to our own work.
+        Call it until it returns None after any call that returned effects, once those are performed: messages for
+        others leave before we turn to our own work.
         """
         if not self._own_mail:
             return None
@@ -222,20 +223,20 @@ class Participant:
         return self._step(query, Received(message), now_ms)
 
     def tick(self, now_ms: int) -> list[Effect]:
-        """Time passed: wake every round that is due."""
+        """Wake every round that is due."""
         due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
         ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
     @property
     def wake_at_ms(self) -> int | None:
-        """When `tick` has something to do; None while no round is open or to be recovered."""
+        """When `tick` is due; None while no round is open or to be recovered."""
         waking = [known.wake_at_ms for known in self._open.values()]
         waking += [each.wake_at_ms for each in self._recovering.values()]
         return min(waking, default=None)
 
     def offer(self, offer: Offer, shard: int, now_ms: int) -> list[Effect]:
-        """Say in this shard of each specialty what we can do.
+        """Announce our abilities in this shard of each specialty.
 
         The sequence is the time, so that it grows over restarts without a journal.
         """
@@ -246,14 +247,14 @@ class Participant:
         return [Publish(tuple(topic(self.params, specialty, shard) for specialty in body.specialties), message)]
 
     def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
-        """Take up a round that we were in before a restart, once its chain can be pulled (R12): `tick` asks for it."""
+        """Resume a round from before a restart, once its chain can be pulled (R12): `tick` requests it."""
         self.validator.reserve(query, asked_by, deadline_ms)
         self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
 
     def leave(self, query: Digest) -> list[Effect]:
-        """Leave a round at once, in both roles: what we signed last was not journalled, so it was never said (R12).
+        """Leave a round at once, in both roles: our last message was not journalled, so it does not exist (R12).
 
-        Nothing more of it is signed, sent or served.
+        Nothing more of the round is signed, sent or served.
         """
         known = self._rounds.pop(query, None)
         if known is None:
@@ -282,7 +283,7 @@ class Participant:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _join(self, message: VerifiedMessage, query: Query, now_ms: int) -> list[Effect]:
-        """Become a member if the roster names us and admission has no objection; otherwise only follow."""
+        """Become a member if the roster names us and admission does not refuse; otherwise only follow."""
         effects: list[Effect] = []
         refusal = self._refusal(message.id, query, now_ms)
         if refusal is None:
@@ -292,19 +293,19 @@ class Participant:
             self._refusals[message.id] = refusal or Refusal.NOT_SEATED
             if len(self._refusals) > REFUSALS_MAX:
                 self._refusals.popitem(last=False)
-            # Not ours: it must not count against its author's, or everybody's, open rounds.
+            # Not our round: it must not count against the open rounds of its author, or of everybody.
             self.validator.close(message.id)
         return effects
 
     def _refusal(self, id: Digest, query: Query, now_ms: int) -> Refusal | None:
-        """Why we do not work on a query of others; None: we do."""
+        """Return why we do not work on another node's query; None if we do."""
         if all(seat.member != self.keypair.public for seat in query.roster):
             return Refusal.NOT_SEATED
         places = [place for place, is_untaken in self._places(now_ms) if not is_untaken]
         return self._admission.refusal(id, query, places, now_ms)
 
     def _places(self, now_ms: int) -> list[tuple[WorkingPlace, bool]]:
-        """Rounds that we work in or have to recover, oldest first; true: its requester takes nothing of ours."""
+        """Return the rounds in which we work or which we recover, oldest first; true: its place is free for others."""
         recovering = [(WorkingPlace(query, each.asked_by), False) for query, each in self._recovering.items()]
         return recovering + [
             (WorkingPlace(query, known.record.query.author), known.as_member.is_untaken(now_ms))
@@ -313,7 +314,7 @@ class Participant:
         ]
 
     def _leave_untaken(self, now_ms: int) -> list[Effect]:
-        """Before a round is joined: no more than UNTAKEN_KEPT rounds go on whose place others may have."""
+        """Before a round is joined, leave all but UNTAKEN_KEPT rounds whose place others may have."""
         untaken = [place.query for place, is_untaken in self._places(now_ms) if is_untaken]
         effects: list[Effect] = []
         for query in untaken[: max(0, len(untaken) - UNTAKEN_KEPT)]:
@@ -327,7 +328,7 @@ class Participant:
     def _start_member(
         self, message: VerifiedMessage, query: Query, now_ms: int, restored: Restored | None
     ) -> list[Effect]:
-        """`restored`: what was signed before a restart; None: the round begins here."""
+        """Start our member in a round. `restored`: messages signed before a restart; None: the round begins here."""
         if all(seat.member != self.keypair.public for seat in query.roster):
             return []
         known = self._rounds.get(message.id)
@@ -348,7 +349,7 @@ class Participant:
         return [join, *self._route(message.id, started.effects, now_ms)]
 
     def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
-        """R12: the first message is the query that we had joined; what was signed then is repeated, nothing else."""
+        """R12: resume with the query that we had joined; messages signed then are repeated, nothing else."""
         first = open_envelope(reply.envelopes[0], self.params.digest) if reply.envelopes else None
         if not isinstance(first, VerifiedMessage) or first.id != query or not isinstance(first.body, Query):
             return Fault(FaultReason.MALFORMED, "R12", "a chain that does not begin with our query")
@@ -360,7 +361,7 @@ class Participant:
         return effects if isinstance(taken, Fault) else [*effects, *taken]
 
     def _take_pulled(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
-        """What is of use in a reply; a Fault if nothing is. What is good in it stands, whatever else it holds."""
+        """Take the useful messages of a reply; a Fault if there are none. Valid ones count, whatever else it holds."""
         known = self._rounds.get(query)
         if known is None or known.as_member is None:
             return []
@@ -390,7 +391,7 @@ class Participant:
         known = self._rounds.get(notice.query)
         if known is None or known.as_requester is not None:
             return []
-        # Another member after the requester: which one first differs from member to member, by the keys' distance.
+        # Another member after the requester. The first one differs from member to member, by the keys' distance.
         members = sorted(
             known.record.seats, key=lambda key: domain_digest(b"strand/source/1", self.keypair.public, key)
         )
@@ -399,7 +400,7 @@ class Participant:
         return [FetchCertificate(notice.query, sources, notice.certificate_digest, notice.certificate_bytes)]
 
     def _accuse(self, one: VerifiedMessage, other: VerifiedMessage, now_ms: int) -> list[Effect]:
-        """R3: whoever sees two different messages of one slot tells everyone, once."""
+        """R3: publish evidence of two different messages of one slot, once."""
         message = accuse(self.keypair, self.params.digest, one, other)
         query = self.validator.admit_own_evidence(message)
         if query is None:
@@ -414,7 +415,7 @@ class Participant:
         return [] if query is None else self._step(query, Received(message), now_ms)
 
     def _step(self, query: Digest, event: Event, now_ms: int) -> list[Effect]:
-        """Give an event to the machines of a round that it concerns, and route what they want."""
+        """Give an event to the machines of a round that it concerns, and route their effects."""
         known = self._rounds.get(query)
         if known is None:
             return []
@@ -431,7 +432,7 @@ class Participant:
         return effects
 
     def _route(self, query: Digest, effects: tuple[Effect, ...], now_ms: int) -> list[Effect]:
-        """What our own requester and member tell each other goes into our own mail, not over the network."""
+        """Queue messages between our own requester and member locally, not over the network."""
         routed: list[Effect] = []
         for effect in effects:
             match effect:
@@ -452,7 +453,7 @@ class Participant:
         return routed
 
     def _note_silent(self, query: Digest, now_ms: int) -> None:
-        """A round of ours is over: seats that contributed nothing, and did not refuse either, sit out for a while."""
+        """After a round of ours, suspend seats that neither contributed nor refused."""
         machine = self._rounds[query].as_requester
         assert machine is not None
         seats, waiting = machine.record.seats.keys() - {self.keypair.public}, machine.waiting
@@ -487,7 +488,7 @@ def _concerns_member(event: Event) -> bool:
 
 
 def _refusal(reply: bytes) -> Refusal | None:
-    """What a seat replied to a query: None if it takes it."""
+    """Parse a seat's reply to a query: None if it accepts."""
     if not reply:
         return None
     word = reply[:REPLY_BYTES_MAX].decode("utf-8", "replace")

@@ -1,6 +1,6 @@
-"""Who is there: when each node was last heard, how far away it is, whether its clock is ours, and who sits out.
+"""Presence of nodes: when each was last heard, its round trip, its clock offset, and whether it is suspended.
 
-An asker's own view, from offers, acknowledgements, contributions and pings. They decide who gets a seat.
+This is an asker's own view, from offers, acknowledgements, contributions and pings. It decides which nodes get a seat.
 """
 
 from collections import OrderedDict
@@ -9,83 +9,83 @@ from dataclasses import dataclass
 from statistics import median, median_low
 from typing import Final
 
+from consensus.rounds.backoff import Backoff
 from protocol.types import Key
 
 NODES_MAX: Final = 2_048
-"""nodes remembered: twice as many as offers are kept. Strangers that never answered a ping go first, then strangers."""
+"""Nodes remembered: twice as many as offers are kept. Strangers that never answered a ping go first, then strangers."""
 
-PAUSE_MS: Final = 30_000
-"""ms that a node sits out after a round in which it stayed silent, the first time: about as long as a round."""
-
-PAUSES_MAX: Final = 7
-"""doublings of that pause: at most about an hour, so that who was away for a day is back soon."""
+PAUSES_MS: Final = Backoff(30_000, 64 * 60_000)
+"""Milliseconds of a node's suspension after rounds in a row in which it stayed silent: the first about as long as a
+round, and an hour at most, so that a node that was away for a day is back soon."""
 
 ROUND_TRIP_MS_MAX: Final = 2_000
-"""ms of a round trip that is believed: what is slower still must not make anybody wait longer."""
+"""Largest accepted round trip, ms: anything slower must not make anybody wait longer."""
 
 CLOCKS_MIN: Final = 3
-"""clocks of others that must be known before one of them is called wrong by majority: ours may be the wrong one."""
+"""Clocks of others needed before a majority can call one of them wrong: ours may be the wrong one."""
 
 
 @dataclass(slots=True)
 class _Node:
     heard_ms: int | None = None
-    """None: never, or it was seen to go."""
+    """None: never, or its disconnection was observed."""
     round_trip_ms: int | None = None
     offset_ms: float = 0.0
-    """Its clock less ours."""
+    """Its clock minus ours, ms."""
     pauses: int = 0
-    """Rounds in a row in which it stayed silent."""
+    """Consecutive rounds in which it stayed silent."""
     paused_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ClockView:
-    """How our clock compares with those of others."""
+    """Comparison of our clock with those of others."""
 
     peers: int
-    """Clocks measured."""
+    """Number of clocks measured."""
     offset_ms: int
-    """Median of theirs less ours."""
+    """Median of theirs minus ours."""
     ours_is_off: bool
-    """Whether most of at least CLOCKS_MIN others are surely off from ours: then it is ours that is."""
+    """Whether most of at least CLOCKS_MIN others certainly differ from ours: then ours is wrong."""
     off: int = 0
-    """Of the clocks measured, those that are surely off from ours."""
+    """Number of measured clocks that certainly differ from ours."""
 
 
 class Presence:
-    """What is known of the presence of nodes. Bounded; times are ms by our own clock."""
+    """Bounded table of the presence of nodes; times are ms by our own clock."""
 
     def __init__(self, clock_skew_ms: int, trusted: Collection[Key] = ()) -> None:
-        """`clock_skew_ms`: the network's; who is surely off by more than half of it is not seated.
+        """Create an empty table.
 
-        `trusted`: keys that are never forgotten for others.
+        `clock_skew_ms`: the network's; a node that certainly differs by more than half of it gets no seat. `trusted`:
+        keys that are never forgotten in favour of others.
         """
         self._off_ms = clock_skew_ms / 2
         self._trusted = frozenset(trusted)
         self._nodes: OrderedDict[Key, _Node] = OrderedDict()
 
     def heard(self, key: Key, now_ms: int) -> None:
-        """The node gave a sign of life."""
+        """Record a sign of life."""
         self._node(key).heard_ms = now_ms
 
     def gone(self, key: Key) -> None:
-        """The node's connection ended: it counts as not heard until it is heard again."""
+        """Record the end of the node's connection: it counts as not heard until it is heard again."""
         if (node := self._nodes.get(key)) is not None:
             node.heard_ms = None
 
     def measured(self, key: Key, sent_ms: int, came_ms: int, its_clock_ms: int) -> None:
-        """A ping came back: sent and received by our clock, answered by its."""
+        """Record a ping: sent and received by our clock, answered by the node's."""
         node = self._node(key)
         node.heard_ms = came_ms
         node.round_trip_ms = max(0, came_ms - sent_ms)
         node.offset_ms = its_clock_ms - (sent_ms + came_ms) / 2
 
     def round_over(self, members: Collection[Key], silent: Collection[Key], now_ms: int) -> None:
-        """A round of ours ended, in which `silent` of its `members` contributed nothing and did not refuse either: they
-        gave no sign, or declined whatever they were asked for (R15).
+        """Record the end of a round of ours in which the `silent` members contributed nothing and did not refuse.
 
-        They sit out for growing pauses; nobody does if more than half were silent, for then it was likely us.
+        They gave no sign of life, or declined all their work (R15). They are suspended, for longer each time; nobody is
+        if more than half were silent, because then the fault was probably ours.
         """
         for key in members:
             if key not in silent and (node := self._nodes.get(key)) is not None:
@@ -94,11 +94,11 @@ class Presence:
             return
         for key in silent:
             node = self._node(key)
-            node.paused_until_ms = now_ms + PAUSE_MS * 2 ** min(node.pauses, PAUSES_MAX)
             node.pauses += 1
+            node.paused_until_ms = now_ms + PAUSES_MS.pause(node.pauses)
 
     def seatable(self, keys: Iterable[Key], now_ms: int, heard_within_ms: int) -> frozenset[Key]:
-        """Of these nodes, those that were heard lately, do not sit out, and have a clock that agrees with ours."""
+        """Return those nodes that were heard lately, are not suspended, and whose clock agrees with ours."""
         clocks_count = not self.clock.ours_is_off
         found = []
         for key in keys:
@@ -115,20 +115,23 @@ class Presence:
         return 0 if node is None or node.round_trip_ms is None else min(node.round_trip_ms, ROUND_TRIP_MS_MAX)
 
     def slack_ms(self, seats: Iterable[Key]) -> int:
-        """By how much a round's patience is lengthened for the distance of its seats: their median round trip.
+        """Return the extension of a round's patience for the distance of its seats: their median round trip.
 
-        Not the longest: a few far or lying seats must not set everybody's patience.
+        Not the longest: a few distant or lying seats must not set everybody's patience.
         """
         return median_low([self.round_trip_ms(key) for key in seats] or [0])
 
     def offset_ms(self, key: Key) -> int | None:
-        """The node's clock less ours, ms, give or take half of its round trip; None if it was not measured."""
+        """Return the node's clock minus ours, ms, within half of its round trip; None if it was not measured."""
         node = self._nodes.get(key)
         return None if node is None or node.round_trip_ms is None else round(node.offset_ms)
 
     @property
     def clock(self) -> ClockView:
-        """Our clock among those of others: of the trusted alone once CLOCKS_MIN of them are known, as keys are free."""
+        """Comparison of our clock with those of others.
+
+        Once CLOCKS_MIN trusted nodes are measured they alone count, because keys are free.
+        """
         known = {key: node for key, node in self._nodes.items() if node.round_trip_ms is not None and node.heard_ms}
         trusted = [node for key, node in known.items() if key in self._trusted]
         measured = trusted if len(trusted) >= CLOCKS_MIN else list(known.values())
@@ -139,7 +142,7 @@ class Presence:
         return ClockView(len(measured), offset_ms, len(measured) >= CLOCKS_MIN and 2 * off > len(measured), off)
 
     def _is_off(self, node: _Node) -> bool:
-        """Whether its clock is off by more than is allowed, even with all of the error of measurement in its favour."""
+        """Whether its clock exceeds the allowed difference even with the largest measurement error in its favour."""
         return node.round_trip_ms is not None and abs(node.offset_ms) - node.round_trip_ms / 2 > self._off_ms
 
     def _node(self, key: Key) -> _Node:
@@ -150,7 +153,7 @@ class Presence:
         return node
 
     def _forget_one(self) -> None:
-        """The longest unheard stranger goes: of those that never answered a ping, if there are any.
+        """Forget the stranger unheard for longest: of those that never answered a ping, if there are any.
 
         The newest stays, or nodes that once answered a ping would keep everybody else out for good.
         """

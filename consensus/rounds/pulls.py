@@ -1,4 +1,4 @@
-"""Serving pulls: only what a valid closing names, once for each member, within a byte budget (rule R13)."""
+"""Serving pulls: only messages that a valid closing names, once for each member, within a byte budget (rule R13)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key
 
 PULL_FRAME_BYTES = 64
-"""bytes of a pull reply without what it carries."""
+"""Bytes of a pull reply without its contents."""
 
 ENVELOPE_FRAME_BYTES = 5
-"""bytes that msgpack puts before a byte string, at most."""
+"""Largest number of bytes that msgpack puts before a byte string."""
 
 PULL_REQUEST_BYTES_MAX = 8 * 1024
-"""bytes of a pull request: 192 ids and a frame."""
+"""Bytes of a pull request: 192 ids and a frame."""
 
 
 @dataclass(slots=True)
 class PullLedger:
-    """What the members of one round have pulled from us: bounded by its roster and by what its closings name."""
+    """Records what the members of one round have pulled from us; bounded by its roster and the ids in its closings."""
 
     ids: dict[Key, set[Digest]] = field(default_factory=dict)
     bytes_: dict[Key, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class PullLedger:
     ) -> bytes | Fault:
         """Answer one request of `source`, within `bytes_max` for it in this round; `content` is the query's text.
 
-        Faults: NOT_A_MEMBER for who has no seat, BUSY for who has spent its bytes.
+        Faults: NOT_A_MEMBER without a seat, BUSY if its bytes are spent.
         """
         if source not in record.seats:
             return Fault(FaultReason.NOT_A_MEMBER, "R13", "pull")
@@ -42,7 +42,7 @@ class PullLedger:
             wanted = [held[id] for id in request.ids if id in held and id not in served]
             content = ""
         else:
-            # The chain is served again on each request: it is how a member notices that it has missed a closing.
+            # The chain is served again on each request: so a member notices that it has missed a closing.
             wanted = [record.message, *record.closings]
             content = "" if record.query.content else content
         spent = self.bytes_.get(source, 0)
@@ -57,7 +57,7 @@ class PullLedger:
 
 
 def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:
-    """The first of them that fit into so many bytes."""
+    """Return the longest prefix of the messages that fits into `room` bytes."""
     fitting = []
     for message in messages:
         room -= len(message.envelope) + ENVELOPE_FRAME_BYTES

@@ -1,9 +1,9 @@
-"""What a participant was told, call by call, so that its rounds can be driven again elsewhere, byte for byte.
+"""A recording of a participant's inputs, call by call, from which its rounds can be replayed elsewhere, byte for byte.
 
-A participant is deterministic: its key, its settings and its inputs in their order give everything it did. One input is
-one call from outside of `consensus.rounds.participant.Participant` or of its validator; what such a call calls in turn
-is no input, for it happens again by itself. Two things are left out, because nothing that a round does depends on
-them: what the validator REJECTs, and other nodes' offers (the rosters that are drawn from them stand in the queries).
+A participant is deterministic: its key, its settings and its inputs in their order determine all its actions. One input
+is one call from outside of `consensus.rounds.participant.Participant` or of its validator; nested calls are no input,
+because they happen again by themselves. Two things are omitted, because no action of a round depends on them: messages
+that the validator REJECTs, and other nodes' offers (the rosters drawn from them stand in the queries).
 
 A file is a sequence of frames: `length (4 bytes, big-endian) || kind (1 byte) || body`, the body in the codec's
 canonical form. The first frame is the Beginning. No secret key is in it, but the salts of answers are.
@@ -23,22 +23,22 @@ from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, 
 from protocol.types import ABSTAIN, ONE, DeclineReason
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
-"""bytes of one recording: thousands of small rounds (9 KiB each between four nodes), a dozen of the largest, and
-little enough to read at once."""
+"""Bytes of one recording: thousands of small rounds (9 KiB each between four nodes), a dozen of the largest, and small
+enough to read at once."""
 
 FRAME_BYTES_MAX = limits.CERTIFICATE_BYTES_MAX + 1024
-"""bytes of one input: the reply to a pull, and its frame."""
+"""Bytes of one input: the reply to a pull, and its frame."""
 
 TOPIC_BYTES_MAX = 256
-"""bytes of a topic's name: three times what the protocol's own take."""
+"""Bytes of a topic's name: three times the length of the protocol's own."""
 
 LENGTH_BYTES = 4
-"""bytes of a frame's length field."""
+"""Bytes of a frame's length field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """Who was told, and with which settings it was made (see Participant)."""
+    """The recorded node's key and the settings with which its participant was made."""
 
     version: Annotated[int, Range(3, 3)] = 3
     key: KeyField
@@ -48,7 +48,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gossiped:
-    """`validator.admit_gossip`, let in or ignored."""
+    """`validator.admit_gossip`: a message admitted or ignored."""
 
     at_ms: TimeMs
     topic: Annotated[str, Size(1, TOPIC_BYTES_MAX)]
@@ -58,7 +58,7 @@ class Gossiped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """`validator.admit_stream`, let in or ignored."""
+    """`validator.admit_stream`: a message admitted or ignored."""
 
     at_ms: TimeMs
     source: KeyField
@@ -67,7 +67,7 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
-    """`take_repeated`, let in or ignored: a query that its requester sent us directly."""
+    """`take_repeated`, admitted or ignored: a query that its requester sent to us directly."""
 
     at_ms: TimeMs
     source: KeyField
@@ -76,7 +76,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replied:
-    """`replied`: what a seat said to a query of ours that we repeated to it."""
+    """`on_query_reply`: a seat's reply to a query of ours that was repeated to it."""
 
     at_ms: TimeMs
     query: DigestField
@@ -86,7 +86,7 @@ class Replied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ponged:
-    """`ponged`: what a seat of a round of ours said to a ping."""
+    """`on_pong`: the reply of a seat of our round to a ping."""
 
     at_ms: TimeMs
     sent_ms: TimeMs
@@ -97,7 +97,7 @@ class Ponged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenUp:
-    """`admitted`: the turn of a message that had been let in before."""
+    """`on_admitted`: an admitted message is processed."""
 
     at_ms: TimeMs
     message: DigestField
@@ -105,14 +105,14 @@ class TakenUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """`validator.close`: the query was let in, but an earlier life of the node had seen it."""
+    """`validator.close`: the query was admitted, but the node had seen it before a restart."""
 
     query: DigestField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullAnswered:
-    """`pulled`."""
+    """`on_pull_reply`: the reply to a pull."""
 
     at_ms: TimeMs
     query: DigestField
@@ -121,7 +121,7 @@ class PullAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullServed:
-    """`serve_pull`."""
+    """`serve_pull`: a member's pull request."""
 
     source: KeyField
     request: Annotated[bytes, Size(0, PULL_REQUEST_BYTES_MAX)]
@@ -129,7 +129,7 @@ class PullServed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """`ask`."""
+    """`ask`: a query of our own."""
 
     at_ms: TimeMs
     query: Query
@@ -139,7 +139,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrote:
-    """`worked`: our engine wrote an answer."""
+    """`on_work_done`: our engine wrote an answer."""
 
     at_ms: TimeMs
     query: DigestField
@@ -149,7 +149,7 @@ class Wrote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """`worked`: our engine compared the pairs of a wave."""
+    """`on_work_done`: our engine compared the pairs of a wave."""
 
     at_ms: TimeMs
     query: DigestField
@@ -159,18 +159,18 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouldNot:
-    """`worked`: our engine cannot answer, or cannot compare the pairs of a wave."""
+    """`on_work_done`: our engine cannot answer, or cannot compare the pairs of a wave."""
 
     at_ms: TimeMs
     query: DigestField
     waves: Annotated[tuple[Annotated[int, Range(0, limits.WAVES_MAX - 1)], ...], Count(0, 1)]
-    """The wave; none: the answer."""
+    """The wave; empty: the answer."""
     reason: DeclineReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """`worked`: a contribution of ours reached its requester, or was gossiped."""
+    """`on_work_done`: a contribution of ours was acknowledged by its requester, or gossiped."""
 
     at_ms: TimeMs
     query: DigestField
@@ -180,7 +180,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """What our admission said when it was asked about a query; it stands after the input that made us ask."""
+    """Our admission's decision about a query; it follows the input that caused it."""
 
     query: DigestField
     refused: Annotated[int, Range(0, 1)]
@@ -189,21 +189,21 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailRead:
-    """`take_local_message`, when there was some."""
+    """`take_local_message`, if there was one."""
 
     at_ms: TimeMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
-    """`tick`."""
+    """`tick`: time passed."""
 
     at_ms: TimeMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """`offer`: our own."""
+    """`offer`: our own offer."""
 
     at_ms: TimeMs
     offer: Offer
@@ -212,15 +212,15 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """`recover`: what the journal held of a round of an earlier life."""
+    """`recover`: the journal's content of a round from before a restart."""
 
     query: DigestField
     asked_by: KeyField
     deadline_ms: TimeMs
     messages: Annotated[tuple[Envelope, ...], Count(0, limits.WAVES_MAX + 3)]
-    """A ballot for each wave, a commitment, an answer and a co-signature at most, or declines in place of some."""
+    """At most a ballot for each wave, a commitment, an answer and a co-signature, or declines in place of some."""
     opening: Annotated[tuple[Opening, ...], Count(0, 1)]
-    """Of the commitment, if there is one."""
+    """The opening of the commitment, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,27 +276,27 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ponged,
     CouldNot,
 )
-"""A frame's kind is the place in this list: new ones go to its end."""
+"""Frame kinds: the number is the position in this list, so new ones are appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One life of a node, or the start of it."""
+    """The inputs of one run of a node, or of its start."""
 
     beginning: Beginning
     inputs: tuple[Input, ...]
 
 
 def frame(told: Beginning | Input) -> bytes:
-    """What is appended to a recording. Raises EncodingError if a field is out of bounds."""
+    """Encode one frame of a recording. Raises EncodingError if a field is out of bounds."""
     body = bytes((_KINDS.index(type(told)),)) + codec.encode(told)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
 def read(raw: bytes) -> Recording | Fault:
-    """The recording in a file from anywhere: TOO_LARGE, UNKNOWN_KIND, MALFORMED or NOT_CANONICAL if it is none.
+    """Parse a recording from an untrusted file. Faults: TOO_LARGE, UNKNOWN_KIND, MALFORMED, NOT_CANONICAL.
 
-    A last frame that is cut off is left out: a node may be killed while it writes.
+    A truncated last frame is omitted: a node may be killed while it writes.
     """
     if len(raw) > RECORDING_BYTES_MAX:
         return Fault(FaultReason.TOO_LARGE, "recording", f"{len(raw)} bytes, at most {RECORDING_BYTES_MAX}")
@@ -318,7 +318,7 @@ def read(raw: bytes) -> Recording | Fault:
 
 
 def _frames(raw: bytes) -> Iterator[bytes]:
-    """Whole frames, without their lengths."""
+    """Yield whole frames, without their lengths."""
     start = LENGTH_BYTES
     while start <= len(raw):
         end = start + int.from_bytes(raw[start - LENGTH_BYTES : start], "big")

@@ -1,6 +1,6 @@
 """The requester's round machine: the round's sequencer. Pure; the table of transitions is in README.md.
 
-It decides when a phase closes and whose work it counts; it cannot forge, and members check what it leaves out (R10).
+It decides when a phase closes and which contributions count. It cannot forge, and members check its omissions (R10).
 """
 
 from collections.abc import Mapping
@@ -38,21 +38,21 @@ from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """State of one round at its requester."""
+    """The state of one round at its requester."""
 
     record: RoundRecord
     keypair: Keypair
     budget_ends_ms: int
-    """When the present phase ends whatever is missing (R11)."""
+    """When the present phase ends regardless of missing contributions (R11)."""
     waiting: SignsOfLife
     slack_ms: int
-    """Added to the query's patience, for the seats' measured round trips: they lengthen waiting, never shorten it."""
+    """Milliseconds added to the query's patience for the seats' measured round trips, which never shorten a wait."""
     patience_ends_ms: int | None = None
-    """When it ends for want of stragglers; set once enough is in."""
+    """When the wait for stragglers ends; set once a quorum is in."""
     received: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
     """Contributions that count in the present phase."""
     declines: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
-    """Of members that give nothing in the present phase (R15)."""
+    """Declines of the present phase (R15)."""
     accusations: Mapping[Key, VerifiedMessage] = field(default_factory=dict)
     """Evidence against members that no closing lists yet."""
     objections: Mapping[Key, Objection] = field(default_factory=dict)
@@ -61,14 +61,14 @@ class Requester:
 
     @property
     def closes_at_ms(self) -> int:
-        """When the present phase ends whatever is missing."""
+        """When the present phase ends regardless of missing contributions."""
         if self.patience_ends_ms is None:
             return self.budget_ends_ms
         return min(self.budget_ends_ms, self.patience_ends_ms)
 
     @property
     def wake_at_ms(self) -> int:
-        """When to send a Tick; a phase in which nobody is awaited any more is due at once."""
+        """When to send a Tick; a phase without awaited contributions is due at once."""
         if self.awaited <= self.received.keys():
             return self.waiting.began_ms
         listens_ms = self.waiting.wake_at_ms(self.missing, self.silent_ms)
@@ -76,29 +76,29 @@ class Requester:
 
     @property
     def expected(self) -> frozenset[Key]:
-        """Whose contributions the present phase expects."""
+        """Members whose contributions the present phase expects."""
         return self.record.expected() - self.accusations.keys()
 
     @property
     def awaited(self) -> frozenset[Key]:
-        """Of these, whose may still come: who declines counts like who is silent, so that nothing is gained by it."""
+        """Expected members whose contributions may still come; declining counts like silence, so it gains nothing."""
         return self.waiting.awaited(self.expected) - self.declines.keys()
 
     @property
     def missing(self) -> frozenset[Key]:
-        """Of those expected, whose are not in and may still come by their own word."""
+        """Expected members that have neither contributed nor declined."""
         return self.expected - self.received.keys() - self.declines.keys()
 
     @property
     def silent_ms(self) -> int:
-        """After how long without a sign of life a seat is silent, ms."""
+        """Time without a sign of life after which a seat counts as silent, ms."""
         share = share_in(self.record, self.expected, self.received.keys())
         return share.silent_ms + SILENT_ROUND_TRIPS * self.slack_ms
 
 
 @dataclass(frozen=True, slots=True)
 class RequesterTransition:
-    """The next state, and what it asks of the world."""
+    """The next state and the effects to perform."""
 
     state: Requester
     effects: tuple[Effect, ...] = ()
@@ -117,7 +117,7 @@ def start(record: RoundRecord, keypair: Keypair, now_ms: int, slack_ms: int = 0)
 
 
 def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
-    """One event, one transition."""
+    """Apply one event."""
     if state.over:
         return RequesterTransition(state)
     match event:
@@ -164,12 +164,12 @@ def _receive(state: Requester, message: VerifiedMessage, now_ms: int) -> Request
 
 
 def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -> RequesterTransition:
-    """R3: what we can still leave out, we leave out; the next closing lists the evidence."""
+    """R3: drop the accused author's contributions that no closing names yet; the next closing lists the evidence."""
     slot = examine(message, state.record.params.digest)
     if isinstance(slot, Fault) or slot.query != state.record.id:
         return RequesterTransition(state)
     if slot.author == state.keypair.public and slot.kind in CLOSINGS:
-        # Another process signs with our key: members have voided the round, so the user must not be told an answer.
+        # Another process signs with our key: members have voided the round, so the user must not get an answer.
         fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
         return RequesterTransition(
             replace(state, over=True), (RoundEnded(state.record.id, "requester", Ending.VOID, fault=fault),)
@@ -191,7 +191,7 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
 
 
 def _tick(state: Requester, now_ms: int) -> RequesterTransition:
-    """Close a phase whose time is over; else look who gives signs of life, and ask those that give none."""
+    """Close a phase that is due; else check signs of life and probe seats that give none."""
     if now_ms >= state.closes_at_ms:
         return _close(state, now_ms)
     waiting, due = state.waiting.listen(state.missing, now_ms, state.silent_ms)
@@ -204,7 +204,7 @@ def _tick(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
-    """The query itself, for as long as it may be admitted and may be what the seat lacks; else a ping."""
+    """Probe with the query while it may be admitted and the seat may lack it; else with a ping."""
     record = state.record
     in_time = now_ms <= record.query.sent_at_ms + record.params.clock_skew_ms
     sends_query = in_time and state.waiting.sends_query(member)
@@ -212,7 +212,7 @@ def _probe(state: Requester, member: Key, now_ms: int) -> Probe:
 
 
 def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int) -> RequesterTransition:
-    """A seat that refuses is awaited no longer; one that takes the query is awaited as everybody is."""
+    """Stop awaiting a seat that refuses; a seat that accepts the query is awaited as before."""
     if member not in state.record.seats:
         return RequesterTransition(state)
     state = replace(state, waiting=state.waiting.replies(member, refusal, now_ms))
@@ -220,7 +220,7 @@ def _replied(state: Requester, member: Key, refusal: Refusal | None, now_ms: int
 
 
 def _close_if_due(state: Requester, now_ms: int) -> RequesterTransition:
-    """R11: all that is awaited closes the phase; what is enough of it starts the clock of patience."""
+    """R11: close the phase if all awaited contributions are in; enough of them start the wait for stragglers."""
     received = state.received.keys()
     awaited = state.awaited
     if awaited <= received:
@@ -233,7 +233,7 @@ def _close_if_due(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) -> int | None:
-    """When the phase ends for want of stragglers, by what is in now; None: not before its budget."""
+    """Return when the wait for stragglers ends, given the present contributions; None: not before the budget."""
     record, received = state.record, state.received.keys()
     share = share_in(record, state.expected, received)
     patience_ms = min(record.query.patience_ms + state.slack_ms, record.params.patience_ms_max)
@@ -241,11 +241,11 @@ def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) ->
         return now_ms + patience_ms
     if not share.more_than_half:
         return None
-    # More than half is in: whoever takes more than twice as long as that half holds nobody any longer. Without
-    # this, seats of a third of the weight that acknowledge and never contribute would cost the phase its budget.
+    # More than half is in: nobody waits for a seat that takes more than twice as long as that half. Without this, seats
+    # with a third of the weight that acknowledge and never contribute would cost the phase its budget.
     ends_ms = 2 * now_ms - state.waiting.began_ms
-    # Our own contribution takes no time, so this may be soon. Where too few are in for an outcome, others may be late
-    # for as long as they may be silent.
+    # Our own contribution takes no time, so this may be soon. If too few are in for an outcome, others may be late for
+    # as long as they may be silent.
     least_ms = state.waiting.began_ms + share.silent_ms if share.silent_ms > SILENT_MS else 0
     return max(ends_ms, least_ms) + patience_ms
 
@@ -254,7 +254,7 @@ def _patience_ends_ms(state: Requester, awaited: frozenset[Key], now_ms: int) ->
 
 
 def _close(state: Requester, now_ms: int) -> RequesterTransition:
-    """End the present phase with what is in."""
+    """End the present phase with the contributions that are in."""
     match state.record.phase:
         case Phase.ANSWERING:
             return _close_commits(state, now_ms) if state.received else _close_tally(state, now_ms)
@@ -283,7 +283,7 @@ def _close_commits(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _close_slate(state: Requester, now_ms: int) -> RequesterTransition:
-    """R5, R6."""
+    """R5, R6: close the slate, then judge."""
     body = CloseSlate(
         author=state.keypair.public,
         query=state.record.id,
@@ -296,7 +296,7 @@ def _close_slate(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _close_wave(state: Requester, now_ms: int) -> RequesterTransition:
-    """R8: another wave while the plan has one and the winner is not certain enough."""
+    """R8: start another wave while the plan has one and the winner is not certain enough."""
     record = state.record
     last = record.wave + 1 >= len(record.query.waves)
     if last or _provisional(state).stop in (StopReason.CERTAIN, StopReason.UNANIMOUS):
@@ -315,7 +315,7 @@ def _close_wave(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _then_judge(closed: RequesterTransition, now_ms: int) -> RequesterTransition:
-    """Where nobody has anything (left) to compare the tally follows at once."""
+    """Close the tally at once if nobody has a pair (left) to compare."""
     if closed.state.record.assignment:
         return closed
     tallied = _close_tally(closed.state, now_ms)
@@ -323,7 +323,7 @@ def _then_judge(closed: RequesterTransition, now_ms: int) -> RequesterTransition
 
 
 def _provisional(state: Requester) -> Ranking:
-    """The ranking as it would stand if we closed the tally now."""
+    """Return the ranking that a tally closed now would state."""
     record = state.record
     return rank(
         replace(
@@ -336,7 +336,7 @@ def _provisional(state: Requester) -> Ranking:
 
 
 def _close_tally(state: Requester, now_ms: int) -> RequesterTransition:
-    """R8, R9: claim what follows; the user may be answered now."""
+    """R8, R9: state the result that follows; the user may be answered now."""
     ranking = _provisional(state)
     body = CloseTally(
         author=state.keypair.public,
@@ -363,7 +363,7 @@ def _close_tally(state: Requester, now_ms: int) -> RequesterTransition:
 
 
 def _certify(state: Requester) -> RequesterTransition:
-    """R9: whatever co-signatures are in; how many make it full is the reader's count."""
+    """R9: certify with the co-signatures that are in; the reader counts how many make it full."""
     cosigns = [
         message
         for message in state.received.values()
@@ -397,7 +397,7 @@ def _certify(state: Requester) -> RequesterTransition:
 
 
 def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransition:
-    """R12, R2: sign, extend our own record by the rules that members will apply, journal, publish."""
+    """R12, R2: sign, extend our own record by the rules that members apply, journal, publish."""
     message = seal(state.keypair, state.record.params.digest, body)
     slot = slot_of(message)
     assert slot is not None
@@ -420,7 +420,7 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransitio
 
 
 def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:
-    """Small contributions ride along in the closing, smallest first, within the network's limit; the rest is pulled."""
+    """Return contributions to ride along in the closing, smallest first, within the network's limit."""
     riders: list[bytes] = []
     room = state.record.params.ride_along_bytes_max
     messages = (message for each in named for message in each.values())

@@ -1,7 +1,7 @@
-"""What is let in: every message from outside passes here once, before any round sees it (rules V1-V9 of the spec).
+"""Admission of messages: every message from outside passes here once, before any round sees it (rules V1-V9).
 
-Each check cites its verdict. A message is marked seen last, when nothing speaks against it. For rounds that we are not
-in, validation remembers who may speak in them, so that a bystander passes on what belongs to an admitted query only.
+Each check cites its verdict. A message is marked as seen last, after all checks. For rounds of others the validator
+remembers their members, so that a bystander relays only messages of an admitted query.
 """
 
 from collections import Counter, OrderedDict
@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consensus.certificates.evidence import Slot, examine, slot_of
-from consensus.certificates.record import open_record
+from consensus.certificates.record import open_record, round_ms
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Message, Offer, Query
@@ -19,30 +19,30 @@ from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind
 
 ROUNDS_MAX = 256
-"""rounds whose messages we let in or pass on; beyond it goes the oldest one that is over, of the author with the most
-of them: a flood of queries makes room at its author's expense. One that is over keeps ids only: 64 members, two ids for
-each of seventeen slots (four waves), make 0.4 MB, if all sign that much."""
+"""Rounds whose messages we admit or relay. Beyond it the oldest round that is over goes, of the author with the most of
+them, so that a flood of queries makes room at its author's expense. A round that is over keeps ids only: 64 members,
+two ids for each of seventeen slots (four waves), make 0.4 MB if all sign that much."""
 
 OPEN_ROUNDS_MAX = 32
-"""rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
+"""Rounds that are not over: with 64 members of 16 KiB answers, slots filled twice, they hold about 64 MiB."""
 
 GUARD_MAX = 16_384
-"""query ids remembered against replay, until their date is out of the window."""
+"""Query ids remembered against replay, until their date is out of the window."""
 
 OVERLOOKED_MAX = 4_096
-"""ids of queries that we did not look at: 80 s of a flood of 50 queries/s, which is longer than rounds take. 0.4 MB."""
+"""Ids of queries that were not checked: 80 s of a flood of 50 queries/s, which is longer than rounds take. 0.4 MB."""
 
 LINGER_MS = 120_000
-"""ms after its last budget that a round's messages are still let in or passed on: for pulls, late co-signatures and
-notices."""
+"""Milliseconds after its last budget during which a round's messages are still admitted or relayed: for pulls, late
+co-signatures and notices."""
 
 PER_SLOT_MAX = 2
-"""different messages of one slot: two prove an equivocation (R3)."""
+"""Different messages of one slot: two prove an equivocation (R3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A message that may be acted upon. `rival`: an earlier, different one of the same slot (R3)."""
+    """A message on which rounds may act. `rival`: an earlier, different one of the same slot (R3)."""
 
     message: VerifiedMessage
     rival: VerifiedMessage | None = None
@@ -50,18 +50,19 @@ class Admitted:
 
 @dataclass(slots=True)
 class _Round:
-    """What validation knows of a round: who may speak in it, how long, what each slot holds and what was gossiped."""
+    """The validator's data of a round: its members, its expiry, the messages in each slot, and the gossiped ones."""
 
     query: Query
     expires_ms: int
     slots: dict[Slot, list[VerifiedMessage]] = field(default_factory=dict)
     gossiped: dict[Slot, list[Digest]] = field(default_factory=dict)
-    """Ids of what came by gossip, and so is not passed on again."""
+    """Ids of messages received by gossip, which are not relayed again."""
     convicted: set[Slot] = field(default_factory=set)
     over: bool = False
-    """We have no part in it, or none any more: its messages are for others."""
+    """Whether the round does not concern us, or no longer does: its messages are for others."""
     refused: bool = False
-    """Over from the start, for want of room (V8) or of a journal (R12); if its query comes again, it may be let in."""
+    """Whether it was over from the start, for want of room (V8) or of a journal (R12). A repeated query may be
+    admitted."""
     query_gossiped: bool = False
 
 
@@ -69,9 +70,10 @@ class Validator:
     """The seen state of one node. Deterministic: the same calls with the same times give the same verdicts."""
 
     def __init__(self, params: NetworkParams, *, joins_from_ms: int = 0, trusted: Collection[Key] = ()) -> None:
-        """`joins_from_ms`: a node without its journal refuses queries that are dated earlier (R12).
+        """Create an empty state.
 
-        `trusted`: keys whose offers are never given up for those of others.
+        `joins_from_ms`: a node without its journal refuses queries with an earlier date (R12). `trusted`: keys whose
+        offers are never removed in favour of others.
         """
         self._params = params
         self._joins_from_ms = joins_from_ms
@@ -82,20 +84,20 @@ class Validator:
         self.offers = OfferBook(params, trusted)
 
     def guard(self, query: Digest, expires_ms: int) -> None:
-        """Remember a query that an earlier life of this node has seen."""
+        """Remember a query that this node saw before a restart."""
         self._guard[query] = expires_ms
 
     def reserve(self, query: Digest, author: Key, until_ms: int) -> None:
-        """Count a round of an earlier life as open until it is followed: V8 holds over restarts."""
+        """Count a round from before a restart as open until it is followed: V8 holds over restarts."""
         self._reserved[query] = (author, until_ms)
 
     def admit_gossip(self, on_topic: str, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
-        """A message from the mesh; `source` signed the pubsub frame."""
+        """Admit a message from the mesh; `source` signed the pubsub frame."""
         message = self.open_gossip(source, data)
         return message if isinstance(message, Fault) else self._admit(message, now_ms, on_topic)
 
     def overlook(self, data: bytes) -> Fault:
-        """V8 [IGNORE] A query over its budget: nothing is done for it but to note that its round is not unknown."""
+        """V8 [IGNORE] Skip a query over its budget; only its id is stored, so that its round is not unknown."""
         if (id := envelope_id(data, self._params.digest)) is not None:
             self._overlooked[id] = None
             if len(self._overlooked) > OVERLOOKED_MAX:
@@ -103,11 +105,11 @@ class Validator:
         return Fault(FaultReason.FLOOD, "V8", "query")
 
     def pass_by(self, on_topic: str, source: Key, data: bytes) -> Fault:
-        """A message from the mesh for which there is no room: BUSY, unless any node can see what is wrong with it, or
-        its round is not known.
+        """Return the fault of a message from the mesh for which there is no room.
 
-        But for a query, whose round is then no unknown one, nothing is noted: it may come again by stream, or be
-        pulled. Who passes on what is wrong would be blamed by its neighbours.
+        BUSY, unless any node can see its fault or its round is unknown. Nothing is recorded, except that a query's
+        round is then no longer unknown: the message may come again by stream, or be pulled. Relaying a faulty message
+        would get us blamed by our neighbours.
         """
         message = self.open_gossip(source, data)
         if isinstance(message, Fault):
@@ -130,7 +132,7 @@ class Validator:
         return self._off_topic(known.query, on_topic) or Fault(FaultReason.BUSY, "V9", message.kind.name)
 
     def open_gossip(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
-        """A message from the mesh whose bytes are in order; nothing is noted of it yet."""
+        """Open a message from the mesh and check its bytes; nothing is recorded yet."""
         message = open_envelope(data, self._params.digest)
         # V1 [REJECT] The frame's signer is the message's author, except for evidence.
         if isinstance(message, VerifiedMessage) and source != message.author and message.kind is not Kind.EVIDENCE:
@@ -138,7 +140,7 @@ class Validator:
         return message
 
     def admit_stream(self, source: Key, data: bytes, now_ms: int) -> Admitted | Fault:
-        """A contribution that a member sends us directly, as the requester."""
+        """Admit a contribution that a member sends to us, the requester, directly."""
         message = open_envelope(data, self._params.digest)
         if isinstance(message, Fault):
             return message
@@ -148,7 +150,7 @@ class Validator:
         return self._admit(message, now_ms, None)
 
     def open_repeated(self, source: Key, data: bytes) -> VerifiedMessage | Fault:
-        """A query that its requester sends us directly, because it has not heard of us since it published it."""
+        """Open a query that its requester sends to us directly, because it has not heard of us since publishing it."""
         message = open_envelope(data, self._params.digest)
         if isinstance(message, Fault):
             return message
@@ -158,13 +160,14 @@ class Validator:
         return message
 
     def admit_repeated(self, message: VerifiedMessage, now_ms: int) -> Admitted | Fault:
-        """The same, if it never came by gossip."""
+        """Admit an opened repeated query, unless it was already received."""
         return self._admit(message, now_ms, None)
 
     def admit_pulled(self, query: Digest, data: bytes, now_ms: int) -> Admitted | Fault:
-        """A message that we asked for by id, or a closing of a chain; anyone may serve it.
+        """Admit a message that we requested by id, or a closing of a chain; any node may serve it.
 
-        What a closing names counts even if its slot is full here or convicted: only closings are checked for rivals.
+        A message that a closing names counts even if its slot here is full or convicted: only closings are checked for
+        rivals.
         """
         message = open_envelope(data, self._params.digest)
         if isinstance(message, Fault):
@@ -185,7 +188,7 @@ class Validator:
                 return self._admit_in_round(message, other.query, now_ms, on_topic)
 
     def _flaw(self, message: VerifiedMessage, on_topic: str | None) -> Fault | None:
-        """What every node finds wrong with an offer or a query, whenever it comes."""
+        """Return the fault of an offer or query that every node sees at any time."""
         match message.body:
             case Offer() as offer if on_topic is not None:
                 # V4 [REJECT] One of its specialties is the topic's, whatever the shard (R14).
@@ -206,14 +209,14 @@ class Validator:
     ) -> Admitted | Fault:
         if fault := self._flaw(message, on_topic):
             return fault
-        # V2 [IGNORE] The offer is in force by our clock, give or take the allowed skew.
+        # V2 [IGNORE] The offer is in force by our clock, within the allowed skew.
         skew_ms = self._params.clock_skew_ms
         if not now_ms - self._params.offer_valid_ms <= offer.sent_at_ms <= now_ms + skew_ms:
             return Fault(FaultReason.LATE, "V2", "offer")
-        # V3 [IGNORE] It is newer than what we hold.
+        # V3 [IGNORE] It is newer than the one we hold.
         if self.offers.is_stale(offer):
             return Fault(FaultReason.DUPLICATE, "V3", "offer")
-        # V3 [IGNORE] Its author does not flood us: what changes faster helps nobody.
+        # V3 [IGNORE] Its author does not flood us: faster changes help nobody.
         if not self.offers.may_renew(offer.author, now_ms):
             return Fault(FaultReason.FLOOD, "V3", "offer")
         self.offers.add(offer, now_ms)
@@ -224,18 +227,18 @@ class Validator:
     ) -> Admitted | Fault:
         if fault := self._flaw(message, on_topic):
             return fault
-        # V6 [IGNORE] Its date is ours, give or take the allowed skew.
+        # V6 [IGNORE] Its date matches our clock, within the allowed skew.
         if abs(now_ms - query.sent_at_ms) > self._params.clock_skew_ms:
             return Fault(FaultReason.LATE, "V6", f"dated {query.sent_at_ms - now_ms} ms from now")
-        # V7 [IGNORE] We have not seen it, also not before a restart.
+        # V7 [IGNORE] We have not seen it, not even before a restart.
         self._forget(now_ms)
         if fault := self._seen_query(message.id, on_topic):
             return fault
-        # R12 [RELAY] Without our journal we join nothing that is older than our start.
+        # R12 [RELAY] Without our journal we join no query from before our start.
         refusal: Fault | None = None
         if query.sent_at_ms < self._joins_from_ms:
             refusal = Fault(FaultReason.NOT_OURS, "R12", "older than our journal")
-        # V8 [RELAY] Its author, and all together, have not too many rounds open.
+        # V8 [RELAY] Neither its author nor all authors together have too many rounds open.
         live = [known.query.author for known in self._rounds.values() if not known.over]
         live += [author for author, _ in self._reserved.values()]
         if live.count(query.author) >= self._params.open_rounds_per_key_max or len(live) >= OPEN_ROUNDS_MAX:
@@ -251,7 +254,7 @@ class Validator:
         return refusal or Admitted(message)
 
     def _seen_query(self, id: Digest, on_topic: str | None) -> Fault | None:
-        """V7, but for what came by stream and is gossiped now: others may not have it."""
+        """Check V7, except for a query received by stream that is now gossiped: others may lack it."""
         known = self._rounds.get(id)
         if known is not None and known.refused:
             return None
@@ -261,7 +264,7 @@ class Validator:
         return Fault(FaultReason.DUPLICATE, "V7", "query") if known is not None or id in self._guard else None
 
     def follow(self, message: VerifiedMessage, now_ms: int) -> None:
-        """Let in the messages of this round: an admitted query's, our own, or one that we recover after a restart."""
+        """Admit messages of this round: of an admitted query, of our own, or of one recovered after a restart."""
         assert isinstance(message.body, Query)
         self._reserved.pop(message.id, None)
         self._overlooked.pop(message.id, None)
@@ -271,7 +274,7 @@ class Validator:
             self._guard.popitem(last=False)
 
     def _keep(self, id: Digest, query: Query, now_ms: int) -> _Round:
-        """Know a round anew, with room made for it."""
+        """Create the entry of a round, after making room for it."""
         earlier = self._rounds.pop(id, None)
         if len(self._rounds) >= ROUNDS_MAX:
             over = {each: known.query.author for each, known in self._rounds.items() if known.over}
@@ -285,7 +288,7 @@ class Validator:
 
     def _admit_evidence(self, message: VerifiedMessage, on_topic: str | None) -> Admitted | Fault:
         slot = examine(message, self._params.digest)
-        # V1 [REJECT] It proves what it says.
+        # V1 [REJECT] It proves its claim.
         if isinstance(slot, Fault):
             return Fault(FaultReason.MALFORMED, "R3", slot.detail)
         known = self._rounds.get(Digest(slot.query))
@@ -293,7 +296,7 @@ class Validator:
             return self._not_known(Digest(slot.query), message.kind.name)
         if fault := self._off_topic(known.query, on_topic):
             return fault
-        # V9 [IGNORE] Whom it is about may speak in the round: what it convicts is bounded by the roster.
+        # V9 [IGNORE] Its subject is a member of the round: the roster bounds the convictions.
         if not _may_fill(slot.author, slot.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", "evidence")
         # V9 [IGNORE] It is the first evidence about this slot.
@@ -303,9 +306,10 @@ class Validator:
         return Admitted(message)
 
     def admit_own_evidence(self, message: VerifiedMessage) -> Digest | None:
-        """The round that evidence of our own finding is about; None if there is none, or if it adds nothing.
+        """Return the round concerned by evidence that we found; None if there is none, or if it adds nothing.
 
-        One piece against a member is enough to remove it (R3): who signs twice in every slot is told of once.
+        One piece against a member is enough to remove it (R3), so an author that signs twice in every slot is reported
+        once.
         """
         slot = examine(message, self._params.digest)
         known = None if isinstance(slot, Fault) else self._rounds.get(Digest(slot.query))
@@ -318,7 +322,7 @@ class Validator:
         return self.round_of(message) if isinstance(admitted, Admitted) else None
 
     def round_of(self, message: VerifiedMessage) -> Digest | None:
-        """The round that a message is about."""
+        """Return the round to which a message belongs."""
         match message.body:
             case Offer():
                 return None
@@ -334,7 +338,7 @@ class Validator:
         self, message: VerifiedMessage, query: Digest, now_ms: int, on_topic: str | None
     ) -> Admitted | Fault:
         known = self._rounds.get(query)
-        # V9 [IGNORE] Its round is known and not long over, and its author may speak in it.
+        # V9 [IGNORE] Its round is known and not long over, and its author is a member.
         if known is None:
             return self._not_known(query, message.kind.name)
         if now_ms > known.expires_ms:
@@ -343,7 +347,7 @@ class Validator:
             return fault
         if not _may_fill(message.author, message.kind, known.query):
             return Fault(FaultReason.NOT_A_MEMBER, "V9", message.kind.name)
-        # V9 [IGNORE] The query plans the wave: what may be said in a round is bounded by its plan.
+        # V9 [IGNORE] The query plans the wave, so that the plan bounds the messages of a round.
         if not _is_planned(message.body, known.query):
             return Fault(FaultReason.WRONG_PHASE, "V9", message.kind.name)
         slot = slot_of(message)
@@ -351,16 +355,16 @@ class Validator:
         held = known.slots.get(slot, [])
         ids = {each.id for each in held}
         gossiped = known.gossiped.get(slot, [])
-        # V7 [IGNORE] It has not been here. A closing that we pulled is passed on when it is gossiped: others lack it.
+        # V7 [IGNORE] It is new here. A closing that we pulled is relayed when it is gossiped: others lack it.
         pulled = message.id in ids and message.kind in CLOSINGS and on_topic is not None
         if message.id in gossiped or (message.id in ids and not pulled):
             return Fault(FaultReason.DUPLICATE, "V7", message.kind.name)
-        # R3 [IGNORE] A slot has two different messages at most: they are the proof, more would add nothing.
+        # R3 [IGNORE] A slot has at most two different messages: they are the proof, more would add nothing.
         if len({message.id, *ids, *gossiped}) > PER_SLOT_MAX:
             return Fault(FaultReason.SLOT_FULL, "R3", message.kind.name)
         if on_topic is not None:
             known.gossiped[slot] = [*gossiped, message.id]
-        # V9 [RELAY] The round is over here, but not for others; only its notice, which comes last, is still for us.
+        # V9 [RELAY] The round is over here, but not for others; only its notice, which comes last, still concerns us.
         if pulled or (known.over and message.kind is not Kind.NOTICE):
             reason = FaultReason.LATE if on_topic is None else FaultReason.NOT_OURS
             return Fault(reason, "V9", message.kind.name)
@@ -368,18 +372,18 @@ class Validator:
         return Admitted(message, held[0] if held else None)
 
     def _not_known(self, query: Digest, what: str) -> Fault:
-        """V9 [DROP] Of a query that we did not look at we cannot tell; [IGNORE] else it comes before its round."""
+        """V9 [DROP] if the round's query was not checked; [IGNORE] else, because the message precedes its query."""
         overlooked = query in self._overlooked
         return Fault(FaultReason.OVERLOOKED if overlooked else FaultReason.UNKNOWN_ROUND, "V9", what)
 
     def _off_topic(self, query: Query, on_topic: str | None) -> Fault | None:
-        """R14 [REJECT] What belongs to a round travels on its query's topic; None: it did not come by gossip."""
+        """R14 [REJECT] Messages of a round use its query's topic; `on_topic` is None for other channels."""
         if on_topic in (None, topic(self._params, query.specialty, query.shard)):
             return None
         return Fault(FaultReason.WRONG_TOPIC, "R14", on_topic or "")
 
     def close(self, query: Digest) -> None:
-        """A round is over here: it no longer counts as open, its messages are for others, what it holds is dropped."""
+        """Mark a round as over here: it no longer counts as open, its messages are for others, its data is dropped."""
         if (known := self._rounds.get(query)) is not None:
             known.over = True
             known.slots.clear()
@@ -392,24 +396,19 @@ class Validator:
 
 
 def guarded_until_ms(params: NetworkParams, now_ms: int) -> int:
-    """Until when a query that came now must be remembered: both ends of its window (V6), and one skew to spare."""
+    """Return until when a query received now must be remembered: both ends of its window (V6), and a spare skew."""
     return now_ms + 3 * params.clock_skew_ms
 
 
-def round_ms(query: Query) -> int:
-    """The longest that a round of this query can take: all its budgets."""
-    return query.answer_ms + query.open_ms + len(query.waves) * query.judge_ms + query.cosign_ms
-
-
 def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
-    """Whether such a message of this author can mean anything in the round."""
+    """Whether such a message of this author can have a meaning in the round."""
     if kind in CLOSINGS or kind is Kind.NOTICE:
         return author == query.author
     return any(seat.member == author for seat in query.roster)
 
 
 def _is_planned(body: Message, query: Query) -> bool:
-    """Whether the round has such a wave; phases without waves have number 0 alone."""
+    """Whether the round has such a wave; phases without waves use number 0."""
     if isinstance(body, Decline) and body.phase is not DeclinedPhase.JUDGING:
         return body.wave == 0
     return not isinstance(body, Ballot | CloseWave | Decline) or body.wave < len(query.waves)

@@ -1,7 +1,8 @@
-"""Whom a requester waits for, and how long (rule R11): weight, quorum, signs of life. Local: no record reads it.
+"""The seats that a requester awaits, and for how long (rule R11): weight, quorum, signs of life.
 
-Members cannot recheck any of this. What a phase *expects* is the record's; what is *awaited* shrinks as seats fall
-silent or refuse, so that the dead hold nobody, and what comes from them before the closing counts all the same.
+All of it is local: no record reads it, and members cannot recheck it. The record defines the *expected* contributions
+of a phase. The *awaited* ones shrink as seats fall silent or refuse, so that dead seats hold nobody. A contribution of
+such a seat that arrives before the closing still counts.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,26 +14,27 @@ from consensus.rounds.admission import Refusal
 from protocol.types import Key
 
 PROBE_MS: Final = 2_000
-"""ms without a sign of life after which a seat is asked for one, and between two such questions: as long as an
-acknowledgement may take on a slow path, and far more than the gossip of a query."""
+"""Milliseconds without a sign of life after which a seat is probed, and between two probes: as long as an
+acknowledgement may take on a slow path, and far longer than the gossip of a query."""
 
 SILENT_MS: Final = 6_000
-"""ms without a sign of life after which a seat is awaited no longer: three questions without an answer."""
+"""Milliseconds without a sign of life after which a seat is no longer awaited: three unanswered probes."""
 
 SILENT_LONG_MS: Final = 18_000
-"""The same while fewer are in than an outcome needs: closing without the others would only degrade it. Ten nodes on two
-busy cores, or a path that loses every fifth packet, are silent for more than SILENT_MS now and then."""
+"""SILENT_MS while fewer contributions are in than an outcome needs: closing without the others would only degrade it.
+Ten nodes on two busy cores, or a path that loses every fifth packet, are silent for more than SILENT_MS now and then.
+"""
 
 SILENT_ROUND_TRIPS: Final = 4
-"""measured round trips by which both are longer, 8 s at most: a question on a new stream, and a packet that is lost."""
+"""Measured round trips by which both are longer, 8 s at most: a probe on a new stream, and a lost packet."""
 
 QUERIES_MAX: Final = 3
-"""times that a query is sent again to a seat that has given no sign since."""
+"""How often a query is sent again to a seat without a sign of life since."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How often a seat was asked for a sign of life, and when last."""
+    """How often a seat was probed, and when last."""
 
     times: int
     at_ms: int
@@ -40,48 +42,48 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class SignsOfLife:
-    """The signs of life of a round's seats, as its requester has them."""
+    """The signs of life of a round's seats, as its requester sees them."""
 
     own: Key
-    """Never silent."""
+    """Our own key, which is never silent."""
     began_ms: int
-    """When the present phase began, ms. Nobody's silence counts from before: who had nothing to give was not asked."""
+    """Start of the present phase, ms. Earlier silence does not count: a seat without work was not probed."""
     signs: Mapping[Key, int] = field(default_factory=dict)
-    """When each seat last showed that it lives, ms: it contributed, replied, or answered a ping."""
+    """Last sign of life of each seat, ms: it contributed, replied, or answered a ping."""
     took: frozenset[Key] = frozenset()
-    """Seats that have the query: they acknowledged it, or contributed."""
+    """Seats that have the query: they acknowledged it or contributed."""
     contributed: frozenset[Key] = frozenset()
     refused: Mapping[Key, Refusal] = field(default_factory=dict)
-    """Seats that will not work on the query, and why."""
+    """Seats that refuse to work on the query, and why."""
     silent: frozenset[Key] = frozenset()
     asked: Mapping[Key, _Asked] = field(default_factory=dict)
 
     def enters(self, now_ms: int) -> "SignsOfLife":
-        """A phase begins; who is silent stays so until it gives a sign of life."""
+        """Begin a phase; silent seats stay silent until they give a sign of life."""
         return replace(self, began_ms=now_ms)
 
     def contributes(self, member: Key, now_ms: int) -> "SignsOfLife":
-        """A contribution of the seat counts."""
+        """Record a contribution of the seat that counts."""
         took, contributed = self.took | {member}, self.contributed | {member}
         return replace(self.lives(member, now_ms), took=took, contributed=contributed)
 
     def replies(self, member: Key, refusal: Refusal | None, now_ms: int) -> "SignsOfLife":
-        """The seat replied to the query: it takes it (None), or refuses it."""
+        """Record the seat's reply to the query: it accepts (None) or refuses."""
         refused = self.refused if refusal is None else {**self.refused, member: refusal}
         return replace(self.lives(member, now_ms), took=self.took | {member}, refused=refused)
 
     def lives(self, member: Key, now_ms: int) -> "SignsOfLife":
-        """The seat gave a sign of life, whatever it says of the query."""
+        """Record a sign of life of the seat, whatever it says about the query."""
         return replace(self, signs={**self.signs, member: now_ms}, silent=self.silent - {member})
 
     def awaited(self, expected: Collection[Key]) -> frozenset[Key]:
-        """Of whom the phase expects something, those who may still give it."""
+        """Return the expected seats that may still contribute."""
         return frozenset(expected) - self.silent - self.refused.keys()
 
     def listen(self, missing: Collection[Key], now_ms: int, silent_ms: int) -> tuple["SignsOfLife", list[Key]]:
-        """Take note of who is silent by now; returns also whom to ask for a sign of life.
+        """Update which seats are silent by now. Returns also the seats to probe.
 
-        `missing`: expected seats whose contribution is not in. `silent_ms`: after how long a seat is silent.
+        `missing`: expected seats whose contribution is not in. `silent_ms`: time after which a seat is silent.
         """
         signs = {key: self._sign_ms(key) for key in missing}
         silent = {key for key, sign_ms in signs.items() if now_ms - sign_ms >= silent_ms and key != self.own}
@@ -95,12 +97,12 @@ class SignsOfLife:
         return replace(self, silent=self.silent | silent, asked=asked), due
 
     def sends_query(self, member: Key) -> bool:
-        """Whether the question for a sign of life is the query itself: it may never have come."""
+        """Whether the probe is the query itself, because it may never have arrived."""
         asked = self.asked.get(member)
         return member not in self.took and (asked is None or asked.times <= QUERIES_MAX)
 
     def wake_at_ms(self, missing: Collection[Key], silent_ms: int) -> int | None:
-        """When `listen` has something to find; None while nobody is waited for."""
+        """Return when `listen` has work; None if no seat is awaited."""
         times = []
         for key in missing:
             if key != self.own and key not in self.refused and key not in self.silent:
@@ -118,16 +120,16 @@ class SignsOfLife:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of what a phase expects is in."""
+    """How much of the expected weight is in."""
 
     more_than_half: bool
     quorum: bool
     silent_ms: int
-    """After how long without a sign of life the others are silent."""
+    """Time without a sign of life after which the others are silent."""
 
 
 def share_in(record: RoundRecord, expected: Collection[Key], received: Collection[Key]) -> Share:
-    """Weigh what is in against what is expected (R11)."""
+    """Weigh the received contributions against the expected ones (R11)."""
     weights = _weights(record, expected)
     total = sum(weights.values())
     weight = sum(weights.get(key, 0) for key in received)
@@ -142,13 +144,16 @@ def share_in(record: RoundRecord, expected: Collection[Key], received: Collectio
 
 
 def weighty(record: RoundRecord, expected: Collection[Key]) -> frozenset[Key]:
-    """Those of the expected seats that have weight in this phase, as R11 counts it."""
+    """Return the expected seats that have weight in this phase, as R11 counts it."""
     return frozenset(key for key, weight in _weights(record, expected).items() if weight)
 
 
 def _weights(record: RoundRecord, expected: Collection[Key]) -> dict[Key, int]:
-    """Votes, judges' weights or heads. Everyone counts as one where fewer have weight than R9 asks for: they alone
-    cannot decide, so there is nothing to be gained by closing without the others."""
+    """Return votes, judges' weights or heads of the expected seats.
+
+    Everyone counts as one if fewer have weight than R9 requires: they alone cannot decide, so closing without the
+    others gains nothing.
+    """
     match record.phase:
         case Phase.JUDGING:
             weights = {key: abs(record.seats[key].judge_weight) for key in expected}
@@ -165,7 +170,7 @@ def _heads(weights: Mapping[Key, int]) -> int:
 
 
 def _heads_min(record: RoundRecord, weights: Mapping[Key, int]) -> int:
-    """How many members with weight R9 asks for in this phase."""
+    """Return the number of members with weight that R9 requires in this phase."""
     match record.phase:
         case Phase.JUDGING:
             return record.params.judges_min

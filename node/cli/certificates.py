@@ -10,6 +10,7 @@ from node.cli.options import outside
 from node.cli.tables import print_rows, shown_key
 from node.files import TooLargeError, read_bytes
 from node.watch.conditions import NO_WEIGHT_REMEDY
+from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
 
@@ -20,6 +21,13 @@ def read_certificate(path: Path) -> bytes:
         return read_bytes(path, CERTIFICATE_BYTES_MAX)
     except TooLargeError as error:
         raise CliError(f"{path} is larger than any certificate ({CERTIFICATE_BYTES_MAX} bytes)") from error
+
+
+def refused(fault: Fault) -> CliError:
+    """Return the error, of one line and exit code 1, for a certificate that does not hold or cannot be read here."""
+    if fault.reason is FaultReason.OTHER_VERSION:
+        return CliError(f"the certificate is of another version, {fault.detail}")
+    return CliError(f"the certificate does not hold: {fault}")
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:

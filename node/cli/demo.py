@@ -96,7 +96,8 @@ async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[E
     elif kind == "embedded":
         from node.inference.embedded import embedded_server
 
-        console.print("starting llama.cpp with SmolLM2-135M-Instruct (the smallest engine that is a real one)")
+        told = "starting llama.cpp with SmolLM2-135M-Instruct (the smallest engine that is a real one)"
+        console.print(told, soft_wrap=True)
         server = await stack.enter_async_context(
             embedded_server(EngineConfig(kind="embedded", judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX))
         )

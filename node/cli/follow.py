@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
+from consensus.certificates.report import describe
 from node.api.asking import Progress, Question, RoundEvent
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound
 from node.client import follow as follow_round
-from node.rounds.report import describe
 
 _PHASES = {
     "answering": "answering",

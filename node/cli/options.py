@@ -15,6 +15,7 @@ from rich.text import Text
 from node.cli.errors import CliError, Exit
 from node.config import LoadedConfig, load_config
 from node.files import decode
+from node.text import printable
 from protocol.limits import TEXT_BYTES_MAX
 
 
@@ -79,9 +80,7 @@ def stderr() -> Console:
 
 def outside(text: str) -> Text:
     """Text from elsewhere for a terminal: no markup, no escape sequences, no letters that reorder a line."""
-    return Text(
-        "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    )
+    return Text(printable(text, keeps="\n\t"))
 
 
 def read_query(argument: str) -> str:

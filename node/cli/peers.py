@@ -1,5 +1,6 @@
 """`strand peers`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,6 +11,7 @@ from node.api.status import Peer
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.tables import print_rows
+from protocol.versions import WIRE
 
 
 async def peers(
@@ -37,7 +39,7 @@ def _row(peer: Peer) -> list[str | Text]:
         f"{trip:.1f}" if trip is not None else "",
         _clock(peer.clock_offset_ms),
         f"{peer.score:.1f}" if peer.connected or peer.score else "",
-        outside(peer.score_reason),
+        outside(", ".join(filter(None, (peer.score_reason, _version(peer.wires))))),
         " ".join(offers.roles) if offers else "",
         outside(offers.model if offers else ""),
         f"{offers.tokens_per_second:.0f}" if offers else "",
@@ -45,6 +47,13 @@ def _row(peer: Peer) -> list[str | Text]:
         # As `--bootstrap` takes them.
         outside(" ".join(f"{address}/p2p/{peer.peer_id}" for address in peer.addresses)),
     ]
+
+
+def _version(wires: Sequence[int]) -> str:
+    """What hinders a peer that speaks another version of the wire, with what helps; empty for one that speaks ours."""
+    if not wires or WIRE in wires:
+        return ""
+    return f"speaks wire {wires[-1]}, not {WIRE}: upgrade {'this node' if wires[-1] > WIRE else 'it'}"
 
 
 def _clock(offset_ms: int | None) -> str:

@@ -2,21 +2,29 @@
 
 from http import HTTPStatus
 
+from node.errors import Exit, UserError
 
-class ClientError(Exception):
+
+class ClientError(UserError):
     """A node could not be asked, or did not give what was asked for."""
 
 
 class AddressError(ClientError):
     """Not the URL of a node."""
 
+    code = Exit.USAGE
+
 
 class UnreachableError(ClientError):
     """Nothing answers at the URL, or the connection broke."""
 
+    code = Exit.UNREACHABLE
+
 
 class TimedOutError(ClientError):
     """The node, or what it was to wait for, took too long."""
+
+    code = Exit.TIMEOUT
 
 
 class BadReplyError(ClientError):
@@ -34,13 +42,19 @@ class RefusedError(ClientError):
 class BadRequestError(RefusedError):
     """The request itself is wrong or too large: asked again, it is refused again."""
 
+    code = Exit.USAGE
+
 
 class UnavailableError(RefusedError):
     """The node cannot do it now: nobody offers to work, it is too busy, or its disk takes nothing."""
 
+    code = Exit.NO_QUORUM
+
 
 class NoCertificateError(ClientError):
     """A round ended without a certificate; the text says why."""
+
+    code = Exit.NO_QUORUM
 
 
 def refused(message: str, status: int) -> RefusedError:

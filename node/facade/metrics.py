@@ -17,6 +17,7 @@ from node.facade.status import CERTIFICATES_MAX, count_certificates
 from node.inference.status import EngineStage
 from node.rounds.reputation import Reputation
 from node.storage import Store
+from node.text import one_line
 from node.work.fitness import ROLES
 from node.work.serving import Serving
 from node.work.worker import EngineWorker
@@ -181,5 +182,4 @@ def _counter(name: str, help_: str, value: float) -> Metric:
 
 def _label(text: str) -> str:
     """A label of bounded length that UTF-8 can carry; a path's end says more than its folder."""
-    # A lone surrogate, as a file's name can hold, is not printable either.
-    return "".join(c if c.isprintable() else " " for c in text[-LABEL_CHARS_MAX:])
+    return one_line(text, LABEL_CHARS_MAX, keeps_end=True)

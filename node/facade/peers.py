@@ -10,6 +10,7 @@ from consensus.rounds.participant import Participant
 from node.api import status as api
 from node.clock import Clock
 from node.overlay.types import ConnectionCounts, PeerInfo
+from node.signals import Signal
 from protocol.messages import Offer
 from protocol.types import Key, Role
 
@@ -34,20 +35,13 @@ class Network(Protocol):
         ...
 
 
-class OfferNews(Protocol):
-    """Whatever takes offers in."""
-
-    offered: trio.Event
-    """Set when an offer is about to be in the book; replaced each time."""
-
-
 class PeersFacade:
     """One node's peers and their offers."""
 
-    def __init__(self, participant: Participant, network: Network, news: OfferNews, clock: Clock) -> None:
+    def __init__(self, participant: Participant, network: Network, offers_changed: Signal, clock: Clock) -> None:
         self._participant = participant
         self._network = network
-        self._news = news
+        self._offers_changed = offers_changed
         self._clock = clock
 
     def addresses(self) -> tuple[str, ...]:
@@ -77,10 +71,11 @@ class PeersFacade:
 
     async def wait_offering(self, nodes: int) -> None:
         """Return when so many nodes offer to work."""
+        seen = self._offers_changed.count
         while self.offering() < nodes:
-            await self._news.offered.wait()
-            # The offer is put into the book right after the event, within the same turn of the driver.
+            await self._offers_changed.wait(seen)
             await trio.sleep(WAIT_PAUSE_S)
+            seen = self._offers_changed.count
 
     def report(self) -> api.Peers:
         """All peers, connected or not."""
@@ -98,6 +93,7 @@ class PeersFacade:
             clock_offset_ms=self._participant.presence.offset_ms(Key(peer.key)),
             score=round(peer.score, 1),
             score_reason=peer.score_reason,
+            wires=peer.wires,
             offers=None if offer is None else _summary(offer),
         )
 

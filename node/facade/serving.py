@@ -1,9 +1,5 @@
 """Whom the node works for, what that costs, and the owner's word to pause."""
 
-from typing import Protocol
-
-import trio
-
 from node.api import serving as api
 from node.clock import Clock
 from node.config import NodeConfig
@@ -12,35 +8,21 @@ from node.work.serving import Serving
 from protocol.limits import TIME_MS_MAX
 
 
-class Greeter(Protocol):
-    """Whatever sends our offer to peers before its time."""
-
-    greet: trio.Event
-    """Set for an offer to be sent at once."""
-
-
 class ServingFacade:
     """One node's work for others."""
 
-    def __init__(self, serving: Serving, config: NodeConfig, clock: Clock, greeter: Greeter) -> None:
+    def __init__(self, serving: Serving, config: NodeConfig, clock: Clock) -> None:
         self._serving = serving
         self._config = config
         self._clock = clock
-        self._greeter = greeter
 
     async def pause(self, for_ms: int | None) -> None:
         """Take on no new rounds of others for so long, or until `resume`. Raises StoreBlockedError."""
         await self._serving.pause(for_ms)
-        self._tell_peers()
 
     async def resume(self) -> None:
         """Work for others again. Raises StoreBlockedError."""
         await self._serving.resume()
-        self._tell_peers()
-
-    def _tell_peers(self) -> None:
-        # At once, as a new peer would be: by an offer with roles or without.
-        self._greeter.greet.set()
 
     def report(self) -> api.ServingReport:
         """Whom the node works for, what strangers have cost and may still cost, and who cost how much lately."""

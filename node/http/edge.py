@@ -12,8 +12,10 @@ import structlog
 import trio
 from starlette.types import ASGIApp
 
+from consensus.rounds.backoff import Backoff
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
+from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
 """connections at once where the system gives us descriptors in plenty: with a body of 128 KiB each, 64 MiB."""
@@ -27,20 +29,11 @@ DESCRIPTORS_SHARE: Final = 4
 ACCEPT_PAUSE_S: Final = 0.1
 """seconds before we accept again, when the system has no descriptor for another connection."""
 
-LINES_MAX: Final = 10
-"""log lines about failed connections in LINES_S; what more there is gets counted."""
-
-LINES_S: Final = 60.0
-"""seconds for which LINES_MAX holds."""
-
 DESCRIBED_CHARS_MAX: Final = 200
 """characters of an exception in a log line: it may quote what the client sent."""
 
-PAUSE_S_MIN: Final = 1.0
-"""seconds before the first new start of an API that failed; each further pause is twice as long."""
-
-PAUSE_S_MAX: Final = 60.0
-"""seconds between two starts at most; an API that served for as long begins with PAUSE_S_MIN again."""
+PAUSES_S: Final = Backoff(1.0, 60.0)
+"""seconds before a new start of an API that failed; one that served for the longest of them begins with the first."""
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -65,7 +58,6 @@ class Edge:
         self._gate = gate
         self._connections_max = connections_max
         self._connections: dict[Connection, trio.CancelScope] = {}
-        self._failures = _FailureLog()
 
     async def run(self, listener: trio.abc.Listener[trio.SocketStream]) -> None:
         """Serve until cancelled. Raises what the listener raises when it is of no use any more."""
@@ -76,7 +68,7 @@ class Edge:
                 except OSError as error:
                     if error.errno not in _NO_ROOM:
                         raise
-                    self._failures.note("no descriptor for another connection", error)
+                    _log_failure("no descriptor for another connection", error)
                     self._make_room()
                     await trio.sleep(ACCEPT_PAUSE_S)
                     continue
@@ -102,7 +94,7 @@ class Edge:
                 try:
                     await connection.serve()
                 except Exception as error:
-                    self._failures.note("a request failed", error)
+                    _log_failure("a request failed", error)
                     await connection.reply(refusal(500, "internal error; the node's log has a line about it"))
                 finally:
                     self._connections.pop(connection, None)
@@ -124,7 +116,7 @@ async def keep_serving(
     listen_again: Callable[[], Awaitable[trio.SocketListener]],
 ) -> None:
     """Run `run` on `listener`, and on a new one whenever it failed, with growing pauses, until cancelled."""
-    pause_s = PAUSE_S_MIN
+    failures = 0
     open_listener: trio.SocketListener | None = listener
     while True:
         began_s = trio.current_time()
@@ -138,32 +130,15 @@ async def keep_serving(
             # The API is one face of the node: rounds, ours and others', do not end with it.
             reason = describe(error)
         open_listener = None
-        if trio.current_time() - began_s >= PAUSE_S_MAX:
-            pause_s = PAUSE_S_MIN
+        failures = 1 if trio.current_time() - began_s >= PAUSES_S.longest else failures + 1
+        pause_s = PAUSES_S.pause(failures)
         log.error("api.failed", reason=reason, pause_s=pause_s)
         await trio.sleep(pause_s)
-        pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
 
-class _FailureLog:
-    """One line for each failure, without values of ours, and no more than LINES_MAX in LINES_S."""
-
-    def __init__(self) -> None:
-        self._since_s = -LINES_S
-        self._lines = 0
-        self._left_out = 0
-
-    def note(self, what: str, error: BaseException) -> None:
-        """Say what happened, in a bounded line, unless there were too many."""
-        now_s = trio.current_time()
-        if now_s - self._since_s >= LINES_S:
-            self._since_s, self._lines = now_s, 0
-        if self._lines >= LINES_MAX:
-            self._left_out += 1
-            return
-        self._lines += 1
-        left_out, self._left_out = self._left_out, 0
-        log.error("api.connection_failed", what=what, reason=describe(error), left_out=left_out)
+def _log_failure(what: str, error: BaseException) -> None:
+    """One line for each failure, without values of ours; `log_filters` bounds how many there are."""
+    log.error("api.connection_failed", what=what, reason=describe(error))
 
 
 def describe(error: BaseException) -> str:
@@ -174,5 +149,4 @@ def describe(error: BaseException) -> str:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-    text = " ".join(f"{type(error).__name__}: {error}".split())[:DESCRIBED_CHARS_MAX]
-    return text + where
+    return one_line(f"{type(error).__name__}: {error}", DESCRIBED_CHARS_MAX) + where

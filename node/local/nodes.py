@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from node.errors import Exit, UserError
 from node.files import writing
 from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
@@ -32,12 +33,14 @@ STOP_S = 5.0
 """seconds for a child to end after its stdin is closed, before it is killed."""
 
 
-class LocalNodeError(Exception):
+class LocalNodeError(UserError):
     """A node of this machine did not start; the text is one line for the user, with the node's last words."""
 
 
 class StartTimeoutError(LocalNodeError):
     """A node was not ready in time."""
+
+    code = Exit.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from node.rounds.inbound import (
 )
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.work.worker import EngineWorker
 from protocol import codec
@@ -134,10 +135,10 @@ class Driver:
         self._clock = clock
         self._watchers: dict[Digest, _Watcher] = {}
         self._outbox = Outbox(overlay)
-        self.greet = trio.Event()
-        """Set when a new peer has come, who does not know what we offer; replaced by who acts on it."""
-        self.offered = trio.Event()
-        """Set when an offer, ours or another's, is about to be in the book; replaced each time."""
+        self.peer_joined = Signal()
+        """Fires after a peer has connected, who does not know what we offer."""
+        self.offers_changed = Signal()
+        """Fires after the offer book has taken in an offer, ours or another's."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -181,8 +182,9 @@ class Driver:
                 return joined
             case Arrived(admitted):
                 if isinstance(admitted.message.body, Offer):
+                    # The router has put it into the book before.
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
-                    self._say_offered()
+                    self.offers_changed.fire()
                 return self._participant.on_admitted(admitted, now_ms)
             case WorkDone(query, worked):
                 return self._participant.on_work_done(query, worked, now_ms)
@@ -200,21 +202,18 @@ class Driver:
             case AskRequest():
                 return self._ask(event, now_ms)
             case Offering(offer, shard):
-                self._say_offered()
-                return self._participant.offer(offer, shard, now_ms)
+                offered = self._participant.offer(offer, shard, now_ms)
+                self.offers_changed.fire()
+                return offered
             case PeerChanged(peer, connected):
                 self._participant.validator.offers.note_peer(peer, connected)
                 if connected:
-                    self.greet.set()
+                    self.peer_joined.fire()
                 else:
                     self._participant.presence.gone(peer)
                 return ()
             case _:
                 assert_never(event)
-
-    def _say_offered(self) -> None:
-        self.offered.set()
-        self.offered = trio.Event()
 
     async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
         """Take part in a round, unless an earlier life of this node has seen its query."""
@@ -371,7 +370,8 @@ class Driver:
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
         """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
-        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable.
+        """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 

@@ -19,20 +19,21 @@ from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
 from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key, Kind
+from protocol.versions import stream_protocol
 
-CONTRIBUTE = "/strand/contribute/1"
+CONTRIBUTE = stream_protocol("contribute")
 """Request: one envelope. Response: empty if it was taken, else the reason why not."""
 
-PULL = "/strand/pull/1"
+PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
-CERTIFICATE = "/strand/certificate/1"
+CERTIFICATE = stream_protocol("certificate")
 """Request: a query's id. Response: its certificate, or nothing."""
 
-QUERY = "/strand/query/1"
+QUERY = stream_protocol("query")
 """Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
 
-PING = "/strand/ping/1"
+PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
 
 PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)

@@ -1,6 +1,6 @@
 """Our standing offer: made when the engine answers, renewed in time, repeated for new peers, withdrawn on failure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -8,8 +8,8 @@ import trio
 from node.config import NodeConfig
 from node.inference import EngineInfo
 from node.inference.status import ServerStatus
-from node.rounds.driver import Driver
 from node.rounds.inbound import InboundRouter, Offering
+from node.signals import Signal
 from node.storage import Health
 from node.work.worker import EngineWorker
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
@@ -21,7 +21,7 @@ PROBE_RETRY_MS = 2_000
 """ms between two probes of an engine that does not answer: soon enough after its start, rare enough for its log."""
 
 GREET_MS = 300
-"""ms to let several new peers come before we repeat our offer for all of them."""
+"""ms to let several changes come, as new peers do, before we repeat our offer for all of them."""
 
 log = structlog.get_logger()
 
@@ -31,20 +31,23 @@ class Offers:
 
     def __init__(
         self,
-        driver: Driver,
         inbound: InboundRouter,
         worker: EngineWorker,
         disk: Health,
         is_open: Callable[[], bool],
+        repeat_on: Sequence[Signal],
         config: NodeConfig,
         params: NetworkParams,
     ) -> None:
-        """`is_open`: whether the node works for others now; an offer without a role says that it does not."""
-        self._driver = driver
+        """`is_open`: whether the node works for others now; an offer without a role says that it does not.
+
+        `repeat_on`: what makes the offer worth saying again: a peer that does not know it, or another `is_open`.
+        """
         self._inbound = inbound
         self._worker = worker
         self._disk = disk
         self._is_open = is_open
+        self._repeat_on = repeat_on
         self._config = config
         self._params = params
 
@@ -59,47 +62,52 @@ class Offers:
                 await self._say(None, addresses)
                 await self._disk.wait(blocked=False)
                 continue
+            withdrawn = self._worker.fitness.withdrawn
+            seen = {signal: signal.count for signal in (*self._repeat_on, withdrawn)}
             await self._say(info, addresses)
             if info is not None:
-                await self._stand(info, addresses, server)
+                await self._stand(info, addresses, server, seen)
             elif server is None or server.ready:
                 await trio.sleep(PROBE_RETRY_MS / 1000)
             else:
                 await server.wait_ready()
 
-    async def _stand(self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None) -> None:
-        """Until the offer is to be renewed, or withdrawn."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
-            nursery.start_soon(self._end_when_unfit, nursery.cancel_scope)
-            if server is not None:
-                nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
-            await self._greet_until_renewal(info, addresses)
-            nursery.cancel_scope.cancel()
+    async def _stand(
+        self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None, seen: dict[Signal, int]
+    ) -> None:
+        """Repeat the offer until it is to be renewed, or withdrawn. `seen`: counts from before it was made."""
+        with trio.move_on_after(self._params.offer_interval_ms / 1000):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
+                nursery.start_soon(self._end_when_unfit, nursery.cancel_scope, seen)
+                if server is not None:
+                    nursery.start_soon(self._withdraw, server, nursery.cancel_scope)
+                for signal in self._repeat_on:
+                    nursery.start_soon(self._repeat, signal, seen[signal], info, addresses)
 
     async def _end_when_blocked(self, renewal: trio.CancelScope) -> None:
         """Nobody shall count on a node that cannot keep what it signs."""
         await self._disk.wait(blocked=True)
         renewal.cancel()
 
-    async def _end_when_unfit(self, renewal: trio.CancelScope) -> None:
+    async def _end_when_unfit(self, renewal: trio.CancelScope, seen: dict[Signal, int]) -> None:
         """A role in which the engine fails round after round is withdrawn at once."""
-        await self._worker.fitness.withdrawn.wait()
+        withdrawn = self._worker.fitness.withdrawn
+        await withdrawn.wait(seen[withdrawn])
         renewal.cancel()
 
     async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
         """A server of ours that ends is known at once: no need to let others count on it until the next probe."""
         await server.wait_until(lambda: not server.ready)
-        self._worker.info = None
+        self._worker.lose_engine()
         renewal.cancel()
 
-    async def _greet_until_renewal(self, info: EngineInfo, addresses: tuple[str, ...]) -> None:
-        with trio.move_on_after(self._params.offer_interval_ms / 1000):
-            while True:
-                await self._driver.greet.wait()
-                await trio.sleep(GREET_MS / 1000)
-                self._driver.greet = trio.Event()
-                await self._say(info, addresses)
+    async def _repeat(self, signal: Signal, seen: int, info: EngineInfo, addresses: tuple[str, ...]) -> None:
+        while True:
+            await signal.wait(seen)
+            await trio.sleep(GREET_MS / 1000)
+            seen = signal.count
+            await self._say(info, addresses)
 
     async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
         await self._inbound.deliver(Offering(self._offer(info, addresses), self._config.node.shard))

@@ -19,6 +19,7 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.rounds.validation import Admitted, Validator
+from node.errors import UserError
 from protocol.errors import Fault, Verdict
 from protocol.messages import Offer, Query
 from protocol.params import NetworkParams
@@ -28,7 +29,7 @@ from protocol.types import Digest, Key, Kind
 log = structlog.get_logger()
 
 
-class RecordingError(Exception):
+class RecordingError(UserError):
     """The file cannot be written; one line for the user."""
 
 

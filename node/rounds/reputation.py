@@ -6,16 +6,16 @@ The work on one round takes up to a second, in a thread; what is known changes o
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import msgspec
 import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, lesson_of
+from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.rounds.gold import GoldBook
-from node.storage import Learned, Store
+from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.storage import Store
 from protocol.types import Key, TaskType
 
 WAITING_MAX = 16
@@ -23,16 +23,6 @@ WAITING_MAX = 16
 not learned."""
 
 log = structlog.get_logger()
-
-STANDING, IMPORTED, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
-"""Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
-
-
-class StoredPriors(msgspec.Struct, frozen=True):
-    """The weights in force, as stored."""
-
-    rounds: int
-    insights: dict[TaskType, QueryPriors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +34,18 @@ class _Round:
 class Reputation:
     """The node's experience of its specialty."""
 
-    def __init__(self, experience: Experience, gold: GoldBook, trust: Trust, store: Store, specialty: str) -> None:
+    def __init__(
+        self,
+        experience: Experience,
+        gold: GoldBook,
+        trust: Trust,
+        store: Store,
+        specialty: str,
+        left_alone: frozenset[tuple[str, bytes]] = frozenset(),
+    ) -> None:
+        """`left_alone`: parts and names of rows that a later strand wrote, which must not be replaced."""
         self.experience = experience
+        self._left_alone = left_alone
         self.gold = gold
         self._trust = trust
         self._store = store
@@ -57,12 +57,12 @@ class Reputation:
 
     def trust(self, task: TaskType) -> Trust:
         """How rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.insight(task).merits
+        merits = self.experience.query_priors(task).merits
         return replace(self._trust, merits=merits)
 
-    def insight(self, task: TaskType) -> QueryPriors:
+    def query_priors(self, task: TaskType) -> QueryPriors:
         """What queries of this task say of votes and certainty."""
-        return self.experience.insight(task)
+        return self.experience.query_priors(task)
 
     def finished(self, certificate: bytes) -> None:
         """A round of ours was certified: learn from it soon."""
@@ -89,11 +89,11 @@ class Reputation:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
         truth = self.gold.truth(verified.record)
-        lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
-        self.experience.learn(lesson)
+        update = await trio.to_thread.run_sync(round_update, verified.record, verified.ranking, truth)
+        self.experience.learn(update)
         if self.experience.is_due:
             await self._renew()
-        await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
+        await self._keep(update.observations, [update.gold] if update.gold else [])
 
     async def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""
@@ -108,22 +108,26 @@ class Reputation:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
     async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
-        force = StoredPriors(self.experience.rounds, dict(self.experience.insights))
-        rows = [Learned(part, key, msgspec.json.encode(self.experience.standings[key])) for key in keys]
-        rows += [Learned(GOLD, each.query, msgspec.json.encode(each)) for each in gold]
-        rows.append(Learned(INSIGHT, b"", msgspec.json.encode(force)))
-        await self._store.put_learned(self._specialty, rows)
+        force = StoredPriors(self.experience.rounds, dict(self.experience.priors))
+        rows = [row_of(part, key, self.experience.standings[key]) for key in keys]
+        rows += [row_of(GOLD, each.query, each) for each in gold]
+        rows.append(row_of(PRIORS, b"", force))
+        ours = [row for row in rows if (row.part, row.name) not in self._left_alone]
+        await self._store.put_learned(self._specialty, ours)
 
 
 async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
     """What the store holds of this specialty."""
-    parts: dict[str, dict[bytes, bytes]] = {STANDING: {}, IMPORTED: {}, GOLD: {}, INSIGHT: {}}
-    for row in await store.learned(specialty):
-        parts[row.part][row.name] = row.body
-    met, heard = parts[STANDING], parts[IMPORTED]
-    bodies = [*((key, body) for key, body in heard.items() if key not in met), *met.items()]
-    standings = [(Key(key), msgspec.json.decode(body, type=NodeStats)) for key, body in bodies[-STANDINGS_MAX:]]
-    gold = [msgspec.json.decode(body, type=GoldRound) for body in list(parts[GOLD].values())[-GOLD_KEPT:]]
-    force = msgspec.json.decode(parts[INSIGHT][b""], type=StoredPriors) if parts[INSIGHT] else StoredPriors(0, {})
-    experience = Experience(standings, gold, force.rounds, force.insights)
-    return Reputation(experience, book, trust, store, specialty)
+    stored = sort_rows(await store.learned(specialty))
+    experience = _experience(stored)
+    return Reputation(experience, book, trust, store, specialty, stored.left_alone)
+
+
+def _experience(stored: StoredRows) -> Experience:
+    met, heard = stored.known[STANDING], stored.known[IMPORTED]
+    rows = [*(row for name, row in heard.items() if name not in met), *met.values()]
+    standings = [(Key(row.name), value_of(row)) for row in rows[-STANDINGS_MAX:]]
+    gold = [value_of(row) for row in list(stored.known[GOLD].values())[-GOLD_KEPT:]]
+    priors = stored.known[PRIORS].get(b"")
+    force = StoredPriors(0, {}) if priors is None else value_of(priors)
+    return Experience(standings, gold, force.rounds, force.insights)

@@ -30,16 +30,16 @@ from simnet.adversaries.sybil_host import SybilHost
 from simnet.adversaries.withholder import Withholder
 
 ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, SybilHost, Copier)
-"""They keep to the protocol and aim at the answer."""
+"""Kinds that keep to the protocol and attack the choice of the answer."""
 
 PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
-"""They break rules as members."""
+"""Kinds that break rules as members."""
 
 CROWDING = (PlaceFiller, SilentSeat, DeadSeat, Decliner)
-"""They break no rule and take what others need: working places, seats, time."""
+"""Kinds that break no rule but take resources that others need: working places, seats, time."""
 
 REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
-"""They break rules as requesters."""
+"""Kinds that break rules as requesters."""
 
 KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *CROWDING, *REQUESTERS)}
-"""By the name that scenarios and `--byzantine` use."""
+"""All kinds by the name that scenarios and `--byzantine` use."""

@@ -1,6 +1,6 @@
 """Beacon grinder: colluding seats, one of them the requester, that choose which of them open their commitments.
 
-The beacon hashes the salts of the counted answers, so k seats choose among 2^k beacons (rule R5's known residue).
+The beacon hashes the salts of the counted answers, so k seats choose among 2^k beacons (rule R5's known weakness).
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext
 from simnet.adversaries.collude_same_answer import ColludeSameAnswer
 
 SEATS_MAX = 6
-"""accomplices that hold back: 64 beacons to try, and each more doubles the work."""
+"""Accomplices that withhold their openings: 64 beacons to try; each more doubles the work."""
 
 
 class BeaconGrinder(ColludeSameAnswer):
-    """The ring holds its openings back until the requester has seen all others, and opens what suits it best."""
+    """The ring withholds its openings until the requester has all others, and then opens the best subset."""
 
     KIND = "beacon-grinder"
     ASKS = True
@@ -31,10 +31,10 @@ class BeaconGrinder(ColludeSameAnswer):
     closing = Digest(b"")
     committed: frozenset[Key] = frozenset()
     opened: dict[Key, VerifiedMessage]
-    """What the requester has seen of the openings on `closing`."""
+    """Openings on `closing` that the requester has received."""
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """Hold an opening back for an accomplice who asks; as the requester, note whose openings will come."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Withhold an opening for an accomplice that asks; as the requester, note whose openings will come."""
         match effect:
             case Contribute(message=VerifiedMessage(kind=Kind.ANSWER)) if self._holds(effect):
                 self.ring.board[self.node] = effect
@@ -48,11 +48,11 @@ class BeaconGrinder(ColludeSameAnswer):
         return (effect,)
 
     def _holds(self, effect: Contribute) -> bool:
-        """Some of the ring, while one of it asks."""
+        """Whether to withhold: only some of the ring do, and only while one of it asks."""
         return effect.requester in self.ring.keys and self.node in self.ring.members[:SEATS_MAX]
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """As the requester: when all others are open, choose."""
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
+        """As the requester, choose the ring's openings once all others are in."""
         if not isinstance(message.body, Answer) or message.body.on != self.closing:
             return ()
         self.opened[message.author] = message
@@ -65,7 +65,7 @@ class BeaconGrinder(ColludeSameAnswer):
         return [Accomplice(node, held[node]) for node in best]
 
     def _worth(self, ours: list[VerifiedMessage]) -> int:
-        """How many pairs the ring's judges get that hold one of its answers and one of the others'."""
+        """Count the pairs of the ring's judges that hold one of its answers and one of the others'."""
         messages = sorted((*self.opened.values(), *ours), key=lambda each: each.id)
         answers = [each.body for each in messages if isinstance(each.body, Answer)]
         salts = [each.salt for each in sorted(answers, key=lambda each: each.author)]

@@ -1,7 +1,7 @@
-"""What a node does where it has a choice. This one is honest; each adversary overrides what it does otherwise.
+"""The choices of a node. This class is honest; each adversary overrides the choices that it makes differently.
 
-The mind (`answer`, `prefer`) is asked by both layers. The hands (`perform`, `hear`, `takes`) exist only in the network
-layer: they stand between the node's own participant, which is the honest machine, and the world.
+Both layers use the decision model (`answer`, `prefer`). The hooks `perform`, `hear` and `takes` exist only in the
+network layer: they stand between the node's own participant, which is the honest machine, and the world.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from simnet.oracle import Candidate, Oracle, SimQuestion
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Gossip bytes as if `source` had signed the frame, to all peers of the topic or only to some."""
+    """Gossip bytes as if `source` had signed the frame, to all peers of the topic or to some."""
 
     topic: str
     source: Key
@@ -28,7 +28,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Send bytes to a requester directly, in our own name."""
+    """Send bytes to a requester directly, in the node's own name."""
 
     requester: Key
     data: bytes
@@ -36,7 +36,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Do it after so many ms."""
+    """Perform an action after a delay in ms."""
 
     after_ms: int
     action: "Action"
@@ -44,7 +44,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Accomplice:
-    """Another node of the ring does it."""
+    """Let another node of the ring perform an action."""
 
     node: int
     action: "Action"
@@ -63,12 +63,12 @@ class Ring:
     """Their keys, in the same order."""
     oracle: Oracle
     board: dict[int, Action] = field(default_factory=dict)
-    """What accomplices leave for each other: one entry a node."""
+    """Shared memory of accomplices: at most one entry per node."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdversaryContext:
-    """What the world lends to a dishonest node's hands."""
+    """The resources that the world lends to a dishonest node's hooks."""
 
     keypair: Keypair
     params: NetworkParams
@@ -77,13 +77,13 @@ class AdversaryContext:
 
 
 class Behaviour:
-    """Honest. `node` is the node's number, `ring` its accomplices (itself among them)."""
+    """Honest behaviour. `node` is the node's number, `ring` its accomplices (itself among them)."""
 
     KIND: ClassVar[str] = "honest"
     ASKS: ClassVar[bool] = False
     """Whether it misbehaves as a requester: its share is one of queries. Other kinds are never chosen to ask."""
     SEATS: ClassVar[bool] = False
-    """For those: whether the share is one of nodes too; else one node of each shard is of the kind."""
+    """For such kinds, whether the share is one of nodes too; else one node of each shard is of the kind."""
     NEWCOMER: ClassVar[bool] = False
     """Whether its nodes have no history, so that `trust = "known"` gives them no weight."""
 
@@ -95,25 +95,25 @@ class Behaviour:
         self.ring = ring
 
     def answer(self, question: SimQuestion, own: Candidate) -> Candidate | None:
-        """What it commits to; `own` is what its model wrote. None: nothing."""
+        """Return the answer to commit to; `own` is the answer of its model. None: no answer."""
         return own
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
-        """Its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is what its model finds."""
+        """Return its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is its model's preference."""
         return own
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """What it does instead of an effect of its participant."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Return the actions that replace an effect of its participant."""
         return (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """What it does on a message that reaches it, before its participant sees it."""
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
+        """Return actions on a message that reaches it, before its participant sees it."""
         return ()
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """False: its participant never sees this message (a stream is acknowledged all the same)."""
+        """Whether its participant sees this message (a stream is acknowledged in any case)."""
         return True
 
     def replies(self) -> bool:
-        """Whether it answers pings and queries that are repeated to it."""
+        """Whether it answers pings and repeated queries."""
         return True

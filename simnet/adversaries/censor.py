@@ -1,4 +1,4 @@
-"""Censor: a requester that acknowledges what some members send, and leaves it out."""
+"""Censor: a requester that acknowledges some members' contributions and omits them."""
 
 from protocol.messages import Answer, Ballot, Commit
 from protocol.signing import VerifiedMessage
@@ -15,5 +15,5 @@ class Censor(Behaviour):
     ASKS = True
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """No commitment, answer or ballot of a victim."""
+        """Hide commitments, answers and ballots of victims."""
         return not isinstance(message.body, Commit | Answer | Ballot) or message.author[0] >= VICTIM_BYTE_BELOW

@@ -1,4 +1,4 @@
-"""Closing equivocator: a requester that tells half of the members another story."""
+"""Closing equivocator: a requester that sends a different closing to half of the members."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,19 +10,19 @@ from protocol.types import Key
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 ABOUT = (CloseCommits, CloseSlate, CloseWave | CloseTally)
-"""What it equivocates about, by turns, query by query."""
+"""Kinds of closing on which it equivocates, in turn, query by query."""
 
 
 class ClosingEquivocator(Behaviour):
-    """It signs two closings for one slot, the second of which lacks a member."""
+    """Signs two closings for one slot; the second lacks a member."""
 
     KIND = "closing-equivocator"
     ASKS = True
     members: tuple[Key, ...] = ()
     queries: int = 0
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """One closing to one half of the members, the other to the other half."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Send one closing to one half of the members, and the other to the other half."""
         if not isinstance(effect, Publish):
             return (effect,)
         match effect.message.body:
@@ -34,9 +34,9 @@ class ClosingEquivocator(Behaviour):
                 other = _without_one(closing)
                 if other is closing:
                     return (effect,)
-                second = seal(desk.keypair, desk.params.digest, other)
+                second = seal(context.keypair, context.params.digest, other)
                 half = len(self.members) // 2
-                (on,), source = effect.topics, desk.keypair.public
+                (on,), source = effect.topics, context.keypair.public
                 return (
                     Frame(on, source, effect.message.envelope, self.members[:half]),
                     Frame(on, source, second.envelope, self.members[half:]),
@@ -45,12 +45,12 @@ class ClosingEquivocator(Behaviour):
                 return (effect,)
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """Everything but evidence: an honest machine that is shown its own two closings gives the round up."""
+        """Hide evidence: an honest machine that sees its own two closings gives the round up."""
         return not isinstance(message.body, EquivocationProof)
 
 
 def _without_one(closing: Message) -> Message:
-    """The closing without the first that it names, if it names several; members pull what does not ride along."""
+    """Return the closing without its first named entry, if it names several; members pull the missing riders."""
     match closing:
         case CloseCommits(commitments=(_, *others)) if others:
             return replace(closing, commitments=tuple(others))

@@ -15,9 +15,9 @@ class ColludeSplit(Behaviour):
         self._speaks = ring.members.index(node) % 3 == 0
 
     def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
-        """The ring's if it is one of the speakers."""
+        """Return the ring's answer if the node is one of its speakers."""
         return self.ring.oracle.wrong(question, "ring") if self._speaks else own
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
-        """The ring's cluster."""
+        """Prefer the ring's cluster."""
         return favour(self.ring.oracle.wrong(question, "ring"), first, second, own)

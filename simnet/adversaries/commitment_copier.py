@@ -1,4 +1,4 @@
-"""Commitment copier: signs what another member has committed to, and opens it when that member does."""
+"""Commitment copier: signs another member's commitment, and opens it when that member does."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,31 +14,31 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 class CommitmentCopier(Behaviour):
     """An answer without work, if commitments did not bind their author.
 
-    It sees the work of others before phases are closed only where a stream fails and gossip takes over.
+    It sees other members' messages before phases are closed only if a stream fails and gossip takes over.
     """
 
     KIND = "commitment-copier"
     query: Query
     copied: Commit | None = None
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """Neither its own commitment nor its own answer."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Send neither its own commitment nor its own answer."""
         own = isinstance(effect, Contribute) and effect.message.kind in (Kind.COMMIT, Kind.ANSWER)
         return () if own else (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """The first commitment of a round, and that member's opening."""
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
+        """Copy the first commitment of a round and that member's opening."""
         match message.body:
             case Query() as query:
                 self.query, self.copied = query, None
             case Commit() as commit if self.copied is None and commit.author not in self.ring.keys:
                 self.copied = commit
-                return [self._repeat(commit, desk)]
+                return [self._repeat(commit, context)]
             case Answer(query=query, author=author) as answer if self.copied is not None:
                 if (query, author) == (self.copied.query, self.copied.author):
-                    return [self._repeat(answer, desk)]
+                    return [self._repeat(answer, context)]
         return ()
 
-    def _repeat(self, body: Commit | Answer, desk: AdversaryContext) -> Contribute:
-        message = seal(desk.keypair, desk.params.digest, replace(body, author=desk.keypair.public))
-        return Contribute(self.query.author, topic(desk.params, self.query.specialty, self.query.shard), message)
+    def _repeat(self, body: Commit | Answer, context: AdversaryContext) -> Contribute:
+        message = seal(context.keypair, context.params.digest, replace(body, author=context.keypair.public))
+        return Contribute(self.query.author, topic(context.params, self.query.specialty, self.query.shard), message)

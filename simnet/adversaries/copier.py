@@ -1,4 +1,4 @@
-"""Copier: has no model of its own worth the name; repeats another node's answer and votes for it."""
+"""Copier: has no useful model of its own; repeats another node's answer and votes for it."""
 
 from simnet.adversaries.behaviour import Behaviour, Ring
 from simnet.adversaries.collude_same_answer import favour
@@ -6,7 +6,7 @@ from simnet.oracle import Candidate, SimQuestion
 
 
 class Copier(Behaviour):
-    """It cannot see answers before commitments are closed, so it gives what one node outside of its ring would say.
+    """Answers cannot be seen before commitments are closed, so it predicts those of one node outside of its ring.
 
     The copies make that node's mistakes look like agreement.
     """
@@ -20,9 +20,9 @@ class Copier(Behaviour):
         self._copied = gap % ring.oracle.nodes
 
     def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
-        """The other node's, word for word."""
+        """Return the other node's answer, word for word."""
         return self.ring.oracle.answer(question, self._copied)
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
-        """What says the same."""
+        """Prefer answers equal to that of the other node."""
         return favour(self.ring.oracle.answer(question, self._copied), first, second, own)

@@ -1,4 +1,4 @@
-"""Dead seat: offers to work and is gone when it is asked to."""
+"""Dead seat: offers to work and is gone when it gets a query."""
 
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
@@ -6,14 +6,14 @@ from simnet.adversaries.behaviour import Behaviour
 
 
 class DeadSeat(Behaviour):
-    """Like a node that was killed while its offer stands: no contribution, no acknowledgement, no pong."""
+    """Like a node that was killed while its offer is in force: no contribution, no acknowledgement, no pong."""
 
     KIND = "dead-seat"
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """Only offers, without which it would ask nobody."""
+        """Take only offers, without which it would ask nobody."""
         return message.kind is Kind.OFFER
 
     def replies(self) -> bool:
-        """To nothing."""
+        """Reply to nothing."""
         return False

@@ -1,4 +1,4 @@
-"""Decliner: takes a seat and declines whatever it is asked for, but for the opening, which cannot be declined."""
+"""Decliner: takes a seat and declines all work except the opening, which cannot be declined."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class Decliner(Behaviour):
-    """Holds a seat for nothing, too, but nobody waits for it: what it may hope for is that others' word counts less."""
+    """Holds a useless seat, too, but nobody waits for it: its possible gain is that others' votes count less."""
 
     KIND = "decliner"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """A decline in place of each contribution."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Send a decline in place of each contribution."""
         if not isinstance(effect, Contribute):
             return (effect,)
         match effect.message.body:
@@ -29,5 +29,5 @@ class Decliner(Behaviour):
             case _:
                 return (effect,)
         reason = DeclineReason.CAPACITY
-        body = Decline(author=desk.keypair.public, query=query, on=on, phase=phase, wave=wave, reason=reason)
-        return (replace(effect, message=seal(desk.keypair, desk.params.digest, body)),)
+        body = Decline(author=context.keypair.public, query=query, on=on, phase=phase, wave=wave, reason=reason)
+        return (replace(effect, message=seal(context.keypair, context.params.digest, body)),)

@@ -1,4 +1,4 @@
-"""Equivocator: tells the requester one thing and everybody else another, in the same slot."""
+"""Equivocator: sends the requester one message and everybody else another for the same slot."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,26 +11,26 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Fr
 
 
 class Equivocator(Behaviour):
-    """It signs two ballots, the second one the first one's mirror; on even nodes two commitments."""
+    """Signs two ballots, the second one the first one's mirror; on even nodes two commitments."""
 
     KIND = "equivocator"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """The honest contribution by stream, the other one by gossip."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Send the honest contribution by stream and the other one by gossip."""
         if not isinstance(effect, Contribute):
             return (effect,)
         match effect.message.body:
             case Commit() if self.node % 2:
                 return (effect,)
             case Commit() | Ballot():
-                second = contradict(effect.message, desk)
-                return (effect, Frame(effect.topic, desk.keypair.public, second.envelope))
+                second = contradict(effect.message, context)
+                return (effect, Frame(effect.topic, context.keypair.public, second.envelope))
             case _:
                 return (effect,)
 
 
-def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMessage:
-    """Another contribution by the same author for the same slot."""
+def contradict(message: VerifiedMessage, context: AdversaryContext) -> VerifiedMessage:
+    """Return another contribution by the same author for the same slot."""
     match message.body:
         case Commit() as commit:
             other: Message = replace(commit, commitment=Digest(bytes(32)))
@@ -46,4 +46,4 @@ def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMess
             other = replace(cosign, objection=Objection.MISMATCH)
         case _:
             raise ValueError(f"{message.kind.name} is no contribution")
-    return seal(desk.keypair, desk.params.digest, other)
+    return seal(context.keypair, context.params.digest, other)

@@ -9,22 +9,22 @@ from protocol.types import ABSTAIN, ONE, Digest
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 LEAD = 0.5
-"""Mean preference for its answer above which it has seen enough."""
+"""Mean preference for its answer above which it stops counting."""
 
 
 class FavouriteStopper(Behaviour):
-    """Ballots are counted as they come; once its own answer leads, later ones are acknowledged and left out."""
+    """Counts ballots as they come; once its own answer leads, later ones are acknowledged and omitted."""
 
     KIND = "favourite-stopper"
     ASKS = True
     answer_id = Digest(b"")
     place: int | None = None
-    """Of its own answer in the slate."""
+    """Position of its own answer in the slate."""
     support: tuple[float, ...] = ()
     """Preferences for its answer in the ballots that it has counted."""
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """As the honest do, but note which answer of the slate is ours."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Act honestly, but note which answer of the slate is its own."""
         match effect:
             case Journal(message=VerifiedMessage(body=Answer())):
                 self.answer_id = effect.message.id
@@ -34,7 +34,7 @@ class FavouriteStopper(Behaviour):
         return (effect,)
 
     def takes(self, message: VerifiedMessage) -> bool:
-        """Ballots only until its own answer leads."""
+        """Take ballots only until its own answer leads."""
         if not isinstance(message.body, Ballot) or self.place is None:
             return True
         if self.support and sum(self.support) / len(self.support) > LEAD:

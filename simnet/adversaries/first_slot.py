@@ -1,4 +1,4 @@
-"""First slot: answers with its model, and always prefers what is shown first."""
+"""First slot: answers with its model, and always prefers the answer shown first."""
 
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
@@ -6,10 +6,10 @@ from simnet.oracle import Candidate, SimQuestion
 
 
 class FirstSlot(Behaviour):
-    """A judge whose position bias is all it has."""
+    """A judge that has nothing but position bias."""
 
     KIND = "first-slot"
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
-        """The first."""
+        """Prefer the first."""
         return ONE

@@ -10,33 +10,34 @@ from protocol.types import Digest
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame
 
 QUERIES = 20
-"""of its own for each query of others; members let one key have fewer rounds open."""
+"""Own queries for each query of others; members let one key have fewer rounds open."""
 
 COMMITS = 6
-"""different commitments of one slot; two are kept."""
+"""Different commitments of one slot; two are kept."""
 
 JUNK = 20
-"""frames of random bytes."""
+"""Frames of random bytes."""
 
 
 class Flooder(Behaviour):
-    """Queries to everybody, contradicting commitments, and noise: whatever costs others more than itself."""
+    """Queries to everybody, contradicting commitments, and noise: anything that costs others more than itself."""
 
     KIND = "flooder"
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """Each query of others sets it off."""
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
+        """Send a volley for each query of others."""
         query = message.body
         if not isinstance(query, Query) or query.author in self.ring.keys:
             return ()
-        ours = desk.keypair.public
+        ours = context.keypair.public
         bodies: list[Query | Commit] = [
-            replace(query, author=ours, nonce=desk.random.randbytes(32), sent_at_ms=desk.now_ms) for _ in range(QUERIES)
+            replace(query, author=ours, nonce=context.random.randbytes(32), sent_at_ms=context.now_ms)
+            for _ in range(QUERIES)
         ]
         bodies += [
-            Commit(author=ours, query=message.id, on=message.id, commitment=Digest(desk.random.randbytes(32)))
+            Commit(author=ours, query=message.id, on=message.id, commitment=Digest(context.random.randbytes(32)))
             for _ in range(COMMITS)
         ]
-        on = topic(desk.params, query.specialty, query.shard)
-        frames = [Frame(on, ours, seal(desk.keypair, desk.params.digest, body).envelope) for body in bodies]
-        return [*frames, *(Frame(on, ours, desk.random.randbytes(200)) for _ in range(JUNK))]
+        on = topic(context.params, query.specialty, query.shard)
+        frames = [Frame(on, ours, seal(context.keypair, context.params.digest, body).envelope) for body in bodies]
+        return [*frames, *(Frame(on, ours, context.random.randbytes(200)) for _ in range(JUNK))]

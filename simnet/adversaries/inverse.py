@@ -1,4 +1,4 @@
-"""Inverse: answers wrong, and prefers what its model finds worse."""
+"""Inverse: answers wrong, and prefers the answer that its model finds worse."""
 
 from protocol.types import ONE
 from simnet.adversaries.behaviour import Behaviour
@@ -11,9 +11,9 @@ class Inverse(Behaviour):
     KIND = "inverse"
 
     def answer(self, question: SimQuestion, own: Candidate) -> Candidate:
-        """A mistake of its own making."""
+        """Return a wrong answer of its own."""
         return self.ring.oracle.wrong(question, f"inverse-{self.node}")
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
-        """The opposite of what its model finds."""
+        """Return the opposite of its model's preference."""
         return ONE - own

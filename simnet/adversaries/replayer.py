@@ -1,4 +1,4 @@
-"""Replayer: sends again what others have signed, in the hope that somebody acts upon it twice."""
+"""Replayer: sends other nodes' signed messages again, hoping that somebody acts on them twice."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,20 @@ from protocol.types import CLOSINGS
 from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour, Frame, Later
 
 REPLAYS_MS = (1_000, 3_000, 6_000, 10_000, 125_000)
-"""ms after it came: while the round runs, when nodes may have started again, and when the mesh has forgotten it."""
+"""Milliseconds after arrival: while the round runs, when nodes may have restarted, and when the mesh has forgotten it.
+"""
 
 
 class Replayer(Behaviour):
-    """A frame that its author signed is as good at the second time, for who does not remember the first."""
+    """A frame that its author signed stays valid for nodes that do not remember the first one."""
 
     KIND = "replayer"
     topic = ""
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
-        """Queries and closings come again and again."""
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
+        """Repeat queries and closings several times."""
         if isinstance(message.body, Query):
-            self.topic = _topic(desk.params, message.body)
+            self.topic = _topic(context.params, message.body)
         elif message.kind not in CLOSINGS or not self.topic:
             return ()
         frame = Frame(self.topic, message.author, message.envelope)

@@ -7,11 +7,11 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class SilentSeat(Behaviour):
-    """Holds a seat for nothing, without history: the cheapest way to make others wait."""
+    """Holds a useless seat, without history: the cheapest way to make others wait."""
 
     KIND = "silent-seat"
     NEWCOMER = True
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """All but contributions."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Perform all effects except contributions."""
         return () if isinstance(effect, Contribute) else (effect,)

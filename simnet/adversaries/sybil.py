@@ -1,10 +1,10 @@
-"""Sybil: colluding newcomers, as many as their maker cares to start."""
+"""Sybil: colluding newcomers, in any number that their maker starts."""
 
 from simnet.adversaries.collude_same_answer import ColludeSameAnswer
 
 
 class Sybil(ColludeSameAnswer):
-    """Without history, so that they weigh nothing where trust is known and as much as all others where it is not."""
+    """Without history they have no weight if trust is `known`, and as much as all others otherwise."""
 
     KIND = "sybil"
     NEWCOMER = True

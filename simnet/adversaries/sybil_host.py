@@ -1,4 +1,4 @@
-"""Sybil host: many keys of one host."""
+"""Sybil host: many keys on one host."""
 
 from simnet.adversaries.sybil import Sybil
 

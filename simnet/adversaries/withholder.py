@@ -8,11 +8,11 @@ from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
 
 
 class Withholder(Behaviour):
-    """It makes everybody wait for an opening that does not come."""
+    """Makes everybody wait for an opening that does not come."""
 
     KIND = "withholder"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
-        """Everything but the opening."""
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
+        """Perform all effects except the opening."""
         withheld = isinstance(effect, Contribute) and effect.message.kind is Kind.ANSWER
         return () if withheld else (effect,)

@@ -184,7 +184,8 @@ def sizes_of(raw: bytes, nodes: int) -> Sizes:
 
 
 def _middle(envelopes: Iterable[bytes]) -> int:
-    return round(statistics.median(map(len, envelopes)))
+    """Of none, as in a wave for which no judge has a pair left: 0, and no skeleton replies."""
+    return round(statistics.median(list(map(len, envelopes)) or [0]))
 
 
 # -- the two swarms ----------------------------------------------------------------------------------------------------

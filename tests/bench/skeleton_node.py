@@ -124,7 +124,8 @@ class Skeleton:
     async def _phase(self, overlay: Overlay, topic: str, gossip_bytes: int, reply_bytes: int) -> None:
         self._replies = Replies(self._replies.serial + 1)
         await overlay.publish(topic, self._gossip(gossip_bytes, reply_bytes))
-        await self._replies.complete.wait()
+        if reply_bytes:
+            await self._replies.complete.wait()
 
     def _gossip(self, size: int, reply_bytes: int) -> bytes:
         return self._padded(GOSSIP.pack(self._replies.serial, time.perf_counter_ns(), reply_bytes), size)

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from node.models.folder import FILES_MAX, ModelError, PulledModel, StoredModel, Told, list_models
-from node.models.hub import PAUSES_S, TRIES_MAX, Hub, HubUnreachableError, pull
+from node.models.hub import BARREN_MAX, PAUSES_S, TRIES_MAX, Hub, HubUnreachableError, pull
 from tests.support.engine_server import as_json, http
 from tests.support.hub_server import COMMIT, REPO, HubServer, described, git_sha1, hub_of
 from tests.support.processes import PATIENCE_S, STRAND, Ran, Shell, assert_refused
@@ -195,7 +195,7 @@ async def test_pauses_grow_while_nothing_comes_and_then_the_pull_ends(tmp_path: 
         work = partial(pull, REPO, tmp_path, told=silent, hub=Hub(server.url, pause=paused.append))
         with pytest.raises(HubUnreachableError, match="run the command again"):
             await trio.to_thread.run_sync(work)
-    assert paused == list(PAUSES_S[1:])
+    assert paused == [PAUSES_S.pause(barren) for barren in range(2, BARREN_MAX + 1)]
 
 
 async def test_what_the_next_commit_lacks_goes_when_its_files_are_there(tmp_path: Path) -> None:

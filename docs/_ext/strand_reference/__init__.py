@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from strand_reference.cli import commands
-from strand_reference.code import constants, enumeration, records
+from strand_reference.code import catalogue, constants, enumeration, records
 from strand_reference.configuration import configuration
 from strand_reference.http import http
 from strand_reference.libraries import library
@@ -20,6 +20,7 @@ from strand_reference.metrics import metrics
 from strand_reference.rounds import faults
 
 GENERATORS: Mapping[str, Callable[..., str]] = {
+    "catalogue": catalogue,
     "commands": commands,
     "configuration": configuration,
     "constants": constants,

@@ -4,7 +4,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -72,6 +72,12 @@ def enumeration(module: str, name: str) -> str:
     return table(("name", "value", "meaning"), rows)
 
 
+def catalogue(module: str, name: str) -> str:
+    """A mapping from names to what they mean."""
+    told: Mapping[str, str] = getattr(importlib.import_module(module), name)
+    return table(("name", "meaning"), [(f"`{key}`", words) for key, words in told.items()])
+
+
 def records(module: str, *names: str) -> str:
     """Data classes of a module, those named or all public ones: what each is, and its fields."""
     parts = []
@@ -104,4 +110,4 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(words: str) -> str:
     """Text in a cell of a Markdown table: `<key>` is no HTML, and a bar no border."""
     parts = re.split(r"(`[^`]*`)", " ".join(words.split()).replace("|", "\\|"))
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
+    return "".join(part if part.startswith("`") else re.sub(r"<(?!br>)", "&lt;", part) for part in parts)

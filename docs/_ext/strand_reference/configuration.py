@@ -31,9 +31,10 @@ def configuration() -> str:
             if key not in words:
                 raise LookupError(f"{key} is not explained in configs/node/example.toml")
             default = default_of(getattr(getattr(defaults, name), item.name))
-            variable = f"`{ENVIRONMENT_PREFIX}{name.upper()}_{item.name.upper()}`"
-            rows.append((f"`{item.name}`", type_of(hints[item.name]), default, variable, words[key]))
-        parts.append(f"## `[{name}]`\n\n" + table(("key", "type", "default", "environment", "what it does"), rows))
+            variable = f"{ENVIRONMENT_PREFIX}{name.upper()}_{item.name.upper()}"
+            value = f"{type_of(hints[item.name])}<br>default: {default}"
+            rows.append((f"`{item.name}`<br>`{variable}`", value, words[key]))
+        parts.append(f"## `[{name}]`\n\n" + table(("key, variable", "value", "what it does"), rows))
     return "\n\n".join(parts)
 
 
@@ -83,10 +84,10 @@ def _words(hint: Any) -> Iterator[str]:
 
 
 def _bounds(meta: msgspec.Meta) -> Iterator[str]:
-    if meta.ge is not None or meta.gt is not None:
-        yield f"from {meta.ge:,}" if meta.ge is not None else f"above {meta.gt:,}"
-    if meta.le is not None or meta.lt is not None:
-        yield f"to {meta.le:,}" if meta.le is not None else f"below {meta.lt:,}"
+    low = f"{meta.ge:,}" if meta.ge is not None else f"above {meta.gt:,}" if meta.gt is not None else ""
+    high = f"{meta.le:,}" if meta.le is not None else f"below {meta.lt:,}" if meta.lt is not None else ""
+    if low or high:
+        yield f"{low} to {high}" if low and high else low or f"up to {high}"
     if meta.max_length is not None:
         yield f"{meta.max_length} characters at most"
     if meta.pattern is not None:

@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from consensus.certificates.record import AGGREGATOR, CANONICAL_FORM, DRAWS
 from node.cli.init import ReadyFile
 from node.config import ConfigError, NodeConfig, load_config, load_params
 from node.work.judging import prompt_limits
+from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
 EXAMPLE = importlib.resources.files("configs") / "node" / "example.toml"
 KEY = "ab" * 32
@@ -194,6 +194,9 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
     path.write_text(text + "\nsurprise = 1\n")
     with pytest.raises(ConfigError, match="unknown network parameter: surprise"):
         load_params(str(path))
+    path.write_text(text.replace("hbt/2", "hbt/3"))
+    with pytest.raises(ConfigError, match="ask for 'hbt/3', and this strand knows 'hbt/2': install the strand of"):
+        load_params(str(path))
     with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
         load_params("nowhere")
 
@@ -233,6 +236,14 @@ def test_nor_does_a_server_whose_kind_is_not_named(tmp_path: Path, key: str) -> 
     """The small embedded model would serve in its place."""
     told = rejected(tmp_path, f'[engine]\n{key} = "http://127.0.0.1:1"\n')
     assert told == f'engine.{key} in FILE needs engine.kind = "openai" (--engine openai)'
+
+
+@pytest.mark.parametrize("key", ["engine.url", "engine.model", "engine.api_key", "vllm.model"])
+def test_what_is_given_empty_needs_no_kind(tmp_path: Path, key: str) -> None:
+    """A script may pass on an API key that it does not have: $STRAND_ENGINE_API_KEY is set, and empty."""
+    file = tmp_path / "empty.toml"
+    file.touch()
+    assert load_config(file=file, environment={}, flags={key: ""}).config.engine.kind == "embedded"
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ async def test_a_checkpoint_appears_whole(tmp_path: Path, gguf: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("""echo '{"error": "the file\\u001b lacks weights"}'; exit 1""", "the file  lacks weights"),
+        ("""echo '{"error": "the file\\u001b lacks weights"}'; exit 1""", "the file� lacks weights"),
         (
             "echo Traceback >&2; echo '  50% |##  ' >&2; echo 'ValueError: no such architecture' >&2; exit 1",
             "ValueError",

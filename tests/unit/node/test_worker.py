@@ -16,7 +16,7 @@ from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.storage import Store
-from node.work.fitness import FAILED_ROUNDS_MAX, RETRIAL_S
+from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
 from protocol.types import ABSTAIN, Digest, Role, TaskType
 
@@ -182,7 +182,7 @@ async def test_ballots_that_are_void_are_counted_logged_once_a_round_and_end_the
     assert at.worker.roles == Role.ANSWER
     await at.worker.probe()
     assert at.worker.roles == Role.ANSWER, "a probe too soon decides nothing"
-    autojump_clock.jump(RETRIAL_S)
+    autojump_clock.jump(RETRIALS_S.first)
     await at.worker.probe()
     assert at.worker.roles == Role.ANSWER | Role.JUDGE
     await at.worker.judge(at.judge(seconds=60))

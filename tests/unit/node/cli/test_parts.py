@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from node.api.asking import Asked, Decided, Progress, RoundEvent
@@ -14,12 +15,22 @@ from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import PlainLines, _who, save_certificate
 from node.cli.options import outside
+from node.cli.peers import _row as peer_row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
+from node.files import NoFileError, UnwritableError
+from node.http.server import ApiBindError
 from node.inference import EngineError
 from node.inference.http_json import HttpRefused
+from node.keys import KeyFileError
+from node.models.hub import HubUnreachableError
+from node.overlay.types import OverlayError
+from node.rounds.gold import GoldFileError
+from node.rounds.service import NoQuorumError
+from node.storage import StoreBlockedError
 from protocol.types import Outcome, OutcomeReason
+from tests.support.shown import PEERS
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -81,6 +92,15 @@ def test_progress_where_nothing_can_be_redrawn() -> None:
         (ConfigError("bad key"), ("bad key", Exit.USAGE)),
         (ExceptionGroup("", [ExceptionGroup("", [EngineError("away")])]), ("away", Exit.UNREACHABLE)),
         (HttpRefused("no such key", 401), ("no such key", Exit.UNREACHABLE)),
+        (HubUnreachableError("away"), ("away", Exit.UNREACHABLE)),
+        (GoldFileError("line 3"), ("line 3", Exit.USAGE)),
+        (NoFileError("a.strand"), ("a.strand", Exit.USAGE)),
+        (UnwritableError("full"), ("full", Exit.REFUSED)),
+        (KeyFileError("of mode 0644"), ("of mode 0644", Exit.REFUSED)),
+        (StoreBlockedError("full"), ("full", Exit.REFUSED)),
+        (OverlayError("in use"), ("in use", Exit.REFUSED)),
+        (ApiBindError("in use"), ("in use", Exit.REFUSED)),
+        (NoQuorumError("nobody"), ("nobody", Exit.NO_QUORUM)),
         (ExceptionGroup("", [EngineError("away"), ZeroDivisionError()]), None),
         (ZeroDivisionError(), None),
     ],
@@ -222,3 +242,10 @@ def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
     assert _who(progress(received=received, **gone)) == f"ababab cdcdcd; {told}"
     assert _who(progress(**gone)) == told
     assert _who(progress(declined={"56" * 32: "engine"})) == "declined: 565656 engine"
+
+
+def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
+    peer = PEERS.peers[0]
+    told = [replace(peer, score_reason="slow", wires=wires) for wires in ((), (1,), (1, 2), (2,))]
+    said = [str(peer_row(each)[5]) for each in told]
+    assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]

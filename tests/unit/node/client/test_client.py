@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.responses import Response
+from tests.support.lessons import told
 
 from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
@@ -40,7 +41,6 @@ from node.rounds.inbound import Watched
 from node.rounds.service import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Key, Outcome, OutcomeReason
-from tests.support.lessons import told
 from tests.support.shown import (
     ENGINE,
     KEY,

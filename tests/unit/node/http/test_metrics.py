@@ -219,8 +219,8 @@ async def test_a_scrape_tells_what_is_and_not_what_was(tmp_path: Path) -> None:
         ('"} 1\\', '"} 1\\'),
         ("ü" * 512, "ü" * LABEL_CHARS_MAX),
         ("/long" * 100 + "/strand-7b", ("/long" * 100 + "/strand-7b")[-LABEL_CHARS_MAX:]),
-        ("a\n# TYPE b gauge\nb 1\r\x1b[31m\x00", "a # TYPE b gauge b 1  [31m "),
-        ("\ud800lone", " lone"),
+        ("a\n# TYPE b gauge\nb 1\r\x1b[31m\x00", "a # TYPE b gauge b 1 �[31m�"),
+        ("\ud800lone", "�lone"),
         ("", ""),
     ],
 )

@@ -25,9 +25,9 @@ from node.rounds.reputation import Reputation, open_reputation
 from node.rounds.service import AskError, Count, NoQuorumError
 from node.storage import open_store
 from protocol.types import TaskType
-from tests.support.lessons import key, told
 from tests.support.shown import TellingRounds, http_client, shown
 from tests.support.swarm import answer_text
+from tests.support.updates import key, told
 
 BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
 GOOD = {"gold_rounds": 9, "answers": {"good": 18.0, "bad": 0.0}}

@@ -11,8 +11,7 @@ from node.inference.openai import open_openai
 from node.inference.status import EngineStage, ServerStatus
 from node.inference.supervision import (
     FAILURES_MAX,
-    PAUSE_FIRST_S,
-    PAUSE_MAX_S,
+    PAUSES_S,
     STABLE_S,
     Supervisor,
     last_line,
@@ -59,9 +58,9 @@ async def test_pauses_grow_until_it_stays_down(autojump_clock: MockClock) -> Non
     status = lives.supervisor.status
     assert (status.stage, status.restarts, status.lives, status.pid) == (EngineStage.DOWN, FAILURES_MAX - 1, 1, None)
     pauses = [after - before for before, after in zip(lives.began_s, lives.began_s[1:], strict=False)]
-    assert pauses == [pytest.approx(PAUSE_FIRST_S * 2**n) for n in range(FAILURES_MAX - 1)]
-    assert max(pauses) <= PAUSE_MAX_S
-    assert autojump_clock.current_time() - began_s < 4 * PAUSE_MAX_S
+    assert pauses == [pytest.approx(PAUSES_S.first * 2**n) for n in range(FAILURES_MAX - 1)]
+    assert max(pauses) <= PAUSES_S.longest
+    assert autojump_clock.current_time() - began_s < 4 * PAUSES_S.longest
     assert str(status) == "the server is down; it ended before: it would not"
 
 
@@ -71,7 +70,7 @@ async def test_a_start_that_takes_long_and_fails_is_a_failure(autojump_clock: Mo
         await nursery.start(lives.supervisor.run)
     assert len(lives.began_s) == FAILURES_MAX
     assert lives.supervisor.status.stage is EngineStage.DOWN
-    pauses_s = sum(PAUSE_FIRST_S * 2**n for n in range(FAILURES_MAX - 1))
+    pauses_s = sum(PAUSES_S.first * 2**n for n in range(FAILURES_MAX - 1))
     assert autojump_clock.current_time() == pytest.approx(lives.began_s[0] + FAILURES_MAX * 2 * STABLE_S + 1 + pauses_s)
 
 
@@ -80,7 +79,7 @@ async def test_a_life_that_was_long_begins_the_count_anew(autojump_clock: MockCl
     async with trio.open_nursery() as nursery:
         await nursery.start(lives.supervisor.run)
     fourth_s, fifth_s = lives.began_s[3:5]
-    assert fifth_s - fourth_s == pytest.approx(STABLE_S + PAUSE_FIRST_S)
+    assert fifth_s - fourth_s == pytest.approx(STABLE_S + PAUSES_S.first)
     assert lives.supervisor.status.starts == 3 + FAILURES_MAX
 
 
@@ -121,7 +120,7 @@ async def test_a_server_that_is_not_ready_is_not_asked(ask: str) -> None:
         (b"", ""),
         (b"first\nlast\n\n  \n", "last"),
         (b"bar 10%\rbar 90%\r", "bar 90%"),
-        (b"\x1b[31mred\xff\n", " [31mred�"),
+        (b"\x1b[31mred\xff\n", "�[31mred�"),
         (b"x" * 5000, "x" * 300),
     ],
 )

@@ -25,7 +25,7 @@ from node.storage import (
     health,
     waiting,
 )
-from node.storage.store import PAUSE_MAX_S
+from node.storage.store import PAUSES_S
 from protocol.types import Key, Outcome
 from tests.support.stores import JOINED, entry, opened, query, refusing
 
@@ -93,7 +93,7 @@ async def test_it_goes_on_by_itself_after_the_pauses(tmp_path: Path, autojump_cl
         with refusing(store):
             await store.put_certificate(summary(1), b"waits")
             await store.health.wait(blocked=True)
-            await trio.sleep(20 * PAUSE_MAX_S)
+            await trio.sleep(20 * PAUSES_S.longest)
             assert store.health.blocked
         await store.health.wait(blocked=False)
         await store.write_journal([entry(1)])
@@ -130,7 +130,7 @@ async def test_the_kernel_refuses_in_the_midst_of_a_write(tmp_path: Path, autoju
         with files_no_larger_than(1 << 20):
             await store.put_certificate(summary(1), large)
             assert store.health.blocked
-            await trio.sleep(5 * PAUSE_MAX_S)
+            await trio.sleep(5 * PAUSES_S.longest)
             assert store.health.blocked
             # What is small enough goes on: a round that runs may still end well.
             await store.write_journal([entry(2)])

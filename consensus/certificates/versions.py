@@ -1,0 +1,67 @@
+"""Which reader recomputes a certificate: one for each version of wire and aggregator that was kept (rule C6).
+
+Today there is one. Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions").
+Every reader promises the same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final, Protocol
+
+from consensus.certificates.report import CertificateReading, reading_of
+from protocol import codec, versions
+from protocol.errors import Fault, FaultReason
+from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.types import Key
+from protocol.versions import RoundVersion
+
+
+class Reader(Protocol):
+    """Recomputes a certificate of one version from its bytes alone."""
+
+    def __call__(self, raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
+        """Return what the certificate shows, or why it does not hold; `trusted` as in `verify_certificate`."""
+        ...
+
+
+READERS: Final[Mapping[RoundVersion, Reader]] = {versions.CURRENT: reading_of}
+"""The reader of each version that this software reads."""
+
+
+def version_of(raw: bytes) -> RoundVersion | None:
+    """Return the version that a certificate claims to be of; None if the bytes are no certificate of any version.
+
+    Reads `version` and the parameters' `aggregator`, `canonical_form` and `draws`, which every version must keep.
+    """
+    fields = codec.peek(raw, bytes_max=CERTIFICATE_BYTES_MAX)
+    if fields is None:
+        return None
+    wire, params = fields.get("version"), fields.get("params")
+    if not isinstance(wire, int) or not 1 <= wire <= versions.WIRE_VERSION_MAX or not isinstance(params, dict):
+        return None
+    named = (params.get(field) for field in ("aggregator", "canonical_form", "draws"))
+    names = [name for name in named if isinstance(name, str)]
+    if len(names) != 3:
+        return None
+    # Drafts before version 1 said 1, too; they know no declines.
+    return RoundVersion(wire if "declines" in fields or wire > 1 else 0, *names)
+
+
+def read_any_version(
+    raw: bytes,
+    *,
+    trusted: Collection[Key] | None = None,
+    readers: Mapping[RoundVersion, Reader] = READERS,
+) -> CertificateReading | Fault:
+    """Recompute a certificate of any version that was kept, from its bytes alone.
+
+    OTHER_VERSION for a certificate of any other version: the detail says which, and which software reads it.
+    """
+    found = version_of(raw)
+    # What shows no version gets the present reader's reasons why it is no certificate.
+    reader = readers.get(versions.CURRENT if found is None else found)
+    if reader is None:
+        assert found is not None, "today's version has a reader"
+        known = "; ".join(map(str, readers))
+        detail = f"{found}; this strand reads {known}: {versions.remedy(found)}"
+        return Fault(FaultReason.OTHER_VERSION, "C6", detail)
+    return reader(raw, trusted=trusted)
