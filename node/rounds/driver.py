@@ -7,7 +7,6 @@ It does wait for the journal, for a message may leave only when its slot is writ
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -15,7 +14,6 @@ import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
-from consensus.certificates.record import Phase
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.membership import Restored
@@ -23,13 +21,13 @@ from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
+from node.rounds.hub import RoundEvents
 from node.rounds.inbound import (
     CERTIFICATE,
     CONTRIBUTE,
     PING,
     PULL,
     QUERY,
-    WATCHED_MAX,
     Arrived,
     AskRequest,
     Inbound,
@@ -40,9 +38,9 @@ from node.rounds.inbound import (
     PullReplyReceived,
     QueryReply,
     RepeatedQuery,
-    Watched,
     WorkDone,
 )
+from node.rounds.observer import RoundObserver
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
 from node.signals import Signal
@@ -57,60 +55,7 @@ from protocol.types import Digest, Key, Kind
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
-PROGRESS_MS = 50
-"""ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
-which all members wait. One for each contribution made a fast round of seven nodes a sixth slower."""
-
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Watcher:
-    """Whoever asked hears of each phase and each result at once, and of progress within a phase now and then."""
-
-    began_ms: int
-    watch: trio.MemorySendChannel[Watched]
-    turn: trio.Semaphore
-    told: tuple[Phase, int] | None = None
-    """The phase and wave that was told of last."""
-    held: Watched | None = None
-    """Newer progress of that phase, which yet newer may replace."""
-    due_ms: int = 0
-    """When what is held is told."""
-
-    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded, now_ms: int) -> None:
-        """Tell, or hold."""
-        watched = Watched(now_ms - self.began_ms, effect)
-        if isinstance(effect, fx.Progress) and (effect.phase, effect.wave) == self.told:
-            self.held = watched
-        else:
-            self._tell_held(now_ms)
-            self._send(watched)
-            if isinstance(effect, fx.Progress):
-                self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
-
-    def end(self, finish: fx.RoundEnded, now_ms: int) -> None:
-        """Tell the end, and make room for another round of ours."""
-        self.tell(finish, now_ms)
-        self.watch.close()
-        self.turn.release()
-
-    def tell_due(self, now_ms: int) -> None:
-        """Tell what was held long enough."""
-        if now_ms >= self.due_ms:
-            self._tell_held(now_ms)
-
-    def _tell_held(self, now_ms: int) -> None:
-        if self.held is not None:
-            self._send(self.held)
-            self.held, self.due_ms = None, now_ms + PROGRESS_MS
-
-    def _send(self, watched: Watched) -> None:
-        """The round goes on if nobody listens any more; progress leaves room for the results that every round has."""
-        if isinstance(watched.effect, fx.Progress) and self.watch.statistics().current_buffer_used > WATCHED_MAX // 2:
-            return
-        with suppress(trio.BrokenResourceError):
-            self.watch.send_nowait(watched)
 
 
 class Driver:
@@ -133,7 +78,10 @@ class Driver:
         self._store = store
         self._reputation = reputation
         self._clock = clock
-        self._watchers: dict[Digest, _Watcher] = {}
+        self.events = RoundEvents()
+        self._observer = RoundObserver(participant, self.events, worker, clock)
+        self._turns: dict[Digest, trio.Semaphore] = {}
+        """What our own open rounds release when they are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
         """Fires after a peer has connected, who does not know what we offer."""
@@ -157,8 +105,7 @@ class Driver:
                 await self._perform(effects, nursery)
                 while (own := self._participant.take_local_message(self._clock.now_ms())) is not None:
                     await self._perform(own, nursery)
-                for watcher in self._watchers.values():
-                    watcher.tell_due(now_ms)
+                self._observer.tick(now_ms)
 
     def _follow_wall_clock(self) -> None:
         """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
@@ -167,10 +114,9 @@ class Driver:
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""
-        due_ms = [watcher.due_ms for watcher in self._watchers.values() if watcher.held is not None]
-        if (wake_at_ms := self._participant.wake_at_ms) is not None:
-            due_ms.append(wake_at_ms)
-        return self._clock.trio_deadline(min(due_ms)) if due_ms else math.inf
+        wakes_ms = (self._participant.wake_at_ms, self._observer.wake_at_ms)
+        due_ms = min((each for each in wakes_ms if each is not None), default=None)
+        return math.inf if due_ms is None else self._clock.trio_deadline(due_ms)
 
     async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
         match event:
@@ -243,6 +189,7 @@ class Driver:
                     if (query := await self._refused(effect)) is not None:
                         left.add(query)
                         await self._perform(self._participant.leave(query), nursery)
+                        continue
                 case fx.Publish(topics, message) if message.kind is Kind.EVIDENCE:
                     about = self._round_of(effect)
                     assert about is not None, "our own evidence proves what it says"
@@ -266,11 +213,12 @@ class Driver:
                 case fx.Certify():
                     await self._keep(effect)
                     self._reputation.finished(effect.certificate)
-                    self._tell(effect)
-                case fx.Progress() | fx.Decide():
-                    self._tell(effect)
                 case fx.RoundEnded():
                     await self._finish(effect)
+                case fx.Progress() | fx.Decide():
+                    # For those who follow the round.
+                    pass
+            self._observer.saw(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
@@ -369,8 +317,9 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
-        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable.
+        """Request with the time that the path needs: `least_ms` and two measured round trips. Raises PeerUnreachable.
+
+        Presence believes ROUND_TRIP_MS_MAX of a round trip at most.
         """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
@@ -380,20 +329,11 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.RoundEnded) -> None:
-        """One canonical log event per round and role."""
         if effect.role == "member":
             self._worker.cancel(effect.query)
             await self._store.drop_round(effect.query)
-        elif (watcher := self._watchers.pop(effect.query, None)) is not None:
-            watcher.end(effect, self._clock.now_ms())
-        log.info(
-            "round.ended",
-            query_id=effect.query.hex(),
-            role=effect.role,
-            ending=effect.ending,
-            outcome=effect.outcome,
-            reason=str(effect.fault) if effect.fault else None,
-        )
+        elif (turn := self._turns.pop(effect.query, None)) is not None:
+            turn.release()
 
     # -- our own rounds --------------------------------------------------------------------------------------------
 
@@ -409,13 +349,10 @@ class Driver:
             asked.turn.release()
             return ()
         query_id, effects = begun
-        self._watchers[query_id] = _Watcher(now_ms, asked.watch, asked.turn)
+        self._turns[query_id] = asked.turn
+        self._observer.asked(query_id, asked.query)
         asked.begun.send_nowait(query_id)
         return effects
-
-    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify) -> None:
-        if (watcher := self._watchers.get(effect.query)) is not None:
-            watcher.tell(effect, self._clock.now_ms())
 
     # -- after a restart -------------------------------------------------------------------------------------------
 

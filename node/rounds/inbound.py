@@ -7,7 +7,6 @@ import structlog
 import trio
 
 from consensus.rounds import delivery, events
-from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -40,9 +39,6 @@ PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
 
 INBOX_MAX = 1024
 """events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
-
-WATCHED_MAX = 256
-"""events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
 
 _QUERY = bytes((Kind.QUERY,))
 
@@ -83,25 +79,15 @@ class PullReplyReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What whoever asked gets to see of the round, and how many ms after the query."""
-
-    at_ms: int
-    effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded
-
-
-@dataclass(frozen=True, slots=True)
 class AskRequest:
     """A user of ours asks the swarm."""
 
     query: Query
     content: str
-    watch: trio.MemorySendChannel[Watched]
-    """Closed when the round is over; of WATCHED_MAX places."""
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or why there is none; of one place."""
     turn: trio.Semaphore
-    """Released when the round is over, whoever still listens."""
+    """Released when the round is over, or has not begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Asked
+from node.api.events import Asked
 from node.client import Client, Question, connect
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
