@@ -202,7 +202,7 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     """A round of three whose events are all there."""
     subscription = Subscription(None, ROLES)
     for number, each in enumerate(events, 1):
-        subscription.put(msgspec.structs.replace(each, seq=number))
+        subscription.put(msgspec.structs.replace(each, seq=each.seq or number))
     subscription.end()
     return RoundHandle(query_id, Swarm("abc").query(), subscription)
 
