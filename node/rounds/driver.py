@@ -1,7 +1,7 @@
-"""The one loop that changes rounds: events in, effects performed.
+"""The only loop that changes rounds: takes events in, performs effects.
 
-Nothing here waits for a model, a peer or the gossip network: that is done by tasks whose results come back as events.
-It does wait for the journal, for a message may leave only when its slot is written (R12).
+Nothing here waits for a model, a peer or the gossip network: tasks do, and their results come back as events. The loop
+does wait for the journal, because a message may leave only after its slot is on disk (R12).
 """
 
 import math
@@ -84,9 +84,9 @@ class Driver:
         """What our own open rounds release when they are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
-        """Fires after a peer has connected, who does not know what we offer."""
+        """Fires after a peer has connected; it does not have our offer yet."""
         self.offers_changed = Signal()
-        """Fires after the offer book has taken in an offer, ours or another's."""
+        """Fires after the offer book has taken in an offer, ours or another node's."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Driver:
                 self._observer.tick(now_ms)
 
     def _follow_wall_clock(self) -> None:
-        """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
+        """Follow the wall clock, between rounds only: an open round's budgets count by the clock at its start."""
         if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
             log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
@@ -128,7 +128,7 @@ class Driver:
                 return joined
             case Arrived(admitted):
                 if isinstance(admitted.message.body, Offer):
-                    # The router has put it into the book before.
+                    # The router has already put it into the book.
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
                     self.offers_changed.fire()
                 return self._participant.on_admitted(admitted, now_ms)
@@ -162,7 +162,7 @@ class Driver:
                 assert_never(event)
 
     async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
-        """Take part in a round, unless an earlier life of this node has seen its query."""
+        """Take part in a round, unless this node has seen its query before a restart."""
         seen = delivery.sighting(self._participant.params, admitted, now_ms)
         if seen is not None and not await self._is_new(seen, now_ms):
             delivery.pass_over(self._participant, seen.query)
@@ -170,7 +170,7 @@ class Driver:
         return self._participant.on_admitted(admitted, now_ms)
 
     async def _is_new(self, seen: delivery.Sighting, now_ms: int) -> bool:
-        """The replay guard that survives a restart; while the disk refuses, no query is new."""
+        """Whether the query is new, also across restarts; while the disk refuses writes, no query is new."""
         if self._store.health.blocked:
             return False
         try:
@@ -179,7 +179,10 @@ class Driver:
             return False
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
-        """In order: what is journalled is on disk before what follows is sent. If it cannot be, the round is left."""
+        """Perform effects in order: journal entries are on disk before what follows is sent.
+
+        If that fails, leave the round.
+        """
         left: set[Digest] = set()
         for effect in effects:
             match effect:
@@ -223,7 +226,7 @@ class Driver:
     # -- effects ---------------------------------------------------------------------------------------------------
 
     async def _refused(self, effect: fx.Journal | fx.Join) -> Digest | None:
-        """Write what must be on disk before anything that follows; if the disk refuses, the round that must be left."""
+        """Write what must be on disk before the next effect; if the disk refuses, return the round to leave."""
         try:
             if isinstance(effect, fx.Journal):
                 await self._journal(effect)
@@ -255,7 +258,7 @@ class Driver:
                 return effect.query
 
     async def _contribute(self, effect: fx.Contribute) -> None:
-        """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
+        """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
         message, why = effect.message, ""
         reply: bytes | None = None
         try:
@@ -272,7 +275,7 @@ class Driver:
             await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
 
     async def _pull(self, effect: fx.Pull) -> None:
-        """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
+        """Ask one source after another until a reply is useful; if none is, the machine asks again in time (R13)."""
         request = delivery.pull_request(effect)
         for source in delivery.pull_sources(effect, self._participant.keypair.public):
             try:
@@ -285,7 +288,7 @@ class Driver:
                 return
 
     async def _probe(self, effect: fx.Probe) -> None:
-        """Ask for a sign of life; silence is what the requester's machine notices by itself."""
+        """Request a sign of life; the requester's machine notices silence by itself."""
         query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
         with suppress(PeerUnreachable):
             if effect.message is None:
@@ -296,7 +299,7 @@ class Driver:
                 await self._inbound.deliver(QueryReply(query, member, reply))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
-        """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
+        """Fetch the announced certificate of a round that we took part in, verify it as any reader, and store it."""
         query_id, why = effect.query.hex()[:16], "nobody to ask"
         for source in effect.sources:
             try:
@@ -317,9 +320,9 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """Request with the time that the path needs: `least_ms` and two measured round trips. Raises PeerUnreachable.
+        """Send a request within the time that its path needs. Raises PeerUnreachable.
 
-        Presence believes ROUND_TRIP_MS_MAX of a round trip at most.
+        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
         """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
@@ -357,10 +360,10 @@ class Driver:
     # -- after a restart -------------------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """R12: take up the rounds that an earlier life was in, with what it had signed."""
+        """Resume the rounds that this node was in before a restart, with what it had signed (R12)."""
         for round_ in await self._store.rounds_to_recover(self._clock.now_ms()):
             if round_.requester == self._participant.keypair.public:
-                # Whoever asked us is gone with the process; a requester stays silent.
+                # The user's request ended with the process; a requester stays silent after a restart.
                 await self._store.drop_round(round_.query_id)
                 continue
             restored = await self._restored(round_.query_id)
@@ -372,7 +375,7 @@ class Driver:
         for entry in await self._store.journal(query):
             message = open_envelope(entry.envelope, self._participant.params.digest)
             if isinstance(message, Fault):
-                # The network's parameters have changed since: that round is over for everyone.
+                # The network's parameters have changed since: that round is over for all nodes.
                 return Restored()
             messages[Slot(query, Key(message.author), Kind(entry.kind), entry.wave)] = message
             if entry.secret:

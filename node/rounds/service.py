@@ -86,14 +86,8 @@ class RoundService:
     ) -> AsyncIterator[RoundHandle]:
         """Begin a round in its turn and follow it; it goes on when the block is left.
 
-        Args:
-            question: the user's question.
-            details: whether the handle's events are all that happens in the round, in both of our roles; else they
-                are the asker's of PLAIN_KEYS.
-            counted: whether the round counts in `ended`; gold rounds do not.
-
-        Raises:
-            AskError: the round cannot begin.
+        `details`: follow all that happens in it, in both of our roles; else the asker's events of PLAIN_KEYS. `ended`
+        counts it unless it is our own, for gold. Raises AskError.
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec import structs
 from rich.console import Console
 
 from node.api.events import Asked, Decided, Progress, RoundEvent
 from node.api.serving import Requester
-from node.api.status import ClockComparison, Connections
+from node.api.status import ClockComparison, Connections, Peer
 from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
 from node.cli.follow import PlainLines, _who, save_certificate
 from node.cli.options import outside
-from node.cli.peers import _row as peer_row
+from node.cli.peers import _row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
@@ -30,7 +30,6 @@ from node.rounds.gold import GoldFileError
 from node.rounds.service import NoQuorumError
 from node.storage import StoreBlockedError
 from protocol.types import Outcome, OutcomeReason
-from tests.support.shown import PEERS
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -253,7 +252,6 @@ def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
 
 
 def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
-    peer = PEERS.peers[0]
-    told = [replace(peer, score_reason="slow", wires=wires) for wires in ((), (1,), (1, 2), (2,))]
-    said = [str(peer_row(each)[5]) for each in told]
+    peer = Peer("ab" * 32, "", (), True, "inbound", 1.0, None, -1.0, "slow", wires=(), offers=None)
+    said = [str(_row(structs.replace(peer, wires=wires))[5]) for wires in ((), (1,), (1, 2), (2,))]
     assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]
