@@ -23,6 +23,9 @@ PROBE_RETRY_MS = 2_000
 GREET_MS = 300
 """ms to let several changes come, as new peers do, before we repeat our offer for all of them."""
 
+Addresses = Callable[[], tuple[str, ...]]
+"""Where peers may dial this node: asked at each offer, for the machine's network may be another by then."""
+
 log = structlog.get_logger()
 
 
@@ -41,7 +44,8 @@ class Offers:
     ) -> None:
         """`is_open`: whether the node works for others now; an offer without a role says that it does not.
 
-        `repeat_on`: what makes the offer worth saying again: a peer that does not know it, or another `is_open`.
+        `repeat_on`: what makes the offer worth saying again: a peer that does not know it, another `is_open`, other
+        addresses.
         """
         self._inbound = inbound
         self._worker = worker
@@ -51,7 +55,7 @@ class Offers:
         self._config = config
         self._params = params
 
-    async def run(self, addresses: tuple[str, ...]) -> None:
+    async def run(self, addresses: Addresses) -> None:
         """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
         server = self._worker.engine.server
         while True:
@@ -73,7 +77,7 @@ class Offers:
                 await server.wait_ready()
 
     async def _stand(
-        self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None, seen: dict[Signal, int]
+        self, info: EngineInfo, addresses: Addresses, server: ServerStatus | None, seen: dict[Signal, int]
     ) -> None:
         """Repeat the offer until it is to be renewed, or withdrawn. `seen`: counts from before it was made."""
         with trio.move_on_after(self._params.offer_interval_ms / 1000):
@@ -102,18 +106,18 @@ class Offers:
         self._worker.lose_engine()
         renewal.cancel()
 
-    async def _repeat(self, signal: Signal, seen: int, info: EngineInfo, addresses: tuple[str, ...]) -> None:
+    async def _repeat(self, signal: Signal, seen: int, info: EngineInfo, addresses: Addresses) -> None:
         while True:
             await signal.wait(seen)
             await trio.sleep(GREET_MS / 1000)
             seen = signal.count
             await self._say(info, addresses)
 
-    async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
+    async def _say(self, info: EngineInfo | None, addresses: Addresses) -> None:
         await self._inbound.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
 
-    def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
-        fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)
+    def _offer(self, info: EngineInfo | None, addresses: Addresses) -> Offer:
+        fitting = tuple(address for address in addresses() if len(address.encode()) <= ADDRESS_BYTES_MAX)
         return Offer(
             author=Key(bytes(32)),
             sequence=0,
