@@ -1,4 +1,4 @@
-"""One node, put together: key, store, engine, overlay, driver, and the HTTP interface on what it shows.
+"""One node, assembled: key, store, engine, overlay, driver, and the HTTP interface on its data.
 
 The nursery of `run_node` holds everything.
 """
@@ -67,7 +67,7 @@ class Node:
     clock: Clock
 
     def shown(self) -> Shown:
-        """What the HTTP interface shows of it."""
+        """Return the data that the HTTP interface shows."""
         engine = EngineFacade(self.worker, self.config.engine.kind)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
@@ -87,7 +87,7 @@ class Node:
 async def open_node(
     config: NodeConfig, make_participant: Callable[..., Participant] = Participant
 ) -> AsyncIterator[Node]:
-    """Run a node for as long as the block runs. `make_participant`: called as Participant is.
+    """Run a node for as long as the block runs. `make_participant` is called like Participant.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """

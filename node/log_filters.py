@@ -1,4 +1,4 @@
-"""What every log line passes: a limit for each peer, and the removal of secrets and of what could forge lines."""
+"""The filters of every log line: a limit for each peer, and the removal of secrets and of forged line breaks."""
 
 import re
 import threading
@@ -21,23 +21,24 @@ LINES_MAX: Final[Mapping[str, int]] = {"api.connection_failed": 10, "query.refus
 KIND_FIELDS: Final[Mapping[str, str]] = {"query.refused": "reason"}
 """Fields, with few values, by which an event's lines are counted apart: one reason's flood hides no other reason."""
 COUNTED_MAX: Final = 1024
-"""Events, and events with peers, that are counted at once; beyond them the longest counted are told and forgotten."""
+"""Events, and events with peers, that are counted at once; beyond them the longest counted are reported and forgotten.
+"""
 WINDOW_S: Final = 60.0
 
 CHARACTERS_MAX: Final = 4_096
-"""Of one value in a line; a traceback may have more."""
+"""Characters of one value in a line; a traceback may have more."""
 TRACEBACK_CHARACTERS_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
-"""Of values within values: as deep as a traceback's frames lie in a line."""
+"""Depth of nested values: the depth of a traceback's frames in a line."""
 SECRETS_MAX: Final = 64
 """Secrets of one process: two of the configuration, one for each model server that it starts."""
 SECRET_CHARACTERS_MIN: Final = 4
-"""Shorter ones are words of ordinary lines, and no secrets."""
+"""Characters of a secret: shorter texts are words of ordinary lines, and no secrets."""
 
 HIDDEN: Final = "[secret]"
 
 _PEER_FIELDS: Final = ("peer", "source", "requester", "author", "remote")
-"""Fields that name who caused a line."""
+"""Fields that name the peer that caused a line."""
 _SUPPRESSED: Final = "log.suppressed"
 
 _SECRET_NAMES: Final = re.compile(
@@ -56,20 +57,20 @@ EventDict = MutableMapping[str, Any]
 
 
 class Secrets:
-    """The secrets of this process, to be left out of whatever is written for people."""
+    """The secrets of this process, which texts for people must not contain."""
 
     def __init__(self) -> None:
         self._forms: dict[str, None] = {}
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Leave these out from now on, also as they stand in URLs."""
+        """Remove these from texts from now on, also in their URL-encoded form."""
         for secret in secrets:
             for form in (secret, quote(secret, safe="")):
                 if len(form) >= SECRET_CHARACTERS_MIN and len(self._forms) < 2 * SECRETS_MAX:
                     self._forms[form] = None
 
     def clean(self, text: str) -> str:
-        """`text` without them, and without what looks like one."""
+        """Return `text` without them, and without anything that looks like one."""
         for form in self._forms:
             text = text.replace(form, HIDDEN)
         for pattern, instead in _SECRET_PARTS:
@@ -78,7 +79,7 @@ class Secrets:
 
 
 class Cleaner:
-    """A processor: no secrets, no control characters that move a cursor or begin a line, no endless values."""
+    """A processor: removes secrets and control characters that move a cursor or begin a line, and bounds values."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
@@ -114,7 +115,7 @@ class Cleaner:
 
 
 class _Windows(Generic[K]):
-    """Lines by what they are about, a minute each."""
+    """Counts lines by subject, in windows of a minute each."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[K, tuple[float, int, int]] = OrderedDict()
@@ -127,7 +128,7 @@ class _Windows(Generic[K]):
         return count < most
 
     def close(self, now_s: float) -> list[tuple[K, int]]:
-        """Forget what began a minute ago, or is too much to count: how many lines each had over the limit, if any."""
+        """Forget windows that are over or too many. Returns the number of lines over the limit for each, if any."""
         over = []
         while self._counts:
             key, (began_s, count, most) = next(iter(self._counts.items()))
@@ -140,7 +141,7 @@ class _Windows(Generic[K]):
 
 
 class Limiter:
-    """A processor: at most so many lines a minute, then one with the number of those that are left out.
+    """A processor: at most a fixed number of lines a minute, then one with the number of suppressed lines.
 
     That one is written when the minute is over and the next line of any kind comes.
     """

@@ -43,6 +43,7 @@ from protocol.types import (
     TaskType,
     TokenSource,
 )
+from protocol.versions import WIRE
 
 Ids = Annotated[tuple[DigestField, ...], Count(0, limits.MEMBERS_MAX)]
 EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
@@ -368,7 +369,7 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
 class Certificate:
     """A round's outcome with everything needed to recompute it offline. One canonical map, itself unsigned."""
 
-    version: Annotated[int, Range(1, 1)]
+    version: Annotated[int, Range(WIRE, WIRE)]
     params: NetworkParams
     query: Envelope
     content: Text

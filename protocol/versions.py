@@ -5,7 +5,7 @@ fails otherwise. README.md ("Versions") says what each number covers, what else 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,10 +39,9 @@ def stream_protocol(purpose: str) -> str:
     return f"/strand/{purpose}/{WIRE}"
 
 
-def wire_of_stream(protocol: str) -> int | None:
-    """Return the wire version that a stream protocol of strand's belongs to; None for any other protocol."""
-    found = _STREAM.fullmatch(protocol)
-    return None if found is None else int(found[1])
+def wires_of(protocols: Iterable[str]) -> tuple[int, ...]:
+    """Return the versions of the wire that a peer speaks, ascending, by the stream protocols that it serves."""
+    return tuple(sorted({int(found[1]) for each in protocols if (found := _STREAM.fullmatch(each)) is not None}))
 
 
 @dataclass(frozen=True, slots=True)

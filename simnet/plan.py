@@ -95,11 +95,11 @@ class Plan:
         lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
         return Draw(self.key(asking.requester), lot, seatable, groups)
 
-    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], insight: QueryPriors) -> Query:
+    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], query_priors: QueryPriors) -> Query:
         """Return the query that the requester signs."""
-        table, model = self.scenario.round, insight.model
+        table, model = self.scenario.round, query_priors.model
         priors = replace(
-            insight,
+            query_priors,
             model=PriorParameters(
                 beta=model.beta if table.beta is None else table.beta,
                 tau_u=table.tau_u or model.tau_u,

@@ -1,4 +1,4 @@
-"""Certificates: built by the requester, verified offline by anyone (rules R8, R9; certificate version 1)."""
+"""Certificates: built by the requester, verified offline by anyone (rules R8, R9)."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally,
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection
-
-VERSION = 1
+from protocol.versions import WIRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
         return tuple(message.envelope for message in ordered if message.envelope not in riding)
 
     return Certificate(
-        version=VERSION,
+        version=WIRE,
         params=record.params,
         query=record.message.envelope,
         content="",

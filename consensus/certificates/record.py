@@ -43,22 +43,22 @@ class PhaseBudgets(Protocol):
 
     @property
     def answer_ms(self) -> int:
-        """ms of the answering phase."""
+        """Ms of the answering phase."""
         ...
 
     @property
     def open_ms(self) -> int:
-        """ms of the opening phase."""
+        """Ms of the opening phase."""
         ...
 
     @property
     def judge_ms(self) -> int:
-        """ms of each wave of judging."""
+        """Ms of each wave of judging."""
         ...
 
     @property
     def cosign_ms(self) -> int:
-        """ms of the co-signing phase."""
+        """Ms of the co-signing phase."""
         ...
 
     @property

@@ -1,14 +1,13 @@
-"""Which verifier reads a certificate: one for each version of the wire and the aggregator that was kept (rule C6).
+"""Which reader recomputes a certificate: one for each version of wire and aggregator that was kept (rule C6).
 
-Today there is one. Before a change of the wire or of the aggregator, today's verifier is frozen: protocol/README.md,
-"Versions", lists the steps. A verifier's promise is the same for all versions: from bytes alone to a
-`VerifiedCertificate` of today's types, or a Fault.
+Today there is one. Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions").
+Every reader promises the same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
-from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.report import CertificateReading, reading_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
@@ -16,16 +15,16 @@ from protocol.types import Key
 from protocol.versions import RoundVersion
 
 
-class Verifier(Protocol):
+class Reader(Protocol):
     """Recomputes a certificate of one version from its bytes alone."""
 
-    def __call__(self, raw: bytes, *, trusted: Collection[Key] | None = None) -> VerifiedCertificate | Fault:
+    def __call__(self, raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
         """Return what the certificate shows, or why it does not hold; `trusted` as in `verify_certificate`."""
         ...
 
 
-VERIFIERS: Final[Mapping[RoundVersion, Verifier]] = {versions.CURRENT: verify_certificate}
-"""The verifier of each version that this software reads."""
+READERS: Final[Mapping[RoundVersion, Reader]] = {versions.CURRENT: reading_of}
+"""The reader of each version that this software reads."""
 
 
 def version_of(raw: bytes) -> RoundVersion | None:
@@ -47,22 +46,22 @@ def version_of(raw: bytes) -> RoundVersion | None:
     return RoundVersion(wire if "declines" in fields or wire > 1 else 0, *names)
 
 
-def verify_any_version(
+def read_any_version(
     raw: bytes,
     *,
     trusted: Collection[Key] | None = None,
-    verifiers: Mapping[RoundVersion, Verifier] = VERIFIERS,
-) -> VerifiedCertificate | Fault:
+    readers: Mapping[RoundVersion, Reader] = READERS,
+) -> CertificateReading | Fault:
     """Recompute a certificate of any version that was kept, from its bytes alone.
 
     OTHER_VERSION for a certificate of any other version: the detail says which, and which software reads it.
     """
     found = version_of(raw)
-    # What shows no version gets the present verifier's reasons why it is no certificate.
-    verifier = verifiers.get(versions.CURRENT if found is None else found)
-    if verifier is None:
-        assert found is not None, "today's version has a verifier"
-        known = "; ".join(map(str, verifiers))
+    # What shows no version gets the present reader's reasons why it is no certificate.
+    reader = readers.get(versions.CURRENT if found is None else found)
+    if reader is None:
+        assert found is not None, "today's version has a reader"
+        known = "; ".join(map(str, readers))
         detail = f"{found}; this strand reads {known}: {versions.remedy(found)}"
         return Fault(FaultReason.OTHER_VERSION, "C6", detail)
-    return verifier(raw, trusted=trusted)
+    return reader(raw, trusted=trusted)

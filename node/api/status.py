@@ -129,6 +129,8 @@ class Peer(msgspec.Struct, frozen=True):
     """GossipSub's score: below 0 it is out of the mesh, below -40 ignored, below -80 banned."""
     score_reason: str
     """What costs most of the score, or for how long it is banned and why."""
+    wires: tuple[int, ...]
+    """Versions of the wire that it says it speaks; empty until it has said so."""
     offers: OfferSummary | None
     """What it offers now; null without an offer."""
 

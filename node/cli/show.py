@@ -5,11 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificates.certificate import VerifiedCertificate
-from consensus.certificates.versions import verify_any_version
+from consensus.certificates.versions import read_any_version
 from node.cli.certificates import print_report, read_certificate, refused
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.rounds.report import describe
+from protocol.errors import Fault
 
 
 async def show(
@@ -28,16 +27,16 @@ async def show(
 
         async with open_client(source, url) as client:
             raw = await client.certificate(certificate)
-    verified = verify_any_version(raw)
-    if not isinstance(verified, VerifiedCertificate):
-        raise refused(verified)
-    report = describe(verified)
+    read = read_any_version(raw)
+    if isinstance(read, Fault):
+        raise refused(read)
+    report = read.report
     if json:
         print_json(report)
         return 0
     console = stdout()
-    if verified.content:
-        console.print(outside(f"query: {verified.content}"), soft_wrap=True)
+    if read.content:
+        console.print(outside(f"query: {read.content}"), soft_wrap=True)
         console.print()
     print_report(report, console)
     return 0

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from consensus.certificates.certificate import VerifiedCertificate
-from consensus.certificates.versions import verify_any_version
+from consensus.certificates.report import CertificateReading
+from consensus.certificates.versions import read_any_version
 from node.cli.certificates import outcome, read_certificate, refused
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, print_json
 from node.files import FileError, read_text
-from node.rounds.report import describe
+from protocol.errors import Fault
 from protocol.types import Key
 
 KEYS_BYTES_MAX = 1024 * 1024
@@ -35,26 +35,24 @@ def verify(
     that are members, by all if they are three or fewer.
     """
     trusted = None if trust is None else read_keys(trust)
-    verified = verify_any_version(read_certificate(file), trusted=trusted)
-    if not isinstance(verified, VerifiedCertificate):
+    read = read_any_version(read_certificate(file), trusted=trusted)
+    if isinstance(read, Fault):
         if json:
-            print_json({"valid": False, "reason": verified.reason, "rule": verified.rule, "detail": verified.detail})
-        raise refused(verified)
-    report = describe(verified)
+            print_json({"valid": False, "reason": read.reason, "rule": read.rule, "detail": read.detail})
+        raise refused(read)
+    report = read.report
     if json:
-        print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(verified, trusted), **report})
+        print_json({"valid": True, "trusted_cosigners": _trusted_cosigners(read, trusted), **report})
     else:
-        kind = "full" if verified.full else "partial"
-        print(
-            f"valid: {outcome(report)}, {kind}, co-signed by {len(verified.cosigners)} of {report['members']} members"
-        )
-    if trusted is not None and not verified.full:
+        kind = "full" if read.full else "partial"
+        print(f"valid: {outcome(report)}, {kind}, co-signed by {len(read.cosigners)} of {report['members']} members")
+    if trusted is not None and not read.full:
         raise CliError("valid, but not co-signed by enough of the keys that you trust (rule R9)", Exit.NO_QUORUM)
     return 0
 
 
-def _trusted_cosigners(verified: VerifiedCertificate, trusted: frozenset[Key] | None) -> int | None:
-    return None if trusted is None else len(trusted & verified.cosigners)
+def _trusted_cosigners(read: CertificateReading, trusted: frozenset[Key] | None) -> int | None:
+    return None if trusted is None else len(trusted & read.cosigners)
 
 
 def read_keys(text: str) -> frozenset[Key]:

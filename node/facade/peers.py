@@ -93,6 +93,7 @@ class PeersFacade:
             clock_offset_ms=self._participant.presence.offset_ms(Key(peer.key)),
             score=round(peer.score, 1),
             score_reason=peer.score_reason,
+            wires=peer.wires,
             offers=None if offer is None else _summary(offer),
         )
 

@@ -8,13 +8,13 @@ import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from consensus.certificates.report import claimed_correct
 from consensus.rounds import effects as fx
 from node.api import asking as api
 from node.api.operations import JSON_LINES
 from node.http.replies import Places, refusal, refused_ask
 from node.http.shown import ShownRounds
 from node.rounds.inbound import Watched
-from node.rounds.report import claimed_correct
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import ONE, Digest
 

@@ -369,8 +369,10 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
-        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        """Send a request within the time that its path needs. Raises PeerUnreachable.
+
+        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
+        """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 

@@ -19,7 +19,7 @@ from protocol.types import TaskType
 
 log = structlog.get_logger()
 
-STANDING, IMPORTED, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
+STANDING, IMPORTED, GOLD, PRIORS = "standing", "hearsay", "gold", "insight"
 """Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
@@ -54,7 +54,7 @@ FORMATS: Final[Mapping[str, RowFormat]] = {
     STANDING: RowFormat(NodeStats),
     IMPORTED: RowFormat(NodeStats),
     GOLD: RowFormat(GoldRound),
-    INSIGHT: RowFormat(StoredPriors),
+    PRIORS: RowFormat(StoredPriors),
 }
 """Each part's present form. A row without a version is of version 1: before 2026-11-28 rows had none."""
 

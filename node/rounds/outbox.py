@@ -25,8 +25,11 @@ closing that lists it."""
 
 
 class Outbox:
-    """Publishes in the background. Evidence goes a piece of each round in turn, so that a stranger's round in which
-    everybody signs twice does not keep back what is found in others."""
+    """Publishes in the background.
+
+    Evidence goes out one piece of each round in turn, so that a stranger's round in which everybody signs twice does
+    not delay the evidence of others.
+    """
 
     def __init__(self, overlay: "Overlay") -> None:
         self._overlay = overlay

@@ -10,11 +10,11 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, lesson_of
+from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.rounds.gold import GoldBook
-from node.rounds.learned import GOLD, IMPORTED, INSIGHT, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
 from node.storage import Store
 from protocol.types import Key, TaskType
 
@@ -57,12 +57,12 @@ class Reputation:
 
     def trust(self, task: TaskType) -> Trust:
         """How rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.insight(task).merits
+        merits = self.experience.query_priors(task).merits
         return replace(self._trust, merits=merits)
 
-    def insight(self, task: TaskType) -> QueryPriors:
+    def query_priors(self, task: TaskType) -> QueryPriors:
         """What queries of this task say of votes and certainty."""
-        return self.experience.insight(task)
+        return self.experience.query_priors(task)
 
     def finished(self, certificate: bytes) -> None:
         """A round of ours was certified: learn from it soon."""
@@ -89,11 +89,11 @@ class Reputation:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
         truth = self.gold.truth(verified.record)
-        lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
-        self.experience.learn(lesson)
+        update = await trio.to_thread.run_sync(round_update, verified.record, verified.ranking, truth)
+        self.experience.learn(update)
         if self.experience.is_due:
             await self._renew()
-        await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
+        await self._keep(update.observations, [update.gold] if update.gold else [])
 
     async def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
         """Believe somebody else's standings of nodes that we do not know; they count at once."""
@@ -108,10 +108,10 @@ class Reputation:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
     async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
-        force = StoredPriors(self.experience.rounds, dict(self.experience.insights))
+        force = StoredPriors(self.experience.rounds, dict(self.experience.priors))
         rows = [row_of(part, key, self.experience.standings[key]) for key in keys]
         rows += [row_of(GOLD, each.query, each) for each in gold]
-        rows.append(row_of(INSIGHT, b"", force))
+        rows.append(row_of(PRIORS, b"", force))
         ours = [row for row in rows if (row.part, row.name) not in self._left_alone]
         await self._store.put_learned(self._specialty, ours)
 
@@ -128,6 +128,6 @@ def _experience(stored: StoredRows) -> Experience:
     rows = [*(row for name, row in heard.items() if name not in met), *met.values()]
     standings = [(Key(row.name), value_of(row)) for row in rows[-STANDINGS_MAX:]]
     gold = [value_of(row) for row in list(stored.known[GOLD].values())[-GOLD_KEPT:]]
-    priors = stored.known[INSIGHT].get(b"")
+    priors = stored.known[PRIORS].get(b"")
     force = StoredPriors(0, {}) if priors is None else value_of(priors)
     return Experience(standings, gold, force.rounds, force.insights)

@@ -1,4 +1,4 @@
-"""From a user's question to a signed query, and the rounds that come of it."""
+"""From a user's question to a signed query and its round."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -34,7 +34,7 @@ class NoQuorumError(AskError):
 
 
 class NoDiskError(AskError):
-    """The node's disk takes nothing: it could not keep what it would sign."""
+    """The node's disk refuses writes: the node could not keep what it would sign."""
 
 
 class TooBusyError(AskError):
@@ -43,7 +43,7 @@ class TooBusyError(AskError):
 
 @dataclass(frozen=True, slots=True)
 class RoundHandle:
-    """A round of ours, and what happens in it."""
+    """A round of ours and its events."""
 
     query_id: Digest
     query: Query
@@ -51,19 +51,19 @@ class RoundHandle:
 
 
 class Count:
-    """A number that only grows, and that others wait for: however late they look, nothing is missed."""
+    """A number that only grows and can be awaited; a late waiter misses nothing."""
 
     def __init__(self) -> None:
         self.value = 0
         self._waiting = trio.lowlevel.ParkingLot()
 
     def add(self, more: int) -> None:
-        """Count; who waits for it goes on."""
+        """Add to the number, and wake the waiters."""
         self.value += more
         self._waiting.unpark_all()
 
     async def above(self, seen: int) -> None:
-        """Wait until more than `seen` were counted."""
+        """Wait until the number exceeds `seen`."""
         while self.value <= seen:
             await self._waiting.park()
 
@@ -87,20 +87,25 @@ class RoundService:
         self._clock = clock
         self._reputation = reputation
         self.ended = Count()
-        """Rounds of our users that they followed to the end, or left."""
-        # More than members let one key have open would end without their answers.
+        """Number of our users' rounds that have ended or that the user has left."""
+        # # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
     async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
-        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
+        """Begin a round in its turn and follow it; it goes on when the block is left.
 
-        `ended` counts it unless it is our own, for gold.
+        Args:
+            question: the user's question.
+            counted: whether the round counts in `ended`; gold rounds do not.
+
+        Raises:
+            AskError: the round cannot begin.
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
-        # Refused at once, not after the wait; what is asked then has a date and a roster of its own.
+        # # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
         watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
@@ -126,7 +131,7 @@ class RoundService:
             self.ended.add(int(counted))
 
     def query(self, question: Question) -> Query:
-        """The query that our configuration makes of a question. Raises AskError."""
+        """Build the query of a question under our configuration. Raises AskError."""
         params, config = self._participant.params, self._config
         size = len(question.content.encode())
         if not question.content.strip():
@@ -150,7 +155,7 @@ class RoundService:
             content=question.content,
             private=question.private,
         )
-        priors, budgets = self._reputation.insight(question.task), self._budgets(question).within(params)
+        priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
         return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
 
     def _budgets(self, question: Question) -> Budgets:
@@ -170,7 +175,7 @@ class RoundService:
         )
 
     def _draw(self, offering: Sequence[Key], now_ms: int) -> Draw:
-        """What a roster is drawn from, beside offers and trust."""
+        """Return the inputs of a roster's draw apart from offers and trust."""
         participant = self._participant
         seatable = participant.presence.seatable(offering, now_ms, participant.params.offer_valid_ms)
         groups = {Key(peer.key): peer.group for peer in self._overlay.peers()}
@@ -178,6 +183,6 @@ class RoundService:
 
 
 def trust(config: NodeConfig) -> Trust:
-    """The `[trust]` table as the roster reads it."""
+    """Return the `[trust]` table in the form that the roster takes."""
     weights = {Key(bytes.fromhex(key)): round(weight * ONE) for key, weight in config.trust.trusted.items()}
     return Trust(round(config.trust.default_weight * ONE), weights, friends=config.trust.friends)

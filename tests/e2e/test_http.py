@@ -15,9 +15,9 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.cli.processes import NodeSpec, start_node
 from node.http.guard import BODY_BYTES_MAX
 from node.inference import EngineConfig
+from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.integration.http.test_hostile_requests import ENDS_THE_PROCESS_OF_044B2F0
 from tests.support.http_server import statuses

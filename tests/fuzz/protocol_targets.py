@@ -11,7 +11,7 @@ import msgpack
 from hypothesis import strategies as st
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.certificates.versions import verify_any_version
+from consensus.certificates.versions import read_any_version
 from consensus.rounds.participant import Participant
 from protocol import codec
 from protocol.errors import REJECTED, Fault, FaultReason
@@ -141,7 +141,9 @@ async def open_verifier() -> AsyncIterator[One]:
     async def one(data: bytes) -> None:
         program = data[:1] != b"" and data[0] < len(bases)
         raw = _recomposed(bases, data[0], data[1:]) if program else data
-        verified = verify_any_version(raw)
+        verified = verify_certificate(raw)
+        read = read_any_version(raw)
+        assert isinstance(read, Fault) is isinstance(verified, Fault), f"verified: {verified}, read: {read}"
         if isinstance(verified, Fault):
             return
         assert isinstance(verified, VerifiedCertificate)

@@ -18,9 +18,9 @@ from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
 from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
 from protocol.types import Digest, Outcome, TaskType
-from tests.support.lessons import told
 from tests.support.shown import begun
 from tests.support.swarm import answer_text
+from tests.support.updates import told
 
 GOLD = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
 Clock = trio.testing.MockClock
@@ -74,7 +74,7 @@ async def test_a_challenge_is_asked_as_any_question() -> None:
 async def test_a_challenge_tells_whether_the_swarm_was_right(right: str, correct: bool) -> None:
     round_ = told({"a": "A", "b": "A", "c": "A", "d": "B"})
     experience = Experience()
-    experience.learn(round_.lesson(right))
+    experience.learn(round_.update(right))
     swarm = Swarm()
     swarm.query_id = round_.record.id
     assert (await challenger(swarm, experience=experience).challenge()).correct is correct

@@ -10,13 +10,14 @@ from node.overlay.types import Bootstrap, DialFault, FailedDial
 from node.watch.conditions import SETTLE_MS, TELL_AGAIN_MS, Condition, ConditionKind, Teller, View, conditions
 
 DIGEST, OTHER_DIGEST = "0" * 32, "f" * 32
-TOPIC = f"/strand/devnet/{DIGEST}/rust/0"
+TOPIC, OTHER_TOPIC = (f"/strand/devnet/{digest}/rust/0" for digest in (DIGEST, OTHER_DIGEST))
 ADDRESS = "/ip4/198.51.100.7/tcp/4211/p2p/12D3KooWA"
 PEER, SECOND = b"p" * 32, b"q" * 32
 WELL = View(
     topic=TOPIC,
     bootstraps=(Bootstrap(ADDRESS, connected=True, failed=None),),
     topics={PEER: frozenset({TOPIC}), SECOND: frozenset({TOPIC})},
+    protocols={PEER: frozenset({"/strand/contribute/1", "/strand/pull/1"})},
     clocks=2,
     clocks_off=0,
     offset_ms=3,
@@ -29,8 +30,8 @@ def failed(fault: DialFault, detail: str = "") -> tuple[Bootstrap, ...]:
     return (Bootstrap(ADDRESS, connected=False, failed=FailedDial(fault, detail)),)
 
 
-def of_others(topic: str) -> dict[bytes, frozenset[str]]:
-    return {PEER: frozenset({topic})}
+def of_others(text: str) -> dict[bytes, frozenset[str]]:
+    return {PEER: frozenset({text})}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,23 @@ def of_others(topic: str) -> dict[bytes, frozenset[str]]:
             ["other_parameters"],
             ["1 of 3 peers", "devnet ffffffff, ours devnet 00000000", "--network"],
         ),
+        (
+            # One word for one thing: its topics have another digest for its version alone.
+            replace(WELL, topics={**WELL.topics, **of_others(OTHER_TOPIC)}, protocols=of_others("/strand/pull/2")),
+            ["other_version"],
+            ["1 of 2 peers speak a newer version of the wire (2, this node 1)", "upgrade this node"],
+        ),
+        (
+            replace(
+                WELL,
+                topics={**WELL.topics, **of_others(OTHER_TOPIC), b"r" * 32: frozenset({OTHER_TOPIC})},
+                protocols=of_others("/strand/pull/2"),
+            ),
+            ["other_version", "other_parameters"],
+            ["1 of 3 peers speak a newer", "1 of 2 peers have other network parameters"],
+        ),
+        (replace(WELL, protocols={PEER: frozenset({"/strand/pull/1", "/strand/pull/2"})}), [], []),
+        (replace(WELL, protocols=of_others("/strand/pull/02")), [], []),
         (
             replace(WELL, topics=of_others(f"/strand/mainnet/{DIGEST}/rust/0")),
             ["other_parameters"],
@@ -131,3 +149,24 @@ def test_its_end_is_told_once_and_its_return_not_at_once() -> None:
         assert teller.news([], now_ms) == ([], [])
     teller.news([ALONE], TELL_AGAIN_MS)
     assert teller.news([ALONE], TELL_AGAIN_MS + SETTLE_MS) == ([ALONE], [])
+
+
+def test_peers_of_older_versions_have_a_remedy_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a node of version 2 sees it, in a network that is being upgraded."""
+    monkeypatch.setattr("node.watch.conditions.WIRE", 2)
+    speak = {PEER: frozenset({"/strand/pull/1"}), SECOND: frozenset({"/strand/pull/3"})}
+    newer, older = conditions(replace(WELL, protocols=speak))
+    assert (newer.kind, newer.about, older.kind, older.about) == ("other_version", "newer", "other_version", "older")
+    assert str(older).startswith("1 of 2 peers speak an older version of the wire (1, this node 2)")
+    assert older.remedy == "have their owners upgrade them"
+
+
+def test_another_version_is_told_once_a_day() -> None:
+    """Whatever number of peers come, go, and claim whatever version."""
+    teller, told = Teller(), []
+    for minute in range(3 * 24 * 60):
+        claimed = {bytes([n]) * 32: frozenset({f"/strand/pull/{2 + (minute + n) % 9_000}"}) for n in range(minute % 7)}
+        view = replace(WELL, topics=dict.fromkeys(claimed, frozenset[str]()) or WELL.topics, protocols=claimed)
+        told += teller.news(conditions(view), minute * 60_000)[0]
+        told += teller.news(conditions(view), minute * 60_000 + SETTLE_MS)[0]
+    assert [each.kind for each in told] == ["other_version"] * 3

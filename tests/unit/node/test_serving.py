@@ -64,7 +64,7 @@ async def serving(folder: Path, settings: NodeConfig) -> AsyncIterator[Serving]:
             EARNED: SeatWeights(vote=ONE, judge=ONE),
             keypair("poor").public: SeatWeights(vote=ONE // 8, judge=ONE),
         }
-        experience = Experience(insights={TaskType.CODE: QueryPriors(merits, MODELS[TaskType.CODE])})
+        experience = Experience(priors={TaskType.CODE: QueryPriors(merits, MODELS[TaskType.CODE])})
         reputation = Reputation(experience, GoldBook(), trust(settings), store, "rust")
         yield await open_serving(OWN, settings, reputation, store, Clock())
 

@@ -1,15 +1,42 @@
 """A verified certificate in plain values, for people and for programs."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from consensus.certificates.certificate import VerifiedCertificate
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
+from protocol.errors import Fault
 from protocol.messages import Ballot, Decline
 from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
 
 DECISIVE = ONE // 50
 """2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReading:
+    """What a certificate that holds shows, in plain values: the same for certificates of all versions."""
+
+    report: dict[str, Any]
+    """As `describe` makes it."""
+    content: str
+    """The query's text; empty for a private query whose text was left out."""
+    cosigners: frozenset[Key]
+    full: bool
+    """Co-signed by more than two thirds of the members with weight, by all of them where there are three or fewer."""
+    ranking_digest: bytes
+    """Digest over order, strengths and probabilities of the ranking that was recomputed."""
+
+
+def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
+    """Recompute a certificate of today's version from its bytes alone; `trusted` as in `verify_certificate`."""
+    verified = verify_certificate(raw, trusted=trusted)
+    if isinstance(verified, Fault):
+        return verified
+    digest = verified.ranking.digest
+    return CertificateReading(describe(verified), verified.content, verified.cosigners, verified.full, digest)
 
 
 def claimed_correct(ranking: Ranking) -> float | None:
