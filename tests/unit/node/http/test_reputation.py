@@ -22,7 +22,8 @@ from node.http.guard import BODY_BYTES_MAX
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.service import AskError, Count, NoQuorumError
+from node.rounds.service import AskError, NoQuorumError
+from node.signals import Signal
 from node.storage import open_store
 from protocol.types import TaskType
 from tests.support.shown import TellingRounds, http_client, shown
@@ -38,7 +39,7 @@ class Refusing(TellingRounds):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended = Count()
+        self.ended = Signal()
 
 
 @dataclass
