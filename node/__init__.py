@@ -1,1 +1,1 @@
-"""The daemon: I/O around the pure core, and its faces."""
+"""The daemon: I/O around the pure core, and its interfaces."""

@@ -1,16 +1,16 @@
-"""Which boot of the kernel this process lives in: only with it does the kernel's memory of our files end."""
+"""The identity of the kernel's present boot, whose end also ends the kernel's memory of our files."""
 
 from pathlib import Path
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
-"""Linux's name for it: 36 characters and a line's end. In a container it is the machine's, as it must be."""
+"""Linux's file with the boot id: 36 characters and a newline. In a container it is the machine's, as required."""
 
 BOOT_ID_CHARS_MAX = 64
-"""characters that are read of it."""
+"""Characters that are read of it."""
 
 
 def boot_id(file: Path = BOOT_ID_FILE) -> str:
-    """Return the id of the present boot; empty where the kernel does not tell."""
+    """Return the id of the present boot; empty if the kernel does not provide it."""
     try:
         with file.open(encoding="ascii") as opened:
             return opened.read(BOOT_ID_CHARS_MAX).strip()

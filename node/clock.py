@@ -1,4 +1,4 @@
-"""The node's clock: wall time at the start, then monotonic: a corrected wall clock cannot stretch a phase (R11)."""
+"""The node's clock: wall time at the start, then monotonic, so that no corrected wall clock stretches a phase (R11)."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Final
 import trio
 
 STEP_MS: Final = 1_000
-"""ms by which the wall clock must be off to count as set: NTP moves what is less gradually, and the monotonic clock
-with it."""
+"""Milliseconds of difference from which the wall clock counts as set: NTP corrects smaller ones gradually, and the
+monotonic clock with them."""
 
 
 class Clock:
@@ -18,21 +18,22 @@ class Clock:
         self._wall_s = wall_s
         self._offset_ms = wall_s() * 1000 - trio.current_time() * 1000
         self._told_ms = 0
-        """How far behind us the wall clock was when that was last told."""
+        """Lag of the wall clock behind us when it was last reported."""
 
     def now_ms(self) -> int:
-        """Now."""
+        """Return the present time in milliseconds since the Unix epoch."""
         return int(trio.current_time() * 1000 + self._offset_ms)
 
     def trio_deadline(self, at_ms: int) -> float:
-        """The same moment on trio's clock, in seconds."""
+        """Return the same moment on trio's clock, in seconds."""
         return (at_ms - self._offset_ms) / 1000
 
     def follow(self) -> int:
-        """Take over a wall clock that was set forward, as after sleep or NTP's first answer; not within a round.
+        """Adopt a wall clock that was set forward, as after sleep or NTP's first answer; do not call within a round.
 
-        Returns the ms by which it was set, each time once; 0: not at all. Below zero it is not followed: what replay
-        guards have forgotten would be new again. Until a restart the node's dates are then ahead of the wall's.
+        Returns the milliseconds by which it was set, each time once; 0: not at all. A negative step is not adopted,
+        because replay guards have forgotten queries that would be new again. Until a restart the node is then ahead of
+        the wall clock.
         """
         ahead_ms = round(self._wall_s() * 1000) - self.now_ms()
         if ahead_ms >= STEP_MS:

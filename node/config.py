@@ -1,7 +1,7 @@
-"""NodeConfig: what one node is told, as opposed to what its network agrees on (NetworkParams).
+"""NodeConfig: the settings of one node, as opposed to those shared by its network (NetworkParams).
 
 Four sources, the strongest first: flags, environment (STRAND_<TABLE>_<KEY>), a TOML file, the defaults below. They are
-read once, into frozen objects; every value remembers where it came from.
+read once, into frozen objects; every value remembers its origin.
 """
 
 import ipaddress
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get
 import msgspec
 import platformdirs
 
+from node.errors import Exit, UserError
 from node.files import FileError, NoFileError, read_toml
 from node.inference.config import EngineConfig, VllmConfig, hide_secrets
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
@@ -33,7 +34,7 @@ NOBODY_HELP: Final = (
 """Why a node works for nobody, and the remedy."""
 
 CONFIG_BYTES_MAX: Final = 1024 * 1024
-"""bytes of a configuration file: a thousand trusted keys take a tenth of it."""
+"""Bytes of a configuration file: a thousand trusted keys take a tenth of it."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
@@ -44,13 +45,15 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """The configuration cannot be used. The message is one line for the user: which key, where, and what is wrong."""
+
+    code = Exit.USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class NodeTable:
-    """Who we are and where we keep it."""
+    """Identity of the node and place of its data."""
 
     data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
     # A name in configs/params, or the path of a parameter file.
@@ -61,18 +64,19 @@ class NodeTable:
 
 @dataclass(frozen=True, slots=True)
 class OverlayTable:
-    """How peers reach us and we them."""
+    """Addresses of the node and of its first peers."""
 
     listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/4211",)
-    # Told to peers instead of `listen`: for a node behind a port forwarding.
+    # Announced to peers instead of `listen`: for a node behind a port forwarding.
     announce: tuple[str, ...] = ()
     # Multiaddrs that end in /p2p/<peer id>.
     bootstrap: tuple[str, ...] = ()
-    # Networks such as 10.1.0.0/16 whose nodes may be dialled at anybody's word, and on which address caps do not count.
+    # Networks such as 10.1.0.0/16 whose nodes may be dialled on anybody's claim, and in which address caps do not
+    # count.
     private_networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no address or no network: an engine may take minutes to load before the overlay would."""
+        """Refuse invalid addresses and networks: an engine may take minutes to load before the overlay would."""
         rules = {"listen": why_not_listen, "announce": why_not_announce, "bootstrap": why_not_bootstrap}
         for key, why_not in rules.items():
             for text in getattr(self, key):
@@ -93,7 +97,7 @@ class ApiTable:
     token: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse to serve the world without a token."""
+        """Refuse to serve other machines without a token."""
         host, _ = self.address
         if not self.token and not _is_loopback(host):
             raise ValueError(f"bind = {self.bind} is reachable from other machines: set token, or bind to 127.0.0.1")
@@ -109,19 +113,19 @@ class ApiTable:
 
 @dataclass(frozen=True, slots=True)
 class RoundTable:
-    """What the rounds that we ask for look like, unless a query says otherwise. NetworkParams cap all of it."""
+    """Defaults of the rounds that we ask for; a query may override them. NetworkParams cap all of them."""
 
     answer_ms: BudgetMs = 120_000
     open_ms: BudgetMs = 10_000
     judge_ms: BudgetMs = 180_000
     cosign_ms: BudgetMs = 5_000
-    # How long to wait for the others after a quorum.
+    # Wait for stragglers after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
     # All waves of a round together; beyond five more comparisons hardly help.
     pairs_per_judge: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
-    # Of one answer.
+    # Tokens of one answer.
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_768)] = 256
-    # P(best) at which no further wave is asked for.
+    # P(best) at which the requester starts no further wave.
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
     # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
     confidence_min: Share = 0.0
@@ -129,43 +133,44 @@ class RoundTable:
 
 @dataclass(frozen=True, slots=True)
 class TrustTable:
-    """Voting weights where gold has not spoken. Weight 1 is that of a node whose record is good."""
+    """Voting weights without gold. Weight 1 is that of a node with a good record."""
 
-    # For nodes without history. 0 in open networks: identities are free.
+    # Weight of nodes without history. 0 in open networks, because identities are free.
     default_weight: Weight = 0.0
-    # Whether whoever gets default_weight is a friend. If not, strangers have a third of the seats at most and together
-    # a tenth of the votes, as soon as somebody else is known.
+    # Whether nodes with default_weight are friends. If not, strangers have a third of the seats at most and together a
+    # tenth of the votes, as soon as somebody else is known.
     friends: bool = False
     trusted: dict[KeyHex, Weight] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ServeTable:
-    """Whom this node works for. A stranger is who is not named, has no weight under [trust] and no reputation here.
+    """The requesters that this node works for.
 
-    Limits hold for all strangers together; 0 is no limit.
+    A stranger is a node that is not named, has no weight under [trust] and no reputation here. Limits hold for all
+    strangers together; 0 is no limit.
     """
 
-    # None: everyone, but only named keys where each token is paid for (engine.kind openai with an api_key).
+    # None: everyone, but only named keys if each token is paid for (engine.kind openai with an api_key).
     whom: Literal["everyone", "reputation", "named"] | None = None
-    # Earned voting weight from which a node is no stranger; 1 is that of a node whose record is good.
+    # Earned voting weight from which a node is no stranger; 1 is that of a node with a good record.
     reputation_min: Annotated[float, msgspec.Meta(gt=0, le=16)] = 0.25
     keys: tuple[KeyHex, ...] = ()
-    # Never, whatever else is said.
+    # Never served, whatever else is set.
     deny: tuple[KeyHex, ...] = ()
     rounds_per_hour: Count = 0
     rounds_per_day: Count = 0
     tokens_per_hour: Count = 0
     tokens_per_day: Count = 0
-    # Of the engine's time in a sliding hour; and of its requests at once, while work of others waits.
+    # Share of the engine's time in a sliding hour; and of its concurrent requests, while work of others waits.
     stranger_share: Share = 0.25
-    # How long a phase of a stranger's round may hold a working place, whatever its query says.
+    # Longest time that a phase of a stranger's round may hold a working place, whatever its query says.
     stranger_phase_ms: BudgetMs = 60_000
     # "22:00-07:00", local time, from the first minute up to the last; empty: always.
     hours: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse hours that cannot be read."""
+        """Refuse hours that cannot be parsed."""
         _ = self.span
 
     @property
@@ -189,17 +194,17 @@ class ServeTable:
 
 @dataclass(frozen=True, slots=True)
 class GoldTable:
-    """Questions whose answers this node knows, by which it learns what others are worth."""
+    """Questions with known answers, from which this node learns the weights of others."""
 
     # JSON lines: {"query": ..., "task": "final", "right": ["42"]}. Keep it to yourself.
     file: Path | None = None
-    # How often one is asked after a round of our users', as a share of those rounds.
+    # Share of our users' rounds after which one is asked.
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """Logs go to stderr."""
+    """Settings of the log, which goes to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
@@ -207,11 +212,12 @@ class LogTable:
 
 @dataclass(frozen=True, slots=True)
 class CapacityTable:
-    """Bounds of what we take on at once."""
+    """Bounds of concurrent work."""
 
-    # As a member. Each holds up to a slate of answers and its ballots in memory: a few MiB. Rule V8 allows no more.
+    # Rounds as a member. Each holds up to a slate of answers and its ballots in memory: a few MiB. Rule V8 allows no
+    # more.
     open_rounds_max: Annotated[int, msgspec.Meta(ge=1, le=32)] = 16
-    # Of our own users, waiting for a round; one more is refused with 503.
+    # Queries of our own users that wait for a round; one more is refused with 503.
     waiting_queries_max: Annotated[int, msgspec.Meta(ge=0, le=1_024)] = 32
 
 
@@ -233,7 +239,7 @@ class NodeConfig:
 
     @property
     def serves(self) -> Literal["everyone", "reputation", "named"]:
-        """Whom the node works for: as configured, else everyone unless each token costs money."""
+        """The requesters that the node serves: as configured, else everyone unless each token costs money."""
         is_paid = self.engine.kind == "openai" and bool(self.engine.api_key)
         return self.serve.whom or ("named" if is_paid else "everyone")
 
@@ -245,13 +251,13 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
-    """A configuration and, for each "table.key" that is not a default, where its value came from."""
+    """A configuration and, for each "table.key" that is not a default, the origin of its value."""
 
     config: NodeConfig
     origins: Mapping[str, str]
 
     def files_of_secrets(self) -> set[Path]:
-        """The files that a secret was read from."""
+        """Return the files from which a secret was read."""
         engine = self.config.engine
         held = {"engine.url": engine.url, "engine.proxy": engine.proxy}
         told = {
@@ -262,7 +268,7 @@ class LoadedConfig:
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """Yield (key, value, origin) for every key, in order. Secrets show only whether they are set."""
+        """Yield (key, value, origin) for every key, in order. For secrets the value shows only whether they are set."""
         for table in fields(self.config):
             values = getattr(self.config, table.name)
             for item in fields(values):
@@ -276,7 +282,7 @@ class LoadedConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A value before its check. Text of a flag or a variable may stand for a number or a list; that of TOML may not."""
+    """A value before its check. Text of a flag or a variable may represent a number or a list; that of TOML may not."""
 
     key: str
     value: object
@@ -288,7 +294,7 @@ _Types: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def default_file() -> Path:
-    """The file that is read where none is named."""
+    """Return the default configuration file."""
     return platformdirs.user_config_path("strand") / "node.toml"
 
 
@@ -321,14 +327,29 @@ def load_config(
         except ValueError as error:
             raise ConfigError(f"[{name}] {error}{_whence(str(error), name, given)}") from error
     config = NodeConfig(**built)
-    if config.vllm.model and "engine.kind" not in given:
-        # The small embedded model would serve in its place, unnoticed.
-        raise ConfigError(f'vllm.model in {given["vllm.model"].origin} needs engine.kind = "vllm"')
     if "engine.kind" not in given:
-        for key in ("engine.url", "engine.model", "engine.api_key"):
-            if key in given:
-                raise ConfigError(f'{key} in {given[key].origin} needs engine.kind = "openai" (--engine openai)')
+        _require_no_kind(config, given)
     return LoadedConfig(config, {key: entry.origin for key, entry in given.items()})
+
+
+_OF_KINDS: Final = {
+    "vllm.model": '"vllm"',
+    "engine.url": '"openai" (--engine openai)',
+    "engine.model": '"openai" (--engine openai)',
+    "engine.api_key": '"openai" (--engine openai)',
+}
+"""Keys that say nothing to the default engine, and the `engine.kind` that they are for."""
+
+
+def _require_no_kind(config: NodeConfig, given: Mapping[str, _Given]) -> None:
+    """Refuse what is meant for another engine than the small embedded model, which would serve in its place unnoticed.
+
+    Empty is as good as not given: a script may pass on a key that it does not have.
+    """
+    for key, kind in _OF_KINDS.items():
+        table, _, name = key.partition(".")
+        if key in given and getattr(getattr(config, table), name):
+            raise ConfigError(f"{key} in {given[key].origin} needs engine.kind = {kind}")
 
 
 def load_params(network: str) -> "NetworkParams":
@@ -354,7 +375,7 @@ def load_params(network: str) -> "NetworkParams":
         (params.draws, DRAWS),
     ):
         if asked != known:
-            # Every round of this network would be refused (R8): a node of it could only look on.
+            # Every round of this network would be refused (R8): a node of it could only observe.
             raise ConfigError(
                 f"network parameters {network!r} ask for {asked!r}, and this strand knows {known!r}: "
                 "install the strand of that version, or name another network (node.network)"
@@ -382,7 +403,7 @@ def _from_file(file: Path | None, types: _Types) -> Iterator[_Given]:
 
 
 def _from_environment(environment: Mapping[str, str], types: _Types) -> Iterator[_Given]:
-    """A variable of no table of ours is not ours to judge: STRAND_CONFIG, or what a test suite uses.
+    """Yield the variables of our tables; others, such as STRAND_CONFIG or those of a test suite, are ignored.
 
     An empty one is unset, as everywhere in shells and compose files.
     """
@@ -400,7 +421,7 @@ def _require_known(given: _Given, types: _Types) -> None:
 
 
 def _whence(message: str, table: str, given: Mapping[str, _Given]) -> str:
-    """Where the value stands that a table's own check refuses; its message begins with the key."""
+    """Return the origin of a value that a table's own check refuses; the check's message begins with the key."""
     key = re.split(r"\W", message, maxsplit=1)[0]
     found = given.get(f"{table}.{key}")
     return f" (in {found.origin})" if found else ""
@@ -432,7 +453,7 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 
 
 def _path(_: type, value: object) -> Path:
-    """Path is the only type of ours that msgspec does not know."""
+    """Convert a path, the only type of ours that msgspec does not know."""
     if not isinstance(value, str):
         raise ValueError("Expected a path")
     return Path(value).expanduser()

@@ -1,4 +1,4 @@
-"""The process's limit on open files, from which the parts that take connections derive their own limits."""
+"""The process's limit on open files, from which the parts that accept connections derive their own limits."""
 
 import resource
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 import structlog
 
 DESCRIPTORS_MAX: Final = 65_536
-"""open files that we ask for at most: beyond that memory, not descriptors, is what runs out."""
+"""Most open files that we request: beyond that memory, not descriptors, runs out."""
 
 DESCRIPTORS_LOW: Final = 1_024
-"""open files below which the user is told: peers, the store and the HTTP interface then share very few."""
+"""Open files below which the user is warned: peers, the store and the HTTP interface then share very few."""
 
 log = structlog.get_logger()
 
 
 def descriptor_limit() -> int:
-    """The number of files that this process may have open now."""
+    """Return the number of files that this process may have open now."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else min(soft, DESCRIPTORS_MAX)
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the soft limit to the hard one, at most to DESCRIPTORS_MAX; say in one line when it stays very low.
+    """Raise the soft limit to the hard one, at most to DESCRIPTORS_MAX; warn if it stays very low.
 
     Returns the limit in force.
     """
@@ -31,7 +31,7 @@ def raise_descriptor_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError) as error:
-            # Some systems allow less than they say; what is in force then is what we live with.
+            # Some systems allow less than they report; the limit in force then applies.
             log.warning("descriptors.limit_kept", limit=soft, reason=str(error))
     limit = descriptor_limit()
     if limit < DESCRIPTORS_LOW:

@@ -1,4 +1,4 @@
-"""The user's files: one reader for all of them, and one line with the path where one cannot be written.
+"""The user's files: one reader for all of them, and one-line errors with the path.
 
 Editors and shells write UTF-8 with or without a byte order mark and with either end of line; all are read alike.
 """
@@ -10,19 +10,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from node.errors import Exit, UserError
+
 _OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class FileError(Exception):
+class FileError(UserError):
     """A file of the user's cannot be read or written. The message is one line for the user, with the path."""
+
+    code = Exit.USAGE
 
 
 class UnwritableError(FileError):
-    """The disk does not take it: full, read-only, of somebody else."""
+    """The disk refuses the file: full, read-only, of another owner."""
+
+    code = Exit.REFUSED
 
 
 class TooLargeError(FileError):
-    """The file has more bytes than any that is right."""
+    """The file has more bytes than any valid one."""
 
 
 class NoFileError(FileError):
@@ -30,7 +36,7 @@ class NoFileError(FileError):
 
 
 def read_bytes(path: Path, bytes_max: int) -> bytes:
-    """All of a file of at most `bytes_max` bytes: also a pipe, and for "-" stdin. Raises FileError."""
+    """Return all of a file of at most `bytes_max` bytes: also a pipe, and for "-" stdin. Raises FileError."""
     try:
         if str(path) == "-":
             raw = sys.stdin.buffer.read(bytes_max + 1)
@@ -50,7 +56,7 @@ def read_bytes(path: Path, bytes_max: int) -> bytes:
 
 
 def read_text(path: Path, bytes_max: int) -> str:
-    """The text of a file of at most `bytes_max` bytes, its lines ended by a line feed. Raises FileError."""
+    """Return the text of a file of at most `bytes_max` bytes, with line feeds as line ends. Raises FileError."""
     raw = read_bytes(path, bytes_max)
     if raw.startswith(_OTHER_MARKS):
         raise FileError(f"{path} is UTF-16: save it as UTF-8")
@@ -62,8 +68,8 @@ def read_text(path: Path, bytes_max: int) -> str:
 
 
 def read_toml(path: Path, bytes_max: int) -> dict[str, Any]:
-    """The tables of a TOML file of at most `bytes_max` bytes. Raises FileError."""
-    # Later: `--help` needs none.
+    """Return the tables of a TOML file of at most `bytes_max` bytes. Raises FileError."""
+    # Imported late: `--help` does not need it.
     import tomllib
 
     try:
@@ -75,13 +81,13 @@ def read_toml(path: Path, bytes_max: int) -> dict[str, Any]:
 
 
 def decode(raw: bytes) -> str:
-    """UTF-8 with or without a byte order mark, lines ended in either way. Raises UnicodeDecodeError."""
+    """Decode UTF-8 with or without a byte order mark, with either line end. Raises UnicodeDecodeError."""
     return raw.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name `path` where the disk refuses: the system does not say which file has no room. Raises UnwritableError."""
+    """Add `path` to a refusal of the disk: the system does not name the file without room. Raises UnwritableError."""
     try:
         yield
     except OSError as error:
@@ -90,7 +96,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def remove_if_broken(path: Path) -> Iterator[None]:
-    """Remove a file that the block was to write, if it fails."""
+    """Remove the file that the block was to write, if the block fails."""
     with ExitStack() as undoing:
         undoing.callback(path.unlink, missing_ok=True)
         yield

@@ -1,4 +1,4 @@
-"""What keeps a process's secrets with its user: the modes of its files, and no dumps of its memory."""
+"""Protection of a process's secrets: the modes of its files, and no dumps of its memory."""
 
 import ctypes
 import os
@@ -10,19 +10,19 @@ from typing import IO, Any, Final
 _PR_SET_DUMPABLE: Final = 4
 
 PRIVATE_MODE: Final = 0o600
-"""Of files that hold what is nobody else's business."""
+"""Mode of private files."""
 
 
 def keep_private() -> None:
-    """Let everything that this process and its children write be for its user alone (umask 077)."""
+    """Make every file that this process and its children write private to its user (umask 077)."""
     os.umask(0o077)
 
 
 def forbid_dumps() -> None:
-    """Leave no core dump of this process or its children, and let no other process of the user read its memory.
+    """Prevent core dumps of this process and its children, and access to its memory by other processes of the user.
 
     The price: debuggers and profilers (gdb, strace, py-spy) attach as root only, and its /proc entries are root's, so
-    that a user's own `ls -l /proc/PID/fd` is refused. Programs that it starts are as readable as ever.
+    that a user's own `ls -l /proc/PID/fd` is refused. Programs that it starts are as readable as before.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -30,7 +30,7 @@ def forbid_dumps() -> None:
 
 
 def open_private(file: Path, mode: str) -> IO[Any]:
-    """Open a file as `Path.open` does; one that is made is for its user alone. Raises OSError."""
+    """Open a file as `Path.open` does; a new one is private to its user. Raises OSError."""
     # Path.open has no opener.
     encoding = None if "b" in mode else "utf-8"
     return open(file, mode, encoding=encoding, opener=_opener)
@@ -41,7 +41,7 @@ def _opener(path: str, flags: int) -> int:
 
 
 def open_to_others(file: Path) -> bool:
-    """Whether users other than its own may read or write `file`; False where there is none."""
+    """Whether users other than its owner may read or write `file`; False if there is none."""
     try:
         return bool(file.stat().st_mode & 0o077)
     except OSError:

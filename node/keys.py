@@ -1,7 +1,7 @@
 """The node's key: a 32-byte Ed25519 seed in a file that nobody else can read.
 
 The file holds the seed as 64 hexadecimal digits and a newline. It has mode 0600 and lies in a folder of mode 0700, both
-owned by the user who runs the node; anything wider is refused, not repaired: someone may have read it already.
+owned by the user who runs the node. Anything wider is refused, not repaired, because someone may have read it already.
 """
 
 import os
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from node.errors import UserError
 from protocol.signing import Keypair
 
 KEY_NAME: Final = "node.key"
 _SEED_BYTES: Final = 32
-# One more than a key file has, so that a longer file shows.
+# One more than a key file has, so that a longer file is detected.
 _READ_BYTES: Final = 2 * _SEED_BYTES + 2
 
 
-class KeyFileError(Exception):
+class KeyFileError(UserError):
     """The key file cannot be used. The message is one line for the user, with the command that helps, if any."""
 
 
@@ -46,7 +47,7 @@ def load_or_create_key(folder: Path) -> NodeKey:
 
 
 def _create(path: Path) -> bool:
-    """Write a new seed under another name first: `path` appears whole or not at all, and never replaces a key."""
+    """Write a new seed under another name first: `path` appears complete or not at all, and never replaces a key."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -69,7 +70,7 @@ def _create(path: Path) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    """Check the open file, not the path, so that nothing can be swapped in between."""
+    """Read the seed. Checks the open file, not the path, so that nothing can be swapped in between."""
     # O_NONBLOCK: a pipe in the key's place must not hang the start.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,8 +1,8 @@
-"""The catalogue of log events: every name that the node logs, what it means, and the fields that lines may have.
+"""The catalogue of log events: every event name with its meaning, and the fields of lines.
 
-A test compares it with the code in both directions, and the reference of the documentation is made from it. An event is
-`noun.verb`: what it is about, then what happened to it. Names and fields are read by people's alerts: they are added
-to, and changed only with a line in CHANGELOG.md.
+A test compares it with the code in both directions, and the documentation's reference is generated from it. An event is
+`noun.verb`: its subject, then its change. Users' alerts depend on names and fields: they are added to, and changed only
+with a line in CHANGELOG.md.
 """
 
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "stream_handler.failed": "A stream ended by a fault that was not foreseen.",
     "pubsub_stream.refused": "A peer's stream of gossip was refused.",
 }
-"""Event to its meaning."""
+"""Maps an event to its meaning."""
 
 FIELDS: Final[Mapping[str, str]] = {
     "about": "the address that a condition is about, or its text",
@@ -140,4 +140,4 @@ FIELDS: Final[Mapping[str, str]] = {
     "whom": "the setting of `serve.whom`",
     "words": "an engine's own words",
 }
-"""Field to what it holds. `event`, `level` and `timestamp` are structlog's."""
+"""Maps a field to its content. `event`, `level` and `timestamp` are structlog's."""

@@ -1,10 +1,10 @@
-"""What every log line passes: a limit for each peer, and the removal of secrets and of what could forge lines."""
+"""The filters of every log line: a limit for each peer, and the removal of secrets and of forged line breaks."""
 
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
@@ -16,24 +16,29 @@ LINES_PER_PEER_MAX: Final = 30
 """Lines of one event about one peer in a minute: an honest peer causes a handful."""
 LINES_PER_EVENT_MAX: Final = 600
 """Lines of one event in a minute, whoever they are about: keys are free, so a flood comes from many peers."""
+LINES_MAX: Final[Mapping[str, int]] = {"api.connection_failed": 10, "query.refused": 6}
+"""Lines in a minute of events that strangers cause without any effort, in place of LINES_PER_EVENT_MAX."""
+KIND_FIELDS: Final[Mapping[str, str]] = {"query.refused": "reason"}
+"""Fields, with few values, by which an event's lines are counted apart: one reason's flood hides no other reason."""
 COUNTED_MAX: Final = 1024
-"""Events, and events with peers, that are counted at once; beyond them the longest counted are told and forgotten."""
+"""Events, and events with peers, that are counted at once; beyond them the longest counted are reported and forgotten.
+"""
 WINDOW_S: Final = 60.0
 
 CHARACTERS_MAX: Final = 4_096
-"""Of one value in a line; a traceback may have more."""
+"""Characters of one value in a line; a traceback may have more."""
 TRACEBACK_CHARACTERS_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
-"""Of values within values: as deep as a traceback's frames lie in a line."""
+"""Depth of nested values: the depth of a traceback's frames in a line."""
 SECRETS_MAX: Final = 64
 """Secrets of one process: two of the configuration, one for each model server that it starts."""
 SECRET_CHARACTERS_MIN: Final = 4
-"""Shorter ones are words of ordinary lines, and no secrets."""
+"""Characters of a secret: shorter texts are words of ordinary lines, and no secrets."""
 
 HIDDEN: Final = "[secret]"
 
 _PEER_FIELDS: Final = ("peer", "source", "requester", "author", "remote")
-"""Fields that name who caused a line."""
+"""Fields that name the peer that caused a line."""
 _SUPPRESSED: Final = "log.suppressed"
 
 _SECRET_NAMES: Final = re.compile(
@@ -52,20 +57,20 @@ EventDict = MutableMapping[str, Any]
 
 
 class Secrets:
-    """The secrets of this process, to be left out of whatever is written for people."""
+    """The secrets of this process, which texts for people must not contain."""
 
     def __init__(self) -> None:
         self._forms: dict[str, None] = {}
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Leave these out from now on, also as they stand in URLs."""
+        """Remove these from texts from now on, also in their URL-encoded form."""
         for secret in secrets:
             for form in (secret, quote(secret, safe="")):
                 if len(form) >= SECRET_CHARACTERS_MIN and len(self._forms) < 2 * SECRETS_MAX:
                     self._forms[form] = None
 
     def clean(self, text: str) -> str:
-        """`text` without them, and without what looks like one."""
+        """Return `text` without them, and without anything that looks like one."""
         for form in self._forms:
             text = text.replace(form, HIDDEN)
         for pattern, instead in _SECRET_PARTS:
@@ -74,7 +79,7 @@ class Secrets:
 
 
 class Cleaner:
-    """A processor: no secrets, no control characters that move a cursor or begin a line, no endless values."""
+    """A processor: removes secrets and control characters that move a cursor or begin a line, and bounds values."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
@@ -110,34 +115,33 @@ class Cleaner:
 
 
 class _Windows(Generic[K]):
-    """Lines by what they are about, a minute each."""
+    """Counts lines by subject, in windows of a minute each."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._counts: OrderedDict[K, tuple[float, int]] = OrderedDict()
-        """When each window began, and how many lines came since; in the order in which they began."""
+    def __init__(self) -> None:
+        self._counts: OrderedDict[K, tuple[float, int, int]] = OrderedDict()
+        """When each window began, how many lines came since, and how many may; in the order in which they began."""
 
-    def passes(self, key: K, now_s: float) -> bool:
-        """Count a line; False where there were too many."""
-        began_s, count = self._counts.get(key, (now_s, 0))
-        self._counts[key] = (began_s, count + 1)
-        return count < self._most
+    def passes(self, key: K, most: int, now_s: float) -> bool:
+        """Count a line; False where there were `most` in this window."""
+        began_s, count, _ = self._counts.get(key, (now_s, 0, most))
+        self._counts[key] = (began_s, count + 1, most)
+        return count < most
 
     def close(self, now_s: float) -> list[tuple[K, int]]:
-        """Forget what began a minute ago, or is too much to count: how many lines each had over the limit, if any."""
+        """Forget windows that are over or too many. Returns the number of lines over the limit for each, if any."""
         over = []
         while self._counts:
-            key, (began_s, count) = next(iter(self._counts.items()))
+            key, (began_s, count, most) = next(iter(self._counts.items()))
             if began_s > now_s - WINDOW_S and len(self._counts) <= COUNTED_MAX:
                 break
             del self._counts[key]
-            if count > self._most:
-                over.append((key, count - self._most))
+            if count > most:
+                over.append((key, count - most))
         return over
 
 
 class Limiter:
-    """A processor: at most so many lines a minute, then one with the number of those that are left out.
+    """A processor: at most a fixed number of lines a minute, then one with the number of suppressed lines.
 
     That one is written when the minute is over and the next line of any kind comes.
     """
@@ -145,17 +149,19 @@ class Limiter:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._by_peer: _Windows[tuple[str, str]] = _Windows(LINES_PER_PEER_MAX)
-        self._by_event: _Windows[str] = _Windows(LINES_PER_EVENT_MAX)
+        self._by_peer: _Windows[tuple[str, str]] = _Windows()
+        self._by_event: _Windows[str] = _Windows()
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
         """Pass an event, or raise DropEvent."""
         peer = next((str(event_dict[name]) for name in _PEER_FIELDS if event_dict.get(name)), "")
-        if not self.passes(str(event_dict.get("event", "")), peer):
+        event = str(event_dict.get("event", ""))
+        kind = str(event_dict.get(KIND_FIELDS[event], "")) if event in KIND_FIELDS else ""
+        if not self.passes(event, peer, kind):
             raise structlog.DropEvent
         return event_dict
 
-    def passes(self, event: str, peer: str = "") -> bool:
+    def passes(self, event: str, peer: str = "", kind: str = "") -> bool:
         """Whether a line of this event may be written now; `peer` is empty where it is about nobody."""
         if event == _SUPPRESSED:
             return True
@@ -163,8 +169,9 @@ class Limiter:
             now_s = self._now_s()
             over = [*self._by_peer.close(now_s), *(((of, None), lines) for of, lines in self._by_event.close(now_s))]
             # What one peer is refused must not use up the others' lines.
-            passes = not peer or self._by_peer.passes((event, peer), now_s)
-            passes = passes and self._by_event.passes(event, now_s)
+            passes = not peer or self._by_peer.passes((event, peer), LINES_PER_PEER_MAX, now_s)
+            most = LINES_MAX.get(event, LINES_PER_EVENT_MAX)
+            passes = passes and self._by_event.passes(f"{event} {kind}" if kind else event, most, now_s)
         for (of, about), lines in over:
             structlog.get_logger().warning(_SUPPRESSED, suppressed=of, peer=about, lines=lines)
         return passes

@@ -1,6 +1,6 @@
-"""Logs: one structured line per event, on stderr, since stdout belongs to the commands' results.
+"""Logs: one structured line per event, on stderr, because stdout belongs to the commands' results.
 
-No line holds a local variable or a secret, and no peer can make us write without end (`log_filters`).
+No line holds a local variable or a secret, and no peer can make us write without limit (`log_filters`).
 """
 
 import logging
@@ -26,39 +26,39 @@ _QUIET: Final = {
 
 
 class _Lossy:
-    """A stream that loses what cannot be written: a full disk, or a reader that has gone, must not end the node."""
+    """A stream that loses text that cannot be written: a full disk, or a closed reader, must not end the node."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or lose, `text`."""
+        """Write `text`, or lose it."""
         with suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush what is written."""
+        """Flush the written text."""
         with suppress(OSError):
             self._stream.flush()
 
 
 _SECRETS: Final = Secrets()
-"""One for the process, as its log is: what a part of it hides, no other part writes."""
+"""One for the process, as its log is: a secret hidden by one part appears in no other part's lines."""
 
 
 def hide(*secrets: str) -> None:
-    """Leave these texts out of all lines from now on."""
+    """Remove these texts from all lines from now on."""
     _SECRETS.hide(secrets)
 
 
 def without_secrets(text: str) -> str:
-    """`text` without what `hide` was given, and without what looks like a secret."""
+    """Return `text` without the secrets given to `hide`, and without anything that looks like one."""
     return _SECRETS.clean(text)
 
 
 def configure(level: Level, format: Format, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
-    """Send our events and what libraries log to `stream` (stderr), both in one format. May be called again.
+    """Send our events and the logs of libraries to `stream` (stderr), both in one format. May be called again.
 
     `secrets` are texts that no line may hold, whoever writes it.
     """
@@ -94,7 +94,7 @@ def configure(level: Level, format: Format, stream: TextIO | None = None, secret
 
 
 def _exceptions(format: Format) -> list[structlog.typing.Processor]:
-    """Tracebacks without local variables: those hold keys, tokens and what peers sent."""
+    """Return processors for tracebacks without local variables, which hold keys, tokens and peers' data."""
     if format == "json":
         transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [structlog.processors.ExceptionRenderer(transform)]

@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit for a line that people read: nothing in it moves a cursor or reorders the line."""
+"""Foreign text made safe for a line that people read: nothing in it moves a cursor or reorders the line."""
 
 from typing import Final
 
@@ -6,10 +6,10 @@ _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(text: str, *, keeps: str = "") -> str:
-    """Return `text` with a space for each kind of white space, and U+FFFD for whatever else cannot be printed.
+    """Return `text` with a space for each white space, and U+FFFD for every other character that cannot be printed.
 
-    That is control characters (with them a terminal's escape sequences), marks that reorder a line, invisible letters,
-    and lone surrogates, which no encoding carries. `keeps`: characters that may stay all the same.
+    Those are control characters (with them a terminal's escape sequences), marks that reorder a line, invisible
+    letters, and lone surrogates, which no encoding carries. `keeps`: characters that stay unchanged.
     """
     if text.isprintable():
         return text
@@ -27,10 +27,10 @@ def escaped(text: str, *, keeps: str = "") -> str:
 
 
 def one_line(text: str, characters_max: int, *, keeps_end: bool = False) -> str:
-    """Return the first characters of `text`, at most so many, printable and with single spaces between words.
+    """Return the first characters of `text`, at most `characters_max`, printable and with single spaces between words.
 
-    `keeps_end`: the last ones instead, for paths and names whose end says more than their beginning. The text is cut
-    before it is looked at, so that a long one costs no more than a short one.
+    `keeps_end`: the last ones instead, for paths and names whose end is more informative. The text is cut first, so
+    that a long one costs no more than a short one.
     """
     cut = text[-characters_max:] if keeps_end else text[:characters_max]
     return " ".join(printable(cut).split())

@@ -65,9 +65,11 @@ def decide(plan: Plan, asking: PlannedQuery, experience: Experience) -> tuple[Ro
     offers = [plan.offer(node, now_ms) for node in plan.shards[asking.shard]]
     draw = plan.draw(asking, [offer.author for offer in offers])
     roster = choose_roster(offers, SPECIALTY, trust_of(plan, experience, asking), plan.params.members_max, draw)
-    insight = experience.insight(asking.question.task)
+    query_priors = experience.query_priors(asking.question.task)
     keypair = plan.keypairs[asking.requester]
-    opened = open_record(plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, insight)))
+    opened = open_record(
+        plan.params, seal(keypair, plan.params.digest, plan.query(asking, now_ms, roster, query_priors))
+    )
     if isinstance(opened, Fault):
         raise ScenarioError(f"the network refuses such a query: {opened}")
     openings = _openings(plan, asking, opened)

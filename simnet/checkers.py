@@ -2,6 +2,11 @@
 
 Promises to and by honest nodes are checked for honest nodes. Memory is bounded: a round is forgotten when it is closed,
 or when `ROUNDS_MAX` others have begun since.
+
+Certificates are recomputed twice: by `audit`, an independent reading of the rules, and by `verify_certificate`, which
+is `consensus` itself; a difference between them is a violation. Shared with `consensus`, and so not checked here: which
+slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns (`_assign`), and
+the limits that `_holdings` names.
 """
 
 from collections.abc import Iterator, Mapping, Sized

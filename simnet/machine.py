@@ -151,7 +151,7 @@ class Machine:
         roster = choose_roster(offers, SPECIALTY, trust, plan.params.members_max, plan.draw(asking, seatable))
         if not roster:
             return None
-        query = plan.query(asking, self.now_ms, roster, self._disk.experience.insight(asking.question.task))
+        query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
         begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
         if isinstance(begun, Fault):

@@ -1,13 +1,14 @@
 """The cast and the schedule of a world: fixed for both layers before anything happens."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from consensus.learning.experience import QueryPriors
+from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust
 from consensus.learning.waves import PAIRS, wave_plan
-from protocol.hashing import content_digest
+from consensus.ranking.bradley_terry import PriorParameters
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
 from protocol.signing import Keypair
@@ -66,6 +67,8 @@ class Plan:
         self.trust = self._trust()
         self.waves = scenario.round.waves or wave_plan(preset.task, PAIRS, params.waves_max)
         """Pairs for each judge, wave by wave."""
+        self.budgets = self._budgets()
+        """Of every round."""
 
     def key(self, node: int) -> Key:
         """Return the node's public key."""
@@ -92,36 +95,21 @@ class Plan:
         lot = chance(self.scenario.seed, "lot", asking.number).randbytes(32)
         return Draw(self.key(asking.requester), lot, seatable, groups)
 
-    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], insight: QueryPriors) -> Query:
+    def query(self, asking: PlannedQuery, sent_at_ms: int, roster: Sequence[Seat], query_priors: QueryPriors) -> Query:
         """Return the query that the requester signs."""
-        table = self.scenario.round
-        text, task = asking.question.text, asking.question.task
-        model, (intercept, slope) = insight.model, insight.calibration
-        return Query(
-            author=self.key(asking.requester),
-            specialty=SPECIALTY,
-            shard=asking.shard,
-            task=task,
-            content=text,
-            content_digest=content_digest(text),
-            max_tokens=ANSWER_TOKENS,
-            answer_ms=table.answer_ms,
-            open_ms=table.open_ms,
-            judge_ms=table.judge_ms,
-            cosign_ms=table.cosign_ms,
-            patience_ms=table.patience_ms,
-            waves=self.waves,
-            threshold=round(table.threshold * ONE),
-            calibration_intercept=intercept,
-            calibration_slope=slope,
-            confidence_min=round(table.confidence_min * ONE),
-            beta=round(ONE * (model.beta if table.beta is None else table.beta)),
-            tau_u=round(ONE * (table.tau_u or model.tau_u)),
-            tau_v=round(ONE * (table.tau_v or model.tau_v)),
-            sent_at_ms=sent_at_ms,
-            nonce=chance(self.scenario.seed, "nonce", asking.number).randbytes(32),
-            roster=tuple(roster),
+        table, model = self.scenario.round, query_priors.model
+        priors = replace(
+            query_priors,
+            model=PriorParameters(
+                beta=model.beta if table.beta is None else table.beta,
+                tau_u=table.tau_u or model.tau_u,
+                tau_v=table.tau_v or model.tau_v,
+            ),
         )
+        author, asked = self.key(asking.requester), asking.question
+        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, asked.text)
+        nonce = chance(self.scenario.seed, "nonce", asking.number).randbytes(32)
+        return build_query(subject, self.budgets, priors, roster, sent_at_ms, nonce)
 
     def offer(self, node: int, now_ms: int) -> Offer:
         """Return the node's offer."""
@@ -149,6 +137,20 @@ class Plan:
     def salt(self, number: int, node: int, life: int = 0) -> bytes:
         """Return the salt of a node's answer, fresh after each restart, as in the daemon."""
         return chance(self.scenario.seed, "salt", number, node, life).randbytes(32)
+
+    def _budgets(self) -> Budgets:
+        table = self.scenario.round
+        return Budgets(
+            max_tokens=ANSWER_TOKENS,
+            answer_ms=table.answer_ms,
+            open_ms=table.open_ms,
+            judge_ms=table.judge_ms,
+            cosign_ms=table.cosign_ms,
+            patience_ms=table.patience_ms,
+            waves=self.waves,
+            threshold=table.threshold,
+            confidence_min=table.confidence_min,
+        )
 
     def _requester(self, number: int, shard: int) -> int:
         """Return an honest node, or, by their share of the queries, one that misbehaves as a requester."""

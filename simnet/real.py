@@ -1,6 +1,6 @@
 """The part of a scenario that real node processes can run, as plain data, and the results of their rounds.
 
-The processes are `node/cli/real_swarm.py`'s, which does not know scenarios; `strand sim --real` connects the two.
+The processes are `node/local/programme.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.record import round_ms
 from protocol.params import NetworkParams
 from protocol.types import Key, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
@@ -84,12 +85,12 @@ def check_real(scenario: Scenario, nodes_max: int) -> None:
 
 
 def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
-    """Return the fields of a `node.cli.real_swarm.Programme`; `slope`: log-odds per unit of an engine's quality."""
+    """The fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
     scenario = plan.scenario
     table, pairs = scenario.round, min(sum(plan.waves), plan.params.pairs_per_wave_max)
     # A pair is two prompts: each answer is shown first once.
     latency_ms = round(scenario.engine.judge_ms / 2)
-    round_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS
+    lasts_ms = (1 + 2 * pairs) * latency_ms + OVERHEAD_MS
     askings = [plan.asking(number) for number in range(scenario.rounds)]
     asked = {
         "max_tokens": plan.oracle.preset.answer_bytes,
@@ -107,12 +108,12 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
             "threshold": table.threshold,
             "confidence_min": table.confidence_min,
         },
-        "deadline_ms": table.answer_ms + table.open_ms + table.judge_ms + table.cosign_ms + SLACK_MS,
+        "deadline_ms": round_ms(plan.budgets) + SLACK_MS,
         "turns": [
             {
                 "requester": asking.requester,
                 "question": {"query": asking.question.text, "task": asking.question.task.value, **asked},
-                "kills": _kills(plan, asking, round_ms),
+                "kills": _kills(plan, asking, lasts_ms),
             }
             for asking in askings
         ],
@@ -141,14 +142,14 @@ def qualities(worths: Sequence[float], confidence: float, slope: float) -> list[
     return [min(1.0, scale * (worth - least)) for worth in worths]
 
 
-def _kills(plan: Plan, asking: PlannedQuery, round_ms: int) -> list[dict[str, Any]]:
+def _kills(plan: Plan, asking: PlannedQuery, lasts_ms: int) -> list[dict[str, Any]]:
     """Return the kills of the round, as in the virtual world (`World._break_things`), but within its real length."""
     faults = plan.scenario.faults
     killed, random = plan.killed(asking, {asking.requester})
     return [
         {
             "node": node,
-            "after_ms": random.randrange(round_ms),
+            "after_ms": random.randrange(lasts_ms),
             "down_ms": round(random.expovariate(1.0 / max(1, faults.down_ms))),
             "disk_lost": random.random() < faults.disk_lost,
         }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
-from consensus.learning.experience import Experience, lesson_of
+from consensus.learning.experience import Experience, round_update
 from consensus.learning.roster import Trust
 from protocol.messages import Answer
 from protocol.types import Digest
@@ -21,7 +21,7 @@ def is_gold(plan: Plan, asking: PlannedQuery) -> bool:
 
 def trust_of(plan: Plan, experience: Experience, asking: PlannedQuery) -> Trust:
     """Return the asker's view when it draws this roster."""
-    merits = experience.insight(asking.question.task).merits
+    merits = experience.query_priors(asking.question.task).merits
     return replace(plan.trust, merits=merits)
 
 
@@ -30,7 +30,7 @@ def take_in(plan: Plan, experience: Experience, asking: PlannedQuery, record: Ro
     if not plan.scenario.reputation.gold:
         return
     truth = _truth(plan, asking, record) if is_gold(plan, asking) else None
-    experience.learn(lesson_of(record, ranking, truth))
+    experience.learn(round_update(record, ranking, truth))
     if experience.is_due:
         experience.renew(experience.renewed())
 

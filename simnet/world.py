@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.record import round_ms
 from consensus.rounds import effects as fx
 from protocol.types import Digest, Outcome
 from simnet.baselines import nothing_counted, verdicts_of
@@ -72,7 +73,7 @@ class World:
         self._open: dict[int, _Open] = {}
         self._by_query: dict[Digest, _Open] = {}
         last_ms = plan.asking(scenario.rounds - 1).at_ms
-        self._ends_ms = last_ms + self._round_ms() + SLACK_MS
+        self._ends_ms = last_ms + round_ms(self.plan.budgets) + SLACK_MS
 
     def simulate(self) -> Run:
         """Run the world to its end."""
@@ -120,11 +121,7 @@ class World:
             self.checkers.open_round(asking, opened.query)
             requester.perform(effects)
             self._break_things(asking)
-        self.clock.after(self._round_ms() + SLACK_MS, self._close, asking.number)
-
-    def _round_ms(self) -> int:
-        table = self.plan.scenario.round
-        return table.answer_ms + table.open_ms + len(self.plan.waves) * table.judge_ms + table.cosign_ms
+        self.clock.after(round_ms(self.plan.budgets) + SLACK_MS, self._close, asking.number)
 
     # -- faults --------------------------------------------------------------------------------------------------------
 

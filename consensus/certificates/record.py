@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from consensus.ranking.clusters import canonical_form
 from protocol import codec
@@ -36,6 +36,40 @@ class Phase(StrEnum):
     JUDGING = "judging"
     COSIGNING = "cosigning"
     FAILED = "failed"
+
+
+class PhaseBudgets(Protocol):
+    """What decides how long a round may take; a query is one."""
+
+    @property
+    def answer_ms(self) -> int:
+        """Ms of the answering phase."""
+        ...
+
+    @property
+    def open_ms(self) -> int:
+        """Ms of the opening phase."""
+        ...
+
+    @property
+    def judge_ms(self) -> int:
+        """Ms of each wave of judging."""
+        ...
+
+    @property
+    def cosign_ms(self) -> int:
+        """Ms of the co-signing phase."""
+        ...
+
+    @property
+    def waves(self) -> Sequence[int]:
+        """Pairs for each judge, wave by wave."""
+        ...
+
+
+def round_ms(budgets: PhaseBudgets) -> int:
+    """Return the longest that a round can take, ms: the budgets of all its phases (R11)."""
+    return budgets.answer_ms + budgets.open_ms + len(budgets.waves) * budgets.judge_ms + budgets.cosign_ms
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -245,8 +279,12 @@ def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
 
 def is_void(ballot: Ballot) -> bool:
     """Whether the judge abstains on more than half of its pairs, which voids its ballot (R6)."""
-    abstentions = sum(judgement.preference == ABSTAIN for judgement in ballot.judgements)
-    return 2 * abstentions > len(ballot.judgements)
+    return voids(sum(judgement.preference == ABSTAIN for judgement in ballot.judgements), len(ballot.judgements))
+
+
+def voids(abstentions: int, judgements: int) -> bool:
+    """Whether so many abstentions void a ballot of so many judgements (R6)."""
+    return 2 * abstentions > judgements
 
 
 def commit_to(record: RoundRecord, author: Key, content: AnswerContent, salt: bytes) -> Digest:

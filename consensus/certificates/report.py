@@ -12,20 +12,20 @@ from protocol.messages import Ballot, Decline
 from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
 
 DECISIVE = ONE // 50
-"""2^-16: a preference within 2 % of one half is noise even for the same model asked twice."""
+"""Noise of a preference around one half (2^-16): within 2 %, even the same model asked twice differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateReading:
-    """What a certificate that holds shows, in plain values: the same for certificates of all versions."""
+    """Content of a valid certificate in plain values: the same for certificates of all versions."""
 
     report: dict[str, Any]
-    """As `describe` makes it."""
+    """The description, as `describe` returns it."""
     content: str
     """The query's text; empty for a private query whose text was left out."""
     cosigners: frozenset[Key]
     full: bool
-    """Co-signed by more than two thirds of the members with weight, by all of them where there are three or fewer."""
+    """Co-signed by more than two thirds of the members with weight; by all of them if there are three or fewer."""
     ranking_digest: bytes
     """Digest over order, strengths and probabilities of the ranking that was recomputed."""
 
@@ -40,12 +40,12 @@ def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> Certifi
 
 
 def claimed_correct(ranking: Ranking) -> float | None:
-    """P(correct); None where no gold of the requester's stands behind it, and P(best) is all there is to say."""
+    """Return P(correct); None if it is not calibrated on the requester's gold, so that only P(best) is available."""
     return ranking.p_correct / ONE if ranking.calibrated else None
 
 
 def _silent_judges(record: RoundRecord) -> list[str]:
-    """Judges that had pairs, of whom no ballot counts and who did not decline: theirs were late, or not cast."""
+    """Return the judges that had pairs and neither declined nor have a ballot that counts: late or never cast."""
     judges: set[Key] = set()
     step: RoundRecord | None = record
     while step is not None:
@@ -56,7 +56,7 @@ def _silent_judges(record: RoundRecord) -> list[str]:
 
 
 def describe(verified: VerifiedCertificate) -> dict[str, Any]:
-    """Outcome, winner, ranking, and what the certificate rests on."""
+    """Describe a certificate: outcome, winner, ranking, and the evidence behind them."""
     record, ranking = verified.record, verified.ranking
     contents = record.contents
     best = ranking.ranked[0]

@@ -135,7 +135,7 @@ class FitInput:
 
     items: tuple[Item, ...]
     """Answers that can win, in the order of the slate."""
-    bench: tuple[JudgePrior, ...]
+    judge_priors: tuple[JudgePrior, ...]
     """One prior for each seat, in the order of the roster."""
     judgements: tuple[judges.JudgedComparison, ...]
     model: PriorParameters
@@ -156,7 +156,7 @@ def fit_input(record: RoundRecord) -> FitInput:
     )
     written = {record.answers[index].author: place[index] for index in standing}
     number = {key: position for position, key in enumerate(record.seats)}
-    bench = tuple(
+    judge_priors = tuple(
         JudgePrior(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
         for seat in record.seats.values()
     )
@@ -167,7 +167,9 @@ def fit_input(record: RoundRecord) -> FitInput:
         if each.preference != ABSTAIN and each.first in place and each.second in place
     )
     query = record.query
-    return FitInput(items, bench, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE))
+    return FitInput(
+        items, judge_priors, judgements, PriorParameters(query.beta / ONE, query.tau_u / ONE, query.tau_v / ONE)
+    )
 
 
 @lru_cache(maxsize=4)
@@ -177,7 +179,7 @@ def _fit(of: FitInput) -> Fit:
     A requester ranks at least twice before its own closing is checked, and later verifies its certificate. Other roles
     in the process share the record (`closings.extend`) and need no cache.
     """
-    return quantise(judges.posterior(of.items, of.bench, of.judgements, of.model))
+    return quantise(judges.posterior(of.items, of.judge_priors, of.judgements, of.model))
 
 
 def _counted(record: RoundRecord) -> list[Ballot]:

@@ -96,7 +96,7 @@ class QueryPriors:
 class RoundUpdate:
     """The observations of other nodes from one finished round of ours."""
 
-    conducts: Mapping[Key, RoundObservation]
+    observations: Mapping[Key, RoundObservation]
     """One entry for each member that committed, judged or equivocated; empty if nothing is ranked."""
     gold: GoldRound | None
 
@@ -109,12 +109,12 @@ class Experience:
         standings: Iterable[tuple[Key, NodeStats]] = (),
         gold: Iterable[GoldRound] = (),
         rounds: int = 0,
-        insights: Mapping[TaskType, QueryPriors] | None = None,
+        priors: Mapping[TaskType, QueryPriors] | None = None,
     ) -> None:
         """Start from earlier state; `standings` and `gold` come oldest first."""
         self._standings = OrderedDict(standings)
         self._gold = deque(gold, GOLD_KEPT)
-        self._insights = dict(insights or {})
+        self._insights = dict(priors or {})
         self.rounds = rounds
         """Rounds learned from, in total."""
 
@@ -129,7 +129,7 @@ class Experience:
         return tuple(self._gold)
 
     @property
-    def insights(self) -> Mapping[TaskType, QueryPriors]:
+    def priors(self) -> Mapping[TaskType, QueryPriors]:
         """The priors in force; empty until weights are renewed for the first time."""
         return self._insights
 
@@ -138,21 +138,21 @@ class Experience:
         """Whether the priors in force are due for renewal."""
         return self.rounds > 0 and self.rounds % RENEWAL_ROUNDS == 0
 
-    def insight(self, task: TaskType) -> QueryPriors:
+    def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors of the next query of this task."""
         return self._insights.get(task) or QueryPriors({}, MODELS[task])
 
-    def learn(self, lesson: RoundUpdate) -> None:
-        """Add a finished round, fast: the slow part is in `lesson_of`."""
-        if not lesson.conducts:
+    def learn(self, update: RoundUpdate) -> None:
+        """Add a finished round, fast: the slow part is in `round_update`."""
+        if not update.observations:
             return
-        for key, conduct in lesson.conducts.items():
+        for key, observation in update.observations.items():
             standing = self._standings.pop(key, NodeStats())
-            self._standings[key] = after(standing, conduct, gold=lesson.gold is not None)
+            self._standings[key] = after(standing, observation, gold=update.gold is not None)
         while len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
-        if lesson.gold is not None:
-            self._gold.append(lesson.gold)
+        if update.gold is not None:
+            self._gold.append(update.gold)
         self.rounds += 1
 
     def renewed(self) -> dict[TaskType, QueryPriors]:
@@ -170,44 +170,44 @@ class Experience:
                 taken.append(key)
         return taken
 
-    def renew(self, insights: Mapping[TaskType, QueryPriors]) -> None:
+    def renew(self, priors: Mapping[TaskType, QueryPriors]) -> None:
         """Apply these priors from now on."""
-        self._insights = dict(insights)
+        self._insights = dict(priors)
 
 
-def lesson_of(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> RoundUpdate:
+def round_update(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None = None) -> RoundUpdate:
     """Compute the observations of a round. `truth`: its answers by id, if it was gold. Pure; some 0.1 s of work."""
     if not ranking.ranked:
         return RoundUpdate({}, None)
     gold = None if truth is None else _gold_round(record, ranking, truth)
-    return RoundUpdate(_conducts(record, ranking, truth), gold)
+    return RoundUpdate(_observations(record, ranking, truth), gold)
 
 
-def _conducts(
+def _observations(
     record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool] | None
 ) -> dict[Key, RoundObservation]:
     given = fit_input(record)
-    fitted = judges.posterior(given.items, given.bench, given.judgements, given.model)
+    fitted = judges.posterior(given.items, given.judge_priors, given.judgements, given.model)
     standing = [answer for answer in record.answers if answer.author not in record.removed]
     right = None if truth is None else [truth[answer.id] for answer in standing]
     theta = fitted.theta if right is None else TRUE_APART * np.array(right, dtype=np.float64)
-    bench = [_as_it_spoke(judge) for judge in given.bench]
-    characters = judges.characters(given.items, bench, given.judgements, theta).tolist()
+    judge_priors = [_as_it_spoke(judge) for judge in given.judge_priors]
+    characters = judges.characters(given.items, judge_priors, given.judgements, theta).tolist()
     judged = {judgement.judge for judgement in given.judgements}
     agreed = dict(_agreements(given, ranking, fitted)) if right is None else {}
-    conducts = {}
-    for number, (key, judge) in enumerate(zip(record.seats, given.bench, strict=True)):
+    observations = {}
+    for number, (key, judge) in enumerate(zip(record.seats, given.judge_priors, strict=True)):
         answered = right is not None and judge.answer is not None and right[judge.answer]
         broken = key in record.commitments and judge.answer is None
         if key not in record.commitments and number not in judged and key not in record.removed:
             continue
-        conducts[key] = RoundObservation(
+        observations[key] = RoundObservation(
             right=answered if right is not None and key in record.commitments else None,
             agreed=-1.0 if broken else agreed.get(number),
             character=shares_of(characters[number]) if number in judged else None,
             equivocated=key in record.removed,
         )
-    return conducts
+    return observations
 
 
 def _as_it_spoke(judge: JudgePrior) -> JudgePrior:
@@ -224,8 +224,8 @@ def _agreements(given: FitInput, ranking: Ranking, fitted: Posterior) -> Iterato
     sure = 2.0 * ranking.p_best / ONE - 1.0
     if sure <= 0.0:
         return
-    without = judges.leaving_out(given.items, given.bench, given.judgements, given.model, fitted)
-    for number, (judge, strengths) in enumerate(zip(given.bench, without, strict=True)):
+    without = judges.leaving_out(given.items, given.judge_priors, given.judgements, given.model, fitted)
+    for number, (judge, strengths) in enumerate(zip(given.judge_priors, without, strict=True)):
         if judge.answer is not None:
             own = given.items[judge.answer].cluster
             yield number, sure if int(np.argmax(strengths)) == own else -sure
@@ -259,7 +259,7 @@ def model_choices(task: TaskType) -> tuple[PriorParameters, ...]:
 
 def _log_score(given: FitInput, right: Sequence[bool], model: PriorParameters) -> float:
     """Return the log of the right answers' P(best) under this model, at least that of half a draw."""
-    shares = quantise(judges.posterior(given.items, given.bench, given.judgements, model)).p_best
+    shares = quantise(judges.posterior(given.items, given.judge_priors, given.judgements, model)).p_best
     clusters = {item.cluster for item, true in zip(given.items, right, strict=True) if true}
     return math.log(max(sum(shares[cluster] for cluster in clusters) / ONE, 0.5 / DRAWS))
 

@@ -116,18 +116,18 @@ class RoundObservation:
     equivocated: bool = False
 
 
-def after(standing: NodeStats, conduct: RoundObservation, *, gold: bool) -> NodeStats:
+def after(standing: NodeStats, observation: RoundObservation, *, gold: bool) -> NodeStats:
     """Return the statistics after one more round."""
     answers, agreed, judged, seemed = standing.answers, standing.agreed, standing.judged, standing.seemed
-    if conduct.right is not None:
-        answers = answers.after(GOLD * conduct.right, GOLD * (not conduct.right))
-    elif conduct.agreed is not None:
-        agreed = agreed.after(AGREEMENT * max(0.0, conduct.agreed), AGREEMENT * max(0.0, -conduct.agreed))
-    if conduct.character is not None and gold:
-        judged = _faded(judged, conduct.character, GOLD)
-    elif conduct.character is not None:
-        seemed = _faded(seemed, conduct.character, AGREEMENT)
-    tested = gold and (conduct.right is not None or conduct.character is not None)
+    if observation.right is not None:
+        answers = answers.after(GOLD * observation.right, GOLD * (not observation.right))
+    elif observation.agreed is not None:
+        agreed = agreed.after(AGREEMENT * max(0.0, observation.agreed), AGREEMENT * max(0.0, -observation.agreed))
+    if observation.character is not None and gold:
+        judged = _faded(judged, observation.character, GOLD)
+    elif observation.character is not None:
+        seemed = _faded(seemed, observation.character, AGREEMENT)
+    tested = gold and (observation.right is not None or observation.character is not None)
     return NodeStats(
         rounds=min(ROUNDS_MAX, standing.rounds + 1),
         gold_rounds=min(ROUNDS_MAX, standing.gold_rounds + tested),
@@ -135,7 +135,7 @@ def after(standing: NodeStats, conduct: RoundObservation, *, gold: bool) -> Node
         agreed=agreed,
         judged=judged,
         seemed=seemed,
-        equivocations=min(ROUNDS_MAX, standing.equivocations + conduct.equivocated),
+        equivocations=min(ROUNDS_MAX, standing.equivocations + observation.equivocated),
     )
 
 

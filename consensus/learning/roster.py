@@ -45,9 +45,9 @@ class Trust:
 
     def weight(self, key: Key) -> int:
         """Return the weight of the node's vote: the named one, else the earned one, else the default."""
-        return self.merit(key).vote
+        return self.seat_weights(key).vote
 
-    def merit(self, key: Key) -> SeatWeights:
+    def seat_weights(self, key: Key) -> SeatWeights:
         """Return the roster's weights of the node."""
         earned = self.merits.get(key)
         named = self.weights.get(key)
@@ -100,8 +100,8 @@ def choose_roster(
     drawn = others[: min(room, len(seated) // 2) if anybody_known else room]
     strangers = [key for key in drawn if not trust.knows(key)]
     most = _strangers_weight(trust, seated, strangers) if anybody_known else None
-    seats = [_seat(willing[key], trust.merit(key)) for key in (*seated, *drawn) if key not in strangers]
-    seats += [_seat(willing[key], _at_most(trust.merit(key), most)) for key in strangers]
+    seats = [_seat(willing[key], trust.seat_weights(key)) for key in (*seated, *drawn) if key not in strangers]
+    seats += [_seat(willing[key], _at_most(trust.seat_weights(key), most)) for key in strangers]
     return tuple(sorted(seats, key=lambda seat: seat.member))
 
 
@@ -121,18 +121,24 @@ def _strangers_weight(trust: Trust, seated: Iterable[Key], strangers: Collection
     return known // (STRANGERS_PARTS * max(1, len(strangers)))
 
 
-def _at_most(merit: SeatWeights, most: int | None) -> SeatWeights:
-    return merit if most is None else replace(merit, vote=min(merit.vote, most), judge=min(merit.judge, most))
+def _at_most(seat_weights: SeatWeights, most: int | None) -> SeatWeights:
+    return (
+        seat_weights
+        if most is None
+        else replace(seat_weights, vote=min(seat_weights.vote, most), judge=min(seat_weights.judge, most))
+    )
 
 
-def _seat(offer: Offer, merit: SeatWeights) -> Seat:
-    honest, inverse, coin, partisan = merit.counts if merit.judge >= 0 else invert_counts(merit.counts)
+def _seat(offer: Offer, seat_weights: SeatWeights) -> Seat:
+    honest, inverse, coin, partisan = (
+        seat_weights.counts if seat_weights.judge >= 0 else invert_counts(seat_weights.counts)
+    )
     return Seat(
         member=offer.author,
         roles=Role(offer.roles),
-        vote_weight=merit.vote,
-        judge_weight=merit.judge,
-        author_weight=merit.author,
+        vote_weight=seat_weights.vote,
+        judge_weight=seat_weights.judge,
+        author_weight=seat_weights.author,
         honest=honest,
         inverse=inverse,
         coin=coin,

@@ -98,7 +98,10 @@ def score_picks(
         if question.truth:
             true = np.array([question.truth.get(answer, False) for answer in range(len(question.answers))], dtype=float)
             merits = _merits(dataset, question, records[index])
-            values = [None if merit is None else float(true[merit == merit.max()].mean()) for merit in merits.values()]
+            values = [
+                None if seat_weights is None else float(true[seat_weights == seat_weights.max()].mean())
+                for seat_weights in merits.values()
+            ]
             rows.append([true[result.pick], *values, true.max()])
     return _scores(rows, [1.0] * len(rows))
 
@@ -119,10 +122,10 @@ def score_pairs(
         merits = _merits(dataset, question, records[index])
         wins = _pair_majorities(question)
 
-        def agreed(merit: FloatArray, pairs: list[tuple[int, int, bool]] = pairs) -> float:
-            return sum(_agrees(merit[low] - merit[high], above=above) for low, high, above in pairs)
+        def agreed(seat_weights: FloatArray, pairs: list[tuple[int, int, bool]] = pairs) -> float:
+            return sum(_agrees(seat_weights[low] - seat_weights[high], above=above) for low, high, above in pairs)
 
-        values = [None if merit is None else agreed(merit) for merit in merits.values()]
+        values = [None if seat_weights is None else agreed(seat_weights) for seat_weights in merits.values()]
         values[list(merits).index("judge_majority")] = sum(
             _agrees(wins.get((low, high), 0), above=above) for low, high, above in pairs
         )

@@ -91,7 +91,7 @@ class _Case:
     """Shape (J, 4): prior counts."""
     heard: IntArray
     """Shape (J, 1): 1 for judges with weight, 0 for those without."""
-    camp: IntArray
+    answer_group: IntArray
     """Shape (J,): the judge's answer group, which is the cluster of its own answer; a number that no cluster has if it
     has no answer."""
 
@@ -165,7 +165,9 @@ def _case(
         raise ValueError("a judge's weight or counts are out of range")
     clusters = np.array([item.cluster for item in items], dtype=np.int64)
     nowhere = len(items)
-    camp = np.array([nowhere if each.answer is None else items[each.answer].cluster for each in judges], dtype=np.int64)
+    answer_group = np.array(
+        [nowhere if each.answer is None else items[each.answer].cluster for each in judges], dtype=np.int64
+    )
     judge, first, second, preference = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     for column, limit in ((judge, len(judges) - 1), (first, len(items) - 1), (second, len(items) - 1)):
         if np.any((column < 0) | (column > limit)):
@@ -177,10 +179,10 @@ def _case(
         second=second,
         preference=np.where(weight < 0, ONE - preference, preference),
         weight=np.abs(weight),
-        own=(clusters[first] == camp[judge]).astype(np.int64) - (clusters[second] == camp[judge]),
+        own=(clusters[first] == answer_group[judge]).astype(np.int64) - (clusters[second] == answer_group[judge]),
         counts=np.array([each.counts for each in judges], dtype=np.int64).reshape(-1, 4),
         heard=np.array([[int(each.weight != 0)] for each in judges], dtype=np.int64),
-        camp=camp,
+        answer_group=answer_group,
     )
 
 
@@ -193,9 +195,9 @@ def _log_prior(case: _Case, shares: IntArray | None) -> FloatArray:
     counts = case.counts
     if shares is not None:
         heard = shares * case.heard
-        camps = np.zeros((int(np.max(case.camp)) + 1, 4), dtype=np.int64)
-        np.add.at(camps, case.camp, heard)
-        counts = counts + camps[case.camp] - heard
+        answer_groups = np.zeros((int(np.max(case.answer_group)) + 1, 4), dtype=np.int64)
+        np.add.at(answer_groups, case.answer_group, heard)
+        counts = counts + answer_groups[case.answer_group] - heard
     total = exact_math.log(np.add.accumulate(counts, axis=1)[:, -1:].astype(np.float64))
     return exact_math.log(counts.astype(np.float64)) - total
 

@@ -1,4 +1,4 @@
-"""Pauses between tries that grow while the tries fail."""
+"""Pauses between retries that grow while the retries fail."""
 
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -6,7 +6,8 @@ from typing import Final, Generic, TypeVar
 N = TypeVar("N", int, float)
 
 DOUBLINGS_MAX: Final = 32
-"""doublings of a pause: more than between a millisecond and a month, and never an overflow, however many tries fail."""
+"""Doublings of a pause: more than between a millisecond and a month, and never an overflow, however many retries fail.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,6 @@ class Backoff(Generic[N]):
     longest: N
 
     def pause(self, failures: int) -> N:
-        """Return the pause after so many failures in a row, counted from 1; in whole units where both are whole."""
+        """Return the pause after this many consecutive failures, counted from 1; an integer if both ends are."""
         doubled: N = self.first * 2 ** min(max(failures - 1, 0), DOUBLINGS_MAX)
         return min(doubled, self.longest)

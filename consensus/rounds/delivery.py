@@ -1,7 +1,7 @@
-"""How nodes hand each other a round's messages over streams, whatever carries them (R10, R12, R13).
+"""Rules for handing over a round's messages by stream, on any transport (R10, R12, R13).
 
-The daemon, the simulator and the tests' swarm differ in transport, disk and time. What a reply means, who is asked
-next, which query is worked on and which call of a participant takes a reply are decided here, once.
+The daemon, the simulator and the tests' swarm differ in transport, disk and time. The rules are here, once: the meaning
+of a reply, the next source to ask, the queries to work on, and the call of a participant that takes a reply.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key
 
 NO_ROOM: Final = FaultReason.BUSY.encode()
-"""Reply to a contribution or a query that was not looked at, or could not be queued: try another way, or again."""
+"""Reply to a contribution or a query that was not checked or could not be queued: try another way, or again."""
 
 # -- contributions (R10) -----------------------------------------------------------------------------------------------
 
 
 def reply_to_contribution(admitted: Admitted | Fault) -> bytes:
-    """Return what a requester replies to a contribution: empty if it has it, now or from before, else why not."""
+    """Return a requester's reply to a contribution: empty if it has it, now or from before, else the reason."""
     if isinstance(admitted, Fault) and admitted.reason is not FaultReason.DUPLICATE:
         return str(admitted.reason).encode()
     return b""
@@ -34,13 +34,13 @@ def reply_to_contribution(admitted: Admitted | Fault) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What follows from a requester's reply to a contribution, or from its silence."""
+    """The consequences of a requester's reply to a contribution, or of its silence."""
 
     query: Digest
     gossip: bool
-    """Whether the contribution is to be gossiped instead: its requester was not reached, or had no room."""
+    """Whether to gossip the contribution instead: its requester was not reached, or had no room."""
     delivered: Delivered | None
-    """What the member's round is told. None: the requester refused it, and would again."""
+    """The event for the member's round. None: the requester refused it, and would again."""
 
 
 def hand_over(message: VerifiedMessage, reply: bytes | None) -> Handover:
@@ -60,16 +60,16 @@ def pull_request(pull: fx.Pull) -> bytes:
 
 
 def pull_sources(pull: fx.Pull, own: Key) -> tuple[Key, ...]:
-    """Return whom to ask, in this order, each for PULL_SOURCE_MS: all sources but ourselves.
+    """Return the sources to ask, in this order, each for PULL_SOURCE_MS: all except ourselves.
 
-    The next is asked where one gives no reply, or one that `Participant.on_pull_reply` finds to be a Fault. After the
-    last nothing more is done: the round's machine asks again in time.
+    Ask the next one if a source gives no reply, or one that is a Fault to `Participant.on_pull_reply`. After the last
+    do nothing more: the round's machine asks again in time.
     """
     return tuple(source for source in pull.sources if source != own)
 
 
 def is_announced(fetch: fx.FetchCertificate, raw: bytes) -> bool:
-    """Whether a source served the certificate that was announced; if not, the next one is asked."""
+    """Whether a source served the announced certificate; if not, ask the next one."""
     return len(raw) <= fetch.bytes_max and certificate_digest(raw) == fetch.digest
 
 
@@ -78,18 +78,18 @@ def is_announced(fetch: fx.FetchCertificate, raw: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A query that this life of the node sees for the first time: an earlier life may have seen it."""
+    """A query that the node sees for the first time since its start; it may have seen it before a restart."""
 
     query: Digest
     expires_ms: int
-    """Until when it must be remembered."""
+    """Time until which it must be remembered."""
 
 
 def sighting(params: NetworkParams, admitted: Admitted, now_ms: int) -> Sighting | None:
-    """Return what must be written down, before the message is acted upon, in what survives a restart.
+    """Return the record to store, before acting on the message, where it survives a restart.
 
-    None: the message is no query. If the query is written there already, or cannot be, it must not be worked on:
-    `pass_over` it instead of giving it to `Participant.on_admitted`.
+    None: the message is no query. If the query is stored there already, or cannot be stored, do not work on it: call
+    `pass_over` instead of `Participant.on_admitted`.
     """
     if not isinstance(admitted.message.body, Query):
         return None
@@ -97,7 +97,7 @@ def sighting(params: NetworkParams, admitted: Admitted, now_ms: int) -> Sighting
 
 
 def pass_over(participant: Participant, query: Digest) -> None:
-    """Do not work on a query that was let in: its replies say that we do not, its messages are for others."""
+    """Refuse to work on an admitted query: replies to it say so, and its messages are for others."""
     participant.validator.close(query)
 
 
@@ -107,7 +107,7 @@ def pass_over(participant: Participant, query: Digest) -> None:
 def on_probe_reply(
     participant: Participant, probe: fx.Probe, reply: bytes, sent_ms: int, now_ms: int
 ) -> list[fx.Effect]:
-    """Give a participant what a seat replied to its Probe: a pong where it was a ping, else a word about the query."""
+    """Give a participant a seat's reply to its Probe: a pong after a ping, else a reply to the query."""
     if probe.message is None:
         return participant.on_pong(probe.query, probe.member, reply, sent_ms, now_ms)
     return participant.on_query_reply(probe.query, probe.member, reply, now_ms)

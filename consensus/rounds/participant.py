@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, open_record
+from consensus.certificates.record import RoundRecord, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
@@ -17,7 +17,7 @@ from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tic
 from consensus.rounds.membership import Member, Restored
 from consensus.rounds.presence import Presence
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
-from consensus.rounds.validation import LINGER_MS, Admitted, Validator, round_ms
+from consensus.rounds.validation import LINGER_MS, Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest, domain_digest
@@ -227,6 +227,10 @@ class Participant:
         due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
         ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
+
+    def record(self, query: Digest) -> RoundRecord | None:
+        """Return the record of a round that is kept here; None: there is none."""
+        return None if (known := self._rounds.get(query)) is None else known.record
 
     @property
     def wake_at_ms(self) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consensus.certificates.evidence import Slot, examine, slot_of
-from consensus.certificates.record import open_record
+from consensus.certificates.record import open_record, round_ms
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Message, Offer, Query
@@ -398,11 +398,6 @@ class Validator:
 def guarded_until_ms(params: NetworkParams, now_ms: int) -> int:
     """Return until when a query received now must be remembered: both ends of its window (V6), and a spare skew."""
     return now_ms + 3 * params.clock_skew_ms
-
-
-def round_ms(query: Query) -> int:
-    """Return the longest duration of a round of this query in ms: the sum of its budgets."""
-    return query.answer_ms + query.open_ms + len(query.waves) * query.judge_ms + query.cosign_ms
 
 
 def _may_fill(author: Key, kind: Kind, query: Query) -> bool:

@@ -1,1 +1,1 @@
-"""Reading files of pairwise judgements for `strand aggregate`: anybody's, of any size."""
+"""Reading files of pairwise judgements for `strand aggregate`, from any source and of any size."""

@@ -12,22 +12,22 @@ from node.aggregate.records import STDIN, AggregateFileError, Record, RefusedRec
 from protocol.types import ONE
 
 ROWS_MAX = LOCAL.comparisons
-"""rows of a file: about a gigabyte in memory. It bounds what a small compressed file can unfold to as well."""
+"""Rows of a file: about a gigabyte in memory. It also bounds the unpacked size of a small compressed file."""
 
 ANSWERS_MAX = LOCAL.items
-"""answers of a question: the fit's time grows with the cube."""
+"""Answers of a question: the fit's time grows with the cube."""
 
 NAME_LETTERS_MAX = 256
-"""letters of a question's, judge's, answer's, cluster's or author's name."""
+"""Letters of a question's, judge's, answer's, cluster's or author's name."""
 
 JUDGES_MAX = 1024
-"""weights of judges: learning holds a matrix of them by each other. Of more judges, those with few rows share one."""
+"""Weights of judges: learning holds a square matrix of them. Of more judges, those with few rows share one."""
 
 AUTHORS_MAX = 1024
-"""authors with a record, likewise. Of more, those with few answers have none."""
+"""Authors with a history, likewise. Of more, those with few answers have none."""
 
 IGNORED_MAX = 100
-"""columns without a meaning whose rows are counted one by one."""
+"""Unknown columns whose rows are counted one by one."""
 
 ARENA_QUESTION = "arena"
 """The question of rows of the arena form that name none: its answers are the models."""
@@ -50,33 +50,33 @@ class BadRow:
     """A line that was left out."""
 
     line: int
-    """From 1."""
+    """Line number, from 1."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Judges or authors that are not weighed one by one, since there are too many."""
+    """Judges or authors without individual weights, because there are too many."""
 
     count: int
     rows_max: int
-    """The most rows (an author: answers) that one of them has; everybody with more is weighed alone."""
+    """The most rows (an author: answers) that one of them has; everybody with more has an individual weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds."""
+    """The content of a file."""
 
     dataset: Dataset
     bad: list[BadRow]
     ignored: dict[str, int]
-    """Per column that no form has, the rows in which it stands; the first IGNORED_MAX columns."""
+    """Rows per unknown column; the first IGNORED_MAX columns."""
     ignored_more: int
     """Cells in further such columns."""
     judges: Pool | None
-    """They share one weight."""
+    """Judges that share one weight."""
     authors: Pool | None
-    """They count as nobody."""
+    """Authors that count as unnamed."""
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class _Reader:
         self.ignored_more = 0
 
     def add(self, row: Record, number: int) -> None:
-        """Take one row in, all of it or nothing. Raises RefusedRecord."""
+        """Add one row, completely or not at all. Raises RefusedRecord."""
         if "model_a" in row:
             self._add_row(_from_arena(row), number)
             self._ignore(row.keys() - _ARENA_COLUMNS)
@@ -174,12 +174,12 @@ class _Reader:
             draft.judgements.append((number, first, second, _PREFERENCES[outcome]))
 
     def bare_marks(self) -> list[BadRow]:
-        """Gold marks that mark nothing: known only when all rows are in, for answers may come after them."""
+        """Return gold marks of questions without answers, after all rows: answers may come later than marks."""
         reason = "gold mark for a question that has no answers"
         return [BadRow(line, reason) for draft in self.drafts.values() if not draft.answers for line in draft.marks]
 
     def contents(self, bad: list[BadRow]) -> Contents:
-        """All that was taken in, without questions that have no answer."""
+        """Return everything that was added, without questions that have no answer."""
         drafts = {name: draft for name, draft in self.drafts.items() if draft.answers}
         rows, answers = [0] * len(self.judges), [0] * len(self.authors)
         for draft in drafts.values():
@@ -213,7 +213,7 @@ def _pool(rows: list[int], most: int) -> Pool | None:
 
 
 def _question(name: str, draft: _Draft, authors: Mapping[str, int]) -> JudgedQuestion:
-    """A question with all its rows; `authors` who have a record, by name."""
+    """Build a question from all its rows; `authors`: those with a history, by name."""
     answers = sorted(draft.answers)
     place = {answer: index for index, answer in enumerate(answers)}
     # An answer without a named cluster is its own.
@@ -235,7 +235,7 @@ def _question(name: str, draft: _Draft, authors: Mapping[str, int]) -> JudgedQue
 
 
 def read_file(path: Path) -> Contents:
-    """All rows of a file or a pipe, of standard input if the path is "-". Raises AggregateFileError."""
+    """Return all rows of a file or a pipe, of standard input if the path is "-". Raises AggregateFileError."""
     name = "standard input" if path == STDIN else path
     reader, bad = _Reader(), []
     try:
@@ -259,7 +259,7 @@ def read_file(path: Path) -> Contents:
 
 
 def _from_arena(row: Record) -> Record:
-    """The same in our own form; what stands in other columns is nobody's."""
+    """Convert a row of the arena form to our own form; other columns are ignored."""
     winner = row.get("winner")
     if not isinstance(winner, str) or winner not in _WINNERS:
         raise RefusedRecord(f"winner must be {', '.join(_WINNERS)}")

@@ -1,4 +1,4 @@
-"""Reads records, tables by name, from anybody's file: JSON lines or CSV, plain or gzip, of a path, a pipe or stdin."""
+"""Reads records, tables by name, from any file: JSON lines or CSV, plain or gzip, of a path, a pipe or stdin."""
 
 import codecs
 import csv
@@ -13,23 +13,25 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+from node.errors import UserError
+
 STDIN = Path("-")
 """The path that stands for standard input."""
 
 LINE_BYTES_MAX = 1024 * 1024
-"""bytes of a record: a few names, and what else somebody's rows hold; conversations of public arenas take up to some
-hundred kilobytes."""
+"""Bytes of a record: a few names, and other content of the rows; conversations of public arenas take up to some hundred
+kilobytes."""
 
 FILE_BYTES_MAX = 32 * 1024**3
 LINES_MAX = 64_000_000
-"""bytes and lines of a file when unpacked: some minutes of reading. A small compressed file can unfold to a thousand
-times its size, a pipe may never end."""
+"""Bytes and lines of a file when unpacked: some minutes of reading. A small compressed file can unfold to a thousand
+times its size, and a pipe may never end."""
 
 CSV_HEADERS = (
     frozenset({"model_a", "model_b", "winner"}),
     frozenset({"question", "judge", "first", "second", "outcome"}),
 )
-"""Columns of which all must stand in a first line for the file to be read as CSV."""
+"""Sets of columns; a first line with all columns of one makes the file CSV."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -38,7 +40,7 @@ Line = tuple[int, bytes]
 """Number, from 1, and bytes with the line's end."""
 
 
-class AggregateFileError(Exception):
+class AggregateFileError(UserError):
     """The file as a whole cannot be used: unreadable, broken compression, too long, or without a usable row."""
 
 
@@ -47,7 +49,7 @@ class RefusedRecord(Exception):
 
 
 def records(path: Path) -> Iterator[tuple[int, Record | RefusedRecord]]:
-    """Each record with the number of its first line, from 1. Blank lines are none. Raises AggregateFileError."""
+    """Yield each record with the number of its first line, from 1, skipping blank lines. Raises AggregateFileError."""
     try:
         with _opened(path) as stream:
             lines = _lines(stream)
@@ -62,7 +64,10 @@ def records(path: Path) -> Iterator[tuple[int, Record | RefusedRecord]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
-    """The file's bytes, unpacked: the one place that reads them. A pipe cannot be rewound after a look at its head."""
+    """Provide the file's bytes, unpacked: the only place that reads them.
+
+    A pipe cannot be rewound after its head was read.
+    """
     with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
         head = file.read(len(_GZIP))
         stream = io.BufferedReader(_Rejoined(head, cast(io.BufferedIOBase, file)))
@@ -70,7 +75,7 @@ def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
 
 
 class _Rejoined(io.RawIOBase):
-    """A head that was read already, and the rest of its stream."""
+    """A head that was read already, followed by the rest of its stream."""
 
     def __init__(self, head: bytes, rest: io.BufferedIOBase) -> None:
         self._head, self._rest = head, rest
@@ -88,7 +93,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def _lines(stream: io.BufferedIOBase) -> Iterator[Line]:
-    """Lines of at most LINE_BYTES_MAX bytes; of a longer one a beginning that is one byte too long."""
+    """Yield lines of at most LINE_BYTES_MAX bytes; of a longer one a beginning that is one byte too long."""
     number = total = 0
     while line := stream.readline(LINE_BYTES_MAX + 1):
         number, rest = number + 1, line
@@ -131,7 +136,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> Record:
 
 
 def _header(line: Line) -> list[str] | None:
-    """The columns that a CSV file's first line names; None if it is no such file. Raises AggregateFileError."""
+    """Return the columns in a CSV file's first line; None if it is no such file. Raises AggregateFileError."""
     text = line[1].decode("utf-8", "replace")
     if text.lstrip().startswith(("{", "[")):
         return None
@@ -149,7 +154,7 @@ def _header(line: Line) -> list[str] | None:
 
 
 class _CsvLines:
-    """Lines as text for a CSV parser, which takes as many for a record as its quoted fields span; bounded for each."""
+    """Lines as text for a CSV parser, which reads as many per record as quoted fields span; bounded per record."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
@@ -172,12 +177,12 @@ class _CsvLines:
         return line.decode("utf-8", "surrogateescape")
 
     def next_record(self) -> None:
-        """Begin to count anew."""
+        """Start the count of a new record."""
         self.begin = self._bytes = 0
 
 
 def _csv_records(columns: Sequence[str], lines: Iterator[Line]) -> Iterator[tuple[int, Record | RefusedRecord]]:
-    """Cells that are empty are left out."""
+    """Yield records from CSV lines; empty cells are left out."""
     texts = _CsvLines(lines)
     reader = csv.reader(texts)
     while True:

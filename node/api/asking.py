@@ -1,11 +1,17 @@
-"""Asking the swarm: the question, and the events of its round, one JSON object a line."""
+"""Asking the swarm: the question. What the reply tells of its round is in `node.api.events`."""
 
 from typing import Annotated
 
 import msgspec
 
-from node.api.common import Count, DigestHex, KeyHex, Positive, Share
-from protocol.types import Outcome, OutcomeReason, TaskType
+from node.api.common import Count, Positive, Share
+from node.api.events import Asked as Asked
+from node.api.events import Certified as Certified
+from node.api.events import Decided as Decided
+from node.api.events import Ended as Ended
+from node.api.events import Progress as Progress
+from node.api.events import RoundEvent as RoundEvent
+from protocol.types import TaskType
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,89 +38,6 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Time for which stragglers are waited for after a quorum, ms."""
-
-
-class Asked(msgspec.Struct, frozen=True, tag_field="event", tag="asked"):
-    """The round has begun: always the first event."""
-
-    query_id: DigestHex
-    """The round's id; its certificate is fetched by it."""
-    at_ms: Count
-    """Time after the query was signed, ms: 0."""
-    members: tuple[KeyHex, ...]
-    """The roster: who may answer and judge."""
-
-
-class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
-    """A phase began, or something in it changed. Some of these events are left out for a slow reader."""
-
-    phase: str
-    """`answering`, `opening`, `judging`, `cosigning` or `failed`."""
-    wave: int
-    """The wave of judging, from 0."""
-    received: tuple[KeyHex, ...]
-    """Members whose contributions are in."""
-    expected: tuple[KeyHex, ...]
-    """Members whose contributions the phase expects."""
-    silent: tuple[KeyHex, ...]
-    """Of those expected, members that give no sign of life."""
-    refused: dict[KeyHex, str]
-    """Of those expected, members that do not work on the query, and why."""
-    declined: dict[KeyHex, str]
-    """Of those expected, members that give nothing in this phase, and why."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-class Decided(msgspec.Struct, frozen=True, tag_field="event", tag="decided"):
-    """The answer is there; its certificate follows when members have co-signed."""
-
-    outcome: Outcome
-    """How the round ended."""
-    reason: OutcomeReason
-    """Why the outcome is not `decided`; else `none`."""
-    winner: str
-    """Id of the winning answer, hexadecimal; empty if the round failed."""
-    p_best: float
-    """Probability that no other answer is better."""
-    p_correct: float | None
-    """Probability that the answer is right; null where no gold of the asker's stands behind it."""
-    answer: str
-    """The winning answer's text; empty if the round failed."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-    own_engine: str = ""
-    """Why the asked node's own engine gave nothing to the round; empty if it did."""
-
-
-class Certified(msgspec.Struct, frozen=True, tag_field="event", tag="certified"):
-    """The certificate can be fetched."""
-
-    outcome: Outcome
-    """How the round ended."""
-    bytes: Count
-    """Size of the certificate."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-class Ended(msgspec.Struct, frozen=True, tag_field="event", tag="ended"):
-    """The round is over for one of the asked node's roles."""
-
-    role: str
-    """`requester` or `member`."""
-    ending: str
-    """`finished`, `void`, `lost` or `left`."""
-    outcome: Outcome | None
-    """How the round ended; null where this role does not know."""
-    fault: str | None
-    """What made the round void; null where nothing did."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-RoundEvent = Asked | Progress | Decided | Certified | Ended
-"""One line of the reply to POST /api/ask."""
 
 
 class OffersKnown(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from consensus.learning.scoring import author_records, calibration_error, score_
 from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.exact_math import DRAWS
 from node.aggregate.file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
-from node.aggregate.records import STDIN, AggregateFileError
+from node.aggregate.records import STDIN
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 
@@ -69,7 +69,7 @@ def aggregate(
         contents = read_file(file)
         dataset = contents.dataset
         report = _report(dataset, _parts(dataset, gold, folds, seed), seed, score=score)
-    except (AggregateFileError, FitDidNotConverge) as error:
+    except FitDidNotConverge as error:
         raise CliError(str(error)) from error
     report["bad_rows"] = [{"line": row.line, "reason": row.reason} for row in contents.bad]
     report["ignored_columns"] = contents.ignored

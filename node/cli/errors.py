@@ -1,28 +1,11 @@
-"""Exit codes, and errors that are one line for the user."""
+"""The error that a command ends with, and which errors are told instead of a traceback."""
 
-from enum import IntEnum
+from node.errors import Exit, UserError
 
-
-class Exit(IntEnum):
-    """What a command's exit code says."""
-
-    OK = 0
-    """Done."""
-    REFUSED = 1
-    """Any other refusal; the line on stderr says which."""
-    USAGE = 2
-    """The command line, a file or the configuration cannot be read as it is."""
-    NO_QUORUM = 3
-    """No quorum; or a degraded or failed outcome under `--strict`."""
-    UNREACHABLE = 4
-    """The node, or a server that it needs, does not answer."""
-    TIMEOUT = 5
-    """No outcome came in time."""
-    READER_GONE = 141
-    """stdout's reader closed it before the end, as `head` does: 128 and SIGPIPE's number, as of any program."""
+__all__ = ["CliError", "Exit", "user_error"]
 
 
-class CliError(Exception):
+class CliError(UserError):
     """Ends a command with one line and an exit code."""
 
     def __init__(self, message: str, code: Exit = Exit.REFUSED) -> None:
@@ -30,32 +13,9 @@ class CliError(Exception):
         self.code = code
 
 
-_USER_ERRORS: dict[str, Exit] = {
-    "CliError": Exit.REFUSED,
-    "StdoutError": Exit.REFUSED,
-    "FileError": Exit.USAGE,
-    "UnwritableError": Exit.REFUSED,
-    "ConfigError": Exit.USAGE,
-    "GoldFileError": Exit.USAGE,
-    "KeyFileError": Exit.REFUSED,
-    "StoreError": Exit.REFUSED,
-    "EngineError": Exit.UNREACHABLE,
-    "OverlayError": Exit.REFUSED,
-    "RecordingError": Exit.REFUSED,
-    "ApiBindError": Exit.REFUSED,
-    "ModelError": Exit.REFUSED,
-    "HubUnreachableError": Exit.UNREACHABLE,
-}
-"""Errors whose text is meant for the user, by name: their modules are not imported for `--help`."""
-
-
 def user_error(error: BaseException) -> tuple[str, Exit] | None:
-    """The line and code for an error of ours, also from inside of exception groups; None for a bug."""
+    """Return the line and code for an error of ours, also from inside of exception groups; None for a bug."""
     if isinstance(error, BaseExceptionGroup):
         found = [user_error(inner) for inner in error.exceptions]
         return found[0] if found and all(each is not None for each in found) else None
-    # A kind of an error that is meant for the user is one too.
-    code = next((_USER_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _USER_ERRORS), None)
-    if code is None:
-        return None
-    return str(error), getattr(error, "code", code)
+    return (str(error), error.code) if isinstance(error, UserError) else None

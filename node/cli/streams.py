@@ -11,6 +11,7 @@ import sys
 from typing import Any, Final, TextIO
 
 from node.cli.errors import Exit
+from node.errors import UserError
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
@@ -20,7 +21,7 @@ _STDERR: Final = 2
 _STAND_INS: Final = {_STDIN: os.O_RDONLY, _STDOUT: os.O_RDONLY, _STDERR: os.O_WRONLY}
 
 
-class StdoutError(Exception):
+class StdoutError(UserError):
     """The result cannot be written: stdout is closed, or its disk is full. Empty where its reader has seen enough."""
 
     def __init__(self, cause: OSError) -> None:

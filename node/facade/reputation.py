@@ -39,7 +39,7 @@ class ReputationFacade:
             rounds=experience.rounds,
             renewal_rounds=RENEWAL_ROUNDS,
             gold_questions=len(self._reputation.gold.questions),
-            in_force={task: _priors(insight) for task, insight in experience.insights.items()},
+            in_force={task: _priors(query_priors) for task, query_priors in experience.priors.items()},
             nodes=tuple(nodes),
         )
 
@@ -80,17 +80,17 @@ class ReputationFacade:
 
     def _weights(self, key: Key, task: TaskType) -> api.Weights:
         """What a roster would say of the node now."""
-        merit = self._reputation.trust(task).merit(key)
-        return api.Weights(merit.vote / ONE, merit.judge / ONE, merit.author / ONE)
+        seat_weights = self._reputation.trust(task).seat_weights(key)
+        return api.Weights(seat_weights.vote / ONE, seat_weights.judge / ONE, seat_weights.author / ONE)
 
 
-def _priors(insight: QueryPriors) -> api.TaskPriors:
-    intercept, slope = insight.calibration
+def _priors(query_priors: QueryPriors) -> api.TaskPriors:
+    intercept, slope = query_priors.calibration
     return api.TaskPriors(
-        gold_rounds=insight.gold,
-        nodes=len(insight.merits),
-        beta=insight.model.beta,
-        tau_u=insight.model.tau_u,
+        gold_rounds=query_priors.gold,
+        nodes=len(query_priors.merits),
+        beta=query_priors.model.beta,
+        tau_u=query_priors.model.tau_u,
         calibration=api.Calibration(intercept / ONE, slope / ONE),
     )
 

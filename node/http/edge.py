@@ -29,12 +29,6 @@ DESCRIPTORS_SHARE: Final = 4
 ACCEPT_PAUSE_S: Final = 0.1
 """seconds before we accept again, when the system has no descriptor for another connection."""
 
-LINES_MAX: Final = 10
-"""log lines about failed connections in LINES_S; what more there is gets counted."""
-
-LINES_S: Final = 60.0
-"""seconds for which LINES_MAX holds."""
-
 DESCRIBED_CHARS_MAX: Final = 200
 """characters of an exception in a log line: it may quote what the client sent."""
 
@@ -64,7 +58,6 @@ class Edge:
         self._gate = gate
         self._connections_max = connections_max
         self._connections: dict[Connection, trio.CancelScope] = {}
-        self._failures = _FailureLog()
 
     async def run(self, listener: trio.abc.Listener[trio.SocketStream]) -> None:
         """Serve until cancelled. Raises what the listener raises when it is of no use any more."""
@@ -75,7 +68,7 @@ class Edge:
                 except OSError as error:
                     if error.errno not in _NO_ROOM:
                         raise
-                    self._failures.note("no descriptor for another connection", error)
+                    _log_failure("no descriptor for another connection", error)
                     self._make_room()
                     await trio.sleep(ACCEPT_PAUSE_S)
                     continue
@@ -101,7 +94,7 @@ class Edge:
                 try:
                     await connection.serve()
                 except Exception as error:
-                    self._failures.note("a request failed", error)
+                    _log_failure("a request failed", error)
                     await connection.reply(refusal(500, "internal error; the node's log has a line about it"))
                 finally:
                     self._connections.pop(connection, None)
@@ -143,25 +136,9 @@ async def keep_serving(
         await trio.sleep(pause_s)
 
 
-class _FailureLog:
-    """One line for each failure, without values of ours, and no more than LINES_MAX in LINES_S."""
-
-    def __init__(self) -> None:
-        self._since_s = -LINES_S
-        self._lines = 0
-        self._left_out = 0
-
-    def note(self, what: str, error: BaseException) -> None:
-        """Say what happened, in a bounded line, unless there were too many."""
-        now_s = trio.current_time()
-        if now_s - self._since_s >= LINES_S:
-            self._since_s, self._lines = now_s, 0
-        if self._lines >= LINES_MAX:
-            self._left_out += 1
-            return
-        self._lines += 1
-        left_out, self._left_out = self._left_out, 0
-        log.error("api.connection_failed", what=what, reason=describe(error), left_out=left_out)
+def _log_failure(what: str, error: BaseException) -> None:
+    """One line for each failure, without values of ours; `log_filters` bounds how many there are."""
+    log.error("api.connection_failed", what=what, reason=describe(error))
 
 
 def describe(error: BaseException) -> str:

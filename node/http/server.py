@@ -8,6 +8,7 @@ import trio
 
 from node.config import ApiTable
 from node.descriptors import descriptor_limit
+from node.errors import UserError
 from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
@@ -22,7 +23,7 @@ TOKEN_CHARS_ADVISED: Final = 16
 log = structlog.get_logger()
 
 
-class ApiBindError(Exception):
+class ApiBindError(UserError):
     """The HTTP interface's address cannot be used; the message is one line for the user."""
 
 

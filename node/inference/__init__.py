@@ -1,4 +1,4 @@
-"""Engines: where answers and preferences come from. Importing this package loads no HTTP client and no model."""
+"""Engines: the source of answers and preferences. Importing this package loads no HTTP client and no model."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,11 +28,11 @@ async def open_engine(
     vllm: VllmConfig | None = None,
     folder: Path | None = None,
 ) -> AsyncIterator[Engine]:
-    """The engine that `config.kind` names, for as long as the block runs.
+    """Run the engine that `config.kind` names, for as long as the block runs.
 
-    `vllm` and `folder` (where its log is) are for a vLLM of our own, which may still be starting: see Engine.server.
-    Raises EngineError where an engine of our own cannot start or a script cannot be read. A remote engine is not
-    contacted before its first use: call `probe`.
+    `vllm` and `folder` (for its log) are for a vLLM that the node runs, which may still be starting: see Engine.server.
+    Raises EngineError if an engine of ours cannot start or a script cannot be read. A remote engine is not contacted
+    before its first use: call `probe`.
     """
     match config.kind:
         case "vllm" if vllm is not None and vllm.model:

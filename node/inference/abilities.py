@@ -1,4 +1,4 @@
-"""What one server was seen to do with one of its models, and the form of request that follows from it. Pure."""
+"""Observed abilities of one server with one of its models, and the form of requests that follows from them. Pure."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,17 @@ RAW = "/v1/completions"
 LETTERS = ("A", "B")
 
 TEXT_TOKENS = 8
-"""Enough for `**A**.`; what is longer is an essay, and no letter."""
+"""Tokens of a reply that is a letter: enough for `**A**.`; anything longer is an essay."""
 
 THINKING_TOKENS = 512
-"""Room for the thoughts of a model that cannot be kept from thinking, before each of its texts. An easy pair takes
-some hundred tokens; a node that gave each judgement more would keep to no budget of a round."""
+"""Tokens for the thoughts of a model that cannot be kept from thinking, before each of its texts. An easy pair takes
+some hundred tokens; a node that gave each judgement more would exceed every budget of a round."""
 
 SYSTEM = "system"
-"""Stands among refused parameters for the role of that name."""
+"""Stands for the role of that name among refused parameters."""
 
 _PARAMETERS_SECONDARY = ("seed", "top_p", "temperature", "chat_template_kwargs", "reasoning_effort")
-"""What a request can do without. Where a refusal names two that exclude each other, the first of these goes."""
+"""Dispensable parameters. If a refusal names two that exclude each other, the first of these is dropped."""
 
 _NOT_SUPPORTED = re.compile(
     r"max_completion_tokens|not (?:be )?(?:supported|permitted|allowed)|unsupported|unknown|unrecogni[sz]ed|extra",
@@ -44,7 +44,7 @@ _NO_SYSTEM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A way to have a model that thinks first answer at once. Servers that do not know a field ignore or refuse it."""
+    """A way to make a reasoning model answer at once. Servers that do not know a field ignore or refuse it."""
 
     name: str
     fields: Mapping[str, Any]
@@ -65,12 +65,15 @@ SKIPS = (
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A way to have one of some texts written, by the field's name. Ollama and LM Studio know OpenAI's alone."""
+    """A way to make a model write one of some texts, by the field's name.
+
+    Ollama and LM Studio support only OpenAI's.
+    """
 
     name: str
     fields: Callable[[Sequence[str]], dict[str, Any]]
     tokens: int
-    """The longest text: in JSON some twenty tokens at a model that likes white space."""
+    """Tokens of the longest text: in JSON some twenty tokens at a model that likes white space."""
 
 
 def _schema(texts: Sequence[str]) -> dict[str, Any]:
@@ -93,7 +96,7 @@ CONSTRAINTS = (
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What one server can do with one of its models. What was not seen to work is not there."""
+    """The abilities of one server with one of its models. An ability that was not observed does not count."""
 
     model: str
     models: tuple[ListedModel, ...]
@@ -101,21 +104,21 @@ class Abilities:
     refused: frozenset[str] = frozenset()
     """Parameters that it refuses; `SYSTEM` for the role."""
     skip: Skip = AS_IT_IS
-    """How it is kept from thinking."""
+    """The way that keeps it from thinking."""
     thinking_tokens: int = 0
-    """Room for its thoughts before each text; 0: it does not think, or is kept from it."""
+    """Tokens for its thoughts before each text; 0: it does not think, or is kept from it."""
     judging: JudgingMethod = JudgingMethod.NONE
     top_logprobs: int = 0
-    """Alternatives of a token to ask it for."""
+    """Number of alternatives of a token to request."""
     logprobs: int = 0
-    """Alternatives that it lists then."""
+    """Number of alternatives that it then lists."""
     constraint: Constraint | None = None
     cache_report: CacheReport = CacheReport.NONE
     control_tokens: tuple[str, ...] = field(default=())
-    """Those that the server tells of its tokenizer."""
+    """Control tokens that the server reports for its tokenizer."""
 
     def without(self, parameter: str) -> "Abilities":
-        """What is known once it has refused one more parameter."""
+        """Return the abilities after one more refused parameter."""
         skip = AS_IT_IS if parameter in self.skip.fields else self.skip
         return replace(self, refused=self.refused | {parameter}, skip=skip)
 
@@ -124,7 +127,7 @@ class Abilities:
 
 
 def answer_request(can: Abilities, query: str, task: TaskType, sampling: Sampling) -> dict[str, Any]:
-    """The body that asks for an answer; what the server needs for its thoughts is added to the answer's own length."""
+    """Build the body that requests an answer; the tokens for thoughts are added to the answer's own length."""
     body: dict[str, Any] = {
         "model": can.model,
         "messages": answer_messages(query, task, can.control_tokens),
@@ -137,22 +140,22 @@ def answer_request(can: Abilities, query: str, task: TaskType, sampling: Samplin
 
 
 def raw_request(model: str, text: str, logprobs: int) -> dict[str, Any]:
-    """The body that asks /v1/completions for the alternatives of one token."""
+    """Build the body that requests the alternatives of one token from /v1/completions."""
     return {"model": model, "prompt": text, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
 
 
 def chat_request(can: Abilities, text: str, tokens: int, **fields: Any) -> dict[str, Any]:
-    """The body that asks /v1/chat/completions for its most probable reply of so many tokens, thoughts not counted."""
+    """Build the body that requests the most probable reply from /v1/chat/completions; `tokens` without thoughts."""
     return _chat(can, text, tokens + can.thinking_tokens, **fields)
 
 
 def logprobs_request(can: Abilities, text: str) -> dict[str, Any]:
-    """The body that asks /v1/chat/completions for the alternatives of its first token."""
+    """Build the body that requests the alternatives of the first token from /v1/chat/completions."""
     return _chat(can, text, 1, logprobs=True, top_logprobs=can.top_logprobs)
 
 
 def choice_request(can: Abilities, constraint: Constraint, text: str, texts: Sequence[str]) -> dict[str, Any]:
-    """The body that has one of `texts` written as the reply to `text`."""
+    """Build the body that makes the model write one of `texts` in reply to `text`."""
     return chat_request(can, text, constraint.tokens, **constraint.fields(texts))
 
 
@@ -167,7 +170,7 @@ def _chat(can: Abilities, text: str, tokens: int, **fields: Any) -> dict[str, An
 
 
 def shaped(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-    """`body` without what the server refuses: another name for the limit, system text in the user's message."""
+    """Return `body` without refused parts: another name for the limit, system text in the user's message."""
     sent = {name: value for name, value in body.items() if name not in refused or name == "max_tokens"}
     if "messages" not in sent:
         return sent
@@ -180,9 +183,9 @@ def shaped(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
 
 
 def refused_parameter(words: str, sent: Mapping[str, Any]) -> str | None:
-    """Which part of a request its refusal is about, if the request can do without; None: another matter."""
+    """Return the dispensable part of a request that its refusal names; None: the refusal concerns something else."""
     if "max_tokens" in sent and "messages" in sent and "max_tokens" in words:
-        # A prompt over the context is told with the same names.
+        # A prompt over the context is reported with the same names.
         return "max_tokens" if _NOT_SUPPORTED.search(words) and not _TOO_MUCH.search(words) else None
     for name in _PARAMETERS_SECONDARY:
         if name in sent and re.search(rf"\b{name}\b", words):

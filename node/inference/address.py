@@ -1,4 +1,4 @@
-"""Where a model server is: the addresses that a user gives for it, and TLS and a proxy on the way to it."""
+"""The address of a model server as a user gives it, and TLS and a proxy on the way to it."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from node.inference.config import hide_secrets
 from node.inference.ports import EngineError
 
 API: Final = "/v1"
-"""The path of the OpenAI API where a server's URL has none of its own, and how our requests name the API's base."""
+"""Path of the OpenAI API if a server's URL has none, and the prefix of the API in our requests."""
 
 _ENDPOINTS: Final = ("/chat/completions", "/completions", "/models")
-"""What people copy along with a base URL out of a server's documentation."""
+"""Endpoints that users copy along with a base URL from a server's documentation."""
 
 _UNTRUSTED: Final = frozenset({18, 19, 20, 21})
-"""OpenSSL's codes for a certificate whose authority is not known (X509_V_ERR_*), where naming it helps."""
+"""OpenSSL's codes for a certificate of an unknown authority (X509_V_ERR_*), where naming the authority helps."""
 
 _CAUSES_MAX: Final = 16
 """Exceptions between the failure of a request and its cause; there are about five."""
@@ -29,30 +29,30 @@ class ServerAddress:
     """A model server's base URLs. `api` and `root` may hold a password; `shown` does not."""
 
     api: str
-    """Base of the OpenAI API, as http://host/v1."""
+    """Base of the OpenAI API, such as http://host/v1."""
     root: str
-    """What lies beside the API: /metrics, /props, /health."""
+    """Base of the paths beside the API: /metrics, /props, /health."""
     query: str
-    """What every request carries, as api-version=..., without the question mark."""
+    """Query of every request, such as api-version=..., without the question mark."""
     shown: str
-    """The URL as errors name it."""
+    """The URL for error messages."""
 
     def of(self, path: str) -> str:
-        """The URL of a path: one that begins with /v1/ is of the API, wherever that lies."""
+        """Return the URL of a path: one that begins with /v1/ belongs to the API, wherever that lies."""
         url = self.api + path.removeprefix(API) if path.startswith(f"{API}/") else self.root + path
         return f"{url}?{self.query}" if self.query else url
 
 
 def parse_address(url: str) -> ServerAddress:
-    """The addresses of the server at a user's URL. Raises EngineError where it is no HTTP URL.
+    """Parse a user's URL of a server. Raises EngineError if it is no HTTP URL.
 
-    A path is the API's base as it is, but for an endpoint at its end, which is cut off. A URL without a path gets /v1.
+    A path is the API's base, except that an endpoint at its end is cut off. A URL without a path gets /v1.
     """
     where = f"engine URL {hide_secrets(url)!r} is not valid"
     try:
         parsed = httpx2.URL(url.strip())
     except httpx2.InvalidURL as error:
-        # The parser may repeat a piece of a password.
+        # The parser may repeat a part of a password.
         raise EngineError(where if "@" in url else f"{where}: {error}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise EngineError(f"{where}: it must start with http:// or https://")
@@ -66,7 +66,7 @@ def parse_address(url: str) -> ServerAddress:
 
 
 def trusted_authorities(ca_file: str) -> ssl.SSLContext:
-    """TLS that trusts `ca_file` alone; without one SSL_CERT_FILE or SSL_CERT_DIR, else the system's authorities.
+    """Return TLS settings that trust `ca_file` alone; without one SSL_CERT_FILE or SSL_CERT_DIR, else the system's.
 
     Raises EngineError.
     """
@@ -82,7 +82,7 @@ def trusted_authorities(ca_file: str) -> ssl.SSLContext:
 
 
 def parse_proxy(url: str) -> httpx2.Proxy | None:
-    """The proxy on the way to the server; None where there is no word of one. Raises EngineError."""
+    """Return the proxy on the way to the server; None without one. Raises EngineError."""
     if not url:
         return None
     where = f"engine.proxy {hide_secrets(url)!r} is not valid"
@@ -96,7 +96,7 @@ def parse_proxy(url: str) -> httpx2.Proxy | None:
 
 
 def innermost_cause(error: BaseException) -> str:
-    """Say why a connection failed, by the first of its causes, and what helps."""
+    """Return why a connection failed, by the innermost cause, and the remedy."""
     cause = error
     for _ in range(_CAUSES_MAX):
         if isinstance(cause, BaseExceptionGroup):

@@ -1,4 +1,4 @@
-"""A server with what is known of it: each request takes the form that the server accepts, and refusals are learned."""
+"""A server with its observed abilities: each request takes a form that it accepts, and refusals are remembered."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,16 +35,17 @@ Post = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Sends a body to a path; raises EngineError."""
 
 CANNOT = frozenset({400, 404, 405, 415, 422, 501})
-"""HTTP statuses by which servers say that they do not have an ability, as opposed to not having it now."""
+"""HTTP statuses that mean that the server lacks an ability permanently."""
 
 FAILS = CANNOT | {500}
-"""The same with servers that fail at what they do not know: llama.cpp's at a template that refuses the system role."""
+"""CANNOT and the status of servers that fail at unknown input, such as llama.cpp's at a template without the system
+role."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Unreadable(EngineError):
-    """The server replied, and there is no completion in it."""
+    """The server replied without a completion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ class Letter:
     """A reply to "A or B?"."""
 
     preference: float | None
-    """P(A); None where the reply does not say."""
+    """P(A); None if the reply does not contain it."""
     mass: float
     """Probability of the two letters together."""
     reply: Mapping[str, Any]
 
 
 class ServerClient:
-    """One server and what it can do, which each refusal of a parameter changes."""
+    """One server and its abilities, which each refused parameter changes."""
 
     def __init__(self, post: Post, url: str, can: Abilities) -> None:
         self._post = post
@@ -67,10 +68,10 @@ class ServerClient:
         self.can = can
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The reply to `body` in the form that the server accepts; raises EngineError.
+        """Return the reply to `body` in the form that the server accepts; raises EngineError.
 
-        A refusal that names a parameter is learned and the request repeated without. Each repetition has one part
-        less, so that there are at most seven.
+        A refusal that names a parameter is remembered and the request repeated without it. Each repetition has one part
+        less, so there are at most seven.
         """
         while True:
             sent = shaped(body, self.can.refused)
@@ -85,7 +86,7 @@ class ServerClient:
                 self.can = self.can.without(named)
 
     async def complete(self, body: Mapping[str, Any]) -> Completion:
-        """The text that the server writes to a chat's `body`; raises EngineError."""
+        """Return the text that the server writes for a chat's `body`; raises EngineError."""
         prompt_bytes = sum(len(message["content"].encode("utf-8", "replace")) for message in body["messages"])
         reply = await self.post(CHAT, body)
         try:
@@ -94,7 +95,7 @@ class ServerClient:
             raise Unreadable(f"engine at {self._url} sent {error}") from None
 
     async def letter(self, can: Abilities, text: str) -> Letter:
-        """What the server says to a comparison, asked in the way of `can`; raises EngineError."""
+        """Return the server's reply to a comparison, asked in the way of `can`; raises EngineError."""
         match can.judging:
             case JudgingMethod.RAW:
                 reply = await self.post(RAW, raw_request(can.model, text, can.top_logprobs))

@@ -1,7 +1,7 @@
-"""The layout of a comparison: what a model reads when it is asked which of two answers is better. Pure.
+"""The layout of a comparison: the text of the prompt that asks which of two answers is better. Pure.
 
-The same layout serves the judges' prompts (`node.work.judging`, which quotes what strangers wrote) and the trial by
-which a server shows how it can be asked.
+The same layout serves the judges' prompts (`node.work.judging`, which quotes strangers' texts) and the trial that shows
+how a server can be asked.
 """
 
 from collections.abc import Sequence
@@ -59,9 +59,9 @@ _TRIAL_BAD = "Bananas are yellow. Bananas are yellow."
 
 
 def trial_prompts() -> tuple[str, str]:
-    """Both orders of a comparison whose answer is plain: the good answer as A, and as B.
+    """Return both orders of an easy comparison: the good answer as A, and as B.
 
-    With half of the examples: that shows the letters as well, and a small CPU reads them twice as fast.
+    With half of the examples, which are enough to show the letters, a small CPU reads them twice as fast.
     """
     head = preamble(examples=_EXAMPLES[:2])
     return (
@@ -71,13 +71,13 @@ def trial_prompts() -> tuple[str, str]:
 
 
 def block(query: str, first: str, second: str, tag: str, tags: Sequence[str] = ()) -> str:
-    """A task and two answers. `tags`: what follows the names of A and B, where it is not the tag alone."""
+    """Return a task and two answers. `tags`: the tags after the names of A and B, if they differ from `tag`."""
     tag_a, tag_b = tags or (tag, tag)
     return f"=== Task\n{query}\n=== Answer A {tag_a}\n{first}\n=== Answer B {tag_b}\n{second}\n=== End {tag}\n"
 
 
 def preamble(reasoned: bool = False, examples: Sequence[tuple[str, str, str, str, str]] = _EXAMPLES) -> str:
-    """The instruction and the examples, in the form in which the model is asked to go on."""
+    """Return the instruction and the examples, in the form in which the model is asked to continue."""
     shown = []
     for query, first, second, letter, why in examples:
         reason = f"{REASON} {why}\n" if reasoned else ""

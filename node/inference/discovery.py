@@ -1,7 +1,8 @@
-"""What an OpenAI-compatible server can do, found out by asking it: servers tell little, and ignore much silently.
+"""Discovery of an OpenAI-compatible server's abilities by requests.
 
-An ability is what was seen to work: an answer is asked for in the very form of answers, a letter in the very form of
-judgements, about a pair whose answer is plain and in both orders. Each way is tried after the better ones have failed.
+Servers report little and ignore much silently. An ability is one that was observed. The trial requests an answer in the
+exact form of answers, and a letter in the exact form of judgements, about an easy pair and in both orders. Each way is
+tried after the better ones have failed.
 """
 
 import re
@@ -36,45 +37,45 @@ from node.inference.vllm import dialect as vllm
 from protocol.types import TaskType
 
 TOP_LOGPROBS = (20, 5)
-"""Alternatives to ask for: the most that vLLM and OpenAI give (a letter beyond them has no mass that matters), else
-the most of OpenAI's raw completions and of servers that were told to give fewer."""
+"""Alternatives to request: the most that vLLM and OpenAI give (a letter beyond them has no relevant mass), else the
+most of OpenAI's raw completions and of servers configured to give fewer."""
 
 TRIAL_MASS_MIN = 0.5
-"""Least probability of the two letters together, in either order of the trial: where a model has something else to say
-about a plain pair, what is left for the letters is noise. SmolLM2-135M gives them more by few-shot prompts."""
+"""Least probability of the two letters together, in either order of the trial. If a model wants to write something else
+about an easy pair, the mass left for the letters is noise. SmolLM2-135M gives them more by few-shot prompts."""
 
 SPEED_TOKENS = 24
-"""Tokens of the trial answer and of the timed one: a tenth of a second on a GPU, a few on a slow CPU."""
+"""Tokens of the trial answer and of the timed one: a tenth of a second on a GPU, a few seconds on a slow CPU."""
 
 SPEED_QUERY = "Count from one to fifty in words."
 
 NO_LIST = CANNOT | {401, 403}
-"""Statuses that say there is no list of models: hosted keys may be good for chats alone. A bad key is refused at the
-chat as well."""
+"""Statuses that mean that there is no list of models: hosted keys may be valid for chats alone. A bad key is refused at
+the chat as well."""
 
 OPTIONAL = ("seed", "top_p", SYSTEM, "temperature")
-"""Parts of an answer's request that it can do without, the least needed first."""
+"""Dispensable parts of an answer's request, the least needed first."""
 
 UNNAMED = frozenset({400, 422, 500})
-"""Statuses of a request that a server understood as one, and refused or failed at."""
+"""Statuses of a request that a server understood, and refused or failed at."""
 
 _CONSTRAINED = ("QZ", "ZQ")
-"""No model writes these of its own accord: they show that a constraint is heeded."""
+"""Texts that no model writes by itself: they show that a constraint is obeyed."""
 
 _NO_CHAT = re.compile(
     r"embed|rerank|whisper|(?:^|[/_-])(?:bge|e5|gte|tts|clip)[_-]|all-minilm|moderation|dall-e|transcribe",
     re.IGNORECASE,
 )
-"""Names of models that write no text. Lists of models do not tell what a model is for."""
+"""Names of models that write no text. Lists of models do not contain a model's purpose."""
 
 
 _log = structlog.get_logger(__name__)
 
 
 async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
-    """The models that the server lists. Raises EngineError.
+    """Return the models that the server lists. Raises EngineError.
 
-    A model that is named needs no list: a server that has none, or shows it to other keys alone, is asked without.
+    A configured model needs no list: a server without one, or that shows it to other keys only, is used without.
     """
     try:
         return parse_models(await client.get("/v1/models"))
@@ -85,8 +86,10 @@ async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedM
 
 
 async def discover(client: JsonClient, post: Post, config: EngineConfig) -> ServerClient:
-    """Some ten short requests at a server that does as OpenAI's, at most fifty at one that does little. Raises
-    EngineError."""
+    """Discover a server with some ten short requests if it behaves as OpenAI's, with at most fifty otherwise.
+
+    Raises EngineError.
+    """
     models = await list_models(client, config)
     model = _wanted(models, config)
     by_name = {each.name: each for each in models}
@@ -104,7 +107,7 @@ async def discover(client: JsonClient, post: Post, config: EngineConfig) -> Serv
 
 
 async def cache_counts(client: JsonClient) -> CacheCounts | None:
-    """What vLLM's metrics tell of its prefix cache; None at any other server. Nothing depends on them."""
+    """Return the prefix cache's counts in vLLM's metrics; None at any other server. Nothing depends on them."""
     try:
         return vllm.prefix_cache(await client.text("/metrics"))
     except EngineError:
@@ -112,7 +115,7 @@ async def cache_counts(client: JsonClient) -> CacheCounts | None:
 
 
 async def _find_control_tokens(client: JsonClient) -> tuple[str, ...]:
-    """The tokens of llama.cpp's /props; other servers do not tell theirs, and the known ones are broken up anyway."""
+    """Return the tokens of llama.cpp's /props; other servers report none, and known ones are always broken up."""
     try:
         return control_tokens(llama_cpp.token_words(await client.get("/props")))
     except EngineError:
@@ -135,19 +138,19 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
 
 
 def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
-    """The body of a short answer in the very form of answers: what they stumble over shows here."""
+    """Build the request of a short answer in the exact form of answers, so that its problems show here."""
     seed = None if config.seed is None else 0
     sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
     return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
 
 
 async def _find_thinking(asking: ServerClient, config: EngineConfig) -> None:
-    """Whether the model writes text at once, and what makes it do so. What the chat refuses, the probe will tell."""
+    """Find out whether the model writes text at once, and how to make it do so. Refusals of chat show at the probe."""
     completion = await _first_answer(asking, config)
     if completion is None or clean(completion.text):
         return
     if not (completion.reasoned or completion.text or completion.answer_tokens > 1):
-        # An empty text, and no thoughts that it would have been cut off.
+        # An empty text, without thoughts that could have used up the tokens.
         return
     for skip in SKIPS[1:]:
         try:
@@ -163,7 +166,7 @@ async def _find_thinking(asking: ServerClient, config: EngineConfig) -> None:
 
 
 async def _first_answer(asking: ServerClient, config: EngineConfig) -> Completion | None:
-    """An answer, by a request without what the server fails at where it does not say at what; None: there is none."""
+    """Return an answer, dropping optional parts while the server fails without naming one; None: there is none."""
     before: dict[str, Any] = {}
     for count in range(len(OPTIONAL) + 1):
         left_out = frozenset(OPTIONAL[:count])
@@ -187,14 +190,14 @@ async def _first_answer(asking: ServerClient, config: EngineConfig) -> Completio
 
 
 async def _find_judging(asking: ServerClient) -> Mapping[str, Any]:
-    """Take the best way to judge that works; returns the reply that showed it, an empty one where none does."""
+    """Take the best way to judge that works. Returns the reply that showed it, or an empty one."""
     for find in (_find_constraint, _find_raw, _find_chat, _find_choice, _find_text):
         try:
             trial = await find(asking)
         except (HttpRefused, Unreachable):
             raise
         except EngineError as error:
-            # Too slow, or no JSON: this way does not work. What is wrong with every way, the probe will tell.
+            # Too slow, or no JSON: this way does not work. The probe will report faults common to all ways.
             _log.info("engine.trial_failed", reason=str(error))
             continue
         if trial is not None and trial.works:
@@ -203,13 +206,13 @@ async def _find_judging(asking: ServerClient) -> Mapping[str, Any]:
 
 
 async def _find_constraint(asking: ServerClient) -> "_Trial | None":
-    """Whether a choice can be enforced; judging by it is tried after the better ways."""
+    """Find out whether a choice can be enforced; judging by it is tried after the better ways."""
     for constraint in CONSTRAINTS:
         request = choice_request(asking.can, constraint, "Name the capital of France.", _CONSTRAINED)
         try:
             text = clean(parse_text(await asking.post(CHAT, request)))
         except HttpRefused as refusal:
-            # Some fail instead of refusing a field that they do not know.
+            # Some fail instead of refusing an unknown field.
             if refusal.status not in FAILS:
                 raise
             continue
@@ -228,7 +231,7 @@ async def _find_raw(asking: ServerClient) -> "_Trial | None":
 
 
 async def _find_chat(asking: ServerClient) -> "_Trial | None":
-    """A model that would think first has no mass on the letters, unless it is kept from it."""
+    """Try chat with logprobs. A model that thinks first has no mass on the letters, unless it is kept from it."""
     for skip in _skips(asking.can):
         trial = None
         for top in TOP_LOGPROBS:
@@ -251,7 +254,7 @@ async def _find_text(asking: ServerClient) -> "_Trial | None":
         trial = await _take(asking, judging=JudgingMethod.TEXT, skip=skip)
         if trial.works:
             return trial
-    # It may answer at once and think only where there is something to compare.
+    # It may answer at once and think only when there is something to compare.
     return (
         None
         if asking.can.thinking_tokens
@@ -260,13 +263,13 @@ async def _find_text(asking: ServerClient) -> "_Trial | None":
 
 
 def _skips(can: Abilities) -> list[Skip]:
-    """The way that answers take, then the others."""
+    """Return the way that answers take, then the others."""
     return [can.skip, *(skip for skip in SKIPS if skip is not can.skip)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of one way of judging."""
+    """The result of one way of judging."""
 
     works: bool
     refused: bool
@@ -275,7 +278,7 @@ class _Trial:
 
 
 async def _take(asking: ServerClient, **changes: Any) -> _Trial:
-    """Try one way of judging, and keep to it if it works: the letters have most of the mass, in both orders."""
+    """Try one way of judging, and keep it if it works: the letters have most of the mass, in both orders."""
     reply: Mapping[str, Any] = {}
     for text in trial_prompts():
         try:

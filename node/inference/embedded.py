@@ -1,7 +1,7 @@
 """The embedded default engine: llama.cpp with SmolLM2-135M-Instruct in a supervised child process.
 
-It makes the first command work without a GPU and without a download. It proves the plumbing; it does not write good
-Rust.
+It makes the first command work without a GPU and without a download. It exercises the whole system; it does not write
+good Rust.
 """
 
 import hashlib
@@ -33,18 +33,18 @@ DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db
 INSTALL_HINT = "install it with: pip install 'strand-swarm[embedded]'"
 
 CACHE_RAM_MIB = 256
-"""Prompt cache; a round's shared prefix takes a few MiB, and the server's own default is 8 GiB."""
+"""MiB of the prompt cache; a round's shared prefix takes a few MiB, and the server's own default is 8 GiB."""
 
 START_TIMEOUT_S = 60.0
-"""Loading takes half a second for the default model and a minute for the largest that a CPU can use."""
+"""Seconds to load: half a second for the default model, a minute for the largest that a CPU can use."""
 
 LINE_BYTES_MAX = 4096
-"""The child's one line holds a URL or a short error."""
+"""Bytes of the child's one line, which holds a URL or a short error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A GGUF file and the name under which it is served; `sha256` where the content is known beforehand."""
+    """A GGUF file and the name under which it is served; `sha256` if the content is known in advance."""
 
     name: str
     path: Path
@@ -52,7 +52,7 @@ class ModelFile:
 
 
 def find_model(config: EngineConfig) -> ModelFile:
-    """The configured model file, else the packaged one. Raises EngineError where package or file is missing."""
+    """Return the configured model file, else the packaged one. Raises EngineError if package or file is missing."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineError(f"the embedded engine needs the package xllamacpp; {INSTALL_HINT}")
     if config.model_path:
@@ -70,7 +70,7 @@ def find_model(config: EngineConfig) -> ModelFile:
 
 
 def check_model(model: ModelFile) -> None:
-    """Raise EngineError where the file is not the one that its hash names. Reads it all: 0.2 s for the default."""
+    """Raise EngineError if the file does not match its hash. Reads all of it: 0.2 s for the default."""
     if model.sha256 is None:
         return
     with model.path.open("rb") as file:
@@ -91,7 +91,7 @@ class EmbeddedServer:
 
     @property
     def status(self) -> ServerStatus:
-        """How it is."""
+        """State of the server."""
         return self.supervisor.status
 
     @property
@@ -107,20 +107,20 @@ class EmbeddedServer:
         )
 
     async def _live(self) -> str:
-        """One life of the child, from start to end; returns its last words."""
+        """Run the child once, from start to end. Returns its last line of output."""
         tail = bytearray()
         async with trio.open_nursery() as nursery:
             start = partial(
                 trio.run_process,
-                # -P: the script's own folder would shadow modules by its config.py and openai.py. The child dies with
-                # us by the end of its stdin; PR_SET_PDEATHSIG would kill it with trio's short-lived worker thread.
+                # -P: the script's own folder would shadow modules by its config.py and openai.py. The end of its stdin
+                # ends the child with us; PR_SET_PDEATHSIG would kill it with trio's short-lived worker thread.
                 [sys.executable, "-P", str(Path(__file__).with_name("llama_server.py"))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 check=False,
                 deliver_cancel=_kill,
-                # Spinning threads starve each other and everybody else as soon as a core is shared.
+                # Spinning threads starve each other and other programs as soon as a core is shared.
                 env=os.environ | {"OMP_WAIT_POLICY": "passive"},
             )
             process: trio.Process = await nursery.start(start)
@@ -139,7 +139,7 @@ class EmbeddedServer:
         return last_line(tail) or f"no ready line within {START_TIMEOUT_S:.0f} s, exit code {process.returncode}"
 
     async def _hand_over(self, stdin: trio.abc.SendStream, stdout: trio.abc.ReceiveStream) -> str | None:
-        """Give the child its settings and wait for its URL; None where it ends or says something else."""
+        """Send the child its settings and wait for its URL; None if it ends or prints anything else."""
         settings = {
             "model_path": str(self._model.path),
             "model": self._model.name,
@@ -165,9 +165,9 @@ class EmbeddedServer:
 
 @asynccontextmanager
 async def embedded_server(config: EngineConfig) -> AsyncIterator[EmbeddedServer]:
-    """A model server for as long as the block runs; raises EngineError where it cannot start.
+    """Run a model server for as long as the block runs; raises EngineError if it cannot start.
 
-    What the block itself raises comes out in an exception group, as from any nursery.
+    Exceptions of the block itself come out in an exception group, as from any nursery.
     """
     model = find_model(config)
     await trio.to_thread.run_sync(check_model, model)
@@ -183,7 +183,7 @@ async def embedded_server(config: EngineConfig) -> AsyncIterator[EmbeddedServer]
 
 @asynccontextmanager
 async def open_embedded(config: EngineConfig) -> AsyncIterator[Engine]:
-    """An engine with a server of its own; raises EngineError where that cannot start."""
+    """Run an engine with a server of its own; raises EngineError if that cannot start."""
     async with (
         embedded_server(config) as server,
         open_openai(replace(server.client_config, kind="embedded"), server.status) as engine,
@@ -192,5 +192,5 @@ async def open_embedded(config: EngineConfig) -> AsyncIterator[Engine]:
 
 
 async def _kill(process: trio.Process) -> None:
-    """The child holds no state that an orderly end would save."""
+    """Kill the child, which has no state to save."""
     process.kill()

@@ -1,7 +1,7 @@
-"""Bounded JSON over HTTP: what every request to a model server goes through.
+"""Bounded JSON over HTTP, used by every request to a model server.
 
-The server is somebody else's program and may be wrong in any way: each exchange has one deadline, a limit on the
-reply's bytes and a limit on requests in flight, and ends in a JSON object or in one EngineError.
+The server is a foreign program and may be wrong in any way. Each exchange has one deadline, a limit on the reply's
+bytes and a limit on concurrent requests, and ends in a JSON object or in one EngineError.
 """
 
 import json
@@ -19,19 +19,21 @@ from node.inference.ports import EngineError
 from node.text import one_line
 
 REPLY_BYTES_MAX = 1024 * 1024
-"""The longest answer (thousands of tokens) with its JSON around it is far below; more is a broken or hostile server."""
+"""Bytes of a reply. The longest answer (thousands of tokens) in JSON is far below; more is a broken or hostile server.
+"""
 
 REPLY_CHUNKS_MAX = 8192
-"""A reply that is not streamed comes in a few large chunks; a million of one byte take ten seconds to parse."""
+"""Chunks of a reply. One that is not streamed has a few large chunks; a million of one byte take ten seconds to parse.
+"""
 
 CONNECT_TIMEOUT_S = 5.0
-"""A model server that is up accepts at once; only a dead address takes longer."""
+"""Seconds to connect: a running model server accepts at once; only a dead address takes longer."""
 
 CAUSE_CHARS_MAX = 200
-"""How much of a server's own words goes into an error line."""
+"""Characters of a server's own words in an error line."""
 
 REFUSAL_BYTES_MAX = 4096
-"""How much of a refusal is searched for what it is about: Pydantic repeats the whole request behind the parameter."""
+"""Bytes of a refusal that are searched for its subject: Pydantic repeats the whole request behind the parameter."""
 
 _BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
 
@@ -45,14 +47,17 @@ _CAUSES = {
 
 
 class Unreachable(EngineError):
-    """There was no connection, or it broke: what was known of the server may be true no more."""
+    """There was no connection, or it broke: known abilities of the server may be outdated."""
 
 
 class HttpRefused(EngineError):
-    """The server replied, with an HTTP status other than 200."""
+    """The server replied with an HTTP status other than 200."""
 
     def __init__(self, message: str, status: int, words: str = "", retry_after_s: float | None = None) -> None:
-        """`words`: the reply's first bytes as they came; `retry_after_s`: when the server asks to be asked again."""
+        """Create the error.
+
+        `words`: the reply's first bytes as received; `retry_after_s`: the wait that the server requests.
+        """
         super().__init__(message)
         self.status = status
         self.words = words
@@ -60,7 +65,7 @@ class HttpRefused(EngineError):
 
 
 class JsonClient:
-    """POST and GET of JSON objects at one server."""
+    """Sends POST and GET requests with JSON objects to one server."""
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class JsonClient:
         concurrency: int,
         secrets: Iterable[str] = (),
     ) -> None:
-        """`secrets`: what no error may say, although a server may repeat it: the API key, a password."""
+        """Create a client. `secrets`: texts to hide in errors, which a server may repeat: the API key, a password."""
         self._client = client
         self._address = address
         self._secrets = [secret.encode() for secret in secrets]
@@ -79,15 +84,15 @@ class JsonClient:
         self._limiter = trio.CapacityLimiter(concurrency)
 
     async def get(self, path: str) -> Mapping[str, Any]:
-        """The JSON object at `path`; raises EngineError."""
+        """Return the JSON object at `path`; raises EngineError."""
         return self._object(path, await self._exchange("GET", path, None))
 
     async def text(self, path: str) -> str:
-        """The text at `path`; raises EngineError."""
+        """Return the text at `path`; raises EngineError."""
         return (await self._exchange("GET", path, None)).decode(errors="replace")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The JSON object that answers `body`; raises EngineError."""
+        """Return the JSON object that answers `body`; raises EngineError."""
         return self._object(path, await self._exchange("POST", path, body))
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
@@ -100,7 +105,7 @@ class JsonClient:
                 raise EngineError(f"{where} did not reply to {path} within {self._timeout_ms} ms") from None
             except httpx2.RemoteProtocolError as error:
                 words = one_line(str(error), CAUSE_CHARS_MAX)
-                # h11 and httpcore2 say so when the connection ends too early; all else is not HTTP.
+                # h11 and httpcore2 use these words when the connection ends too early; all else is not HTTP.
                 kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
                 raise Unreachable(f"{where} {kind} to {path}: {words}") from None
             except httpx2.ConnectTimeout:
@@ -122,7 +127,7 @@ class JsonClient:
         return content
 
     def _hidden(self, content: bytes) -> bytes:
-        """A reply without what we sent to prove who we are: servers repeat it in their errors."""
+        """Remove our credentials from a reply: servers repeat them in their errors."""
         for secret in self._secrets:
             content = content.replace(secret, HIDDEN.encode())
         return content
@@ -136,7 +141,7 @@ class JsonClient:
         if not isinstance(reply, dict):
             raise EngineError(f"{where} replied to {path} with JSON that is not an object")
         if reply.get("error") and not reply.keys() & {"choices", "data"}:
-            # LM Studio tells its errors with status 200, those about paths that it does not have among them.
+            # LM Studio reports errors with status 200, those about unknown paths among them.
             said = self._hidden(content)
             words = _error_words(said) or "without a reason"
             raise HttpRefused(f"{where} replied with an error ({path}): {words}", 400, _first(said))
@@ -161,9 +166,9 @@ class JsonClient:
 
 @asynccontextmanager
 async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency: int) -> AsyncIterator[JsonClient]:
-    """A client of the server at `config.url`, by its key, authorities and proxy. Connects on first use.
+    """Open a client of the server at `config.url`, with its key, authorities and proxy. Connects on first use.
 
-    Raises EngineError where one of them cannot be used.
+    Raises EngineError if one of them cannot be used.
     """
     api_key = config.api_key
     if not (api_key.isascii() and api_key.isprintable()):
@@ -178,11 +183,11 @@ async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency
         trust_env=False,
         proxy=proxy,
         follow_redirects=False,
-        # One exchange each connection. A server that sends more than its reply would have the rest read as the reply to
-        # the next request, a preference about other answers; and one that closes an idle connection just as we write
-        # would cost a judgement. A connection costs 0.5 ms on loopback; a judgement takes a hundred or more.
+        # One exchange per connection. Surplus bytes after a reply would be read as the reply to the next request, a
+        # preference about other answers; and a server that closes an idle connection just as we write would cost a
+        # judgement. A connection costs 0.5 ms on loopback; a judgement takes a hundred or more.
         limits=httpx2.Limits(max_keepalive_connections=0),
-        # A certificate store takes 0.1 s to load and plain HTTP needs none.
+        # A certificate store takes 0.1 s to load, and plain HTTP needs none.
         verify=trusted_authorities(config.ca_file) if address.api.startswith("https:") else False,
     )
     async with client:
@@ -194,12 +199,12 @@ def _first(content: bytes) -> str:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Seconds that a server asks to be left alone; None where it tells none, or tells a date."""
+    """Return the seconds that a server asks to wait; None if it gives none, or gives a date."""
     return float(retry_after) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", retry_after, re.ASCII) else None
 
 
 def _error_words(content: bytes) -> str:
-    """What the server says went wrong, where it says so as OpenAI's API or as FastAPI does; else nothing."""
+    """Return the server's error text, in the form of OpenAI's API or of FastAPI; else empty."""
     try:
         told = json.loads(content)
         error = told["error"] if "error" in told else told["detail"]

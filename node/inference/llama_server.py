@@ -1,8 +1,8 @@
 """The embedded model server: a child process of `node.inference.embedded`, never imported by it.
 
-A native crash of llama.cpp must not take the node along, so it has a process of its own. The parent writes one JSON
-line of settings to stdin (argv would show the key to every user of the machine) and keeps stdin open; this process
-prints one JSON line with its URL and ends when stdin does, which the kernel sees to however the parent ends.
+A native crash of llama.cpp must not end the node, so it has a process of its own. The parent writes one JSON line of
+settings to stdin (argv would show the key to every user of the machine) and keeps stdin open. This process prints one
+JSON line with its URL and ends when stdin ends, which the kernel ensures however the parent ends.
 """
 
 import json
@@ -14,7 +14,7 @@ SETTINGS_BYTES_MAX = 64 * 1024
 
 def main() -> None:
     """Serve until stdin ends."""
-    # llama.cpp prints to stdout as well: what the parent reads must be ours alone.
+    # llama.cpp prints to stdout as well: the parent must read only our line.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     settings = json.loads(sys.stdin.buffer.readline(SETTINGS_BYTES_MAX))

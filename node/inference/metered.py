@@ -1,4 +1,4 @@
-"""An engine that is watched: what was asked of it, what failed, how long it takes."""
+"""An engine with measurements: requests, failures and durations."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -23,30 +23,56 @@ from protocol.limits import COUNT_MAX
 from protocol.types import TaskType
 
 MEMORY = 0.9
-"""What an average keeps at each new value: it follows some ten of them, a round's worth."""
+"""Weight of the old average at each new value: it follows some ten of them, a round's worth."""
 
 SPEEDS_MAX = 8
-"""Speeds that are remembered, of probes and answers: some minutes of work, or four of idleness."""
+"""Remembered speeds, of probes and answers: some minutes of work, or four of idleness."""
 
 
 @dataclass(slots=True)
 class EngineCounts:
-    """Since the node's start."""
+    """Counts since the node's start."""
 
     answers: int = 0
     judgements: int = 0
     abstentions: int = 0
-    """Judgements in whose reply there was no preference."""
+    """Judgements whose reply contained no preference."""
     failures: int = 0
     last_failure: str = ""
     in_flight: int = 0
 
 
-class Metered:
-    """Engine that counts what goes through another. Times are those of requests that were given a reply."""
+class _Around:
+    """What an engine that stands before another passes on as it is."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def concurrency(self) -> int:
+        """Concurrent requests of the wrapped engine."""
+        return self._engine.concurrency
+
+    @property
+    def cache(self) -> CacheCounts | None:
+        """Prompt cache counts of the wrapped engine."""
+        return self._engine.cache
+
+    @property
+    def server(self) -> ServerStatus | None:
+        """State of the wrapped engine's server."""
+        return self._engine.server
+
+    def doubt(self) -> None:
+        """See Engine."""
+        self._engine.doubt()
+
+
+class Metered(_Around):
+    """Engine that counts what goes through another. Times are those of requests that were given a reply."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
         self.counts = EngineCounts()
         self._speeds: deque[float] = deque(maxlen=SPEEDS_MAX)
         self._judging_tokens = 0
@@ -57,34 +83,15 @@ class Metered:
         """The same for each byte of its prompt, less the time that reasoning of the full length takes: of reading."""
 
     @property
-    def concurrency(self) -> int:
-        """See Engine."""
-        return self._engine.concurrency
-
-    @property
-    def cache(self) -> CacheCounts | None:
-        """See Engine."""
-        return self._engine.cache
-
-    @property
-    def server(self) -> ServerStatus | None:
-        """See Engine."""
-        return self._engine.server
-
-    @property
     def tokens_per_second(self) -> float:
-        """The best that was seen lately; 0 before anything was.
+        """Best speed observed lately; 0 before any observation.
 
-        Several nodes may share a server: what waits in their line is slow once, and says nothing of the next request.
+        Several nodes may share a server: a wait in its queue slows one request, and says nothing about the next.
         """
         return max(self._speeds, default=0.0)
 
-    def doubt(self) -> None:
-        """See Engine."""
-        self._engine.doubt()
-
     async def probe(self) -> EngineInfo:
-        """See Engine."""
+        """Probe the wrapped engine and record its speed."""
         with self._watched():
             info = await self._engine.probe()
         self._speeds.append(info.tokens_per_second)
@@ -92,7 +99,7 @@ class Metered:
         return info
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """See Engine."""
+        """Answer with the wrapped engine and record its speed."""
         self.counts.answers += 1
         started_s = trio.current_time()
         with self._watched():
@@ -101,7 +108,7 @@ class Metered:
         return completion
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
-        """See Engine."""
+        """Compare with the wrapped engine and record its durations."""
         self.counts.judgements += 1
         started_s = trio.current_time()
         with self._watched():
@@ -113,14 +120,15 @@ class Metered:
         if prompt.reasoning is not None:
             text, tokens = prompt.reasoning.text, prompt.reasoning.tokens_max
         tokens += self._judging_tokens
-        # How much was written is not told. A plan adds the full length again: the sum is what was seen, or more.
+        # The number of written tokens is unknown. A plan adds the full length again, so the sum is at least the
+        # observed time.
         writing_s = tokens / self.tokens_per_second if self.tokens_per_second else 0.0
         reading_s = max(elapsed_s - writing_s, 0.0)
         self.prompt_byte_s = _follow(self.prompt_byte_s, reading_s / max(len(text.encode()), 1))
         return preference
 
     def forget_pace(self) -> None:
-        """What was seen may be over, and a node that stays out of work sees no more: the next request starts anew."""
+        """Forget the reading speed: it may be outdated, and a node that declines work measures no new one."""
         self.prompt_byte_s = None
 
     @contextmanager
@@ -137,7 +145,7 @@ class Metered:
 
 
 class Account(Protocol):
-    """Who pays for what is asked of the engine, and waits for a turn at it."""
+    """The payer for requests to the engine, and the queue for a turn at it."""
 
     def slot(self, concurrency: int) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, and hold it for the block."""
@@ -148,52 +156,33 @@ class Account(Protocol):
         ...
 
 
-class Charged(Engine):
+class Charged(_Around):
     """The engine as one payer uses it."""
 
-    def __init__(self, engine: Metered, account: Account) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, account: Account) -> None:
+        super().__init__(engine)
         self._account = account
 
-    @property
-    def concurrency(self) -> int:
-        """See Engine."""
-        return self._engine.concurrency
-
-    @property
-    def cache(self) -> CacheCounts | None:
-        """See Engine."""
-        return self._engine.cache
-
-    @property
-    def server(self) -> ServerStatus | None:
-        """See Engine."""
-        return self._engine.server
-
-    def doubt(self) -> None:
-        """See Engine."""
-        self._engine.doubt()
-
     async def probe(self) -> EngineInfo:
-        """See Engine; nobody pays."""
+        """Probe the engine; nobody pays."""
         return await self._engine.probe()
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """See Engine."""
+        """Answer in the payer's turn, and charge for it."""
         async with self._paid(len(query.encode()) // BYTES_PER_TOKEN) as bill:
             completion = await self._engine.answer(query, task, sampling)
             bill.tokens = min(max(completion.prompt_tokens, 0) + max(completion.answer_tokens, 0), COUNT_MAX)
         return completion
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
-        """See Engine."""
+        """Compare in the payer's turn, and charge for it."""
         reasoning = 0 if prompt.reasoning is None else prompt.reasoning.tokens_max
         async with self._paid(len(prompt.text.encode()) // BYTES_PER_TOKEN + reasoning):
             return await self._engine.preference(prompt)
 
     @asynccontextmanager
     async def _paid(self, tokens: int) -> AsyncIterator["_Bill"]:
-        """Around one request: its time counts for the share of the engine that it takes, also if it fails."""
+        """Charge for one request: its time counts for its share of the engine, even if it fails."""
         bill = _Bill(tokens)
         async with self._account.slot(self.concurrency):
             started_s = trio.current_time()
@@ -206,7 +195,7 @@ class Charged(Engine):
 
 @dataclass(slots=True)
 class _Bill:
-    """Tokens of one request; an estimate until the engine tells."""
+    """Tokens of one request; an estimate until the engine reports them."""
 
     tokens: int
 

@@ -29,19 +29,20 @@ from node.inference.text_cleanup import clean
 from protocol.types import TaskType
 
 BUSY = frozenset({429, 503})
-"""HTTP statuses by which servers say that they will be able to, later."""
+"""HTTP statuses that mean that the server is busy now."""
 
 BUSY_WAIT_S = 2.0
-"""Seconds until a busy server is probed again, where it does not say."""
+"""Seconds until a busy server is probed again, unless it gives a time."""
 
 BUSY_WAIT_S_MAX = 30.0
-"""What a server may ask for: a model loads in that time, and a user who waits longer thinks that the node hangs."""
+"""Longest wait that a server may request: a model loads in that time, and after a longer wait a user thinks that the
+node hangs."""
 
 
 class OpenAIEngine:
     """Engine over the OpenAI API.
 
-    What the server can do is found out on first use, and again when it was away: another may have come in its place.
+    The server's abilities are discovered on first use, and again after it was away: another may have replaced it.
     """
 
     def __init__(self, client: JsonClient, config: EngineConfig, server: ServerStatus | None) -> None:
@@ -50,23 +51,23 @@ class OpenAIEngine:
         self._asking: ServerClient | None = None
         self._discovering = trio.Lock()
         self.cache: CacheCounts | None = None
-        """See Engine.cache."""
+        """Prompt cache counts, as in Engine.cache."""
         self.server = server
-        """See Engine.server. While it is not ready, nothing is sent to it."""
+        """State of our own server, as in Engine.server. While it is not ready, nothing is sent to it."""
 
     @property
     def concurrency(self) -> int:
-        """Requests in flight at once."""
+        """Number of concurrent requests."""
         return self._config.concurrency
 
     def doubt(self) -> None:
-        """See Engine.doubt."""
+        """Forget the server's abilities."""
         self._asking = None
 
     async def probe(self) -> EngineInfo:
-        """See Engine.probe. Two short requests, and those of a discovery where something has changed.
+        """Probe with two short requests, and those of a discovery if something has changed.
 
-        A server that is busy is waited for, once: it may be loading the model.
+        Waits once for a busy server, which may be loading the model.
         """
         try:
             return await self._probe()
@@ -111,7 +112,7 @@ class OpenAIEngine:
         )
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """See Engine.answer."""
+        """Answer a query, as Engine.answer."""
         asking = await self._server()
         limited = replace(sampling, max_tokens=min(sampling.max_tokens, self._config.max_tokens))
         completion = await asking.complete(answer_request(asking.can, query, task, limited))
@@ -123,14 +124,14 @@ class OpenAIEngine:
         return replace(completion, text=text)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
-        """See Engine.preference."""
+        """Compare two answers, as Engine.preference."""
         asking = await self._server()
         try:
             return await self._preference(asking, prompt)
         except HttpRefused as refusal:
             if refusal.status not in CANNOT or "logprobs" not in refusal.words:
                 raise
-            # It did give them: another model stands behind the name, or another server behind the gateway.
+            # It did give them before: another model now has the name, or another server stands behind the gateway.
             if self._asking is asking:
                 self._asking = None
         return await self._preference(await self._server(), prompt)
@@ -143,10 +144,11 @@ class OpenAIEngine:
         return letter.preference
 
     async def _reasoned(self, asking: ServerClient, reasoning: Reasoning) -> str:
-        """What asks for the letter after the model's reasoning; a reply without a text holds none."""
+        """Return the prompt for the letter after the model's reasoning, which is empty if the reply has no text."""
         can = asking.can
         if can.judging is JudgingMethod.RAW:
-            # One line, as in the examples: a model that completes texts would go on with the letter and another task.
+            # One line, as in the examples: a model that completes texts would continue with the letter and another
+            # task.
             body = {"model": can.model, "prompt": reasoning.text, "max_tokens": reasoning.tokens_max}
             reply = await asking.post(RAW, {**body, "temperature": 0, "stop": ["\n"]})
         else:
@@ -179,7 +181,7 @@ class OpenAIEngine:
 
 
 def _named(can: Abilities, config: EngineConfig) -> str:
-    """The model that was asked, and what a user can do about it."""
+    """Return the name of the used model, and how a user can change it."""
     if config.model:
         return f"the model {can.model[:80]!a}, as engine.model says"
     return f"the model {can.model[:80]!a}, the first that the server lists: engine.model chooses another"
@@ -187,9 +189,9 @@ def _named(can: Abilities, config: EngineConfig) -> str:
 
 @asynccontextmanager
 async def open_openai(config: EngineConfig, server: ServerStatus | None = None) -> AsyncIterator[OpenAIEngine]:
-    """The engine at `config.url`; raises EngineError where URL or key cannot be used. Connects on first use.
+    """Open the engine at `config.url`; raises EngineError if URL or key cannot be used. Connects on first use.
 
-    `server`: where it is ours to run.
+    `server`: its state, if it is ours to run.
     """
     async with open_json_client(config, timeout_ms=config.request_timeout_ms, concurrency=config.concurrency) as client:
         yield OpenAIEngine(client, config, server)

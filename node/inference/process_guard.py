@@ -1,10 +1,10 @@
-"""Holds a model server of several processes, and ends all of them when the node ends: the script of a child process.
+"""Guards a model server of several processes and ends all of them when the node ends: the script of a child process.
 
 The node starts this script in a session of its own and writes one line to its stdin, {"argv": [...], "env": {...}},
 which it keeps open: the kernel closes it however the node ends. When it is closed, or when the server's first process
 ends, every process of the session and every descendant is ended. The exit code is the server's.
 
-Linux alone: pidfds, /proc, and prctl. Nothing here may need more than the standard library.
+Linux only: pidfds, /proc, and prctl. The script may import nothing but the standard library.
 """
 
 import ctypes
@@ -19,19 +19,19 @@ from contextlib import suppress
 from pathlib import Path
 
 SETTINGS_BYTES_MAX = 1024 * 1024
-"""Arguments and a user's whole environment; Linux itself allows 2 MiB for both."""
+"""Bytes of the settings: arguments and a user's whole environment; Linux itself allows 2 MiB for both."""
 
 TERM_S = 5.0
-"""Seconds for a server to end in an orderly way: a GPU's memory is freed either way."""
+"""Seconds for an orderly end of the server: a GPU's memory is freed either way."""
 
 KILL_S = 5.0
-"""Seconds to wait for killed processes to be gone; one that hangs in the GPU's driver may outlast it."""
+"""Seconds to wait until killed processes are gone; one that hangs in the GPU's driver may take longer."""
 
 SIGNALLED = 128
-"""Added to a signal's number: the exit code of a server that it ended, as shells have it."""
+"""Added to a signal's number for the exit code of a server that it ended, as in shells."""
 
 _PAUSE_S = 0.02
-"""Between two looks at who is left: /proc tells no news by itself."""
+"""Seconds between two checks for remaining processes: /proc has no notifications."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -47,7 +47,7 @@ def main() -> int:
             settings["argv"],
             env=settings["env"],
             stdin=subprocess.DEVNULL,
-            # Should we be killed ourselves, the first process goes too; the node ends the others at its next start.
+            # If this script is killed, the first process goes too; the node ends the others at its next start.
             preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
         )
     except OSError as error:
@@ -69,9 +69,9 @@ def main() -> int:
 
 
 def end_all(session: int, patience_s: float, folder: Path | None = None) -> int:
-    """SIGKILL for all of a session and for all descendants of its leader, but for ourselves, until none is left.
+    """Kill all processes of a session and all descendants of its leader, except ourselves, until none is left.
 
-    `folder`: only for those that work in it. Returns how many are still there after `patience_s`: normally 0.
+    `folder`: only those that work in it. Returns how many are left after `patience_s`: normally 0.
     """
     deadline_s = time.monotonic() + patience_s
     while left := [pid for pid in session_members(session) if folder is None or _works_in(pid, folder)]:
@@ -85,15 +85,15 @@ def end_all(session: int, patience_s: float, folder: Path | None = None) -> int:
 
 
 def session_members(session: int) -> set[int]:
-    """Living processes of a session, and descendants of them wherever they are; without ourselves."""
+    """Return living processes of a session, and their descendants in any session; without ourselves."""
     children: dict[int, list[int]] = {}
     members = set()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
-        # It may end while we look.
+        # It may end during the check.
         with suppress(OSError, ValueError, IndexError):
-            # The name stands in brackets and may hold anything: what counts comes after the last one.
+            # The name stands in brackets and may hold anything: the fields follow the last bracket.
             state, parent, _, own_session, *_ = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
             if state not in "ZX":
                 children.setdefault(int(parent), []).append(int(entry.name))

@@ -1,4 +1,4 @@
-"""What a language model is told before it answers a query."""
+"""The instructions of a language model for answering a query."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ _TASKS = {
 def answer_messages(query: str, task: TaskType, told: Iterable[str] = ()) -> list[dict[str, str]]:
     """Build the chat messages that ask for an answer to `query`, which cannot end its own turn.
 
-    `told`: the control tokens that the engine's own tokenizer names.
+    `told`: the control tokens of the engine's own tokenizer.
     """
     return [
         {"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"},

@@ -1,8 +1,8 @@
 """Reading the replies of OpenAI-compatible servers: pure functions from JSON objects to values.
 
-Of a completion only the text is needed: a reply without one is a ValueError (there is no answer). Why it ended and how
-many tokens it took are estimated where the server does not tell, and marked so. What is missing or of the wrong shape
-is None for a preference (the judge abstains): nothing is guessed.
+A completion needs only its text: a reply without one is a ValueError (there is no answer). Its finish reason and token
+counts are estimated, and marked so, if the server does not report them. A missing or malformed preference is None (the
+judge abstains): nothing is guessed.
 """
 
 import json
@@ -19,8 +19,8 @@ from protocol.limits import COUNT_MAX
 from protocol.types import FinishReason, TokenSource
 
 LETTER_MASS_MIN = 0.05
-"""Least probability that A and B must have together. Below it the model was about to say something else, and the
-ratio of two remnants is noise. Few-shot prompts gave more than 0.5 (SmolLM2-135M)."""
+"""Least probability of A and B together. Below it the model was about to write something else, and the ratio of two
+small remainders is noise. Few-shot prompts gave more than 0.5 (SmolLM2-135M)."""
 
 ALTERNATIVES_MAX = 100
 """Alternatives of one token that are read; servers give at most 20."""
@@ -29,20 +29,20 @@ MODELS_MAX = 1000
 """Models of a server's list that are read; a multi-model gateway has some hundreds."""
 
 MODEL_NAME_CHARS_MAX = 512
-"""Characters of a model's name: those of paths are long, and every request carries it."""
+"""Characters of a model's name: names that are paths are long, and every request carries them."""
 
 PARTS_MAX = 1000
 """Parts of a text that are read; servers send one, or one before and one after some reasoning."""
 
 _WITHHELD = frozenset({"content_filter"})
-"""Reasons to end at which the server holds back some of the text."""
+"""Finish reasons with which the server withholds some of the text."""
 
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-"""Where servers put the reasoning that they keep apart: vLLM, SGLang and llama.cpp the first, Ollama the second."""
+"""Fields of separate reasoning: vLLM, SGLang and llama.cpp use the first, Ollama the second."""
 
 _TEXT_PARTS = ("text", "output_text")
 _PART_THOUGHT = "thought"
-"""Stands for reasoning that comes as parts: that there was some is all that is asked."""
+"""Stands for reasoning in parts: only its presence matters."""
 
 _LOGPROB_MIN = -10_000.0  # vLLM's -inf is -9999
 _LOGPROB_MAX = 0.001  # rounding may lift a probability of one above it
@@ -51,7 +51,7 @@ _LETTER_ALONE = re.compile(r"[\s\"'`*(\[]{0,8}(?:Answer )?([AB])[\s\"'`*)\].:]{0
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """One entry of /v1/models; `context_tokens` is None where the server does not tell."""
+    """One entry of /v1/models; `context_tokens` is None if the server does not report it."""
 
     name: str
     context_tokens: int | None
@@ -60,7 +60,7 @@ class ListedModel:
 
 
 def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
-    """The models of a /v1/models reply."""
+    """Return the models of a /v1/models reply."""
     data = reply.get("data")
     if not isinstance(data, list):
         return ()
@@ -72,9 +72,9 @@ def parse_models(reply: Mapping[str, Any]) -> tuple[ListedModel, ...]:
 
 
 def parse_completion(reply: Mapping[str, Any], *, tokens_max: int, prompt_bytes: int) -> Completion:
-    """The answer in a /v1/chat/completions reply; raises ValueError, naming what is wrong.
+    """Return the answer in a /v1/chat/completions reply; raises ValueError, naming the fault.
 
-    `tokens_max`: the limit that the request set; `prompt_bytes`: bytes of its texts, for an estimate.
+    `tokens_max`: the limit in the request; `prompt_bytes`: bytes of its texts, for an estimate.
     """
     choice = _first_choice(reply)
     text, reasoning = _content(choice)
@@ -102,24 +102,24 @@ def parse_completion(reply: Mapping[str, Any], *, tokens_max: int, prompt_bytes:
 
 
 def parse_logprob_preference(reply: Mapping[str, Any]) -> float | None:
-    """P(A) among A and B from the first token's alternatives, in either shape that servers use; else None."""
+    """Return P(A) among A and B from the first token's alternatives, in either form that servers use; else None."""
     first, second = _letters(reply)
     mass = first + second
     return first / mass if LETTER_MASS_MIN <= mass <= 1.01 else None
 
 
 def letter_mass(reply: Mapping[str, Any]) -> float:
-    """Probability that A and B have together as the first token; 0 where the reply does not say."""
+    """Return the probability of A and B together as the first token; 0 if the reply does not contain it."""
     return sum(_letters(reply))
 
 
 def count_logprobs(reply: Mapping[str, Any]) -> int:
-    """How many alternatives of its first token the reply lists."""
+    """Count the alternatives of the first token in the reply."""
     return sum(1 for _ in _alternatives(reply))
 
 
 def parse_text(reply: Mapping[str, Any]) -> str:
-    """The text of a completions reply, whatever else is wrong with it; empty where there is none."""
+    """Return the text of a completions reply, whatever else is wrong with it; empty if there is none."""
     try:
         return _content(_first_choice(reply))[0] or ""
     except ValueError:
@@ -127,7 +127,7 @@ def parse_text(reply: Mapping[str, Any]) -> str:
 
 
 def parse_choice(text: str, texts: Sequence[str]) -> str | None:
-    """Which of `texts` a constrained reply is, alone or as JSON's {"choice": ...}; else None."""
+    """Return which of `texts` a constrained reply is, alone or as JSON's {"choice": ...}; else None."""
     if text.strip() in texts:
         return text.strip()
     try:
@@ -139,7 +139,7 @@ def parse_choice(text: str, texts: Sequence[str]) -> str | None:
 
 
 def parse_cache(reply: Mapping[str, Any]) -> CacheCounts | None:
-    """How far the reply's prompt was cached, where it tells."""
+    """Return the prompt cache counts in a reply, if present."""
     usage = reply.get("usage")
     details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
@@ -150,7 +150,7 @@ def parse_cache(reply: Mapping[str, Any]) -> CacheCounts | None:
 
 
 def parse_text_preference(text: str) -> float | None:
-    """1 or 0 where the text is the letter A or B alone, perhaps quoted; anything longer may mean anything: None."""
+    """Return 1 or 0 if the text is the letter A or B alone, perhaps quoted; anything longer is ambiguous: None."""
     match = _LETTER_ALONE.fullmatch(text)
     return None if match is None else float(match[1] == "A")
 
@@ -200,7 +200,7 @@ def _first_choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _content(choice: Mapping[str, Any]) -> tuple[str | None, str]:
-    """The text of a choice and the reasoning that the server keeps apart from it; None: there is no text.
+    """Return the text of a choice and the separate reasoning; None: there is no text.
 
     A text stands in `message.content`, whole or as a list of parts, or in `text`, as in raw completions.
     """
@@ -224,7 +224,7 @@ def _content(choice: Mapping[str, Any]) -> tuple[str | None, str]:
 
 
 def _finish(told: object, answer_tokens: int, tokens_max: int) -> FinishReason:
-    """What a server says where it is one of the two words, in any case of letters; else what the tokens say."""
+    """Return the server's finish reason if it is one of the two words, in any case; else infer it from the tokens."""
     word = told.lower() if isinstance(told, str) else ""
     if word in ("stop", "length"):
         return FinishReason(word)
@@ -232,7 +232,7 @@ def _finish(told: object, answer_tokens: int, tokens_max: int) -> FinishReason:
 
 
 def _count(usage: Mapping[str, Any], key: str) -> int | None:
-    """A count of tokens; None where the server does not tell one. JavaScript servers tell whole floats."""
+    """Return a count of tokens; None if the server reports none. JavaScript servers send whole floats."""
     value = usage.get(key)
     if type(value) is float and value.is_integer():
         value = int(value)
@@ -240,7 +240,7 @@ def _count(usage: Mapping[str, Any], key: str) -> int | None:
 
 
 def _is_name(value: object) -> TypeGuard[str]:
-    """A name that can be sent back, logged and shown: a lone surrogate would fail in each of them."""
+    """Whether a name can be sent back, logged and shown: a lone surrogate would fail in each of them."""
     return isinstance(value, str) and 0 < len(value) <= MODEL_NAME_CHARS_MAX and value.isprintable()
 
 

@@ -1,6 +1,6 @@
 """A deterministic engine without a model, for simulations, tests and benchmarks.
 
-Answers carry a hidden quality, either from a script or in a comment (`// quality 0.73`); a preference follows from the
+Answers carry a hidden quality, either from a script or in a comment (`// quality 0.73`). A preference follows from the
 qualities of the two texts alone, so that a scripted judge agrees with itself, and judges of one script with each other.
 """
 
@@ -23,16 +23,16 @@ from node.inference.ports import Completion, EngineError, EngineInfo, JudgePromp
 from protocol.types import FinishReason, TaskType
 
 SLOPE = 10.0
-"""Log-odds per unit of quality: qualities that differ by 0.1 are told apart with probability 0.73."""
+"""Log-odds per unit of quality: the better of two answers 0.1 apart is preferred with probability 0.73."""
 
 CHARS_PER_TOKEN = 4
-"""What a token is to an engine that has no tokenizer."""
+"""Characters per token for an engine that has no tokenizer."""
 
 SCRIPT_BYTES_MAX = 4 * 1024 * 1024
-"""A thousand long answers; more is another file by mistake."""
+"""Bytes of a script: a thousand long answers; more is another file by mistake."""
 
 TOKENS_PER_SECOND = 1000.0
-"""What an offer says of a scripted engine, which takes no time of its own."""
+"""Speed in the offer of a scripted engine, which takes no time of its own."""
 
 _MARK = re.compile(r"// quality ([01]\.[0-9]{1,6})(?![0-9])")
 
@@ -56,11 +56,11 @@ class ScriptedAnswer:
     text: str
     quality: float
     query: str | None = None
-    """The query to which this engine gives the answer; None: to any query that no answer of the script names."""
+    """The query to which the engine gives this answer; None: any query that no answer of the script names."""
 
 
 class ScriptedEngine:
-    """The answer of `answers` that names the query, else one that names none, else one made up from the seed."""
+    """Gives the answer that names the query, else one that names none, else one made up from the seed."""
 
     concurrency = 1
     cache = None
@@ -75,14 +75,14 @@ class ScriptedEngine:
         self._context_tokens = context_tokens
 
     def doubt(self) -> None:
-        """See Engine.doubt. There is nothing to find out."""
+        """Do nothing: there is nothing to discover."""
 
     async def probe(self) -> EngineInfo:
-        """See Engine.probe."""
+        """Return fixed abilities."""
         return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, JudgingMethod.SCRIPT)
 
     async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """See Engine.answer. The same seed and query give the same answer."""
+        """Return the answer of this seed and query, which is always the same."""
         await trio.sleep(self._latency_ms / 1000)
         digest = hashlib.blake2b(f"{self._seed}/{query}".encode("utf-8", "replace"), digest_size=8).digest()
         random = Random(int.from_bytes(digest, "big"))
@@ -101,7 +101,7 @@ class ScriptedEngine:
         return Completion(text, finish, math.ceil(len(query) / CHARS_PER_TOKEN), tokens)
 
     async def preference(self, prompt: JudgePrompt) -> float | None:
-        """See Engine.preference. An answer of unknown quality is not judged."""
+        """Prefer by the qualities of the two answers. An answer of unknown quality is not judged."""
         await trio.sleep(self._latency_ms / 1000)
         first, second = self._quality(prompt.first), self._quality(prompt.second)
         if first is None or second is None:
@@ -116,17 +116,17 @@ class ScriptedEngine:
 
 
 async def open_scripted(config: EngineConfig) -> ScriptedEngine:
-    """The engine of `config.script` and `config.seed` (unset: a drawn one); raises EngineError for a bad script."""
+    """Open the engine of `config.script` and `config.seed` (unset: drawn); raises EngineError for a bad script."""
     answers = await trio.to_thread.run_sync(read_script, config.script) if config.script else ()
-    # Nodes that are told nothing must not answer all alike.
+    # Nodes without a configured seed must not all answer alike.
     seed = secrets.randbits(32) if config.seed is None else config.seed
     return ScriptedEngine(seed, answers, config.latency_ms, config.context_tokens)
 
 
 def read_script(path: str) -> tuple[ScriptedAnswer, ...]:
-    """The `answers` of a TOML file, or of a JSON file where the name ends so: tables of `text`, `quality`, `query`.
+    """Read the `answers` of a TOML file, or of a JSON file by its name: tables of `text`, `quality`, `query`.
 
-    `query` may be left out; two answers to one query are refused. Raises EngineError.
+    `query` is optional; two answers to one query are refused. Raises EngineError.
     """
     try:
         text = read_text(Path(path).expanduser(), SCRIPT_BYTES_MAX)

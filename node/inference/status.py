@@ -1,4 +1,4 @@
-"""How a model server of ours is, for whoever looks and whoever waits."""
+"""The state of a model server of ours, for observers and for waiting tasks."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,7 +12,7 @@ _log = structlog.get_logger(__name__)
 
 
 class EngineStage(StrEnum):
-    """How far a server is."""
+    """Stage in the life of a server."""
 
     STARTING = "starting"
     LOADING = "loading weights"
@@ -24,22 +24,22 @@ class EngineStage(StrEnum):
 
 
 class ServerStatus:
-    """How a server of ours is, for whoever looks and whoever waits."""
+    """The state of a server of ours, for observers and for waiting tasks."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stage = EngineStage.STARTING
         self.progress = ""
-        """How far it is within the stage, in the server's words; empty where it does not say."""
+        """Progress within the stage, in the server's words; empty if unknown."""
         self.served_s = 0.0
-        """Seconds that the present life, or the last one, served before it ended; 0 while it serves."""
+        """Seconds that the present or last run served before it ended; 0 while it serves."""
         self.lives = 0
         """How often it became ready."""
         self.starts = 0
         self.pid: int | None = None
-        """Of our child, while it runs: llama.cpp's server itself, or the keeper of vLLM's processes."""
+        """Process id of our child, while it runs: llama.cpp's server itself, or the guard of vLLM's processes."""
         self.trouble = ""
-        """Why it last ended; empty before it did."""
+        """Why it last ended; empty before that."""
         self._since_s = trio.current_time()
         self._changed = Signal()
 
@@ -50,12 +50,12 @@ class ServerStatus:
 
     @property
     def ready(self) -> bool:
-        """It serves."""
+        """Whether it serves."""
         return self.stage is EngineStage.READY
 
     @property
     def restarts(self) -> int:
-        """How often it was started again."""
+        """Number of restarts."""
         return max(self.starts - 1, 0)
 
     def become(self, stage: EngineStage, progress: str = "") -> None:
@@ -79,10 +79,10 @@ class ServerStatus:
         await self.wait_until(lambda: self.ready)
 
     async def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait until a condition on this status holds; it is looked at again at every change."""
+        """Wait until a condition on this status holds; it is checked again at every change."""
         await self._changed.wait_until(holds)
 
     def __str__(self) -> str:
-        """One line for the user."""
+        """Return one line for the user."""
         how = f"{self.name} is {self.stage.value}" + (f" ({self.progress})" if self.progress else "")
         return f"{how}; it ended before: {self.trouble}" if self.trouble and not self.ready else how

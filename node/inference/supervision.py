@@ -1,4 +1,4 @@
-"""Model servers of our own: started, watched, and started again when they end."""
+"""Supervision of our own model servers: start, observation, restart."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,19 +11,19 @@ from node.inference.status import EngineStage, ServerStatus
 from node.text import one_line
 
 FAILURES_MAX = 8
-"""Failures in a row after which a server stays down: with the pauses below, half a minute beside the starts."""
+"""Consecutive failures after which a server stays down: with the pauses below, half a minute beside the starts."""
 
 PAUSES_S = Backoff(0.25, 60.0)
-"""Seconds before a new start."""
+"""Pauses before a restart, in seconds."""
 
 STABLE_S = 60.0
-"""A server that served this long did not fail at starting, however long that took: the count begins anew."""
+"""Seconds of service after which an end is no failed start, however long the start took: the count begins anew."""
 
 TAIL_BYTES_MAX = 8192
-"""How much of what a server last printed is kept, for the one line of it that goes into an error."""
+"""Bytes of a server's last output that are kept, for the one line of it that goes into an error."""
 
 WORDS_CHARS_MAX = 300
-"""Of a server's last words."""
+"""Characters of a server's last line in an error."""
 
 _log = structlog.get_logger(__name__)
 
@@ -31,8 +31,8 @@ _log = structlog.get_logger(__name__)
 class Supervisor:
     """Starts a server again when it ends, with growing pauses and a limit.
 
-    `live` is one life of the server, from start to end; it tells the status how far it is and returns the server's last
-    words.
+    `live` is one run of the server, from start to end; it updates the status and returns the server's last line of
+    output.
     """
 
     def __init__(self, name: str, live: Callable[[], Awaitable[str]]) -> None:
@@ -42,7 +42,7 @@ class Supervisor:
     async def run(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
         """Run until the server stays down. Reports None when it is ready for the first time, or why it never was.
 
-        A server that ends before it was ever ready is not started again: that is a mistake to be told.
+        A server that ends before it was ever ready is not started again: that is a mistake to report.
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._report_ready, task_status)
@@ -59,7 +59,7 @@ class Supervisor:
             _log.error("engine.down", reason=self.status.trouble, failures=failures)
 
     async def _start_once(self, failures: int) -> int:
-        """One life; returns the failures in a row, this one included."""
+        """Run the server once. Returns the number of consecutive failures, this one included."""
         self.status.starts += 1
         self.status.become(EngineStage.STARTING)
         self.status.trouble = await self._live()
@@ -73,7 +73,7 @@ class Supervisor:
         await trio.sleep(pause_s)
 
     async def _report_ready(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
-        # It may have ended again before we are woken.
+        # It may have ended again before this task wakes.
         await self.status.wait_until(lambda: self.status.lives > 0)
         task_status.started(None)
 
@@ -91,7 +91,7 @@ async def end_with_stdin(process: trio.Process, patience_s: float) -> None:
 
 
 def last_line(tail: bytes | bytearray) -> str:
-    """The last line of a server's output, printable and short; empty where there is none."""
+    """Return the last line of a server's output, printable and short; empty if there is none."""
     lines = tail.decode(errors="replace").replace("\r", "\n").split("\n")
     return one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""), WORDS_CHARS_MAX)
 

@@ -1,15 +1,15 @@
-"""What a model's text sheds before it is an answer: reasoning, chat-template debris, a fence around the whole.
+"""Removal of debris from a model's text: reasoning, chat-template tokens, a fence around the whole.
 
-Servers should take these away and often do not: a template that the server does not know leaves its tokens in the text,
-a reasoning model without a reasoning parser leaves its thoughts. Code fences are left alone: a program about chat
-templates may hold any of these words, and what stands in a fence is the answer.
+Servers should remove these and often do not: a template that the server does not know leaves its tokens in the text, a
+reasoning model without a reasoning parser leaves its thoughts. Code fences stay: a program about chat templates may
+contain any of these words, and the content of a fence is the answer.
 """
 
 import re
 from collections.abc import Iterator
 
 PASSES = 3
-"""Wrappings within wrappings that are taken away: a head, a fence and reasoning were seen in one text, no more."""
+"""Passes for nested wrappings: at most a head, a fence and reasoning were seen in one text."""
 
 _REASONING = "think|thinking|thought|reasoning"
 _OPENS = re.compile(rf"[ \t]*<({_REASONING})>")
@@ -23,7 +23,7 @@ _ENDS = (
 )  # fmt: skip
 _TURN_ENDS = re.compile("|".join(re.escape(token) for token in (*_ENDS, "<|im_start|>", "<|start_header_id|>")))
 
-# The head of the assistant's own turn, where the server left it in the text; a bare role only on a line of its own.
+# The head of the assistant's own turn, if the server left it in the text; a bare role only on a line of its own.
 _HEAD = re.compile(
     r"\s*(?:<s>\s*)?(?:"
     r"<\|im_start\|>\s*assistant\s*?\n"
@@ -32,7 +32,7 @@ _HEAD = re.compile(
     r"|(?:assistant|Assistant:|### ?(?:Response|Assistant):)[ \t]*\n"
     r")"
 )
-# Not where it strikes out some first words.
+# Not if it strikes out some first words.
 _BEGIN = re.compile(r"\s*<s>(?![^\n]*</s>\s*\S)[ \t]*")
 
 _FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)[ \t]*+([^`\n]*)")
@@ -40,7 +40,7 @@ _DOCUMENTS = frozenset({"markdown", "md"})
 
 
 def clean(text: str) -> str:
-    """The answer in a model's text; empty where there is nothing but debris or reasoning. Linear in the text's length.
+    """Return the answer in a model's text; empty if there is only debris or reasoning. Linear in the text's length.
 
     Reasoning that was never closed (a model that was cut while it thought) is dropped to the end of the text.
     """
@@ -63,7 +63,7 @@ def _without_reasoning(text: str) -> str:
             if _OPENS.match(rest):
                 reasoning = True
             elif _CLOSES_ALONE.fullmatch(rest.rstrip("\r\n")):
-                # The template had opened it: all before was reasoning.
+                # The template had opened it: everything before was reasoning.
                 kept, rest = [], ""
         while reasoning and (end := _CLOSES.search(rest)):
             rest = rest[end.end() :]
@@ -74,7 +74,7 @@ def _without_reasoning(text: str) -> str:
 
 
 def until_turn_ends(text: str, ends: re.Pattern[str] = _TURN_ENDS) -> str:
-    """A model that runs on after its turn makes up the next question: that is no part of its answer."""
+    """Cut a text at the end of the turn: a model that continues makes up the next question, which is no answer."""
     position = 0
     for line, fenced in fenced_lines(text):
         if not fenced and (end := ends.search(line)):
@@ -84,7 +84,7 @@ def until_turn_ends(text: str, ends: re.Pattern[str] = _TURN_ENDS) -> str:
 
 
 def _last_shed(text: str) -> str:
-    """Without the debris at its end, also where a fence was left open, and without blank lines around."""
+    """Remove debris at the end, even after an open fence, and blank lines around the text."""
     # Markup may end in a word that is struck out.
     tokens = _ENDS if "<s>" in text else (*_ENDS, "</s>")
     end = len(text)
@@ -99,9 +99,9 @@ def _last_shed(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Without one fence around the whole, where there are fences inside: its lines would hide theirs.
+    """Remove one fence around the whole if there are fences inside, which its lines would hide.
 
-    A wrapped document whose end was cut has no closing line; that is only taken for one under a document's label.
+    A wrapped document whose end was cut has no closing line; it is recognised only under a document's label.
     """
     lines = text.split("\n")
     outer = _FENCE.fullmatch(lines[0])
@@ -116,7 +116,7 @@ def _unwrapped(text: str) -> str:
         if fence is None:
             continue
         if inside == bool(fence[2].strip()):
-            # A bare fence ends the outer one after all, or a labelled one begins within a block: not what we look for.
+            # A bare fence ends the outer one after all, or a labelled one begins within a block: no wrapped document.
             return text
         inside = not inside
         blocks += 1
@@ -131,7 +131,7 @@ def _is_bare(line: str) -> bool:
 
 
 def fenced_lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Each line with its end, and whether it stands in a code fence; the fences' own lines do not."""
+    """Yield each line with its end, and whether it stands in a code fence; the fences' own lines do not."""
     opened = ""
     for line in re.split(r"(?<=\n)", text):
         fence = _FENCE.fullmatch(line.rstrip("\r\n"))

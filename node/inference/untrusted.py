@@ -1,9 +1,9 @@
-"""Texts of strangers as a language model is shown them: without control tokens and without invisible characters.
+r"""Preparation of strangers' texts for a language model: without control tokens and without invisible characters.
 
 A server reads `<|im_start|>` or `<s>` inside a text as the token, so that a query or an answer could end its own turn
-and speak as the system. Only what a prompt shows is changed; what is stored, signed or hashed never is. The changes are
-visible and small: a space after the first character of a token (`< s>`, which means the same to Rust as `<s>`), and
-Rust's own escape for a character that cannot be seen (`\\u{200b}`).
+and speak as the system. Only the prompt is changed, never a stored, signed or hashed text. The changes are visible and
+small: a space after the first character of a token (`< s>`, which means the same to Rust as `<s>`), and Rust's own
+escape for an invisible character (`\u{200b}`).
 """
 
 import re
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 TOLD_TOKENS_MAX = 256
-"""Control tokens that a server may tell; the largest vocabularies mark hundreds, most of them `<|reserved...|>`."""
+"""Control tokens that a server may report; the largest vocabularies mark hundreds, most of them `<|reserved...|>`."""
 
 TOLD_TOKEN_CHARS_MAX = 64
-"""The longest known control token has 33 characters."""
+"""Characters of a control token; the longest known one has 33."""
 
 # ChatML, Llama 2 to 4, Gemma, Phi, DeepSeek, Mistral, Command-R, harmony, GLM, EXAONE, Seed, StarCoder, T5, SmolLM2.
 _ANGLE_WORDS = (
@@ -42,7 +42,7 @@ _KNOWN = (
     r"\[e~\[",
 )
 
-# One character each, so that places in the folded text are places in the text.
+# One character each, so that positions in the folded text are positions in the text.
 _ALIKE: dict[str, str] = {
     "<": "\uff1c\u2039\u2329\u3008\u27e8\u276e\u2770\u02c2\u1438\ufe64\u227a",
     ">": "\uff1e\u203a\u232a\u3009\u27e9\u276f\u2771\u02c3\u1433\ufe65\u227b",
@@ -74,26 +74,26 @@ _LINE_ENDS = re.compile(r"\r\n?")
 
 
 def shown(text: str, told: Iterable[str] = ()) -> str:
-    """`text` as a prompt shows it; `told`: the control tokens that the engine's own tokenizer names.
+    r"""Return `text` as a prompt shows it; `told`: the control tokens of the engine's own tokenizer.
 
-    Lines end in `\\n`. The result is at most nine times as long; time is linear in the text's length.
+    Lines end in `\n`. The result is at most nine times as long; time is linear in the text's length.
     """
     text = _INVISIBLE.sub(_escaped, _LINE_ENDS.sub("\n", text))
     return _tokens(tuple(sorted(told))).sub(_broken, text) if text.isascii() else _broken_alike(text, told)
 
 
 def without_invisible(text: str) -> str:
-    """`text` without what cannot be seen, for matching."""
+    """Return `text` without invisible characters, for matching."""
     return _INVISIBLE.sub("", text)
 
 
 def folded(text: str) -> str:
-    """`text` with plain ASCII for brackets, bars and full-width letters that look like it; of the same length."""
+    """Replace look-alikes of brackets, bars and full-width letters in `text` by plain ASCII; the length stays."""
     return text if text.isascii() else text.translate(_LOOK_ALIKES)
 
 
 def control_tokens(words: Iterable[object]) -> tuple[str, ...]:
-    """Those of a server's `words` that can be control tokens: no plain words, no white space, bounded."""
+    """Return the possible control tokens among a server's `words`: no plain words, no white space, bounded."""
     kept = {
         word
         for word in words
@@ -105,14 +105,14 @@ def control_tokens(words: Iterable[object]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _tokens(told: tuple[str, ...]) -> re.Pattern[str]:
-    """Matches the first character of each control token."""
+    """Return a pattern that matches the first character of each control token."""
     known = "|".join((*_KNOWN, *(re.escape(token) for token in sorted(told, key=len, reverse=True))))
     first = "".join(sorted({"<", "[", "]", *(token[0] for token in told)}))
     return re.compile(rf"(?=[{re.escape(first)}])(?={known}).")
 
 
 def _broken_alike(text: str, told: Iterable[str]) -> str:
-    """The same for a text that may hold look-alikes."""
+    """Break up control tokens in a text that may hold look-alikes."""
     parts: list[str] = []
     position = 0
     pattern = _tokens(tuple(sorted({*told, *map(folded, told)})))

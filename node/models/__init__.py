@@ -1,1 +1,1 @@
-"""Models on this machine: the folder `<node.data_dir>/models`, what is pulled into it, and conversion for vLLM."""
+"""Models on this machine: the folder `<node.data_dir>/models`, pulling models into it, and conversion for vLLM."""

@@ -21,7 +21,7 @@ GGUF_MAGIC = b"GGUF"
 """A GGUF file's first bytes (gguf specification, "File Structure")."""
 
 LINE_BYTES_MAX = 64 * 1024
-"""bytes of one line of the script's: an error that holds a name or a path."""
+"""Bytes of one line of the script's output: an error that holds a name or a path."""
 
 # llama.cpp's names of a model's parts.
 _PART = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.gguf$")
@@ -34,7 +34,7 @@ class _Done(msgspec.Struct, frozen=True):
 
 
 class _Said(msgspec.Struct, frozen=True):
-    """One line of the script's."""
+    """One line of the script's output."""
 
     step: str = ""
     error: str = ""
@@ -53,13 +53,13 @@ class Converted:
 
 
 async def convert_gguf(file: Path, out: Path, python: str, on_step: Callable[[str], None]) -> Converted:
-    """Convert `file` to the checkpoint folder `out`, which appears whole or not at all.
+    """Convert `file` to the checkpoint folder `out`, which appears complete or not at all.
 
-    `python` is the interpreter of an environment with torch, transformers, gguf and accelerate. `on_step` is told how
-    far it is. All weights are in memory meanwhile, unpacked. Raises ModelError.
+    `python` is the interpreter of an environment with torch, transformers, gguf and accelerate. `on_step` is called
+    with the progress. All weights are in memory meanwhile, unpacked. Raises ModelError.
     """
     command = [_check(file, out, python), "-P", _SCRIPT, str(file)]
-    # Beside its place, so that it only has to be renamed.
+    # Beside the target, so that it only has to be renamed.
     draft = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ _SCRIPT = str(Path(__file__).with_name("convert_gguf.py"))
 
 
 def _check(file: Path, out: Path, python: str) -> str:
-    """The interpreter's path. Raises ModelError for what shows before anything is loaded."""
+    """Return the interpreter's path. Raises ModelError for faults that are visible before loading."""
     try:
         with file.open("rb") as stream:
             magic = stream.read(len(GGUF_MAGIC))
@@ -98,11 +98,11 @@ def _check(file: Path, out: Path, python: str) -> str:
 
 
 async def _run(command: list[str], file: Path, on_step: Callable[[str], None]) -> _Done:
-    """Run the script to its end. Raises ModelError where it does not tell that it is done."""
+    """Run the script to its end. Raises ModelError unless it reports success."""
     tail = bytearray()
     last = _Said()
     process = await trio.lowlevel.open_process(
-        # It ends at the end of its stdin, however we end.
+        # It ends at the end of its stdin, however this process ends.
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -118,7 +118,7 @@ async def _run(command: list[str], file: Path, on_step: Callable[[str], None]) -
                     on_step(last.step)
             await process.wait()
     finally:
-        # The draft goes with it: there is nothing to end in an orderly way.
+        # The draft is removed with it: there is no orderly end.
         process.kill()
         with trio.CancelScope(shield=True):
             await process.wait()
@@ -129,7 +129,7 @@ async def _run(command: list[str], file: Path, on_step: Callable[[str], None]) -
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
-    """Whole lines; what is longer than a line may be is dropped."""
+    """Yield complete lines; the rest of a line that is too long is dropped."""
     line = bytearray()
     async with stream:
         async for chunk in stream:
@@ -148,16 +148,16 @@ def _understand(line: bytes) -> _Said:
 
 
 def _last_words(tail: bytearray, code: int | None) -> str:
-    """Why the script ended without saying so itself: the last line of its traceback, or the signal."""
+    """Return why the script ended without a message: the last line of its traceback, or the signal."""
     if code is not None and code < 0:
         return f"the conversion was killed by signal {-code}" + (": out of memory?" if code == -9 else "")
     return last_line(tail) or f"exit code {code}"
 
 
 def _finish(draft: Path, out: Path) -> int:
-    """Give a whole checkpoint its name; returns its bytes. It is on the disk before it has its name."""
+    """Give a complete checkpoint its name, after it is on the disk. Returns its bytes."""
     files = [path for path in draft.rglob("*") if path.is_file()]
-    # The weights come with mode 0600, everything else as the umask wants it.
+    # The weights have mode 0600, all other files the umask's.
     mode = (draft / "config.json").stat().st_mode & 0o666
     for path in files:
         path.chmod(mode)

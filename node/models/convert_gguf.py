@@ -1,8 +1,8 @@
 """GGUF to a checkpoint that vLLM loads: the script of a child process, run by the interpreter of vLLM's environment.
 
-`python -P convert_gguf.py FILE.gguf FOLDER`: FOLDER exists and is empty. It prints JSON lines: {"step": ...} as it goes
-on, and at the end {"done": {...}} or {"error": ...}. It imports nothing of ours, for none of ours is installed there,
-and ends at the end of its stdin, which the kernel sees to however the parent ends.
+`python -P convert_gguf.py FILE.gguf FOLDER`: FOLDER exists and is empty. It prints JSON lines: {"step": ...} as it
+proceeds, and at the end {"done": {...}} or {"error": ...}. It imports nothing of this project, which is not installed
+there, and ends at the end of its stdin, which the kernel ensures however the parent ends.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ from typing import Any
 NEEDED = ("torch", "transformers", "gguf", "accelerate")
 
 KEYS_SHOWN = 3
-"""Weights named in an error: the first say which layer it is."""
+"""Weights named in an error: the first ones identify the layer."""
 
 
 class ConversionRefused(Exception):
@@ -25,13 +25,13 @@ class ConversionRefused(Exception):
 
 
 def main() -> int:
-    """Convert one file; returns the exit code."""
+    """Convert one file. Returns the exit code."""
     file, folder = (Path(argument).absolute() for argument in sys.argv[1:3])
     threading.Thread(target=_end_with_stdin, args=(folder,), daemon=True).start()
-    # Libraries print to stdout as well: what the parent reads must be ours alone.
+    # Libraries print to stdout as well: the parent must read only our lines.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    # A conversion needs a file and a folder; whatever a library would fetch besides is not what was asked for.
+    # A conversion needs a file and a folder; a library must not fetch anything else.
     os.environ["HF_HUB_OFFLINE"] = "1"
 
     def say(**words: Any) -> None:
@@ -56,7 +56,7 @@ def _convert(file: Path, folder: Path, say: Any) -> dict[str, Any]:
     import transformers
 
     say(step="reading weights")
-    # Where a kernel for packed weights is at hand, newer transformers would keep them packed, and save them so.
+    # If a kernel for packed weights is available, newer transformers would keep them packed, and save them so.
     packed = getattr(transformers, "GgufConfig", None)
     unpack = {} if packed is None else {"quantization_config": packed(dequantize=True)}
     model, loading = transformers.AutoModelForCausalLM.from_pretrained(
@@ -65,7 +65,7 @@ def _convert(file: Path, folder: Path, say: Any) -> dict[str, Any]:
     _check(model, loading)
     tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     say(step="writing the checkpoint")
-    # It is a plain model now: neither saving nor vLLM may take it for a quantised one.
+    # It is a plain model now: neither saving nor vLLM may treat it as a quantised one.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -79,7 +79,7 @@ def _convert(file: Path, folder: Path, say: Any) -> dict[str, Any]:
 
 
 def _check(model: Any, loading: dict[str, Any]) -> None:
-    """Refuse a model of which the file held less than all: the rest would be random numbers, and only warned of."""
+    """Refuse a model that the file holds only in part: the rest would be random numbers, with a mere warning."""
     for words, keys in (("lacks weights", "missing_keys"), ("has weights of another shape", "mismatched_keys")):
         found = sorted(str(key) for key in loading.get(keys) or ())
         if found:
@@ -94,7 +94,7 @@ def _check(model: Any, loading: dict[str, Any]) -> None:
 def _end_with_stdin(folder: Path) -> None:
     while os.read(0, 4096):
         pass
-    # Nobody is left who would take the folder away.
+    # Nobody else is left to remove the folder.
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 

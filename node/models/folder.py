@@ -1,8 +1,8 @@
-"""The model folder: what lies in it, what is known of it, and how something gets in.
+"""The model folder: its content, the records about it, and how a file gets in.
 
 Each pulled model has a folder of its own. A file gets its name there when its checksum is right, and
-`.strand/record.json` says which checksums were: what is there with its recorded size was verified when it came. What is
-under way lies in `.strand` too, each file under its checksum, so that a broken pull goes on where it was.
+`.strand/record.json` holds the verified checksums: a file with its recorded size was verified when it came. Unfinished
+files lie in `.strand` too, each named by its checksum, so that a broken pull can resume.
 """
 
 import fcntl
@@ -19,58 +19,60 @@ from typing import Annotated, Literal
 import msgspec
 from rich.filesize import decimal
 
+from node.errors import UserError
+
 MODELS_MAX = 1_024
-"""entries of the model folder that are looked at: more than anybody keeps."""
+"""Entries of the model folder that are examined: more than anybody keeps."""
 
 FILES_MAX = 1_024
-"""files of one model: the largest checkpoints have some 200, weights and all."""
+"""Files of one model: the largest checkpoints have some 200, weights included."""
 
 BYTES_MAX = 4 * 1024**4
-"""bytes of one model: the largest open checkpoints have 1.3 TB."""
+"""Bytes of one model: the largest open checkpoints have 1.3 TB."""
 
 NAME_BYTES_MAX = 255
-"""bytes of each part of a file's name: what Linux's file systems take."""
+"""Bytes of each part of a file's name: the limit of Linux's file systems."""
 
 PATH_BYTES_MAX = 1_024
-"""bytes of a file's name within a model: a quarter of what Linux takes for a whole path."""
+"""Bytes of a file's name within a model: a quarter of Linux's limit for a whole path."""
 
 RECORD_BYTES_MAX = 4 * 1024 * 1024
-"""bytes of a record: FILES_MAX files with the longest names, twice over."""
+"""Bytes of a record: FILES_MAX files with the longest names, twice over."""
 
 FREE_BYTES_MIN = 512 * 1024**2
-"""bytes that a pull leaves free: the node's store and everybody else write to the same disk."""
+"""Bytes that a pull leaves free: the node's store and other programs write to the same disk."""
 
 CHUNK_BYTES = 1024 * 1024
-"""bytes read at a time."""
+"""Bytes read at a time."""
 
 PRIVATE = ".strand"
-"""What is ours in a model's folder; no file of a model may have this name."""
+"""Name of our own folder in a model's folder; no file of a model may have it."""
 
 Kind = Literal["gguf", "checkpoint", "adapter"]
 State = Literal["verified", "unverified", "incomplete", "changed", "damaged", "not installed"]
-"""verified: its checksums were right when it came, and its sizes still are. unverified: nobody said what it should be.
-incomplete: a pull did not end. changed: files have other sizes since. damaged: its checksum is wrong."""
+"""State of a model. verified: its checksums were right when it came, and its sizes still are. unverified: no checksums
+are known. incomplete: a pull did not end. changed: files have other sizes since. damaged: its checksum is wrong."""
 
 Told = Callable[[str, int, int], None]
-"""Hears of a file: how many bytes are read, of how many. What it raises ends the work; what came so far is kept."""
+"""Called with a file's name, its bytes so far and in total. An exception ends the work; the bytes so far are kept."""
 
 Checksum = Annotated[str, msgspec.Meta(pattern="^(sha256:[0-9a-f]{64}|git-sha1:[0-9a-f]{40})$")]
-"""The content's SHA-256, or for small files the name that git gives it: SHA-1 of "blob <bytes>\\0" and the content."""
+"""The content's SHA-256, or for small files git's name of it: SHA-1 of "blob <bytes>\\0" and the content."""
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """A model cannot be listed, pulled or converted. The message is one line for the user."""
 
 
 class File(msgspec.Struct, frozen=True):
-    """What one file of a model has to be."""
+    """The required size and checksum of one file of a model."""
 
     bytes: Annotated[int, msgspec.Meta(ge=0, le=BYTES_MAX)]
     checksum: Checksum
 
 
 class ModelManifest(msgspec.Struct, frozen=True):
-    """What is known of a pulled model."""
+    """The record of a pulled model."""
 
     name: str
     source: str
@@ -91,7 +93,7 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """How one file came. kept: it was there and is still right. resumed: a part of it was there."""
+    """The result for one file. kept: it was there and is still right. resumed: a part of it was there."""
 
     name: str
     bytes: int
@@ -110,7 +112,7 @@ class PulledModel:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a name from outside names a file within a model's folder, and a person can read it."""
+    """Whether a foreign name denotes a file within a model's folder, and is readable for people."""
     parts = name.split("/")
     return (
         len(name.encode(errors="replace")) <= PATH_BYTES_MAX
@@ -122,7 +124,7 @@ def is_safe(name: str) -> bool:
 
 
 def is_right(path: Path, file: File, name: str, told: Told) -> bool:
-    """Whether there is a file with this size and checksum. Reads it all."""
+    """Whether there is a file with this size and checksum. Reads all of it."""
     if not path.is_file() or path.stat().st_size != file.bytes:
         return False
     digest = hasher(file)
@@ -131,14 +133,14 @@ def is_right(path: Path, file: File, name: str, told: Told) -> bool:
 
 
 def hasher(file: File) -> "hashlib._Hash":
-    """What the file's content has to be fed to."""
+    """Return the hash object for the file's content."""
     if file.checksum.startswith("sha256:"):
         return hashlib.sha256()
     return hashlib.sha1(b"blob %d\0" % file.bytes, usedforsecurity=False)
 
 
 def add_content(digest: "hashlib._Hash", path: Path, file: File, name: str, told: Told) -> None:
-    """Feed what `path` holds."""
+    """Feed the content of `path` to a hash object."""
     done = 0
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -148,12 +150,12 @@ def add_content(digest: "hashlib._Hash", path: Path, file: File, name: str, told
 
 
 def shown_digest(digest: "hashlib._Hash", file: File) -> str:
-    """A digest in the form of the file's checksum."""
+    """Return a digest in the form of the file's checksum."""
     return f"{file.checksum.partition(':')[0]}:{digest.hexdigest()}"
 
 
 def settle(partial: Path, target: Path) -> None:
-    """Give a verified file its name; it is on the disk before it has it."""
+    """Give a verified file its name, after it is on the disk."""
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,10 +164,10 @@ def settle(partial: Path, target: Path) -> None:
 
 @contextmanager
 def pulling(folder: Path, record: ModelManifest, offered: Mapping[str, File]) -> Iterator[Path]:
-    """Hold a model's folder while its files come; yields where they do, named by `partial_name`.
+    """Lock a model's folder while its files come; yields their place, where they are named by `partial_name`.
 
-    What the folder has already and the source still offers unchanged stays; what it no longer does goes at the end,
-    when the new files are there. Raises ModelError if another pull is at work there.
+    Files that the folder has and the source still offers unchanged stay; those that it no longer offers are removed at
+    the end, when the new files are there. Raises ModelError if another pull is at work there.
     """
     private = folder / PRIVATE
     parts = private / "partial"
@@ -190,12 +192,12 @@ def pulling(folder: Path, record: ModelManifest, offered: Mapping[str, File]) ->
 
 
 def partial_name(file: File) -> str:
-    """The name of a file on its way: what it has to be, so that nothing else is ever mistaken for its beginning."""
+    """Return the name of an unfinished file: its checksum, so that no other file is taken for its beginning."""
     return file.checksum.partition(":")[2]
 
 
 def check_free(folder: Path, name: str, needed: int) -> None:
-    """Raise ModelError where the disk has no room for so many bytes more."""
+    """Raise ModelError if the disk has no room for this many more bytes."""
     free = max(0, shutil.disk_usage(folder).free - FREE_BYTES_MIN)
     if needed > free:
         raise ModelError(
@@ -204,7 +206,7 @@ def check_free(folder: Path, name: str, needed: int) -> None:
 
 
 def list_models(folder: Path) -> list[StoredModel]:
-    """The models in the folder, by name. Raises ModelError where it cannot be read."""
+    """Return the models in the folder, by name. Raises ModelError if it cannot be read."""
     try:
         if not folder.is_dir():
             return []
@@ -222,7 +224,7 @@ def list_models(folder: Path) -> list[StoredModel]:
 
 
 def models_of(folder: Path) -> list[StoredModel]:
-    """The models in one model's folder: a checkpoint or an adapter, and every GGUF file. Raises OSError."""
+    """Return the models in one model's folder: a checkpoint or an adapter, and every GGUF file. Raises OSError."""
     private = folder / PRIVATE
     record = _read_record(private / "pulling.json") or _read_record(private / "record.json")
     known = {} if record is None else record.files
@@ -244,7 +246,7 @@ def models_of(folder: Path) -> list[StoredModel]:
 
 
 def _kind_of(names: set[str]) -> Kind | None:
-    """What a folder with these files is besides its GGUF files."""
+    """Return the kind of a folder with these files, besides its GGUF files."""
     if "adapter_config.json" in names:
         return "adapter"
     weights = any(PurePosixPath(name).suffix in (".safetensors", ".bin") for name in names)
@@ -261,7 +263,7 @@ def _state(names: set[str], there: Mapping[str, int], known: Mapping[str, File])
 
 
 def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
-    """Every file below but for what is ours, by its name within the folder."""
+    """Yield every file below except our own, by its name within the folder, with its size."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != PRIVATE)
         for name in sorted(names):
@@ -271,7 +273,7 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _read_record(path: Path) -> ModelManifest | None:
-    """A record, if there is one that can be read: without it, a model is unverified and pulled anew."""
+    """Return a record, or None if there is no readable one: then a model is unverified and pulled anew."""
     try:
         with path.open("rb") as stream:
             return msgspec.json.decode(stream.read(RECORD_BYTES_MAX), type=ModelManifest)

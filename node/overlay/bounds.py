@@ -1,4 +1,4 @@
-"""Bounds on what is read from a peer before it is looked at, in bytes, in time and in number."""
+"""Bounds on the input from a peer before it is parsed, in bytes, time and number."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ if TYPE_CHECKING:
     from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 
 _VARINT_BYTES_MAX: Final = 10
-"""A length of 64 bits."""
+"""Bytes of a varint of 64 bits."""
 _LINE_BYTES_MAX: Final = 1024
-"""One line of multistream, which is the name of a protocol: ours have 50 bytes at most."""
+"""Bytes of one line of multistream, which is the name of a protocol: ours have 50 bytes at most."""
 _LINES_MAX: Final = 64
-"""Lines of one negotiation: a peer may ask for a few protocols in turn, not for 15 seconds without an end."""
+"""Lines of one negotiation: a peer may try a few protocols in turn, but not endlessly within 15 seconds."""
 _IDENTIFY_BYTES_MAX: Final = 16 * 1024
-"""A message of identify: key, addresses, protocols and a signed record have 1-2 KiB; go-libp2p sends 8 KiB at most."""
+"""Bytes of a message of identify: key, addresses, protocols and a signed record have 1-2 KiB; go-libp2p sends 8 KiB at
+most."""
 _IDENTIFY_S: Final = 10.0
 _FRAME_S: Final = 15.0
 _FRAME_BYTES_PER_S: Final = 64 * 1024
-"""A frame whose length has come must be whole after this long, and a second for each 64 KiB."""
+"""Once its length has arrived, a frame must be complete after _FRAME_S and a second for each 64 KiB."""
 
 
 async def read_length(reader: Reader) -> int:
-    """An unsigned varint of at most ten bytes. Raises ParseError, IncompleteReadError."""
+    """Read an unsigned varint of at most ten bytes. Raises ParseError, IncompleteReadError."""
     value = 0
     for position in range(_VARINT_BYTES_MAX):
         byte = await reader.read(1)
@@ -42,7 +43,7 @@ async def read_length(reader: Reader) -> int:
 
 
 async def read_message(reader: Reader, bytes_max: int) -> bytes:
-    """A message after its length, read into one buffer that grows with what arrives.
+    """Read a message after its length, into one buffer that grows with the data.
 
     Raises MessageTooLarge before a byte of a longer message is read, ParseError, IncompleteReadError.
     """
@@ -59,9 +60,9 @@ async def read_message(reader: Reader, bytes_max: int) -> bytes:
 
 
 async def read_frame(stream: INetStream, bytes_max: int) -> bytes:
-    """A frame of pubsub. It may be waited for; once its length has come it must be whole in time.
+    """Read a frame of pubsub, with a deadline from the arrival of its length.
 
-    Its bytes count to what the connection holds, so that many unfinished frames end it. Raises as `read_message`.
+    Its bytes count towards the connection's memory, so that many unfinished frames end it. Raises as `read_message`.
     """
     connection: Any = stream.muxed_conn
     length = await read_length(stream)
@@ -78,9 +79,9 @@ async def read_frame(stream: INetStream, bytes_max: int) -> bytes:
 
 
 async def read_line(self: MultiselectCommunicator) -> str:
-    """A line of multistream. Stock reads whatever length is announced, before it knows who talks.
+    """Read a line of multistream. Stock libp2p reads any announced length, before it knows the peer.
 
-    Raises MultiselectCommunicatorError, also for text that is none.
+    Raises MultiselectCommunicatorError, also for a line that is no text.
     """
     lines = self.__dict__["lines"] = self.__dict__.get("lines", 0) + 1
     if lines > _LINES_MAX:
@@ -95,7 +96,7 @@ async def read_line(self: MultiselectCommunicator) -> str:
 
 
 async def read_identify(stream: INetStream, use_varint_format: bool = True, max_length: int = 0) -> bytes:
-    """A message of identify, in the one format that is in use. Stock allows it a mebibyte and all time."""
+    """Read a message of identify, in the one format in use. Stock allows a mebibyte and has no deadline."""
     del use_varint_format, max_length
     with trio.move_on_after(_IDENTIFY_S):
         return await read_message(stream, _IDENTIFY_BYTES_MAX)

@@ -1,7 +1,7 @@
-"""Connections, from the socket to the swarm: the handshake has a deadline, the slot goes with the connection.
+"""Connections, from the socket to the swarm: the handshake has a deadline, and the slot is freed with the connection.
 
-Stock libp2p holds an inbound slot until the swarm ends, waits for ever for the Noise handshake of a peer that it dials,
-and knows addresses of IPv4 only.
+Stock libp2p holds an inbound slot until the swarm ends, has no deadline for the Noise handshake of a peer that it
+dials, and handles addresses of IPv4 only.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from node.overlay.slots import ConnectionPlace, Slots
 _log = structlog.get_logger(__name__)
 
 _CLOSE_S: Final = 2.0
-"""For closing a connection in good form; after that its socket closes."""
+"""Seconds for closing a connection cleanly; then its socket closes."""
 
 
 def guard_connections(host: IHost, slots: Slots, scores: PeerScores, handshake_s: float) -> None:
-    """Accept connections for `host` in libp2p's place, but none of those whom `scores` ban, and bound its dials.
+    """Accept connections for `host` in libp2p's place, except from peers that `scores` bans, and bound its dials.
 
-    `handshake_s` is the time for Noise and yamux together, and for all of a dial.
+    `handshake_s` is the time for Noise and yamux together, and for the whole of a dial.
     """
     network = host.get_network()
     assert isinstance(network, Swarm)
@@ -49,7 +49,7 @@ def guard_connections(host: IHost, slots: Slots, scores: PeerScores, handshake_s
 
 
 class _Inbound:
-    """The listeners' handler."""
+    """The handler of the listeners."""
 
     def __init__(self, network: Swarm, slots: Slots, scores: PeerScores, handshake_s: float) -> None:
         self._network = network
@@ -58,7 +58,7 @@ class _Inbound:
         self._handshake_s = handshake_s
 
     async def serve(self, stream: TrioTCPStream, _listener: Multiaddr) -> None:
-        """Carry one connection until it ends; the listener then closes its socket."""
+        """Serve one connection until it ends; the listener then closes its socket."""
         remote = stream.get_remote_address()
         if remote and self._scores.is_address_banned(remote[0], trio.current_time()):
             self._slots.refuse("banned address")
@@ -83,7 +83,7 @@ class _Inbound:
                 await _close(connection)
 
     async def _upgrade(self, stream: TrioTCPStream, place: ConnectionPlace) -> IMuxedConn | None:
-        """Noise, a slot, yamux; None where the peer or the slots say no."""
+        """Set up Noise, a slot and yamux; None if the peer or the slots refuse."""
         upgrader = self._network.upgrader
         try:
             secured = await upgrader.upgrade_security(RawConnection(stream, False), False)
@@ -102,7 +102,8 @@ class _Inbound:
             return connection
         except (BaseLibp2pError, OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
             _log.debug("handshake.failed", reason=repr(fault)[:200])
-        except Exception as fault:  # the overlay's edge: what bytes provoke before a key is known ends that connection
+        # the overlay's edge: a fault caused by bytes before the key is known ends that connection
+        except Exception as fault:
             _log.info("handshake.failed", reason=repr(fault)[:200])
         self._slots.refuse("handshake")
         return None
@@ -114,22 +115,26 @@ async def _close(connection: Any) -> None:
 
 
 def remote_host(connection: INetConn) -> str:
-    """The IP address at the other end of a connection; empty where its socket is closed already."""
+    """Return the IP address at the other end of a connection; empty if its socket is closed already."""
     remote = connection.muxed_conn.get_remote_address()  # type: ignore[attr-defined]
     return "" if remote is None else canonical_host(str(remote[0]))
 
 
 class ConnectionWatcher(INotifee):
-    """Hears of connections, and of nothing else that libp2p tells."""
+    """Observes connections and ignores libp2p's other notifications."""
 
     async def opened_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        """Ignore streams."""
         return
 
     async def closed_stream(self, _network: INetwork, _stream: INetStream) -> None:
+        """Ignore streams."""
         return
 
     async def listen(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        """Ignore listeners."""
         return
 
     async def listen_close(self, _network: INetwork, _multiaddr: Multiaddr) -> None:
+        """Ignore listeners."""
         return

@@ -1,4 +1,4 @@
-"""Why a dial failed, from what libp2p raises: a group of wrapped errors whose innermost says it."""
+"""The reason of a failed dial, from libp2p's error: a group of wrapped errors whose innermost one holds it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from libp2p.transport.exceptions import OpenConnectionError, UpgradeFailure
 from node.overlay.types import DialFault, FailedDial
 
 _CHAIN_MAX: Final = 32
-"""Errors of one dial that are looked at; libp2p wraps one some eight times."""
+"""Errors of one dial that are examined; libp2p wraps one some eight times."""
 _OTHER_ID: Final = re.compile(r"remote_peer_id_from_pubkey=(\w{1,64})")
 
 
 def failed_dial(fault: BaseException) -> FailedDial:
-    """Read the reason from an error of `host.connect`."""
+    """Find the reason in an error of `host.connect`."""
     errors = list(_chain(fault))
     for error in errors:
         if isinstance(error, PeerIDMismatchesPubkey):
@@ -35,7 +35,7 @@ def failed_dial(fault: BaseException) -> FailedDial:
 
 
 def _chain(fault: BaseException) -> Iterator[BaseException]:
-    """The error, its causes and the members of groups, outermost first."""
+    """Yield the error, its causes and the members of groups, outermost first."""
     waiting, seen = [fault], 0
     while waiting and seen < _CHAIN_MAX:
         error = waiting.pop(0)

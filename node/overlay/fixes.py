@@ -1,9 +1,9 @@
-"""Every change to the code of libp2p 0.8.1, with its reason. Changes to its classes are subclasses beside this module:
-pubsub.py and muxer.py (yamux); bounds.py reads what stock reads without a limit; connections.py admits connections.
+"""Every change to the code of libp2p 0.8.1, with its reason.
 
-Each was found by measurement; docs/explanation/libp2p.md has the table, and
-tests/integration/overlay/test_libp2p_regressions.py shows what the stock library does.
-All touch private names, so any other version of libp2p is refused.
+Changes to its classes are subclasses beside this module: pubsub.py and muxer.py (yamux). bounds.py reads with limits
+that stock lacks; connections.py admits connections. Each was found by measurement; docs/explanation/libp2p.md has the
+table, and tests/integration/overlay/test_libp2p_regressions.py demonstrates the stock library's behaviour. All touch
+private names, so any other version of libp2p is refused.
 """
 
 from __future__ import annotations
@@ -39,30 +39,31 @@ from node.overlay.types import GOSSIP_BYTES_CEILING
 VERSION: Final = "0.8.1"
 
 RPC_BYTES_MAX: Final = GOSSIP_BYTES_CEILING + 64 * 1024
-"""One pubsub frame, sent or received: a payload, its envelope (key, signature, ids) and the sender's address record."""
+"""Bytes of one pubsub frame, sent or received: a payload, its envelope (key, signature, ids) and the sender's address
+record."""
 
 _ENVELOPE_S: Final = 5.0
-"""For this long the own signed address record is reused before it is compared with the addresses again."""
+"""Seconds for which the own signed address record is reused before it is compared with the addresses again."""
 _BACKLOG: Final = 128
-"""Connections that the system holds until we accept them; what comes in is accepted at once."""
+"""Connections that the system holds until we accept them; incoming ones are accepted at once."""
 _QUEUE_RPCS_MAX: Final = 256
 """Frames waiting for one peer (32 in libp2p, where 200 unpaced messages lost 63 %)."""
 _QUEUE_BYTES_MAX: Final = 1536 * 1024
-"""Bytes waiting for one peer: a burst of own messages (1 MiB) and one frame more. A peer that does not read them loses
+"""Bytes waiting for one peer: a burst of own messages (1 MiB) and one more frame. A peer that does not read them loses
 its connection (muxer.py)."""
 _QUEUE_FAIR_BYTES: Final = 256 * 1024
-"""What every peer's queue may hold, however full the others are."""
+"""Bytes that every peer's queue may hold, however full the others are."""
 _QUEUES_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes waiting for all peers; over this no queue may hold more than the fair share: 96 MiB with 128 peers."""
+"""Bytes waiting for all peers. Above it no queue may hold more than the fair share: 96 MiB with 128 peers."""
 
 
 @functools.cache
 def apply() -> None:
-    """Apply all changes, once for the process. Raises RuntimeError for a libp2p they were not measured with."""
+    """Apply all changes, once per process. Raises RuntimeError for another version of libp2p."""
     if libp2p.__version__ != VERSION:
         raise RuntimeError(f"the overlay's fixes are for libp2p {VERSION}, but {libp2p.__version__} is installed")
     _join_logs()
-    # Stock waits 250 ms in each dial for a faster address even where there is one address only.
+    # Stock waits 250 ms in each dial for a faster address even if there is only one address.
     swarm._HAPPY_EYEBALLS_DELAY = 0.0
     muxer_multistream.Yamux = Muxer  # type: ignore[attr-defined]
     yamux.YamuxStream = MuxedStream  # type: ignore[misc]
@@ -76,9 +77,10 @@ def apply() -> None:
 
 
 def _join_logs() -> None:
-    """Importing libp2p cuts its loggers off from ours: Python then prints their lines raw into a JSON log.
+    """Connect libp2p's loggers to ours again.
 
-    They call each failed dial an error; what matters the overlay says itself.
+    Importing libp2p detaches them, and Python then prints their lines raw into a JSON log. They report each failed dial
+    as an error; the overlay logs the relevant events itself.
     """
     logging.getLogger("libp2p").propagate = True
     for name in ("libp2p", "libp2p.network.auto_connector"):
@@ -120,7 +122,7 @@ _sender_records: weakref.WeakKeyDictionary[IHost, tuple[bytes, float]] = weakref
 
 
 def _sender_record(host: IHost) -> tuple[bytes, bool]:
-    """The own signed address record: stock parses and compares all addresses for each frame and each peer."""
+    """Return the own signed address record, cached: stock compares all addresses for each frame and peer."""
     now = trio.current_time()
     record, until = _sender_records.get(host, (b"", 0.0))
     if now >= until:
@@ -132,8 +134,8 @@ def _sender_record(host: IHost) -> tuple[bytes, bool]:
 async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
     """Listen on one IP address. Raises OpenConnectionError.
 
-    Stock takes a name for no address, and no address for all of them: /dns4/localhost was served to the world. Its
-    sockets of IPv6 are for IPv4 too, so that the two wildcards exclude each other, and it adds SO_REUSEPORT for hole
+    Stock treats a name as no address, and no address as all of them: /dns4/localhost was served to the world. Its
+    sockets of IPv6 also serve IPv4, so that the two wildcards exclude each other. And it adds SO_REUSEPORT for hole
     punching: two nodes on one port then start, and share its connections.
     """
     if host is None:
@@ -151,14 +153,14 @@ async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListen
 
 
 def bind_rules(sock: Any, family: int) -> None:
-    """What holds for a listener of ours before it is bound."""
+    """Set the options of a listening socket before it is bound."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
 def _remote_address(self: trio_io.TrioTCPStream) -> tuple[str, int] | None:
-    """Host and port at the other end: stock knows no IPv6 host, for whose sockets getpeername() has four fields."""
+    """Return host and port of the other end; stock fails for IPv6, where getpeername() has four fields."""
     if self._cached_remote_address is None:
         try:
             host, port = self.stream.socket.getpeername()[:2]

@@ -46,22 +46,22 @@ from protocol.versions import wires_of
 _log = structlog.get_logger(__name__)
 
 _UPGRADE_S: Final = 30.0
-"""For the Noise and yamux handshakes of our own dials: a machine whose models load answers late."""
+"""Seconds for the Noise and yamux handshakes of our own dials: a machine that loads models answers late."""
 _NEGOTIATION_S: Final = 15.0
 _DIAL_S: Final = 5.0
 _STREAMS_MAX: Final = 65_536
-"""Streams of all connections: beyond reach, for the muxer allows each connection 64 of its peer and 256 of ours."""
+"""Streams of all connections: out of reach, because the muxer allows each connection 64 of its peer and 256 of ours."""
 _CLOSE_S: Final = 3.0
-"""For closing the host's sockets; leaving `host.run` alone leaves them open."""
+"""Seconds for closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
 _TOPICS_TOLD_MAX: Final = 4
-"""Topics of one peer that the node is told: a node has one, a hostile peer may name a hundred."""
+"""Topics of one peer that are reported to the node: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
 _PUBLISH_BYTES_PER_S: Final = 2 * 1024 * 1024
-"""Pace of own messages: what ten nodes on two cores took without a loss (1 KB at 60/s, 256 KB at 8/s)."""
+"""Pace of own messages: ten nodes on two cores took this without a loss (1 KB at 60/s, 256 KB at 8/s)."""
 _PUBLISH_BURST_S: Final = 0.5
-"""Worth of messages that may go out at once: 1 MiB and one message more, of at most 512 KiB, fit into the queue of a
-peer that has read nothing yet (1.5 MiB, fixes.py). What does not fit is dropped."""
+"""Seconds' worth of messages that may be sent at once. 1 MiB and one more message, of at most 512 KiB, fit into the
+queue of a peer that has read nothing yet (1.5 MiB, fixes.py). The rest is dropped."""
 
 
 class Overlay:
@@ -93,7 +93,7 @@ class Overlay:
             host.set_stream_handler(TProtocol(protocol), functools.partial(self._serve, protocol))
 
     def addresses(self) -> tuple[str, ...]:
-        """Own dialable multiaddrs, each ending in /p2p/<own peer id>."""
+        """Return own dialable multiaddrs, each ending in /p2p/<own peer id>."""
         return tuple(str(address) for address in self._host.get_addrs())
 
     async def subscribe(self, topic: str) -> None:
@@ -106,10 +106,10 @@ class Overlay:
         await self._pubsub.subscribe(topic)
 
     async def publish(self, topic: str, data: bytes) -> None:
-        """Sign and send `data` to all connected subscribers of `topic`, who pass it on.
+        """Sign and send `data` to all connected subscribers of `topic`, which relay it.
 
-        Waits for its turn where messages are published faster than the network takes them. Says nothing about who
-        receives it. Raises ValueError where `data` exceeds `gossip_message_bytes_max`.
+        Waits for its turn if messages are published faster than the network takes them. Does not report which peers
+        receive it. Raises ValueError if `data` exceeds `gossip_message_bytes_max`.
         """
         if len(data) > self._config.gossip_message_bytes_max:
             raise ValueError(f"a message of {len(data)} bytes is over {self._config.gossip_message_bytes_max}")
@@ -120,25 +120,25 @@ class Overlay:
             await self._pubsub.publish(topic, data)
 
     async def request(self, peer: bytes, protocol: str, payload: bytes, *, timeout_ms: int) -> bytes:
-        """Ask `peer` (32-byte key) and return its response.
+        """Send a request to `peer` (32-byte key) and return its response.
 
-        Raises PeerUnreachable where no response came, RequestRefused (a kind of it) where the peer declined. A request
-        on a kept stream that the peer had closed is sent again, so `Handlers.on_request` must be idempotent. Raises
-        ValueError where `payload` exceeds `stream_request_bytes_max`.
+        Raises PeerUnreachable if no response came, RequestRefused (a kind of it) if the peer declined. A request on a
+        reused stream that the peer had closed is sent again, so `Handlers.on_request` must be idempotent. Raises
+        ValueError if `payload` exceeds `stream_request_bytes_max`.
         """
         if len(payload) > self._config.stream_request_bytes_max:
             raise ValueError(f"a request of {len(payload)} bytes is over {self._config.stream_request_bytes_max}")
         return await self._client.request(peer, protocol, payload, timeout_ms)
 
     def learn_address(self, peer: bytes, addresses: Sequence[str]) -> None:
-        """Note where `peer` says that it may be dialled. Unusable addresses are dropped; the book is bounded.
+        """Record addresses at which `peer` says that it may be dialled. Unusable ones are dropped; the book is bounded.
 
-        Each call is worth one dial of a claimed address at most (node/overlay/book.py).
+        Each call earns at most one dial of a claimed address (node/overlay/book.py).
         """
         self._peers.learn(peer, tuple(addresses))
 
     def peers(self) -> tuple[PeerInfo, ...]:
-        """Connected peers first, then known ones; by key within each."""
+        """Return connected peers first, then known ones; by key within each."""
         connected = self._peers.connected()
         meshes, scores, now = self._pubsub.gossip.mesh, self._pubsub.scores, trio.current_time()
         infos = []
@@ -162,23 +162,23 @@ class Overlay:
         return tuple(sorted(infos, key=lambda info: not info.connected))
 
     def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
-        """The peers that a later life of this node should try, the most important first, bounded (book.py)."""
+        """Return the peers to try after a restart, the most important first, bounded (book.py)."""
         return self._peers.remembered(wall_ms)
 
     def quiet_for_s(self) -> float:
-        """Since when no peer has come or gone, s."""
+        """Return the seconds since a peer last connected or disconnected."""
         return trio.current_time() - self._peers.changed_at
 
     def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
-        """Take in what an earlier life remembered, and dial it where connections are wanted."""
+        """Add peers remembered from before a restart, and dial them if connections are wanted."""
         self._peers.recall(remembered, wall_ms)
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
-        """The peers that the user named, and how it stands with them."""
+        """Return the peers that the user named, with their state."""
         return self._peers.bootstraps()
 
     def topics_of_peers(self) -> dict[bytes, frozenset[str]]:
-        """The topics of each connected peer that are strand's, as it says itself, at most _TOPICS_TOLD_MAX."""
+        """Return the strand topics that each connected peer names itself, at most _TOPICS_TOLD_MAX."""
         told: dict[bytes, set[str]] = {peer: set() for peer in self._peers.connected()}
         named = ((name, peers) for name, peers in self._pubsub.peer_topics.items() if name.startswith("/strand/"))
         for name, peers in named:
@@ -193,11 +193,11 @@ class Overlay:
         return {peer: self._peers.protocols(peer) for peer in self._peers.connected()}
 
     def connection_counts(self) -> ConnectionCounts:
-        """Inbound connections, and those refused since the start."""
+        """Return the inbound connections, and those refused since the start."""
         return self._slots.counts()
 
     async def run(self) -> None:
-        """The overlay's own tasks; run by `run_overlay` until cancelled."""
+        """Run the overlay's own tasks until cancelled; called by `run_overlay`."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._peers.run)
             while True:
@@ -205,7 +205,7 @@ class Overlay:
                 await self._client.sweep()
 
     def on_peer(self, peer: bytes, connected: bool) -> None:
-        """Pass the news on; called by Peers."""
+        """Report a peer's connection or disconnection to the node; called by Peers."""
         if not connected:
             self._client.drop(peer)
         try:
@@ -216,7 +216,7 @@ class Overlay:
     def _on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         try:
             return self._handlers.on_gossip(topic, source, data)
-        except Exception:  # the overlay's edge, as above; what we could not judge is not passed on
+        except Exception:  # the overlay's edge, as above; a message without a verdict is not relayed
             _log.exception("gossip_handler.failed", topic=topic, peer=source.hex())
             return Verdict.IGNORE
 
@@ -230,7 +230,7 @@ class Overlay:
 
 @asynccontextmanager
 async def run_overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> AsyncIterator[Overlay]:
-    """See `open_overlay`."""
+    """Run an overlay: the implementation of `open_overlay`."""
     try:
         async with _overlay(seed, config, handlers) as overlay:
             yield overlay
@@ -312,36 +312,36 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
             inbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
             outbound_stream_protocol_negotiation_timeout=_NEGOTIATION_S,
         ),
-        # The default refuses connections above 90 % system memory, which is what a loaded model looks like, and all
-        # connections for 60 s after five failures.
+        # The default refuses connections above 90 % system memory, which a loaded model reaches, and all connections
+        # for 60 s after five failures.
         resource_manager=ResourceManager(
             limits=ResourceLimits(max_connections=2 * config.peers_max, max_streams=_STREAMS_MAX),
             enable_metrics=False,
-            enable_connection_tracking=False,  # the slots count, and by more than the total
-            enable_rate_limiting=False,  # likewise; it keeps an entry for each key that ever came
+            enable_connection_tracking=False,  # the slots count connections, with more limits than the total
+            enable_rate_limiting=False,  # likewise; it keeps an entry for each key ever seen
             enable_memory_limits=False,
             enable_circuit_breaker=False,
             enable_graceful_degradation=False,
         ),
         addrs_factory=functools.partial(_told, config.announce),
-        disable_identify_address_discovery=True,  # what others say they see is not our address
+        disable_identify_address_discovery=True,  # an address that others observe is not our listening address
     )
     network: Any = host.get_network()
     network.retry_config = RetryConfig(max_retries=0)  # the book retries
-    network._stream_semaphore = None  # one peer's streams would make all others wait; the muxer bounds each connection
+    network._stream_semaphore = None  # one peer's streams would delay all others; the muxer bounds each connection
     host.get_mux().remove_handler(IDENTIFY_PUSH)  # addresses come from Offers and signed records
     guard_streams(host)
     return host
 
 
 def _told(announce: Sequence[str], listening: Sequence[Multiaddr]) -> list[Multiaddr]:
-    """What peers are told of where we are, by identify and in offers: stock tells them 0.0.0.0."""
+    """Return our addresses for identify and offers: stock announces 0.0.0.0."""
     texts = announce or reachable(map(str, listening), interfaces())
     return [Multiaddr(text) for text in texts]
 
 
 def _slots(config: OverlayConfig, exempt: tuple[Network, ...]) -> Slots:
-    """A quarter of the connections is kept free for outbound ones; inbound ones get the rest."""
+    """Reserve a quarter of the connections for outbound ones; inbound ones get the rest."""
     trusted = {*config.trusted_keys, *(peer for peer, _ in _bootstrap(config))}
     return Slots(config.peers_max - config.peers_max // 4, exempt, trusted, trio.current_time)
 
@@ -352,7 +352,10 @@ def _bootstrap(config: OverlayConfig) -> list[tuple[bytes, str]]:
 
 
 def _require_own(config: OverlayConfig, key: bytes) -> None:
-    """An announced address that names another node would send everybody there; libp2p knows no other names than DNS."""
+    """Refuse an announced address that names another node, which would redirect everybody there.
+
+    libp2p accepts no names other than DNS.
+    """
     for text in config.announce:
         if text.startswith("/dns"):
             remedy = "announce an IP address beside it"
@@ -369,7 +372,7 @@ def _require_own(config: OverlayConfig, key: bytes) -> None:
 
 
 def _require_listening(host: IHost, config: OverlayConfig) -> None:
-    """libp2p logs an address that it cannot listen on and goes on without it."""
+    """Raise OverlayError for an address that cannot be listened on; libp2p logs it and continues without it."""
     listeners = host.get_network().listeners
     failed = [text for text in config.listen if str(Multiaddr(text)) not in listeners]
     if failed:
@@ -377,7 +380,7 @@ def _require_listening(host: IHost, config: OverlayConfig) -> None:
 
 
 def _why_not_bound(text: str) -> str:
-    """Bind once more, for the reason that libp2p does not tell."""
+    """Bind once more to find the reason, which libp2p does not report."""
     _, kind, host, _, port = text.split("/")
     family = socket.AF_INET6 if kind == "ip6" else socket.AF_INET
     try:

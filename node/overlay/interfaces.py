@@ -1,4 +1,4 @@
-"""This machine's network interfaces, and the addresses under which others may reach it through them."""
+"""This machine's network interfaces, and the addresses at which others may reach it through them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from node.overlay.addresses import AddressClass, class_of
 
 INTERFACES_MAX: Final = 256
-"""Addresses of interfaces that are looked at: a machine with hundreds of containers has as many, and one of its own."""
+"""Addresses of interfaces that are examined: a machine with hundreds of containers has as many, and one of its own."""
 
 _LINUX: Final = Path("/sys/class/net")
 _NOT_TOLD: Final = frozenset({AddressClass.LOOPBACK, AddressClass.LINK_LOCAL, AddressClass.UNSPECIFIED})
@@ -21,15 +21,17 @@ _FARTHEST_FIRST: Final = (AddressClass.PUBLIC, AddressClass.UNIQUE_LOCAL, Addres
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One address of an interface, with its network's prefix ("192.168.1.5/24"); `inner`: it leads to containers and
-    virtual machines of this machine and nowhere else."""
+    """One address of an interface, with its network's prefix ("192.168.1.5/24").
+
+    `inner`: it leads only to containers and virtual machines of this machine.
+    """
 
     address: str
     inner: bool = False
 
     @property
     def host(self) -> str:
-        """The address alone."""
+        """The address without prefix."""
         return self.address.partition("/")[0]
 
 
@@ -44,15 +46,15 @@ def interfaces() -> tuple[Interface, ...]:
             if each.family in (socket.AF_INET, socket.AF_INET6) and each.netmask:
                 bits = int(ipaddress.ip_address(each.netmask)).bit_count()
                 found.append(Interface(f"{each.address.partition('%')[0]}/{bits}", inner))
-    # The others first, so that containers do not crowd them out.
+    # Outer ones first, so that containers do not crowd them out.
     return tuple(sorted(found, key=lambda interface: interface.inner)[:INTERFACES_MAX])
 
 
 def is_inner(name: str, folder: Path = _LINUX) -> bool:
-    """Whether an interface is a bridge that no device outside of this machine is a part of: docker0, virbr0, br-<id>.
+    """Whether an interface is a bridge without any device that leads outside: docker0, virbr0, br-<id>.
 
-    A machine that is itself on its network through a bridge has a device, or what lies upon one (a bond, a VLAN), in
-    it. `folder` is Linux's; elsewhere nothing counts as a bridge.
+    A machine that is itself on its network through a bridge has a device in it, or an interface on top of one (a bond,
+    a VLAN). `folder` is Linux's; elsewhere nothing counts as a bridge.
     """
     bridge = folder / name
     if not (bridge / "bridge").exists():
@@ -61,16 +63,16 @@ def is_inner(name: str, folder: Path = _LINUX) -> bool:
 
 
 def _leads_out(part: Path) -> bool:
-    """A device, or an interface upon one; the ends of a container's or virtual machine's cable have neither."""
+    """Whether a part is a device, or an interface on one; cable ends of containers and machines are neither."""
     return (part / "device").exists() or any(part.glob("lower_*"))
 
 
 def reachable(listening: Iterable[str], own: Collection[Interface]) -> tuple[str, ...]:
-    """What to tell peers of the addresses that are listened on: a wildcard is each address of its family.
+    """Return the addresses to announce for the listening ones: a wildcard is each address of its family.
 
-    Parameters: `listening`, TCP multiaddrs of sockets that are open; `own`, this machine's interfaces. Bridges to
-    containers are left out, and so are loopback and link-local addresses, unless there is nothing else. Public
-    addresses come first, for peers try them in this order.
+    Parameters: `listening`, TCP multiaddrs of open sockets; `own`, this machine's interfaces. Bridges to containers are
+    left out, and so are loopback and link-local addresses, unless there is nothing else. Public addresses come first,
+    because peers try them in this order.
     """
     told: dict[str, str] = {}
     for text in listening:
@@ -84,7 +86,7 @@ def reachable(listening: Iterable[str], own: Collection[Interface]) -> tuple[str
 
 
 def _hosts(version: int, own: Collection[Interface]) -> list[str]:
-    """This machine's hosts of one family that a wildcard stands for."""
+    """Return this machine's hosts of one family that a wildcard stands for."""
     family = [each for each in own if ipaddress.ip_interface(each.address).version == version]
     elsewhere = [each for each in family if class_of(each.host) not in _NOT_TOLD]
     outer = [each.host for each in elsewhere if not each.inner]

@@ -1,7 +1,7 @@
-"""Yamux with limits: what a peer may send, open and leave unread on one connection, and how long a write may take.
+"""Yamux with limits on what a peer may send, open and leave unread on one connection, and on the time of a write.
 
-Stock libp2p logs a window overrun and stores its bytes, keeps any number of streams, and takes empty frames as fast as
-they come. Here a peer that breaks the protocol or exceeds a limit loses its connection, and no more.
+Stock libp2p logs a window overrun and stores its bytes, keeps any number of streams, and takes empty frames at any
+rate. Here a peer that breaks the protocol or exceeds a limit loses its connection, and nothing else.
 """
 
 from __future__ import annotations
@@ -28,35 +28,38 @@ _log = structlog.get_logger(__name__)
 _HEADER: Final = struct.Struct(yamux.YAMUX_HEADER_FORMAT)
 _WINDOW_BYTES: Final = yamux.DEFAULT_WINDOW_SIZE
 _SEND_WINDOW_BYTES_MAX: Final = yamux.MAX_WINDOW_SIZE
-"""More than this nobody needs to be allowed to send; a peer that grants it again and again counts no further."""
+"""Largest send window: no peer needs to grant more, and further grants do not add up."""
 
 _FRAME_WRITE_S: Final = 10.0
-"""One frame that the kernel does not take in this time means a dead connection."""
+"""Seconds for the kernel to take one frame; after that the connection is dead."""
 _FRAME_READ_S: Final = 30.0
-"""A frame that was begun: 64 KiB at 20 kbit/s. Until then its bytes lie in memory."""
+"""Seconds to complete a frame: 64 KiB at 20 kbit/s. Until then its bytes occupy memory."""
 _STREAM_WRITE_S: Final = 15.0
 _STREAM_WRITE_BYTES_PER_S: Final = 64 * 1024
-"""A write to a stream may wait this long for the peer to read, and a second for each 64 KiB that it has read."""
+"""A write to a stream waits at most _STREAM_WRITE_S for the peer to read, and a second for each 64 KiB that it has
+read."""
 _WINDOW_UPDATE_BYTES: Final = 32 * 1024
-"""Received bytes after which the sender is told that the window is free again (the window is 256 KiB)."""
+"""Received bytes after which the sender is informed that the window is free again (the window is 256 KiB)."""
 
 _CONNECTION_BYTES_MAX: Final = 1536 * 1024
 """Unread bytes of all streams of a connection, and the unfinished frames of their readers: one frame of 576 KiB, three
 full windows. With a peer's requests (1 MiB) and its outbound queue (1.5 MiB) a connection holds at most 4 MiB."""
 _FAIR_BYTES: Final = 640 * 1024
-"""What every connection may hold, however much the others do: one frame of gossip."""
+"""Bytes that every connection may hold, however much the others do: one frame of gossip."""
 _PROCESS_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Over this, all connections together, nobody may hold more than the fair share: 144 MiB with 128 connections."""
+"""Bytes of all connections together above which none may hold more than the fair share: 144 MiB with 128 connections.
+"""
 
 _STREAMS_MAX: Final = 64
-"""Streams that the peer has opened and that are open: 32 of requests, and gossip, pings and identify."""
+"""Open streams that the peer opened: 32 of requests, and gossip, pings and identify."""
 _OPENINGS: Final = Rate(64.0, 256.0)
-"""Streams that a peer opens; each costs a task and a negotiation, 2 ms of CPU. Over this they are reset."""
+"""Rate at which a peer may open streams; each costs a task and a negotiation, 2 ms of CPU. Further ones are reset."""
 _USELESS: Final = Rate(64.0, 512.0)
-"""Frames that change nothing (empty ones, pings, those of streams that are gone). A stream reset by us leaves up to a
-window of them on the way; whoever sends more than this is disconnected."""
+"""Rate of frames without effect (empty ones, pings, those of closed streams). A stream that we reset leaves up to a
+window of them on the way; a peer that sends more than this rate is disconnected."""
 _FRAMES: Final = Rate(512.0, 2_048.0)
-"""Frames of any kind; over this they are read no faster, and the kernel holds the sender back. 8 MiB are 128 frames."""
+"""Rate of frames of any kind. Above it they are read no faster, and the kernel slows the sender. 8 MiB are 128 frames.
+"""
 
 
 class OverrunError(BaseLibp2pError):
@@ -64,7 +67,7 @@ class OverrunError(BaseLibp2pError):
 
 
 class MuxedStream(YamuxStream):
-    """A stream whose writes end in time and whose end wakes its readers and writers."""
+    """A stream with a deadline for its writes, whose end wakes its readers and writers."""
 
     def __init__(self, stream_id: int, conn: Yamux, is_initiator: bool) -> None:
         super().__init__(stream_id, conn, is_initiator)
@@ -73,7 +76,7 @@ class MuxedStream(YamuxStream):
     async def write(self, data: bytes) -> None:
         """Write all of `data`, or close the connection of a peer that does not read it in time.
 
-        Raises MuxedStreamError where the stream is closed for sending, MuxedStreamReset where it fails.
+        Raises MuxedStreamError if the stream is closed for sending, MuxedStreamReset if it fails.
         """
         deadline = trio.current_time() + _STREAM_WRITE_S
         sent = 0
@@ -104,20 +107,20 @@ class MuxedStream(YamuxStream):
                 raise MuxedStreamReset("the peer did not read in time")
 
     def grant(self, count: int) -> None:
-        """Note that the peer will take `count` bytes more."""
+        """Add `count` bytes to the send window."""
         self.send_window = min(self.send_window + count, _SEND_WINDOW_BYTES_MAX)
         self._granted.set()
 
     def wake(self) -> None:
-        """Let waiting readers and writers look at the stream's state again."""
+        """Wake waiting readers and writers, so that they check the stream's state again."""
         self._granted.set()
         if (arrived := self.conn.stream_events.get(self.stream_id)) is not None:
             arrived.set()
 
     async def read(self, n: int | None = -1) -> bytes:
-        """Up to `n` bytes, or all that is there. Stock re-creates the entry of a stream that ended while it waited.
+        """Read up to `n` bytes, or all available. Stock re-creates the entry of a stream that ended while it waited.
 
-        Raises MuxedStreamReset or MuxedStreamEOF where nothing more will come.
+        Raises MuxedStreamReset or MuxedStreamEOF if nothing more will come.
         """
         while True:
             buffer = self.conn.stream_buffers.get(self.stream_id)
@@ -138,7 +141,7 @@ class MuxedStream(YamuxStream):
                 self.conn.stream_events[self.stream_id] = trio.Event()
 
     async def _auto_tune_and_send_window_update(self, *, bytes_read: int = 0) -> None:
-        """One WINDOW_UPDATE for 32 KiB read: stock sends one encrypted frame for each read(), a third of all CPU time.
+        """Send one WINDOW_UPDATE per 32 KiB read: stock sends one encrypted frame per read(), a third of all CPU time.
 
         Shielded, because a read that is cancelled here would lose the bytes that it has taken out of the buffer.
         """
@@ -166,11 +169,11 @@ class Muxer(Yamux):
     # -- memory --------------------------------------------------------------------------------------------------------
 
     def held(self) -> int:
-        """Bytes of the peer that lie in memory: unread ones, and unfinished frames of readers."""
+        """Return the bytes of the peer in memory: unread ones, and unfinished frames of readers."""
         return self._claimed + sum(map(len, self.stream_buffers.values()))
 
     def require_room(self, count: int) -> None:
-        """Raise OverrunError where `count` bytes more are too many for this connection or for the process."""
+        """Raise OverrunError if `count` more bytes are too many for this connection or for the process."""
         held = self.held() + count
         if held > _CONNECTION_BYTES_MAX:
             raise OverrunError(f"{held} bytes unread on one connection")
@@ -179,7 +182,7 @@ class Muxer(Yamux):
 
     @contextmanager
     def claims(self) -> Iterator[bytearray]:
-        """A buffer for a reader's unfinished frame; `claim` notes what it holds."""
+        """Provide a buffer for a reader's unfinished frame; `claim` accounts for its bytes."""
         buffer = bytearray()
         try:
             yield buffer
@@ -187,7 +190,7 @@ class Muxer(Yamux):
             self._claimed -= len(buffer)
 
     def claim(self, buffer: bytearray, data: bytes) -> None:
-        """Add `data` to a buffer of `claims`. Raises OverrunError where the connection holds too much."""
+        """Add `data` to a buffer of `claims`. Raises OverrunError if the connection holds too much."""
         self.require_room(len(data))
         buffer += data
         self._claimed += len(data)
@@ -195,7 +198,7 @@ class Muxer(Yamux):
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def _write_frame(self, data: bytes) -> None:
-        """Write a whole frame or close the connection: stock, a cancelled write leaves half a frame on the wire."""
+        """Write a whole frame or close the connection: in stock, a cancelled write leaves half a frame on the wire."""
         async with self._write_lock:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _FRAME_WRITE_S) as scope:
                 await self.secured_conn.write(data)
@@ -205,7 +208,7 @@ class Muxer(Yamux):
                 raise RawConnError("a frame could not be written in time")
 
     async def _cleanup_on_error(self) -> None:
-        """Close at once, and wake who waits for a stream: stock leaves writers to their timeouts."""
+        """Close at once, and wake tasks that wait for a stream: stock leaves writers to their timeouts."""
         self.event_shutting_down.set()
         streams = list(self.streams.values())
         await super()._cleanup_on_error()
@@ -213,7 +216,7 @@ class Muxer(Yamux):
             stream.wake()  # type: ignore[attr-defined]
 
     def _finalize_stream_locked(self, stream: YamuxStream, *, fully_closed: bool) -> None:
-        """Drop what a reset stream holds and wake its readers: stock keeps the bytes 90 s, and the readers for ever."""
+        """Drop a reset stream's bytes and wake its readers: stock keeps the bytes 90 s, and the readers for ever."""
         if fully_closed and stream.reset_received:
             self.stream_buffers.pop(stream.stream_id, None)
             stream.wake()  # type: ignore[attr-defined]
@@ -222,7 +225,7 @@ class Muxer(Yamux):
     # -- reading -------------------------------------------------------------------------------------------------------
 
     async def handle_incoming(self) -> None:
-        """Take frames until the connection ends, for whatever reason; then all of it ends."""
+        """Take frames until the connection ends, for whatever reason; then close all of it."""
         try:
             while not self.event_shutting_down.is_set():
                 await self._take_frame()
@@ -230,7 +233,7 @@ class Muxer(Yamux):
             _log.info("connection.over_limit", peer=str(self.peer_id), reason=str(fault))
         except (BaseLibp2pError, OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
             _log.debug("connection.ended", peer=str(self.peer_id), reason=repr(fault)[:200])
-        except Exception as fault:  # the overlay's edge: what one connection provokes ends that connection
+        except Exception as fault:  # the overlay's edge: a fault caused by one connection ends that connection
             _log.warning("connection.failed", peer=str(self.peer_id), reason=repr(fault)[:200])
         if not self.event_closed.is_set():
             await self._cleanup_on_error()
@@ -284,7 +287,7 @@ class Muxer(Yamux):
             await self.new_stream_send_channel.send(fresh)
 
     def _open_inbound(self, stream_id: int) -> MuxedStream | None:
-        """The stream that a SYN opens; None where the peer opens too many or too fast."""
+        """Return the stream that a SYN opens; None if the peer opens too many or too fast."""
         if stream_id % 2 == self.is_initiator_value or stream_id == 0 or stream_id in self.streams:
             raise OverrunError(f"a stream with the number {stream_id}")
         open_now = sum(not stream.is_initiator for stream in self.streams.values())
@@ -297,7 +300,7 @@ class Muxer(Yamux):
         return stream
 
     async def _read_body(self, stream: YamuxStream | None, length: int) -> bytes:
-        """The bytes of a DATA frame, whose length is checked before they are read."""
+        """Read the bytes of a DATA frame, after checking its length."""
         if not length:
             return b""
         window = _WINDOW_BYTES if stream is None else stream.recv_window

@@ -1,4 +1,4 @@
-"""Names of hosts, resolved as the system resolves them: /etc/hosts, and whatever else it is told to ask.
+"""Resolution of host names by the system: /etc/hosts, and any other configured source.
 
 libp2p asks DNS servers only, with a resolver of its own.
 """
@@ -14,17 +14,18 @@ import trio
 from node.overlay.addresses import Address, canonical_host, parse_ip
 
 RESOLVE_S: Final = 5.0
-"""For one name: the system asks its second DNS server after five."""
+"""Seconds for one name: the system asks its second DNS server after five."""
 RESOLVED_MAX: Final = 4
 """Addresses of one name that are dialled, in the order that the system recommends."""
 RESOLVING_MAX: Final = 4
-"""Names at once, as many as dials. The system cannot be interrupted: one that hangs holds its place until it ends."""
+"""Names resolved at once, as many as dials. The system cannot be interrupted: a hanging one keeps its place until it
+ends."""
 
 _FAMILIES: Final = {"dns": socket.AF_UNSPEC, "dns4": socket.AF_INET, "dns6": socket.AF_INET6}
 
 
 class NameFault(Exception):
-    """A name has no address now; the text says why."""
+    """A name has no address now; the text gives the reason."""
 
 
 class Names:
@@ -34,7 +35,7 @@ class Names:
         self._limiter = trio.CapacityLimiter(RESOLVING_MAX)
 
     async def addresses(self, address: Address) -> tuple[str, ...]:
-        """Return the multiaddrs to dial for one: itself, or those that its name stands for. Raises NameFault."""
+        """Return the multiaddrs to dial for an address: itself, or those of its name. Raises NameFault."""
         family = _FAMILIES.get(address.text.split("/")[1])
         if family is None:
             return (address.text,)

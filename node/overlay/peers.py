@@ -1,4 +1,4 @@
-"""Who is connected: the redial loop, the liveness pings, and the news of peers that come and go."""
+"""Connected peers: the redial loop, the liveness pings, and the events of connection and disconnection."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from node.signals import Signal
 _log = structlog.get_logger(__name__)
 
 _DIALS_MAX: Final = 4
-"""Dials at once: 200 at once never recovered (each costs a Noise handshake of about 10 ms CPU on both sides)."""
+"""Concurrent dials: 200 at once never recovered (each costs a Noise handshake of about 10 ms CPU on both sides)."""
 _CLAIM_DIALS_MAX: Final = 2
-"""Dials at once, beside those, to addresses that strangers claim: dead ones take seconds, and nobody else may wait."""
+"""Further concurrent dials to addresses that strangers claim: dead ones take seconds, and must delay nobody else."""
 _REDIAL_PACE_S: Final = 0.02
-"""Between two searches of the book: each costs up to a millisecond, and every offer of a flood is news."""
+"""Seconds between two searches of the book: each costs up to a millisecond, and every offer of a flood triggers one."""
 _PINGS_MAX: Final = 16
-"""Pings at once."""
+"""Concurrent pings."""
 _PING_BYTES: Final = 32
 _PROTOCOLS_READ_MAX: Final = 256
 """Protocols of one peer that are looked at: a node has some twenty, a hostile peer may name thousands in 16 KiB."""
 _PROTOCOLS_TOLD_MAX: Final = 16
 """Protocols of strand's of one peer that the node is told: those of three versions at once."""
 _DISCONNECT_S: Final = 2.0
-"""For closing a connection in good form; a frozen peer does not take part."""
+"""Seconds for closing a connection cleanly; a frozen peer does not take part."""
 _HOST_FAULTS: Final = (*FAULTS, ExceptionGroup)
-"""A dial fails with a group where several addresses or handshakes failed in one nursery."""
+"""Errors of a dial; it fails with a group if several addresses or handshakes failed in one nursery."""
 
 
 class Peers:
@@ -71,54 +71,54 @@ class Peers:
         self._config = config
         self._on_change = on_change
         self._connected: dict[bytes, str] = {}
-        """The host that each peer is connected from or at; empty where the socket does not tell."""
+        """The host that each peer is connected from or at; empty if the socket does not reveal it."""
         self._dials = trio.CapacityLimiter(_DIALS_MAX)
         self._claim_dials = trio.CapacityLimiter(_CLAIM_DIALS_MAX)
         self._names = Names()
         self._bootstraps: dict[bytes, str] = {}
-        """An address of each peer that the user named, as it was named; as many as the configuration has."""
+        """An address of each peer that the user named, as named; as many as the configuration has."""
         self._failed_dials: dict[bytes, FailedDial] = {}
-        """How the last dial of each of those went wrong."""
+        """The last failed dial of each of those."""
         self._came_at: dict[bytes, float] = {}
-        """Since when each of those is connected, s."""
+        """Time since when each of those is connected, s."""
         self._under_way: dict[bytes, trio.Event] = {}
         self._connecting: collections.Counter[ID] = collections.Counter()
-        """Whom libp2p may dial now: its store holds the one address that we chose."""
+        """Peers that libp2p may dial now: its store holds the one address that we chose."""
         self._pings = trio.CapacityLimiter(_PINGS_MAX)
         self._pings_missed: dict[bytes, int] = {}
         self._round_trip_ms: dict[bytes, float] = {}
         self._news = Signal()
         """Fires when somebody may be due to be dialled: after a peer came or went, was heard of, or a dial is over."""
         self.changed_at = -float("inf")
-        """When a peer came or went last, s."""
+        """Time of the last connection or disconnection, s."""
         self._network.register_notifee(_Notifee(self))
         self._stock_connect, self._stock_dial_peer = host.connect, self._network.dial_peer
         host.connect = self._connect  # type: ignore[method-assign, assignment]
         self._network.dial_peer = self._dial_peer  # type: ignore[method-assign]
 
-    # -- what is known ---------------------------------------------------------------------------------------------
+    # -- state ------------------------------------------------------------------------------------------------------
 
     def connected(self) -> frozenset[bytes]:
-        """Keys of the connected peers."""
+        """Return the keys of the connected peers."""
         return frozenset(self._connected)
 
     def round_trip_ms(self, peer: bytes) -> float | None:
-        """Of the last ping that was answered."""
+        """Return the round trip of the last answered ping, ms."""
         return self._round_trip_ms.get(peer)
 
     def group(self, peer: bytes) -> str:
-        """The address group (/24, /48) of the host that `peer` is connected from or at; empty where it is not."""
+        """Return the address group (/24, /48) of the host that `peer` is connected from or at; empty if it is not."""
         host = self._connected.get(peer, "")
         return address_group(host) if host else ""
 
     def direction(self, peer: bytes) -> str | None:
-        """Who opened the connection: "inbound" or "outbound"; None where there is none."""
+        """Return "inbound" or "outbound", by which side opened the connection; None if there is none."""
         for connection in self._network.get_connections(ID(peer_id_bytes(peer))):
             return "outbound" if getattr(connection, "direction", None) is Direction.OUTBOUND else "inbound"
         return None
 
     def learn(self, peer: bytes, addresses: tuple[str, ...], *, kept: bool = False) -> None:
-        """Note addresses that the user named (`kept`) or that `peer` itself claims, and dial where that is due."""
+        """Record addresses that the user named (`kept`) or that `peer` itself claims, and dial if due."""
         seen_at = self._connected.get(peer, "")
         if kept and addresses:
             self._bootstraps.setdefault(peer, f"{addresses[0]}/p2p/{peer_id_text(peer)}")
@@ -126,14 +126,14 @@ class Peers:
             self._news.fire()
 
     def bootstraps(self) -> tuple[Bootstrap, ...]:
-        """The peers that the user named, and how it stands with them."""
+        """Return the peers that the user named, with their state."""
         return tuple(
             Bootstrap(address, peer in self._connected, self._failed_dials.get(peer))
             for peer, address in self._bootstraps.items()
         )
 
     def remembered(self, wall_ms: int) -> tuple[Remembered, ...]:
-        """The peers that a later life should try; `wall_ms` is now by the clock that outlives this process."""
+        """Return the peers to try after a restart; `wall_ms` is now by the clock that outlives this process."""
         now_ms, connected = _now_ms(), self._connected.keys()
         for peer, host in self._connected.items():
             self._book.learn(peer, self.told_addresses(peer), now_ms, seen_at=host, connected=connected)
@@ -141,7 +141,7 @@ class Peers:
         return tuple(replace(each, met_ms=wall_ms - now_ms + each.met_ms) for each in found)
 
     def recall(self, remembered: Iterable[Remembered], wall_ms: int) -> None:
-        """Take in what an earlier life remembered, at most REMEMBERED_MAX."""
+        """Add peers remembered from before a restart, at most REMEMBERED_MAX."""
         now_ms = _now_ms()
         for each in islice(remembered, REMEMBERED_MAX):
             if self._book.recall(replace(each, met_ms=now_ms - wall_ms + each.met_ms), now_ms):
@@ -156,7 +156,7 @@ class Peers:
             nursery.start_soon(self._ping_all)
 
     async def open_stream(self, peer: bytes, protocol: str) -> INetStream:
-        """A new stream to `peer`, over a new connection where there is none. Raises PeerUnreachable."""
+        """Open a stream to `peer`, over a new connection if there is none. Raises PeerUnreachable."""
         peer_id = ID(peer_id_bytes(peer))
         if not self._network.get_connections(peer_id):
             if not self._book.dialable(peer, _now_ms()):
@@ -169,9 +169,9 @@ class Peers:
             raise PeerUnreachable(f"no stream: {fault!r}"[:200]) from fault
 
     async def dial(self, peer: bytes) -> bool:
-        """Connect to `peer` over one of its addresses, or join a dial that is under way. True where that succeeds.
+        """Connect to `peer` at one of its addresses, or join a dial that is under way. True if that succeeds.
 
-        Whoever is banned is not dialled, which counts as a dial that failed.
+        A banned peer is not dialled, which counts as a failed dial.
         """
         peer_id = ID(peer_id_bytes(peer))
         if (under_way := self._under_way.get(peer)) is not None:
@@ -193,7 +193,7 @@ class Peers:
         return reached is not None
 
     async def _dial_addresses(self, peer: bytes, peer_id: ID, tried: set[str]) -> str | None:
-        """The address that answered. One address at a time: libp2p tries no second TCP address of a peer."""
+        """Return the address that answered. They are tried one by one: libp2p tries no second TCP address of a peer."""
         while (text := self._book.next_address(peer, tried, _now_ms())) is not None:
             tried.add(text)
             address = parse_address(text)
@@ -207,7 +207,7 @@ class Peers:
         return None
 
     async def _dial_address(self, address: Address, peer_id: ID) -> FailedDial | None:
-        """Dial one address, or in turn those that its name stands for. None where one answered."""
+        """Dial one address, or in turn those of its name. None if one answered."""
         try:
             texts = await self._names.addresses(address)
         except NameFault as fault:
@@ -215,7 +215,7 @@ class Peers:
         failed = FailedDial(DialFault.UNRESOLVED, f"{address.host} has no address")
         for text in texts:
             self._host.get_peerstore().clear_addrs(peer_id)
-            # After one failed dial libp2p refuses the peer for 60 s; the back-off that counts is the address book's.
+            # After one failed dial libp2p refuses the peer for 60 s; the address book's back-off applies instead.
             self._network._negative_peer_cache.evict(str(peer_id))  # type: ignore[attr-defined]
             try:
                 await self._host.connect(Libp2pPeerInfo(peer_id, [Multiaddr(text)]))
@@ -225,7 +225,7 @@ class Peers:
         return failed
 
     async def _connect(self, peer: Libp2pPeerInfo) -> None:
-        """Stand in for the host's `connect`, the one way in which a dial may begin."""
+        """Replace the host's `connect`, the only way in which a dial may begin."""
         self._connecting[peer.peer_id] += 1
         try:
             await self._stock_connect(peer)
@@ -235,9 +235,9 @@ class Peers:
                 del self._connecting[peer.peer_id]
 
     async def _dial_peer(self, peer_id: ID) -> list[INetConn]:
-        """Stand in for libp2p's `dial_peer`: only dials that we began go out.
+        """Replace libp2p's `dial_peer`: only dials that we began go out.
 
-        Stock, each stream that is opened to a peer that has just left dials whatever addresses it told by identify.
+        In stock, opening a stream to a peer that has just left dials any addresses that it announced by identify.
         """
         if peer_id not in self._connecting:
             connections = [each for each in self._network.get_connections(peer_id) if not each.is_closed]
@@ -252,7 +252,7 @@ class Peers:
             for peer in self._book.due(_now_ms(), self._connected, self._config.connections_target):
                 self._book.dialling(peer)
                 nursery.start_soon(self.dial, peer)
-            # Nobody is due where enough peers are connected: the next change wakes the loop.
+            # Nobody is due while enough peers are connected: the next change wakes the loop.
             next_ms = self._book.next_due_ms(self._connected)
             wait_s = self._config.redial_max_ms / 1000
             if next_ms is not None:
@@ -264,7 +264,7 @@ class Peers:
     # -- liveness --------------------------------------------------------------------------------------------------
 
     async def _ping_all(self) -> None:
-        """Ping every peer in turn of `ping_ms`: libp2p never notices a peer that is frozen."""
+        """Ping every peer every `ping_ms`: libp2p never notices a frozen peer."""
         while True:
             await trio.sleep(self._config.ping_ms / 1000)
             async with trio.open_nursery() as nursery:
@@ -287,7 +287,7 @@ class Peers:
                     await self._host.disconnect(peer_id)
 
     async def _answers(self, peer: bytes, peer_id: ID) -> bool:
-        """One round trip of /ipfs/ping/1.0.0."""
+        """Make one round trip of /ipfs/ping/1.0.0."""
         nonce = secrets.token_bytes(_PING_BYTES)
         try:
             stream = await self._host.new_stream(peer_id, [PING_PROTOCOL])
@@ -302,10 +302,10 @@ class Peers:
             return False
         return echoed == nonce
 
-    # -- news from libp2p ------------------------------------------------------------------------------------------
+    # -- notifications of libp2p ----------------------------------------------------------------------------------
 
     def came(self, peer_id: ID, host: str) -> None:
-        """A connection from or to `host` was opened; a peer may have several."""
+        """Record a new connection from or to `host`; a peer may have several."""
         peer = key_of(peer_id.to_bytes())
         if peer is None or peer in self._connected:
             return
@@ -318,7 +318,7 @@ class Peers:
         self._on_change(peer, True)
 
     def went(self, peer_id: ID) -> None:
-        """A connection was closed: the peer is gone with the last one."""
+        """Record a closed connection: the peer is gone with the last one."""
         peer = key_of(peer_id.to_bytes())
         if peer is None or peer not in self._connected or self._network.get_connections(peer_id):
             return
@@ -338,7 +338,7 @@ class Peers:
         self._news.fire()
 
     def told_addresses(self, peer: bytes) -> tuple[str, ...]:
-        """Where `peer` says that it listens (identify and signed address records)."""
+        """Return the addresses at which `peer` says that it listens (identify and signed address records)."""
         try:
             addresses = self._host.get_peerstore().addrs(ID(peer_id_bytes(peer)))
         except PeerStoreError:

@@ -1,6 +1,6 @@
-"""libp2p's pubsub classes with guards against hostile peers and with the faults mended that were measured.
+"""libp2p's pubsub classes with guards against hostile peers and with fixes for the faults that were measured.
 
-Stock, one malformed message ends the host program; see docs/explanation/libp2p.md and the regression tests.
+In stock, one malformed message ends the host program; see docs/explanation/libp2p.md and the regression tests.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ _MESSAGES_PER_RPC_MAX: Final = 256
 _CONTROLS_PER_RPC_MAX: Final = 64
 """GRAFT, PRUNE, IHAVE and IWANT entries of one frame, each kind."""
 _RECORD_S: Final = 600.0
-"""For this long a peer's address record is not verified again while its bytes are the same."""
+"""Seconds for which a peer's address record is not verified again while its bytes are the same."""
 
 _SEEN_S: Final = 900.0
-"""For this long a message is known again. Stock forgets after 120 s, and passed on what was replayed after 205 s. What
-is replayed later is known to the validator, or too late for it."""
+"""Seconds for which a message is recognised. Stock forgets after 120 s, and relayed messages replayed after 205 s.
+Later replays are known to the validator, or too late for it."""
 _SEEN_MAX: Final = 32_768
 """Ids that are remembered: an hour at 10 messages/s. About 6 MB."""
 _OVER_BUDGET: Final = 0.1
-"""What one message over its budget counts as misbehaviour: who sends 150 more than the budget allows is banned."""
+"""Misbehaviour for one message over its budget: a peer that sends 150 more than the budget allows is banned."""
 _INSISTED: Final = 0.25
-"""What each frame of a graylisted peer counts as misbehaviour: a quiet one has a minute to fade, a flood is banned."""
+"""Misbehaviour for each frame of a graylisted peer: a quiet one has a minute to fade, a flood is banned."""
 _DISCONNECT_S: Final = 2.0
-"""For closing a connection in good form."""
+"""Seconds for closing a connection cleanly."""
 
 TopicHandler = Callable[[str, bytes, bytes], Verdict]
-"""(topic, 32-byte key of the signer, data) -> what becomes of the message."""
+"""Maps (topic, 32-byte key of the signer, data) to the verdict on the message."""
 
 
 class Seen:
-    """Ids of messages that need not be looked at again; in the form that libp2p asks for them."""
+    """Ids of messages that need no second check, with the interface that libp2p expects."""
 
     def __init__(self) -> None:
         self._until: OrderedDict[bytes, float] = OrderedDict()
 
     def has(self, id: bytes) -> bool:
-        """Whether the message was here lately."""
+        """Whether the message was received lately."""
         return self._until.get(id, 0.0) > trio.current_time()
 
     def add(self, id: bytes) -> bool:
-        """Note a message; True where it is new."""
+        """Record a message; True if it is new."""
         new = not self.has(id)
         self._until.pop(id, None)
         now = trio.current_time()
@@ -81,10 +81,10 @@ class Seen:
 
 
 class SafePubsub(Pubsub):
-    """Pubsub that reads one frame at a time, bounds everything in it, and resets the stream of who sends nonsense."""
+    """Pubsub that reads one frame at a time, bounds its contents, and resets the stream on nonsense."""
 
     def __init__(self, host: IHost, scores: PeerScores, message_bytes_max: int, exempt: tuple[Network, ...]) -> None:
-        """`exempt`: networks whose addresses share no budget."""
+        """Create the pubsub of a host. `exempt`: networks whose addresses share no budget."""
         self.scores = scores
         self.gossip = Router(scores)
         super().__init__(
@@ -115,12 +115,12 @@ class SafePubsub(Pubsub):
         self._handlers[topic] = handler
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
-        """`push_msg` has delivered the message already; libp2p's subscription queues are not read."""
+        """Do nothing: `push_msg` has delivered the message already, and libp2p's subscription queues are not read."""
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        """Take one message: look whether it is new, who pays for it, who signed it, and what the node says of it.
+        """Take one message: check that it is new, charge budgets, verify the signature, and ask the node for a verdict.
 
-        Stock knows one answer of a validator beside yes, and keeps each for 300 s with the message printed into it.
+        Stock has only one negative verdict, and caches each for 300 s with the message printed into it.
         """
         id = self.get_message_id(msg)
         if msg_forwarder == self.my_id:
@@ -128,7 +128,7 @@ class SafePubsub(Pubsub):
             await self.router.publish(msg_forwarder, msg)
             return
         peer, author, now = name_of(msg_forwarder), key_of(msg.from_id), trio.current_time()
-        assert author is not None  # `_acceptable` let it through
+        assert author is not None  # guaranteed by `_acceptable`
         self.gossip.keep_promises(id)
         if not self._budgets.count(peer, now):
             self.scores.blame(peer, Misbehaviour.BUDGET, now, _OVER_BUDGET)
@@ -146,7 +146,7 @@ class SafePubsub(Pubsub):
         await self._act(msg_forwarder, peer, author, id, msg)
 
     async def _act(self, forwarder: ID, peer: bytes, author: bytes, id: bytes, message: rpc_pb2.Message) -> None:
-        """Ask the node about a message whose signature is right, and do with it as it says."""
+        """Ask the node for the verdict on a message with a valid signature, and act on it."""
         topic, now = message.topicIDs[0], trio.current_time()
         verdict = self._handlers[topic](topic, author, message.data)
         if verdict is Verdict.REJECT:
@@ -164,12 +164,12 @@ class SafePubsub(Pubsub):
             await self.router.publish(forwarder, message)
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
-        """One writer at a time: the replay for a new subscriber writes beside the sender task and mixes their bytes."""
+        """Allow one writer at a time: the replay for a new subscriber would mix its bytes with the sender task's."""
         async with self._write_locks.setdefault(stream, trio.Lock()):
             return await super().write_msg(stream, rpc_msg)
 
     async def stream_handler(self, stream: INetStream) -> None:
-        """Read a peer's frames until its stream ends. Whatever a frame provokes ends that stream, and no more."""
+        """Read a peer's frames until its stream ends. A fault caused by a frame ends that stream, and nothing else."""
         peer = stream.muxed_conn.peer_id
         try:
             await self._read_frames(stream, peer)
@@ -197,7 +197,7 @@ class SafePubsub(Pubsub):
                     await self._take(peer, rpc)
 
     def _may_read(self, peer: ID, size: int) -> bool:
-        """Whether a frame is worth parsing: within the byte budgets, and of a peer that is not graylisted."""
+        """Whether a frame is worth parsing: within the byte budgets, and from a peer that is not graylisted."""
         name, now = name_of(peer), trio.current_time()
         over = self._budgets.read(name, self._group_of(peer), size, now)
         if over is Over.PEER:
@@ -208,7 +208,7 @@ class SafePubsub(Pubsub):
         return over is None
 
     async def _take(self, peer: ID, rpc: rpc_pb2.RPC) -> None:
-        """Act upon what a frame holds, in bounds."""
+        """Process the contents of a frame, within bounds."""
         for message in rpc.publish[:_MESSAGES_PER_RPC_MAX]:
             if self._acceptable(message):
                 await self.push_msg(peer, message)
@@ -222,17 +222,18 @@ class SafePubsub(Pubsub):
             await self.router.handle_rpc(rpc, peer)
 
     def _may_subscribe(self, peer: ID) -> bool:
-        """Whether a peer may change a subscription once more: each change costs three tasks, and we replay for it."""
+        """Whether a peer may change a subscription once more: each change costs three tasks and a replay."""
         name, now = name_of(peer), trio.current_time()
         may = self._subscriptions.take(name, 1, now)
         if not may:
             self.scores.blame(name, Misbehaviour.SUBSCRIPTIONS, now, _OVER_BUDGET)
         return may
 
-    # -- who is not welcome any more -----------------------------------------------------------------------------------
+    # -- expulsion
+    # ------------------------------------------------------------------------------------------------------
 
     def expel_if_due(self, peer: ID) -> bool:
-        """Disconnect a peer that is banned, or to be banned for its score; tell whether it is."""
+        """Disconnect a peer that is banned, or to be banned for its score. Returns whether it is banned."""
         name, now = name_of(peer), trio.current_time()
         known = self.scores.is_banned(name, now)
         if not self.scores.ban_if_due(name, now):
@@ -254,14 +255,14 @@ class SafePubsub(Pubsub):
             self._leaving.discard(peer)
 
     def address_of(self, peer: ID) -> str | None:
-        """Where a connected peer's newest connection comes from."""
+        """Return the host of a connected peer's newest connection."""
         for connection in reversed(self.host.get_network().get_connections(peer)):
             if host := remote_host(connection):
                 return host
         return None
 
     def group_of(self, address: str | None) -> str | None:
-        """The addresses that `address` shares its budget with, a /24 or /48; None where it has none."""
+        """Return the address group, a /24 or /48, with which `address` shares its budget; None if it has none."""
         ip = parse_ip(address or "")
         return None if ip is None or is_within(ip, self._exempt) else str(network_of(ip))
 
@@ -282,9 +283,9 @@ class SafePubsub(Pubsub):
         return True
 
     def _acceptable(self, message: rpc_pb2.Message) -> bool:
-        """A message for one topic of ours, from someone else, whose key is in its `from`; the rest is not worth a look.
+        """Whether it is a message for one topic of ours, from another node, with the key in its `from`.
 
-        With the key in `from`, libp2p never parses the field `key`, which ends the program where it is malformed.
+        With the key in `from`, libp2p never parses the field `key`, which ends the program if it is malformed.
         """
         return (
             len(message.topicIDs) == 1
@@ -296,7 +297,7 @@ class SafePubsub(Pubsub):
         )
 
     def _bound_control(self, control: rpc_pb2.ControlMessage) -> None:
-        """Leave what a well-behaved peer may send: stock keeps state for each topic named, joined or not."""
+        """Keep only entries that a well-behaved peer may send: stock keeps state for every named topic."""
         every_kind: tuple[Any, ...] = (control.graft, control.prune, control.ihave)
         for entries in every_kind:
             ours = [entry for entry in entries[:_CONTROLS_PER_RPC_MAX] if entry.topicID in self.topic_ids]
@@ -312,7 +313,7 @@ class SafePubsub(Pubsub):
 
 
 class _Connections(ConnectionWatcher):
-    """Tells the scores who is connected, and sends the banned away again."""
+    """Reports connections to the scores, and disconnects banned peers again."""
 
     def __init__(self, pubsub: SafePubsub) -> None:
         self._pubsub = pubsub
@@ -330,7 +331,7 @@ class _Connections(ConnectionWatcher):
 
 
 def guard_streams(host: IHost) -> None:
-    """Keep an exception in one stream's handler from ending the program, which is what stock libp2p does with it."""
+    """Keep an exception in one stream's handler from ending the program, as it does in stock libp2p."""
     network = host.get_network()
     handle = network.common_stream_handler  # type: ignore[attr-defined]
 

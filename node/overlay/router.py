@@ -1,7 +1,7 @@
-"""The mesh: libp2p's GossipSub router with floods bounded, with peers scored, and with the faults seen mended.
+"""The mesh: libp2p's GossipSub router with bounded floods, scored peers, and fixes for the faults found.
 
-Each peer of a mesh pays for what it makes us do; see budgets.py and scoring.py.
-docs/explanation/libp2p.md lists the faults.
+Each peer of a mesh pays for the work that it causes; see budgets.py and scoring.py. docs/explanation/libp2p.md lists
+the faults.
 """
 
 from __future__ import annotations
@@ -27,52 +27,53 @@ from node.overlay.scoring import GOSSIP_MIN, GRAYLIST, PUBLISH_MIN, Misbehaviour
 _DEGREE: Final = 4
 _DEGREE_LOW: Final = 3
 _DEGREE_HIGH: Final = 8
-"""Mesh links of a topic: the main lever on cost; 8 doubles CPU time at 50 nodes and gains a few milliseconds."""
+"""Mesh links of a topic: the main factor of the cost; 8 doubles CPU time at 50 nodes and gains a few milliseconds."""
 _HEARTBEAT_S: Final = 1
 _GOSSIP_PEERS_MIN: Final = 6
-"""Peers told of recent messages in each heartbeat: at least this many, or a quarter of the topic's."""
+"""Peers to which each heartbeat announces recent messages: at least this many, or a quarter of the topic's."""
 _BACK_OFF_SLACK_S: Final = 2
 _PENDING_MESSAGES_MAX: Final = 8
-"""Messages kept for a peer that has not said what it subscribes to. The cache's replay serves later ones."""
+"""Messages kept for a peer whose subscriptions are unknown yet. The cache's replay serves later ones."""
 _MESH_MAX: Final = 2 * _DEGREE_HIGH
-"""Mesh links of a topic between two heartbeats: whoever grafts beyond that is pruned at once."""
+"""Mesh links of a topic between two heartbeats: a peer that grafts beyond that is pruned at once."""
 _BACK_OFF_MAX_S: Final = 600
-"""The longest back-off that a peer can ask for."""
+"""Seconds of the longest back-off that a peer can request."""
 MESSAGE_ID_BYTES: Final = 46
-"""`from` (a peer ID that spells its key) and an 8-byte sequence number: all that we let in."""
+"""Bytes of a message id: `from` (a peer ID that encodes its key) and an 8-byte sequence number; no others are admitted.
+"""
 _IHAVE_IDS_MAX: Final = 4_096
-"""Ids that one peer may tell us of in one heartbeat: three heartbeats' worth of messages are told of, and a whole round
-of 64 members by gossip is 400."""
+"""Ids that one peer may announce in one heartbeat: those of three heartbeats are announced, and a whole round of 64
+members by gossip is 400."""
 _IHAVES_MAX: Final = 128
 """IHAVE entries of one peer in one heartbeat: our own nodes send one for each shared topic, 64 at most."""
 _WANTED_IDS_MAX: Final = 256
-"""Ids that we ask of one peer in one heartbeat."""
+"""Ids that we request from one peer in one heartbeat."""
 WANTED_PER_RPC_MAX: Final = 64
-"""Messages that one frame may ask for. Stock answers each repeated id, 500 of them with 200 copies and more."""
+"""Messages that one frame may request. Stock answers each repeated id, 500 of them with 200 copies and more."""
 _ASKED_PEERS_MAX: Final = 3
-"""Peers that are asked for one message at a time: one that withholds it must not keep it from us."""
+"""Peers asked for one message at a time: one that withholds it must not keep it from us."""
 _PROMISE_S: Final = 5.0
-"""An IWANT must be answered in this time: a slow link with 1 MiB waiting before it takes so long."""
+"""Seconds in which an IWANT must be answered: a slow link with 1 MiB queued before it takes that long."""
 _ASK_AGAIN_S: Final = 1.5
-"""After this time further peers are asked: neighbours tell of a message for three heartbeats only."""
+"""Seconds after which further peers are asked: neighbours announce a message for three heartbeats only."""
 _PROMISES_MAX: Final = 8_192
 """Ids that we wait for. About 2 MB."""
 _KEPT_MAX: Final = 8_192
-"""Ids of which it is remembered who has sent them on request. About 2 MB."""
+"""Ids for which the peers that sent them on request are remembered. About 2 MB."""
 _SERVED_TIMES_MAX: Final = 2
 """Copies of one cached message that a peer gets on request: the first may have been lost in a full queue."""
 _SERVED_PEERS_MAX: Final = 512
-"""Peers of whom it is remembered what they got, connected or not, while the messages are cached."""
+"""Peers whose received copies are remembered, connected or not, while the messages are cached."""
 
 
 def name_of(peer: ID) -> bytes:
-    """The key that a peer goes by in scores and budgets; its whole id where that spells no Ed25519 key."""
+    """Return the key that identifies a peer in scores and budgets; its whole id if that encodes no Ed25519 key."""
     raw = peer.to_bytes()
     return key_of(raw) or raw
 
 
 class _Scorer(PeerScorer):
-    """What libp2p's router may ask of our scores. Peers above zero are equal: they are not to be shuffled about."""
+    """The part of our scores that libp2p's router may use. Peers above zero are equal, so they are not reshuffled."""
 
     def __init__(self, scores: PeerScores) -> None:
         super().__init__(ScoreParams())
@@ -100,10 +101,10 @@ class _Scorer(PeerScorer):
         self._scores.pruned(name_of(peer), trio.current_time())
 
     def on_heartbeat(self, dt_seconds: float = 1.0) -> None:
-        """Our scores fade by the clock."""
+        """Do nothing: our scores fade by the clock."""
 
     def remove_peer(self, peer: ID) -> None:
-        """Our scores outlive the connection."""
+        """Do nothing: our scores outlive the connection."""
 
     def penalize_iwant_spam(self, peer: ID, amount: float = 5.0) -> None:  # noqa: ARG002 - libp2p's signature
         self._scores.blame(name_of(peer), Misbehaviour.IWANT, trio.current_time())
@@ -131,20 +132,20 @@ class Router(GossipSub):
         self._told_ids: collections.Counter[ID] = collections.Counter()
         self._wanted_ids: collections.Counter[ID] = collections.Counter()
         self._answered_grafts: set[ID] = set()
-        """These four are of the current heartbeat."""
+        """These four cover the current heartbeat."""
         self._promised: OrderedDict[bytes, dict[ID, float]] = OrderedDict()
         self._kept: OrderedDict[bytes, set[ID]] = OrderedDict()
         self._served: OrderedDict[ID, collections.Counter[bytes]] = OrderedDict()
         self._served_bytes = Buckets[bytes](SERVED_BYTES, KEYS_MAX)
 
     def _check_equivocation(self, _msg: rpc_pb2.Message) -> bool:
-        """Stock keeps 500-1000 whole messages to compare; equivocation is the protocol's business."""
+        """Accept every message: stock stores 500-1000 messages to compare, but the protocol handles equivocation."""
         return True
 
     def _get_peers_to_send(
         self, topic_ids: Iterable[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
     ) -> Iterable[ID]:
-        """Own messages go to every connected subscriber at once, grafted or not; others go along the mesh.
+        """Send own messages to every connected subscriber at once, grafted or not; forward others along the mesh.
 
         Flood publishing (GossipSub 1.1): topics have about 50 nodes, so one hop is affordable and saves two or three.
         """
@@ -154,7 +155,7 @@ class Router(GossipSub):
         return {peer for topic in topic_ids for peer in self.pubsub.peer_topics.get(topic, ())}
 
     def gossip_heartbeat(self) -> collections.defaultdict[ID, dict[str, list[bytes]]]:
-        """IHAVE also to peers in prune back-off: stock, pruned leaves get nothing for 60 seconds."""
+        """Send IHAVE also to peers in prune back-off: in stock, pruned leaves get nothing for 60 seconds."""
         assert self.pubsub is not None
         self._begin_heartbeat()
         told: collections.defaultdict[ID, dict[str, list[bytes]]] = collections.defaultdict(dict)
@@ -169,7 +170,7 @@ class Router(GossipSub):
         return told
 
     def mesh_heartbeat(self) -> tuple[collections.defaultdict[ID, list[str]], collections.defaultdict[ID, list[str]]]:
-        """Prune whose score is below zero. Remember own PRUNEs: stock GRAFTs the same peer again a heartbeat later."""
+        """Prune peers with a score below zero; record own PRUNEs, as stock GRAFTs the peer again a heartbeat later."""
         unwanted = [(p, topic) for topic, links in self.mesh.items() for p in links if self._gate.score(p, [topic]) < 0]
         for peer, topic in unwanted:
             self.mesh[topic].discard(peer)
@@ -184,7 +185,7 @@ class Router(GossipSub):
         return grafts, prunes
 
     def _add_back_off(self, peer: ID, topic: str, is_unsubscribe: bool, backoff_duration: int = 0) -> None:
-        """Stock truncates to whole seconds and so GRAFTs too early, which renews the other side's back-off."""
+        """Lengthen back-offs: stock truncates to seconds and GRAFTs too early, which renews the other's back-off."""
         duration = backoff_duration or (self.unsubscribe_back_off if is_unsubscribe else self.prune_back_off)
         super()._add_back_off(peer, topic, is_unsubscribe, duration + _BACK_OFF_SLACK_S)
 
@@ -194,7 +195,7 @@ class Router(GossipSub):
         peers_to_prune: dict[ID, list[str]],
         peers_to_gossip: dict[ID, dict[str, list[bytes]]],
     ) -> None:
-        """One control message for each peer: stock sends later peers the GRAFTs and PRUNEs of the earlier ones too."""
+        """Send one control message per peer: stock sends later peers the GRAFTs and PRUNEs of the earlier ones too."""
         for peer in {**peers_to_graft, **peers_to_prune, **peers_to_gossip}:
             control = self.pack_control_msgs(
                 [rpc_pb2.ControlIHave(topicID=t, messageIDs=ids) for t, ids in peers_to_gossip.get(peer, {}).items()],
@@ -203,13 +204,14 @@ class Router(GossipSub):
             )
             await self.emit_control_message(control, peer)
 
-    # -- what peers ask for --------------------------------------------------------------------------------------------
+    # -- requests of peers
+    # -----------------------------------------------------------------------------------------------
 
     async def handle_ihave(self, ihave_msg: rpc_pb2.ControlIHave, sender_peer_id: ID) -> None:
-        """Ask for what is new, of few peers at a time: stock asks everyone who tells of it, without a limit.
+        """Request new messages, from few peers at a time: stock asks every peer that announces one, without a limit.
 
-        Nobody is asked again for what it has sent: what we drop because its author is over its budget is not noted as
-        seen, and who asks for it in each heartbeat looks like a flood, and is banned.
+        A peer is never asked again for a message that it has sent. A message dropped because its author is over its
+        budget is not marked as seen, and requesting it in each heartbeat would look like a flood and be banned.
         """
         peer, now = sender_peer_id, trio.current_time()
         self._told[peer] += 1
@@ -238,34 +240,34 @@ class Router(GossipSub):
             await self.emit_iwant(wanted[at : at + WANTED_PER_RPC_MAX], peer)
 
     def keep_promises(self, id: bytes) -> None:
-        """A message is here: nobody owes it to us any more."""
+        """Record the arrival of a message: no peer owes it any more."""
         if (asked := self._promised.pop(id, None)) is not None:
             self._kept.setdefault(id, set()).update(asked)
             if len(self._kept) > _KEPT_MAX:
                 self._kept.popitem(last=False)
 
     async def handle_iwant(self, iwant_msg: rpc_pb2.ControlIWant, sender_peer_id: ID) -> None:
-        """Send what is cached, each message at most twice and within a byte budget: stock sends all asked for."""
+        """Send cached messages, each at most twice and within a byte budget: stock sends every requested one."""
         assert self.pubsub is not None
         wanted = dict.fromkeys(bytes(id) for id in iwant_msg.messageIDs)
         if not all(len(id) == MESSAGE_ID_BYTES and self.pubsub.seen_messages.has(id) for id in wanted):
-            # We never told of it.
+            # We never announced it.
             self.scores.blame(name_of(sender_peer_id), Misbehaviour.IWANT, trio.current_time())
         if not self._gate.allow_gossip(sender_peer_id, []):
-            # We tell such a peer of nothing.
+            # We announce nothing to such a peer.
             self.scores.blame(name_of(sender_peer_id), Misbehaviour.IWANT, trio.current_time(), 0.25)
             return
         served = [message for id in wanted if (message := self._serve(sender_peer_id, id)) is not None]
         self._send_messages(sender_peer_id, served)
 
     async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
-        """Send a new subscriber what is cached, by the same limits: stock sends all again for each subscription."""
+        """Send a new subscriber the cached messages, with the same limits: stock resends all per subscription."""
         if self._gate.allow_publish(peer_id, [topic]):
             recent = [self._serve(peer_id, id, asked=False) for id in self.mcache.window(topic)]
             self._send_messages(peer_id, [message for message in recent if message is not None])
 
     def _serve(self, peer: ID, id: bytes, *, asked: bool = True) -> rpc_pb2.Message | None:
-        """A cached message that `peer` may get once more."""
+        """Return a cached message that `peer` may get once more."""
         message = self.mcache.get(id)
         if message is None:
             return None
@@ -284,7 +286,7 @@ class Router(GossipSub):
         return message
 
     def _send_messages(self, peer: ID, messages: list[rpc_pb2.Message]) -> None:
-        """Through the peer's queue, whose bounds hold, and with our own address record."""
+        """Send through the peer's queue, which is bounded, with our own address record."""
         if messages:
             assert self.pubsub is not None
             record, _ = gossipsub.env_to_send_in_RPC(self.pubsub.host)  # type: ignore[attr-defined]
@@ -295,7 +297,7 @@ class Router(GossipSub):
     async def handle_graft(self, graft_msg: rpc_pb2.ControlGraft, sender_peer_id: ID) -> None:
         """Take a peer into the mesh, unless it is in back-off, unwanted, or one too many.
 
-        A GRAFT within the slack of our own back-off is not early by the peer's clock. Each peer is told PRUNE once in a
+        A GRAFT within the slack of our own back-off is not early by the peer's clock. Each peer gets PRUNE once in a
         heartbeat: stock answers each GRAFT.
         """
         topic, peer = graft_msg.topicID, sender_peer_id
@@ -316,12 +318,12 @@ class Router(GossipSub):
         self._gate.on_join_mesh(peer, topic)
 
     async def handle_prune(self, prune_msg: rpc_pb2.ControlPrune, sender_peer_id: ID) -> None:
-        """Leave the peer alone for as long as it asks, within reason."""
+        """Leave the peer alone for the requested time, up to a limit."""
         prune_msg.backoff = min(prune_msg.backoff, _BACK_OFF_MAX_S)
         await super().handle_prune(prune_msg, sender_peer_id)
 
     def _begin_heartbeat(self) -> None:
-        """Start counting anew, blame who broke a promise, and forget what is over."""
+        """Reset the counters, blame peers that broke a promise, and forget expired entries."""
         self.recent_message_deliveries.clear()  # grows for ever while adaptive gossip is off
         self._told.clear()
         self._told_ids.clear()
@@ -342,5 +344,5 @@ class Router(GossipSub):
                 del served[id]
         for topic, peers in self.back_off.items():
             if any(until < time.time() for until in peers.values()):
-                # Stock forgets a back-off only when it asks about that peer: the gone stay for ever.
+                # Stock forgets a back-off only when it looks up that peer: entries of absent peers stay for ever.
                 self.back_off[topic] = {peer: until for peer, until in peers.items() if until >= time.time()}

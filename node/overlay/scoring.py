@@ -1,11 +1,11 @@
-"""GossipSub v1.1 peer scores, and the timed bans that follow from them. Pure: keys are bytes, time comes in.
+"""GossipSub v1.1 peer scores, and the timed bans that follow from them. Pure: keys are bytes, time is an argument.
 
-libp2p 0.8.1 has a scorer of its own, which is not used: it counts joins instead of time in the mesh (P1), never counts
-mesh deliveries (P3), forgets a peer's faults when it disconnects, leaves the penalties for floods out of the gates that
-ask it, and grows with every key that it is asked about. Its router asks ours (router.py).
+libp2p 0.8.1 has a scorer of its own, which is not used. It counts joins instead of time in the mesh (P1), never counts
+mesh deliveries (P3), and forgets a peer's faults when it disconnects. It leaves the penalties for floods out of the
+gates that use it, and grows with every key that is looked up. Its router uses ours (router.py).
 
-P3 is left out on purpose: own messages are flooded, so that a mesh link is seldom the first to deliver; a link that
-delivers nothing is made up for by IHAVE. P5, what the application thinks of a node, stays in
+P3 is left out on purpose: own messages are flooded, so that a mesh link is seldom the first to deliver, and IHAVE
+compensates for a link that delivers nothing. P5, the application's opinion of a node, stays in
 `consensus.learning.reputation`.
 """
 
@@ -17,50 +17,52 @@ from enum import StrEnum
 from typing import Final
 
 GOSSIP_MIN: Final = -10.0
-"""Below it a peer is neither told what we have nor asked for what it has."""
+"""Below it a peer gets no IHAVE and no IWANT."""
 PUBLISH_MIN: Final = -20.0
 """Below it a peer gets no messages of ours."""
 GRAYLIST: Final = -40.0
-"""Below it nothing that a peer sends is looked at."""
+"""Below it a peer's frames are not parsed."""
 BAN: Final = -80.0
 """Below it a peer is disconnected and banned."""
 
 _HALF_LIFE_S: Final = 120.0
-"""Counters of deeds, good and bad, halve in this time: a peer that has mended is as good as new after ten minutes."""
+"""Seconds in which counters of deeds, good and bad, halve: a peer that behaves again has a clean record after ten
+minutes."""
 _MESH_S: Final = 600.0
 _P1_MAX: Final = 2.0
-"""Time in a mesh, up to so much after ten minutes. Little, for it is cheap."""
+"""Score for time in a mesh, up to this much after ten minutes. Small, because it is cheap to earn."""
 _P2_WEIGHT: Final = 0.1
 _P2_MAX: Final = 8.0
-"""First deliveries, up to 80 lately: one invalid message is made up for, two are not."""
+"""Score for first deliveries, up to 80 lately: they compensate one invalid message, but not two."""
 _P4_WEIGHT: Final = 4.0
-"""Invalid messages, squared: 1 costs 4, 2 cost 16 (no gossip), 4 cost 64 (graylisted), 5 cost 100 (banned)."""
+"""Cost of invalid messages, squared: 1 costs 4, 2 cost 16 (no gossip), 4 cost 64 (graylisted), 5 cost 100 (banned)."""
 _P6_WEIGHT: Final = 1.0
 _P6_FREE: Final = 16
 _P6_MAX: Final = 9.0
-"""Connected keys of one address group (/24, /48) beyond so many, squared; all of them suffer for it. Its cap takes them
-out of the mesh and no further: a crowd may be a campus."""
+"""Cost of connected keys of one address group (/24, /48) beyond the free ones, squared; it applies to all of them. Its
+cap takes them out of the mesh and no further, because a crowd may be a campus."""
 _P7_FREE: Final = 6.0
-"""Misbehaviour beyond this count, squared: 12.4 at once graylist a peer, 15 ban it. The allowance is for what honest
-peers do now and then, such as an early GRAFT or an answer to an IWANT that a full queue dropped."""
+"""Misbehaviour beyond this count costs its square: 12.4 at once graylist a peer, 15 ban it. The allowance covers
+occasional faults of honest peers, such as an early GRAFT or an answer to an IWANT that a full queue dropped."""
 
 _LEDGERS_MAX: Final = 4_096
 """Peers whose deeds are remembered, disconnected ones included; the one unheard for longest is forgotten. 3 MB."""
 _BANS_MAX: Final = 4_096
-"""Keys that are banned or were; of the rest the earliest ban is forgotten. 1 MB."""
+"""Keys that are or were banned; the earliest ban is forgotten. 1 MB."""
 _BAN_S: Final = 60.0
 _BAN_MAX_S: Final = 3_600.0
-"""A first ban, and the longest: each further one is twice as long, until a peer has behaved for _FORGIVEN_S."""
+"""Seconds of a first ban, and of the longest: each further one is twice as long, until a peer has behaved for
+_FORGIVEN_S."""
 _FORGIVEN_S: Final = 3_600.0
 _ADDRESS_KEYS: Final = 3
-"""Banned keys of one address at once, from which on the address itself is banned while three of them are."""
+"""Concurrently banned keys of one address that ban the address itself."""
 
 
 class Misbehaviour(StrEnum):
-    """What a peer can do wrong, as `strand peers` names it."""
+    """A peer's faults, by their names in `strand peers`."""
 
     INVALID = "invalid messages"
-    """P4: it handed over what any honest node refuses."""
+    """P4: it sent messages that any honest node refuses."""
     CROWD = "crowded address"
     """P6: too many keys of one address group."""
     NONSENSE = "unreadable frames"
@@ -68,9 +70,9 @@ class Misbehaviour(StrEnum):
     GRAFT = "graft during back-off"
     IHAVE = "ihave flood"
     PROMISE = "broken promises"
-    """It said it had messages, and did not send them when asked."""
+    """It announced messages and did not send them on request."""
     IWANT = "iwant flood"
-    """It asks for the same again and again, or for what was never here."""
+    """It requests the same messages repeatedly, or messages that never existed."""
     SUBSCRIPTIONS = "subscription flood"
     INSISTED = "sent on while ignored"
 
@@ -98,17 +100,18 @@ class _Ban:
 
 
 class PeerScores:
-    """What we hold of each peer of the mesh, and who is banned."""
+    """Scores of the peers of the mesh, and bans."""
 
     def __init__(self) -> None:
         self._ledgers: OrderedDict[bytes, _Ledger] = OrderedDict()
         self._bans: OrderedDict[bytes, _Ban] = OrderedDict()
         self._crowds: Counter[str] = Counter()
 
-    # -- what peers do -------------------------------------------------------------------------------------------------
+    # -- deeds
+    # -----------------------------------------------------------------------------------------------------------
 
     def connected(self, key: bytes, address: str | None, group: str | None, now: float) -> None:
-        """A peer has a connection from `address`; `group` is None where addresses are exempt from limits."""
+        """Record a peer's connection from `address`; `group` is None if the address is exempt from limits."""
         ledger = self._ledger(key, now)
         if not ledger.connected:
             ledger.connected, ledger.address, ledger.group = True, address if group else None, group
@@ -116,7 +119,7 @@ class PeerScores:
                 self._crowds[group] += 1
 
     def disconnected(self, key: bytes, now: float) -> None:
-        """A peer's last connection is gone. What it did wrong is not forgotten."""
+        """Record the end of a peer's last connection. Its faults are not forgotten."""
         ledger = self._ledgers.get(key)
         if ledger is not None and ledger.connected:
             self._leave_crowd(ledger)
@@ -124,30 +127,31 @@ class PeerScores:
             ledger.connected, ledger.meshes = False, 0
 
     def grafted(self, key: bytes, now: float) -> None:
-        """A peer is in one more mesh of ours."""
+        """Record that a peer joined one more mesh of ours."""
         ledger = self._ledger(key, now)
         if ledger.meshes == 0:
             ledger.mesh_since = now
         ledger.meshes += 1
 
     def pruned(self, key: bytes, now: float) -> None:
-        """A peer is in one mesh less."""
+        """Record that a peer left a mesh of ours."""
         ledger = self._ledger(key, now)
         ledger.meshes = max(0, ledger.meshes - 1)
 
     def delivered(self, key: bytes, now: float) -> None:
-        """A peer was the first to hand over a message of use (P2)."""
+        """Record that a peer was the first to deliver a useful message (P2)."""
         self._ledger(key, now).delivered += 1
 
     def blame(self, key: bytes, fault: Misbehaviour, now: float, amount: float = 1.0) -> None:
-        """A peer did something wrong (P4, P7)."""
+        """Record a fault of a peer (P4, P7)."""
         faults = self._ledger(key, now).faults
         faults[fault] = faults.get(fault, 0.0) + amount
 
-    # -- what follows --------------------------------------------------------------------------------------------------
+    # -- consequences
+    # ----------------------------------------------------------------------------------------------------
 
     def score(self, key: bytes, now: float) -> float:
-        """The sum of P1, P2, P4, P6 and P7; 0 for an unknown peer."""
+        """Return the sum of P1, P2, P4, P6 and P7; 0 for an unknown peer."""
         ledger = self._ledgers.get(key)
         if ledger is None:
             return 0.0
@@ -157,7 +161,7 @@ class PeerScores:
         return good - sum(self._costs(ledger).values())
 
     def reason(self, key: bytes, now: float) -> str:
-        """What costs the peer most, in words; empty where nothing does."""
+        """Return the most costly fault of the peer, in words; empty if there is none."""
         ban = self._bans.get(key)
         if ban is not None and ban.until > now:
             return f"banned for {ban.until - now:.0f} s: {ban.why}"
@@ -166,16 +170,16 @@ class PeerScores:
             return ""
         self._fade(ledger, now)
         costs = self._costs(ledger)
-        # Faults that are still within the allowance cost nothing.
+        # Faults within the allowance cost nothing.
         return max(costs, key=costs.__getitem__).value if any(costs.values()) else ""
 
     def is_useful(self, key: bytes, now: float) -> bool:
-        """Whether the peer has delivered something lately, and more good than harm."""
+        """Whether the peer has delivered something lately, and its score is not negative."""
         ledger = self._ledgers.get(key)
         return ledger is not None and ledger.delivered >= 1 and self.score(key, now) >= 0
 
     def ban_if_due(self, key: bytes, now: float) -> bool:
-        """Ban a peer whose score is below BAN, and tell whether it is banned."""
+        """Ban a peer whose score is below BAN. Returns whether it is banned."""
         if self.is_banned(key, now):
             return True
         if self.score(key, now) >= BAN:
@@ -196,13 +200,13 @@ class PeerScores:
         return ban is not None and ban.until > now
 
     def is_address_banned(self, address: str, now: float) -> bool:
-        """Whether connections from this address are to be refused at `now`, for several of its keys misbehaved."""
+        """Whether connections from this address are to be refused at `now`, because several of its keys misbehaved."""
         return sum(ban.address == address and ban.until > now for ban in self._bans.values()) >= _ADDRESS_KEYS
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _costs(self, ledger: _Ledger) -> dict[Misbehaviour, float]:
-        """What each fault takes off the score; P7's is shared out by counts."""
+        """Return the cost of each fault; P7's is divided by counts."""
         invalid = ledger.faults.get(Misbehaviour.INVALID, 0.0)
         crowd = max(0, self._crowds[ledger.group] - _P6_FREE) if ledger.connected and ledger.group else 0
         costs = {Misbehaviour.INVALID: _P4_WEIGHT * invalid**2, Misbehaviour.CROWD: min(_P6_MAX, _P6_WEIGHT * crowd**2)}

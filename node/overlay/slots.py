@@ -1,6 +1,6 @@
-"""Who may hold an inbound connection: places for all, for one address, for one subnet, for one key. Knows no libp2p.
+"""Places for inbound connections: limits in total, per address, per subnet and per key. Independent of libp2p.
 
-A handshake needs one of few half-open places; once its key is known, the connection needs a slot. Where none is free, a
+A handshake needs one of few half-open places; once its key is known, the connection needs a slot. If none is free, a
 peer that we trust or know takes a stranger's slot, and a stranger that of another stranger whose subnet holds more.
 """
 
@@ -16,11 +16,12 @@ from node.overlay.addresses import IpAddress, Network, is_within, network_of
 from node.overlay.types import ConnectionCounts
 
 HALF_OPEN_MAX: Final = 64
-"""Handshakes under way at once; one more ends the oldest of the subnet that has most. An honest one takes 50 ms and its
-round trips: it is over before a flood has pushed it out."""
+"""Concurrent handshakes; one more ends the oldest of the subnet that has most. An honest one takes 50 ms and its round
+trips: it is over before a flood has pushed it out."""
 HALF_OPEN_PER_ADDRESS_MAX: Final = 8
 HANDSHAKES: Final = Rate(4.0, 32.0)
-"""Handshakes of one subnet: each costs about 10 ms of CPU. A household behind one address needs a few at once."""
+"""Rate of handshakes of one subnet: each costs about 10 ms of CPU. A household behind one address needs a few at once.
+"""
 _SUBNETS_MAX: Final = 4_096
 """Subnets whose handshakes are counted; the longest unseen is forgotten first. 1 MB."""
 PER_ADDRESS_MAX: Final = 8
@@ -28,9 +29,10 @@ PER_ADDRESS_MAX: Final = 8
 PER_SUBNET_MAX: Final = 16
 """Connections of one /24 or /48: a sixth of the slots."""
 PER_KEY_MAX: Final = 2
-"""Connections of one key: two nodes that dial each other at once have two. The oldest gives way: it may be dead."""
+"""Connections of one key: two nodes that dial each other at once have two. The oldest gives way, because it may be
+dead."""
 LONG_S: Final = 600.0
-"""A connection that has lasted so long counts as known, now and when it comes back."""
+"""Seconds after which a connection counts as known, now and when it comes back."""
 _KNOWN_MAX: Final = 256
 """Keys of long connections that are remembered; the longest unseen is forgotten first."""
 
@@ -52,7 +54,7 @@ class ConnectionPlace:
 class Slots:
     """The inbound connections of one host; at most `limit` of them are established.
 
-    `exempt` networks know no caps on addresses and subnets; `trusted` keys get a slot before all others.
+    `exempt` networks have no caps on addresses and subnets; `trusted` keys get a slot before all others.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Slots:
         self._refused: collections.Counter[str] = collections.Counter()
 
     def counts(self) -> ConnectionCounts:
-        """What is used, and what was refused since the start."""
+        """Return the used places, and the refusals since the start."""
         return ConnectionCounts(
             inbound=len(self._established),
             inbound_max=self._limit,
@@ -82,7 +84,7 @@ class Slots:
         self._refused[reason] += 1
 
     def enter(self, address: IpAddress | None, end: Callable[[], None]) -> ConnectionPlace | None:
-        """A half-open place for a connection that was accepted; None where it must be closed at once."""
+        """Return a half-open place for an accepted connection; None if it must be closed at once."""
         place = ConnectionPlace(address, self._now(), end)
         if not self._is_exempt(place):
             if place.subnet is not None and not self._handshakes.take(place.subnet, 1, self._now()):
@@ -99,7 +101,7 @@ class Slots:
         return place
 
     def admit(self, place: ConnectionPlace, key: bytes) -> bool:
-        """Give the place of a peer that has proved its key a slot, ending another's where need be; False: close it."""
+        """Give a slot to a peer that has proved its key, ending another's if necessary; False: close it."""
         if place not in self._half_open:
             return False  # it was ended meanwhile
         same = [other for other in self._established if other.key == key]
@@ -118,7 +120,7 @@ class Slots:
         return True
 
     def leave(self, place: ConnectionPlace) -> None:
-        """Free what a connection that is over held."""
+        """Free the place of a connection that is over."""
         self._half_open.pop(place, None)
         if place in self._established:
             del self._established[place]
@@ -129,7 +131,7 @@ class Slots:
                     self._known.popitem(last=False)
 
     def _full(self, place: ConnectionPlace) -> Iterable[tuple[str, list[ConnectionPlace]]]:
-        """Each limit that `place` would exceed, with those who could give way for it; looked at one after another."""
+        """Yield each limit that `place` would exceed, with the connections that could give way for it."""
         if not self._is_exempt(place):
             same = [other for other in self._established if other.address == place.address]
             if len(same) >= PER_ADDRESS_MAX:
@@ -141,7 +143,7 @@ class Slots:
             yield "full", list(self._established)
 
     def _victim(self, place: ConnectionPlace, crowd: list[ConnectionPlace]) -> ConnectionPlace | None:
-        """Who gives way: the least known, of the subnet that holds most, the youngest. None: nobody for this one."""
+        """Choose the connection to give way: the least known, of the subnet that holds most, the youngest; or None."""
         held = collections.Counter(other.subnet for other in self._established)
         victim = min(crowd, key=lambda other: (self._rank(other), -held[other.subnet], -other.since))
         if self._rank(victim) < self._rank(place):
@@ -150,7 +152,7 @@ class Slots:
         return victim if fairer and self._rank(victim) == self._rank(place) == 0 else None
 
     def _rank(self, place: ConnectionPlace) -> int:
-        """2: trusted, 1: known for long, 0: a stranger."""
+        """Return 2 for trusted, 1 for known for long, 0 for a stranger."""
         if place.key in self._trusted:
             return 2
         long = place in self._established and self._now() - place.since >= LONG_S

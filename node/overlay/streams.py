@@ -1,7 +1,7 @@
-"""Requests over authenticated streams: a big-endian u32 length and the bytes, each way, one request at a time a stream.
+"""Requests over authenticated streams: a big-endian u32 length and the bytes, each way, one at a time.
 
-A response length of 0xFFFFFFFF says that the request was refused. A stream that answered is kept for the next request
-of the same peer and protocol, which spares the two round trips and 2 ms of opening one.
+A response length of 0xFFFFFFFF means that the request was refused. A stream that answered is reused for the next
+request to the same peer and protocol, which saves the two round trips and 2 ms of opening one.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _LENGTH_BYTES: Final = 4
 _REFUSED: Final = b"\xff\xff\xff\xff"
 
 _REQUESTS_PER_PEER_MAX: Final = 8
-"""Own requests to one peer under way at once; more wait. Half of what the other side serves, so that none is refused
-because its predecessor is not off the books yet."""
+"""Own concurrent requests to one peer; more wait. Half of what the other side serves, so that none is refused because
+its predecessor is still counted there."""
 _REQUESTS_MAX: Final = 256
-"""Own requests under way at once; more wait. Measured: 300 concurrent streams without an error."""
+"""Own concurrent requests; more wait. Measured: 300 concurrent streams without an error."""
 _IDLE_PER_PEER_MAX: Final = 2
-"""Kept streams for one peer and protocol: a request and its neighbour."""
+"""Reused streams for one peer and protocol: a request and its neighbour."""
 _IDLE_SHARE: Final = 0.5
-"""The asking side gives a stream up at this share of the idle time, so that it rarely meets a closed one."""
+"""Share of the idle time after which the asking side drops a stream, so that it rarely meets a closed one."""
 _STREAMS_PER_PEER_MAX: Final = 32
 """Open request streams of one peer, idle or not."""
 _SERVED_PER_PEER_MAX: Final = 16
@@ -39,30 +39,38 @@ _SERVED_MAX: Final = 64
 """Requests of all peers being read or served at once."""
 _REQUESTS_BYTES_PER_PEER_MAX: Final = 1024 * 1024
 _REQUESTS_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Their bytes: two of the largest for each peer, 64 for all."""
+"""Bytes of those requests: two of the largest for each peer, 64 for all."""
 _RESPONSES_BYTES_PER_PEER_MAX: Final = 1024 * 1024
 _RESPONSES_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes of responses that wait to be read, for each peer and for all. A larger one goes out where it is a peer's only
-one: a certificate of 8 MiB is rare, and who does not read it is disconnected after 15 s (muxer.py)."""
+"""Bytes of responses that wait to be read, for each peer and for all. A larger one is sent if it is a peer's only one:
+a certificate of 8 MiB is rare, and a peer that does not read it is disconnected after 15 s (muxer.py)."""
 _AWAITED_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes of responses that our requests are receiving; a response that would exceed them is given up."""
+"""Bytes of responses that our requests are receiving; a response that would exceed them is dropped."""
 _RESET_S: Final = 1.0
-"""For telling the other side that a stream is over."""
+"""Seconds for informing the other side that a stream is over."""
 
 FAULTS: Final = (BaseLibp2pError, OSError, EOFError, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What libp2p raises where the other side or the network is at fault."""
+"""Errors of libp2p for faults of the other side or the network."""
 
 
 class Stream(Protocol):
-    """What is used of a libp2p stream."""
+    """The part of a libp2p stream that is used."""
 
-    async def read(self, n: int | None = None) -> bytes: ...
+    async def read(self, n: int | None = None) -> bytes:
+        """Read up to `n` bytes; empty at the end of the stream."""
+        ...
 
-    async def write(self, data: bytes) -> None: ...
+    async def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the stream for sending."""
+        ...
 
-    async def reset(self) -> None: ...
+    async def reset(self) -> None:
+        """End the stream in both directions."""
+        ...
 
 
 class _Stale(Exception):
@@ -70,7 +78,7 @@ class _Stale(Exception):
 
 
 async def read_exactly(stream: Stream, count: int) -> bytes:
-    """`count` bytes. Raises EOFError where the stream ends before."""
+    """Read `count` bytes. Raises EOFError if the stream ends before."""
     data = bytearray()  # a list of chunks costs a peer's smallest frames fifty times their size
     while len(data) < count:
         chunk = await stream.read(count - len(data))
@@ -81,7 +89,7 @@ async def read_exactly(stream: Stream, count: int) -> bytes:
 
 
 async def _discard(stream: Stream, count: int) -> None:
-    """Read `count` bytes and forget them, so that the other side can finish its request and hear the refusal."""
+    """Read and discard `count` bytes, so that the other side can finish its request and receive the refusal."""
     while count > 0:
         chunk = await stream.read(count)
         if not chunk:
@@ -90,7 +98,7 @@ async def _discard(stream: Stream, count: int) -> None:
 
 
 async def abandon(stream: Stream) -> None:
-    """Reset a stream, also from a cancelled task: what is not reset stays in the connection's tables."""
+    """Reset a stream, even from a cancelled task: otherwise it stays in the connection's tables."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + _RESET_S):
         try:
             await stream.reset()
@@ -99,7 +107,7 @@ async def abandon(stream: Stream) -> None:
 
 
 class StreamClient:
-    """Sends requests. `open_stream(peer, protocol)` opens a stream, dialling first where needed."""
+    """Sends requests. `open_stream(peer, protocol)` opens a stream, dialling first if necessary."""
 
     def __init__(self, open_stream: Callable[[bytes, str], Awaitable[Stream]], config: OverlayConfig) -> None:
         self._open_stream = open_stream
@@ -111,7 +119,7 @@ class StreamClient:
         self._awaited_bytes = 0
 
     async def request(self, peer: bytes, protocol: str, payload: bytes, timeout_ms: int) -> bytes:
-        """See `Overlay.request`."""
+        """Send a request and return its response: the implementation of `Overlay.request`."""
         request = len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
         try:
             with trio.fail_after(timeout_ms / 1000):
@@ -121,12 +129,12 @@ class StreamClient:
             raise PeerUnreachable(f"no response within {timeout_ms} ms") from None
 
     def drop(self, peer: bytes) -> None:
-        """Forget the streams kept for a peer that is gone; they went with its connection."""
+        """Forget the streams to a peer that is gone; they ended with its connection."""
         for held in [held for held in self._idle if held[0] == peer]:
             del self._idle[held]
 
     async def sweep(self) -> None:
-        """Give up the streams that nobody has used for a while."""
+        """Drop streams that have been idle for too long."""
         too_old = trio.current_time() - self._idle_s
         for held, streams in list(self._idle.items()):
             while streams and streams[0][1] <= too_old:
@@ -136,7 +144,7 @@ class StreamClient:
 
     @asynccontextmanager
     async def _lane(self, peer: bytes) -> AsyncIterator[None]:
-        """One of the places for requests to `peer`. The table holds the peers that are being asked, and no more."""
+        """Wait for one of the places for requests to `peer`. The table holds only peers with pending requests."""
         lane = self._lanes.setdefault(peer, trio.CapacityLimiter(_REQUESTS_PER_PEER_MAX))
         try:
             async with lane:
@@ -152,7 +160,7 @@ class StreamClient:
             try:
                 return await self._round_trip(stream, peer, protocol, request)
             except _Stale:
-                pass  # the other side closed it meanwhile: what counts is the answer of a new one
+                pass  # the other side had closed it: the answer of a new stream counts
         try:
             stream = await self._open_stream(peer, protocol)
             return await self._round_trip(stream, peer, protocol, request)
@@ -160,7 +168,7 @@ class StreamClient:
             raise PeerUnreachable(f"the stream failed: {fault!r}"[:200]) from fault
 
     async def _round_trip(self, stream: Stream, peer: bytes, protocol: str, request: bytes) -> bytes:
-        """One request and its response. The stream is kept where both are whole, else reset."""
+        """Send one request and read its response. The stream is reused if both are complete, else reset."""
         whole = False
         try:
             try:
@@ -218,7 +226,7 @@ class StreamServer:
         self._responding = _Bytes(_RESPONSES_BYTES_PER_PEER_MAX, _RESPONSES_BYTES_MAX)
 
     async def run(self, protocol: str, peer: bytes, stream: Stream) -> None:
-        """Serve one stream until the peer ends it, asks too much, or is silent for `stream_idle_ms`."""
+        """Serve one stream until the peer ends it, exceeds a limit, or is silent for `stream_idle_ms`."""
         if self._open[peer] >= _STREAMS_PER_PEER_MAX:
             await abandon(stream)
             return
@@ -234,7 +242,7 @@ class StreamServer:
             _count_down(self._open, peer)
 
     async def _serve_next(self, protocol: str, peer: bytes, stream: Stream) -> bool:
-        """Serve one request. False where the stream must end, because it is idle or its position is lost."""
+        """Serve one request. False if the stream must end, because it is idle or its position is lost."""
         header = b""
         with trio.move_on_after(self._idle_s):
             header = await read_exactly(stream, _LENGTH_BYTES)
@@ -261,7 +269,7 @@ class StreamServer:
 
     @contextmanager
     def _admit(self, peer: bytes, length: int) -> Iterator[bool]:
-        """A place to be served, and room for the request; yields whether there is one."""
+        """Reserve a place to be served, and room for the request. Yields whether there is one."""
         if self._served[peer] >= _SERVED_PER_PEER_MAX or self._served.total() >= _SERVED_MAX:
             yield False
             return
@@ -288,7 +296,7 @@ class StreamServer:
 
 
 class _Bytes:
-    """Bytes held for each peer and for all, within limits; a peer may hold one thing of any size."""
+    """Bytes held for each peer and for all, within limits; a peer may hold a single item of any size."""
 
     def __init__(self, per_peer_max: int, total_max: int) -> None:
         self._per_peer_max = per_peer_max
@@ -297,7 +305,7 @@ class _Bytes:
 
     @contextmanager
     def hold(self, peer: bytes, count: int) -> Iterator[bool]:
-        """Hold `count` bytes for `peer` until the block ends; yields whether there is room."""
+        """Hold `count` bytes for `peer` until the block ends. Yields whether there is room."""
         held = self._held[peer]
         if (held and held + count > self._per_peer_max) or self._held.total() + count > self._total_max:
             yield False

@@ -1,4 +1,4 @@
-"""What the overlay and the node say to each other. Nothing here imports libp2p."""
+"""The interface between the overlay and the node. Nothing here imports libp2p."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from node.errors import UserError
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 from protocol.errors import Verdict
 
 GOSSIP_BYTES_CEILING: Final = 512 * 1024
-"""The largest gossip payload: above about 1 MiB libp2p loses messages silently, js-libp2p resets at 700,000 bytes."""
+"""Bytes of the largest gossip payload: above about 1 MiB libp2p loses messages silently, js-libp2p resets at 700,000.
+"""
 
 
-class OverlayError(Exception):
+class OverlayError(UserError):
     """The overlay cannot start or was given something it cannot use; the text says what and where."""
 
 
@@ -26,9 +28,9 @@ class PeerUnreachable(Exception):
 
 
 class RequestRefused(PeerUnreachable):
-    """The peer was reached and declined to serve: its handler failed, or it serves as much as it can already.
+    """The peer was reached and declined to serve: its handler failed, or it is at its limit.
 
-    Consequence: nothing was served; trying the same peer again at once is of no use.
+    Consequence: nothing was served; an immediate retry at the same peer is useless.
     """
 
 
@@ -52,20 +54,20 @@ class OverlayConfig:
     protocols: tuple[str, ...] = ()
     gossip_message_bytes_max: int = GOSSIP_BYTES_CEILING
     stream_request_bytes_max: int = 512 * 1024  # one contribution; the largest is an Answer
-    stream_response_bytes_max: int = 8 * 1024 * 1024  # CERTIFICATE_BYTES_MAX: the largest thing that is served
-    stream_idle_ms: int = 60_000  # an unused stream is closed after this long, by both sides
+    stream_response_bytes_max: int = 8 * 1024 * 1024  # CERTIFICATE_BYTES_MAX: the largest response
+    stream_idle_ms: int = 60_000  # both sides close an unused stream after this time
     serve_timeout_ms: int = 30_000  # the node's time to serve one request
-    announce: tuple[str, ...] = ()  # told to peers instead of `listen`: for a node behind a port forwarding
-    private_networks: tuple[str, ...] = ()  # CIDRs that strangers' addresses may lie in, and that caps leave out
-    trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys whose word about their own addresses is taken
+    announce: tuple[str, ...] = ()  # announced to peers instead of `listen`: for a node behind a port forwarding
+    private_networks: tuple[str, ...] = ()  # CIDRs allowed for strangers' addresses, and exempt from caps
+    trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys that are believed about their own addresses
     peers_max: int = 128  # connections; a sub-mesh holds about 50 nodes
-    handshake_ms: int = 10_000  # from an accepted connection to its first stream: a machine whose models load is slow
+    handshake_ms: int = 10_000  # from an accepted connection to its first stream: a machine that loads models is slow
     connections_target: int = 32  # the redial loop connects to peers of the address book up to this many
     topics_max: int = 64  # own subscriptions
     redial_ms: int = 500  # first delay after a failed dial; doubles up to redial_max_ms
     redial_max_ms: int = 30_000
     ping_ms: int = 10_000  # between two pings to a peer
-    ping_timeout_ms: int = 10_000  # an answer that takes longer counts as missed
+    ping_timeout_ms: int = 10_000  # a later answer counts as missed
     pings_missed_max: int = 2  # a peer that missed more in a row is disconnected
 
     def __post_init__(self) -> None:
@@ -88,12 +90,12 @@ class OverlayConfig:
 
 @dataclass(frozen=True, slots=True)
 class PeerInfo:
-    """What is known of one peer now. `key` is its 32-byte Ed25519 key, `peer_id` the same as libp2p text.
+    """The present state of one peer. `key` is its 32-byte Ed25519 key, `peer_id` the same as libp2p text.
 
     `addresses` are multiaddrs without /p2p/; `direction` is "inbound" or "outbound", None when not connected;
     `round_trip_ms` is that of the last ping; `topics` are those of ours in whose mesh the peer is; `group` is the
-    address group (/24, /48) of the host that the live connection comes from or goes to, empty when not connected: what
-    was observed, not what the peer says.
+    observed address group (/24, /48) of the host that the live connection comes from or goes to, empty when not
+    connected.
     """
 
     key: bytes
@@ -109,11 +111,11 @@ class PeerInfo:
     score: float = 0.0
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""
-    """What costs most of it, or for how long the peer is banned and why."""
+    """Most costly fault, or the remaining time and the reason of the peer's ban."""
 
 
 class DialFault(StrEnum):
-    """Why no connection came of a dial."""
+    """Why a dial did not give a connection."""
 
     DOWN = "down"
     """Nothing answers there."""
@@ -122,12 +124,12 @@ class DialFault(StrEnum):
     OTHER_NODE = "other node"
     """A node with another key answers there."""
     TURNED_AWAY = "turned away"
-    """The node answers, and closes the connection: it is full, or does not want us."""
+    """The node answers and closes the connection: it is full, or refuses us."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedDial:
-    """How a dial failed. `detail`: the system's words; for OTHER_NODE the id of who answers, if it was told."""
+    """A failed dial. `detail`: the system's words; for OTHER_NODE the id of the answering node, if known."""
 
     fault: DialFault
     detail: str
@@ -135,8 +137,10 @@ class FailedDial:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """A peer that the user named. `address` ends in /p2p/<peer id>; `failed` is how the last dial went, None where it
-    did not fail or none was made."""
+    """A peer that the user named. `address` ends in /p2p/<peer id>.
+
+    `failed` is the last failed dial, None if it did not fail or none was made.
+    """
 
     address: str
     connected: bool
@@ -145,8 +149,11 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A peer that was met. `addresses` are multiaddrs without /p2p/; `reached`: it has answered there, else it came
-    from their host; `met_ms` is when it was last connected, by the caller's clock."""
+    """A peer that was met. `addresses` are multiaddrs without /p2p/.
+
+    `reached`: it has answered there, otherwise it connected from their host. `met_ms` is when it was last connected, by
+    the caller's clock.
+    """
 
     key: bytes
     addresses: tuple[str, ...]
@@ -165,24 +172,24 @@ class ConnectionCounts:
 
 
 class Handlers(Protocol):
-    """What the overlay asks of the node. One object, given when the overlay is opened."""
+    """The node's side of the overlay: one object, given when the overlay is opened."""
 
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
         """Judge one message. Called in the network task: be fast and do not block.
 
-        `source` is the 32-byte key that signed the pubsub envelope. ACCEPT and RELAY are passed on within the budget of
-        `source`, IGNORE and REJECT are not; REJECT counts against the peer that handed the message over. Own messages
-        do not come here.
+        `source` is the 32-byte key that signed the pubsub envelope. ACCEPT and RELAY are relayed within the budget of
+        `source`, IGNORE and REJECT are not; REJECT counts against the peer that sent the message. Own messages do not
+        arrive here.
         """
         ...
 
     async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
         """Serve one request of the authenticated peer `source`. Cancelled at `serve_timeout_ms`.
 
-        What is not served is a value, since anybody may ask for anything; an exception is a bug of ours.
+        A refusal is a value, because anybody may request anything; an exception is a bug of ours.
         """
         ...
 
     def on_peer(self, peer: bytes, connected: bool) -> None:
-        """Tell the node that a peer came or went. `connected` follows the network, once for each change."""
+        """Report a peer's connection or disconnection, once for each change."""
         ...

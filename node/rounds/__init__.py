@@ -1,1 +1,1 @@
-"""Rounds in the daemon: what comes in, the loop that drives the participant, what goes out, what a user asks."""
+"""Rounds in the daemon: inbound messages, the loop that drives the participant, outbound gossip, users' questions."""

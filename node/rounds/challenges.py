@@ -1,4 +1,4 @@
-"""Gold among normal work: questions whose answers we know, asked as any other, so that members cannot tell."""
+"""Gold rounds: questions with known answers, asked as any other, so that members cannot recognise them."""
 
 import random
 from contextlib import AbstractAsyncContextManager
@@ -8,49 +8,50 @@ from typing import Protocol
 import structlog
 import trio
 
-from consensus.rounds import effects as fx
 from node.api.asking import Question
+from node.api.events import Ended
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
+from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.signals import Signal
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
-"""ms within which gold follows a user's round: at once it would be known by its time."""
+"""Greatest delay (ms) of gold after a user's round: if it followed at once, its time would give it away."""
 
 PENDING_MAX = 64
-"""Gold rounds that wait for their time or are asked; users' rounds beyond are counted, and gold follows later."""
+"""Gold rounds that may be pending at once; beyond that, users' rounds are counted and gold follows later."""
 
 log = structlog.get_logger()
 
 
 class Asking(Protocol):
-    """Whatever asks the swarm: the node's RoundService."""
+    """Port: asks the swarm. The node's RoundService implements it."""
 
-    ended: Count
+    ended: Signal
     """Rounds of our users that they followed to the end, or left."""
 
     def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round and follow it; `ended` counts it unless it is our own. Raises AskError."""
+        """Begin a round and follow it; `counted`: whether it counts in `ended`. Raises AskError."""
         ...
 
 
 class NoGoldError(AskError):
-    """There is nothing to ask."""
+    """This node has no gold questions to ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Challenged:
-    """One gold round."""
+    """Result of one gold round."""
 
     query_id: Digest
     outcome: Outcome | None
-    """None if the round ended without one."""
+    """Outcome of the round; None if it ended without one."""
     correct: bool | None
     """Whether the swarm's answer was right; None if the round was not certified."""
 
 
 class Challenger:
-    """Asks gold questions, when told to and now and then."""
+    """Asks gold questions, on request and after a share of users' rounds."""
 
     def __init__(self, service: Asking, reputation: Reputation, share: float) -> None:
         self._service = service
@@ -59,21 +60,21 @@ class Challenger:
         self._random = random.SystemRandom()
 
     async def run(self) -> None:
-        """After a share of our users' rounds, until cancelled."""
+        """Ask gold after a share of our users' rounds, until cancelled."""
         if not self._reputation.gold.questions:
             return
         pending = trio.Semaphore(PENDING_MAX)
-        seen = self._service.ended.value
+        seen = self._service.ended.count
         async with trio.open_nursery() as nursery:
             while True:
-                await self._service.ended.above(seen)
+                await self._service.ended.wait(seen)
                 seen += 1
                 if self._random.random() < self._share:
                     await pending.acquire()
                     nursery.start_soon(self._challenge_later, pending)
 
     async def _challenge_later(self, pending: trio.Semaphore) -> None:
-        """Ask one gold question within DELAY_MS_MAX; where users' questions leave no room, try again as much later."""
+        """Ask one gold question after a random delay up to DELAY_MS_MAX; retry while users' questions leave no room."""
         while True:
             await trio.sleep(self._random.uniform(0, DELAY_MS_MAX / 1000))
             try:
@@ -93,9 +94,9 @@ class Challenger:
         gold = self._random.choice(questions)
         outcome = None
         async with self._service.ask(Question(gold.query, gold.task), counted=False) as begun:
-            async for watched in begun.events:
-                if isinstance(watched.effect, fx.RoundEnded):
-                    outcome = watched.effect.outcome
+            async for event in begun.events:
+                if isinstance(event, Ended):
+                    outcome = event.outcome
         await self._reputation.settled()
         known = next((each for each in self._reputation.experience.gold if each.query == begun.query_id), None)
         return Challenged(begun.query_id, outcome, None if known is None else known.correct)

@@ -1,13 +1,12 @@
-"""The one loop that changes rounds: events in, effects performed.
+"""The only loop that changes rounds: takes events in, performs effects.
 
-Nothing here waits for a model, a peer or the gossip network: that is done by tasks whose results come back as events.
-It does wait for the journal, for a message may leave only when its slot is written (R12).
+Nothing here waits for a model, a peer or the gossip network: tasks do, and their results come back as events. The loop
+does wait for the journal, because a message may leave only after its slot is on disk (R12).
 """
 
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -15,7 +14,6 @@ import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
-from consensus.certificates.record import Phase
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.membership import Restored
@@ -23,13 +21,13 @@ from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
+from node.rounds.hub import RoundEvents
 from node.rounds.inbound import (
     CERTIFICATE,
     CONTRIBUTE,
     PING,
     PULL,
     QUERY,
-    WATCHED_MAX,
     Arrived,
     AskRequest,
     Inbound,
@@ -40,9 +38,9 @@ from node.rounds.inbound import (
     PullReplyReceived,
     QueryReply,
     RepeatedQuery,
-    Watched,
     WorkDone,
 )
+from node.rounds.observer import RoundObserver
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
 from node.signals import Signal
@@ -57,60 +55,7 @@ from protocol.types import Digest, Key, Kind
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
-PROGRESS_MS = 50
-"""ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
-which all members wait. One for each contribution made a fast round of seven nodes a sixth slower."""
-
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Watcher:
-    """Whoever asked hears of each phase and each result at once, and of progress within a phase now and then."""
-
-    began_ms: int
-    watch: trio.MemorySendChannel[Watched]
-    turn: trio.Semaphore
-    told: tuple[Phase, int] | None = None
-    """The phase and wave that was told of last."""
-    held: Watched | None = None
-    """Newer progress of that phase, which yet newer may replace."""
-    due_ms: int = 0
-    """When what is held is told."""
-
-    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded, now_ms: int) -> None:
-        """Tell, or hold."""
-        watched = Watched(now_ms - self.began_ms, effect)
-        if isinstance(effect, fx.Progress) and (effect.phase, effect.wave) == self.told:
-            self.held = watched
-        else:
-            self._tell_held(now_ms)
-            self._send(watched)
-            if isinstance(effect, fx.Progress):
-                self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
-
-    def end(self, finish: fx.RoundEnded, now_ms: int) -> None:
-        """Tell the end, and make room for another round of ours."""
-        self.tell(finish, now_ms)
-        self.watch.close()
-        self.turn.release()
-
-    def tell_due(self, now_ms: int) -> None:
-        """Tell what was held long enough."""
-        if now_ms >= self.due_ms:
-            self._tell_held(now_ms)
-
-    def _tell_held(self, now_ms: int) -> None:
-        if self.held is not None:
-            self._send(self.held)
-            self.held, self.due_ms = None, now_ms + PROGRESS_MS
-
-    def _send(self, watched: Watched) -> None:
-        """The round goes on if nobody listens any more; progress leaves room for the results that every round has."""
-        if isinstance(watched.effect, fx.Progress) and self.watch.statistics().current_buffer_used > WATCHED_MAX // 2:
-            return
-        with suppress(trio.BrokenResourceError):
-            self.watch.send_nowait(watched)
 
 
 class Driver:
@@ -133,12 +78,15 @@ class Driver:
         self._store = store
         self._reputation = reputation
         self._clock = clock
-        self._watchers: dict[Digest, _Watcher] = {}
+        self.events = RoundEvents()
+        self._observer = RoundObserver(participant, self.events, worker, clock)
+        self._turns: dict[Digest, trio.Semaphore] = {}
+        """What our own open rounds release when they are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
-        """Fires after a peer has connected, who does not know what we offer."""
+        """Fires after a peer has connected; it does not have our offer yet."""
         self.offers_changed = Signal()
-        """Fires after the offer book has taken in an offer, ours or another's."""
+        """Fires after the offer book has taken in an offer, ours or another node's."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -157,20 +105,18 @@ class Driver:
                 await self._perform(effects, nursery)
                 while (own := self._participant.take_local_message(self._clock.now_ms())) is not None:
                     await self._perform(own, nursery)
-                for watcher in self._watchers.values():
-                    watcher.tell_due(now_ms)
+                self._observer.tick(now_ms)
 
     def _follow_wall_clock(self) -> None:
-        """Between rounds: the budgets of one that is open are counted by the clock that it began with."""
+        """Follow the wall clock, between rounds only: an open round's budgets count by the clock at its start."""
         if self._participant.wake_at_ms is None and (by_ms := self._clock.follow()):
             log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
         """When the loop has something to do even if no event comes, on trio's clock."""
-        due_ms = [watcher.due_ms for watcher in self._watchers.values() if watcher.held is not None]
-        if (wake_at_ms := self._participant.wake_at_ms) is not None:
-            due_ms.append(wake_at_ms)
-        return self._clock.trio_deadline(min(due_ms)) if due_ms else math.inf
+        wakes_ms = (self._participant.wake_at_ms, self._observer.wake_at_ms)
+        due_ms = min((each for each in wakes_ms if each is not None), default=None)
+        return math.inf if due_ms is None else self._clock.trio_deadline(due_ms)
 
     async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
         match event:
@@ -182,7 +128,7 @@ class Driver:
                 return joined
             case Arrived(admitted):
                 if isinstance(admitted.message.body, Offer):
-                    # The router has put it into the book before.
+                    # The router has already put it into the book.
                     self._overlay.learn_address(admitted.message.author, admitted.message.body.addresses)
                     self.offers_changed.fire()
                 return self._participant.on_admitted(admitted, now_ms)
@@ -216,7 +162,7 @@ class Driver:
                 assert_never(event)
 
     async def _admit_query(self, admitted: Admitted, now_ms: int) -> Sequence[fx.Effect]:
-        """Take part in a round, unless an earlier life of this node has seen its query."""
+        """Take part in a round, unless this node has seen its query before a restart."""
         seen = delivery.sighting(self._participant.params, admitted, now_ms)
         if seen is not None and not await self._is_new(seen, now_ms):
             delivery.pass_over(self._participant, seen.query)
@@ -224,7 +170,7 @@ class Driver:
         return self._participant.on_admitted(admitted, now_ms)
 
     async def _is_new(self, seen: delivery.Sighting, now_ms: int) -> bool:
-        """The replay guard that survives a restart; while the disk refuses, no query is new."""
+        """Whether the query is new, also across restarts; while the disk refuses writes, no query is new."""
         if self._store.health.blocked:
             return False
         try:
@@ -233,7 +179,10 @@ class Driver:
             return False
 
     async def _perform(self, effects: Sequence[fx.Effect], nursery: trio.Nursery) -> None:
-        """In order: what is journalled is on disk before what follows is sent. If it cannot be, the round is left."""
+        """Perform effects in order: journal entries are on disk before what follows is sent.
+
+        If that fails, leave the round.
+        """
         left: set[Digest] = set()
         for effect in effects:
             match effect:
@@ -243,6 +192,7 @@ class Driver:
                     if (query := await self._refused(effect)) is not None:
                         left.add(query)
                         await self._perform(self._participant.leave(query), nursery)
+                        continue
                 case fx.Publish(topics, message) if message.kind is Kind.EVIDENCE:
                     about = self._round_of(effect)
                     assert about is not None, "our own evidence proves what it says"
@@ -266,16 +216,17 @@ class Driver:
                 case fx.Certify():
                     await self._keep(effect)
                     self._reputation.finished(effect.certificate)
-                    self._tell(effect)
-                case fx.Progress() | fx.Decide():
-                    self._tell(effect)
                 case fx.RoundEnded():
                     await self._finish(effect)
+                case fx.Progress() | fx.Decide():
+                    # For those who follow the round.
+                    pass
+            self._observer.saw(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
     async def _refused(self, effect: fx.Journal | fx.Join) -> Digest | None:
-        """Write what must be on disk before anything that follows; if the disk refuses, the round that must be left."""
+        """Write what must be on disk before the next effect; if the disk refuses, return the round to leave."""
         try:
             if isinstance(effect, fx.Journal):
                 await self._journal(effect)
@@ -307,7 +258,7 @@ class Driver:
                 return effect.query
 
     async def _contribute(self, effect: fx.Contribute) -> None:
-        """By stream; without an acknowledgement by gossip, which also serves a requester that cannot be dialled."""
+        """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
         message, why = effect.message, ""
         reply: bytes | None = None
         try:
@@ -324,7 +275,7 @@ class Driver:
             await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
 
     async def _pull(self, effect: fx.Pull) -> None:
-        """One source after the other, until one is of use; the machine asks again in time if none is (R13)."""
+        """Ask one source after another until a reply is useful; if none is, the machine asks again in time (R13)."""
         request = delivery.pull_request(effect)
         for source in delivery.pull_sources(effect, self._participant.keypair.public):
             try:
@@ -337,7 +288,7 @@ class Driver:
                 return
 
     async def _probe(self, effect: fx.Probe) -> None:
-        """Ask for a sign of life; silence is what the requester's machine notices by itself."""
+        """Request a sign of life; the requester's machine notices silence by itself."""
         query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
         with suppress(PeerUnreachable):
             if effect.message is None:
@@ -348,7 +299,7 @@ class Driver:
                 await self._inbound.deliver(QueryReply(query, member, reply))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
-        """Keep what we took part in, from whoever has the announced bytes, after checking it as any reader would."""
+        """Fetch the announced certificate of a round that we took part in, verify it as any reader, and store it."""
         query_id, why = effect.query.hex()[:16], "nobody to ask"
         for source in effect.sources:
             try:
@@ -369,8 +320,10 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """A request with the time that its path needs: `least_ms` and two measured round trips, of which presence
-        believes ROUND_TRIP_MS_MAX at most. Raises PeerUnreachable."""
+        """Send a request within the time that its path needs. Raises PeerUnreachable.
+
+        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
+        """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
 
@@ -379,20 +332,11 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.RoundEnded) -> None:
-        """One canonical log event per round and role."""
         if effect.role == "member":
             self._worker.cancel(effect.query)
             await self._store.drop_round(effect.query)
-        elif (watcher := self._watchers.pop(effect.query, None)) is not None:
-            watcher.end(effect, self._clock.now_ms())
-        log.info(
-            "round.ended",
-            query_id=effect.query.hex(),
-            role=effect.role,
-            ending=effect.ending,
-            outcome=effect.outcome,
-            reason=str(effect.fault) if effect.fault else None,
-        )
+        elif (turn := self._turns.pop(effect.query, None)) is not None:
+            turn.release()
 
     # -- our own rounds --------------------------------------------------------------------------------------------
 
@@ -408,21 +352,18 @@ class Driver:
             asked.turn.release()
             return ()
         query_id, effects = begun
-        self._watchers[query_id] = _Watcher(now_ms, asked.watch, asked.turn)
+        self._turns[query_id] = asked.turn
+        self._observer.asked(query_id, asked.query)
         asked.begun.send_nowait(query_id)
         return effects
-
-    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify) -> None:
-        if (watcher := self._watchers.get(effect.query)) is not None:
-            watcher.tell(effect, self._clock.now_ms())
 
     # -- after a restart -------------------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """R12: take up the rounds that an earlier life was in, with what it had signed."""
+        """Resume the rounds that this node was in before a restart, with what it had signed (R12)."""
         for round_ in await self._store.rounds_to_recover(self._clock.now_ms()):
             if round_.requester == self._participant.keypair.public:
-                # Whoever asked us is gone with the process; a requester stays silent.
+                # The user's request ended with the process; a requester stays silent after a restart.
                 await self._store.drop_round(round_.query_id)
                 continue
             restored = await self._restored(round_.query_id)
@@ -434,7 +375,7 @@ class Driver:
         for entry in await self._store.journal(query):
             message = open_envelope(entry.envelope, self._participant.params.digest)
             if isinstance(message, Fault):
-                # The network's parameters have changed since: that round is over for everyone.
+                # The network's parameters have changed since: that round is over for all nodes.
                 return Restored()
             messages[Slot(query, Key(message.author), Kind(entry.kind), entry.wave)] = message
             if entry.secret:

@@ -1,6 +1,6 @@
 """Questions whose answers this node knows: a file of JSON lines, `{"query", "task", "right": [...]}`.
 
-A round is gold if its query is one of them. Nobody else can tell, and a user who asks one of them helps too.
+A round is gold if its query is one of them. No other node can tell, and a user who asks one of them helps too.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from protocol.messages import Answer
 from protocol.types import Digest, TaskType
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
-"""bytes of a gold file: tens of thousands of questions, more than any node asks in a year."""
+"""Greatest size of a gold file in bytes: tens of thousands of questions, more than any node asks in a year."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
 
@@ -27,11 +27,11 @@ class GoldFileError(ConfigError):
 
 
 class GoldQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One question and everything that is right. Answers are compared in the task's canonical form (R7)."""
+    """One question and all its right answers, compared in the task's canonical form (R7)."""
 
     query: Text
     right: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=64)]
-    """For final tasks as an answer would end, such as "Answer: 42" or just "42"."""
+    """Right answers; for final tasks as an answer would end, such as "Answer: 42" or just "42"."""
     task: TaskType = TaskType.FINAL
 
 
@@ -40,11 +40,11 @@ class GoldBook:
 
     def __init__(self, questions: tuple[GoldQuestion, ...] = ()) -> None:
         self.questions = questions
-        # By digest, for a private query's record does not hold the text.
+        # By digest, because a private query's record does not hold the text.
         self._by_digest = {content_digest(each.query): each for each in questions}
 
     def truth(self, record: RoundRecord) -> Mapping[Digest, bool] | None:
-        """Which of a round's answers are right, by id; None if the query is not gold, or was asked as another task."""
+        """Map the ids of a round's answers to whether each is right; None if the query and task are not gold."""
         known = self._by_digest.get(record.query.content_digest)
         if known is None or known.task is not record.query.task:
             return None
@@ -62,7 +62,7 @@ def load_gold(file: Path) -> GoldBook:
     except FileError as error:
         raise GoldFileError(str(error)) from error
     questions: dict[str, GoldQuestion] = {}
-    # Not splitlines(): that ends lines at letters which a question may hold.
+    # Not splitlines(), which also splits at characters that a question may hold.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""Where messages from peers come in: validated on arrival, then queued for the driver's one loop."""
+"""Entry of peers' messages: validated on arrival, then queued for the driver's one loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ import structlog
 import trio
 
 from consensus.rounds import delivery, events
-from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -22,16 +21,16 @@ from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 
 CONTRIBUTE = stream_protocol("contribute")
-"""Request: one envelope. Response: empty if it was taken, else the reason why not."""
+"""Request: one envelope. Response: empty if it was accepted, else the reason for refusal."""
 
 PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
 CERTIFICATE = stream_protocol("certificate")
-"""Request: a query's id. Response: its certificate, or nothing."""
+"""Request: a query's id. Response: its certificate, or empty."""
 
 QUERY = stream_protocol("query")
-"""Request: a query's envelope, from its requester. Response: empty if we work on it, else why not (`Refusal`)."""
+"""Request: a query's envelope, from its requester. Response: empty if we work on it, else the reason (`Refusal`)."""
 
 PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
@@ -39,10 +38,7 @@ PING = stream_protocol("ping")
 PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
 
 INBOX_MAX = 1024
-"""events waiting for the driver: every message of a round of 64 members, some times over; more is refused as BUSY."""
-
-WATCHED_MAX = 256
-"""events waiting for whoever asked: progress is dropped beyond half of it, so that results always find room."""
+"""Events that may wait for the driver: all messages of a round of 64 members, several times over; then BUSY."""
 
 _QUERY = bytes((Kind.QUERY,))
 
@@ -51,14 +47,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message that the validator let in."""
+    """A message that the validator admitted."""
 
     admitted: Admitted
 
 
 @dataclass(frozen=True, slots=True)
 class PeerChanged:
-    """A peer came or went."""
+    """A peer connected or disconnected."""
 
     peer: Key
     connected: bool
@@ -66,7 +62,7 @@ class PeerChanged:
 
 @dataclass(frozen=True, slots=True)
 class WorkDone:
-    """A piece of work for a round is done: our engine's, or the sending of a contribution."""
+    """Work for a round is done: a piece of our engine's work, or the sending of a contribution."""
 
     query: Digest
     event: events.Worked
@@ -79,34 +75,24 @@ class PullReplyReceived:
     query: Digest
     reply: bytes
     useful: trio.MemorySendChannel[bool]
-    """Told whether the puller may stop asking sources; of one place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What whoever asked gets to see of the round, and how many ms after the query."""
-
-    at_ms: int
-    effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded
+    """Gets whether the reply was useful, so that the puller may stop; capacity 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """A user of ours asks the swarm."""
+    """A request of one of our users to ask the swarm."""
 
     query: Query
     content: str
-    watch: trio.MemorySendChannel[Watched]
-    """Closed when the round is over; of WATCHED_MAX places."""
     begun: trio.MemorySendChannel[Digest | Fault]
-    """Gets the round's id, or why there is none; of one place."""
+    """Gets the round's id, or the fault that prevented it; capacity 1."""
     turn: trio.Semaphore
-    """Released when the round is over, whoever still listens."""
+    """Released when the round is over, or has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """It is time to say what we can do, in a shard of each specialty."""
+    """An offer of ours to publish, in one shard of each specialty."""
 
     offer: Offer
     shard: int
@@ -118,12 +104,12 @@ class RepeatedQuery:
 
     admitted: Admitted
     reply: trio.MemorySendChannel[str]
-    """Gets what we say to that; of one place."""
+    """Gets our reply; capacity 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryReply:
-    """A seat said something to a query that we repeated to it."""
+    """A seat's reply to a query that we sent to it directly."""
 
     query: Digest
     member: Key
@@ -132,7 +118,7 @@ class QueryReply:
 
 @dataclass(frozen=True, slots=True)
 class PongReceived:
-    """A node answered a ping, of a round of ours or of none."""
+    """A node's pong, in a round of ours or outside rounds."""
 
     query: Digest | None
     member: Key
@@ -155,7 +141,7 @@ Inbound = (
 
 
 class InboundRouter(Handlers):
-    """The overlay's handlers: check, answer at once, and queue what changes a round."""
+    """Handlers for the overlay: validate, reply at once, and queue all events that change a round."""
 
     def __init__(
         self,
@@ -164,7 +150,14 @@ class InboundRouter(Handlers):
         clock: Clock,
         admits_query: Callable[[Key, int, int], bool] = lambda *_: True,
     ) -> None:
-        """`admits_query`: whether a query of this key and size is to be looked at now (ms), before any work for it."""
+        """Build the router over a participant.
+
+        Args:
+            participant: validates messages and serves pulls.
+            store: holds the certificates to serve.
+            clock: stamps arrivals.
+            admits_query: whether to look at a query of this key, size (bytes) and time (ms), before any work on it.
+        """
         self._admits_query = admits_query
         self._participant = participant
         self._store = store
@@ -181,7 +174,7 @@ class InboundRouter(Handlers):
         return True
 
     async def deliver(self, event: Inbound) -> None:
-        """Queue an event of our own making, waiting for room."""
+        """Queue an event from this node itself, waiting for room."""
         await self._send.send(event)
 
     def on_gossip(self, topic: str, source: bytes, data: bytes) -> Verdict:
@@ -195,11 +188,11 @@ class InboundRouter(Handlers):
         return self._queue(admitted, source)
 
     def on_peer(self, peer: bytes, connected: bool) -> None:
-        """Note that a peer came or went."""
+        """Queue the event that a peer connected or disconnected."""
         self.post(PeerChanged(Key(peer), connected))
 
     async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
-        """Serve one request of one of PROTOCOLS; what we do not serve is a value."""
+        """Serve one request of a protocol in PROTOCOLS; return Refused for anything else."""
         if protocol == CONTRIBUTE:
             return self._take_contribution(source, payload)
         if protocol == PULL:

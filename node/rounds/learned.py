@@ -1,8 +1,8 @@
-"""What a node learned of others, as rows of its store: their parts, their versions, and how earlier versions are read.
+"""Learned values as rows of the store: parts, versions, and upgrades of earlier versions.
 
-A row is the JSON of one value with its version in it. To change a part's type, append a step to its format and add a
-fixture (tests/fixtures/learned/make.py): rows of earlier versions pass through the steps when they are read, and are
-written in the new form when the node next learns of what they describe. Steps that were released never change.
+A row is the JSON of one value together with its version. To change a part's type, append a step to its format and add a
+fixture (tests/fixtures/learned/make.py). Rows of earlier versions pass through the steps when they are read, and are
+written in the new form when the node next learns about their subject. Released steps never change.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,11 +19,11 @@ from protocol.types import TaskType
 
 log = structlog.get_logger()
 
-STANDING, IMPORTED, GOLD, INSIGHT = "standing", "hearsay", "gold", "insight"
-"""Parts of what is learned, as the store names them. Hearsay are standings of others' that were taken over."""
+STANDING, IMPORTED, GOLD, PRIORS = "standing", "hearsay", "gold", "insight"
+"""Names of the parts in the store. "hearsay" holds statistics that were imported from another node."""
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-"""Turns the JSON of one version's row into that of the next version."""
+"""Converts the JSON of one version's row to the next version."""
 
 LEFT_ALONE_REMEDY: Final = (
     "install the strand that wrote them, or a later one; until then they count for nothing and stay as they are"
@@ -31,7 +31,7 @@ LEFT_ALONE_REMEDY: Final = (
 
 
 class StoredPriors(msgspec.Struct, frozen=True):
-    """The weights in force, as stored."""
+    """The weights and priors in force, as stored."""
 
     rounds: int
     insights: dict[TaskType, QueryPriors]
@@ -39,14 +39,14 @@ class StoredPriors(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RowFormat:
-    """The form of one part's rows. `steps[n - 1]` leads from version n to version n + 1."""
+    """Format of one part's rows. `steps[n - 1]` converts version n to version n + 1."""
 
     type: Any
     steps: tuple[Step, ...] = ()
 
     @property
     def version(self) -> int:
-        """The version that is written."""
+        """Return the version that is written."""
         return 1 + len(self.steps)
 
 
@@ -54,13 +54,13 @@ FORMATS: Final[Mapping[str, RowFormat]] = {
     STANDING: RowFormat(NodeStats),
     IMPORTED: RowFormat(NodeStats),
     GOLD: RowFormat(GoldRound),
-    INSIGHT: RowFormat(StoredPriors),
+    PRIORS: RowFormat(StoredPriors),
 }
-"""Each part's present form. A row without a version is of version 1: before 2026-11-28 rows had none."""
+"""Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 
 
 class _Marked(msgspec.Struct):
-    """What is read of a row before its version is known."""
+    """The part of a row that is read before its version is known."""
 
     version: int = 1
 
@@ -70,20 +70,20 @@ class StoredRows:
     """A specialty's rows, in the order of the store."""
 
     known: dict[str, dict[bytes, Learned]] = field(default_factory=dict)
-    """By part, then name: rows that can be read."""
+    """Readable rows, by part, then name."""
     left_alone: frozenset[tuple[str, bytes]] = frozenset()
-    """Parts and names of rows that a later strand wrote; as many as the store's table holds."""
+    """Parts and names of rows that a later strand wrote; no more than the store's table holds."""
 
 
 def row_of(part: str, name: bytes, value: Any, formats: Mapping[str, RowFormat] = FORMATS) -> Learned:
-    """Return the row that stores a value. An earlier strand ignores the version that stands before the fields."""
+    """Return the row that stores a value. An earlier strand ignores the version, which comes before the fields."""
     body = msgspec.json.encode(value)
     assert body.startswith(b'{"'), "a row is an object with fields"
     return Learned(part, name, b'{"version":%d,%b' % (formats[part].version, body[1:]))
 
 
 def value_of(row: Learned, formats: Mapping[str, RowFormat] = FORMATS) -> Any:
-    """Return the value that a known row stores, brought to its part's present form."""
+    """Return the value of a readable row, upgraded to its part's present format."""
     version, form = _version(row), formats[row.part]
     if version == form.version:
         return msgspec.json.decode(row.body, type=form.type)
@@ -95,7 +95,7 @@ def value_of(row: Learned, formats: Mapping[str, RowFormat] = FORMATS) -> Any:
 
 
 def sort_rows(rows: Iterable[Learned], formats: Mapping[str, RowFormat] = FORMATS) -> StoredRows:
-    """Sort rows by part, and set those apart whose part or version is not known, with one line in the log."""
+    """Sort rows by part, and log those of an unknown part or version, which are set apart."""
     known: dict[str, dict[bytes, Learned]] = {part: {} for part in formats}
     left_alone: dict[tuple[str, bytes], str] = {}
     for row in rows:
@@ -111,7 +111,7 @@ def sort_rows(rows: Iterable[Learned], formats: Mapping[str, RowFormat] = FORMAT
 
 
 def _version(row: Learned) -> int:
-    """The row's version; 0 where what stands in its place is no number."""
+    """Return the row's version; 0 if it is not a number."""
     try:
         return msgspec.json.decode(row.body, type=_Marked).version
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""Our standing offer: made when the engine answers, renewed in time, repeated for new peers, withdrawn on failure."""
+"""Our standing offer: made when the engine replies, renewed in time, repeated for new peers, withdrawn on failure."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,16 +18,17 @@ from protocol.params import NetworkParams
 from protocol.types import Key, Role
 
 PROBE_RETRY_MS = 2_000
-"""ms between two probes of an engine that does not answer: soon enough after its start, rare enough for its log."""
+"""Milliseconds between probes of an engine that does not reply: soon enough after its start, rare enough for its log.
+"""
 
 GREET_MS = 300
-"""ms to let several changes come, as new peers do, before we repeat our offer for all of them."""
+"""Milliseconds to collect several changes, such as new peers, before we repeat our offer for all of them."""
 
 log = structlog.get_logger()
 
 
 class Offers:
-    """Keeps the network informed of what this node can do."""
+    """Publishes what this node can do, and keeps it current."""
 
     def __init__(
         self,
@@ -39,9 +40,16 @@ class Offers:
         config: NodeConfig,
         params: NetworkParams,
     ) -> None:
-        """`is_open`: whether the node works for others now; an offer without a role says that it does not.
+        """Build the publisher of our offer.
 
-        `repeat_on`: what makes the offer worth saying again: a peer that does not know it, or another `is_open`.
+        Args:
+            inbound: queues offers for the driver.
+            worker: probes the engine.
+            disk: while it is blocked, the node offers nothing.
+            is_open: whether the node works for others now; if not, the offer has no role.
+            repeat_on: signals that call for a repetition: a peer without our offer, or a change of `is_open`.
+            config: names shard and specialty.
+            params: gives the interval of renewal.
         """
         self._inbound = inbound
         self._worker = worker
@@ -52,7 +60,7 @@ class Offers:
         self._params = params
 
     async def run(self, addresses: tuple[str, ...]) -> None:
-        """Offer until cancelled. The engine is probed before each renewal, but not while it works for us."""
+        """Offer until cancelled. Probe the engine before each renewal, but not while it works on a round."""
         server = self._worker.engine.server
         while True:
             info = self._worker.info
@@ -75,7 +83,10 @@ class Offers:
     async def _stand(
         self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None, seen: dict[Signal, int]
     ) -> None:
-        """Repeat the offer until it is to be renewed, or withdrawn. `seen`: counts from before it was made."""
+        """Repeat the offer until its renewal or withdrawal is due.
+
+        `seen`: the signals' counts before the offer was made.
+        """
         with trio.move_on_after(self._params.offer_interval_ms / 1000):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._end_when_blocked, nursery.cancel_scope)
@@ -86,18 +97,18 @@ class Offers:
                     nursery.start_soon(self._repeat, signal, seen[signal], info, addresses)
 
     async def _end_when_blocked(self, renewal: trio.CancelScope) -> None:
-        """Nobody shall count on a node that cannot keep what it signs."""
+        """End the offer when the disk blocks: nobody may count on a node that cannot keep what it signs."""
         await self._disk.wait(blocked=True)
         renewal.cancel()
 
     async def _end_when_unfit(self, renewal: trio.CancelScope, seen: dict[Signal, int]) -> None:
-        """A role in which the engine fails round after round is withdrawn at once."""
+        """End the offer when a role is withdrawn because the engine failed in it round after round."""
         withdrawn = self._worker.fitness.withdrawn
         await withdrawn.wait(seen[withdrawn])
         renewal.cancel()
 
     async def _withdraw(self, server: ServerStatus, renewal: trio.CancelScope) -> None:
-        """A server of ours that ends is known at once: no need to let others count on it until the next probe."""
+        """End the offer when our own server ends, so that nobody counts on it until the next probe."""
         await server.wait_until(lambda: not server.ready)
         self._worker.lose_engine()
         renewal.cancel()
@@ -129,5 +140,5 @@ class Offers:
 
 
 def _clip(name: str) -> str:
-    """A model's name within the wire's bytes; its end says more than its folder."""
+    """Return the end of a model's name, within the wire's limit; the end says more than the folder."""
     return name.encode()[-NAME_BYTES_MAX:].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Gossip on its way out: what rounds wait for in order, and evidence of our own finding beside it."""
+"""Outbound gossip: messages that rounds wait for, in order, and beside them evidence that this node found."""
 
 from collections import deque
 from typing import TYPE_CHECKING
@@ -12,27 +12,30 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 OUTBOX_MAX = 1024
-"""gossip messages waiting to be sent; the loop waits when it is full."""
+"""Gossip messages that may wait to be sent; when it is full, the loop waits."""
 
 EVIDENCE_RATE = Rate(0.5, 32.0)
-"""pieces of evidence of our own finding that are published: half of the useless messages that others take of us
-(AUTHOR_USELESS), for who has found the same has no use for ours. Without it a few strangers who sign everything twice
-filled the outbox for half a minute, and made honest nodes ban each other."""
+"""Rate at which evidence that this node found is published: half of the useless messages that others accept from us
+(AUTHOR_USELESS), since a node that found the same has no use for ours. Without it a few strangers who signed everything
+twice filled the outbox for half a minute, and made honest nodes ban each other."""
 
 EVIDENCE_MAX = 64
-"""pieces of evidence that wait for that; more are not published, for others find the same or are shown it by the
-closing that lists it."""
+"""Pieces of evidence that may wait for that rate. The rest is not published: others find the same evidence, or learn of
+it from the closing that lists it."""
 
 
 class Outbox:
-    """Publishes in the background. Evidence goes a piece of each round in turn, so that a stranger's round in which
-    everybody signs twice does not keep back what is found in others."""
+    """Publishes in the background.
+
+    Evidence goes out one piece of each round in turn, so that a stranger's round in which everybody signs twice does
+    not delay the evidence of others.
+    """
 
     def __init__(self, overlay: "Overlay") -> None:
         self._overlay = overlay
         self._send, self._to_publish = trio.open_memory_channel[tuple[str, bytes]](OUTBOX_MAX)
         self._evidence: dict[Digest, deque[tuple[str, bytes]]] = {}
-        """By round, the one whose turn it is first; no empty ones, EVIDENCE_MAX pieces in all."""
+        """Evidence by round, in order of turn; no empty queues, EVIDENCE_MAX pieces in all."""
         self._waiting = trio.Semaphore(0)
 
     async def send(self, topic: str, envelope: bytes) -> None:
@@ -40,7 +43,7 @@ class Outbox:
         await self._send.send((topic, envelope))
 
     def accuse(self, query: Digest, topic: str, envelope: bytes) -> None:
-        """Queue evidence about a round; without room, the round with most of it loses its newest piece."""
+        """Queue evidence about a round; if there is no room, drop the newest piece of the round that has most."""
         self._evidence.setdefault(query, deque()).append((topic, envelope))
         if sum(map(len, self._evidence.values())) > EVIDENCE_MAX:
             most = max(self._evidence, key=lambda each: len(self._evidence[each]))

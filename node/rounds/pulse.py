@@ -1,4 +1,4 @@
-"""Pings the nodes that are connected: who is there, how far away, and whether their clocks agree with ours."""
+"""Pings of connected nodes: whether they are there, their round trip, and whether their clocks agree with ours."""
 
 import trio
 
@@ -9,17 +9,18 @@ from node.rounds.inbound import PING, InboundRouter, PongReceived
 from protocol.types import Key
 
 BEAT_MS = 5_000
-"""ms between two beats."""
+"""Milliseconds between two beats."""
 
 PINGS_MAX = 8
-"""nodes pinged in one beat: a sub-mesh of 50 has its turn within half a minute, which is how long an offer stands."""
+"""Nodes pinged in one beat: a sub-mesh of 50 has its turn within half a minute, the validity of an offer."""
 
 PING_MS = 6_000
-"""ms for a pong, as in a round: who is far must be measured most of all, and a new stream takes three round trips."""
+"""Timeout of a pong in milliseconds, as in a round: distant nodes matter most, and a new stream takes three round
+trips."""
 
 
 class Pulse:
-    """Measures connected nodes by turns, first those that offer to work."""
+    """Measures connected nodes in turn, those that offer work first."""
 
     def __init__(self, participant: Participant, overlay: Overlay, inbound: InboundRouter, clock: Clock) -> None:
         self._participant = participant
@@ -27,7 +28,7 @@ class Pulse:
         self._inbound = inbound
         self._clock = clock
         self._turns: dict[Key, int] = {}
-        """When each was pinged last, ms; of those that are connected now, and no others."""
+        """Time of the last ping (ms) of each node that is connected now."""
 
     async def run(self) -> None:
         """Ping until cancelled."""
@@ -38,9 +39,9 @@ class Pulse:
             await trio.sleep(BEAT_MS / 1000)
 
     def _due(self) -> list[Key]:
-        """Those whose turn it is: who offers to work, the longest unpinged first; then others, in places left over.
+        """Return the nodes to ping now: those that offer work, longest unpinged first; then others if places remain.
 
-        Where our clock is wrong nobody's offers are of any use here, and only these pings show it.
+        If our clock is wrong, nobody's offers are of use here, and only these pings reveal it.
         """
         now_ms = self._clock.now_ms()
         connected = {Key(peer.key) for peer in self._overlay.peers() if peer.connected}

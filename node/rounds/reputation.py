@@ -1,6 +1,6 @@
-"""What this node learns of others from the rounds that it asks for, taken in as they are certified, kept in the store.
+"""Learning about other nodes from the rounds that this node asks for, as they are certified; kept in the store.
 
-The work on one round takes up to a second, in a thread; what is known changes only in the loop, where it is read.
+The work on one round takes up to one second, in a thread. The result changes only in the loop, where it is read.
 """
 
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, lesson_of
+from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.rounds.gold import GoldBook
-from node.rounds.learned import GOLD, IMPORTED, INSIGHT, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
 from node.storage import Store
 from protocol.types import Key, TaskType
 
 WAITING_MAX = 16
-"""certificates waiting to be learned from, up to 8 MiB each: more than a node's own open rounds; what comes beyond is
-not learned."""
+"""Certificates that may wait to be learned from, up to 8 MiB each: more than a node's own open rounds. Beyond that,
+they are not learned from."""
 
 log = structlog.get_logger()
 
@@ -43,7 +43,10 @@ class Reputation:
         specialty: str,
         left_alone: frozenset[tuple[str, bytes]] = frozenset(),
     ) -> None:
-        """`left_alone`: parts and names of rows that a later strand wrote, which must not be replaced."""
+        """Build on loaded experience.
+
+        `left_alone`: parts and names of a later strand's rows, which must not be replaced.
+        """
         self.experience = experience
         self._left_alone = left_alone
         self.gold = gold
@@ -56,16 +59,16 @@ class Reputation:
         self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
 
     def trust(self, task: TaskType) -> Trust:
-        """How rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.insight(task).merits
+        """Return how rosters of this task weigh nodes: as configured, else as earned."""
+        merits = self.experience.query_priors(task).merits
         return replace(self._trust, merits=merits)
 
-    def insight(self, task: TaskType) -> QueryPriors:
-        """What queries of this task say of votes and certainty."""
-        return self.experience.insight(task)
+    def query_priors(self, task: TaskType) -> QueryPriors:
+        """Return the priors that queries of this task carry: the model's parameters and the calibration."""
+        return self.experience.query_priors(task)
 
     def finished(self, certificate: bytes) -> None:
-        """A round of ours was certified: learn from it soon."""
+        """Queue the certificate of a round of ours to be learned from."""
         round_ = _Round(certificate, trio.Event())
         try:
             self._send.send_nowait(round_)
@@ -75,7 +78,7 @@ class Reputation:
             self._last = round_.done
 
     async def settled(self) -> None:
-        """Return when all that was finished so far is learned from."""
+        """Wait until every certificate queued so far is learned from."""
         await self._last.wait()
 
     async def run(self) -> None:
@@ -89,14 +92,14 @@ class Reputation:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
         truth = self.gold.truth(verified.record)
-        lesson = await trio.to_thread.run_sync(lesson_of, verified.record, verified.ranking, truth)
-        self.experience.learn(lesson)
+        update = await trio.to_thread.run_sync(round_update, verified.record, verified.ranking, truth)
+        self.experience.learn(update)
         if self.experience.is_due:
             await self._renew()
-        await self._keep(lesson.conducts, [lesson.gold] if lesson.gold else [])
+        await self._keep(update.observations, [update.gold] if update.gold else [])
 
     async def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
-        """Believe somebody else's standings of nodes that we do not know; they count at once."""
+        """Import another node's statistics of nodes that we have none of; they count at once."""
         async with self._turn:
             taken = self.experience.take_over(standings)
             if taken:
@@ -108,16 +111,16 @@ class Reputation:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
     async def _keep(self, keys: Iterable[Key], gold: Iterable[GoldRound], *, part: str = STANDING) -> None:
-        force = StoredPriors(self.experience.rounds, dict(self.experience.insights))
+        force = StoredPriors(self.experience.rounds, dict(self.experience.priors))
         rows = [row_of(part, key, self.experience.standings[key]) for key in keys]
         rows += [row_of(GOLD, each.query, each) for each in gold]
-        rows.append(row_of(INSIGHT, b"", force))
+        rows.append(row_of(PRIORS, b"", force))
         ours = [row for row in rows if (row.part, row.name) not in self._left_alone]
         await self._store.put_learned(self._specialty, ours)
 
 
 async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
-    """What the store holds of this specialty."""
+    """Load what the store holds of this specialty."""
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
     return Reputation(experience, book, trust, store, specialty, stored.left_alone)
@@ -128,6 +131,6 @@ def _experience(stored: StoredRows) -> Experience:
     rows = [*(row for name, row in heard.items() if name not in met), *met.values()]
     standings = [(Key(row.name), value_of(row)) for row in rows[-STANDINGS_MAX:]]
     gold = [value_of(row) for row in list(stored.known[GOLD].values())[-GOLD_KEPT:]]
-    priors = stored.known[INSIGHT].get(b"")
+    priors = stored.known[PRIORS].get(b"")
     force = StoredPriors(0, {}) if priors is None else value_of(priors)
     return Experience(standings, gold, force.rounds, force.insights)

@@ -1,37 +1,44 @@
-"""From a user's question to a signed query, and the rounds that come of it."""
+"""From a user's question to a signed query and its round."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import trio
 
+from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
 from node.api.asking import Question
+from node.api.events import PLAIN_KEYS
 from node.clock import Clock
 from node.config import NodeConfig
+from node.errors import Exit, UserError
 from node.overlay import Overlay
-from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
+from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
+from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import content_digest
 from protocol.messages import Query
+from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key
 
 
-class AskError(Exception):
+class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
 
 
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
 
+    code = Exit.NO_QUORUM
+
 
 class NoDiskError(AskError):
-    """The node's disk takes nothing: it could not keep what it would sign."""
+    """The node's disk refuses writes: the node could not keep what it would sign."""
 
 
 class TooBusyError(AskError):
@@ -40,29 +47,12 @@ class TooBusyError(AskError):
 
 @dataclass(frozen=True, slots=True)
 class RoundHandle:
-    """A round of ours, and what happens in it."""
+    """A round of ours and its events."""
 
     query_id: Digest
     query: Query
-    events: trio.MemoryReceiveChannel[Watched]
-
-
-class Count:
-    """A number that only grows, and that others wait for: however late they look, nothing is missed."""
-
-    def __init__(self) -> None:
-        self.value = 0
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def add(self, more: int) -> None:
-        """Count; who waits for it goes on."""
-        self.value += more
-        self._waiting.unpark_all()
-
-    async def above(self, seen: int) -> None:
-        """Wait until more than `seen` were counted."""
-        while self.value <= seen:
-            await self._waiting.park()
+    events: Subscription
+    """What the asker wants to know; it ends with the round, and never lacks the round's results."""
 
 
 class RoundService:
@@ -73,6 +63,7 @@ class RoundService:
         participant: Participant,
         overlay: Overlay,
         inbound: InboundRouter,
+        hub: RoundEvents,
         reputation: Reputation,
         config: NodeConfig,
         clock: Clock,
@@ -80,50 +71,67 @@ class RoundService:
         self._participant = participant
         self._overlay = overlay
         self._inbound = inbound
+        self._hub = hub
         self._config = config
         self._clock = clock
         self._reputation = reputation
-        self.ended = Count()
-        """Rounds of our users that they followed to the end, or left."""
+        self.ended = Signal()
+        """Counts the rounds of our users that they followed to the end, or left."""
         # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
-    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
+    async def ask(
+        self, question: Question, *, details: bool = False, counted: bool = True
+    ) -> AsyncIterator[RoundHandle]:
         """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
 
-        `ended` counts it unless it is our own, for gold.
+        `details`: follow all that happens in it, in both of our roles; else the asker's events of PLAIN_KEYS. `ended`
+        counts it unless it is our own, for gold.
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
-        # Refused at once, not after the wait; what is asked then has a date and a roster of its own.
+        # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
-        watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
+        async with self._begin(question, details) as handle:
+            try:
+                yield handle
+            finally:
+                self.ended.fire(int(counted))
+
+    @asynccontextmanager
+    async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
+        """Hand our turn over to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
             query = self.query(question)
-            await self._inbound.deliver(AskRequest(query, question.content, watch, begun, self._turns))
-            handed_over = True
+            id = body_id(self._participant.params.digest, query)
+            with self._follow(id, details) as events:
+                await self._inbound.deliver(AskRequest(query, question.content, begun, self._turns))
+                handed_over = True
+                answer = await began.receive()
+                if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
+                    raise NoDiskError(f"this node takes no new work: {answer.detail}")
+                if isinstance(answer, Fault):
+                    raise AskError(f"the network's parameters do not allow this query: {answer}")
+                yield RoundHandle(answer, query, events)
         finally:
             if not handed_over:
                 self._turns.release()
-        # From here on the driver releases the turn.
-        answer = await began.receive()
-        if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
-            raise NoDiskError(f"this node takes no new work: {answer.detail}")
-        if isinstance(answer, Fault):
-            raise AskError(f"the network's parameters do not allow this query: {answer}")
+
+    @contextmanager
+    def _follow(self, id: Digest, details: bool) -> Iterator[Subscription]:
         try:
-            async with events:
-                yield RoundHandle(answer, query, events)
-        finally:
-            self.ended.add(int(counted))
+            with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
+                yield events
+        except TooManySubscribersError as error:
+            raise TooBusyError(str(error)) from error
 
     def query(self, question: Question) -> Query:
-        """The query that our configuration makes of a question. Raises AskError."""
+        """Build the query of a question under our configuration. Raises AskError."""
         params, config = self._participant.params, self._config
         size = len(question.content.encode())
         if not question.content.strip():
@@ -139,40 +147,35 @@ class RoundService:
             raise NoQuorumError(
                 f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
             )
-        pairs = question.pairs_per_judge or config.round.pairs_per_judge
-        insight, plan = self._reputation.insight(question.task), wave_plan(question.task, pairs, params.waves_max)
-        confidence_min = config.round.confidence_min if question.confidence_min is None else question.confidence_min
-        return Query(
+        subject = QuerySubject(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
             shard=config.node.shard,
             task=question.task,
-            content="" if question.private else question.content,
-            content_digest=content_digest(question.content),
-            max_tokens=min(question.max_tokens or config.round.max_tokens, params.answer_tokens_max),
-            answer_ms=min(question.answer_ms or config.round.answer_ms, params.phase_ms_max),
-            open_ms=min(config.round.open_ms, params.phase_ms_max),
-            judge_ms=min(question.judge_ms or config.round.judge_ms, params.phase_ms_max),
-            cosign_ms=min(config.round.cosign_ms, params.phase_ms_max),
-            patience_ms=min(
-                config.round.patience_ms if question.patience_ms is None else question.patience_ms,
-                params.patience_ms_max,
-            ),
-            waves=tuple(min(wave, params.pairs_per_wave_max) for wave in plan),
-            threshold=round(config.round.threshold * ONE),
-            calibration_intercept=insight.calibration[0],
-            calibration_slope=insight.calibration[1],
-            confidence_min=round(confidence_min * ONE),
-            beta=round(insight.model.beta * ONE),
-            tau_u=round(insight.model.tau_u * ONE),
-            tau_v=round(insight.model.tau_v * ONE),
-            sent_at_ms=now_ms,
-            nonce=secrets.token_bytes(32),
-            roster=roster,
+            content=question.content,
+            private=question.private,
+        )
+        priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
+        return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
+
+    def _budgets(self, question: Question) -> Budgets:
+        """What the question asks for, and our configuration where it says nothing."""
+        table, waves_max = self._config.round, self._participant.params.waves_max
+        confidence_min, patience_ms = question.confidence_min, question.patience_ms
+        return Budgets(
+            max_tokens=question.max_tokens or table.max_tokens,
+            answer_ms=question.answer_ms or table.answer_ms,
+            open_ms=table.open_ms,
+            judge_ms=question.judge_ms or table.judge_ms,
+            cosign_ms=table.cosign_ms,
+            patience_ms=table.patience_ms if patience_ms is None else patience_ms,
+            waves=wave_plan(question.task, question.pairs_per_judge or table.pairs_per_judge, waves_max),
+            threshold=table.threshold,
+            confidence_min=table.confidence_min if confidence_min is None else confidence_min,
         )
 
     def _draw(self, offering: Sequence[Key], now_ms: int) -> Draw:
-        """What a roster is drawn from, beside offers and trust."""
+        """Return the inputs of a roster's draw apart from offers and trust."""
         participant = self._participant
         seatable = participant.presence.seatable(offering, now_ms, participant.params.offer_valid_ms)
         groups = {Key(peer.key): peer.group for peer in self._overlay.peers()}
@@ -180,6 +183,6 @@ class RoundService:
 
 
 def trust(config: NodeConfig) -> Trust:
-    """The `[trust]` table as the roster reads it."""
+    """Return the `[trust]` table in the form that the roster takes."""
     weights = {Key(bytes.fromhex(key)): round(weight * ONE) for key, weight in config.trust.trusted.items()}
     return Trust(round(config.trust.default_weight * ONE), weights, friends=config.trust.friends)

@@ -1,10 +1,10 @@
-"""What a node must not forget: its journal, certificates, open rounds, the queries it has seen, where it met peers.
+"""The data that a node must not forget: journal, certificates, open rounds, seen queries, places of peers.
 
 One SQLite file per key, one process per file, one writer. A call's effect survives SIGKILL once it has returned; with
 `synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).
 
-`records` what is stored and its limits, `schema` the versions of the file, `file` a start and an end, `tables` the work
-of each transaction, `store` the calls, `health` and `waiting` what becomes of them while the disk refuses.
+`records` defines the stored data and its limits, `schema` the versions of the file, `file` a start and an end, `tables`
+the work of each transaction, `store` the calls, `health` and `waiting` their fate while the disk refuses.
 """
 
 from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous

@@ -1,4 +1,4 @@
-"""The store's file: who may open it, what a start finds of the life before, and how a life ends."""
+"""The store's file: exclusive access, recovery at the start, and the end of a run."""
 
 import fcntl
 import os
@@ -21,27 +21,27 @@ HEAD_SUFFIX: Final = "-head"
 HEAD_BYTES: Final = 8
 
 BUSY_S: Final = 1.0
-"""seconds to wait for a stranger's lock on the file (somebody looks at it with SQLite's shell): the loop waits, too."""
+"""Seconds to wait for another program's lock on the file (such as SQLite's shell): the event loop waits, too."""
 
 Synchronous = Literal["normal", "full"]
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a start of the node knows when it opens its store."""
+    """The data that a start of the node has when it opens its store."""
 
     public_key: bytes
     fresh_key: bool
-    """Whether the key was made in this same start: only then is a new journal a complete one (R12)."""
+    """Whether the key was made in this same start: only then is a new journal complete (R12)."""
     now_ms: int
     boot_id: str
-    """The kernel's present boot; empty if it names none: then each end that was not clean counts as a power cut."""
+    """The kernel's present boot; empty if unknown: then each end that was not clean counts as a power cut."""
     synchronous: Synchronous
 
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. The kernel lets go of it when the process dies, however it dies. Raises StoreError."""
+    """Hold the folder's lock, which the kernel releases however the process ends. Raises StoreError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -61,8 +61,8 @@ def only_process(folder: Path) -> Iterator[None]:
 class StoreFile:
     """The database, and beside it the age of the journal's last row.
 
-    SQLite reads a write-ahead log up to the first byte that is wrong, and takes a missing one for an empty one. What
-    it then leaves out of the journal shows only in the second file.
+    SQLite reads a write-ahead log up to the first wrong byte, and treats a missing one as empty. Rows of the journal
+    that it then omits show only in the second file.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, head: int) -> None:
@@ -71,18 +71,18 @@ class StoreFile:
         self._head = head
 
     def note_head(self, age: int) -> None:
-        """Write down the age of the journal's last row. Raises StoreBlockedError."""
+        """Store the age of the journal's last row. Raises StoreBlockedError."""
         try:
             os.pwrite(self._head, age.to_bytes(HEAD_BYTES, "big"), 0)
         except OSError as error:
             raise explain_os(error, self.path) from error
 
     def noted_head(self) -> int:
-        """Return the age that was noted last; 0 if none was."""
+        """Return the last stored age; 0 if there is none."""
         return int.from_bytes(os.pread(self._head, HEAD_BYTES, 0), "big")
 
     def close(self) -> None:
-        """Close; where the disk allows, note that all is on the disk: no later power cut can take it."""
+        """Close the file. If the disk allows, record that everything is on the disk: no later power cut can take it."""
         os.close(self._head)
         with closing(self.connection), suppress(sqlite3.Error):
             self.connection.execute("PRAGMA synchronous = FULL")
@@ -91,7 +91,7 @@ class StoreFile:
 
 
 def open_file(path: Path, start: Start) -> StoreFile:
-    """Open, or create, the file, and note in it that a life has begun. Raises StoreError."""
+    """Open, or create, the file, and record in it that a run has begun. Raises StoreError."""
     try:
         # The journal holds salts that nobody may see before they are opened. SQLite gives the WAL the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -106,7 +106,7 @@ def open_file(path: Path, start: Start) -> StoreFile:
     file = StoreFile(path, connection, head)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        # The store says when: SQLite would do it within whatever commit fills a thousandth page.
+        # The store decides when: SQLite would do it within whatever commit fills a thousandth page.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         _begin(file, start)
     except (sqlite3.Error, StoreError) as error:
@@ -118,7 +118,7 @@ def open_file(path: Path, start: Start) -> StoreFile:
 
 def _begin(file: StoreFile, start: Start) -> None:
     connection = file.connection
-    # A commit with FULL waits for the disk to hold the whole write-ahead log, what was committed before included.
+    # A commit with FULL waits until the disk holds the whole write-ahead log, earlier commits included.
     connection.execute("PRAGMA synchronous = FULL")
     found = migrate(connection, file.path, start.public_key, 0 if start.fresh_key else start.now_ms)
     with connection:
@@ -130,7 +130,7 @@ def _begin(file: StoreFile, start: Start) -> None:
             _fall_silent(connection, start.now_ms)
         elif found > 0 and head < file.noted_head():
             _fall_silent(connection, start.now_ms)
-        # Before the first commit that is not waited for: a power cut must find this mark, whatever else it takes.
+        # Before the first commit without a wait: a power cut must find this mark, whatever else it takes.
         unsynced = start.boot_id if start.synchronous == "normal" else None
         connection.execute("UPDATE meta SET unsynced_boot = ?", (unsynced,))
     file.note_head(head)
@@ -138,7 +138,7 @@ def _begin(file: StoreFile, start: Start) -> None:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Look at every page: two seconds a GiB from memory. Raises sqlite3.DatabaseError if one is wrong."""
+    """Check every page: two seconds a GiB from memory. Raises sqlite3.DatabaseError if one is wrong."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         error = sqlite3.DatabaseError(found)
@@ -147,9 +147,9 @@ def _check(connection: sqlite3.Connection) -> None:
 
 
 def _fall_silent(connection: sqlite3.Connection, now_ms: int) -> None:
-    """R12: the journal's end may be lost, so we stay out of all rounds of before, and repeat nothing.
+    """R12: the journal's end may be lost, so leave all earlier rounds and repeat nothing.
 
-    A clock that was set back by the reboot is of no help: what is dated before our last message is refused, too.
+    A clock set back by the reboot is no way around: queries dated before our last message are refused, too.
     """
     last = connection.execute("SELECT created_ms FROM journal ORDER BY age DESC LIMIT 1").fetchone()
     began_ms = now_ms if last is None else max(now_ms, last[0] + 1)

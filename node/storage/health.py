@@ -1,4 +1,4 @@
-"""Whether the disk takes what is written: what its refusals mean for the node, and what the user can do."""
+"""The health of the disk: the meaning of its refusals for the node, and the user's remedy."""
 
 import errno
 import os
@@ -10,8 +10,8 @@ from node.signals import Signal
 from node.storage.records import StoreBlockedError, StoreError
 
 ROOM_BYTES: Final = 4 * 1024 * 1024
-"""bytes that must be free before work goes on after a refusal: some hundred messages and a few certificates, so that
-the last few kilobytes do not take and refuse in turn."""
+"""Bytes that must be free before work continues after a refusal: some hundred messages and a few certificates, so that
+the last few kilobytes do not alternate between success and refusal."""
 
 _SCRATCH_SUFFIX: Final = "-room"
 
@@ -33,7 +33,7 @@ _FORBIDDEN: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class Health:
-    """What is known of the disk. `trouble` is empty while it takes what is written, else one line for the user."""
+    """The state of the disk. `trouble` is empty while writes succeed, else one line for the user."""
 
     def __init__(self) -> None:
         self.trouble = ""
@@ -44,22 +44,22 @@ class Health:
 
     @property
     def blocked(self) -> bool:
-        """Whether new work must wait: what it would sign could not be journalled."""
+        """Whether new work must wait, because it could not be journalled."""
         return bool(self.trouble)
 
     def tell(self, trouble: str) -> None:
-        """Take note of a refusal, or, if empty, of its end."""
+        """Record a refusal, or, if empty, its end."""
         self.trouble = trouble
         self._changed.fire()
 
     async def wait(self, *, blocked: bool) -> None:
-        """Return when the disk refuses, or when it does no longer."""
+        """Wait until the disk refuses, or until it no longer does."""
         await self._changed.wait_until(lambda: self.blocked is blocked)
 
 
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
-    """Return what an error of SQLite's means: a StoreBlockedError if it may end by itself, else a StoreError."""
-    # The low byte is the kind of error, the others say more of it.
+    """Translate an error of SQLite: a StoreBlockedError if it may end by itself, else a StoreError."""
+    # The low byte is the kind of error, the others are details.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return _no_room(path)
@@ -76,7 +76,7 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
 
 
 def explain_os(error: OSError, path: Path) -> StoreBlockedError:
-    """Return what the kernel's refusal means."""
+    """Translate the kernel's refusal."""
     if error.errno in _NO_ROOM:
         return _no_room(path)
     if error.errno in _FORBIDDEN:
@@ -85,7 +85,7 @@ def explain_os(error: OSError, path: Path) -> StoreBlockedError:
 
 
 def try_room(path: Path) -> None:
-    """Take ROOM_BYTES of the disk that holds `path`, and give them back. Raises StoreBlockedError."""
+    """Allocate ROOM_BYTES on the disk that holds `path`, and free them. Raises StoreBlockedError."""
     scratch = path.with_name(path.name + _SCRATCH_SUFFIX)
     try:
         descriptor = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

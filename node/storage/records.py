@@ -1,23 +1,24 @@
-"""What the store holds, in Python's words; its limits; its errors."""
+"""The stored data as Python types; its limits; its errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from node.errors import UserError
 from protocol.types import Digest, Key, Kind, Outcome
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """The store cannot be opened, read or written: in use, damaged, of another key or version.
 
-    The message is one line for the user. A node that meets it cannot keep its promises and must stop.
+    The message is one line for the user. A node that gets it cannot keep its promises and must stop.
     """
 
 
 class StoreBlockedError(StoreError):
     """The disk refuses for now: full, read-only, failing. Nothing was written.
 
-    A node that runs goes on, takes no new work, and tries again; one that starts must stop.
+    A running node continues, takes no new work, and retries; a starting one must stop.
     """
 
 
@@ -27,7 +28,7 @@ class SlotTakenError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """A message of our own, about to be sent, and what only we know of it, such as a commitment's salt and text."""
+    """A message of our own, about to be sent, with its secret, such as a commitment's salt and text."""
 
     query_id: Digest
     kind: Kind
@@ -58,7 +59,7 @@ class OpenRound:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One piece of what the node learned of others (node/rounds/reputation.py); unique by specialty, part and name."""
+    """One row of learned statistics (node/rounds/reputation.py); unique by specialty, part and name."""
 
     part: str
     name: bytes
@@ -67,7 +68,7 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class ServedHour:
-    """What one requester has cost in one hour since the Unix epoch (node/work/ledger.py); empty: all without a row."""
+    """The cost of one requester in one hour since the Unix epoch (node/work/ledger.py); empty key: all others."""
 
     hour: int
     requester: bytes
@@ -78,8 +79,10 @@ class ServedHour:
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """A peer that was met: its key, the multiaddrs where it was (without /p2p/), whether it has answered there, and
-    when it was last connected, ms."""
+    """A peer that was met. `addresses` are multiaddrs without /p2p/.
+
+    `reached`: whether it has answered there; `met_ms`: when it was last connected.
+    """
 
     key: bytes
     addresses: tuple[str, ...]
@@ -89,7 +92,7 @@ class Acquaintance:
 
 @dataclass(frozen=True, slots=True)
 class TableLimit:
-    """Bounds of one table; beyond them its oldest rows go."""
+    """Bounds of one table; beyond them its oldest rows are deleted."""
 
     rows_max: int
     bytes_max: int
@@ -106,10 +109,11 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     "open_rounds": TableLimit(rows_max=4_096, bytes_max=_GIB),
     # Queries live for minutes: 100 new ones a second for a quarter of an hour.
     "seen_queries": TableLimit(rows_max=100_000, bytes_max=_GIB),
-    # Of three specialties, each 4,096 standings (STANDINGS_MAX) of some 300 bytes and 128 gold rounds of 10 KiB.
+    # Three specialties, each with 4,096 nodes' statistics (STANDINGS_MAX) of some 300 bytes and 128 gold rounds of 10
+    # KiB.
     "learned": TableLimit(rows_max=3 * 4_352, bytes_max=_GIB),
-    # Of 25 hours each 64 requesters and one row for the others.
+    # 25 hours, each with 64 requesters and one row for the others.
     "served": TableLimit(rows_max=25 * 65, bytes_max=_GIB),
-    # As many as the address book has remembered (REMEMBERED_MAX), with eight addresses of 300 characters at most.
+    # As many as the address book remembers (REMEMBERED_MAX), with eight addresses of 300 characters at most.
     "peers": TableLimit(rows_max=256, bytes_max=1 << 20),
 }

@@ -1,10 +1,10 @@
-"""The schema as a list of numbered steps: version n of the file is what the first n steps make of an empty one.
+"""The schema as a list of numbered steps: version n of the file is the result of the first n steps on an empty one.
 
-A later change of the schema is one more step at the end of `STEPS`; steps that were released never change. With it go
-a fixture, `tests/fixtures/stores/v<n>.sql`, and what the test of all fixtures finds in it.
+A later change of the schema is one more step at the end of `STEPS`; released steps never change. It comes with a
+fixture, `tests/fixtures/stores/v<n>.sql`, and its expected content in the test of all fixtures.
 
-A file is never copied before a step: each step is one transaction, and an old copy that somebody moves back would
-hold an old journal, with which a node could sign a second message for a slot (R3).
+A file is never copied before a step: each step is one transaction, and an old copy that somebody restores would hold an
+old journal, with which a node could sign a second message for a slot (R3).
 """
 
 import sqlite3
@@ -15,9 +15,9 @@ from node.storage.records import StoreError
 
 
 def _counted(table: str, row_bytes: str = "0") -> str:
-    """SQL that keeps the table's line in `usage` exact within each transaction: limits cost no scan, cannot drift.
+    """Return SQL that keeps the table's row in `usage` exact within each transaction, so that limits cost no scan.
 
-    `row_bytes` is an SQL expression for the bytes of a row that are worth counting; {row} is NEW or OLD.
+    `row_bytes` is an SQL expression for the counted bytes of a row; {row} is NEW or OLD.
     """
     return f"""
     INSERT INTO usage (name) VALUES ('{table}');
@@ -30,8 +30,7 @@ def _counted(table: str, row_bytes: str = "0") -> str:
     """
 
 
-# `age` grows with each insert. A journal that lost a row is complete only for what came after that row: the first
-# trigger.
+# `age` grows with each insert. A journal that lost a row is complete only from after that row: the first trigger.
 _JOURNAL: Final = f"""
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1), public_key BLOB NOT NULL, journal_began_ms INTEGER NOT NULL) STRICT;
@@ -65,14 +64,14 @@ CREATE TABLE learned (
 {_counted("learned", "length({row}.body)")}
 """
 
-# NULL: all that was ever committed is on the disk. Else the boot of the kernel in which commits were made that may be
-# in its memory only; empty where the kernel does not name its boots.
+# NULL: every commit is on the disk. Otherwise the kernel's boot in which commits were made that may be in its memory
+# only; empty if the kernel does not identify its boots.
 _UNSYNCED_BOOT: Final = """
 ALTER TABLE meta ADD COLUMN unsynced_boot TEXT;
 UPDATE meta SET unsynced_boot = '';
 """
 
-# Whom the node has worked for, by hour, and until when its owner has paused it: one row, or none.
+# Requesters that the node has worked for, by hour, and the end of its owner's pause: one row, or none.
 _SERVED: Final = f"""
 CREATE TABLE served (
     age INTEGER PRIMARY KEY, hour INTEGER NOT NULL, requester BLOB NOT NULL, rounds INTEGER NOT NULL,
@@ -81,7 +80,7 @@ CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NO
 {_counted("served")}
 """
 
-# Where peers were met, lines of multiaddrs: whom to dial at the next start (node/watch/acquaintances.py).
+# Places where peers were met, as lines of multiaddrs, to dial at the next start (node/watch/acquaintances.py).
 _PEERS: Final = f"""
 CREATE TABLE peers (
     age INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, addresses TEXT NOT NULL, reached INTEGER NOT NULL,
@@ -96,10 +95,10 @@ VERSION: Final = len(STEPS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, public_key: bytes, journal_began_ms: int) -> int:
-    """Bring the file to today's version, one transaction a step, check that it is ours, and return its old version.
+    """Bring the file to the current version, one transaction a step. Returns its old version.
 
-    `public_key` and `journal_began_ms` are for a file that is empty. Raises StoreError, or sqlite3.Error where the
-    file cannot be written; it then has the version of the last step that was done.
+    Also checks that the file is ours. `public_key` and `journal_began_ms` are for an empty file. Raises StoreError, or
+    sqlite3.Error if the file cannot be written; it then has the version of the last completed step.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:

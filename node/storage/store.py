@@ -1,7 +1,7 @@
-"""An open store: one connection, one writer, calls in turn.
+"""An open store: one connection, one writer, one call at a time.
 
-What may take long or waits for the disk runs in a worker thread; writes of a few rows run where they are called, for
-rounds wait for them.
+Calls that may take long or wait for the disk run in a worker thread. Writes of a few rows run in the calling thread,
+because rounds wait for them.
 """
 
 import sqlite3
@@ -34,16 +34,16 @@ from node.storage.waiting import Write, WriteQueue, apply
 from protocol.types import Digest
 
 CHECKPOINT_CALLS: Final = 256
-"""calls between two checkpoints of the write-ahead log, the only ones that wait for the disk (if not "full"). About
-5 MiB of log at a few KiB a message; 128 MiB if every message were as large as one can be."""
+"""Calls between two checkpoints of the write-ahead log, the only ones that wait for the disk (if not "full"). About 5
+MiB of log at a few KiB a message; 128 MiB if every message were as large as possible."""
 
 PAUSES_S: Final = Backoff(0.5, 15.0)
-"""seconds before a try after refusals: a user who has made room need not wait long, and the log is not filled."""
+"""Seconds before a retry after refusals: a user who has made room need not wait long, and the log is not filled."""
 
 log = structlog.get_logger()
 
 SERVED_BYTES: Final = 128
-"""bytes of one row of what was spent, while it waits for the disk."""
+"""Bytes of one row of costs while it waits for the disk."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -60,7 +60,7 @@ async def open_store(
     synchronous: Synchronous = "normal",
     limits: Mapping[str, TableLimit] = LIMITS,
 ) -> AsyncIterator["Store"]:
-    """Open, or create, the store of the node with `public_key` in `folder`, and keep every other process out of it.
+    """Open, or create, the store of the node with `public_key` in `folder`, and lock out every other process.
 
     The other arguments are those of `Start`. Raises StoreError.
     """
@@ -79,15 +79,15 @@ async def open_store(
 class Store:
     """An open store, made by `open_store`.
 
-    Every method raises StoreBlockedError while the disk refuses, and StoreError when the file is of no use. A
-    certificate, what was learned, the end of a round, what was spent on whom, the owner's pause and where peers were
-    met wait in memory where the disk refuses: `mend` writes them.
+    Every method raises StoreBlockedError while the disk refuses, and StoreError if the file is unusable. Some writes
+    wait in memory while the disk refuses, and `mend` writes them: certificates, learned statistics, ends of rounds,
+    costs, the owner's pause and places of peers.
     """
 
     def __init__(
         self, file: StoreFile, turn: trio.CapacityLimiter, limits: Mapping[str, TableLimit], synchronous: Synchronous
     ) -> None:
-        """Take over an open file; `turn` has one token, so that calls run one after the other."""
+        """Wrap an open file; `turn` has one token, so that calls run one after the other."""
         self.health = Health()
         self._file = file
         self._turn = turn
@@ -99,7 +99,7 @@ class Store:
 
     @property
     def journal_began_ms(self) -> int:
-        """The journal holds all that this key sent from then on; 0 if all that it ever sent.
+        """Time from which the journal holds all that this key sent; 0: it holds all that it ever sent.
 
         A query dated before this time plus the allowed skew must not be joined (R12).
         """
@@ -111,7 +111,7 @@ class Store:
         return self._journal_began_ms == 0
 
     async def write_journal(self, entries: Sequence[JournalEntry]) -> None:
-        """Write all `entries` or none, before any of them is sent. Entries that are already there change nothing.
+        """Write all `entries` or none, before any of them is sent. Existing entries change nothing.
 
         Raises SlotTakenError if a slot holds a different envelope.
         """
@@ -120,7 +120,7 @@ class Store:
             self._file.note_head(head)
 
     async def journal(self, query_id: Digest) -> list[JournalEntry]:
-        """Return what we sent in a round, in the order of writing."""
+        """Return our messages in a round, in the order of writing."""
         return await self._run(tables.read_journal, query_id)
 
     async def put_certificate(self, summary: CertificateSummary, certificate: bytes) -> None:
@@ -142,7 +142,7 @@ class Store:
         return [*waiting, *(summary for summary in stored if summary.query_id not in names)][:rows_max]
 
     async def put_round(self, joined: OpenRound) -> None:
-        """Remember that we take part in a round."""
+        """Record that we take part in a round."""
         await self._run_here(tables.put_round, joined, self._limits["open_rounds"])
 
     async def drop_round(self, query_id: Digest) -> None:
@@ -151,15 +151,15 @@ class Store:
         await self._write_or_wait(self._run_here, [Write("open_rounds", query_id, work)])
 
     async def rounds_to_recover(self, now_ms: int) -> list[OpenRound]:
-        """Return the rounds that were not dropped, oldest first, and forget those whose deadline has passed."""
+        """Return the rounds that were not dropped, oldest first, and forget those past their deadline."""
         return await self._run(tables.rounds_to_recover, now_ms)
 
     async def admit_query(self, query_id: Digest, *, expires_ms: int, now_ms: int) -> bool:
-        """Return whether the query is new, and remember it until `expires_ms`."""
+        """Record the query until `expires_ms`. Returns whether it is new."""
         return await self._run_here(tables.admit_query, query_id, expires_ms, now_ms, self._limits["seen_queries"])
 
     async def put_learned(self, specialty: str, rows: Sequence[Learned]) -> None:
-        """Store all `rows` or none; each replaces the one of its name."""
+        """Store all `rows` or none; each replaces the one with its name."""
         limit = self._limits["learned"]
         writes = [
             Write(
@@ -173,29 +173,29 @@ class Store:
         await self._write_or_wait(self._run, writes)
 
     async def learned(self, specialty: str) -> list[Learned]:
-        """Return what was learned, what was stored last at the end."""
+        """Return the learned rows, the last stored at the end."""
         return await self._run(tables.learned, specialty)
 
     async def put_served(self, hour: int, rows: Sequence[ServedHour]) -> None:
-        """Store all that requesters have cost in an hour, in place of what was stored of it."""
+        """Store the cost of all requesters in an hour, replacing the hour's rows."""
         work = partial(tables.put_served, hour=hour, rows=rows, limit=self._limits["served"])
         await self._write_or_wait(self._run, [Write("served", str(hour).encode(), work, SERVED_BYTES * len(rows))])
 
     async def served(self, since_hour: int) -> list[ServedHour]:
-        """Return what requesters have cost from that hour on."""
+        """Return the costs of requesters from that hour on."""
         return await self._run(tables.served, since_hour)
 
     async def put_pause(self, until_ms: int) -> None:
-        """Remember until when the owner has paused the node; 0: it is not paused."""
+        """Store the end of the owner's pause; 0: the node is not paused."""
         work = partial(tables.put_pause, until_ms=until_ms)
         await self._write_or_wait(self._run_here, [Write("pause", b"", work)])
 
     async def pause(self) -> int:
-        """Return until when the owner has paused the node; 0: it is not paused."""
+        """Return the end of the owner's pause; 0: the node is not paused."""
         return await self._run(tables.pause)
 
     async def put_peers(self, peers: Sequence[Acquaintance]) -> None:
-        """Store where peers were met, the most important first, in place of all that was stored."""
+        """Store the places of peers, the most important first, replacing all stored ones."""
         work = partial(tables.put_peers, peers=peers, limit=self._limits["peers"])
         size = sum(len(address) for each in peers for address in each.addresses)
         await self._write_or_wait(self._run, [Write("peers", b"", work, size)])
@@ -205,7 +205,7 @@ class Store:
         return await self._run(tables.peers, since_ms)
 
     async def mend(self) -> None:
-        """Try again, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
+        """Retry, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
         while True:
             await self.health.wait(blocked=True)
             refusals = 1
@@ -216,7 +216,7 @@ class Store:
                     await self._try_again()
 
     async def _try_again(self) -> None:
-        """See whether there is room again, and write what has waited for it. Raises StoreError."""
+        """Check for room, and write the waiting writes. Raises StoreError."""
         with self._noting_trouble():
             await trio.to_thread.run_sync(try_room, self._file.path, limiter=self._turn)
         await self._run(tables.touch)
@@ -228,7 +228,7 @@ class Store:
         self.health.tell("")
 
     async def close(self) -> None:
-        """Write what still waits, if the disk takes it now, and close the file."""
+        """Write what still waits, if the disk allows, and close the file."""
         if writes := self._waiting.all():
             try:
                 await self._run(apply, writes)
@@ -237,7 +237,7 @@ class Store:
         await trio.to_thread.run_sync(self._file.close, limiter=self._turn)
 
     async def _write_or_wait(self, run: Callable[..., Awaitable[None]], writes: Sequence[Write]) -> None:
-        """Write all of them, or let all of them wait; behind what waits already, so that they keep their order."""
+        """Write all of them, or queue all of them behind earlier waiting writes, so that the order stays."""
         if not self._waiting:
             try:
                 return await run(apply, writes)
@@ -253,10 +253,10 @@ class Store:
             return await trio.to_thread.run_sync(self._transaction, work, *args, limiter=self._turn)
 
     async def _run_here(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
-        """Do `work`, which writes a few rows, in the loop's own thread, if that does not wait for the disk.
+        """Do `work`, which writes a few rows, in the event loop's thread, if that does not wait for the disk.
 
-        It takes 0.2 ms. The way to a worker thread and back takes 7 ms (median) while the cores are busy, as they are
-        with a model on them: measured with seven nodes on two cores. A member goes it five times before its ballot.
+        It takes 0.2 ms. A round trip to a worker thread takes 7 ms (median) while the cores are busy, as they are with
+        a model on them: measured with seven nodes on two cores. A member needs five before its ballot.
         """
         if self._commits_sync:
             return await self._run(work, *args)
@@ -274,7 +274,7 @@ class Store:
 
     @contextmanager
     def _noting_trouble(self) -> Iterator[None]:
-        """Around what may be refused by the disk, in the loop's own thread."""
+        """Record refusals of the disk in `health`, in the event loop's thread."""
         try:
             yield
         except StoreBlockedError as error:
@@ -286,7 +286,7 @@ class Store:
     async def _checkpoint_if_due(self) -> None:
         """Move the write-ahead log into the file now and then, in a thread, because that waits for the disk.
 
-        What is in the log is not lost if that is refused.
+        If that is refused, the content of the log is not lost.
         """
         self._calls += 1
         if self._calls % CHECKPOINT_CALLS == 0:

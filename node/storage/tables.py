@@ -1,4 +1,4 @@
-"""What is read from and written to each table. Each function is the work of one transaction."""
+"""Reads and writes of each table. Each function is the work of one transaction."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from protocol.types import Digest, Key, Kind, Outcome
 
 
 def journal_began_ms(connection: sqlite3.Connection) -> int:
-    """Return from when on the journal is complete; 0 if it always was."""
+    """Return the time from which the journal is complete; 0 if it always was."""
     (began_ms,) = connection.execute("SELECT journal_began_ms FROM meta").fetchone()
     return int(began_ms)
 
@@ -29,17 +29,17 @@ def journal_head(connection: sqlite3.Connection) -> int:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write something that changes nothing."""
+    """Write without any change, to test the disk."""
     connection.execute("UPDATE meta SET one = 1")
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Move what is committed from the write-ahead log into the file, as far as no reader is in the way."""
+    """Move committed rows from the write-ahead log into the file, as far as no reader is in the way."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> None:
-    """Drop the oldest rows while the table is over its limit: some at once, so that not every insert has to."""
+    """Delete the oldest rows while the table is over its limit: some at once, so that not every insert has to."""
     while True:
         rows, size = connection.execute("SELECT rows, bytes FROM usage WHERE name = ?", (table,)).fetchone()
         if rows <= limit.rows_max and size <= limit.bytes_max:
@@ -51,7 +51,7 @@ def _prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> Non
 def write_journal(
     connection: sqlite3.Connection, entries: Sequence[JournalEntry], limit: TableLimit
 ) -> tuple[int, int]:
-    """Write all or none; return from when on the journal is complete, and the age of its last row."""
+    """Write all or none. Returns the time from which the journal is complete, and the age of its last row."""
     for entry in entries:
         slot = (entry.query_id, entry.kind, entry.wave)
         added = connection.execute(
@@ -72,6 +72,7 @@ def write_journal(
 
 
 def read_journal(connection: sqlite3.Connection, query_id: Digest) -> list[JournalEntry]:
+    """Return our messages in a round, in the order of writing."""
     rows = connection.execute(
         "SELECT kind, wave, envelope, secret, created_ms FROM journal WHERE query_id = ? ORDER BY age", (query_id,)
     )
@@ -81,7 +82,8 @@ def read_journal(connection: sqlite3.Connection, query_id: Digest) -> list[Journ
 def put_certificate(
     connection: sqlite3.Connection, summary: CertificateSummary, certificate: bytes, limit: TableLimit
 ) -> None:
-    # Not INSERT OR REPLACE: that removes the old row behind the back of the triggers.
+    """Store a certificate in place of an earlier one of the same query."""
+    # Not INSERT OR REPLACE: that removes the old row without running the triggers.
     connection.execute("DELETE FROM certificates WHERE query_id = ?", (summary.query_id,))
     connection.execute(
         "INSERT INTO certificates (query_id, outcome, winner, created_ms, bytes) VALUES (?, ?, ?, ?, ?)",
@@ -91,11 +93,13 @@ def put_certificate(
 
 
 def certificate(connection: sqlite3.Connection, query_id: Digest) -> bytes | None:
+    """Return a certificate's bytes, or None."""
     row = connection.execute("SELECT bytes FROM certificates WHERE query_id = ?", (query_id,)).fetchone()
     return None if row is None else bytes(row[0])
 
 
 def certificates(connection: sqlite3.Connection, rows_max: int) -> list[CertificateSummary]:
+    """Return the certificates stored last, newest first."""
     rows = connection.execute(
         "SELECT query_id, outcome, winner, created_ms FROM certificates ORDER BY age DESC LIMIT ?", (rows_max,)
     )
@@ -106,6 +110,7 @@ def certificates(connection: sqlite3.Connection, rows_max: int) -> list[Certific
 
 
 def put_round(connection: sqlite3.Connection, joined: OpenRound, limit: TableLimit) -> None:
+    """Record that we take part in a round."""
     connection.execute(
         "INSERT INTO open_rounds (query_id, requester, deadline_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (joined.query_id, joined.requester, joined.deadline_ms),
@@ -114,10 +119,12 @@ def put_round(connection: sqlite3.Connection, joined: OpenRound, limit: TableLim
 
 
 def drop_round(connection: sqlite3.Connection, query_id: Digest) -> None:
+    """Forget a round."""
     connection.execute("DELETE FROM open_rounds WHERE query_id = ?", (query_id,))
 
 
 def rounds_to_recover(connection: sqlite3.Connection, now_ms: int) -> list[OpenRound]:
+    """Delete rounds past their deadline and return the others, oldest first."""
     connection.execute("DELETE FROM open_rounds WHERE deadline_ms <= ?", (now_ms,))
     rows = connection.execute("SELECT query_id, requester, deadline_ms FROM open_rounds ORDER BY age")
     return [OpenRound(Digest(query_id), Key(requester), deadline_ms) for query_id, requester, deadline_ms in rows]
@@ -126,8 +133,9 @@ def rounds_to_recover(connection: sqlite3.Connection, now_ms: int) -> list[OpenR
 def admit_query(
     connection: sqlite3.Connection, query_id: Digest, expires_ms: int, now_ms: int, limit: TableLimit
 ) -> bool:
+    """Record a query. Returns whether it is new."""
     connection.execute("DELETE FROM seen_queries WHERE expires_ms <= ?", (now_ms,))
-    # After a clock that was set back, a query that is forgotten here may be in its window again: a second life in a
+    # After a clock was set back, a query that is forgotten here may be in its window again. Taking part again in a
     # round that we have signed for would be equivocation.
     if connection.execute("SELECT 1 FROM journal WHERE query_id = ? LIMIT 1", (query_id,)).fetchone():
         return False
@@ -139,7 +147,7 @@ def admit_query(
 
 
 def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, limit: TableLimit) -> None:
-    """Store a piece of what was learned in the place of the one of its name."""
+    """Store a learned row in place of the one with its name."""
     # Not INSERT OR REPLACE: see put_certificate.
     name = (specialty, row.part, row.name)
     connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
@@ -148,11 +156,13 @@ def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, li
 
 
 def learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
+    """Return the learned rows, the last stored at the end."""
     rows = connection.execute("SELECT part, name, body FROM learned WHERE specialty = ? ORDER BY age", (specialty,))
     return [Learned(part, name, body) for part, name, body in rows]
 
 
 def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[ServedHour], limit: TableLimit) -> None:
+    """Store the costs of an hour in place of its earlier rows."""
     connection.execute("DELETE FROM served WHERE hour = ?", (hour,))
     connection.executemany(
         "INSERT INTO served (hour, requester, rounds, tokens, engine_ms) VALUES (?, ?, ?, ?, ?)",
@@ -162,6 +172,7 @@ def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[ServedH
 
 
 def served(connection: sqlite3.Connection, since_hour: int) -> list[ServedHour]:
+    """Return the costs of requesters from that hour on."""
     rows = connection.execute(
         "SELECT hour, requester, rounds, tokens, engine_ms FROM served WHERE hour >= ? ORDER BY age", (since_hour,)
     )
@@ -169,18 +180,20 @@ def served(connection: sqlite3.Connection, since_hour: int) -> list[ServedHour]:
 
 
 def put_pause(connection: sqlite3.Connection, until_ms: int) -> None:
+    """Store the end of the owner's pause; 0: none."""
     connection.execute("DELETE FROM pause")
     if until_ms:
         connection.execute("INSERT INTO pause VALUES (1, ?)", (until_ms,))
 
 
 def pause(connection: sqlite3.Connection) -> int:
+    """Return the end of the owner's pause; 0: none."""
     row = connection.execute("SELECT until_ms FROM pause").fetchone()
     return 0 if row is None else int(row[0])
 
 
 def put_peers(connection: sqlite3.Connection, peers: Sequence[Acquaintance], limit: TableLimit) -> None:
-    """Store these, the most important first, in place of all that was stored."""
+    """Store these, the most important first, in place of all stored ones."""
     connection.execute("DELETE FROM peers")
     connection.executemany(
         "INSERT INTO peers (key, addresses, reached, met_ms) VALUES (?, ?, ?, ?)",
@@ -190,6 +203,7 @@ def put_peers(connection: sqlite3.Connection, peers: Sequence[Acquaintance], lim
 
 
 def peers(connection: sqlite3.Connection, since_ms: int) -> list[Acquaintance]:
+    """Return the peers that were met since then, the most important first."""
     rows = connection.execute(
         "SELECT key, addresses, reached, met_ms FROM peers WHERE met_ms >= ? ORDER BY age DESC", (since_ms,)
     )

@@ -1,4 +1,4 @@
-"""Writes that the disk refused and that may wait in memory: what follows from messages that were sent long ago."""
+"""Refused writes that may wait in memory: consequences of messages that were sent long ago."""
 
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -11,17 +11,17 @@ from node.storage.records import CertificateSummary
 from protocol.types import Digest
 
 WAITING_MAX: Final = 4_096
-"""writes that wait: while some do no new work is taken, so there come few more than rounds are open."""
+"""Waiting writes: no new work is taken meanwhile, so few more come than rounds are open."""
 
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
-"""bytes of what waits: a thousand certificates of the usual 50 KiB, or eight of the largest."""
+"""Bytes of waiting writes: a thousand certificates of the usual 50 KiB, or eight of the largest."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that may wait. A later one of the same table and name takes its place."""
+    """One write that may wait. A later one of the same table and name replaces it."""
 
     table: str
     name: bytes
@@ -32,7 +32,7 @@ class Write:
 
 
 class WriteQueue:
-    """The writes that wait, oldest first, within WAITING_MAX and WAITING_BYTES_MAX: beyond them the newest is lost."""
+    """The waiting writes, oldest first, within WAITING_MAX and WAITING_BYTES_MAX: beyond them the newest is lost."""
 
     def __init__(self) -> None:
         self._writes: dict[tuple[str, bytes], Write] = {}
@@ -42,7 +42,7 @@ class WriteQueue:
         return len(self._writes)
 
     def add(self, writes: Iterable[Write]) -> None:
-        """Take them in."""
+        """Add writes to the queue."""
         lost = 0
         for write in writes:
             self._drop((write.table, write.name))
@@ -55,22 +55,22 @@ class WriteQueue:
             log.error("store.writes_lost", count=lost, waiting=len(self._writes), waiting_bytes=self._bytes)
 
     def all(self) -> tuple[Write, ...]:
-        """Return what waits, oldest first."""
+        """Return the waiting writes, oldest first."""
         return tuple(self._writes.values())
 
     def done(self, writes: Iterable[Write]) -> None:
-        """Forget what is written, but for what has come in its place meanwhile."""
+        """Remove finished writes, except those replaced meanwhile."""
         for write in writes:
             if self._writes.get((write.table, write.name)) is write:
                 self._drop((write.table, write.name))
 
     def certificate(self, query_id: Digest) -> bytes | None:
-        """Return a certificate that waits."""
+        """Return a waiting certificate, or None."""
         write = self._writes.get(("certificates", query_id))
         return None if write is None or write.certificate is None else write.certificate[1]
 
     def summaries(self) -> list[CertificateSummary]:
-        """Return the certificates that wait, newest first."""
+        """Return the waiting certificates, newest first."""
         found = [write.certificate[0] for write in self._writes.values() if write.certificate is not None]
         return found[::-1]
 
@@ -81,6 +81,6 @@ class WriteQueue:
 
 
 def apply(connection: sqlite3.Connection, writes: Iterable[Write]) -> None:
-    """Do them in one transaction of the caller's."""
+    """Do all writes in one transaction of the caller's."""
     for write in writes:
         write.work(connection)

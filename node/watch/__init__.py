@@ -1,1 +1,1 @@
-"""What keeps a node from taking part, and the peers that it remembers."""
+"""The conditions that keep a node from taking part, and the peers that it remembers."""

@@ -1,4 +1,4 @@
-"""The address book on disk: where peers were met, so that a node whose bootstrap peers are down finds the others."""
+"""The address book on disk: places of peers, so that a node whose bootstrap peers are down finds the others."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 BEAT_S: Final = 2.0
-"""seconds between two looks at the book: what a killed node forgets. With a thousand peers in it one takes some ms."""
+"""Seconds between two checks of the book, and the most that a killed node forgets. With a thousand peers one takes some
+ms."""
 
 CHANGE_S: Final = 30.0
-"""seconds for which a change of peers is looked at: one that came tells its addresses in its offers, soon after."""
+"""Seconds for which a change of peers is followed: a new peer announces its addresses in its offers soon after."""
 
 REFRESH_MS: Final = 600_000
-"""ms after which the dates are written anew though nothing else has changed."""
+"""Milliseconds after which the dates are stored anew even without other changes."""
 
 LAST_S: Final = 2.0
-"""seconds for the last write, when the node stops."""
+"""Seconds for the last write, when the node stops."""
 
 log = structlog.get_logger()
 
 
 class Acquaintances:
-    """Writes down whom the overlay has met, and tells it at the next start."""
+    """Stores the peers that the overlay has met, and restores them at the next start."""
 
     def __init__(self, overlay: "Overlay", store: Store, clock: Clock) -> None:
         self._overlay = overlay
@@ -38,7 +39,7 @@ class Acquaintances:
         self._written_ms = 0
 
     async def recall(self) -> None:
-        """Tell the overlay whom earlier lives met. Raises StoreError."""
+        """Restore the peers met before the restart. Raises StoreError."""
         known = await self._store.peers(0)
         if known:
             log.info("acquaintances.recalled", count=len(known))
@@ -46,7 +47,7 @@ class Acquaintances:
         self._overlay.recall(before, self._clock.now_ms())
 
     async def run(self) -> None:
-        """Write down what is new until cancelled, and then once more. Raises StoreError."""
+        """Store changes until cancelled, and then once more. Raises StoreError."""
         try:
             while True:
                 await trio.sleep(BEAT_S)

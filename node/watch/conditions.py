@@ -1,6 +1,6 @@
-"""What keeps a node from taking part, each with what to do about it: one place for the log, `strand status` and errors.
+"""Conditions that keep a node from taking part, each with its remedy.
 
-Pure: what the node sees comes in as a `View`.
+One source for the log, `strand status` and errors. Pure: the node's observations come in as a `View`.
 """
 
 import re
@@ -14,10 +14,12 @@ from node.overlay.types import Bootstrap, DialFault
 from protocol.versions import WIRE, wires_of
 
 SETTLE_MS: Final = 5_000
-"""ms that a condition holds before it is told: at a start all are alone, and a peer that restarts is back by then."""
+"""Milliseconds that a condition holds before it is reported: at a start all nodes are alone, and a restarting peer is
+back."""
 
 TELL_AGAIN_MS: Final = 600_000
-"""ms between two lines about one condition: what comes and goes, at a stranger's wish even, must not fill the log."""
+"""Milliseconds between two lines about one condition: one that comes and goes, even at a stranger's wish, must not fill
+the log."""
 
 TELL_VERSIONS_AGAIN_MS: Final = 86_400_000
 """ms between two lines about peers of another wire version, at most one for newer and one for older ones: a day, for
@@ -29,12 +31,12 @@ NO_WEIGHT_REMEDY: Final = (
 )
 _BOOTSTRAP: Final = "name another node with --bootstrap (overlay.bootstrap; its address stands in its `strand status`)"
 
-# No other characters: what strangers say of themselves stands in commands that we recommend.
+# No other characters, because strangers' topics stand in commands that we recommend.
 _TOPIC: Final = re.compile(r"/strand/([\w.-]{1,64})/([0-9a-f]{32})/([\w.+-]{1,64})/([0-9]{1,5})")
 
 
 class ConditionKind(StrEnum):
-    """What is wrong."""
+    """Kind of a condition."""
 
     ALONE = "alone"
     BOOTSTRAP_DOWN = "bootstrap_down"
@@ -49,7 +51,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that is wrong: what, about whom (a bootstrap peer's address, or which peers), in words, what helps."""
+    """One fault: its kind, its subject (a bootstrap peer's address, or which peers), its text and its remedy."""
 
     kind: ConditionKind
     text: str
@@ -62,11 +64,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a node sees of its place in the network.
+    """A node's observations of its place in the network.
 
-    `topic` is its own; `topics` those of each connected peer, as it says, and `protocols` strand's stream protocols
-    that the peer serves, empty until it has said so. `clocks` of others were compared with ours, whose median is
-    `offset_ms` ahead; `clocks_off` of them are surely off, and `ours_is_off` if that makes it ours.
+    `topic` is its own; `topics` are those that each connected peer names, and `protocols` strand's stream protocols
+    that the peer serves, empty until it has named them. `clocks` of others were compared with ours, which they lead by
+    `offset_ms` (median); `clocks_off` of them certainly differ, and `ours_is_off` if ours is the wrong one.
     """
 
     topic: str
@@ -81,9 +83,9 @@ class View:
 
 
 def conditions(view: View) -> tuple[Condition, ...]:
-    """All that is wrong, what matters most first."""
+    """Return all conditions, the most important first."""
     foreign = _foreign(view)
-    # Whoever speaks another version has other parameters' digest in its topics, whatever its parameters are.
+    # A peer of another version has other parameters' digest in its topics, whatever its parameters are.
     spoken_to = replace(view, topics={peer: each for peer, each in view.topics.items() if peer not in foreign})
     found = [*_bootstraps(view.bootstraps), *_versions(view, foreign), *_peers(spoken_to), *_clock(view)]
     if not view.topics:
@@ -155,7 +157,7 @@ def _versions(view: View, foreign: Mapping[bytes, int]) -> Iterator[Condition]:
 
 
 def _peers(view: View) -> Iterator[Condition]:
-    """Peers that we cannot meet: of other parameters, and of other sub-meshes where there is nobody of ours."""
+    """Yield conditions about peers that we cannot meet: other parameters, or other sub-meshes with none in ours."""
     own = _TOPIC.fullmatch(view.topic)
     if own is None or any(view.topic in topics for topics in view.topics.values()):
         own_network = None if own is None else own.group(1, 2)
@@ -196,7 +198,7 @@ def _other_submesh(view: View, own: re.Match[str]) -> Iterator[Condition]:
 
 
 def _ours(topics: Iterable[str]) -> Iterator[re.Match[str]]:
-    """Topics of strand among a peer's."""
+    """Yield the strand topics among a peer's."""
     for topic in topics:
         if (match := _TOPIC.fullmatch(topic)) is not None:
             yield match
@@ -214,16 +216,16 @@ def _clock(view: View) -> Iterator[Condition]:
 
 
 class Teller:
-    """Says of each condition that it holds, once it has settled, and that it is over; at most so often."""
+    """Decides when to report a condition: once it has settled, again when it is over, and not too often."""
 
     def __init__(self) -> None:
         self._since_ms: dict[tuple[ConditionKind, str], int] = {}
         self._told: dict[tuple[ConditionKind, str], Condition] = {}
         self._told_ms: dict[tuple[ConditionKind, str], int] = {}
-        """When each was last told; as many as there are kinds, times the bootstrap peers, and one more."""
+        """Time of the last report of each; as many as there are kinds, times the bootstrap peers, and one more."""
 
     def news(self, found: Iterable[Condition], now_ms: int) -> tuple[list[Condition], list[Condition]]:
-        """Take what holds now; return what is to be told of it, and what was told and is over."""
+        """Take the present conditions. Returns those to report, and reported ones that are over."""
         held = {(each.kind, each.about): each for each in found}
         self._since_ms = {key: self._since_ms.get(key, now_ms) for key in held}
         over = [condition for key, condition in self._told.items() if key not in held]

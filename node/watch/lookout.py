@@ -1,4 +1,4 @@
-"""Looks at the node's place in the network, and says in the log what is wrong with it, once, with what helps."""
+"""Observes the node's place in the network, and logs each condition once, with its remedy."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 BEAT_S: Final = 1.0
-"""seconds between two looks: tens of microseconds each, a few ms where all peers are hostile."""
+"""Seconds between two checks: tens of microseconds each, a few ms if all peers are hostile."""
 
 log = structlog.get_logger()
 
 
 class Lookout:
-    """What is wrong now, for the log and for whoever asks."""
+    """The present conditions, for the log and for other callers."""
 
     def __init__(
         self, participant: Participant, overlay: "Overlay", reputation: Reputation, config: NodeConfig, clock: Clock
@@ -35,7 +35,7 @@ class Lookout:
         self._clock = clock
 
     def conditions(self) -> tuple[Condition, ...]:
-        """All that is wrong now, what matters most first."""
+        """Return all present conditions, the most important first."""
         clock = self._participant.presence.clock
         view = View(
             topic=self._topic,
@@ -51,7 +51,7 @@ class Lookout:
         return conditions(view)
 
     async def run(self) -> None:
-        """Look and tell until cancelled."""
+        """Check and report until cancelled."""
         teller = Teller()
         while True:
             fresh, over = teller.news(self.conditions(), self._clock.now_ms())
@@ -62,7 +62,7 @@ class Lookout:
             await trio.sleep(BEAT_S)
 
     def _has_weight(self) -> bool:
-        """Whether a round of ours could seat anybody whose vote counts: of those that offer, else of those named."""
+        """Whether a round of ours could seat anybody whose vote counts: among the offers, else among named nodes."""
         trusts = [self._reputation.trust(task) for task in TaskType]
         offers = self._participant.validator.offers.valid(self._clock.now_ms())
         if offers:

@@ -1,1 +1,1 @@
-"""Work for rounds: whom this node works for, at what cost, and how its engine answers and judges."""
+"""Work for rounds: the served requesters, its cost, and the engine's answers and judgements."""

@@ -1,4 +1,4 @@
-"""Which roles our engine is offered for: what a probe saw to work, less what failed several rounds in a row since."""
+"""The roles offered for our engine: those that a probe saw working, without those that failed in rounds since."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from node.signals import Signal
 from protocol.types import Role
 
 FAILED_ROUNDS_MAX = 3
-"""Rounds in a row without an answer, or without a ballot that counts, after which the role is offered no more. One may
-be due to its query and two to chance; each costs all others the wait for us."""
+"""Consecutive rounds without an answer, or without a ballot that counts, after which the role is withdrawn. One may be
+due to its query and two to chance; each costs all others the wait for us."""
 
 RETRIALS_S = Backoff(30.0, 64 * 60.0)
-"""Seconds until a role that was withdrawn is tried again by a probe: a server that is restarted or loads another model
-takes half a minute, and a role that came and went faster would not be a role. About an hour at most while every retrial
-ends in another withdrawal: a probe may find well what fails in rounds."""
+"""Seconds until a withdrawn role is tried again by a probe. A server that restarts or loads another model takes half a
+minute, and a role should not change faster. At most about an hour while every retrial ends in another withdrawal: a
+probe may well pass where rounds fail."""
 
 ROLES = {Role.ANSWER: "answer", Role.JUDGE: "judge"}
 
@@ -26,31 +26,31 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class RoleRecord:
-    """How the engine did in one role since the node's start."""
+    """The engine's record in one role since the node's start."""
 
     failed: int = 0
-    """Rounds without a result, though there was time."""
+    """Rounds without a result although there was time."""
     in_a_row: int = 0
     reason: str = ""
-    """Of the last one."""
+    """Reason of the last failure."""
     withdrawn_s: float | None = None
-    """Since when it is not offered, by trio's clock; None: it is."""
+    """Time of its withdrawal, by trio's clock; None: the role is offered."""
     withdrawals: int = 0
-    """Since the last round that had a result."""
+    """Withdrawals since the last round with a result."""
 
     @property
     def retrial_s(self) -> float:
-        """How long after its withdrawal it is tried again."""
+        """Seconds from its withdrawal to the next retrial."""
         return RETRIALS_S.pause(self.withdrawals)
 
     @property
     def is_due(self) -> bool:
-        """Whether it was withdrawn, for as long as that takes."""
+        """Whether it is withdrawn and its retrial is due."""
         return self.withdrawn_s is not None and trio.current_time() - self.withdrawn_s >= self.retrial_s
 
 
 class Fitness:
-    """Watches what comes of rounds, role by role."""
+    """Records the results of rounds, role by role."""
 
     def __init__(self) -> None:
         self.records = {role: RoleRecord() for role in ROLES}
@@ -58,11 +58,11 @@ class Fitness:
         """Fires after a role was withdrawn."""
 
     def succeeded(self, role: Role) -> None:
-        """Note a round that had our answer or ballot."""
+        """Record a round that had our answer or ballot."""
         self.records[role].in_a_row = self.records[role].withdrawals = 0
 
     def failed(self, role: Role, query_id: str, reason: str) -> None:
-        """Note and log a round that the engine left without our answer or ballot."""
+        """Record and log a round without our answer or ballot because of the engine."""
         record = self.records[role]
         record.failed += 1
         record.in_a_row += 1
@@ -76,18 +76,18 @@ class Fitness:
 
     @property
     def retrial_is_due(self) -> bool:
-        """Whether the next probe decides on a role that was withdrawn: it must take nothing for known."""
+        """Whether the next probe decides on a withdrawn role: it must forget known abilities."""
         return any(record.is_due for record in self.records.values())
 
     def restore(self) -> None:
-        """A probe that took nothing for known has passed: offer the roles again that were due."""
+        """Offer due roles again after a full probe has passed."""
         for role, record in self.records.items():
             if record.is_due:
                 log.info("role.restored", role=ROLES[role])
                 record.withdrawn_s, record.in_a_row = None, 0
 
     def roles(self, info: EngineInfo | None) -> Role:
-        """What can be offered of an engine; `info`: what its last probe found, None if it failed."""
+        """Return the roles to offer; `info`: the result of the last probe, None if it failed."""
         roles = Role(0)
         for role, record in self.records.items():
             can = info is not None and (role is not Role.JUDGE or info.judging is not JudgingMethod.NONE)

@@ -1,12 +1,12 @@
 """Blind pairwise judging: prompts, both orders, and preferences as integers.
 
 A model is shown the query and two anonymous answers and asked for one letter. Each pair is asked in both orders and the
-two preferences are averaged, since models favour a position: SmolLM2-135M always named A when asked once. Answers are
-somebody else's text and may hold instructions: they stand between delimiters with a nonce that their authors cannot
-know, and are shown without control tokens and without words about the comparison (`node.work.quoting`).
+two preferences are averaged, because models favour a position: SmolLM2-135M always named A when asked once. Answers are
+foreign text and may hold instructions. They stand between delimiters with a nonce that their authors cannot know, and
+are shown without control tokens and without words about the comparison (`node.work.quoting`).
 
-A judge may write some words about a pair before it chooses. They are its own and yet no more to be trusted than what it
-read: an answer may have told it what to write. They are shown to it as one line that can hold no delimiter.
+A judge may write some words about a pair before it chooses. They are no more trustworthy than the texts that it read,
+because an answer may have instructed it. They are shown to it as one line that can hold no delimiter.
 """
 
 from base64 import b32encode
@@ -22,19 +22,20 @@ from node.work.quoting import names_letters, quoted_answer, quoted_query
 from protocol.types import ONE
 
 NONCE_BYTES_MIN = 8
-"""An author commits to an answer before the nonce is drawn and has one try: 64 bits cannot be guessed."""
+"""Bytes of a nonce. An author commits to an answer before the nonce is drawn and has one try: 64 bits cannot be
+guessed."""
 
 QUERY_BYTES_MAX = 4_000
-"""What a judge reads of a query. A task fits; a pasted code base would crowd out the answers."""
+"""Bytes of a query that a judge reads. A task fits; a pasted code base would crowd out the answers."""
 
 TEXT_BYTES_MIN = 200
-"""A judge that reads less than this of each text compares nothing."""
+"""Least bytes of each text that a judge must read; with fewer it compares nothing."""
 
 RESERVED_TOKENS = 128
-"""Delimiters, a server's chat template and the reply."""
+"""Tokens of delimiters, a server's chat template and the reply."""
 
 REASONING_BYTES_PER_TOKEN = 5
-"""What is shown of a judge's reasoning for each token that it may take. English has four or five; more is cut."""
+"""Bytes of a judge's reasoning that are shown per token. English has four or five; more is cut."""
 
 NO_LETTER = "the reply does not say A or B"
 
@@ -43,22 +44,22 @@ _CUT = "(cut off: it reached its length limit)"
 
 @dataclass(frozen=True, slots=True)
 class PromptLimits:
-    """What a judge reads of each text, in bytes of UTF-8; the rest of its middle is cut, visibly."""
+    """Bytes of UTF-8 that a judge reads of each text; the rest of its middle is cut, visibly."""
 
     query_bytes_max: int
     answer_bytes_max: int
     reasoning_tokens: int = 0
-    """What it may write about a pair before it chooses; 0: nothing."""
+    """Tokens that it may write about a pair before it chooses; 0: none."""
 
     @property
     def reasoning_bytes_max(self) -> int:
-        """What it reads of that."""
+        """Bytes of its reasoning that it reads."""
         return self.reasoning_tokens * REASONING_BYTES_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class PairPreference:
-    """One judged pair: its index in what was asked, and the preference of its first answer.
+    """One judged pair: its index in the request, and the preference for its first answer.
 
     `preference` is 0..65536, 65536 for "surely the first"; None is an abstention.
     """
@@ -71,7 +72,7 @@ class PairPreference:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One prompt to be asked: a pair in one order. `swapped` shows the pair's second answer as A."""
+    """One prompt to ask: a pair in one order. `swapped` shows the pair's second answer as A."""
 
     index: int
     swapped: bool
@@ -79,7 +80,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Half:
-    """What came of one order of a pair."""
+    """The result for one order of a pair."""
 
     preference: float | None
     reason: str
@@ -96,11 +97,12 @@ async def judge(
     cut: Container[str] = frozenset(),
     told: Collection[str] = frozenset(),
 ) -> AsyncGenerator[PairPreference, None]:
-    """Judge `pairs` of answers to `query`, each once, in the order in which they become known.
+    """Judge `pairs` of answers to `query`, and yield each once, as soon as it is known.
 
-    Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels what
-    is still asked. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs only.
-    `cut`: the texts that ended at their limit of tokens; the judge is told. `told`: the engine's own control tokens.
+    Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels
+    pending requests. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs
+    only. `cut`: the texts that ended at their token limit, which the prompt states. `told`: the engine's own control
+    tokens.
     """
     asks = []
     for ask in asking_order(pairs):
@@ -131,13 +133,13 @@ async def judge(
 
 
 def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
-    """Limits under which every prompt fits a context, whatever the texts: no tokenizer makes more tokens than bytes.
+    """Return limits with which every prompt fits a context: no tokenizer makes more tokens than bytes.
 
-    Otherwise an answer of rare characters would overflow the context and make its judges abstain.
-    Raises EngineError where the context is too small to judge with.
+    Otherwise an answer of rare characters would overflow the context and make its judges abstain. Raises EngineError if
+    the context is too small to judge with.
     """
     reasoning_bytes = reasoning_tokens * REASONING_BYTES_PER_TOKEN
-    # Our own plain English takes a token for three bytes or more.
+    # Our own plain English has a token per three bytes or more.
     free_tokens = context_tokens - RESERVED_TOKENS - len(preamble(reasoning_tokens > 0)) // 2 - reasoning_bytes
     answer_bytes = min(answer_bytes_max, free_tokens // 3)
     if answer_bytes < TEXT_BYTES_MIN:
@@ -147,7 +149,7 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: 
 
 
 def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
-    """Bytes of the longest prompt of these pairs, but for the delimiters and what a judge writes itself."""
+    """Return the bytes of the longest prompt of these pairs, without delimiters and the judge's own text."""
     shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
     return len(preamble(limits.reasoning_tokens > 0)) + min(len(query.encode()), limits.query_bytes_max) + shown
 
@@ -162,10 +164,10 @@ def judge_prompt(
     cut: Container[str] = frozenset(),
     told: Collection[str] = frozenset(),
 ) -> JudgePrompt:
-    """The prompt that shows `first` as A and `second` as B. What all prompts of a query share comes first."""
+    """Return the prompt that shows `first` as A and `second` as B. The common part of a query's prompts comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
-    tag, lettered = _tag(nonce), names_letters(query)
+    tag, lettered = fence_tag(nonce), names_letters(query)
     pair = block(
         _untagged(quoted_query(query, limits.query_bytes_max, told)),
         _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
@@ -186,15 +188,10 @@ def judge_prompt(
     return JudgePrompt(plain, first, second, Reasoning(asked, limits.reasoning_tokens, choice))
 
 
-def shown_pair(query: str, first: str, second: str, *, nonce: bytes) -> str:
-    """The text that asks for a letter about texts as they are: nothing in them is quoted. For measuring alone."""
-    return f"{preamble()}{block(query, first, second, _tag(nonce))}{CHOICE}"
-
-
 def combine(forward: float | None, backward: float | None) -> int | None:
-    """The preference of a pair's first answer, 0..65536, from P(first) when it was A and P(second) when that was A.
+    """Combine P(first) shown as A and P(second) shown as A to the preference for a pair's first answer, 0..65536.
 
-    One order alone tells mostly the model's favourite position, so without both there is no preference.
+    A single order shows mostly the model's favourite position, so without both there is no preference.
     """
     if forward is None or backward is None:
         return None
@@ -202,7 +199,7 @@ def combine(forward: float | None, backward: float | None) -> int | None:
 
 
 def asking_order(pairs: Sequence[tuple[str, str]]) -> list[Ask]:
-    """All pairs in both orders, so that prompts with the same answer as A follow each other (prefix cache)."""
+    """Return all pairs in both orders, with prompts of the same answer as A next to each other (prefix cache)."""
     asks = [Ask(index, swapped) for index in range(len(pairs)) for swapped in (False, True)]
     rank: dict[str, int] = {}
     for ask in asks:
@@ -215,7 +212,7 @@ async def _ask_all(
     prompts: Iterator[tuple[Ask, JudgePrompt]],
     results: trio.MemorySendChannel[tuple[Ask, _Half]],
 ) -> None:
-    """Several of these share `prompts`, so that they are asked in order and at most so many at once."""
+    """Ask prompts from a shared iterator: several tasks keep the order and bound the concurrency."""
     with results:
         for ask, prompt in prompts:
             try:
@@ -231,25 +228,27 @@ def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:
     return (second, first) if ask.swapped else (first, second)
 
 
-def _tag(nonce: bytes) -> str:
+def fence_tag(nonce: bytes) -> str:
+    """Spell a nonce as the mark that fences quoted answers: lower-case base 32."""
     # Half the tokens of hexadecimal: digits are tokens of their own.
     return b32encode(nonce).decode().rstrip("=").lower()
 
 
 def _untagged(text: str) -> str:
-    """The examples' tag is public: no text may close a block of theirs.
+    """Remove the examples' tag, which is public: no text may close one of their blocks.
 
-    A word stands for it: with nothing in its place, what follows it could begin a line.
+    A word replaces it: with nothing in its place, the text after it could begin a line.
     """
     return text.replace(EXAMPLE_TAG, "tag")
 
 
 def _reason(written: str, tag: str, bytes_max: int) -> str:
-    """What a judge wrote as one line of at most `bytes_max` bytes; empty where that leaves nothing.
+    """Return a judge's text as one line of at most `bytes_max` bytes; empty if nothing is left.
 
-    On a line of its own, or with the tag that the prompt had shown to it, it could close a delimiter.
+    On a line of its own, or with the tag of its prompt, it could close a delimiter.
     """
-    # A chat begins anew with the label; and who is not stopped goes on with the choice, which is asked for by itself.
+    # A chat repeats the label first; and a model that is not stopped continues with the choice, which has its own
+    # request.
     told = written.strip().removeprefix(REASON).partition(CHOICE)[0]
     words = told.replace(EXAMPLE_TAG, " ").replace(tag, " ").split()
     return " ".join(words).encode("utf-8", "replace")[:bytes_max].decode(errors="ignore")

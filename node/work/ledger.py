@@ -1,4 +1,4 @@
-"""What this node has spent on whom: rounds, tokens and engine time by requester and hour. No I/O, no clock."""
+"""This node's costs: rounds, tokens and engine time by requester and hour. No I/O, no clock."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from protocol.types import Key
 HOUR_MS = 3_600_000
 
 HOURS_KEPT = 25
-"""hours: a sliding day, and the one that has begun."""
+"""Hours kept: a sliding day, and the one that has begun."""
 
 KEYS_PER_HOUR = 64
-"""requesters that an hour tells apart, some 100 bytes each: as many as a roster has seats. Beyond it the one that cost
-least is counted among the others, so that keys made for one query each fill nothing."""
+"""Requesters that an hour distinguishes, some 100 bytes each: as many as a roster has seats. Beyond it the one with the
+least cost is counted among the others, so that keys made for one query each fill nothing."""
 
 OTHERS = Key(b"")
-"""The requesters of an hour that are not told apart. They count as strangers."""
+"""The requesters of an hour that are not distinguished. They count as strangers."""
 
 
 @dataclass(slots=True)
 class Spent:
-    """What was spent. Engine time is that of the whole engine: half of it busy for a second is half a second."""
+    """A cost. Engine time is that of the whole engine: half of it busy for a second is half a second."""
 
     rounds: int = 0
     tokens: int = 0
-    """Written, and read: the engine's own count for answers, an estimate from bytes for judgements."""
+    """Tokens written and read: the engine's own count for answers, an estimate from bytes for judgements."""
     engine_ms: int = 0
 
     def add(self, other: "Spent", share: float = 1.0) -> None:
@@ -36,16 +36,16 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the ledger, as it is stored."""
+    """One row of the ledger, as it is stored."""
 
     hour: int
-    """Since the Unix epoch."""
+    """Hours since the Unix epoch."""
     requester: Key
     spent: Spent
 
 
 class Ledger:
-    """Bounded by HOURS_KEPT and KEYS_PER_HOUR, each in one direction."""
+    """Costs by hour and requester, bounded by HOURS_KEPT and KEYS_PER_HOUR."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._hours: dict[int, dict[Key, Spent]] = {}
@@ -54,7 +54,7 @@ class Ledger:
             self._hours.setdefault(row.hour, {})[row.requester] = row.spent
 
     def add(self, requester: Key, spent: Spent, now_ms: int) -> None:
-        """Count something that was spent just now."""
+        """Add a cost of the present hour."""
         hour = now_ms // HOUR_MS
         self._hours = {at: table for at, table in self._hours.items() if at > hour - HOURS_KEPT}
         table = self._hours.setdefault(hour, {})
@@ -65,9 +65,9 @@ class Ledger:
         self._changed.add(hour)
 
     def lately(self, hours: int, now_ms: int, counts: Callable[[Key], bool]) -> Spent:
-        """Return what requesters that count have cost in the last `hours`.
+        """Return the cost of the requesters that count in the last `hours`.
 
-        Hours are counted whole; of the oldest one, which has partly slid out, its share is counted.
+        Hours are counted whole, except the oldest, which counts by the share that is still in the window.
         """
         total = Spent()
         hour, into = divmod(now_ms, HOUR_MS)
@@ -80,7 +80,7 @@ class Ledger:
         return total
 
     def by_requester(self, now_ms: int) -> list[tuple[Key, Spent]]:
-        """Return what each requester has cost in the last day, the dearest first."""
+        """Return each requester's cost in the last day, the highest first."""
         totals: dict[Key, Spent] = {}
         for at, table in self._hours.items():
             if at > now_ms // HOUR_MS - HOURS_KEPT:

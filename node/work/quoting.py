@@ -1,11 +1,10 @@
-"""A query and answers as a judge is shown them: as data, without words that pass for the comparison's own.
+"""A query and answers as a judge is shown them: as data, without words that imitate the comparison's own.
 
-An honest author answers a query and does not know that the answer will be compared, with what, or under which letter.
-A sentence of an answer that speaks of the comparison (which answer is better, what the judge must do, what votes and
-reviews it had) is no part of an answer: it tries to write the verdict, and a small model copies it. Such sentences are
-left out where they are recognised, and so is what follows the end of a turn, as `clean` leaves it out at the author.
-No list of words is complete: `tests/bench/bench_injection.py` measures what is missed. Only the prompt is changed,
-never the answer.
+An honest author answers a query and does not know that the answer will be compared, with what, or under which letter. A
+sentence about the comparison (which answer is better, what the judge must do, what votes and reviews it had) is no part
+of an answer: it tries to write the verdict, and a small model copies it. Recognised sentences of this kind are left
+out, and so is text after the end of a turn, as `clean` leaves it out at the author. No list of words is complete:
+`tests/bench/bench_injection.py` measures what is missed. Only the prompt is changed, never the answer.
 """
 
 import re
@@ -16,10 +15,10 @@ from node.inference.text_cleanup import fenced_lines, until_turn_ends
 from node.inference.untrusted import folded, shown, without_invisible
 
 MARK = "[...]"
-"""Stands in code where words about the comparison stood. In prose nothing does: a mark is text, and more text alone
-moves a small model."""
+"""Replaces words about the comparison in code. In prose nothing does: a mark is text, and more text alone influences a
+small model."""
 
-# Letters of Cyrillic and Greek that look like Latin ones, to match words only; of the same length.
+# Letters of Cyrillic and Greek that look like Latin ones, only for matching words; of the same length.
 _LETTERS = str.maketrans("АВЕКМНОРСТХаеорсухіѕԁԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧοα", "ABEKMHOPCTXaeopcyxisdwABEZHIKMNOPTYXoa")
 
 _DELIMITER = re.compile(r"^(?=[^\w\n]*+\w)(?=[^\w\n]*?===)[^\w\n]*+", re.MULTILINE)
@@ -29,7 +28,7 @@ _ENDS = re.compile(
     r"|^(?=[^\w\n]*+(?:task|answer|end)\b)[^\w\n]*?={3,}+",
     re.IGNORECASE,
 )
-"""Where an answer is over: a turn's end, or a line that passes for a delimiter of ours."""
+"""End of an answer: a turn's end, or a line that imitates a delimiter of ours."""
 
 _NOUN = r"(?:answer|response|submission)"
 _SELF = (
@@ -46,12 +45,12 @@ _CHOOSE = r"(?:choose|pick|select|prefer(?:red)?|reply|respond|output|vote\W{1,4
 
 @dataclass(frozen=True, slots=True)
 class _Patterns:
-    """What only somebody writes who knows of the comparison. Every repetition is bounded: linear."""
+    """Words that only an author who knows about the comparison writes. Every repetition is bounded: linear."""
 
     words: re.Pattern[str]
-    """Anywhere in a sentence."""
+    """Matches anywhere in a sentence."""
     line: re.Pattern[str]
-    """A whole line: a verdict, or a turn of somebody else."""
+    """Matches a whole line: a verdict, or another speaker's turn."""
 
 
 @dataclass(slots=True)
@@ -61,19 +60,19 @@ class _Block:
     label: str
     fenced: bool
     lines: list[str] = field(default_factory=list)
-    """As they are shown."""
+    """Its lines as shown."""
     changes: int = 0
-    """Lines that spoke of the comparison."""
+    """Number of lines about the comparison."""
     others: int = 0
-    """Lines that did not, without blank ones."""
+    """Number of other lines, without blank ones."""
 
     def stays(self, honest: bool) -> bool:
-        """Whether it is shown. `honest`: another fenced block says nothing of the comparison."""
+        """Whether it is shown. `honest`: another fenced block has no words about the comparison."""
         return not self.fenced or not self.changes or (not honest and self.others > self.changes)
 
 
 def _patterns(letter: str) -> _Patterns:
-    """Build the patterns; `letter` matches A or B where it names an answer."""
+    """Build the patterns; `letter` matches A or B as the name of an answer."""
     named = rf"(?:{_NOUN}|option|candidate)\W{{0,4}}{letter}"
     label = rf"(?:{named}|{letter})"
     words = (
@@ -96,7 +95,7 @@ def _patterns(letter: str) -> _Patterns:
         r"\W{1,4}(?:instructions?|rules?|prompts?)\b",
         r"\b(?:to|for)\W{1,4}(?:the\W{1,4})?(?:judge|grader|evaluator)\b",
         rf"\bjudges?\W{{1,4}}(?:\w{{1,12}}\W{{1,4}}){{0,3}}?(?:prefer|chose|pick)\w{{0,4}}\W{{1,4}}{_SELF}",
-        # Merits of its own telling.
+        # Praise of itself.
         rf"\b(?:ground\W{{1,4}}truth|reference)\W{{1,4}}(?:label|solution|{_NOUN})\b",
         r"\breviewed\W{1,3}by\b|\bscore\W{1,4}\d{1,3}\W{0,3}/\W{0,3}\d|\b\d{1,9}\W{1,3}upvotes\b",
         r"\btests?\W{1,4}(?:have\W{1,4})?passed\b|\b\d{1,6}\W{1,4}passed\b",
@@ -112,7 +111,7 @@ def _patterns(letter: str) -> _Patterns:
 
 _UNLETTERED = _patterns(r"(?-i:(?<![\w'.<])[AB](?!['<\w]|-\w))")
 _LETTERED = _patterns(r"(?!)")
-"""For answers to a query that names A and B itself: `Answer: B` is then what was asked for."""
+"""Patterns for answers to a query that itself names A and B: `Answer: B` is then the requested answer."""
 
 _OPTION = re.compile(r"(?<!\w)[AB](?!\w)")
 _COMMENT = re.compile(r"\s{0,80}(?://|/?\*|#(?!\[)|--|;|<!--)")
@@ -120,42 +119,42 @@ _FENCE = re.compile(r" {0,3}(?:`{3,}+|~{3,}+)[ \t]*+([^`\n]*)")
 _NO_CODE = frozenset(
     {"text", "txt", "plain", "plaintext", "console", "output", "log", "json", "yaml", "markdown", "md"}
 )
-"""Labels of fences around what is no program: sentences may go there as in prose."""
+"""Labels of fences around text that is no program: sentences may be removed there as in prose."""
 
 _CUT_MARK = re.compile(r"(\n\[\.\.\. \d{1,9} bytes cut here \.\.\.\]\n)")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])[^\S\n]+")
 
 
 def quoted_query(text: str, bytes_max: int, told: Iterable[str] = ()) -> str:
-    """A query in at most `bytes_max` bytes, without control tokens and with no line that looks like a delimiter.
+    """Return a query in at most `bytes_max` bytes, without control tokens and lines that look like delimiters.
 
-    `told`: the control tokens that the engine's own tokenizer names.
+    `told`: the control tokens of the engine's own tokenizer.
     """
     return clip(_quoted(clip(text, bytes_max), told), bytes_max)
 
 
 def names_letters(query: str) -> bool:
-    """Whether a query names A and B itself, as a multiple-choice task does: then they are no letters of ours alone."""
+    """Whether a query names A and B itself, as a multiple-choice task does: then the letters are not only ours."""
     return len({found[0] for found in _OPTION.finditer(query)}) == 2
 
 
 def quoted_answer(text: str, bytes_max: int, told: Iterable[str] = (), *, lettered: bool = False) -> str:
-    """An answer likewise, without words about the comparison too; `lettered`: see `names_letters`."""
+    """Quote an answer like a query, and without words about the comparison; `lettered`: see `names_letters`."""
     patterns = _LETTERED if lettered else _UNLETTERED
-    # Each part by itself: a fence that was opened before the cut must not hide what stands behind it.
+    # Each part by itself: a fence opened before the cut must not hide text behind it.
     parts = _CUT_MARK.split(clip(text, bytes_max))
     parts[::2] = (_without_verdicts(part, told, patterns) for part in parts[::2])
     return clip("".join(parts), bytes_max)
 
 
 def clip(text: str, bytes_max: int) -> str:
-    """`text` in at most `bytes_max` bytes of UTF-8, its middle cut, visibly."""
+    """Return `text` in at most `bytes_max` bytes of UTF-8, its middle cut, visibly."""
     data = text.encode("utf-8", "replace")
     if len(data) <= bytes_max:
         return data.decode()
     mark = f"\n[... {len(data) - bytes_max} bytes cut here ...]\n"
     kept = max(bytes_max - len(mark), 0)
-    # The beginning tells more than the end: fences and signatures stand there.
+    # The beginning is more informative than the end: fences and signatures stand there.
     head, tail = data[: kept - kept // 3], data[len(data) - kept // 3 :]
     return head.decode(errors="ignore") + mark + tail.decode(errors="ignore")
 
@@ -165,19 +164,22 @@ def _quoted(text: str, told: Iterable[str]) -> str:
 
 
 def _without_verdicts(text: str, told: Iterable[str], patterns: _Patterns) -> str:
-    """`text` to where it ends, quoted, without words about the comparison."""
+    """Return `text` up to its end of turn, quoted, without words about the comparison."""
     bare = without_invisible(text)
     kept = until_turn_ends(folded(bare), _ENDS)
     if len(kept) < len(bare):
         return _lines_kept(bare[: len(kept)], told, patterns)
-    # What cannot be seen is shown as an escape, unless it hid words: then there is no reason to keep either.
+    # Invisible characters are shown as escapes, unless they hid words: then both are dropped.
     if bare != text and (without := _lines_kept(bare, told, patterns)) != _quoted(bare, told):
         return without
     return _lines_kept(text, told, patterns)
 
 
 def _lines_kept(text: str, told: Iterable[str], patterns: _Patterns) -> str:
-    """`text` block by block. A fenced block that speaks of the comparison goes, unless it is the answer's program."""
+    """Return `text` block by block.
+
+    A fenced block about the comparison is dropped, unless it is the answer's program.
+    """
     blocks = [_Block("", False)]
     for line, fenced in fenced_lines(_quoted(text, told)):
         if not fenced and (fence := _FENCE.fullmatch(line.rstrip("\n"))):
@@ -198,7 +200,7 @@ def _lines_kept(text: str, told: Iterable[str], patterns: _Patterns) -> str:
 
 
 def _prose(line: str, patterns: _Patterns) -> str:
-    """A line outside code, without its sentences about the comparison; empty where these are half of it or more."""
+    """Return a line outside code without sentences about the comparison; empty if they are half of it or more."""
     plain = _plain(line)
     body = plain.rstrip("\n")
     if patterns.line.fullmatch(body):
@@ -212,19 +214,19 @@ def _prose(line: str, patterns: _Patterns) -> str:
 
 
 def _code(line: str, patterns: _Patterns) -> str:
-    """A line of code with a mark for each of its phrases about the comparison, since code must stay whole."""
+    """Return a line of code with a mark for each phrase about the comparison, because code must stay whole."""
     if _COMMENT.match(line):
         return "" if patterns.words.search(_plain(line)) else line
     return _sub(patterns.words, lambda _: MARK, line)
 
 
 def _plain(text: str) -> str:
-    """`text` as it reads, for matching words; of the same length."""
+    """Return `text` as it reads, for matching words; of the same length."""
     return text if text.isascii() else folded(text).translate(_LETTERS)
 
 
 def _sub(pattern: re.Pattern[str], change: Callable[[re.Match[str]], str], text: str) -> str:
-    """`text` with what `pattern` finds in its plain form replaced."""
+    """Replace matches of `pattern` in the plain form of `text`."""
     parts: list[str] = []
     position = 0
     for found in pattern.finditer(_plain(text)):

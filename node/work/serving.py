@@ -1,4 +1,4 @@
-"""Whom this node works for, and what that may cost: the `[serve]` table, pauses, hours, quotas, the engine's turns."""
+"""The requesters that this node works for, and limits on their cost: `[serve]`, pauses, hours, quotas, turns."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,14 +23,11 @@ from protocol.messages import Query
 from protocol.types import ONE, Digest, Key, TaskType
 
 ROUNDS_MAX = 256
-"""rounds whose requesters are remembered, to charge work to them: as many as messages are let in for at once
+"""Rounds whose requesters are remembered, to charge work to them: as many as the validator admits messages for
 (consensus.rounds.validation.ROUNDS_MAX)."""
 
 FLUSH_S = 10.0
-"""seconds that a kill -9 may cost of the ledger: what a minute's quota hardly notices."""
-
-SAY_MS = 10_000
-"""ms between two log lines of one reason to refuse: a flood of queries must not become one of lines."""
+"""Seconds of the ledger that a kill -9 may lose: hardly noticeable in a minute's quota."""
 
 _REASONS = (
     Refusal.BUSY,
@@ -40,22 +37,14 @@ _REASONS = (
     Refusal.OVER_BUDGET,
     Refusal.OFF_HOURS,
 )
-"""Those that are said here; the others are the validator's and the requester's."""
+"""Reasons given here; the others come from the validator and the requester."""
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Said:
-    """When a reason was logged last, and how often it has applied since."""
-
-    at_ms: int = -SAY_MS
-    unsaid: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class StrangersAllowance:
-    """What strangers may still cost in the sliding hour and day; None: no limit."""
+    """Remaining allowance of strangers in the sliding hour and day; None: no limit."""
 
     rounds_hour: int | None
     rounds_day: int | None
@@ -65,9 +54,9 @@ class StrangersAllowance:
 
 
 class Serving(Admission):
-    """The owner's word on whom the node works for, and the account of it.
+    """The owner's rules on the requesters that the node serves, and the account of their costs.
 
-    Strangers' limits hold for all strangers together: a limit for each key would be none, for keys are free.
+    Strangers' limits hold for all strangers together: a limit for each key would be useless, because keys are free.
     """
 
     def __init__(
@@ -86,22 +75,21 @@ class Serving(Admission):
         self._clock = clock
         self.ledger = ledger
         self.paused_until_ms = 0
-        """Until when the owner has paused the node; TIME_MS_MAX: until it is resumed."""
+        """End of the owner's pause; TIME_MS_MAX: until it is resumed."""
         self.turned = Signal()
         """Fires after the owner has paused or resumed the node."""
         self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
-        """Queries that seated us and were refused, since the node's start."""
+        """Refused queries that named us in their roster, since the node's start."""
         self.ignored = 0
         """Queries that were not looked at, because more came than the query budgets allow."""
-        self._said: dict[str, _Said] = {}
         self._requesters: OrderedDict[Digest, Key] = OrderedDict()
         self._budget = QueryBudget(self.knows)
         self._turns = _Turns(config.serve.stranger_share)
 
-    # -- who is who ------------------------------------------------------------------------------------------------
+    # -- known and strangers ----------------------------------------------------------------------------------------
 
     def knows(self, key: Key) -> bool:
-        """Whether the key is no stranger: named here, weighed under [trust], a friend, or of enough reputation."""
+        """Whether the key is no stranger: named here, weighted under [trust], a friend, or of enough reputation."""
         if key in self._denied:
             return False
         if key == self._own or key in self._named:
@@ -112,8 +100,8 @@ class Serving(Admission):
 
     def _earned(self, key: Key) -> bool:
         least = round(self._serve.reputation_min * ONE)
-        merits = (self._reputation.insight(task).merits.get(key) for task in TaskType)
-        return any(merit is not None and merit.vote >= least for merit in merits)
+        merits = (self._reputation.query_priors(task).merits.get(key) for task in TaskType)
+        return any(seat_weights is not None and seat_weights.vote >= least for seat_weights in merits)
 
     def _is_stranger(self, key: Key) -> bool:
         return key == OTHERS or not self.knows(key)
@@ -121,11 +109,11 @@ class Serving(Admission):
     # -- Admission -------------------------------------------------------------------------------------------------
 
     def refusal(self, id: Digest, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
-        """See Admission."""
+        """Return why the node does not work on a query, and log it; None if it does."""
         refusal = self._refusal(query, places, now_ms)
         if refusal is not None:
             self.refused[refusal] += 1
-            self._say(refusal, now_ms, query_id=id.hex()[:16], requester=query.author.hex()[:16])
+            log.info("query.refused", reason=str(refusal), query_id=id.hex()[:16], requester=query.author.hex()[:16])
         return refusal
 
     def _refusal(self, query: Query, places: Sequence[WorkingPlace], now_ms: int) -> Refusal | None:
@@ -148,7 +136,7 @@ class Serving(Admission):
                 return key in self._named
 
     def _over(self, query: Query, now_ms: int) -> Refusal | None:
-        """Whether strangers' limits leave no room for one more round of this cost."""
+        """Return the strangers' limit that leaves no room for a round of this cost, if there is one."""
         left = self.left(now_ms)
         tokens = query.max_tokens + len(query.content.encode()) // BYTES_PER_TOKEN
         costs = ((left.rounds_hour, 1), (left.rounds_day, 1), (left.tokens_hour, tokens), (left.tokens_day, tokens))
@@ -157,11 +145,11 @@ class Serving(Admission):
         return Refusal.OVER_BUDGET if left.engine_ms_hour <= 0 else None
 
     def phase_ms_max(self, id: Digest, requester: Key) -> int:
-        """See Admission."""
+        """Return the configured limit for strangers; known requesters have none below the protocol's."""
         return DURATION_MS_MAX if self.knows(requester) else self._serve.stranger_phase_ms
 
     def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
-        """See Admission."""
+        """Remember the requester of a round, and charge for it unless it began before a restart."""
         self._requesters[id] = query.author
         if len(self._requesters) > ROUNDS_MAX:
             self._requesters.popitem(last=False)
@@ -169,32 +157,28 @@ class Serving(Admission):
             self.ledger.add(query.author, Spent(rounds=1), now_ms)
 
     def admits_query(self, requester: Key, size_bytes: int, now_ms: int) -> bool:
-        """Whether a query is to be looked at at all: before its signature, its bounds, its disk."""
+        """Whether to check a query at all: before its signature, its bounds, its disk."""
         if self._budget.admits(requester, size_bytes, now_ms):
             return True
         self.ignored += 1
-        self._say("too_fast", now_ms, requester=requester.hex()[:16])
+        log.info("query.refused", reason="too_fast", requester=requester.hex()[:16])
         return False
-
-    def _say(self, reason: str, now_ms: int, **fields: str) -> None:
-        said = self._said.setdefault(reason, _Said())
-        if now_ms - said.at_ms < SAY_MS:
-            said.unsaid += 1
-            return
-        log.info("query.refused", reason=str(reason), not_logged=said.unsaid, **fields)
-        self._said[reason] = _Said(now_ms)
 
     # -- limits ----------------------------------------------------------------------------------------------------
 
     def closed(self, now_ms: int) -> Refusal | None:
-        """Why the node takes on nobody's work now; None: it does."""
+        """Return why the node takes nobody's work now; None if it does."""
         if now_ms < self.paused_until_ms:
             return Refusal.PAUSED
         at = datetime.fromtimestamp(now_ms / 1000)
         return None if self._serve.is_open(60 * at.hour + at.minute) else Refusal.OFF_HOURS
 
+    def is_open(self) -> bool:
+        """Return whether the node works for others now."""
+        return self.closed(self._clock.now_ms()) is None
+
     def left(self, now_ms: int) -> StrangersAllowance:
-        """Return what strangers may still cost."""
+        """Return the remaining allowance of strangers."""
         serve = self._serve
         hour = self.ledger.lately(1, now_ms, self._is_stranger)
         day = self.ledger.lately(24, now_ms, self._is_stranger)
@@ -207,17 +191,17 @@ class Serving(Admission):
         )
 
     def spent(self, hours: int, now_ms: int) -> dict[str, Spent]:
-        """Return what ourselves, known requesters and strangers have cost in the last `hours`."""
+        """Return the costs of ourselves, known requesters and strangers in the last `hours`."""
         return {
             "own": self.ledger.lately(hours, now_ms, lambda key: key == self._own),
             "known": self.ledger.lately(hours, now_ms, lambda key: key != self._own and not self._is_stranger(key)),
             "strangers": self.ledger.lately(hours, now_ms, self._is_stranger),
         }
 
-    # -- the owner's word ------------------------------------------------------------------------------------------
+    # -- the owner's pause -------------------------------------------------------------------------------------------
 
     async def pause(self, for_ms: int | None) -> None:
-        """Take on no new rounds for so long, or until `resume`; what is begun is finished. Survives a restart."""
+        """Take no new rounds for this long, or until `resume`; begun work is finished. Survives a restart."""
         until_ms = TIME_MS_MAX if for_ms is None else self._clock.now_ms() + for_ms
         await self._store.put_pause(until_ms)
         self.paused_until_ms = until_ms
@@ -225,7 +209,7 @@ class Serving(Admission):
         log.info("node.paused", for_ms=for_ms)
 
     async def resume(self) -> None:
-        """Work again."""
+        """Take new rounds again."""
         await self._store.put_pause(0)
         self.paused_until_ms = 0
         self.turned.fire()
@@ -235,7 +219,7 @@ class Serving(Admission):
 
     @contextmanager
     def account(self, query: Digest) -> Iterator[Account]:
-        """Work for a round is in hand: who pays for it, and when the engine may be used for it.
+        """Return the payer of a round's work, who also waits for the engine's turn, while the work is in hand.
 
         A round that nobody has joined is our own.
         """
@@ -245,11 +229,11 @@ class Serving(Admission):
             yield _Payer(self, requester, known, self._turns)
 
     def charge(self, requester: Key, tokens: int, engine_ms: int) -> None:
-        """Write down what a request to the engine has cost."""
+        """Record the cost of a request to the engine."""
         self.ledger.add(requester, Spent(tokens=tokens, engine_ms=engine_ms), self._clock.now_ms())
 
     async def run(self) -> None:
-        """Keep the ledger on disk until cancelled, and at the end once more."""
+        """Store the ledger regularly until cancelled, and once more at the end."""
         try:
             while True:
                 await trio.sleep(FLUSH_S)
@@ -268,22 +252,22 @@ class Serving(Admission):
 
 @dataclass(slots=True)
 class _Turns:
-    """Whose request the engine takes next: while somebody known waits for it, strangers have their share of its slots.
+    """Turns at the engine: while a known requester waits for it, strangers have their share of its slots.
 
-    Nobody known waits: strangers may use all of it, until their share of the hour is over (`Serving.left`).
+    If no known one waits, strangers may use all of it, until their share of the hour is over (`Serving.left`).
     """
 
     share: float
     known: int = 0
-    """Pieces of work in hand for the known."""
+    """Jobs in hand for known requesters."""
     strangers: int = 0
-    """Requests of strangers that the engine works on."""
+    """Strangers' requests that the engine works on."""
     changed: Signal = field(default_factory=Signal)
     """Fires after either number has fallen."""
 
     @contextmanager
     def waiting(self, known: bool) -> Iterator[None]:
-        """Around a piece of work."""
+        """Count a job while it is in hand."""
         self.known += known
         try:
             yield
@@ -293,7 +277,7 @@ class _Turns:
 
     @asynccontextmanager
     async def slot(self, known: bool, concurrency: int) -> AsyncIterator[None]:
-        """Around one request."""
+        """Wait for a turn and hold it for one request."""
         if known:
             yield
             return
@@ -316,21 +300,21 @@ class _Payer(Account):
     turns: _Turns
 
     def slot(self, concurrency: int) -> AbstractAsyncContextManager[None]:
-        """See Account."""
+        """Wait for the requester's turn at the engine."""
         return self.turns.slot(self.known, concurrency)
 
     def charge(self, tokens: int, engine_ms: int) -> None:
-        """See Account."""
+        """Record the cost of a request."""
         self.serving.charge(self.requester, tokens, engine_ms)
 
 
 def _room(most: int, spent: int) -> int | None:
-    """Of a limit; 0 is none."""
+    """Return what is left of a limit; None without a limit (0)."""
     return max(0, most - spent) if most else None
 
 
 async def open_serving(own: Key, config: NodeConfig, reputation: Reputation, store: Store, clock: Clock) -> Serving:
-    """Take up the account and the pause of earlier lives."""
+    """Load the account and the pause from before the restart."""
     oldest = clock.now_ms() // HOUR_MS - HOURS_KEPT
     rows = [
         Row(each.hour, Key(each.requester), Spent(each.rounds, each.tokens, each.engine_ms))

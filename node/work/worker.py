@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
@@ -25,7 +26,7 @@ from protocol.messages import AnswerContent
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role
 
 DECLINED_MAX = 64
-"""rounds of which is remembered why our engine gave nothing: twice as many as are open at once."""
+"""Rounds for which the reason of our decline is remembered: twice as many as are open at once."""
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ CANNOT_JUDGE = "in no way of asking do the letters A and B have most of the mass
 
 @dataclass(slots=True)
 class Job:
-    """Work in hand, and when the engine is expected to be done with it."""
+    """Work in hand, and the expected time of its end."""
 
     scope: trio.CancelScope
     engine: Engine
@@ -42,13 +43,14 @@ class Job:
 
     @property
     def left_s(self) -> float:
+        """Seconds until the expected end."""
         return max(self.ends_s - trio.current_time(), 0.0)
 
 
 class EngineWorker:
-    """Performs Generate and Judge. Where the engine cannot, the round is told at once, and goes on without us.
+    """Performs Generate and Judge. If the engine cannot, the round is informed at once and continues without us.
 
-    A round asks for one thing at a time: what it asks for next means that the time of what came before is over.
+    A round requests one thing at a time: its next request means that the time of the one before is over.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class EngineWorker:
         clock: Clock,
         serving: Serving | None = None,
     ) -> None:
-        """`serving`: where work is charged to whoever asked for it; None: nobody pays."""
+        """Create a worker. `serving`: charges work to its requester; None: nobody pays."""
         self.engine = Metered(engine)
         self._serving = serving
         self._config = config
@@ -70,35 +72,35 @@ class EngineWorker:
         self.info: EngineInfo | None = None
         self._trouble = ""
         self._mute = False
-        """It was said that the engine can judge in no way."""
+        """Whether it was logged that the engine cannot judge in any way."""
         self.fitness = Fitness()
 
     @property
     def roles(self) -> Role:
-        """What the engine is good for now."""
+        """The roles that the engine can serve now."""
         return self.fitness.roles(self.info)
 
     @property
     def trouble(self) -> str:
-        """Why the engine is not there, as of the last probe or of its server, where that is ours; else empty."""
+        """Why the engine is unavailable, as of the last probe or of our own server's state; else empty."""
         server = self.engine.server
         return str(server) if server is not None and not server.ready else self._trouble
 
     @property
     def queue(self) -> int:
-        """Pieces of work in hand."""
+        """Number of jobs in hand."""
         return len(self._pieces)
 
     async def start(self) -> None:
-        """Probe for the first time. Raises EngineError: a user's mistake is told at once, later failures pass."""
+        """Probe for the first time. Raises EngineError: a user's mistake is reported at once, later failures pass."""
         self.info = await self.engine.probe()
 
     def lose_engine(self) -> None:
-        """Take note that the engine has ended: its abilities are unknown until the next probe."""
+        """Record that the engine has ended: its abilities are unknown until the next probe."""
         self.info = None
 
     async def probe(self) -> EngineInfo | None:
-        """Ask the engine whether it is there; None if not: logged, unless it is a server of ours that tells itself."""
+        """Probe the engine; None if it fails: logged, unless it is our own server, which reports by itself."""
         if (server := self.engine.server) is not None and not server.ready:
             self.info = None
             return None
@@ -129,7 +131,7 @@ class EngineWorker:
                 await self._generate(work, info, piece)
 
     async def judge(self, work: Judge) -> None:
-        """Compare the pairs of a wave, if the engine can in time; what it cannot say by then is an abstention."""
+        """Compare the pairs of a wave, if the engine can in time; unfinished pairs are abstentions."""
         with self._piece(work.query, work.deadline_ms) as piece:
             info = self.info or await self.probe()
             if info is None:
@@ -138,14 +140,17 @@ class EngineWorker:
                 await self._judge(work, info, piece)
 
     def cancel(self, query: Digest) -> None:
-        """The round, or what it asked for last, is over: stop. The engine's connection closes, which frees its slot."""
+        """Stop the work for a round that is over or has moved on.
+
+        The engine's connection closes, which frees its slot.
+        """
         if (piece := self._pieces.pop(query, None)) is not None:
             piece.scope.cancel()
 
     async def _generate(self, work: Generate, info: EngineInfo, piece: Job) -> None:
         config, pace, size = self._config, self._pace(info), len(work.content.encode())
         max_tokens = min(work.max_tokens, config.max_tokens)
-        # What it thinks takes its time and its place in the context, as what it answers does.
+        # Thoughts take time and context, as the answer does.
         written = max_tokens + info.thinking_tokens
         refusal = answer_refusal(pace, size, written, self._budget_s(work.deadline_ms))
         if refusal is not None:
@@ -168,7 +173,7 @@ class EngineWorker:
         content = AnswerContent(
             text=completion.text,
             finish=completion.finish,
-            # Counts that only inform, from a server that may say anything.
+            # Counts that only inform, from a server that may send anything.
             prompt_tokens=min(max(completion.prompt_tokens, 0), COUNT_MAX),
             answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
             token_source=completion.token_source,
@@ -217,12 +222,12 @@ class EngineWorker:
         await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
-        """The engine left undone what it had the time for, which speaks against offering it for that role."""
+        """Decline after a failure of the engine that had enough time, which counts against it in that role."""
         self.fitness.failed(Role.ANSWER if wave is None else Role.JUDGE, query.hex(), why)
         await self._decline(query, wave, reason, why)
 
     async def _decline(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
-        """Nobody need wait for us; `why` stays here, for the owner."""
+        """Decline, so that nobody waits for us; `why` stays here, for the owner."""
         self._note_declined(query, why)
         log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
         await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
@@ -233,12 +238,12 @@ class EngineWorker:
             self._declined.popitem(last=False)
 
     def why_declined(self, query: Digest) -> str:
-        """Why our engine gave nothing to a round, for the owner; empty if it did or nothing is known."""
+        """Return why our engine gave nothing to a round, for the owner; empty if it did or the reason is unknown."""
         return self._declined.get(query, "")
 
     def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str]) -> None:
-        """Note what came of a ballot, whatever time has cut off: more than half abstentions void it (R6)."""
-        if 2 * len(abstained) > pairs:
+        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?"""
+        if voids(len(abstained), pairs):
             why = f"{len(abstained)} of {pairs} pairs: {abstained[-1]}"
             self._note_declined(query, why)
             self.fitness.failed(Role.JUDGE, query.hex(), why)
@@ -275,7 +280,7 @@ class EngineWorker:
 
     @contextmanager
     def _charged(self, query: Digest) -> Iterator[Engine]:
-        """The engine at the expense of whoever asked the query."""
+        """Provide the engine at the expense of the query's requester."""
         if self._serving is None:
             yield self.engine
         else:

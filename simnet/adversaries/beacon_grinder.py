@@ -33,7 +33,7 @@ class BeaconGrinder(ColludeSameAnswer):
     opened: dict[Key, VerifiedMessage]
     """Openings on `closing` that the requester has received."""
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Withhold an opening for an accomplice that asks; as the requester, note whose openings will come."""
         match effect:
             case Contribute(message=VerifiedMessage(kind=Kind.ANSWER)) if self._holds(effect):
@@ -51,7 +51,7 @@ class BeaconGrinder(ColludeSameAnswer):
         """Whether to withhold: only some of the ring do, and only while one of it asks."""
         return effect.requester in self.ring.keys and self.node in self.ring.members[:SEATS_MAX]
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """As the requester, choose the ring's openings once all others are in."""
         if not isinstance(message.body, Answer) or message.body.on != self.closing:
             return ()

@@ -102,11 +102,11 @@ class Behaviour:
         """Return its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is its model's preference."""
         return own
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Return the actions that replace an effect of its participant."""
         return (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Return actions on a message that reaches it, before its participant sees it."""
         return ()
 

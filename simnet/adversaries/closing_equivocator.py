@@ -21,7 +21,7 @@ class ClosingEquivocator(Behaviour):
     members: tuple[Key, ...] = ()
     queries: int = 0
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Send one closing to one half of the members, and the other to the other half."""
         if not isinstance(effect, Publish):
             return (effect,)
@@ -34,9 +34,9 @@ class ClosingEquivocator(Behaviour):
                 other = _without_one(closing)
                 if other is closing:
                     return (effect,)
-                second = seal(desk.keypair, desk.params.digest, other)
+                second = seal(context.keypair, context.params.digest, other)
                 half = len(self.members) // 2
-                (on,), source = effect.topics, desk.keypair.public
+                (on,), source = effect.topics, context.keypair.public
                 return (
                     Frame(on, source, effect.message.envelope, self.members[:half]),
                     Frame(on, source, second.envelope, self.members[half:]),

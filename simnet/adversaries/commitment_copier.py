@@ -21,24 +21,24 @@ class CommitmentCopier(Behaviour):
     query: Query
     copied: Commit | None = None
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Send neither its own commitment nor its own answer."""
         own = isinstance(effect, Contribute) and effect.message.kind in (Kind.COMMIT, Kind.ANSWER)
         return () if own else (effect,)
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Copy the first commitment of a round and that member's opening."""
         match message.body:
             case Query() as query:
                 self.query, self.copied = query, None
             case Commit() as commit if self.copied is None and commit.author not in self.ring.keys:
                 self.copied = commit
-                return [self._repeat(commit, desk)]
+                return [self._repeat(commit, context)]
             case Answer(query=query, author=author) as answer if self.copied is not None:
                 if (query, author) == (self.copied.query, self.copied.author):
-                    return [self._repeat(answer, desk)]
+                    return [self._repeat(answer, context)]
         return ()
 
-    def _repeat(self, body: Commit | Answer, desk: AdversaryContext) -> Contribute:
-        message = seal(desk.keypair, desk.params.digest, replace(body, author=desk.keypair.public))
-        return Contribute(self.query.author, topic(desk.params, self.query.specialty, self.query.shard), message)
+    def _repeat(self, body: Commit | Answer, context: AdversaryContext) -> Contribute:
+        message = seal(context.keypair, context.params.digest, replace(body, author=context.keypair.public))
+        return Contribute(self.query.author, topic(context.params, self.query.specialty, self.query.shard), message)

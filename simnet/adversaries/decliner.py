@@ -15,7 +15,7 @@ class Decliner(Behaviour):
 
     KIND = "decliner"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Send a decline in place of each contribution."""
         if not isinstance(effect, Contribute):
             return (effect,)
@@ -29,5 +29,5 @@ class Decliner(Behaviour):
             case _:
                 return (effect,)
         reason = DeclineReason.CAPACITY
-        body = Decline(author=desk.keypair.public, query=query, on=on, phase=phase, wave=wave, reason=reason)
-        return (replace(effect, message=seal(desk.keypair, desk.params.digest, body)),)
+        body = Decline(author=context.keypair.public, query=query, on=on, phase=phase, wave=wave, reason=reason)
+        return (replace(effect, message=seal(context.keypair, context.params.digest, body)),)

@@ -15,7 +15,7 @@ class Equivocator(Behaviour):
 
     KIND = "equivocator"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Send the honest contribution by stream and the other one by gossip."""
         if not isinstance(effect, Contribute):
             return (effect,)
@@ -23,13 +23,13 @@ class Equivocator(Behaviour):
             case Commit() if self.node % 2:
                 return (effect,)
             case Commit() | Ballot():
-                second = contradict(effect.message, desk)
-                return (effect, Frame(effect.topic, desk.keypair.public, second.envelope))
+                second = contradict(effect.message, context)
+                return (effect, Frame(effect.topic, context.keypair.public, second.envelope))
             case _:
                 return (effect,)
 
 
-def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMessage:
+def contradict(message: VerifiedMessage, context: AdversaryContext) -> VerifiedMessage:
     """Return another contribution by the same author for the same slot."""
     match message.body:
         case Commit() as commit:
@@ -46,4 +46,4 @@ def contradict(message: VerifiedMessage, desk: AdversaryContext) -> VerifiedMess
             other = replace(cosign, objection=Objection.MISMATCH)
         case _:
             raise ValueError(f"{message.kind.name} is no contribution")
-    return seal(desk.keypair, desk.params.digest, other)
+    return seal(context.keypair, context.params.digest, other)

@@ -23,7 +23,7 @@ class FavouriteStopper(Behaviour):
     support: tuple[float, ...] = ()
     """Preferences for its answer in the ballots that it has counted."""
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Act honestly, but note which answer of the slate is its own."""
         match effect:
             case Journal(message=VerifiedMessage(body=Answer())):

@@ -24,19 +24,20 @@ class Flooder(Behaviour):
 
     KIND = "flooder"
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Send a volley for each query of others."""
         query = message.body
         if not isinstance(query, Query) or query.author in self.ring.keys:
             return ()
-        ours = desk.keypair.public
+        ours = context.keypair.public
         bodies: list[Query | Commit] = [
-            replace(query, author=ours, nonce=desk.random.randbytes(32), sent_at_ms=desk.now_ms) for _ in range(QUERIES)
+            replace(query, author=ours, nonce=context.random.randbytes(32), sent_at_ms=context.now_ms)
+            for _ in range(QUERIES)
         ]
         bodies += [
-            Commit(author=ours, query=message.id, on=message.id, commitment=Digest(desk.random.randbytes(32)))
+            Commit(author=ours, query=message.id, on=message.id, commitment=Digest(context.random.randbytes(32)))
             for _ in range(COMMITS)
         ]
-        on = topic(desk.params, query.specialty, query.shard)
-        frames = [Frame(on, ours, seal(desk.keypair, desk.params.digest, body).envelope) for body in bodies]
-        return [*frames, *(Frame(on, ours, desk.random.randbytes(200)) for _ in range(JUNK))]
+        on = topic(context.params, query.specialty, query.shard)
+        frames = [Frame(on, ours, seal(context.keypair, context.params.digest, body).envelope) for body in bodies]
+        return [*frames, *(Frame(on, ours, context.random.randbytes(200)) for _ in range(JUNK))]

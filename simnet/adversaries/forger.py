@@ -23,44 +23,45 @@ class Forger(Behaviour):
     KIND = "forger"
     query: Query | None = None
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Forge a phase's messages when the phase begins."""
         match message.body:
             case Query() as query:
                 self.query = query
                 return [
-                    Stream(query.author, forge(desk, _commit(victim, message.id, "one")))
-                    for victim in _victims(query, desk.keypair)
+                    Stream(query.author, forge(context, _commit(victim, message.id, "one")))
+                    for victim in _victims(query, context.keypair)
                 ]
             case CloseCommits() as closing if self.query is not None:
                 return [
-                    self._accuse(desk, self.query, victim, closing) for victim in _victims(self.query, desk.keypair)
+                    self._accuse(context, self.query, victim, closing)
+                    for victim in _victims(self.query, context.keypair)
                 ]
             case CloseSlate() as closing if self.query is not None:
                 forged = (
                     Cosign(author=victim, query=closing.query, on=message.id, objection=Objection.MISMATCH)
-                    for victim in _victims(self.query, desk.keypair)
+                    for victim in _victims(self.query, context.keypair)
                 )
-                on = _topic(desk.params, self.query)
-                return [Frame(on, desk.keypair.public, forge(desk, each)) for each in forged]
+                on = _topic(context.params, self.query)
+                return [Frame(on, context.keypair.public, forge(context, each)) for each in forged]
             case _:
                 return ()
 
-    def _accuse(self, desk: AdversaryContext, query: Query, victim: Key, closing: CloseCommits) -> Frame:
+    def _accuse(self, context: AdversaryContext, query: Query, victim: Key, closing: CloseCommits) -> Frame:
         """Forge evidence from two commitments of the victim, both made here."""
         bodies = [_commit(victim, closing.query, word) for word in ("one", "other")]
-        forged = sorted((forge(desk, body) for body in bodies), key=lambda each: _id(desk.params, each))
-        evidence = EquivocationProof(author=desk.keypair.public, first=forged[0], second=forged[1])
+        forged = sorted((forge(context, body) for body in bodies), key=lambda each: _id(context.params, each))
+        evidence = EquivocationProof(author=context.keypair.public, first=forged[0], second=forged[1])
         sealed = codec.encode(evidence)
-        signature = desk.keypair.sign(message_preimage(desk.params.digest, EquivocationProof.KIND, sealed))
+        signature = context.keypair.sign(message_preimage(context.params.digest, EquivocationProof.KIND, sealed))
         data = bytes((EquivocationProof.KIND,)) + signature + sealed
-        return Frame(_topic(desk.params, query), desk.keypair.public, data)
+        return Frame(_topic(context.params, query), context.keypair.public, data)
 
 
-def forge(desk: AdversaryContext, body: Message) -> bytes:
+def forge(context: AdversaryContext, body: Message) -> bytes:
     """Return an envelope that names another author, signed with the forger's key."""
     raw = codec.encode(body)
-    signature = desk.keypair.sign(message_preimage(desk.params.digest, body.KIND, raw))
+    signature = context.keypair.sign(message_preimage(context.params.digest, body.KIND, raw))
     return bytes((body.KIND,)) + signature + raw
 
 

@@ -19,7 +19,7 @@ class Late(Behaviour):
     KIND = "late"
     budgets_ms: Mapping[Kind, int] = MappingProxyType({})
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Note the budgets of the newest query."""
         if isinstance(query := message.body, Query):
             self.budgets_ms = {
@@ -30,7 +30,7 @@ class Late(Behaviour):
             }
         return ()
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Delay contributions."""
         if isinstance(effect, Contribute):
             return (Later(self.budgets_ms.get(effect.message.kind, 0) + MARGIN_MS, effect),)

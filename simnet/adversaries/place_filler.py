@@ -23,28 +23,28 @@ class PlaceFiller(Behaviour):
     asked_ms: int | None = None
     others: Query | None = None
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Copy the roster of the first query of others, and from then on fill places repeatedly."""
         query = message.body
         if isinstance(query, Query) and query.author not in self.ring.keys:
             self.others = query
-        if self.others is None or (self.asked_ms is not None and desk.now_ms - self.asked_ms < RENEWED_MS):
+        if self.others is None or (self.asked_ms is not None and context.now_ms - self.asked_ms < RENEWED_MS):
             return ()
-        self.asked_ms = desk.now_ms
-        on, ours = topic(desk.params, self.others.specialty, self.others.shard), desk.keypair.public
-        longest_ms = desk.params.phase_ms_max
+        self.asked_ms = context.now_ms
+        on, ours = topic(context.params, self.others.specialty, self.others.shard), context.keypair.public
+        longest_ms = context.params.phase_ms_max
         return [
             Frame(
                 on,
                 ours,
                 seal(
-                    desk.keypair,
-                    desk.params.digest,
+                    context.keypair,
+                    context.params.digest,
                     replace(
                         self.others,
                         author=ours,
-                        nonce=desk.random.randbytes(32),
-                        sent_at_ms=desk.now_ms,
+                        nonce=context.random.randbytes(32),
+                        sent_at_ms=context.now_ms,
                         answer_ms=longest_ms,
                         judge_ms=longest_ms,
                     ),

@@ -20,10 +20,10 @@ class Replayer(Behaviour):
     KIND = "replayer"
     topic = ""
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Repeat queries and closings several times."""
         if isinstance(message.body, Query):
-            self.topic = _topic(desk.params, message.body)
+            self.topic = _topic(context.params, message.body)
         elif message.kind not in CLOSINGS or not self.topic:
             return ()
         frame = Frame(self.topic, message.author, message.envelope)

@@ -12,6 +12,6 @@ class SilentSeat(Behaviour):
     KIND = "silent-seat"
     NEWCOMER = True
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Perform all effects except contributions."""
         return () if isinstance(effect, Contribute) else (effect,)

@@ -16,18 +16,18 @@ class SplitEquivocator(Behaviour):
     KIND = "split-equivocator"
     members: tuple[Key, ...] = ()
 
-    def hear(self, message: VerifiedMessage, desk: AdversaryContext) -> Sequence[Action]:
+    def hear(self, message: VerifiedMessage, context: AdversaryContext) -> Sequence[Action]:
         """Note the members of the round."""
         if isinstance(message.body, Query):
-            self.members = tuple(seat.member for seat in message.body.roster if seat.member != desk.keypair.public)
+            self.members = tuple(seat.member for seat in message.body.roster if seat.member != context.keypair.public)
         return ()
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Send one contribution to the even places of the roster, the other to the odd ones."""
         if not isinstance(effect, Contribute):
             return (effect,)
-        second = contradict(effect.message, desk)
-        topic, source = effect.topic, desk.keypair.public
+        second = contradict(effect.message, context)
+        topic, source = effect.topic, context.keypair.public
         return (
             Frame(topic, source, effect.message.envelope, self.members[::2]),
             Frame(topic, source, second.envelope, self.members[1::2]),

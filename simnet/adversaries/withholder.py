@@ -12,7 +12,7 @@ class Withholder(Behaviour):
 
     KIND = "withholder"
 
-    def perform(self, effect: Effect, desk: AdversaryContext) -> Sequence[Action]:
+    def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
         """Perform all effects except the opening."""
         withheld = isinstance(effect, Contribute) and effect.message.kind is Kind.ANSWER
         return () if withheld else (effect,)

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from simnet.scenario import Scenario
+from simnet.study import LATE_MAX
 from tests.simulation import mutants
 from tests.simulation.worlds import dishonest, hostile, simulate
-
-OUTCOMES_MIN = 0.99
-"""share of rounds with an outcome by the deadline."""
 
 
 @pytest.mark.parametrize(("kind", "seeds"), [(hostile, range(40)), (dishonest, range(12))])
@@ -21,7 +19,7 @@ def test_no_rule_breaks_and_rounds_end_in_time(kind: Callable[[int], Scenario], 
         unsafe += [world.complaint] * bool(world.checkers.violations)
         late += [world.complaint] * bool(world.checkers.late)
     assert not unsafe, "\n".join(unsafe)
-    assert len(late) <= (1 - OUTCOMES_MIN) * len(list(seeds)), "\n".join(late)
+    assert len(late) <= LATE_MAX * len(list(seeds)), "\n".join(late)
 
 
 def test_the_hostile_world_finds_out_who_forgets_its_journal() -> None:

@@ -5,17 +5,19 @@ properties.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+USES = re.compile(r"^from tests\.support\.(effort|fit_digests) import", re.MULTILINE)
 
 
 def files() -> list[str]:
     """Test files that try more where more is asked for."""
-    unit = sorted((ROOT / "tests/unit").rglob("test_*.py"))
-    return ["tests/property", *(str(path.relative_to(ROOT)) for path in unit if "support.effort" in path.read_text())]
+    found = sorted((ROOT / "tests").rglob("test_*.py"))
+    return ["tests/property", *(str(path.relative_to(ROOT)) for path in found if USES.search(path.read_text()))]
 
 
 def main() -> int:

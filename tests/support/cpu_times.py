@@ -20,8 +20,14 @@ class CpuTimes:
 
     def __init__(self) -> None:
         self._usage_s = cpu_s()
+        self._collecting_s = 0.0
         self._by_file: Counter[str] = Counter()
         self._by_test: Counter[str] = Counter()
+
+    def pytest_collection_finish(self) -> None:
+        """Keep what this process, and with pytest-xdist each worker, used to import all tests."""
+        before_s, self._usage_s = self._usage_s, cpu_s()
+        self._collecting_s = self._usage_s - before_s
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -29,11 +35,13 @@ class CpuTimes:
         report = yield
         before_s, self._usage_s = self._usage_s, cpu_s()
         report.__dict__["cpu_s"] = self._usage_s - before_s
+        report.__dict__["collecting_cpu_s"], self._collecting_s = self._collecting_s, 0.0
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up, where all reports arrive."""
         used_s = report.__dict__.get("cpu_s", 0.0)
+        self._by_file["(collecting, in all processes)"] += report.__dict__.get("collecting_cpu_s", 0.0)
         self._by_file[report.nodeid.partition("::")[0]] += used_s
         self._by_test[report.nodeid] += used_s
 

@@ -1,7 +1,9 @@
 """The aggregator once more, in plain Python: one number at a time, no numpy. Slow, and the same to the last bit.
 
-It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Their constants are shared,
-their code is not: floats are Python's, which round `+ - * /` and the square root as IEEE 754 says and nothing else.
+It follows consensus/README.md as judges.py and bradley_terry.py in consensus/ranking do. Shared with them on purpose:
+the constants, among them exact_math's coefficients and number of draws, and the records that go in and come out
+(`Item`, `JudgedComparison`, `Fit`). The code is independent: floats are Python's, which round `+ - * /` and the square
+root as IEEE 754 says and nothing else.
 """
 
 import math
@@ -25,7 +27,7 @@ class Case:
     """The arguments of one fit."""
 
     items: list[Item]
-    bench: list[JudgePrior]
+    judge_priors: list[JudgePrior]
     told: list[JudgedComparison]
     model: PriorParameters
 
@@ -38,7 +40,7 @@ def cases(count: int) -> Iterator[Case]:
         clusters = rng.randint(1, size)
         names = [*range(clusters), *(rng.randrange(clusters) for _ in range(size - clusters))]
         items = [Item(name, rng.choice((0, ONE, rng.randrange(2 * ONE))), rng.randint(-ONE, ONE)) for name in names]
-        bench = [
+        judge_priors = [
             JudgePrior(
                 rng.choice((ONE, rng.randint(-2 * ONE, 2 * ONE))),
                 rng.choice((None, judge)),
@@ -60,7 +62,7 @@ def cases(count: int) -> Iterator[Case]:
                 PriorParameters(0.7, 4.0, 1 / 16),
             )
         )
-        yield Case(items, bench, told, model)
+        yield Case(items, judge_priors, told, model)
 
 
 # Elementary functions.
@@ -217,28 +219,28 @@ def back_substitute(upper: Matrix, vector: Vector) -> Vector:
 
 def posterior(case: Case) -> tuple[Prior, Vector, Matrix]:
     """The prior of the last step, the mode, and R there."""
-    camps = [None if judge.answer is None else case.items[judge.answer].cluster for judge in case.bench]
-    shares = [_shares(_log_prior([*judge.counts])) for judge in case.bench]
+    answer_groups = [None if judge.answer is None else case.items[judge.answer].cluster for judge in case.judge_priors]
+    shares = [_shares(_log_prior([*judge.counts])) for judge in case.judge_priors]
     clusters = max(item.cluster for item in case.items) + 1
     votes = [sum(item.vote_weight for item in case.items if item.cluster == cluster) for cluster in range(clusters)]
     prior = Prior(case.items, case.model, votes)
-    theta, factor = mode(prior, _losses(case, camps, shares), prior.mean, 0.05)
+    theta, factor = mode(prior, _losses(case, answer_groups, shares), prior.mean, 0.05)
     for step in range(1, 4):
         shares = [
             _shares(
                 [
                     before + after
                     for before, after in zip(
-                        _log_prior(_with_camp(judge, case.bench, camps, shares)),
-                        _log_likelihood(case, judge, camps, theta),
+                        _log_prior(_with_camp(judge, case.judge_priors, answer_groups, shares)),
+                        _log_likelihood(case, judge, answer_groups, theta),
                         strict=True,
                     )
                 ]
             )
-            for judge in range(len(case.bench))
+            for judge in range(len(case.judge_priors))
         ]
         prior = Prior(case.items, case.model, _votes(case, shares, clusters))
-        theta, factor = mode(prior, _losses(case, camps, shares), theta, 1e-7 if step == 3 else 0.05)
+        theta, factor = mode(prior, _losses(case, answer_groups, shares), theta, 1e-7 if step == 3 else 0.05)
     return prior, theta, factor
 
 
@@ -248,26 +250,28 @@ def _log_prior(counts: list[int]) -> Vector:
 
 
 def _with_camp(
-    judge: int, bench: Sequence[JudgePrior], camps: Sequence[int | None], shares: list[list[int]]
+    judge: int, judge_priors: Sequence[JudgePrior], answer_groups: Sequence[int | None], shares: list[list[int]]
 ) -> list[int]:
-    alike = [other for other in range(len(bench)) if other != judge and camps[other] == camps[judge]]
-    friends = [other for other in alike if bench[other].weight]
+    alike = [
+        other for other in range(len(judge_priors)) if other != judge and answer_groups[other] == answer_groups[judge]
+    ]
+    friends = [other for other in alike if judge_priors[other].weight]
     return [
         count + sum(shares[friend][character] for friend in friends)
-        for character, count in enumerate(bench[judge].counts)
+        for character, count in enumerate(judge_priors[judge].counts)
     ]
 
 
-def _own(case: Case, camps: Sequence[int | None], each: JudgedComparison) -> int:
-    camp = camps[each.judge]
-    return (case.items[each.first].cluster == camp) - (case.items[each.second].cluster == camp)
+def _own(case: Case, answer_groups: Sequence[int | None], each: JudgedComparison) -> int:
+    answer_group = answer_groups[each.judge]
+    return (case.items[each.first].cluster == answer_group) - (case.items[each.second].cluster == answer_group)
 
 
 def _said(case: Case, each: JudgedComparison) -> int:
-    return ONE - each.preference if case.bench[each.judge].weight < 0 else each.preference
+    return ONE - each.preference if case.judge_priors[each.judge].weight < 0 else each.preference
 
 
-def _log_likelihood(case: Case, judge: int, camps: Sequence[int | None], theta: Vector) -> Vector:
+def _log_likelihood(case: Case, judge: int, answer_groups: Sequence[int | None], theta: Vector) -> Vector:
     sums = [0, 0, 0, 0]
     true, false = log(LOYALTY / ONE), log(1.0 - LOYALTY / ONE)
     for each in case.told:
@@ -275,7 +279,7 @@ def _log_likelihood(case: Case, judge: int, camps: Sequence[int | None], theta: 
             continue
         apart = theta[each.first] - theta[each.second]
         win, loss = log(logistic(apart)), log(logistic(-apart))
-        said, own = _said(case, each) / ONE, _own(case, camps, each)
+        said, own = _said(case, each) / ONE, _own(case, answer_groups, each)
         loyal = said if own > 0 else 1.0 - said
         honest = said * win + (1.0 - said) * loss
         logs = {
@@ -294,12 +298,12 @@ def _shares(logs: Vector) -> list[int]:
     return [round(size / total(sizes) * ONE) for size in sizes]
 
 
-def _losses(case: Case, camps: Sequence[int | None], shares: list[list[int]]) -> Matrix:
+def _losses(case: Case, answer_groups: Sequence[int | None], shares: list[list[int]]) -> Matrix:
     size = len(case.items)
     sums = [[0] * size for _ in range(size)]
     for each in case.told:
-        own, weight, said = shares[each.judge], abs(case.bench[each.judge].weight), _said(case, each)
-        honest = own[HONEST] + (own[PARTISAN] if _own(case, camps, each) == 0 else 0)
+        own, weight, said = shares[each.judge], abs(case.judge_priors[each.judge].weight), _said(case, each)
+        honest = own[HONEST] + (own[PARTISAN] if _own(case, answer_groups, each) == 0 else 0)
         for preference, worth in ((said, weight * honest // ONE), (ONE - said, weight * own[INVERSE] // ONE)):
             sums[each.second][each.first] += worth * preference
             sums[each.first][each.second] += worth * (ONE - preference)
@@ -308,7 +312,7 @@ def _losses(case: Case, camps: Sequence[int | None], shares: list[list[int]]) ->
 
 def _votes(case: Case, shares: list[list[int]], clusters: int) -> list[int]:
     honest = [ONE] * len(case.items)
-    for judge, share in zip(case.bench, shares, strict=True):
+    for judge, share in zip(case.judge_priors, shares, strict=True):
         if judge.answer is not None:
             honest[judge.answer] -= share[PARTISAN]
     votes = [0] * clusters

@@ -9,6 +9,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
@@ -52,6 +53,7 @@ def params(name: str = "minimal") -> NetworkParams:
     return NetworkParams.from_mapping(tomllib.loads(text))
 
 
+@cache
 def keypair(name: str) -> Keypair:
     """The key pair of a named node."""
     return Keypair(name.encode().ljust(32, b"."))

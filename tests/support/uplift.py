@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node.inference import JudgePrompt
-from node.work.judging import PromptLimits, combine, judge_prompt, shown_pair
+from node.inference.comparing import CHOICE, block, preamble
+from node.work.judging import PromptLimits, combine, fence_tag, judge_prompt
 from protocol.types import ONE
 from tests.support.injections import Attack, Base
 
@@ -75,7 +76,8 @@ def today(query: str, first: str, second: str) -> JudgePrompt:
 
 def as_written(query: str, first: str, second: str) -> JudgePrompt:
     """The prompt of commit 044b2f0, which broke up three control tokens and left all else as it was written."""
-    return JudgePrompt(shown_pair(*map(_old, (query, first, second)), nonce=NONCE), first, second)
+    shown = block(_old(query), _old(first), _old(second), fence_tag(NONCE))
+    return JudgePrompt(f"{preamble()}{shown}{CHOICE}", first, second)
 
 
 def standard_error(values: Sequence[float]) -> float:

@@ -65,10 +65,13 @@ def test_lines_are_short(page: Path) -> None:
         assert len(words) <= LINE_MAX or line.startswith(UNBROKEN), f"{page}:{number}: {len(words)} letters"
 
 
-def test_code_names_documents_that_exist() -> None:
-    for file in CODE:
-        for name in re.findall(r"\b(?:docs|protocol|consensus)/[\w/.-]+\.md\b", file.read_text(encoding="utf-8")):
-            assert (ROOT / name).is_file(), f"{file}: there is no {name}"
+def test_what_is_named_is_part_of_the_project() -> None:
+    """The design that the project began with is not: what lasts of it stands in docs/explanation."""
+    for file in {*PAGES, *CODE} - {Path(__file__)}:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"\bDESIGN\b", text), file
+        for name in re.findall(r"\b(?:docs|protocol|consensus)/[\w/.-]+\.md\b", text):
+            assert (ROOT / name).is_file() or file in PAGES, f"{file}: there is no {name}"
 
 
 def test_examples_of_libraries_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,35 +1,44 @@
 """The HTTP interface: a page from any OpenAPI 3.1 document."""
 
-import ast
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
-from importlib.util import find_spec
 from typing import Any
 
-from strand_reference.code import table, tree_of
+from node.http import openapi
+from strand_reference.code import table
 
 Document = Mapping[str, Any]
+
+Row = tuple[str, str, str]
+
+_REPLY_HEAD = ("status", "body", "meaning")
 
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 
 def http() -> str:
-    """Every route with its parameters, bodies and replies; without an OpenAPI document the routes alone."""
-    if find_spec("node.http.openapi") is None:
-        return _routes()
-    from node.http.openapi import openapi_document  # type: ignore[import-not-found]
-
-    return render(openapi_document())
+    """Every route with its parameters, bodies and replies."""
+    return render(openapi.document())
 
 
 def render(document: Document) -> str:
-    """An OpenAPI 3.1 document as Markdown: routes, then the schemas that they name."""
-    parts = ["## Routes"]
-    for path, item in document.get("paths", {}).items():
-        for method in _METHODS:
-            if method in item:
-                parts += _operation(method, path, item[method], item.get("parameters", ()))
+    """An OpenAPI 3.1 document as Markdown: what most routes reply, routes, then the schemas that they name."""
+    operations = [
+        (method, path, item[method], item.get("parameters", ()))
+        for path, item in document.get("paths", {}).items()
+        for method in _METHODS
+        if method in item
+    ]
+    replies = [_replies(operation) for _, _, operation, _ in operations]
+    rows = list(dict.fromkeys(row for each in replies for row in each))
+    common = [row for row in rows if 2 * sum(row in each for each in replies) > len(replies) > 1]
+    parts = []
+    if common:
+        words = "Every route may reply so, unless it lists the status itself."
+        parts += ["## Usual replies", words, table(_REPLY_HEAD, sorted(common))]
+    parts.append("## Routes")
+    for method, path, operation, shared in operations:
+        parts += _operation(method, path, operation, shared, common)
     schemas = document.get("components", {}).get("schemas", {})
     if schemas:
         parts.append("## Schemas")
@@ -38,7 +47,14 @@ def render(document: Document) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _operation(method: str, path: str, operation: Document, shared: Any) -> Iterator[str]:
+def _replies(operation: Document) -> list[Row]:
+    return [
+        (f"{status}", _content(reply), reply.get("description", ""))
+        for status, reply in sorted(operation.get("responses", {}).items())
+    ]
+
+
+def _operation(method: str, path: str, operation: Document, shared: Any, common: list[Row]) -> Iterator[str]:
     yield f"### `{method.upper()} {path}`"
     yield operation.get("summary", "")
     yield operation.get("description", "")
@@ -49,19 +65,16 @@ def _operation(method: str, path: str, operation: Document, shared: Any) -> Iter
                 f"`{each['name']}`",
                 each["in"],
                 kind(each.get("schema", {})),
-                "yes" if each.get("required") else "",
+                "yes" if each.get("required") else _default(each.get("schema", {})),
                 each.get("description", ""),
             )
             for each in parameters
         ]
-        yield table(("parameter", "in", "type", "required", "meaning"), rows)
+        yield table(("parameter", "in", "type", "required, or default", "meaning"), rows)
     if body := operation.get("requestBody"):
-        yield f"Body: {_content(body)}. {body.get('description', '')}".strip()
-    rows = [
-        (f"{status}", _content(reply), reply.get("description", ""))
-        for status, reply in sorted(operation.get("responses", {}).items())
-    ]
-    yield table(("status", "body", "meaning"), rows)
+        optional = "" if body.get("required") else " It may be left out."
+        yield f"Body: {_content(body)}. {body.get('description', '')}".strip() + optional
+    yield table(_REPLY_HEAD, [row for row in _replies(operation) if row not in common])
 
 
 def _content(body: Document) -> str:
@@ -89,8 +102,10 @@ def _default(schema: Document) -> str:
     return f"`{json.dumps(schema['default'], ensure_ascii=False)}`" if "default" in schema else ""
 
 
-def kind(schema: Document) -> str:
-    """A schema's type in words, with links to named ones."""
+def kind(schema: Document | bool) -> str:
+    """A schema's type in words, with links to named ones. True and False stand for anything and nothing."""
+    if isinstance(schema, bool):
+        return "anything" if schema else "nothing"
     if reference := schema.get("$ref"):
         name = reference.rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
@@ -100,12 +115,14 @@ def kind(schema: Document) -> str:
     if "const" in schema:
         return f"`{json.dumps(schema['const'], ensure_ascii=False)}`"
     if "enum" in schema:
-        return "one of " + " ".join(f"`{json.dumps(each, ensure_ascii=False)}`" for each in schema["enum"])
+        choices = [f"`{json.dumps(each, ensure_ascii=False)}`" for each in schema["enum"]]
+        return choices[0] if len(choices) == 1 else f"one of {' '.join(choices)}"
     told = schema.get("type", "anything")
     if isinstance(told, list):
-        return " or ".join(kind({**schema, "type": each}) for each in told)
+        return " or ".join("null" if each == "null" else kind({**schema, "type": each}) for each in told)
     if told == "array":
-        return f"list of {kind(schema.get('items', {}))}"
+        each = ", ".join(kind(item) for item in schema.get("prefixItems", ()))
+        return f"[{each}]" if each else f"list of {kind(schema.get('items', True))}"
     if told == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"map to {kind(schema['additionalProperties'])}"
     return f"{told}{_bounds(schema)}"
@@ -121,25 +138,4 @@ def _bounds(schema: Document) -> str:
         if key in schema:
             value = f"`{schema[key]}`" if isinstance(schema[key], str) else f"{schema[key]:,}"
             told.append(f"{word} {value}" if "Length" not in key else f"{value} {word}")
-    return f", {', '.join(told)}" if told else ""
-
-
-def _routes() -> str:
-    rows = []
-    for file in sorted(files("node.http").iterdir(), key=lambda each: each.name):
-        if not file.name.endswith(".py"):
-            continue
-        tree = tree_of(f"node.http.{file.name.removesuffix('.py')}")
-        words = {
-            node.name: ast.get_docstring(node) or ""
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(func=ast.Name(id="Route"), args=[ast.Constant(value=path), handler, *_]):
-                    methods = [each.value for each in node.keywords if each.arg == "methods"]
-                    method = ast.literal_eval(methods[0])[0] if methods else "GET"
-                    name = handler.attr if isinstance(handler, ast.Attribute) else getattr(handler, "id", "")
-                    rows.append((f"`{method} {path}`", words.get(name, "")))
-    return table(("route", "what it does"), sorted(rows))
+    return f" {', '.join(told)}" if told else ""

@@ -38,8 +38,7 @@ def _class(module: str, node: ast.ClassDef) -> Iterator[str]:
         ]
         yield table(("field", "type", "default", "meaning"), rows)
     for method in node.body:
-        is_method = isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_method and not method.name.startswith("_"):
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and not method.name.startswith("_"):
             yield from _function(f"{module}.{node.name}", method, "####", owner=node.name)
 
 

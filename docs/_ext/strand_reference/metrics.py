@@ -1,9 +1,10 @@
-"""The names under /metrics, found where node/http makes them."""
+"""The names under /metrics, found where the node makes them."""
 
 import ast
 import importlib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from strand_reference.code import table, tree_of
@@ -21,11 +22,11 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 def metrics() -> str:
     """Every metric: name, type, labels, help. Raises LookupError where a help text is not found."""
     rows: dict[str, tuple[str, str, str, str]] = {}
-    for file in sorted(files("node.http").iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".py"):
-            module = f"node.http.{file.name.removesuffix('.py')}"
-            for row in _metrics_of(module):
-                rows[row[0]] = row
+    root = Path(str(files("node")))
+    for file in sorted(root.rglob("*.py")):
+        if "MetricFamily" in file.read_text(encoding="utf-8"):
+            module = ".".join(file.relative_to(root.parent).with_suffix("").parts)
+            rows |= {row[0]: row for row in _metrics_of(module)}
     return table(("name", "type", "labels", "meaning"), [rows[name] for name in sorted(rows)])
 
 

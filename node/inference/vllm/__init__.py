@@ -1,1 +1,1 @@
-"""vLLM: what only it does, and how to run one. No other package knows its quirks."""
+"""vLLM: its special features, and how to run one. No other package depends on its quirks."""

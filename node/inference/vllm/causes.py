@@ -1,4 +1,4 @@
-"""Why a vLLM of ours did not start, by what it printed: wordings of vLLM 0.32 and the libraries below it."""
+"""Why a vLLM of ours did not start, from its output: wordings of vLLM 0.32 and the libraries below it."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from node.text import one_line
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A failure that users meet: how it shows, and what to tell them; the groups of `shows` fill the braces."""
+    """A failure that users meet: the pattern of its output, and the message; the pattern's groups fill the braces."""
 
     shows: re.Pattern[str]
     told: str
@@ -74,18 +74,18 @@ _CAUSES = tuple(
         ),
     )
 )
-"""The most telling first."""
+"""Known causes, the most specific first."""
 
 _COMPLAINT = re.compile(r"Error\b|\bERROR\b|Exception\b|Value error|No module named|cannot start ")
-"""Of what a server prints, warnings and settings hold the same words as failures do."""
+"""Marks of failures in a server's output; warnings and settings hold the same words as failures do."""
 
 _ERROR = re.compile(r"(?:^|\] |\s)((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 _CONSEQUENCE = re.compile(r"Engine core initialization failed|Engine process failed|EngineDeadError|Worker failed")
-"""What the processes above the one that failed say."""
+"""Messages of processes above the one that failed."""
 
 
 def known_cause(output: str) -> str:
-    """One line for a failure that we know: the cause and what to do; else empty."""
+    """Return one line for a known failure: the cause and the remedy; else empty."""
     complaints = "\n".join(line for line in output.splitlines() if _COMPLAINT.search(line))
     for cause in _CAUSES:
         if found := cause.shows.search(complaints):
@@ -94,6 +94,6 @@ def known_cause(output: str) -> str:
 
 
 def last_error(output: str) -> str:
-    """The last error that is no mere consequence of another, in the server's words; empty if there is none."""
+    """Return the last error that is no consequence of another, in the server's words; empty if there is none."""
     errors = [error for error in _ERROR.findall(output) if not _CONSEQUENCE.search(error)]
     return one_line(errors[-1], WORDS_CHARS_MAX) if errors else ""

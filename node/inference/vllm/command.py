@@ -1,4 +1,4 @@
-"""How a vLLM of ours is started (options of vLLM 0.32): the program behind `vllm serve`, by its module."""
+"""The command that starts a vLLM of ours (options of vLLM 0.32): the program behind `vllm serve`, by its module."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from node.inference.config import EngineConfig, VllmConfig
 
 ADAPTER_NAME = "strand"
-"""The served name of the adapter where `engine.model` gives none."""
+"""The served name of the adapter if `engine.model` gives none."""
 
 OURS = {
     "--api-key": "[engine] api_key",
@@ -24,22 +24,22 @@ OURS = {
 
 
 def served_model(config: EngineConfig, vllm: VllmConfig) -> str:
-    """The model to ask: the adapter where there is one, else the model itself."""
+    """Return the model to use: the adapter if there is one, else the model itself."""
     return config.model or (ADAPTER_NAME if vllm.adapter else base_name(vllm))
 
 
 def base_name(vllm: VllmConfig) -> str:
-    """The model's own name: that of its folder, or the hub's."""
+    """Return the model's own name: that of its folder, or the hub's."""
     return Path(vllm.model).name if is_folder(vllm.model) else vllm.model
 
 
 def is_folder(name: str) -> bool:
-    """A path; a name at the hub has one slash, and no such beginning."""
+    """Whether a name is a path; a name at the hub has one slash, and no such beginning."""
     return name.startswith(("/", "~", "."))
 
 
 def arguments(config: EngineConfig, vllm: VllmConfig, port: int) -> list[str]:
-    """The command line. The key is not in it: everybody on the machine may read it."""
+    """Build the command line. It does not contain the key, because every user of the machine can read it."""
     options = {
         "--model": _source(vllm.model),
         "--host": "127.0.0.1",
@@ -48,13 +48,13 @@ def arguments(config: EngineConfig, vllm: VllmConfig, port: int) -> list[str]:
         "--max-model-len": str(config.context_tokens),
         "--max-num-seqs": str(vllm.sequences_max),
         "--gpu-memory-utilization": str(vllm.gpu_memory_share),
-        # Sampling is what we ask for, not what a model's folder recommends.
+        # Sampling follows our requests, not a model folder's recommendation.
         "--generation-config": "vllm",
     }
     served = served_model(config, vllm)
     if vllm.adapter:
         names = [base_name(vllm)]
-        # After `=`: a list of one would otherwise take in what follows.
+        # After `=`: a list of one would otherwise take in the next argument.
         adapter = ["--enable-lora", f"--lora-modules={served}={_source(vllm.adapter)}"]
         options["--max-lora-rank"] = str(vllm.adapter_rank_max)
     else:
@@ -72,11 +72,11 @@ def arguments(config: EngineConfig, vllm: VllmConfig, port: int) -> list[str]:
 
 
 def environment(inherited: Mapping[str, str], api_key: str) -> dict[str, str]:
-    """The server's environment: the node's without its settings, which hold secrets, and with the key."""
+    """Build the server's environment: the node's without its settings, which hold secrets, and with the key."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("STRAND_")}
     return kept | {"VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _source(name: str) -> str:
-    """Absolute where it is a path, since the server works in a folder of its own."""
+    """Make a path absolute, because the server works in a folder of its own."""
     return str(Path(name).expanduser().absolute()) if is_folder(name) else name

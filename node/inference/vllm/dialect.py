@@ -1,4 +1,4 @@
-"""What only vLLM does on the wire: its constraint, its list of adapters, its metrics."""
+"""Features of vLLM's HTTP interface only: its constraint, its list of adapters, its metrics."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,24 @@ _COUNTER = re.compile(
 
 
 def choice(texts: Sequence[str]) -> dict[str, Any]:
-    """The fields that let a model write one of `texts` and nothing else; the older `guided_choice` does nothing."""
+    """Return the fields that restrict the output to one of `texts`; the older `guided_choice` has no effect."""
     return {"structured_outputs": {"choice": list(texts)}}
 
 
 def context_tokens(entry: Mapping[str, Any]) -> object:
-    """A listed model's context; adapters have none of their own."""
+    """Return a listed model's context; adapters have none of their own."""
     return entry.get("max_model_len")
 
 
 def parent(entry: Mapping[str, Any]) -> object:
-    """The model to which a listed LoRA adapter belongs; None for a model."""
+    """Return the model to which a listed LoRA adapter belongs; None for a model."""
     return entry.get("parent")
 
 
 def prefix_cache(metrics: str) -> CacheCounts | None:
-    """Prompt tokens that were looked up in the prefix cache, and found there, since the server's start, by /metrics.
+    """Return the prefix cache counts since the server's start, from /metrics.
 
-    None where it does not say, or says what cannot be.
+    None if they are missing or impossible.
     """
     sums = {"prefix_cache_queries": 0.0, "prefix_cache_hits": 0.0}
     found = set()

@@ -1,4 +1,4 @@
-"""What a vLLM of ours prints: into its log file, and read for how far it is (wordings of vLLM 0.32)."""
+"""The output of a vLLM of ours: stored in its log file, and parsed for its progress (wordings of vLLM 0.32)."""
 
 import logging
 import re
@@ -14,13 +14,13 @@ from node.inference.vllm.causes import known_cause, last_error
 
 LOG_BYTES_MAX = 8 * 1024 * 1024
 LOG_FILES_OLD = 1
-"""bytes of a log file, and older ones beside it: some days of statistics, or many starts."""
+"""Bytes of a log file, and number of older ones: some days of statistics, or many starts."""
 
 TAIL_BYTES_MAX = 64 * 1024
-"""bytes in which a failure's cause is looked for: each of four processes prints the traceback of its own."""
+"""Bytes that are searched for a failure's cause: each of four processes prints its own traceback."""
 
 LINE_BYTES_MAX = 16 * 1024
-"""bytes of a line; a longer one is no message."""
+"""Bytes of a line; a longer one is no message."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,23 +33,23 @@ _PERCENT = re.compile(r"(?:shards|graphs)\D*?(\d{1,3}% ?\w*)")
 
 
 class _LogFile(RotatingFileHandler):
-    """A log that a full disk ends quietly: what it holds is no reason to lose the server, or to flood our own log."""
+    """A log that ends quietly on a full disk: its content is no reason to lose the server, or to flood our own log."""
 
     lost = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's own name
-        """Say it once."""
+        """Report the loss once."""
         if not self.lost:
             self.lost = True
             _log.warning("engine.log_lost", path=self.baseFilename)
 
 
 class Output:
-    """Reads what the server prints, line by line."""
+    """Reads the server's output, line by line."""
 
     def __init__(self, path: Path, status: ServerStatus) -> None:
         self.ended = trio.Event()
-        """The last process that could print has gone."""
+        """Set when the last process that could print has ended."""
         self._status = status
         self._tail = bytearray()
         self._log = _LogFile(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_OLD, encoding="utf-8")
@@ -61,7 +61,7 @@ class Output:
             async for chunk in stream:
                 self._tail += chunk
                 del self._tail[:-TAIL_BYTES_MAX]
-                # A progress bar begins with a carriage return and has no other end than the next.
+                # A progress bar begins with a carriage return and ends only with the next one.
                 *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
                 for line in lines:
                     self._take(line)
@@ -74,7 +74,7 @@ class Output:
         self._log.close()
 
     def why(self, ended_by: str) -> str:
-        """Why the server ended, in one line; `ended_by`: the signal that ended it, in words; else empty."""
+        """Return why the server ended, in one line; `ended_by`: the signal that ended it, in words; else empty."""
         printed = self._tail.decode(errors="replace")
         return known_cause(printed) or ended_by or last_error(printed) or last_line(self._tail)
 

@@ -1,4 +1,4 @@
-"""A vLLM of ours: started with its model and adapter, watched, started again, and never left behind."""
+"""A vLLM of ours: started with its model and adapter, supervised, restarted, and never left behind."""
 
 import json
 import os
@@ -28,19 +28,19 @@ from node.inference.vllm.command import OURS, arguments, base_name, environment,
 from node.inference.vllm.output import Output
 
 READY_POLL_S = 1.0
-"""Seconds between two looks whether a starting server is ready: it starts for half a minute at least."""
+"""Seconds between two checks whether a starting server is ready: it starts for half a minute at least."""
 
 HEALTH_S = 15.0
 HEALTH_TIMEOUT_S = 30.0
 HEALTH_MISSES_MAX = 3
-"""Seconds between two health checks, seconds for one, and misses in a row after which a server hangs: its HTTP process
-does nothing but talk, and two minutes of silence are no load."""
+"""Seconds between two health checks, seconds for one, and consecutive misses after which a server counts as hanging:
+its HTTP process only communicates, and no load explains two minutes of silence."""
 
 DRAIN_S = 2.0
 """Seconds for the end of the output, after all processes have ended."""
 
 STOP_S = keeper.TERM_S + keeper.KILL_S + 2.0
-"""Seconds for the keeper to end everything, before it is killed itself."""
+"""Seconds for the process guard to end everything, before it is killed itself."""
 
 LOG_NAME = "vllm.log"
 
@@ -72,26 +72,26 @@ class VllmServer:
 
     @property
     def status(self) -> ServerStatus:
-        """How it is."""
+        """State of the server."""
         return self.supervisor.status
 
     async def _live(self) -> str:
-        """One life, from start to end; returns its last words.
+        """Run the server once, from start to end. Returns the reason of its end.
 
-        What this machine refuses (a full disk, no more processes) is no reason to lose the node.
+        Errors of this machine (a full disk, no more processes) are no reason to lose the node.
         """
         try:
             words = await self._run()
         except* OSError as refused:
             words = f"this machine refuses to run it: {_first(refused)}"
         finally:
-            # The keeper left nothing, unless somebody killed it.
+            # The guard left nothing, unless it was killed.
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(end_left_behind, self._folder)
         return f"{words} (log: {self._folder / LOG_NAME})"
 
     async def _run(self) -> str:
-        """Start the keeper and wait for its end; returns why it came to that. Raises OSError, or a group of such."""
+        """Start the guard and wait for its end. Returns the reason. Raises OSError, or a group of such."""
         self._given_up = ""
         with closing(Output(self._folder / LOG_NAME, self.status)) as output:
             async with trio.open_nursery() as nursery:
@@ -103,7 +103,7 @@ class VllmServer:
                     stderr=subprocess.STDOUT,
                     check=False,
                     deliver_cancel=_stop,
-                    # A session and a folder of its own are how what it leaves behind is known.
+                    # A session and a folder of its own identify the processes that it leaves behind.
                     start_new_session=True,
                     cwd=self._folder,
                 )
@@ -114,7 +114,7 @@ class VllmServer:
                 nursery.start_soon(output.read, process.stdout)
                 nursery.start_soon(self._watch, process)
                 settings = {"argv": self._arguments, "env": environment(os.environ, self.client_config.api_key)}
-                # A keeper that ended already says why in its output.
+                # The output of a guard that has ended already contains the reason.
                 with suppress(trio.BrokenResourceError):
                     await process.stdin.send_all(json.dumps(settings).encode() + b"\n")
                 await process.wait()
@@ -127,7 +127,7 @@ class VllmServer:
         return self._given_up or last
 
     async def _watch(self, process: trio.Process) -> None:
-        """Tell when it serves, and end it when it no longer does, or never comes to."""
+        """Report when it serves, and end it if it stops serving or never starts to."""
         config = self.client_config
         timeout_ms = round(HEALTH_TIMEOUT_S * 1000)
         async with open_json_client(config, timeout_ms=timeout_ms, concurrency=1) as client:
@@ -140,7 +140,7 @@ class VllmServer:
                 return True
 
             with trio.move_on_after(self._start_timeout_ms / 1000):
-                while not await healthy():  # noqa: ASYNC110 - another process, which tells nobody
+                while not await healthy():  # noqa: ASYNC110 - another process, which sends no notification
                     await trio.sleep(READY_POLL_S)
                 self.status.become(EngineStage.READY)
             if self.status.ready:
@@ -152,17 +152,17 @@ class VllmServer:
             else:
                 timeout_s = self._start_timeout_ms / 1000
                 self._given_up = f"it was not ready within {timeout_s:.0f} s ([vllm] start_timeout_ms)"
-        # Before it has ended: nobody shall count on it meanwhile.
+        # Before it has ended, so that nobody relies on it meanwhile.
         self.status.become(EngineStage.PAUSING)
         await _stop(process)
 
 
 @asynccontextmanager
 async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> AsyncIterator[Engine]:
-    """An engine with a vLLM of its own, which may still be starting when the block begins.
+    """Run an engine with a vLLM of its own, which may still be starting when the block begins.
 
-    `folder`: its log and what it leaves behind; one node's alone. Raises EngineError at once for what can be seen
-    without a start, and in the block, in an exception group, where the first start fails.
+    `folder`: for its log and its session file; one node's alone. Raises EngineError at once for faults that are visible
+    without a start, and in the block, in an exception group, if the first start fails.
     """
     folder = _make_folder(folder)
     await trio.to_thread.run_sync(end_left_behind, folder)
@@ -176,7 +176,7 @@ async def open_vllm(config: EngineConfig, vllm: VllmConfig, folder: Path) -> Asy
 
 
 def check(config: EngineConfig, vllm: VllmConfig) -> None:
-    """Raise EngineError for what can be seen without a start."""
+    """Raise EngineError for faults that are visible without a start."""
     if sys.platform != "linux":
         raise EngineError(
             "a vLLM of the node's own needs Linux: start one yourself, leave [vllm] model empty, set engine.url"
@@ -196,18 +196,18 @@ def check(config: EngineConfig, vllm: VllmConfig) -> None:
     for word in vllm.arguments:
         if (option := word.partition("=")[0]) in OURS:
             raise EngineError(f"[vllm] arguments: {option} is the node's to set, by {OURS[option]}")
-    # Its health checks would be answered in our server's place.
+    # Another program would answer its health checks.
     if vllm.port and not _is_free(vllm.port):
         raise EngineError(f"[vllm] port: another program has port {vllm.port}; 0 takes one that is free")
 
 
 def end_left_behind(folder: Path) -> None:
-    """End what the last server in `folder` left running, if its keeper was killed."""
+    """End processes that the last server in `folder` left running, if its guard was killed."""
     try:
         boot_id, session = (folder / SESSION_NAME).read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return
-    # Numbers of processes begin anew at each boot, and may come again: so only those that work in our folder.
+    # Process numbers begin anew at each boot, and may be reused: so only processes that work in our folder count.
     if boot_id == _boot_id() and session.isdecimal():
         left = keeper.end_all(int(session), keeper.KILL_S, folder)
         if left:
@@ -221,12 +221,12 @@ async def _supervise(supervisor: Supervisor, nursery: trio.Nursery) -> None:
 
 
 async def _stop(process: trio.Process) -> None:
-    """Have the keeper end everything."""
+    """Make the guard end everything."""
     await end_with_stdin(process, STOP_S)
 
 
 def _signal(code: int) -> str:
-    """In words, how the server ended whose keeper ended with `code`, if by a signal; else empty."""
+    """Return in words the signal that ended the server, from the guard's exit `code`; empty if there was none."""
     if code < 0:
         return f"its keeper was ended by signal {-code}"
     number = code - keeper.SIGNALLED
@@ -250,7 +250,7 @@ def _make_folder(folder: Path) -> Path:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as sock:
-        # What a server that just ended leaves in the kernel does not count.
+        # Sockets that an ended server leaves in the kernel do not count.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))
@@ -260,7 +260,7 @@ def _is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that is free now. Another program may take it before the server does: then the next start fails too."""
+    """Return a free port. Another program may take it before the server does: then the next start fails too."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]

@@ -14,7 +14,7 @@ def test_many_cases_have_the_bits_of_plain_python_in_any_order():
     rng = random.Random(1)
     for number, case in enumerate(reference_fit.cases(CASES)):
         shuffled = rng.sample(case.told, len(case.told))
-        fitted = judges.posterior(case.items, case.bench, shuffled, case.model)
+        fitted = judges.posterior(case.items, case.judge_priors, shuffled, case.model)
         theta, expected = reference_fit.stated(case)
         assert fitted.theta.tolist() == theta, number
         assert quantise(fitted) == expected, number

@@ -40,8 +40,8 @@ standings = st.builds(NodeStats, st.integers(0, 9), st.integers(0, 9), scores, s
 
 def lived(history: list[tuple[RoundObservation, bool]]) -> NodeStats:
     standing = NodeStats()
-    for conduct, gold in history:
-        standing = after(standing, conduct, gold=gold)
+    for observation, gold in history:
+        standing = after(standing, observation, gold=gold)
     return standing
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from consensus.certificates.record import round_ms
 from consensus.rounds import validation
-from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator, round_ms
+from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import content_digest
 from protocol.messages import Cosign, Notice, Offer, Query

@@ -238,6 +238,14 @@ def test_nor_does_a_server_whose_kind_is_not_named(tmp_path: Path, key: str) -> 
     assert told == f'engine.{key} in FILE needs engine.kind = "openai" (--engine openai)'
 
 
+@pytest.mark.parametrize("key", ["engine.url", "engine.model", "engine.api_key", "vllm.model"])
+def test_what_is_given_empty_needs_no_kind(tmp_path: Path, key: str) -> None:
+    """A script may pass on an API key that it does not have: $STRAND_ENGINE_API_KEY is set, and empty."""
+    file = tmp_path / "empty.toml"
+    file.touch()
+    assert load_config(file=file, environment={}, flags={key: ""}).config.engine.kind == "embedded"
+
+
 @pytest.mark.parametrize(
     "raw", [b'[log]\nlevel = "error"\n', b'\xef\xbb\xbf[log]\r\nlevel = "error"\r\n', b'[log]\r\nlevel = "Error"']
 )

@@ -9,8 +9,8 @@ from node.rounds import gold
 from node.rounds.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
 from protocol.hashing import content_digest
 from protocol.types import TaskType
-from tests.support.lessons import told
 from tests.support.swarm import answer_text
+from tests.support.updates import told
 
 GOOD = b'{"query": "Six times seven?", "right": ["42"]}'
 

@@ -15,7 +15,7 @@ from consensus.learning.reputation import NodeStats
 from node.rounds.learned import (
     FORMATS,
     GOLD,
-    INSIGHT,
+    PRIORS,
     STANDING,
     RowFormat,
     StoredPriors,
@@ -26,8 +26,8 @@ from node.rounds.learned import (
 from node.rounds.reputation import Reputation, open_reputation
 from node.storage import DATABASE_NAME, Learned, Store
 from tests.fixtures.learned.make import ANSWERS, BOOK, SPECIALTY, TRUST, reading
-from tests.support.lessons import key, told
 from tests.support.stores import opened
+from tests.support.updates import key, told
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "learned"
 VERSIONS = range(1, max(form.version for form in FORMATS.values()) + 1)
@@ -75,7 +75,7 @@ async def test_a_store_of_any_version_is_read_to_the_last_bit(tmp_path: Path, ve
             await learn_one(reputation)
             after = {(row.part, row.name): version_in(row) for row in await store.learned(SPECIALTY)}
             assert len(after.keys() - before.keys()) == 1, "a gold round"
-            written = {STANDING, GOLD, INSIGHT}
+            written = {STANDING, GOLD, PRIORS}
             assert {part for (part, _), found in after.items() if found is not None} >= written
         async with opened(tmp_path) as store:
             assert reading((await opened_reputation(store)).experience) == reading(reputation.experience)
@@ -87,7 +87,7 @@ async def test_rows_of_a_later_version_are_left_alone_with_one_line(tmp_path: Pa
     copy_fixture(tmp_path, 1)
     later = [
         Learned(STANDING, key("a"), b'{"version":%d,"trust":{"of":"another kind"}}' % LATER),
-        Learned(INSIGHT, b"", b'{"version":%d}' % LATER),
+        Learned(PRIORS, b"", b'{"version":%d}' % LATER),
         Learned("findings", b"x", b'{"version":1}'),
         Learned(STANDING, key("b"), b'{"version":"two"}'),
     ]
@@ -97,7 +97,7 @@ async def test_rows_of_a_later_version_are_left_alone_with_one_line(tmp_path: Pa
         async with opened(tmp_path) as store:
             reputation = await opened_reputation(store)
             assert not {key("a"), key("b")} & reputation.experience.standings.keys()
-            assert key("c") in reputation.experience.standings and not reputation.experience.insights
+            assert key("c") in reputation.experience.standings and not reputation.experience.priors
             await learn_one(reputation)
             assert key("a") in reputation.experience.standings, "in this life it counts"
             rows = await store.learned(SPECIALTY)
@@ -113,7 +113,7 @@ def test_an_earlier_strand_reads_what_is_written() -> None:
     stats = NodeStats(rounds=3, gold_rounds=1)
     assert msgspec.json.decode(row_of(STANDING, b"", stats).body, type=NodeStats) == stats
     priors = StoredPriors(7, {})
-    assert msgspec.json.decode(row_of(INSIGHT, b"", priors).body, type=StoredPriors) == priors
+    assert msgspec.json.decode(row_of(PRIORS, b"", priors).body, type=StoredPriors) == priors
 
 
 @dataclass(frozen=True)

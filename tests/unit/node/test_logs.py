@@ -2,12 +2,13 @@ import errno
 import io
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from node.log_filters import COUNTED_MAX, HIDDEN, LINES_PER_EVENT_MAX, LINES_PER_PEER_MAX, WINDOW_S, Limiter
+from node.log_filters import COUNTED_MAX, HIDDEN, LINES_MAX, LINES_PER_EVENT_MAX, LINES_PER_PEER_MAX, WINDOW_S, Limiter
 from node.logs import Format, configure, hide
 
 
@@ -186,6 +187,33 @@ def test_many_peers_have_so_many_lines_together() -> None:
     names = sum(limiter.passes(f"event {number}") for number in range(5 * COUNTED_MAX))
     assert names == 5 * COUNTED_MAX, "what comes once is written"
     assert len(limiter._by_event._counts) <= COUNTED_MAX + 1
+
+
+def test_what_strangers_cause_without_effort_has_fewer_lines_of_each_kind() -> None:
+    out = io.StringIO()
+    configure("info", "json", out)
+    for number in range(1_000):
+        structlog.get_logger().info("query.refused", reason="too_fast", requester=f"key {number}")
+        structlog.get_logger().error("api.connection_failed", what="a request failed")
+    structlog.get_logger().info("query.refused", reason="paused", requester="key 1")
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    said = Counter((line["event"], line.get("reason")) for line in lines)
+    assert said == {
+        ("query.refused", "too_fast"): LINES_MAX["query.refused"],
+        ("query.refused", "paused"): 1,
+        ("api.connection_failed", None): LINES_MAX["api.connection_failed"],
+    }
+
+
+def test_what_is_left_out_of_one_kind_is_told_with_it() -> None:
+    out, clock = io.StringIO(), _Time()
+    configure("info", "json", out)
+    limiter = Limiter(clock)
+    assert sum(limiter.passes("query.refused", f"key {n}", "too_fast") for n in range(20)) == LINES_MAX["query.refused"]
+    clock.now_s = WINDOW_S
+    assert limiter.passes("query.refused", "key 1", "paused")
+    (line,) = map(json.loads, out.getvalue().splitlines())
+    assert (line["event"], line["of"], line["lines"]) == ("log.suppressed", "query.refused too_fast", 14)
 
 
 def test_the_limit_holds_in_the_log_for_us_and_for_libraries() -> None:

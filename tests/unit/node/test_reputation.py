@@ -16,8 +16,8 @@ from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
 from protocol.types import ONE, Key, TaskType
-from tests.support.lessons import Told, key, told
 from tests.support.swarm import answer_text
+from tests.support.updates import Told, key, told
 
 OWNER = b"o" * 32
 CODE = TaskType.CODE
@@ -84,14 +84,14 @@ async def test_what_was_learned_stays(tmp_path: Path) -> None:
     async with learning(tmp_path) as reputation:
         await finish(reputation, *lives)
         before = reputation.experience
-    assert before.insight(CODE).merits, "weights were renewed"
+    assert before.query_priors(CODE).merits, "weights were renewed"
     async with learning(tmp_path) as reputation:
         after = reputation.experience
         assert list(after.standings.items()) == list(before.standings.items())
         assert after.gold == before.gold
         assert len(after.gold) == RENEWAL_ROUNDS + 1
         assert after.rounds == before.rounds
-        assert after.insights == before.insights
+        assert after.priors == before.priors
         assert after.renewed() == before.renewed()
 
 
@@ -100,19 +100,19 @@ async def test_weights_change_at_renewals_only_also_over_restarts(tmp_path: Path
     stranger = SeatWeights(ONE // 2, ONE // 2)
     async with learning(tmp_path) as reputation:
         await finish(reputation, first)
-        assert reputation.trust(CODE).merit(key("a")) == stranger
+        assert reputation.trust(CODE).seat_weights(key("a")) == stranger
     async with learning(tmp_path) as reputation:
-        assert reputation.trust(CODE).merit(key("a")) == stranger
+        assert reputation.trust(CODE).seat_weights(key("a")) == stranger
         await finish(reputation, *others)
-        assert reputation.trust(CODE).merit(key("a")) == stranger
-        assert reputation.insight(CODE) == QueryPriors({}, MODELS[CODE])
+        assert reputation.trust(CODE).seat_weights(key("a")) == stranger
+        assert reputation.query_priors(CODE) == QueryPriors({}, MODELS[CODE])
         await finish(reputation, last)
-        merit = reputation.trust(CODE).merit(key("a"))
-        assert merit.vote >= ONE
+        seat_weights = reputation.trust(CODE).seat_weights(key("a"))
+        assert seat_weights.vote >= ONE
         assert reputation.trust(CODE).weight(key("b")) == LEAST_VOTE
-        assert reputation.insight(CODE).gold == RENEWAL_ROUNDS
+        assert reputation.query_priors(CODE).gold == RENEWAL_ROUNDS
         await finish(reputation, beyond)
-        assert reputation.trust(CODE).merit(key("a")) == merit
+        assert reputation.trust(CODE).seat_weights(key("a")) == seat_weights
 
 
 async def test_named_weights_go_before_earned_ones(tmp_path: Path) -> None:
@@ -143,9 +143,9 @@ async def test_standings_of_others_count_at_once_and_stay(tmp_path: Path) -> Non
         assert reputation.trust(CODE).weight(key("y")) > ONE
         assert reputation.trust(CODE).weight(key("z")) == 0
         assert reputation.experience.standings[key("a")] == own
-        merits = reputation.insight(CODE).merits
+        merits = reputation.query_priors(CODE).merits
     async with learning(tmp_path) as reputation:
-        assert reputation.insight(CODE).merits == merits
+        assert reputation.query_priors(CODE).merits == merits
         assert reputation.experience.standings[key("y")] == good
         assert await reputation.take_over([(key("y"), bad)]) == []
 
@@ -155,7 +155,7 @@ async def test_what_tells_nothing_new_renews_nothing(tmp_path: Path) -> None:
     async with learning(tmp_path) as reputation:
         await finish(reputation, told(ANSWERS))
         assert await reputation.take_over(list(reputation.experience.standings.items())) == []
-        assert reputation.experience.insights == {}
+        assert reputation.experience.priors == {}
 
 
 async def test_hearsay_is_forgotten_first_also_after_a_restart(tmp_path: Path) -> None:
@@ -207,13 +207,13 @@ class InTheLoop(Experience):
 
     thread = 0
 
-    def learn(self, lesson: RoundUpdate) -> None:
+    def learn(self, update: RoundUpdate) -> None:
         assert threading.get_ident() == self.thread
-        super().learn(lesson)
+        super().learn(update)
 
-    def renew(self, insights: Mapping[TaskType, QueryPriors]) -> None:
+    def renew(self, priors: Mapping[TaskType, QueryPriors]) -> None:
         assert threading.get_ident() == self.thread
-        super().renew(insights)
+        super().renew(priors)
 
 
 async def test_what_is_known_changes_where_it_is_read(tmp_path: Path) -> None:
@@ -224,5 +224,5 @@ async def test_what_is_known_changes_where_it_is_read(tmp_path: Path) -> None:
         nursery.start_soon(reputation.run)
         await finish(reputation, *rounds(RENEWAL_ROUNDS))
         assert experience.rounds == RENEWAL_ROUNDS
-        assert experience.insights
+        assert experience.priors
         nursery.cancel_scope.cancel()

@@ -7,7 +7,7 @@ from typing import Any
 from consensus.certificates.certificate import build_certificate
 from consensus.certificates.record import RoundRecord, bodies, is_void
 from consensus.certificates.tally import Ranking, rank
-from consensus.learning.experience import RoundUpdate, lesson_of
+from consensus.learning.experience import RoundUpdate, round_update
 from protocol import codec
 from protocol.messages import Ballot, Seat
 from protocol.types import ONE, Digest, Key
@@ -42,10 +42,10 @@ class Told:
         """As the requester makes it before anybody co-signed."""
         return codec.encode(build_certificate(self.record, ()))
 
-    def lesson(self, right: str | None = None) -> RoundUpdate:
+    def update(self, right: str | None = None) -> RoundUpdate:
         """What it teaches; `right`: the letters that are, if it was gold."""
         truth = None if right is None else {id: letter in right for id, letter in self.letters.items()}
-        return lesson_of(self.record, self.ranking, truth)
+        return round_update(self.record, self.ranking, truth)
 
 
 def told(

@@ -1,0 +1,89 @@
+"""From what is asked, of whom, and within which limits to the query that its requester signs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from consensus.learning.experience import QueryPriors
+from protocol.hashing import content_digest
+from protocol.messages import Query, Seat
+from protocol.params import NetworkParams
+from protocol.types import ONE, Key, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySubject:
+    """What is asked, and where."""
+
+    author: Key
+    specialty: str
+    shard: int
+    task: TaskType
+    content: str
+    private: bool = False
+    """Whether only the seated members get the text; the query then holds its digest alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How long and how large a round may become, and how sure it must be."""
+
+    max_tokens: int
+    """Tokens of one answer."""
+    answer_ms: int
+    open_ms: int
+    judge_ms: int
+    """ms of one wave."""
+    cosign_ms: int
+    patience_ms: int
+    """ms that others are waited for after a quorum."""
+    waves: tuple[int, ...]
+    """Pairs for each judge, wave by wave."""
+    threshold: float
+    """P(best) at which no further wave is asked for."""
+    confidence_min: float
+    """P(correct) below which the outcome is degraded."""
+
+    def within(self, params: NetworkParams) -> "Budgets":
+        """Return the same, cut to what the network allows."""
+        return replace(
+            self,
+            max_tokens=min(self.max_tokens, params.answer_tokens_max),
+            answer_ms=min(self.answer_ms, params.phase_ms_max),
+            open_ms=min(self.open_ms, params.phase_ms_max),
+            judge_ms=min(self.judge_ms, params.phase_ms_max),
+            cosign_ms=min(self.cosign_ms, params.phase_ms_max),
+            patience_ms=min(self.patience_ms, params.patience_ms_max),
+            waves=tuple(min(wave, params.pairs_per_wave_max) for wave in self.waves),
+        )
+
+
+def build_query(
+    subject: QuerySubject, budgets: Budgets, priors: QueryPriors, roster: Sequence[Seat], sent_at_ms: int, nonce: bytes
+) -> Query:
+    """Return the query of a round that begins at `sent_at_ms`. `nonce`: 32 bytes that nobody can foresee."""
+    intercept, slope = priors.calibration
+    return Query(
+        author=subject.author,
+        specialty=subject.specialty,
+        shard=subject.shard,
+        task=subject.task,
+        content="" if subject.private else subject.content,
+        content_digest=content_digest(subject.content),
+        max_tokens=budgets.max_tokens,
+        answer_ms=budgets.answer_ms,
+        open_ms=budgets.open_ms,
+        judge_ms=budgets.judge_ms,
+        cosign_ms=budgets.cosign_ms,
+        patience_ms=budgets.patience_ms,
+        waves=budgets.waves,
+        threshold=round(budgets.threshold * ONE),
+        calibration_intercept=intercept,
+        calibration_slope=slope,
+        confidence_min=round(budgets.confidence_min * ONE),
+        beta=round(priors.model.beta * ONE),
+        tau_u=round(priors.model.tau_u * ONE),
+        tau_v=round(priors.model.tau_v * ONE),
+        sent_at_ms=sent_at_ms,
+        nonce=nonce,
+        roster=tuple(roster),
+    )

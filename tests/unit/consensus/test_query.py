@@ -1,0 +1,71 @@
+"""The query that a requester signs, field by field."""
+
+from dataclasses import replace
+
+from consensus.certificates.record import round_ms
+from consensus.learning.experience import QueryPriors
+from consensus.learning.query import Budgets, QuerySubject, build_query
+from consensus.ranking.bradley_terry import PriorParameters
+from protocol.hashing import content_digest
+from protocol.messages import Query
+from protocol.types import TaskType
+from tests.support.swarm import START_MS, Swarm, keypair, params
+
+SUBJECT = QuerySubject(keypair("a").public, "rust", 3, TaskType.CODE, "Which?")
+BUDGETS = Budgets(
+    max_tokens=256, answer_ms=2_000, open_ms=1_000, judge_ms=2_100, cosign_ms=1_100, patience_ms=300, waves=(1, 2),
+    threshold=0.9, confidence_min=0.25,
+)  # fmt: skip
+PRIORS = QueryPriors({}, PriorParameters(beta=0.7, tau_u=0.8, tau_v=0.4), calibration=(-7, 70_000))
+
+
+def test_every_field_of_a_query_comes_from_one_place() -> None:
+    roster = Swarm("ab").query().roster
+    assert build_query(SUBJECT, BUDGETS, PRIORS, list(roster), START_MS, b"n" * 32) == Query(
+        author=keypair("a").public,
+        specialty="rust",
+        shard=3,
+        task=TaskType.CODE,
+        content="Which?",
+        content_digest=content_digest("Which?"),
+        max_tokens=256,
+        answer_ms=2_000,
+        open_ms=1_000,
+        judge_ms=2_100,
+        cosign_ms=1_100,
+        patience_ms=300,
+        waves=(1, 2),
+        threshold=58_982,
+        calibration_intercept=-7,
+        calibration_slope=70_000,
+        confidence_min=16_384,
+        beta=45_875,
+        tau_u=52_429,
+        tau_v=26_214,
+        sent_at_ms=START_MS,
+        nonce=b"n" * 32,
+        roster=roster,
+    )
+
+
+def test_a_private_query_holds_the_digest_of_its_text_alone() -> None:
+    query = build_query(replace(SUBJECT, private=True), BUDGETS, PRIORS, (), START_MS, b"n" * 32)
+    assert (query.content, query.content_digest) == ("", content_digest("Which?"))
+
+
+def test_budgets_are_cut_to_what_the_network_allows_and_no_further() -> None:
+    network = params()
+    assert BUDGETS.within(network) == BUDGETS
+    most = replace(
+        BUDGETS, max_tokens=10**9, answer_ms=10**9, open_ms=10**9, judge_ms=10**9, cosign_ms=10**9,
+        patience_ms=10**9, waves=(1, 10**6),
+    ).within(network)  # fmt: skip
+    assert most.max_tokens == network.answer_tokens_max
+    assert {most.answer_ms, most.open_ms, most.judge_ms, most.cosign_ms} == {network.phase_ms_max}
+    assert (most.patience_ms, most.waves) == (network.patience_ms_max, (1, network.pairs_per_wave_max))
+
+
+def test_a_round_is_as_long_as_its_phases_and_waves() -> None:
+    assert round_ms(BUDGETS) == 2_000 + 1_000 + 2 * 2_100 + 1_100
+    query = build_query(SUBJECT, BUDGETS, PRIORS, (), START_MS, b"n" * 32)
+    assert round_ms(query) == round_ms(BUDGETS)
