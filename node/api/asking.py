@@ -1,4 +1,4 @@
-"""Asking the swarm: the question, and the events of its round, one JSON object a line."""
+"""Asking the swarm: the question, and the events of its round, one JSON object per line."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from protocol.types import Outcome, OutcomeReason, TaskType
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question for the swarm; null, or a field left out, leaves the node's configuration as it is.
+    """A question for the swarm; for fields that are null or left out, the node's configuration holds.
 
     Numbers above the network's limits are lowered to them; a text above its limit is refused.
     """
@@ -17,11 +17,11 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content: str = msgspec.field(name="query")
     """The text of the question."""
     task: TaskType = TaskType.CODE
-    """How equal answers are recognised."""
+    """Kind of task, which decides how equal answers are recognised."""
     private: bool = False
-    """Whether the text goes to the members alone, not by gossip."""
+    """Whether the text is sent to the members only, not by gossip."""
     max_tokens: Positive | None = None
-    """Tokens of one answer, at most."""
+    """Greatest number of tokens of one answer."""
     pairs_per_judge: Positive | None = None
     """Pairs that each judge compares, over all waves."""
     confidence_min: Share | None = None
@@ -31,7 +31,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     judge_ms: Positive | None = None
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Time for which stragglers are waited for after a quorum, ms."""
+    """Time to wait for stragglers after a quorum, ms."""
 
 
 class Asked(msgspec.Struct, frozen=True, tag_field="event", tag="asked"):
@@ -42,56 +42,56 @@ class Asked(msgspec.Struct, frozen=True, tag_field="event", tag="asked"):
     at_ms: Count
     """Time after the query was signed, ms: 0."""
     members: tuple[KeyHex, ...]
-    """The roster: who may answer and judge."""
+    """The roster: members that may answer and judge."""
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
-    """A phase began, or something in it changed. Some of these events are left out for a slow reader."""
+    """A phase has begun or changed. For a slow reader, some of these events are left out."""
 
     phase: str
     """`answering`, `opening`, `judging`, `cosigning` or `failed`."""
     wave: int
     """The wave of judging, from 0."""
     received: tuple[KeyHex, ...]
-    """Members whose contributions are in."""
+    """Members whose contributions have arrived."""
     expected: tuple[KeyHex, ...]
     """Members whose contributions the phase expects."""
     silent: tuple[KeyHex, ...]
-    """Of those expected, members that give no sign of life."""
+    """Expected members without a sign of life."""
     refused: dict[KeyHex, str]
-    """Of those expected, members that do not work on the query, and why."""
+    """Expected members that do not work on the query, with the reason."""
     declined: dict[KeyHex, str]
-    """Of those expected, members that give nothing in this phase, and why."""
+    """Expected members that contribute nothing in this phase, with the reason."""
     at_ms: Count
     """Time after the query was signed, ms."""
 
 
 class Decided(msgspec.Struct, frozen=True, tag_field="event", tag="decided"):
-    """The answer is there; its certificate follows when members have co-signed."""
+    """The answer is decided; its certificate follows when members have co-signed."""
 
     outcome: Outcome
-    """How the round ended."""
+    """Outcome of the round."""
     reason: OutcomeReason
-    """Why the outcome is not `decided`; else `none`."""
+    """Reason why the outcome is not `decided`; else `none`."""
     winner: str
     """Id of the winning answer, hexadecimal; empty if the round failed."""
     p_best: float
     """Probability that no other answer is better."""
     p_correct: float | None
-    """Probability that the answer is right; null where no gold of the asker's stands behind it."""
+    """Probability that the answer is right; null if it is not calibrated on the requester's gold."""
     answer: str
     """The winning answer's text; empty if the round failed."""
     at_ms: Count
     """Time after the query was signed, ms."""
     own_engine: str = ""
-    """Why the asked node's own engine gave nothing to the round; empty if it did."""
+    """Reason why the requesting node's own engine contributed nothing; empty if it did."""
 
 
 class Certified(msgspec.Struct, frozen=True, tag_field="event", tag="certified"):
-    """The certificate can be fetched."""
+    """The certificate is available."""
 
     outcome: Outcome
-    """How the round ended."""
+    """Outcome of the round."""
     bytes: Count
     """Size of the certificate."""
     at_ms: Count
@@ -99,16 +99,16 @@ class Certified(msgspec.Struct, frozen=True, tag_field="event", tag="certified")
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="event", tag="ended"):
-    """The round is over for one of the asked node's roles."""
+    """The round is over for one of the requesting node's roles."""
 
     role: str
     """`requester` or `member`."""
     ending: str
     """`finished`, `void`, `lost` or `left`."""
     outcome: Outcome | None
-    """How the round ended; null where this role does not know."""
+    """Outcome of the round; null if this role does not learn it."""
     fault: str | None
-    """What made the round void; null where nothing did."""
+    """Fault that made the round void; null if there is none."""
     at_ms: Count
     """Time after the query was signed, ms."""
 
@@ -118,7 +118,7 @@ RoundEvent = Asked | Progress | Decided | Certified | Ended
 
 
 class OffersKnown(msgspec.Struct, frozen=True):
-    """How many nodes offer to work."""
+    """Number of nodes that offer to work."""
 
     offers: Count
-    """Nodes that offer to answer or judge now, the asked one included."""
+    """Nodes that offer to answer or judge now, the replying one included."""

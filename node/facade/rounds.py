@@ -1,4 +1,4 @@
-"""The node's own rounds: asking, and the certificates that come of it."""
+"""The node's own rounds and their certificates."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -18,13 +18,13 @@ class RoundsFacade:
         self._worker = worker
 
     def ask(self, question: Question) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError."""
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
         return self._service.ask(question)
 
     def own_engine(self, query_id: Digest) -> str:
-        """Why this node's own engine gave nothing to a round; empty if it did, or nothing is known."""
+        """Return why this node's own engine contributed nothing to a round; empty if it did, or if nothing is known."""
         return self._worker.why_declined(query_id)
 
     async def certificate(self, query_id: Digest) -> bytes | None:
-        """A certificate's canonical bytes. Raises StoreBlockedError."""
+        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)

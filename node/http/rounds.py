@@ -1,4 +1,4 @@
-"""The reply to POST /api/ask: the events of a round, one JSON object a line, as they come."""
+"""The reply to POST /api/ask: the events of a round as they occur, one JSON object per line."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,7 +30,7 @@ class FollowedRound(Response):
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the round's events as they come."""
+        """Send the round's events as they occur."""
         with self._places.take() as place:
             if not place:
                 await refusal(503, "too many follow rounds; try again later", retry_after_s=1)(scope, receive, send)
@@ -40,12 +40,12 @@ class FollowedRound(Response):
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                     await _follow(begun, send, self._rounds.own_engine)
             except AskError as error:
-                # Only from before the round began.
+                # Raised only before the round began.
                 await refused_ask(error)(scope, receive, send)
 
 
 async def _follow(begun: RoundHandle, send: Send, own_engine: Callable[[Digest], str]) -> None:
-    """Send each event as a line of JSON. `own_engine`: what our own engine's trouble with a round was."""
+    """Send each event as a line of JSON. `own_engine`: returns why our own engine contributed nothing."""
 
     def line(watched: Watched) -> bytes:
         event = _event(watched)
@@ -57,7 +57,7 @@ async def _follow(begun: RoundHandle, send: Send, own_engine: Callable[[Digest],
     await send({"type": "http.response.body", "body": _line(first), "more_body": True})
     async for watched in begun.events:
         lines = [line(watched)]
-        # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
+        # Send later events along: each piece costs the requesting node time for which all members wait.
         with suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
                 lines.append(line(begun.events.receive_nowait()))
