@@ -6,7 +6,6 @@ The nursery of `run_node` holds everything.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 import trio
@@ -36,6 +35,7 @@ from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.round_log import log_rounds
 from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
@@ -75,7 +75,7 @@ class Node:
         return Shown(
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
-            rounds=RoundsFacade(self.asker, self.store, self.worker),
+            rounds=RoundsFacade(self.asker, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -127,18 +127,18 @@ async def open_node(
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(store.mend)
+                await nursery.start(log_rounds, driver.events)
                 nursery.start_soon(driver.run)
                 nursery.start_soon(acquaintances.run)
                 lookout = Lookout(participant, overlay, reputation, config, clock)
                 nursery.start_soon(lookout.run)
                 nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
-                is_open = partial(_is_open, serving, clock)
                 repeat_on = (driver.peer_joined, serving.turned)
-                offers = Offers(inbound, worker, store.health, is_open, repeat_on, config, params)
+                offers = Offers(inbound, worker, store.health, serving.is_open, repeat_on, config, params)
                 nursery.start_soon(offers.run, overlay.addresses())
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)
-                asker = RoundService(participant, overlay, inbound, reputation, config, clock)
+                asker = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
                 challenger = Challenger(asker, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
@@ -169,11 +169,6 @@ async def run_node(
     async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node.shown(), config.api)
         on_ready(node, url)
-
-
-def _is_open(serving: Serving, clock: Clock) -> bool:
-    """Whether the node works for others now."""
-    return serving.closed(clock.now_ms()) is None
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

@@ -97,6 +97,11 @@ def open_envelope(envelope: bytes, network: Digest) -> VerifiedMessage | Fault:
     return _verified(network, envelope, body, preimage)
 
 
+def body_id(network: Digest, body: Message) -> Digest:
+    """Return the id that the message with this body has, once it is signed. Raises EncodingError if out of bounds."""
+    return message_id(message_preimage(network, body.KIND, codec.encode(body)))
+
+
 def envelope_id(envelope: bytes, network: Digest) -> Digest | None:
     """Return the id of the message in an envelope, or None if its first byte names no kind.
 

@@ -228,6 +228,10 @@ class Participant:
         ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
         return [*ticked, *self._pull_recovering(now_ms)]
 
+    def record(self, query: Digest) -> RoundRecord | None:
+        """Return the record of a round that is kept here; None: there is none."""
+        return None if (known := self._rounds.get(query)) is None else known.record
+
     @property
     def wake_at_ms(self) -> int | None:
         """When `tick` is due; None while no round is open or to be recovered."""

@@ -1,11 +1,17 @@
-"""Asking the swarm: the question, and the events of its round, one JSON object per line."""
+"""Asking the swarm: the question. What the reply tells of its round is in `node.api.events`."""
 
 from typing import Annotated
 
 import msgspec
 
-from node.api.common import Count, DigestHex, KeyHex, Positive, Share
-from protocol.types import Outcome, OutcomeReason, TaskType
+from node.api.common import Count, Positive, Share
+from node.api.events import Asked as Asked
+from node.api.events import Certified as Certified
+from node.api.events import Decided as Decided
+from node.api.events import Ended as Ended
+from node.api.events import Progress as Progress
+from node.api.events import RoundEvent as RoundEvent
+from protocol.types import TaskType
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,89 +38,6 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Time to wait for stragglers after a quorum, ms."""
-
-
-class Asked(msgspec.Struct, frozen=True, tag_field="event", tag="asked"):
-    """The round has begun: always the first event."""
-
-    query_id: DigestHex
-    """The round's id; its certificate is fetched by it."""
-    at_ms: Count
-    """Time after the query was signed, ms: 0."""
-    members: tuple[KeyHex, ...]
-    """The roster: members that may answer and judge."""
-
-
-class Progress(msgspec.Struct, frozen=True, tag_field="event", tag="progress"):
-    """A phase has begun or changed. For a slow reader, some of these events are left out."""
-
-    phase: str
-    """`answering`, `opening`, `judging`, `cosigning` or `failed`."""
-    wave: int
-    """The wave of judging, from 0."""
-    received: tuple[KeyHex, ...]
-    """Members whose contributions have arrived."""
-    expected: tuple[KeyHex, ...]
-    """Members whose contributions the phase expects."""
-    silent: tuple[KeyHex, ...]
-    """Expected members without a sign of life."""
-    refused: dict[KeyHex, str]
-    """Expected members that do not work on the query, with the reason."""
-    declined: dict[KeyHex, str]
-    """Expected members that contribute nothing in this phase, with the reason."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-class Decided(msgspec.Struct, frozen=True, tag_field="event", tag="decided"):
-    """The answer is decided; its certificate follows when members have co-signed."""
-
-    outcome: Outcome
-    """Outcome of the round."""
-    reason: OutcomeReason
-    """Reason why the outcome is not `decided`; else `none`."""
-    winner: str
-    """Id of the winning answer, hexadecimal; empty if the round failed."""
-    p_best: float
-    """Probability that no other answer is better."""
-    p_correct: float | None
-    """Probability that the answer is right; null if it is not calibrated on the requester's gold."""
-    answer: str
-    """The winning answer's text; empty if the round failed."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-    own_engine: str = ""
-    """Reason why the requesting node's own engine contributed nothing; empty if it did."""
-
-
-class Certified(msgspec.Struct, frozen=True, tag_field="event", tag="certified"):
-    """The certificate is available."""
-
-    outcome: Outcome
-    """Outcome of the round."""
-    bytes: Count
-    """Size of the certificate."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-class Ended(msgspec.Struct, frozen=True, tag_field="event", tag="ended"):
-    """The round is over for one of the requesting node's roles."""
-
-    role: str
-    """`requester` or `member`."""
-    ending: str
-    """`finished`, `void`, `lost` or `left`."""
-    outcome: Outcome | None
-    """Outcome of the round; null if this role does not learn it."""
-    fault: str | None
-    """Fault that made the round void; null if there is none."""
-    at_ms: Count
-    """Time after the query was signed, ms."""
-
-
-RoundEvent = Asked | Progress | Decided | Certified | Ended
-"""One line of the reply to POST /api/ask."""
 
 
 class OffersKnown(msgspec.Struct, frozen=True):

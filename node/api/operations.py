@@ -121,6 +121,14 @@ ASK: Final[Operation[Any]] = Operation(
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
     body=Body(Question, "not a question"),
+    parameters=(
+        Parameter(
+            "details",
+            0,
+            "1: every kind of event, also of the node's own work on the query, with all keys; 0: the events named "
+            "above, without `seq`, `missed`, `version`, the seats, and what is known of the winner's tokens.",
+        ),
+    ),
 )
 CERTIFICATE: Final = Operation(
     "GET",

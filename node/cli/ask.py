@@ -8,9 +8,11 @@ from cyclopts import Parameter, validators
 from node.cli.certificates import print_report
 from node.cli.client import open_client
 from node.cli.errors import Exit
-from node.cli.follow import follow, save_certificate
+from node.cli.follow import follow, report, save_certificate
 from node.cli.options import JsonFlag, Source, any_case, print_json, read_query, stderr, stdout
+from node.client import Question
 from node.hardening import keep_private
+from protocol.types import TaskType
 
 _POSITIVE = validators.Number(gt=0)
 
@@ -41,13 +43,13 @@ async def ask(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm through the local node, and wait for its answer."""
-    question = {
-        "query": read_query(query),
-        "task": task,
-        "private": private,
-        "max_tokens": max_tokens,
-        "confidence_min": confidence_min,
-    }
+    question = Question(
+        read_query(query),
+        task=TaskType(task),
+        private=private,
+        max_tokens=max_tokens,
+        confidence_min=confidence_min,
+    )
     async with open_client(source, url) as client:
         followed = await follow(client, question, timeout_s, stderr())
     path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"
@@ -55,10 +57,10 @@ async def ask(
         # It holds what was asked, privately or not.
         keep_private()
     save_certificate(followed.certificate, path)
-    report = followed.report(path)
+    told = report(followed, path)
     if json:
-        print_json(report)
+        print_json(told)
     else:
-        print_report(report, stdout())
+        print_report(told, stdout())
         print(f"certificate: {path}")
-    return Exit.NO_QUORUM if strict and report["outcome"] != "decided" else Exit.OK
+    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK

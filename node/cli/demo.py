@@ -11,12 +11,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from node.cli.certificates import print_report
-from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, save_certificate
-from node.cli.options import JsonFlag, Source, outside, print_json, read_query, stderr, stdout
-from node.cli.processes import NODES_MAX, START_S, Child, NodeSpec, start_swarm
+from node.cli.follow import PlainLines, follow, report, save_certificate
+from node.cli.options import JsonFlag, outside, print_json, read_query, stderr, stdout
+from node.client import Question
 from node.inference import EngineConfig, EngineInfo, open_engine
+from node.local import Child, NodeSpec, open_swarm
+from node.local.nodes import NODES_MAX, START_S
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
@@ -50,32 +51,30 @@ async def demo(
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, stack, console)
             console.print(f"starting {nodes} node processes")
-            children = await start_swarm(_specs(nodes, config, folder), stack)
-            asked = children[0]
-            client = await stack.enter_async_context(open_client(Source(), asked.url))
+            swarm = await stack.enter_async_context(open_swarm(_specs(nodes, config, folder)))
+            client = await stack.enter_async_context(swarm.connect())
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
-            question = {"query": query, "patience_ms": PATIENCE_MS}
             lines = None if console.is_terminal else PlainLines(console)
-            followed = await follow(client, question, 600.0, console, lines)
+            followed = await follow(client, Question(query, patience_ms=PATIENCE_MS), 600.0, console, lines)
             path = out or Path.cwd() / f"strand-{followed.query_id[:16]}.certificate"
             save_certificate(followed.certificate, path)
-            report = followed.report(path.resolve())
-            report |= {"nodes": nodes, "engine": _engine_name(engine, info)}
+            told = report(followed, path.resolve())
+            told |= {"nodes": nodes, "engine": _engine_name(engine, info)}
             if json:
-                print_json(report)
+                print_json(told)
             else:
-                print_report(report, stdout())
-                print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in report["timings_ms"].items()))
-                print(f"certificate verified: {report['certificate']}")
+                print_report(told, stdout())
+                print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in told["timings_ms"].items()))
+                print(f"certificate verified: {told['certificate']}")
                 if engine == "embedded":
                     print(
                         "The model is tiny, so the Rust is poor; the path from question to certificate is the real one."
                     )
             if keep:
-                _print_ports(children, console)
+                _print_ports(swarm.nodes, console)
                 await trio.sleep_forever()
-    return Exit.OK if report["outcome"] == "decided" else Exit.NO_QUORUM
+    return Exit.OK if told["outcome"] == "decided" else Exit.NO_QUORUM
 
 
 @contextmanager

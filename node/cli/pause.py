@@ -3,8 +3,8 @@
 import re
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
+from msgspec import to_builtins
 
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
@@ -23,11 +23,11 @@ async def pause(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Take on no new rounds of others; rounds that the node is in are finished. It holds over restarts."""
-    body = {} if for_ is None else {"for_ms": duration_ms(for_)}
+    for_ms = None if for_ is None else duration_ms(for_)
     async with open_client(source, url) as client:
-        told = await client.post("/api/pause", msgspec.json.encode(body))
+        told = await client.pause(for_ms)
     if json:
-        print_json(told)
+        print_json(to_builtins(told))
     else:
         print(
             f"paused {'until `strand resume`' if for_ is None else f'for {for_}'}; your own questions are still asked"

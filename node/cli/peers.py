@@ -1,10 +1,13 @@
 """`strand peers`."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import to_builtins
 from rich.text import Text
 
+from node.api.status import Peer
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.tables import print_rows
@@ -19,35 +22,34 @@ async def peers(
 ) -> int:
     """Show whom the local node knows, and what they offer."""
     async with open_client(source, url) as client:
-        told = await client.get("/api/peers")
+        told = await client.peers()
     if json:
-        print_json(told)
+        print_json(to_builtins(told))
         return 0
     names = ("key", "connected", "ms", "clock", "score", "why", "offers", "model", "tok/s", "queue", "addresses")
-    print_rows(names, [_row(peer) for peer in told["peers"]], stdout())
+    print_rows(names, [_row(peer) for peer in told.peers], stdout())
     return 0
 
 
-def _row(peer: dict[str, Any]) -> list[str | Text]:
-    offers = peer["offers"] or {}
-    trip = peer["round_trip_ms"]
+def _row(peer: Peer) -> list[str | Text]:
+    offers, trip = peer.offers, peer.round_trip_ms
     return [
-        peer["key"],
-        peer["direction"] or ("yes" if peer["connected"] else "no"),
+        peer.key,
+        peer.direction or ("yes" if peer.connected else "no"),
         f"{trip:.1f}" if trip is not None else "",
-        _clock(peer["clock_offset_ms"]),
-        f"{peer['score']:.1f}" if peer["connected"] or peer["score"] else "",
-        outside(", ".join(filter(None, (peer["score_reason"], _version(peer["wires"]))))),
-        " ".join(offers.get("roles", [])),
-        outside(offers.get("model", "")),
-        f"{offers['tokens_per_second']:.0f}" if offers else "",
-        str(offers.get("queue", "")),
+        _clock(peer.clock_offset_ms),
+        f"{peer.score:.1f}" if peer.connected or peer.score else "",
+        outside(", ".join(filter(None, (peer.score_reason, _version(peer.wires))))),
+        " ".join(offers.roles) if offers else "",
+        outside(offers.model if offers else ""),
+        f"{offers.tokens_per_second:.0f}" if offers else "",
+        str(offers.queue) if offers else "",
         # As `--bootstrap` takes them.
-        outside(" ".join(f"{address}/p2p/{peer['peer_id']}" for address in peer["addresses"])),
+        outside(" ".join(f"{address}/p2p/{peer.peer_id}" for address in peer.addresses)),
     ]
 
 
-def _version(wires: list[int]) -> str:
+def _version(wires: Sequence[int]) -> str:
     """What hinders a peer that speaks another version of the wire, with what helps; empty for one that speaks ours."""
     if not wires or WIRE in wires:
         return ""

@@ -7,20 +7,19 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
+from node.api.reputation import Challenged, ReputationReport
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, Source, print_json, stderr, stdout
 from node.cli.tables import print_rows, shown_key
 from node.files import read_text
+from protocol.types import TaskType
 
 IMPORT_BYTES_MAX = 4 * 1024 * 1024
 """bytes of a file to import: 4,096 standings of some 500 bytes, twice over."""
 
 BATCH = 128
 """standings in one request: a third of the body that a node takes."""
-
-CHALLENGE_S = 900.0
-"""seconds for one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
 
 Url = Annotated[str | None, Parameter(help="The node's HTTP interface.")]
 File = Annotated[Path, Parameter(help="The file; - is standard input or output.", allow_leading_hyphen=True)]
@@ -29,49 +28,49 @@ File = Annotated[Path, Parameter(help="The file; - is standard input or output."
 async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Source()) -> int:  # noqa: B008 - frozen
     """Show what the local node learned of others, and what its rosters say of them."""
     async with open_client(source, url) as client:
-        told = await client.get("/api/reputation")
+        told = await client.reputation()
     if json:
-        print_json(told)
+        print_json(msgspec.to_builtins(told))
     else:
         print_reputation(told)
     return 0
 
 
-def print_reputation(told: dict[str, Any]) -> None:
-    """What `/api/reputation` tells, as people read it."""
+def print_reputation(told: ReputationReport) -> None:
+    """What the report on others tells, as people read it."""
     console = stdout()
-    force = {task: each for task, each in told["in_force"].items() if each["gold_rounds"]}
+    force = {task: each for task, each in told.in_force.items() if each.gold_rounds}
     # Without gold all tasks have the same weights: any stands for all.
-    task = max(force, key=lambda name: force[name]["gold_rounds"], default="final")
+    task = max(force, key=lambda name: force[name].gold_rounds, default=TaskType.FINAL)
     rows = []
-    for node in told["nodes"]:
-        weights, judging, accuracy = node["weights"][task], node["judging"], node["answering"]["accuracy"]
+    for node in told.nodes:
+        weights, judging, accuracy = node.weights[task], node.judging, node.answering.accuracy
         row = (
-            shown_key(node["key"], console),
-            str(node["rounds"]),
-            str(node["gold_rounds"]),
+            shown_key(node.key, console),
+            str(node.rounds),
+            str(node.gold_rounds),
             "" if accuracy is None else f"{accuracy:.0%}",
-            "equivocated" if node["equivocations"] else "" if judging is None else f"{judging['honest']:.0%}",
-            *(f"{weights[name]:.2f}" for name in ("vote", "judge", "author")),
+            "equivocated" if node.equivocations else "" if judging is None else f"{judging.honest:.0%}",
+            *(f"{weight:.2f}" for weight in (weights.vote, weights.judge, weights.author)),
         )
         rows.append(row)
     print_rows(("key", "rounds", "gold", "right", "honest judge", "vote", "judge", "author"), rows, console)
     console.print(
-        f"{told['specialty']}: {told['rounds']} rounds learned from, weights renewed every {told['renewal_rounds']}; "
-        f"{told['gold_questions']} gold questions in the file. {_whose(told, task if force else None)}"
+        f"{told.specialty}: {told.rounds} rounds learned from, weights renewed every {told.renewal_rounds}; "
+        f"{told.gold_questions} gold questions in the file. {_whose(told, task if force else None)}"
     )
     for name, each in force.items():
         console.print(
-            f"{name}: from {each['gold_rounds']} gold rounds: votes weigh {each['beta']:.2f} (beta), "
-            f"clusters move by {each['tau_u']:.2f} (tau_u)"
+            f"{name}: from {each.gold_rounds} gold rounds: votes weigh {each.beta:.2f} (beta), "
+            f"clusters move by {each.tau_u:.2f} (tau_u)"
         )
 
 
-def _whose(told: dict[str, Any], task: str | None) -> str:
+def _whose(told: ReputationReport, task: TaskType | None) -> str:
     """Which weights the table shows: of this task, or where none has learned from gold yet, of every task."""
     if task is not None:
         return f"Weights are those for {task} tasks."
-    if told["in_force"]:
+    if told.in_force:
         return "Weights are the same for every task: none has learned from gold yet."
     return "Weights are the configured ones, the same for every task: nothing learned is in force yet."
 
@@ -79,15 +78,15 @@ def _whose(told: dict[str, Any], task: str | None) -> str:
 async def export(file: File, *, url: Url = None, source: Source = Source()) -> int:  # noqa: B008 - frozen
     """Write the local node's standings as JSON. Which questions were gold is not in it."""
     async with open_client(source, url) as client:
-        told = await client.get("/api/reputation/export")
+        told = await client.export_reputation()
     if str(file) == "-":
-        print_json(told)
+        print_json(msgspec.to_builtins(told))
         return 0
     try:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     except OSError as error:
         raise CliError(f"cannot write {file}: {error.strerror}") from error
-    print(f"{len(told['standings'])} standings: {file}")
+    print(f"{len(told.standings)} standings: {file}")
     return 0
 
 
@@ -100,15 +99,16 @@ async def take_over(
 ) -> int:
     """Believe somebody else's standings, of nodes that the local node has not met itself."""
     text = read_text(file, IMPORT_BYTES_MAX)
-    told = {"taken": 0, "known_already": 0}
+    taken = known_already = 0
     async with open_client(source, url) as client:
         for batch in _batches(text, str(file)):
-            answer = await client.post("/api/reputation", msgspec.json.encode(batch))
-            told = {name: told[name] + answer[name] for name in told}
+            answer = await client.import_reputation(batch)
+            taken += answer.taken
+            known_already += answer.known_already
     if json:
-        print_json(told)
+        print_json({"taken": taken, "known_already": known_already})
     else:
-        print(f"{told['taken']} taken over, {told['known_already']} known already")
+        print(f"{taken} taken over, {known_already} known already")
     return 0
 
 
@@ -132,15 +132,15 @@ async def challenge(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm gold questions now, one after the other, and learn from them."""
-    rounds: list[dict[str, Any]] = []
+    rounds: list[Challenged] = []
     async with open_client(source, url) as client:
         with stderr().status("asking") as status:
             for number in range(1, count + 1):
                 status.update(f"gold question {number} of {count}")
-                rounds.append(await client.post("/api/challenge", b"", timeout_s=CHALLENGE_S))
-    right = sum(each["correct"] is True for each in rounds)
+                rounds.append(await client.challenge())
+    right = sum(each.correct is True for each in rounds)
     if json:
-        print_json({"asked": count, "right": right, "rounds": rounds})
+        print_json({"asked": count, "right": right, "rounds": msgspec.to_builtins(rounds)})
     else:
         print(f"{right} of {count} answered right")
     return 0

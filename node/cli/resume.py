@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import to_builtins
 
 from node.cli.client import open_client
 from node.cli.options import JsonFlag, Source, print_json
@@ -16,9 +17,9 @@ async def resume(
 ) -> int:
     """End a pause."""
     async with open_client(source, url) as client:
-        told = await client.post("/api/resume", b"")
+        told = await client.resume()
     if json:
-        print_json(told)
+        print_json(to_builtins(told))
     else:
-        print("works for others" if told["open"] else f"resumed, but {told['why_not'].replace('_', ' ')}")
+        print("works for others" if told.open else f"resumed, but {(told.why_not or '').replace('_', ' ')}")
     return 0

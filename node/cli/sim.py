@@ -249,7 +249,7 @@ def _simulate(scenario: Scenario, jobs: int, *, real: bool, show_progress: bool)
 
 def _check_real(scenario: Scenario, jobs: int) -> None:
     """Before the first process is started. Raises CliError."""
-    from node.cli.processes import NODES_MAX
+    from node.local.nodes import NODES_MAX
     from simnet.real import check_real
 
     if jobs > 1:
@@ -268,7 +268,7 @@ def _real_runs(
     import msgspec
     import trio
 
-    from node.cli.real_swarm import Programme, play
+    from node.local.programme import Programme, play
     from simnet.plan import Plan
     from simnet.real import NOTE, programme_of, run_of
 

@@ -139,7 +139,8 @@ class _Api:
         return json_reply(OffersKnown(peers.offering()))
 
     async def ask(self, request: Request) -> Response:
-        return FollowedRound(self._shown.rounds, await read_body(request, ops.ASK), self._followed)
+        details = bool(integers(request, ops.ASK.parameters)["details"])
+        return FollowedRound(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
         try:

@@ -123,10 +123,13 @@ def _describe_fields(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None
 
 
 def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the strings below a struct's fields, by field. Reads the module's source."""
+    """The strings beneath the fields of a struct and of those that it extends, by field. Reads the module's source."""
     (body,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
+    for base in kind.__bases__:
+        if _is_struct(base) and base is not msgspec.Struct:
+            found |= field_descriptions(base)
     for field, text in zip(body.body, body.body[1:], strict=False):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):

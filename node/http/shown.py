@@ -48,12 +48,11 @@ class ShownPeers(Protocol):
 class ShownRounds(Protocol):
     """The node's own rounds."""
 
-    def ask(self, question: Question) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
-        ...
+    def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
+        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError.
 
-    def own_engine(self, query_id: Digest) -> str:
-        """Return why the node's own engine contributed nothing to a round; empty if it did."""
+        `details`: all that happens in it; else the events and keys of `node.api.events.PLAIN_KEYS`.
+        """
         ...
 
     async def certificate(self, query_id: Digest) -> bytes | None:

@@ -8,10 +8,11 @@ from typing import Protocol
 import structlog
 import trio
 
-from consensus.rounds import effects as fx
 from node.api.asking import Question
+from node.api.events import Ended
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
+from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.signals import Signal
 from protocol.types import Digest, Outcome
 
 DELAY_MS_MAX = 60_000
@@ -26,8 +27,8 @@ log = structlog.get_logger()
 class Asking(Protocol):
     """Port: asks the swarm. The node's RoundService implements it."""
 
-    ended: Count
-    """Number of our users' rounds that have ended or that the user has left."""
+    ended: Signal
+    """Rounds of our users that they followed to the end, or left."""
 
     def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
         """Begin a round and follow it; `counted`: whether it counts in `ended`. Raises AskError."""
@@ -63,10 +64,10 @@ class Challenger:
         if not self._reputation.gold.questions:
             return
         pending = trio.Semaphore(PENDING_MAX)
-        seen = self._service.ended.value
+        seen = self._service.ended.count
         async with trio.open_nursery() as nursery:
             while True:
-                await self._service.ended.above(seen)
+                await self._service.ended.wait(seen)
                 seen += 1
                 if self._random.random() < self._share:
                     await pending.acquire()
@@ -93,9 +94,9 @@ class Challenger:
         gold = self._random.choice(questions)
         outcome = None
         async with self._service.ask(Question(gold.query, gold.task), counted=False) as begun:
-            async for watched in begun.events:
-                if isinstance(watched.effect, fx.RoundEnded):
-                    outcome = watched.effect.outcome
+            async for event in begun.events:
+                if isinstance(event, Ended):
+                    outcome = event.outcome
         await self._reputation.settled()
         known = next((each for each in self._reputation.experience.gold if each.query == begun.query_id), None)
         return Challenged(begun.query_id, outcome, None if known is None else known.correct)

@@ -7,7 +7,6 @@ does wait for the journal, because a message may leave only after its slot is on
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -15,7 +14,6 @@ import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot
-from consensus.certificates.record import Phase
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.membership import Restored
@@ -23,13 +21,13 @@ from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
+from node.rounds.hub import RoundEvents
 from node.rounds.inbound import (
     CERTIFICATE,
     CONTRIBUTE,
     PING,
     PULL,
     QUERY,
-    WATCHED_MAX,
     Arrived,
     AskRequest,
     Inbound,
@@ -40,9 +38,9 @@ from node.rounds.inbound import (
     PullReplyReceived,
     QueryReply,
     RepeatedQuery,
-    Watched,
     WorkDone,
 )
+from node.rounds.observer import RoundObserver
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
 from node.signals import Signal
@@ -57,60 +55,7 @@ from protocol.types import Digest, Key, Kind
 if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
-PROGRESS_MS = 50
-"""Milliseconds between two progress events of one phase. Nobody sees finer steps, and each event costs 0.3 ms of the
-node for which all members wait: one per contribution made a fast round of seven nodes a sixth slower."""
-
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Watcher:
-    """Passes a round's events to the user who asked: phases and results at once, progress within a phase throttled."""
-
-    began_ms: int
-    watch: trio.MemorySendChannel[Watched]
-    turn: trio.Semaphore
-    told: tuple[Phase, int] | None = None
-    """Phase and wave of the last progress that was sent."""
-    held: Watched | None = None
-    """Newer progress of that phase, held back; still newer progress replaces it."""
-    due_ms: int = 0
-    """Time (ms) at which the held event is sent."""
-
-    def tell(self, effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded, now_ms: int) -> None:
-        """Send the event, or hold it back."""
-        watched = Watched(now_ms - self.began_ms, effect)
-        if isinstance(effect, fx.Progress) and (effect.phase, effect.wave) == self.told:
-            self.held = watched
-        else:
-            self._tell_held(now_ms)
-            self._send(watched)
-            if isinstance(effect, fx.Progress):
-                self.told, self.due_ms = (effect.phase, effect.wave), now_ms + PROGRESS_MS
-
-    def end(self, finish: fx.RoundEnded, now_ms: int) -> None:
-        """Send the end, and make room for another round of ours."""
-        self.tell(finish, now_ms)
-        self.watch.close()
-        self.turn.release()
-
-    def tell_due(self, now_ms: int) -> None:
-        """Send the held event if its time has come."""
-        if now_ms >= self.due_ms:
-            self._tell_held(now_ms)
-
-    def _tell_held(self, now_ms: int) -> None:
-        if self.held is not None:
-            self._send(self.held)
-            self.held, self.due_ms = None, now_ms + PROGRESS_MS
-
-    def _send(self, watched: Watched) -> None:
-        """Send an event unless nobody listens any more; progress leaves room for the results that every round has."""
-        if isinstance(watched.effect, fx.Progress) and self.watch.statistics().current_buffer_used > WATCHED_MAX // 2:
-            return
-        with suppress(trio.BrokenResourceError):
-            self.watch.send_nowait(watched)
 
 
 class Driver:
@@ -133,7 +78,10 @@ class Driver:
         self._store = store
         self._reputation = reputation
         self._clock = clock
-        self._watchers: dict[Digest, _Watcher] = {}
+        self.events = RoundEvents()
+        self._observer = RoundObserver(participant, self.events, worker, clock)
+        self._turns: dict[Digest, trio.Semaphore] = {}
+        """What our own open rounds release when they are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
         """Fires after a peer has connected; it does not have our offer yet."""
@@ -157,8 +105,7 @@ class Driver:
                 await self._perform(effects, nursery)
                 while (own := self._participant.take_local_message(self._clock.now_ms())) is not None:
                     await self._perform(own, nursery)
-                for watcher in self._watchers.values():
-                    watcher.tell_due(now_ms)
+                self._observer.tick(now_ms)
 
     def _follow_wall_clock(self) -> None:
         """Follow the wall clock, between rounds only: an open round's budgets count by the clock at its start."""
@@ -166,11 +113,10 @@ class Driver:
             log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
-        """Return the time, on trio's clock, of the loop's next work if no event arrives."""
-        due_ms = [watcher.due_ms for watcher in self._watchers.values() if watcher.held is not None]
-        if (wake_at_ms := self._participant.wake_at_ms) is not None:
-            due_ms.append(wake_at_ms)
-        return self._clock.trio_deadline(min(due_ms)) if due_ms else math.inf
+        """When the loop has something to do even if no event comes, on trio's clock."""
+        wakes_ms = (self._participant.wake_at_ms, self._observer.wake_at_ms)
+        due_ms = min((each for each in wakes_ms if each is not None), default=None)
+        return math.inf if due_ms is None else self._clock.trio_deadline(due_ms)
 
     async def _handle(self, event: Inbound, now_ms: int) -> Sequence[fx.Effect]:
         match event:
@@ -246,6 +192,7 @@ class Driver:
                     if (query := await self._refused(effect)) is not None:
                         left.add(query)
                         await self._perform(self._participant.leave(query), nursery)
+                        continue
                 case fx.Publish(topics, message) if message.kind is Kind.EVIDENCE:
                     about = self._round_of(effect)
                     assert about is not None, "our own evidence proves what it says"
@@ -269,11 +216,12 @@ class Driver:
                 case fx.Certify():
                     await self._keep(effect)
                     self._reputation.finished(effect.certificate)
-                    self._tell(effect)
-                case fx.Progress() | fx.Decide():
-                    self._tell(effect)
                 case fx.RoundEnded():
                     await self._finish(effect)
+                case fx.Progress() | fx.Decide():
+                    # For those who follow the round.
+                    pass
+            self._observer.saw(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
@@ -372,10 +320,9 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """Send a request; its timeout is `least_ms` and two measured round trips, each at most ROUND_TRIP_MS_MAX.
+        """Send a request within the time that its path needs. Raises PeerUnreachable.
 
-        Raises:
-            PeerUnreachable: the peer cannot be reached or does not reply in time.
+        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
         """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)
@@ -385,20 +332,11 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.RoundEnded) -> None:
-        """Finish a round in one role: release its resources and write its one canonical log event."""
         if effect.role == "member":
             self._worker.cancel(effect.query)
             await self._store.drop_round(effect.query)
-        elif (watcher := self._watchers.pop(effect.query, None)) is not None:
-            watcher.end(effect, self._clock.now_ms())
-        log.info(
-            "round.ended",
-            query_id=effect.query.hex(),
-            role=effect.role,
-            ending=effect.ending,
-            outcome=effect.outcome,
-            reason=str(effect.fault) if effect.fault else None,
-        )
+        elif (turn := self._turns.pop(effect.query, None)) is not None:
+            turn.release()
 
     # -- our own rounds --------------------------------------------------------------------------------------------
 
@@ -414,13 +352,10 @@ class Driver:
             asked.turn.release()
             return ()
         query_id, effects = begun
-        self._watchers[query_id] = _Watcher(now_ms, asked.watch, asked.turn)
+        self._turns[query_id] = asked.turn
+        self._observer.asked(query_id, asked.query)
         asked.begun.send_nowait(query_id)
         return effects
-
-    def _tell(self, effect: fx.Progress | fx.Decide | fx.Certify) -> None:
-        if (watcher := self._watchers.get(effect.query)) is not None:
-            watcher.tell(effect, self._clock.now_ms())
 
     # -- after a restart -------------------------------------------------------------------------------------------
 

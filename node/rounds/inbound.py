@@ -7,7 +7,6 @@ import structlog
 import trio
 
 from consensus.rounds import delivery, events
-from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -40,9 +39,6 @@ PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
 
 INBOX_MAX = 1024
 """Events that may wait for the driver: all messages of a round of 64 members, several times over; then BUSY."""
-
-WATCHED_MAX = 256
-"""Events that may wait for the user who asked: progress fills at most half, so that results always find room."""
 
 _QUERY = bytes((Kind.QUERY,))
 
@@ -83,25 +79,15 @@ class PullReplyReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """An event of a round as the user sees it, with the milliseconds since the query."""
-
-    at_ms: int
-    effect: fx.Progress | fx.Decide | fx.Certify | fx.RoundEnded
-
-
-@dataclass(frozen=True, slots=True)
 class AskRequest:
     """A request of one of our users to ask the swarm."""
 
     query: Query
     content: str
-    watch: trio.MemorySendChannel[Watched]
-    """Gets the round's events and is closed at its end; capacity WATCHED_MAX."""
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     turn: trio.Semaphore
-    """Released when the round is over, even if nobody listens any more."""
+    """Released when the round is over, or has not begun."""
 
 
 @dataclass(frozen=True, slots=True)

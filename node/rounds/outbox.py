@@ -27,8 +27,8 @@ it from the closing that lists it."""
 class Outbox:
     """Publishes in the background.
 
-    Evidence goes out one piece per round in turn, so that a stranger's round in which everyone equivocates does not
-    delay evidence of other rounds.
+    Evidence goes out one piece of each round in turn, so that a stranger's round in which everybody signs twice does
+    not delay the evidence of others.
     """
 
     def __init__(self, overlay: "Overlay") -> None:

@@ -1,8 +1,8 @@
 """From a user's question to a signed query and its round."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import trio
@@ -12,14 +12,18 @@ from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
 from node.api.asking import Question
+from node.api.events import PLAIN_KEYS
 from node.clock import Clock
 from node.config import NodeConfig
 from node.errors import Exit, UserError
 from node.overlay import Overlay
-from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
+from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
+from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.reputation import Reputation
+from node.signals import Signal
 from protocol.errors import Fault, FaultReason
 from protocol.messages import Query
+from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key
 
 
@@ -47,25 +51,8 @@ class RoundHandle:
 
     query_id: Digest
     query: Query
-    events: trio.MemoryReceiveChannel[Watched]
-
-
-class Count:
-    """A number that only grows and can be awaited; a late waiter misses nothing."""
-
-    def __init__(self) -> None:
-        self.value = 0
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def add(self, more: int) -> None:
-        """Add to the number, and wake the waiters."""
-        self.value += more
-        self._waiting.unpark_all()
-
-    async def above(self, seen: int) -> None:
-        """Wait until the number exceeds `seen`."""
-        while self.value <= seen:
-            await self._waiting.park()
+    events: Subscription
+    """What the asker wants to know; it ends with the round, and never lacks the round's results."""
 
 
 class RoundService:
@@ -76,6 +63,7 @@ class RoundService:
         participant: Participant,
         overlay: Overlay,
         inbound: InboundRouter,
+        hub: RoundEvents,
         reputation: Reputation,
         config: NodeConfig,
         clock: Clock,
@@ -83,24 +71,23 @@ class RoundService:
         self._participant = participant
         self._overlay = overlay
         self._inbound = inbound
+        self._hub = hub
         self._config = config
         self._clock = clock
         self._reputation = reputation
-        self.ended = Count()
-        """Number of our users' rounds that have ended or that the user has left."""
-        # Members refuse more open rounds of one key, so these would end without answers.
+        self.ended = Signal()
+        """Counts the rounds of our users that they followed to the end, or left."""
+        # More than members let one key have open would end without their answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
-    async def ask(self, question: Question, *, counted: bool = True) -> AsyncIterator[RoundHandle]:
-        """Begin a round in its turn and follow it; it goes on when the block is left.
+    async def ask(
+        self, question: Question, *, details: bool = False, counted: bool = True
+    ) -> AsyncIterator[RoundHandle]:
+        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
 
-        Args:
-            question: the user's question.
-            counted: whether the round counts in `ended`; gold rounds do not.
-
-        Raises:
-            AskError: the round cannot begin.
+        `details`: follow all that happens in it, in both of our roles; else the asker's events of PLAIN_KEYS. `ended`
+        counts it unless it is our own, for gold.
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
@@ -108,27 +95,40 @@ class RoundService:
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
-        watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
+        async with self._begin(question, details) as handle:
+            try:
+                yield handle
+            finally:
+                self.ended.fire(int(counted))
+
+    @asynccontextmanager
+    async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
+        """Hand our turn over to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
-            asked = self.query(question)
-            await self._inbound.deliver(AskRequest(asked, question.content, watch, begun, self._turns))
-            handed_over = True
+            query = self.query(question)
+            id = body_id(self._participant.params.digest, query)
+            with self._follow(id, details) as events:
+                await self._inbound.deliver(AskRequest(query, question.content, begun, self._turns))
+                handed_over = True
+                answer = await began.receive()
+                if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
+                    raise NoDiskError(f"this node takes no new work: {answer.detail}")
+                if isinstance(answer, Fault):
+                    raise AskError(f"the network's parameters do not allow this query: {answer}")
+                yield RoundHandle(answer, query, events)
         finally:
             if not handed_over:
                 self._turns.release()
-        # From here on the driver releases the turn.
-        answer = await began.receive()
-        if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
-            raise NoDiskError(f"this node takes no new work: {answer.detail}")
-        if isinstance(answer, Fault):
-            raise AskError(f"the network's parameters do not allow this query: {answer}")
+
+    @contextmanager
+    def _follow(self, id: Digest, details: bool) -> Iterator[Subscription]:
         try:
-            async with events:
-                yield RoundHandle(answer, asked, events)
-        finally:
-            self.ended.add(int(counted))
+            with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
+                yield events
+        except TooManySubscribersError as error:
+            raise TooBusyError(str(error)) from error
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""

@@ -173,6 +173,10 @@ class Serving(Admission):
         at = datetime.fromtimestamp(now_ms / 1000)
         return None if self._serve.is_open(60 * at.hour + at.minute) else Refusal.OFF_HOURS
 
+    def is_open(self) -> bool:
+        """Return whether the node works for others now."""
+        return self.closed(self._clock.now_ms()) is None
+
     def left(self, now_ms: int) -> StrangersAllowance:
         """Return the remaining allowance of strangers."""
         serve = self._serve

@@ -27,11 +27,11 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.cli.client import Client, open_client
-from node.cli.options import Source
-from node.cli.processes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node
+from node.api.asking import Asked
+from node.client import Client, Question, connect
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
+from node.local.nodes import READY_BYTES_MAX, STOP_S, Child, NodeSpec, start_node
 from protocol import codec
 from protocol.messages import Ballot, Certificate, Commit, Notice
 from protocol.signing import Keypair, seal
@@ -103,16 +103,17 @@ class Daemons:
         """One round, and the sizes of its messages; its times go into what is given: by the node's clock, by ours."""
         self.rounds += 1
         query = f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."
-        question = {"query": query, "pairs_per_judge": self.pairs}
+        question = Question(query, pairs_per_judge=self.pairs)
         began = time.perf_counter()
         query_id = ""
         marks: dict[str, tuple[float, float]] = {}
         async for event in self.client.ask(question, ROUND_S):
-            query_id = event.get("query_id", query_id)
-            marks[event["event"]] = (event["at_ms"], 1000 * (time.perf_counter() - began))
+            if isinstance(event, Asked):
+                query_id = event.query_id
+            marks[type(event).__name__] = (event.at_ms, 1000 * (time.perf_counter() - began))
         for index, times in enumerate(into):
-            times.to_answer.append(marks["decided"][index])
-            times.to_certificate.append(marks["certified"][index])
+            times.to_answer.append(marks["Decided"][index])
+            times.to_certificate.append(marks["Certified"][index])
         return sizes_of(await self.client.certificate(query_id), len(self.children))
 
 
@@ -203,7 +204,7 @@ async def start_daemons(folder: Path, settings: Settings, stack: AsyncExitStack)
     async with trio.open_nursery() as nursery:
         for index in range(1, nodes):
             nursery.start_soon(start, index, children[0].addresses[:1])
-    client = await stack.enter_async_context(open_client(Source(), children[0].url))
+    client = await stack.enter_async_context(connect(children[0].url))
     await client.wait_offers(nodes, START_S)
     return Daemons([children[index] for index in range(nodes)], client, settings.pairs)
 

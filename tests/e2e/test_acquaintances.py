@@ -8,8 +8,8 @@ from pathlib import Path
 
 import trio
 
-from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node
 from node.storage import DATABASE_NAME
 from tests.support.processes import PATIENCE_S, POLL_S, get_json, logged
 

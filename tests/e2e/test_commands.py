@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.cli.processes import NodeSpec, start_node
 from node.config import load_params
 from node.inference import EngineConfig
+from node.local.nodes import NodeSpec, start_node
 from protocol.limits import TEXT_BYTES_MAX
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.support.processes import PATIENCE_S, Shell, assert_refusal_line, assert_refused, log_records

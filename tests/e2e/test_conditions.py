@@ -9,8 +9,8 @@ from pathlib import Path
 
 import trio
 
-from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node
 from tests.support.processes import Shell, get_json, logged
 
 SCRIPTED = EngineConfig(kind="scripted")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.cli.processes import NodeSpec, start_node
 from node.inference import EngineConfig
+from node.local.nodes import NodeSpec, start_node
 from tests.support.processes import Shell, wait_offers
 
 pytest.importorskip("xllamacpp", reason="the embedded engine is not installed: pip install 'strand-swarm[embedded]'")

@@ -11,13 +11,15 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.cli.processes import NodeSpec, start_node
+from node.api.events import AnswerOpened, Asked, BallotCounted, Certified, Decided, Ended, Joined, RoundEvent, Strengths
 from node.http.guard import BODY_BYTES_MAX
 from node.inference import EngineConfig
+from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.integration.http.test_hostile_requests import ENDS_THE_PROCESS_OF_044B2F0
 from tests.support.http_server import statuses
@@ -122,6 +124,17 @@ def test_figures_over_the_networks_limits_are_cut_to_them(swarm: RunningSwarm) -
     assert status == 200
     assert [events[0]["event"], events[-1]["event"]] == ["asked", "ended"]
     assert [event["outcome"] for event in events if event["event"] == "decided"] == ["decided"]
+
+
+def test_a_round_is_told_with_its_details_to_whoever_wants_them(swarm: RunningSwarm) -> None:
+    status, answer = ask(
+        swarm.url, "POST", "/api/ask?details=1", json.dumps({"query": "Sum, in detail.", "task": "open"})
+    )
+    events = [msgspec.json.decode(line, type=RoundEvent) for line in answer.splitlines()]
+    assert status == 200
+    assert (type(events[0]), type(events[-1])) == (Asked, Ended)
+    assert {type(event) for event in events} >= {Joined, AnswerOpened, BallotCounted, Strengths, Decided, Certified}
+    assert [event.role for event in events if isinstance(event, Ended)] == ["member", "requester"]
 
 
 def test_a_body_over_the_limit_is_refused_by_its_header(swarm: RunningSwarm) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import trio
 
-from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
 from node.inference import process_guard as keeper
+from node.local.nodes import Child, NodeSpec, start_node
 from tests.support.processes import PATIENCE_S, POLL_S, Shell, get_json, get_text, wait_offers
 from tests.support.vllm_stage import Stage
 

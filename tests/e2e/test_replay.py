@@ -10,9 +10,9 @@ import trio
 
 from consensus.rounds import effects as fx
 from consensus.rounds.recording import Recording, read
-from node.cli.processes import RECORDING_NAME, Child, NodeSpec, start_node
 from node.inference import EngineConfig
 from node.keys import load_or_create_key
+from node.local.nodes import RECORDING_NAME, Child, NodeSpec, start_node
 from node.storage import open_store
 from protocol.types import Digest
 from simnet.replay import replay

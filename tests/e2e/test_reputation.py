@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.cli.processes import Child, NodeSpec, start_node, start_swarm
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node, start_swarm
 from tests.support.processes import Ran, Shell, assert_refused, wait_offers
 
 QUERY = "What is six times seven?"

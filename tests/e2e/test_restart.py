@@ -11,9 +11,9 @@ import trio
 
 from consensus.certificates.record import RoundRecord, commit_to, open_record
 from consensus.learning.roster import Draw, Trust, choose_roster
-from node.cli.processes import Child, NodeSpec, start_node
 from node.clock import Clock
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node
 from node.overlay import Overlay, open_overlay
 from node.rounds.inbound import CONTRIBUTE, PROTOCOLS, PULL
 from protocol import codec

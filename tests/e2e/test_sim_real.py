@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.cli.real_swarm import Kill, Programme, play
 from node.inference.scripted import SLOPE
+from node.local.programme import Kill, Programme, play
 from simnet.real import programme_of, run_of
 from simnet.results import Run
 from tests.support.processes import Shell

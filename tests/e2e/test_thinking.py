@@ -10,8 +10,8 @@ from typing import Any
 
 import trio
 
-from node.cli.processes import NodeSpec, start_node
 from node.inference import EngineConfig, JudgingMethod
+from node.local.nodes import NodeSpec, start_node
 from tests.support.engine_server import StandIn, serving
 from tests.support.processes import Shell, get_json, wait_offers
 from tests.support.quirks import MANY, Quirky

@@ -11,8 +11,8 @@ from pathlib import Path
 import trio
 from hypothesis import strategies as st
 
-from node.cli.processes import Child, NodeSpec, start_node
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node
 from tests.fuzz.target import One, Target, joined
 
 REPLY_S = 2.0

@@ -25,10 +25,10 @@ import msgspec
 import trio
 
 from consensus.ranking.judges import FRESH
-from node.cli.processes import Child, NodeSpec, start_swarm
 from node.config import load_params
 from node.inference import EngineConfig
 from node.keys import load_or_create_key
+from node.local.nodes import Child, NodeSpec, start_swarm
 from node.overlay import OverlayConfig, open_overlay
 from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict

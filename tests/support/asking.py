@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
+import msgspec
 import trio
 
-from node.cli.client import Client
-from node.cli.errors import CliError
+from node.api.asking import Asked, Progress, Question, RoundEvent
+from node.client import ClientError, connect
+from node.client.rounds import RoundLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +33,43 @@ class Heard:
     """When each phase began, after the question."""
 
 
+def _ignore(_: RoundEvent) -> None:
+    """Nobody watches."""
+
+
 async def ask(
-    url: str, question: Mapping[str, Any], seconds_max: float, on_event: Callable[[Any], None] = lambda _: None
+    url: str, question: Mapping[str, Any], seconds_max: float, on_event: Callable[[RoundEvent], None] = _ignore
 ) -> Heard:
     """Follow a round to its end, for so many seconds at most; `on_event` is told what the node tells."""
-    began, decided, ended, certified = trio.current_time(), {}, {}, False
-    query_id, seats = "", 0
+    began, log = trio.current_time(), RoundLog()
+    seats = 0
     silent: dict[str, set[str]] = {}
-    phases_ms: dict[str, int] = {}
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http_client:
-        with suppress(CliError), trio.move_on_after(seconds_max):
-            async for event in Client(http_client, url).ask(dict(question), seconds_max):
+    with suppress(ClientError), trio.move_on_after(seconds_max):
+        async with (
+            connect(url) as client,
+            aclosing(client.ask(msgspec.convert(question, Question), seconds_max)) as events,
+        ):
+            async for event in events:
                 on_event(event)
-                match event["event"]:
-                    case "asked":
-                        query_id, seats = event["query_id"], len(event["members"])
-                    case "progress":
-                        phases_ms.setdefault(event["phase"], event["at_ms"])
-                        if event["silent"]:
-                            silent.setdefault(event["phase"], set()).update(event["silent"])
-                    case "decided":
-                        decided = event
-                    case "certified":
-                        certified = True
-                    case "ended":
-                        ended = event
+                log.note(event)
+                match event:
+                    case Asked():
+                        seats = len(event.members)
+                    case Progress() if event.silent:
+                        silent.setdefault(event.phase, set()).update(event.silent)
     return Heard(
-        query_id=query_id,
+        query_id=log.query_id,
         seats=seats,
-        outcome=_outcome(decided, ended),
-        winner=decided.get("winner", ""),
-        certified=certified,
+        outcome=_outcome(log),
+        winner=log.decided.winner if log.decided else "",
+        certified=log.certified,
         seconds=trio.current_time() - began,
         silent=silent,
-        phases_ms=phases_ms,
+        phases_ms=log.phase_began_ms,
     )
 
 
-def _outcome(decided: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
-    if decided:
-        return decided["outcome"] if decided["reason"] == "none" else f"{decided['outcome']} ({decided['reason']})"
-    return f"ended ({ended['fault']})" if ended else ""
+def _outcome(log: RoundLog) -> str:
+    if (decided := log.decided) is not None:
+        return decided.outcome if decided.reason == "none" else f"{decided.outcome} ({decided.reason})"
+    return f"ended ({log.ended.fault})" if log.ended else ""

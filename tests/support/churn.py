@@ -20,8 +20,8 @@ from random import Random
 import trio
 from libp2p.peer.id import ID
 
-from node.cli.processes import Child, NodeSpec, start_node, start_swarm
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_node, start_swarm
 from node.overlay import OverlayConfig, open_overlay
 from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict

@@ -17,8 +17,9 @@ import httpx2
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.cli.processes import Child, NodeSpec, start_swarm
+from node.api.asking import Progress, RoundEvent
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_swarm
 from protocol.errors import Fault
 from protocol.types import Outcome
 from tests.support.asking import Heard, ask
@@ -106,8 +107,8 @@ class Far:
         """One round in which some hosts are cut off when `phase` begins (before the query if empty), for a while."""
         parted = trio.Event()
 
-        def on_event(event: Any) -> None:
-            if event["event"] == "progress" and event["phase"] == phase:
+        def on_event(event: RoundEvent) -> None:
+            if isinstance(event, Progress) and event.phase == phase:
                 parted.set()
 
         heard = Heard()

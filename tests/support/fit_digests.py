@@ -37,7 +37,7 @@ def digest_of_many_fits() -> str:
         judged = {keys[k % count]: [] for k in range(len(pairs))}
         for k, pair in enumerate(pairs):
             judged[keys[k % count]].append(pair)
-        bench = [
+        judge_priors = [
             JudgePrior(
                 rng.randint(-2 * ONE, 2 * ONE), rng.choice((None, k)), (4 * ONE, rng.randint(1, ONE), ONE, ONE // 2)
             )
@@ -47,7 +47,7 @@ def digest_of_many_fits() -> str:
             JudgedComparison(k % count, c.first, c.second, rng.choice((0, ONE, c.preference)))
             for k, c in enumerate(comparisons)
         ]
-        fitted = judges.posterior(items, bench, told, model)
+        fitted = judges.posterior(items, judge_priors, told, model)
         state.update(fitted.theta.tobytes() + repr(bradley_terry.quantise(fitted)).encode())
         calibration = rng.randint(-2 * ONE, 2 * ONE), rng.randrange(3 * ONE)
         sure = [certainty.p_correct(each, *calibration) for each in bradley_terry.quantise(fitted).p_best]
@@ -71,7 +71,7 @@ def digest_of_cases(seed: int) -> str:
     rng = random.Random(seed)
     state = hashlib.blake2b(digest_size=16)
     for case in reference_fit.cases(CASES):
-        fitted = judges.posterior(case.items, case.bench, rng.sample(case.told, len(case.told)), case.model)
+        fitted = judges.posterior(case.items, case.judge_priors, rng.sample(case.told, len(case.told)), case.model)
         state.update(fitted.theta.tobytes() + repr(bradley_terry.quantise(fitted)).encode())
     return state.hexdigest()
 

@@ -23,11 +23,11 @@ import trio
 from consensus.certificates.evidence import Slot, slot_of
 from consensus.rounds import recording
 from node.boot import boot_id
-from node.cli.processes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node, start_swarm
 from node.clock import Clock
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
 from node.keys import load_or_create_key
+from node.local.nodes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node, start_swarm
 from node.storage import open_store
 from protocol import codec
 from protocol.errors import Fault

@@ -21,11 +21,12 @@ from node.api import serving as serving_api
 from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
+from node.api.events import BaseEvent
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo
-from node.rounds.inbound import Watched
+from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.declared import declared
@@ -128,14 +129,6 @@ REPUTATION = reputation_api.ReputationReport(
 
 
 @dataclass
-class Bell:
-    """What a driver is for the facades: it hears of offers, and sends ours."""
-
-    offered: trio.Event = field(default_factory=trio.Event)
-    greet: trio.Event = field(default_factory=trio.Event)
-
-
-@dataclass
 class StillNetwork:
     """An overlay whose peers neither come nor go."""
 
@@ -179,14 +172,18 @@ class StillPeers:
 class TellingRounds:
     """Each round tells these events and is over; `refusal`: why there is none. Certificates are by query."""
 
-    events: Sequence[Watched] = ()
+    events: Sequence[BaseEvent] = ()
     refusal: AskError | None = None
     certificates: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
     counted: int = 0
+    detailed: int = 0
 
-    def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
+    def ask(
+        self, question: Question, *, details: bool = False, counted: bool = True
+    ) -> AbstractAsyncContextManager[RoundHandle]:
         self.counted += counted
+        self.detailed += details
         return self._ask(question)
 
     @asynccontextmanager
@@ -196,20 +193,17 @@ class TellingRounds:
             raise self.refusal
         yield begun(self.events)
 
-    def own_engine(self, query_id: Digest) -> str:
-        return f"out of memory in {query_id.hex()[:4]}"
-
     async def certificate(self, query_id: Digest) -> bytes | None:
         return self.certificates.get(query_id)
 
 
-def begun(events: Sequence[Watched], query_id: Digest = QUERY) -> RoundHandle:
+def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     """A round of three whose events are all there."""
-    send, receive = trio.open_memory_channel[Watched](len(events))
+    subscription = Subscription(None, ROLES)
     for each in events:
-        send.send_nowait(each)
-    send.close()
-    return RoundHandle(query_id, Swarm("abc").query(), receive)
+        subscription.put(each)
+    subscription.end()
+    return RoundHandle(query_id, Swarm("abc").query(), subscription)
 
 
 class StillEngine:

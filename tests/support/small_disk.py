@@ -17,8 +17,8 @@ from typing import Any
 
 import trio
 
-from node.cli.processes import Child, NodeSpec, start_swarm
 from node.inference import EngineConfig
+from node.local.nodes import Child, NodeSpec, start_swarm
 from tests.support.processes import PATIENCE_S, POLL_S, STRAND, get_json
 
 DISK_BYTES = 12 * 1024 * 1024

@@ -26,6 +26,10 @@ FORMER = {
     for (wire, aggregator), commit in FORMER_READERS.items()
 }
 FILES = sorted(FOLDER.glob("*/*.certificate"))
+VERSION = b"\xa7version"
+"""The name of the field, as it is encoded."""
+
+LATER, LATEST = CURRENT.wire + 1, CURRENT.wire + 2
 FULL = FOLDER / folder_name(CURRENT) / "full.certificate"
 
 OF_KEPT = pytest.mark.parametrize("path", [p for p in FILES if p.parent.name in KEPT], ids=lambda path: path.stem)
@@ -45,7 +49,15 @@ def check_reading(read: CertificateReading | Fault, path: Path) -> None:
 
 def of_wire(wire: int, raw: bytes | None = None) -> bytes:
     """A certificate that claims another wire version."""
-    return (FULL.read_bytes() if raw is None else raw).replace(b"\xa7version\x01", b"\xa7version" + bytes((wire,)))
+    return (FULL.read_bytes() if raw is None else raw).replace(
+        VERSION + bytes((CURRENT.wire,)), VERSION + bytes((wire,))
+    )
+
+
+def named(aggregator: str) -> bytes:
+    """A certificate that names another aggregator, of at most 31 bytes."""
+    ours, theirs = (bytes((0xA0 + len(name),)) + name.encode() for name in (CURRENT.aggregator, aggregator))
+    return FULL.read_bytes().replace(ours, theirs)
 
 
 def test_every_version_has_its_certificates() -> None:
@@ -83,24 +95,23 @@ def test_a_former_version_is_one_line_that_names_who_reads_it(
 
 def test_a_later_version_asks_for_a_newer_strand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "later.certificate"
-    path.write_bytes(of_wire(2))
+    path.write_bytes(of_wire(LATER))
     assert run(["verify", str(path), "--json"]) == 1
     captured = capsys.readouterr()
     told = json.loads(captured.out)
     assert (told["valid"], told["reason"], told["rule"]) == (False, "other_version", "C6")
-    assert "wire 2, hbt/2" in captured.err and "install a newer strand" in captured.err
+    assert f"wire {LATER}, {CURRENT.aggregator}" in captured.err and "install a newer strand" in captured.err
 
 
 def test_another_aggregator_is_another_version() -> None:
     """Even where the layout is today's: nobody may recount by rules that the round did not have."""
-    raw = FULL.read_bytes().replace(b"hbt/2", b"hbt/3")
-    fault = read_any_version(raw)
-    assert isinstance(fault, Fault) and fault.reason is FaultReason.OTHER_VERSION and "hbt/3" in fault.detail
+    fault = read_any_version(named("hbt/999"))
+    assert isinstance(fault, Fault) and fault.reason is FaultReason.OTHER_VERSION and "hbt/999" in fault.detail
 
 
 def test_the_version_picks_the_reader() -> None:
     """Given a second reader, of a version of this test alone, then each certificate is read by its own."""
-    second = replace(CURRENT, wire=2, aggregator="hbt/3")
+    second = replace(CURRENT, wire=LATER, aggregator="hbt/999")
     asked: list[tuple[bytes, object]] = []
 
     def frozen(raw: bytes, *, trusted: object = None) -> CertificateReading | Fault:
@@ -108,12 +119,12 @@ def test_the_version_picks_the_reader() -> None:
         return reading_of(FULL.read_bytes())
 
     both = {**READERS, second: frozen}
-    theirs = of_wire(2, FULL.read_bytes().replace(b"hbt/2", b"hbt/3"))
+    theirs = of_wire(LATER, named("hbt/999"))
     assert isinstance(read_any_version(theirs, trusted=frozenset(), readers=both), CertificateReading)
     assert asked == [(theirs, frozenset())]
     assert isinstance(read_any_version(FULL.read_bytes(), readers=both), CertificateReading)
     assert len(asked) == 1
-    third = read_any_version(of_wire(3), readers=both)
+    third = read_any_version(of_wire(LATEST), readers=both)
     assert isinstance(third, Fault) and third.reason is FaultReason.OTHER_VERSION
     assert str(CURRENT) in third.detail and str(second) in third.detail
 
@@ -143,8 +154,7 @@ def test_what_shows_no_version_is_refused_as_before(raw: bytes) -> None:
 
 def test_what_a_stranger_names_is_printed_safely() -> None:
     """A version's name may be any text of its maker's, with the terminal's commands in it."""
-    raw = FULL.read_bytes().replace(b"\xa5hbt/2", b"\xa5\x1b]0;\x07")
-    fault = read_any_version(raw)
+    fault = read_any_version(named("\x1b]0;\x07"))
     assert isinstance(fault, Fault) and fault.reason is FaultReason.OTHER_VERSION
     assert fault.detail.isprintable() and "\\x1b" in fault.detail
 

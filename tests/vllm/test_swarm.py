@@ -7,27 +7,24 @@ import os
 import secrets
 import select
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-from rich.console import Console
 
 from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.record import bodies
-from node.cli.client import Client, open_client
-from node.cli.follow import Followed, follow
-from node.cli.options import Source
-from node.cli.processes import Child, NodeSpec, start_node
+from node.api.engine import EngineReport
+from node.client import Client, FollowedRound, Question, connect, follow
 from node.inference import EngineConfig, VllmConfig
 from node.inference import process_guard as keeper
 from node.inference.http_json import open_json_client
 from node.inference.vllm.dialect import prefix_cache
 from node.inference.vllm.server import SESSION_NAME, free_port
+from node.local.nodes import Child, NodeSpec, start_node
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 from tests.support.processes import log_records, logged
@@ -71,24 +68,23 @@ async def specs(folder: Path) -> list[NodeSpec]:
     ]
 
 
-async def engine_when(client: Client, holds: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
+async def engine_when(client: Client, holds: Callable[[EngineReport], bool]) -> EngineReport:
     """What a node tells of its engine, when a condition on it holds."""
     with trio.fail_after(READY_S):
-        while not holds(told := await client.get("/api/engine")):  # noqa: ASYNC110 - another process
+        while not holds(told := await client.engine()):  # noqa: ASYNC110 - another process
             await trio.sleep(POLL_S)
-    return dict(told)
+    return told
 
 
-async def ask(client: Client, query: str) -> Followed:
-    question = {"query": query, "task": "code", "max_tokens": TOKENS}
-    return await follow(client, question, ROUND_S, Console(quiet=True, force_terminal=False))
+async def ask(client: Client, query: str) -> FollowedRound:
+    return await follow(client, Question(query, max_tokens=TOKENS), silence_s=ROUND_S)
 
 
 def session_of(folder: Path) -> int:
     return int((folder / "vllm" / SESSION_NAME).read_text().split()[1])
 
 
-def preferences(followed: Followed) -> list[int]:
+def preferences(followed: FollowedRound) -> list[int]:
     ballots = bodies(followed.verified.record.ballots, Ballot)
     return [each.preference for ballot in ballots for each in ballot.judgements if each.preference != ABSTAIN]
 
@@ -99,13 +95,15 @@ async def test_a_swarm_on_a_vllm_of_its_own(tmp_path: Path, monkeypatch: pytest.
     first_spec, *other_specs = await specs(tmp_path)
     async with AsyncExitStack() as stack:
         first = await start_node(first_spec, stack)
-        client = await stack.enter_async_context(open_client(Source(), first.url))
+        client = await stack.enter_async_context(connect(first.url))
         # It lives long before its engine does.
-        told = await client.get("/api/engine")
-        assert (told["answers"], told["server"]["restarts"]) == (False, 0)
-        told = await engine_when(client, lambda told: told["answers"])
-        assert told["probe"]["judging"] == "raw completion with logprobs"
-        assert told["probe"]["constraint"] == "structured_outputs"
+        told = await client.engine()
+        assert told.server is not None
+        assert (told.answers, told.server.restarts) == (False, 0)
+        told = await engine_when(client, lambda told: told.answers)
+        assert told.probe is not None
+        assert told.probe.judging == "raw completion with logprobs"
+        assert told.probe.constraint == "structured_outputs"
         for spec in other_specs:
             await start_node(replace(spec, bootstrap=first.addresses[:1]), stack)
         await client.wait_offers(NODES, READY_S)
@@ -127,7 +125,8 @@ async def _a_round_is_decided(client: Client, engine: EngineConfig) -> None:
     async with open_json_client(engine, timeout_ms=10_000, concurrency=1) as server:
         cache = prefix_cache(await server.text("/metrics"))
     assert cache is not None and cache.hit_rate > 0.2
-    assert (await client.get("/api/engine"))["cache"]["hit_rate"] > 0.0
+    told = (await client.engine()).cache
+    assert told is not None and told.hit_rate > 0.0
     timings = {name: f"{ms / 1000:.1f} s" for name, ms in followed.timings_ms.items()}
     hits = f"prefix cache hits {cache.hit_rate:.0%} of all nodes' {cache.tokens} tokens"
     print(f"a round: {timings}, {len(given)} judgements; {hits}")
@@ -135,8 +134,9 @@ async def _a_round_is_decided(client: Client, engine: EngineConfig) -> None:
 
 async def _a_round_outlives_its_server(client: Client, first: Child, folder: Path) -> None:
     old = session_of(folder)
-    keeper_pid = (await client.get("/api/engine"))["server"]["pid"]
-    ended: list[Followed] = []
+    server = (await client.engine()).server
+    assert server is not None
+    ended: list[FollowedRound] = []
 
     async def round_() -> None:
         ended.append(await ask(client, "Write a Rust function that reverses a String."))
@@ -149,15 +149,17 @@ async def _a_round_outlives_its_server(client: Client, first: Child, folder: Pat
         nursery.start_soon(round_)
         await logged(first.log, lambda _: begun() > before)
         # The server's first process: the others hang on it.
-        os.kill(min(keeper.session_members(old) - {keeper_pid}), signal.SIGKILL)
+        os.kill(min(keeper.session_members(old) - {server.pid}), signal.SIGKILL)
     (followed,) = ended
     ranking = followed.verified.ranking
     assert ranking.outcome in ("decided", "degraded")
     assert ranking.reason
-    told = await engine_when(client, lambda told: told["answers"] and told["server"]["restarts"] == 1)
-    assert "signal 9" in told["server"]["trouble"]
+    told = await engine_when(
+        client, lambda told: told.answers and told.server is not None and told.server.restarts == 1
+    )
+    assert told.server is not None and "signal 9" in (told.server.trouble or "")
     assert keeper.session_members(old) == set()
-    print(f"a round without its server: {ranking.outcome}, {ranking.reason}; server ended: {told['server']['trouble']}")
+    print(f"a round without its server: {ranking.outcome}, {ranking.reason}; server ended: {told.server.trouble}")
 
 
 async def _nothing_outlives_its_node(first: Child, folder: Path) -> None:

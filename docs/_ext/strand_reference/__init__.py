@@ -13,7 +13,7 @@ from sphinx.errors import ExtensionError
 
 from strand_reference.cli import commands
 from strand_reference.code import catalogue, constants, enumeration, records
-from strand_reference.configuration import configuration
+from strand_reference.configuration import configuration, parameters
 from strand_reference.http import http
 from strand_reference.libraries import library
 from strand_reference.metrics import metrics
@@ -29,6 +29,7 @@ GENERATORS: Mapping[str, Callable[..., str]] = {
     "http": http,
     "library": library,
     "metrics": metrics,
+    "parameters": parameters,
     "records": records,
 }
 

@@ -1,6 +1,7 @@
 """A node's configuration: types and defaults from NodeConfig, explanations from the example file's comments."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib.resources import files
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from node.config import ENVIRONMENT_PREFIX, NodeConfig
-from strand_reference.code import table
+from strand_reference.code import assigned, class_of, shown, table
 
 _TABLE = re.compile(r"\[(?P<name>[\w.]+)\]")
 _KEY = re.compile(r"(?:# )?(?P<name>\w+) = ")
@@ -36,6 +37,17 @@ def configuration() -> str:
             rows.append((f"`{item.name}`<br>`{variable}`", value, words[key]))
         parts.append(f"## `[{name}]`\n\n" + table(("key, variable", "value", "what it does"), rows))
     return "\n\n".join(parts)
+
+
+def parameters() -> str:
+    """The parameters of a network: what each is, and its value in the shipped sets."""
+    folder = Path(str(files("configs"))) / "params"
+    sets = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.toml"))}
+    rows = []
+    for each in assigned(class_of("protocol.params", "NetworkParams").body):
+        values = [shown(values[each.name]) for values in sets.values()]
+        rows.append((f"`{each.name}`", *values, each.words))
+    return table(("parameter", *sets, "what it is"), rows)
 
 
 def explanations(text: str) -> Mapping[str, str]:

@@ -2,8 +2,10 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
+from node.api.engine import EngineReport
 from node.cli.engine import rows
 from node.clock import Clock
 from node.facade.engine import EngineFacade
@@ -33,7 +35,7 @@ async def test_a_good_engine_in_figures_and_words() -> None:
     assert answer["probe"]["model"] == "stand-in"
     assert answer["asked"] == {"answers": 0, "judgements": 1}
     assert (answer["failures"], answer["in_flight"], answer["working_on"]) == (0, 0, 0)
-    words = dict(rows(answer))
+    words = dict(rows(msgspec.convert(answer, EngineReport)))
     assert words["judges by"] == "raw completion with logprobs"
     assert words["constrained choice"] == "structured_outputs"
     assert (answer["abstentions"], words["asked without"]) == (0, "nothing is refused")
@@ -61,4 +63,4 @@ async def test_an_engine_that_went_away_is_one_line_and_its_figures() -> None:
     assert "no model" in answer["trouble"]
     assert "\n" not in answer["trouble"]
     assert answer["failures"] == 2
-    assert dict(rows(answer))["last failure"] == answer["trouble"]
+    assert dict(rows(msgspec.convert(answer, EngineReport)))["last failure"] == answer["trouble"]

@@ -18,6 +18,7 @@ from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
 from protocol.types import ONE, Digest, Key, Kind, Objection, Outcome
+from protocol.versions import WIRE
 from tests.support.effort import cases
 from tests.support.hand import Hand
 from tests.support.swarm import Interceptor, Node, Swarm, keypair, params
@@ -268,7 +269,7 @@ def test_other_network_parameters(apart: Made) -> None:
 
 
 def test_a_version_that_we_do_not_know(apart: Made) -> None:
-    raw = apart.raw.replace(b"\xa7version\x01", b"\xa7version\x02")
+    raw = apart.raw.replace(b"\xa7version" + bytes((WIRE,)), b"\xa7version" + bytes((WIRE + 1,)))
     result = verify_certificate(raw)
     assert isinstance(result, Fault) and result.reason is FaultReason.MALFORMED
 
@@ -306,7 +307,7 @@ def test_a_failed_round_has_no_certificate() -> None:
 
 def _certificate(hand: Hand, closings: tuple[VerifiedMessage, ...], *cosigns: VerifiedMessage) -> Certificate:
     return Certificate(
-        version=1,
+        version=WIRE,
         params=hand.params,
         query=hand.query.envelope,
         content="",

@@ -10,13 +10,13 @@ import trio.testing
 
 from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
-from consensus.rounds import effects as fx
 from node.api.asking import Question
+from node.api.events import Ended
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.inbound import Watched
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, Count, RoundHandle, TooBusyError
+from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.signals import Signal
 from protocol.types import Digest, Outcome, TaskType
 from tests.support.shown import begun
 from tests.support.swarm import answer_text
@@ -31,7 +31,7 @@ class Swarm:
     """Stands for the asker: decides every round at once, or refuses it."""
 
     def __init__(self) -> None:
-        self.ended = Count()
+        self.ended = Signal()
         self.asked: list[Question] = []
         self.at_s: list[float] = []
         self.refusal: AskError | None = None
@@ -49,12 +49,12 @@ class Swarm:
         if self.busy:
             self.busy -= 1
             raise TooBusyError("32 queries wait already")
-        finish = fx.RoundEnded(self.query_id, "requester", fx.Ending.FINISHED, Outcome.DECIDED)
-        yield begun([Watched(0, finish)], self.query_id)
+        end = Ended(role="requester", ending="finished", outcome=Outcome.DECIDED, fault=None)
+        yield begun([end], self.query_id)
 
     def end(self) -> None:
         """A user's round is over."""
-        self.ended.add(1)
+        self.ended.fire()
 
 
 def challenger(

@@ -11,15 +11,16 @@ from typing import Any, cast
 import trio
 
 from consensus.learning.roster import Trust
-from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
+from node.api.events import Ended
 from node.clock import Clock
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.overlay.host import Overlay
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook
-from node.rounds.inbound import WATCHED_MAX, AskRequest, InboundRouter, Watched
+from node.rounds.hub import REQUESTER, RoundEvents, Subscription
+from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
 from node.work.worker import EngineWorker
@@ -96,18 +97,20 @@ class World:
     inbound: InboundRouter
     participant: Participant
     clock: Clock
+    hub: RoundEvents
+
+    turn: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
+    """Has the value of those rounds of its own that have ended."""
 
     def query(self, nonce: int = 0) -> Query:
         """A query of `a` to `a` and `b`, dated now."""
         return Swarm("ab").query(sent_at_ms=self.clock.now_ms(), nonce=bytes([nonce]) * 32)
 
-    async def ask(self, nonce: int = 0) -> tuple[Digest | Fault, trio.MemoryReceiveChannel[Watched]]:
+    async def ask(self, nonce: int = 0) -> Digest | Fault:
         """Ask as a user does."""
-        watch, events = trio.open_memory_channel[Watched](WATCHED_MAX)
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        asked = AskRequest(self.query(nonce), "Which?", watch, begun, trio.Semaphore(0))
-        await self.inbound.deliver(asked)
-        return await began.receive(), events
+        await self.inbound.deliver(AskRequest(self.query(nonce), "Which?", begun, self.turn))
+        return await began.receive()
 
     def hear(self, query: Query) -> Verdict:
         """Let the query of another come by gossip."""
@@ -137,17 +140,16 @@ async def world(folder: Path, name: str) -> AsyncIterator[World]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(driver.run)
             nursery.start_soon(store.mend)
-            yield World(overlay, engine, store, inbound, participant, clock)
+            yield World(overlay, engine, store, inbound, participant, clock, driver.events)
             nursery.cancel_scope.cancel()
 
 
-async def end_of(events: trio.MemoryReceiveChannel[Watched]) -> fx.RoundEnded:
-    """The end of a round that somebody watches."""
+async def end_of(events: Subscription) -> Ended:
+    """The last event of a round that somebody follows."""
     with trio.fail_after(PATIENCE_S):
-        async for watched in events:
-            if isinstance(watched.effect, fx.RoundEnded):
-                return watched.effect
-    raise AssertionError("the watch ended before the round")
+        *_, end = [event async for event in events]
+    assert isinstance(end, Ended)
+    return end
 
 
 async def test_a_member_that_cannot_journal_says_nothing_and_serves_nothing(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ async def test_a_member_that_cannot_journal_says_nothing_and_serves_nothing(tmp_
             await at.store.health.wait(blocked=True)
             at.engine.asked = trio.Event()
             assert at.hear(at.query(2)) is Verdict.ACCEPT
-            assert isinstance((await at.ask(3))[0], Fault)
+            assert isinstance(await at.ask(3), Fault)
         assert at.overlay.of_slots() == []
         with trio.fail_after(PATIENCE_S):
             await at.store.health.wait(blocked=False)
@@ -176,19 +178,20 @@ async def test_an_asker_that_cannot_journal_says_so_at_once(tmp_path: Path) -> N
     """Given an asker whose disk refuses amid a round, then the round ends with that reason, long before its budgets,
     and no closing of it is said; a new question is refused until the disk takes it again."""
     async with world(tmp_path, "a") as at:
-        query, events = await at.ask(1)
+        query = await at.ask(1)
         assert not isinstance(query, Fault)
         await at.engine.asked.wait()
-        with refusing(at.store):
+        with refusing(at.store), at.hub.subscribe(query, roles=REQUESTER) as events:
             at.engine.gate.set()
-            finish = await end_of(events)
-            assert (finish.ending, finish.role) == (fx.Ending.LEFT, "requester")
-            assert finish.fault is not None and finish.fault.reason is FaultReason.NOT_JOURNALLED
-            refusal, _ = await at.ask(2)
+            end = await end_of(events)
+            assert (end.ending, end.role) == ("left", "requester")
+            assert end.fault is not None and end.fault.startswith("not_journalled")
+            assert at.turn.value == 1, "the next user may ask"
+            refusal = await at.ask(2)
+            assert at.turn.value == 2
             assert isinstance(refusal, Fault) and refusal.reason is FaultReason.NOT_JOURNALLED
             assert "may not be written" in refusal.detail
         await at.assert_all_is_journalled()
         with trio.fail_after(PATIENCE_S):
             await at.store.health.wait(blocked=False)
-        query, _ = await at.ask(3)
-        assert not isinstance(query, Fault)
+        assert not isinstance(await at.ask(3), Fault)

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.cli.real_swarm import Heard, Programme
+from node.api.asking import Question
 from node.inference.scripted import SLOPE, read_script
+from node.local.programme import Heard, Programme
+from protocol.types import TaskType
 from simnet.page import page
 from simnet.plan import Plan
 from simnet.real import check_real, programme_of, qualities, run_of
@@ -61,18 +63,16 @@ def test_what_can_be_asked_is_asked() -> None:
     assert told.round == {"open_ms": 12, "cosign_ms": 14, "threshold": 0.5, "confidence_min": 0.25}
     assert told.deadline_ms > 11 + 12 + 13 + 14
     assert [turn.requester for turn in told.turns] == [plan.asking(number).requester for number in range(4)]
-    assert [turn.question["query"] for turn in told.turns] == [plan.asking(n).question.text for n in range(4)]
-    asked = {**told.turns[0].question}
-    assert asked.pop("query")
-    assert asked == {
-        "task": "final", "max_tokens": 400, "pairs_per_judge": 5, "answer_ms": 11, "judge_ms": 13, "patience_ms": 15,
-    }  # fmt: skip
+    assert [turn.question.content for turn in told.turns] == [plan.asking(n).question.text for n in range(4)]
+    first = told.turns[0].question
+    limits = {"max_tokens": 400, "pairs_per_judge": 5, "answer_ms": 11, "judge_ms": 13, "patience_ms": 15}
+    assert first == Question(first.content, TaskType.FINAL, **limits)
     assert not any(turn.kills for turn in told.turns)
 
 
 def test_a_wave_has_no_more_pairs_than_the_network_allows() -> None:
     plan = plan_of(nodes=3, rounds=1, round={"waves": [8, 8]})
-    assert programme(plan).turns[0].question["pairs_per_judge"] == plan.params.pairs_per_wave_max
+    assert programme(plan).turns[0].question.pairs_per_judge == plan.params.pairs_per_wave_max
 
 
 def test_the_killed_are_never_the_requester_and_as_many_as_the_scenario_says() -> None:

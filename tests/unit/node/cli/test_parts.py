@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
+from node.api.asking import Asked, Decided, Progress, RoundEvent
+from node.api.serving import Requester
+from node.api.status import ClockComparison, Connections, Peer
 from node.cli.certificates import certainty, outcome, print_report
 from node.cli.errors import CliError, Exit, user_error
-from node.cli.follow import PlainLines, _who, _why_not, save_certificate
+from node.cli.follow import PlainLines, _who, save_certificate
 from node.cli.options import outside
-from node.cli.peers import _row as peer_row
+from node.cli.peers import _row
 from node.cli.status import _requester, clock, connections
 from node.cli.tables import print_rows
 from node.config import ConfigError
@@ -25,6 +29,7 @@ from node.overlay.types import OverlayError
 from node.rounds.gold import GoldFileError
 from node.rounds.service import NoQuorumError
 from node.storage import StoreBlockedError
+from protocol.types import Outcome, OutcomeReason
 
 HOSTILE = "[/red] [bold]x[/bold] \x1b]0;owned\x07\x1b[2J \u202efdp.exe\r gone\ttab\nline"
 
@@ -49,23 +54,27 @@ def test_a_report_keeps_long_lines_of_code_whole() -> None:
     assert f"unopened: {'cd' * 6}" in shown
 
 
+def progress(phase: str = "answering", wave: int = 0, **changes: Any) -> Progress:
+    nobody: dict[str, Any] = {"received": (), "expected": (), "silent": (), "refused": {}, "declined": {}, "at_ms": 0}
+    return Progress(phase, wave, **{**nobody, **changes})
+
+
 def test_progress_where_nothing_can_be_redrawn() -> None:
     """Given two answers, of which one never comes, and a wave of judging, then each has a line at its begin and end."""
     out = io.StringIO()
     lines = PlainLines(Console(file=out, width=40))
-    told: dict[str, Any] = {"event": "progress", "refused": {}, "declined": {}, "silent": []}
     ours, theirs = "ab" * 32, "cd" * 32
-    for event in (
-        {"event": "asked", "at_ms": 0},
-        {**told, "phase": "answering", "wave": 0, "received": [], "expected": [ours, theirs], "at_ms": 100},
-        {**told, "phase": "answering", "wave": 0, "received": [ours], "expected": [ours, theirs], "at_ms": 900},
-        {**told, "phase": "answering", "wave": 0, "received": [ours], "expected": [ours, theirs], "silent": [theirs],
-         "at_ms": 6_000},
-        {**told, "phase": "judging", "wave": 1, "received": [], "expected": [ours], "at_ms": 6_100},
-        {**told, "phase": "judging", "wave": 1, "received": [ours], "expected": [ours], "at_ms": 7_000},
-        {**told, "phase": "judging", "wave": 2, "received": [], "expected": [], "at_ms": 7_600},
-        {"event": "decided", "at_ms": 7_700},
-    ):  # fmt: skip
+    events: list[RoundEvent] = [
+        Asked("12" * 32, 0, (ours, theirs)),
+        progress("answering", 0, expected=(ours, theirs), at_ms=100),
+        progress("answering", 0, received=(ours,), expected=(ours, theirs), at_ms=900),
+        progress("answering", 0, received=(ours,), expected=(ours, theirs), silent=(theirs,), at_ms=6_000),
+        progress("judging", 1, expected=(ours,), at_ms=6_100),
+        progress("judging", 1, received=(ours,), expected=(ours,), at_ms=7_000),
+        progress("judging", 2, at_ms=7_600),
+        Decided(Outcome.DECIDED, OutcomeReason.NONE, "34" * 32, 0.9, None, "fn f() {}", 7_700),
+    ]
+    for event in events:
         lines.show(event)
     assert out.getvalue().splitlines() == [
         "answering: 0 of 2",
@@ -188,26 +197,25 @@ def _report(text: str) -> dict[str, Any]:
     ],
 )
 def test_status_tells_whether_the_clock_is_right(peers: int, offset_ms: int, ours_is_off: bool, line: str) -> None:
-    assert clock({"peers": peers, "off": 0, "offset_ms": offset_ms, "ours_is_off": ours_is_off}) == line
+    assert clock(ClockComparison(peers, offset_ms, ours_is_off, 0)) == line
 
 
 def test_status_tells_of_connections() -> None:
-    counts = {"inbound": 3, "inbound_max": 96, "half_open": 0, "refused": {}}
-    assert connections(counts) == "3 of 96 inbound"
-    counts |= {"half_open": 2, "refused": {"full": 1, "banned key": 4}}
-    assert connections(counts) == "3 of 96 inbound, 2 half-open; refused since the start: banned key: 4, full: 1"
+    assert connections(Connections(3, 96, 0, {})) == "3 of 96 inbound"
+    told = connections(Connections(3, 96, 2, {"full": 1, "banned key": 4}))
+    assert told == "3 of 96 inbound, 2 half-open; refused since the start: banned key: 4, full: 1"
 
 
 @pytest.mark.parametrize(
     ("each", "line"),
     [
-        ({"key": "ab" * 32, "known": True, "rounds": 0}, f"{'ab' * 32} (this node): 0 rounds, 5 tokens, 1 s"),
-        ({"key": "cd" * 32, "known": True, "rounds": 1}, f"{'cd' * 32}: 1 round, 5 tokens, 1 s"),
-        ({"key": "others", "known": False, "rounds": 2}, "others: 2 rounds, 5 tokens, 1 s"),
+        (Requester("ab" * 32, True, 0, 5, 1.0), f"{'ab' * 32} (this node): 0 rounds, 5 tokens, 1 s"),
+        (Requester("cd" * 32, True, 1, 5, 1.0), f"{'cd' * 32}: 1 round, 5 tokens, 1 s"),
+        (Requester("others", False, 2, 5, 1.0), "others: 2 rounds, 5 tokens, 1 s"),
     ],
 )
-def test_status_tells_who_asked_for_how_much(each: dict[str, Any], line: str) -> None:
-    assert _requester({**each, "tokens": 5, "engine_s": 1.0}, "ab" * 32) == line
+def test_status_tells_who_asked_for_how_much(each: Requester, line: str) -> None:
+    assert _requester(each, "ab" * 32) == line
 
 
 def test_a_table_is_columns_where_it_fits_and_blocks_where_not() -> None:
@@ -226,28 +234,16 @@ def test_a_table_is_columns_where_it_fits_and_blocks_where_not() -> None:
 
 
 def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
-    event = {"received": ["ab" * 32, "cd" * 32], "silent": [], "refused": {}, "declined": {}}
-    assert _who(event) == "ababab cdcdcd"
-    event |= {"silent": ["ef" * 32], "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
-    assert _who(event) == "ababab cdcdcd; silent: efefef; refused: 121212 busy, 343434 off hours"
-    assert _who(event | {"received": []}) == "silent: efefef; refused: 121212 busy, 343434 off hours"
-    event = {"received": [], "silent": [], "refused": {}, "declined": {"56" * 32: "engine"}}
-    assert _who(event) == "declined: 565656 engine"
-
-
-def test_a_failed_round_names_what_members_refused_for() -> None:
-    decided = {"outcome": "failed", "reason": "no quorum", "own_engine": ""}
-    refused = {"a": "busy", "b": "over_quota", "c": "busy"}
-    assert "no quorum; members refused: busy (2), over quota (1); see" in _why_not(decided, {}, refused, {})
-    assert "no quorum; see" in _why_not(decided, {}, {}, {})
-    ours = decided | {"own_engine": "cannot reach the engine"}
-    told = _why_not(ours, {}, {}, {"a": "engine", "b": "engine"})
-    assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in told
-    assert "refused" not in _why_not({}, {"ending": "left"}, refused, {})
+    received = ("ab" * 32, "cd" * 32)
+    assert _who(progress(received=received)) == "ababab cdcdcd"
+    gone: dict[str, Any] = {"silent": ("ef" * 32,), "refused": {"12" * 32: "busy", "34" * 32: "off_hours"}}
+    told = "silent: efefef; refused: 121212 busy, 343434 off hours"
+    assert _who(progress(received=received, **gone)) == f"ababab cdcdcd; {told}"
+    assert _who(progress(**gone)) == told
+    assert _who(progress(declined={"56" * 32: "engine"})) == "declined: 565656 engine"
 
 
 def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
-    peer = {"key": "ab" * 32, "connected": True, "direction": "inbound", "round_trip_ms": 1.0, "clock_offset_ms": None}
-    peer |= {"score": -1.0, "score_reason": "slow", "offers": None, "addresses": [], "peer_id": ""}
-    said = [str(peer_row({**peer, "wires": wires})[5]) for wires in ([], [1], [1, 2], [2])]
+    peer = Peer("ab" * 32, "", (), True, "inbound", 1.0, None, -1.0, "slow", wires=(), offers=None)
+    said = [str(_row(structs.replace(peer, wires=wires))[5]) for wires in ((), (1,), (1, 2), (2,))]
     assert said == ["slow", "slow", "slow", "slow, speaks wire 2, not 1: upgrade this node"]

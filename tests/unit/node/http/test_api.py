@@ -9,26 +9,38 @@ import httpx2
 import msgspec
 import pytest
 
-from consensus.certificates.record import Phase
 from consensus.learning import experience
-from consensus.rounds import effects as fx
 from node.api import engine as engine_api
+from node.api import events
 from node.api import operations as ops
 from node.api import reputation as reputation_api
 from node.api.operations import OPERATIONS, REFUSALS, Operation
 from node.http.api import build_app
 from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
-from node.rounds.inbound import Watched
 from node.rounds.service import AskError, NoQuorumError
-from protocol.types import Digest, Key, Outcome
+from protocol.types import Digest, Outcome
 from tests.support.declared import check_reply
 from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
 
 A_ROUND = (
-    Watched(1, fx.Progress(QUERY, Phase.ANSWERING, 0, frozenset(), frozenset({Key(b"a" * 32)}))),
-    Watched(2, fx.Certify(QUERY, Outcome.DECIDED, Key(b"a" * 32), b"certificate")),
-    Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED, Outcome.DECIDED)),
+    events.Asked(query_id=QUERY.hex(), seq=1, members=("a1" * 32, "b2" * 32, "c3" * 32)),
+    events.Progress(
+        query_id=QUERY.hex(),
+        seq=2,
+        at_ms=1,
+        phase="answering",
+        wave=0,
+        received=(),
+        expected=("a1" * 32,),
+        silent=(),
+        refused={},
+        declined={},
+    ),
+    events.Certified(query_id=QUERY.hex(), seq=4, at_ms=2, outcome=Outcome.DECIDED, bytes=11),
+    events.Ended(
+        query_id=QUERY.hex(), seq=5, at_ms=3, role="requester", ending="finished", outcome=Outcome.DECIDED, fault=None
+    ),
 )
 
 BODIES: dict[Operation[Any], Any] = {
@@ -81,6 +93,15 @@ async def test_a_round_is_told_line_by_line() -> None:
     assert events[0]["query_id"] == QUERY.hex()
     assert len(events[0]["members"]) == 3
     assert rounds.asked == [msgspec.convert(BODIES[ops.ASK], type(rounds.asked[0]))]
+    assert rounds.detailed == 0
+
+
+async def test_a_round_is_told_with_its_details_to_whoever_asks_for_them() -> None:
+    rounds = TellingRounds(A_ROUND)
+    async with http_client(shown(rounds=rounds)) as http:
+        response = await http.post("/api/ask?details=1", json=BODIES[ops.ASK])
+    assert [msgspec.json.decode(line, type=events.RoundEvent) for line in response.text.splitlines()] == list(A_ROUND)
+    assert rounds.detailed == 1
 
 
 @pytest.mark.parametrize(("error", "status"), [(NoQuorumError("nobody is there"), 503), (AskError("too long"), 400)])

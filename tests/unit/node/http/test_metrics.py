@@ -25,13 +25,14 @@ from node.rounds.gold import GoldBook
 from node.rounds.inbound import InboundRouter
 from node.rounds.reputation import Reputation
 from node.rounds.service import trust
+from node.signals import Signal
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
-from tests.support.shown import Bell, StillNetwork, http_client, shown
+from tests.support.shown import StillNetwork, http_client, shown
 from tests.support.swarm import keypair, params
 
 SCRIPTED = EngineConfig(kind="scripted", seed=1)
@@ -95,7 +96,7 @@ class Watched:
             [peer("b", True), peer("c", False), peer("d", True)],
             ConnectionCounts(5, 96, 2, {"handshake": 7, "half-open of the address": 1}),
         )
-        peers = PeersFacade(participant, network, Bell(), clock)
+        peers = PeersFacade(participant, network, Signal(), clock)
         self.metrics = MetricsFacade(worker, peers, serving, reputation, store, clock)
 
     async def get(self, **headers: str) -> httpx2.Response:

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 import trio
 
 from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX
 from consensus.learning.reputation import VOTE_MIN
 from consensus.learning.roster import Trust
-from node.api.reputation import FORMAT
+from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
 from node.facade.reputation import ReputationFacade
 from node.http.guard import BODY_BYTES_MAX
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.service import AskError, Count, NoQuorumError
+from node.rounds.service import AskError, NoQuorumError
+from node.signals import Signal
 from node.storage import open_store
 from protocol.types import TaskType
 from tests.support.shown import TellingRounds, http_client, shown
@@ -37,7 +39,7 @@ class Refusing(TellingRounds):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended = Count()
+        self.ended = Signal()
 
 
 @dataclass
@@ -98,7 +100,7 @@ async def test_the_terminal_says_whose_weights_it_shows(tmp_path: Path, capsys: 
         table = (await here.http.get("/api/reputation")).json()
         weights = [row["weights"] for row in table["nodes"]]
         assert all(len({tuple(each.items()) for each in of.values()}) == 1 for of in weights) == alike
-        print_reputation(table)
+        print_reputation(msgspec.convert(table, ReputationReport))
         return " ".join(capsys.readouterr().out.split())
 
     final = GoldQuestion("Which?", (answer_text("A"),), TaskType.FINAL)

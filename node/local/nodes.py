@@ -1,4 +1,4 @@
-"""Nodes as child processes: for the demo, the benchmarks and the tests between processes."""
+"""Nodes as child processes on loopback: started, waited for, stopped."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from node.cli.errors import CliError, Exit
+from node.errors import Exit, UserError
 from node.files import writing
 from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
@@ -31,6 +31,16 @@ RECORDING_NAME = "recording"
 
 STOP_S = 5.0
 """seconds for a child to end after its stdin is closed, before it is killed."""
+
+
+class LocalNodeError(UserError):
+    """A node of this machine did not start; the text is one line for the user, with the node's last words."""
+
+
+class StartTimeoutError(LocalNodeError):
+    """A node was not ready in time."""
+
+    code = Exit.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Child:
 
 
 async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
-    """Start the first node alone, then the others, who find each other through it. Raises CliError."""
+    """Start the first node alone, then the others, who find each other through it. Raises LocalNodeError."""
     children: dict[int, Child] = {}
 
     async def start(index: int, spec: NodeSpec) -> None:
@@ -84,7 +94,7 @@ async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[
 
 
 async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
-    """Start a node and wait until it is ready; `stack` stops it. Raises CliError, with its last words if it ended."""
+    """Start a node and wait until it is ready; `stack` stops it. Raises LocalNodeError."""
     config = spec.folder / "node.toml"
     with writing(config):
         spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,10 +119,10 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
                 chunk = await process.stdout.receive_some(READY_BYTES_MAX)
                 if not chunk:
                     await process.wait()
-                    raise CliError(f"a node did not start: {_last_line(log)}")
+                    raise LocalNodeError(f"a node did not start: {_last_line(log)}")
                 line += chunk
     except trio.TooSlowError as error:
-        raise CliError(f"a node did not start within {START_S:.0f} s", Exit.TIMEOUT) from error
+        raise StartTimeoutError(f"a node did not start within {START_S:.0f} s") from error
     ready = json.loads(line)
     return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log)
 

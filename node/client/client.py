@@ -1,0 +1,204 @@
+"""Typed calls of a node's HTTP interface."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import httpx2
+import msgspec
+
+from node.api import operations as ops
+from node.api.asking import Question, RoundEvent
+from node.api.common import Error, Readiness
+from node.api.engine import EngineReport
+from node.api.operations import Operation
+from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.serving import Pause, ServingReport
+from node.api.status import Peers, Status
+from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
+from protocol.limits import CERTIFICATE_BYTES_MAX
+
+CONNECT_S: Final = 5.0
+"""seconds to reach a node on this machine."""
+
+REPLY_S: Final = 10.0
+"""seconds for what is answered at once."""
+
+CHANGE_S: Final = 30.0
+"""seconds for what the node writes down before it answers, and for a certificate's bytes."""
+
+CHALLENGE_S: Final = 900.0
+"""seconds for one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+
+SILENCE_S: Final = 600.0
+"""seconds without a word from a round: longer than any of its default budgets."""
+
+Reply = TypeVar("Reply")
+
+
+class Client:
+    """One node. All calls raise ClientError, in the kind that says what the caller can do."""
+
+    def __init__(self, http: httpx2.AsyncClient, url: str) -> None:
+        """`url` is how errors name the node."""
+        self._http = http
+        self.url = url
+
+    async def ready(self) -> Readiness:
+        """Whether the engine answers and a peer is connected."""
+        response = await self._send(ops.READY, REPLY_S)
+        return self._decode(response.content, Readiness)
+
+    async def status(self) -> Status:
+        """What the node does, and whether it really takes part."""
+        return await self._call(ops.STATUS)
+
+    async def peers(self) -> Peers:
+        """Whom the node knows, and what they offer."""
+        return await self._call(ops.PEERS)
+
+    async def engine(self) -> EngineReport:
+        """What the engine can do, how it does, and what went wrong."""
+        return await self._call(ops.ENGINE)
+
+    async def metrics(self) -> str:
+        """The node's figures in Prometheus' text format."""
+        response = await self._send(ops.METRICS, REPLY_S)
+        self._check(response)
+        return response.text
+
+    async def wait_offers(self, nodes: int, timeout_s: float) -> None:
+        """Wait until the node knows this many that offer to work, itself included. Raises TimedOutError."""
+        asked = {"offers": nodes, "timeout_ms": round(timeout_s * 1000)}
+        known = (await self._call(ops.WAIT, timeout_s=timeout_s + REPLY_S, params=asked)).offers
+        if known < nodes:
+            raise TimedOutError(f"only {known} of {nodes} nodes offer to work after {timeout_s:.0f} s")
+
+    async def ask(self, question: Question, silence_s: float = SILENCE_S) -> AsyncGenerator[RoundEvent]:
+        """Begin a round and yield its events as they come; the round goes on when the caller leaves.
+
+        Raises TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
+        """
+        timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
+        body = msgspec.json.encode(question)
+        try:
+            async with self._http.stream(ops.ASK.method, ops.ASK.path, content=body, timeout=timeout) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    self._check(response)
+                lines = response.aiter_lines()
+                assert isinstance(lines, AsyncGenerator)
+                async with aclosing(lines):
+                    async for line in lines:
+                        yield self._decode(line, ops.ASK.reply)
+        except httpx2.TimeoutException as error:
+            raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+
+    async def certificate(self, query_id: str) -> bytes:
+        """The canonical bytes of a round's certificate, unverified."""
+        path = ops.CERTIFICATE.path.format(query_id=query_id)
+        response = await self._send(ops.CERTIFICATE, CHANGE_S, path=path)
+        self._check(response)
+        if len(response.content) > CERTIFICATE_BYTES_MAX:
+            raise BadReplyError(f"{self.url} served something larger than any certificate")
+        return bytes(response.content)
+
+    async def serving(self) -> ServingReport:
+        """Whom the node works for, and what that costs."""
+        return await self._call(ops.SERVING)
+
+    async def pause(self, for_ms: int | None = None) -> ServingReport:
+        """Have the node take on no new rounds of others, for so long or until `resume`."""
+        return await self._call(ops.PAUSE, timeout_s=CHANGE_S, content=msgspec.json.encode(Pause(for_ms)))
+
+    async def resume(self) -> ServingReport:
+        """End a pause."""
+        return await self._call(ops.RESUME, timeout_s=CHANGE_S)
+
+    async def reputation(self) -> ReputationReport:
+        """What the node learned of others, and what its rosters say of them."""
+        return await self._call(ops.REPUTATION)
+
+    async def export_reputation(self) -> Exported:
+        """The node's standings of others, as a file for another node."""
+        return await self._call(ops.REPUTATION_EXPORT)
+
+    async def import_reputation(self, exported: Exported | Mapping[str, Any]) -> TakenOver:
+        """Have the node believe another's standings. JSON values are taken too: the node checks them."""
+        body = msgspec.json.encode(exported)
+        return await self._call(ops.REPUTATION_IMPORT, timeout_s=CHANGE_S, content=body)
+
+    async def challenge(self) -> Challenged:
+        """Have the node ask the swarm one gold question and learn from the round."""
+        return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    async def _call(self, operation: Operation[Reply], *, timeout_s: float = REPLY_S, **more: Any) -> Reply:
+        """What an operation replies in JSON."""
+        response = await self._send(operation, timeout_s, **more)
+        self._check(response)
+        return self._decode(response.content, operation.reply)
+
+    async def _send(
+        self, operation: Operation[Any], timeout_s: float, *, path: str = "", **more: Any
+    ) -> httpx2.Response:
+        timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
+        try:
+            return await self._http.request(operation.method, path or operation.path, timeout=timeout, **more)
+        except httpx2.TimeoutException as error:
+            raise TimedOutError(f"{self.url} did not answer within {timeout_s:.0f} s") from error
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"no node answers at {self.url} ({error}): start one with `strand run`")
+
+    def _check(self, response: httpx2.Response) -> None:
+        """Raise RefusedError with the node's own words unless it did what was asked."""
+        if not response.is_success:
+            raise self._refusal(response)
+
+    def _refusal(self, response: httpx2.Response) -> RefusedError:
+        try:
+            why = msgspec.json.decode(response.content, type=Error).error
+        except msgspec.ValidationError:
+            why = response.reason_phrase
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._no_node() from error
+        return refused(why, response.status_code)
+
+    def _decode(self, body: bytes | str, kind: type[Reply]) -> Reply:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError as error:
+            raise BadReplyError(f"{self.url} answers otherwise than this version's nodes do: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._no_node() from error
+
+    def _no_node(self) -> BadReplyError:
+        return BadReplyError(f"{self.url} is no strand node: it did not answer in JSON")
+
+
+@asynccontextmanager
+async def connect(url: str, token: str = "") -> AsyncIterator[Client]:
+    """A client of the node at this URL. Raises AddressError; whether a node is there, the first call tells."""
+    base = _base_url(url)
+    # As bytes: a token may have letters that the library would not encode.
+    headers = [(b"Authorization", b"Bearer " + token.encode())] if token else []
+    # Proxies of the environment must not see, or lose, what goes to this machine.
+    async with httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False) as http:
+        yield Client(http, base)
+
+
+def _base_url(text: str) -> str:
+    """An address that can be asked. Raises AddressError."""
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL as error:
+        raise AddressError(f"not a URL: {text!r} ({error})") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise AddressError(f"a node's URL is http://HOST:PORT, not {text!r}")
+    return text

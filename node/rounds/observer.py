@@ -1,0 +1,209 @@
+"""What the driver performs, as those who follow its rounds see it: nothing is made that nobody listens to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+import msgspec
+
+from consensus.certificates.record import Phase, RoundRecord
+from consensus.certificates.tally import rank
+from consensus.rounds import effects as fx
+from consensus.rounds.participant import Participant
+from node.api import events
+from node.api.events import BaseEvent
+from node.clock import Clock
+from node.rounds import telling
+from node.rounds.hub import RoundEvents, RoundRole
+from node.work.worker import EngineWorker
+from protocol.messages import Decline, Query
+from protocol.types import Digest
+
+PROGRESS_MS: Final = 50
+"""ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
+which all members wait. One for each contribution made a fast round of seven nodes a sixth slower."""
+
+_COUNTED: Final = (events.AnswerOpened, events.BallotCounted, events.Strengths)
+"""What closings count."""
+
+E = TypeVar("E", bound=BaseEvent)
+
+
+@dataclass(slots=True)
+class _Observed:
+    """A round that is open here, and what was told of it."""
+
+    began_ms: int
+    roles: set[RoundRole] = field(default_factory=set)
+    """Those in which it is open."""
+    told: tuple[Phase, int] | None = None
+    """The phase and wave that was told of last."""
+    due_ms: int = 0
+    """When newer progress of that phase may be told."""
+    record: RoundRecord | None = None
+    """The record up to which answers and ballots were told; None: nobody has listened to them."""
+
+
+class RoundObserver:
+    """Publishes what happens in this node's rounds."""
+
+    def __init__(self, participant: Participant, hub: RoundEvents, worker: EngineWorker, clock: Clock) -> None:
+        self._participant = participant
+        self._hub = hub
+        self._worker = worker
+        self._clock = clock
+        self._open: dict[Digest, _Observed] = {}
+        """Rounds that are open here, in either role: as many as the participant has."""
+        self._held: dict[Digest, tuple[fx.Progress, int]] = {}
+        """The newest progress that is not yet told, and its `at_ms`, of those of which there is any."""
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When `tick` has something to tell; None: no progress is held."""
+        return min((self._open[query].due_ms for query in self._held), default=None)
+
+    def tick(self, now_ms: int) -> None:
+        """Tell the progress that was held long enough."""
+        for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:
+            self._tell_held(query)
+            self._open[query].due_ms = now_ms + PROGRESS_MS
+
+    def asked(self, id: Digest, query: Query) -> None:
+        """Tell that a round of ours begins."""
+        self._begin(id, "requester")
+        self._publish(id, "requester", events.Asked, partial(telling.asked, query))
+
+    def saw(self, effect: fx.Effect) -> None:
+        """Tell of an effect that was performed, or whose performance has begun."""
+        match effect:
+            case fx.Progress():
+                self._progress(effect)
+            case fx.Decide(query):
+                self._tell_held(query)
+                self._tell_counted(query)
+                self._publish(query, "requester", events.Decided, partial(self._decided, effect))
+            case fx.Certify(query, outcome, _, raw):
+                self._tell_held(query)
+                certified = partial(events.Certified, outcome=outcome, bytes=len(raw))
+                self._publish(query, "requester", events.Certified, certified)
+            case fx.RoundEnded():
+                self._end(effect)
+            case fx.Join(query):
+                self._begin(query, "member")
+                self._publish(query, "member", events.Joined, partial(self._joined, effect))
+            case fx.Generate(query):
+                self._publish(query, "member", events.GenerationStarted, partial(self._generating, effect))
+            case fx.Judge(query):
+                self._publish(query, "member", events.JudgingStarted, partial(self._judging, effect))
+            case fx.Journal(_, message) if isinstance(message.body, Decline):
+                body = message.body
+                declined = partial(events.Declined, phase=body.phase, wave=body.wave, reason=body.reason)
+                self._publish(Digest(body.query), "member", events.Declined, declined)
+
+    # -- the course of a round -------------------------------------------------------------------------------------
+
+    def _begin(self, query: Digest, role: RoundRole) -> None:
+        self._open.setdefault(query, _Observed(self._clock.now_ms())).roles.add(role)
+
+    def _progress(self, effect: fx.Progress) -> None:
+        """Tell a new phase at once, and hold what is news within a phase."""
+        query, phase = effect.query, (effect.phase, effect.wave)
+        observed = self._open[query]
+        if phase == observed.told:
+            if self._hub.wants(query, "requester", events.Progress):
+                self._held[query] = (effect, self._at_ms(query))
+            return
+        self._tell_held(query)
+        self._tell_counted(query)
+        self._publish(query, "requester", events.Progress, partial(telling.progress, effect))
+        observed.told, observed.due_ms = phase, self._clock.now_ms() + PROGRESS_MS
+
+    def _tell_held(self, query: Digest) -> None:
+        """Before anything else is told of the round's course."""
+        if (held := self._held.pop(query, None)) is not None:
+            effect, at_ms = held
+            self._publish(query, "requester", events.Progress, partial(telling.progress, effect), at_ms)
+
+    def _tell_counted(self, query: Digest) -> None:
+        """Tell what closings have counted since the last time, or in the last one if nobody has listened before."""
+        observed, record = self._open[query], self._participant.record(query)
+        if record is None or not self._hub.wants(query, "requester", *_COUNTED):
+            observed.record = None
+            return
+        told = record.before if observed.record is None else observed.record
+        steps: list[RoundRecord] = []
+        step: RoundRecord | None = record
+        while step is not None and step is not told:
+            steps.append(step)
+            step = step.before
+        for step in reversed(steps):
+            self._tell_step(query, step)
+        observed.record = record
+
+    def _tell_step(self, query: Digest, record: RoundRecord) -> None:
+        """Tell what one closing has counted."""
+        before = record.before
+        if before is None:
+            return
+        for number in range(len(before.answers), len(record.answers)):
+            self._publish(query, "requester", events.AnswerOpened, partial(telling.answer, record, number))
+        ballots = record.ballots[len(before.ballots) :]
+        for ballot in ballots:
+            self._publish(query, "requester", events.BallotCounted, partial(telling.ballot, ballot))
+        if ballots:
+            # The requester has fitted these ballots for its closing: `rank` finds the fit.
+            strengths = partial(self._strengths, record, before.wave)
+            self._publish(query, "requester", events.Strengths, strengths)
+
+    def _end(self, effect: fx.RoundEnded) -> None:
+        query, role = effect.query, effect.role
+        if role == "requester":
+            self._tell_held(query)
+        self._publish(query, role, events.Ended, partial(telling.ended, effect))
+        observed = self._open.get(query)
+        roles = set() if observed is None else observed.roles
+        roles.discard(role)
+        if not roles:
+            self._open.pop(query, None)
+        if role == "requester" or not roles:
+            self._hub.end(query)
+
+    # -- what events say -------------------------------------------------------------------------------------------
+
+    def _decided(self, effect: fx.Decide) -> events.Decided:
+        own_engine = self._worker.why_declined(effect.query)
+        return telling.decided(effect, self._participant.record(effect.query), own_engine)
+
+    def _strengths(self, record: RoundRecord, wave: int) -> events.Strengths:
+        return telling.strengths(record, wave, rank(record))
+
+    def _joined(self, effect: fx.Join) -> events.Joined:
+        record = self._participant.record(effect.query)
+        assert record is not None, "a round that was joined has a record"
+        requester = telling.hexadecimal(effect.requester)
+        return events.Joined(requester=requester, task=record.query.task, budget_ms=self._left_ms(effect.deadline_ms))
+
+    def _generating(self, effect: fx.Generate) -> events.GenerationStarted:
+        return events.GenerationStarted(max_tokens=effect.max_tokens, budget_ms=self._left_ms(effect.deadline_ms))
+
+    def _judging(self, effect: fx.Judge) -> events.JudgingStarted:
+        budget_ms = self._left_ms(effect.deadline_ms)
+        return events.JudgingStarted(wave=effect.wave, pairs=len(effect.pairs), budget_ms=budget_ms)
+
+    def _left_ms(self, deadline_ms: int) -> int:
+        return max(0, deadline_ms - self._clock.now_ms())
+
+    def _at_ms(self, query: Digest) -> int:
+        observed = self._open.get(query)
+        return 0 if observed is None else self._clock.now_ms() - observed.began_ms
+
+    def _publish(
+        self, query: Digest, role: RoundRole, kind: type[E], build: Callable[[], E], at_ms: int | None = None
+    ) -> None:
+        def stamped(seq: int) -> E:
+            happened_ms = self._at_ms(query) if at_ms is None else at_ms
+            query_id = telling.hexadecimal(query)
+            return msgspec.structs.replace(build(), query_id=query_id, at_ms=happened_ms, seq=seq)
+
+        self._hub.publish(query, role, kind, stamped)

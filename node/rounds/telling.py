@@ -1,0 +1,126 @@
+"""Makes round events of what the core says: effects, records, rankings. Query, time and number are added later."""
+
+from functools import lru_cache
+from typing import Final
+
+from consensus.certificates.record import RoundRecord
+from consensus.certificates.report import claimed_correct
+from consensus.certificates.tally import Ranking
+from consensus.rounds import effects as fx
+from node.api import events
+from protocol.messages import Ballot, Query
+from protocol.signing import VerifiedMessage
+from protocol.types import ABSTAIN, ONE, Digest, Key, Role
+
+KEYS_KEPT: Final = 1024
+"""keys whose hexadecimal form is kept, so that the events that wait share it: more than take part at once."""
+
+MICRO: Final = 1_000_000
+"""A ranking's strengths are 10^-6."""
+
+
+@lru_cache(maxsize=KEYS_KEPT)
+def hexadecimal(key: bytes) -> str:
+    """A key or an id as events spell it."""
+    return key.hex()
+
+
+def asked(query: Query) -> events.Asked:
+    """The beginning of a round of ours."""
+    seats = tuple(
+        events.Seated(
+            member=hexadecimal(seat.member),
+            roles=tuple(role.name.lower() for role in Role if role in seat.roles and role.name),
+            vote_weight=seat.vote_weight / ONE,
+            judge_weight=seat.judge_weight / ONE,
+        )
+        for seat in query.roster
+    )
+    return events.Asked(members=tuple(seat.member for seat in seats), task=query.task, seats=seats)
+
+
+def progress(effect: fx.Progress) -> events.Progress:
+    """Members in ascending order."""
+    return events.Progress(
+        phase=effect.phase,
+        wave=effect.wave,
+        received=_members(effect.received),
+        expected=_members(effect.expected),
+        silent=_members(effect.silent),
+        refused={hexadecimal(key): why for key, why in sorted(effect.refused.items())},
+        declined={hexadecimal(key): why for key, why in sorted(effect.declined.items())},
+    )
+
+
+def _members(keys: frozenset[Key]) -> tuple[str, ...]:
+    return tuple(hexadecimal(key) for key in sorted(keys))
+
+
+def answer(record: RoundRecord, number: int) -> events.AnswerOpened:
+    """An answer of the slate."""
+    message = record.answers[number]
+    content = record.contents[message.id]
+    return events.AnswerOpened(
+        number=number,
+        answer_id=hexadecimal(message.id),
+        author=hexadecimal(message.author),
+        cluster=record.clusters[number],
+        finish=content.finish,
+        prompt_tokens=content.prompt_tokens,
+        answer_tokens=content.answer_tokens,
+        token_source=content.token_source,
+    )
+
+
+def ballot(message: VerifiedMessage) -> events.BallotCounted:
+    """A ballot that a closing names."""
+    body = message.body
+    assert isinstance(body, Ballot)
+    pairs = tuple(
+        events.ComparedPair(each.first, each.second, None if each.preference == ABSTAIN else each.preference / ONE)
+        for each in body.judgements
+    )
+    return events.BallotCounted(judge=hexadecimal(body.author), wave=body.wave, pairs=pairs)
+
+
+def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Strengths:
+    """What the ballots up to this wave say of the record's answers."""
+    numbers = {message.id: number for number, message in enumerate(record.answers)}
+    return events.Strengths(
+        wave=wave,
+        ranking=tuple(
+            events.AnswerStrength(
+                number=numbers[each.answer],
+                author=hexadecimal(each.author),
+                strength=each.strength / MICRO,
+                p_best=each.p_best / ONE,
+                cluster_size=each.cluster_size,
+            )
+            for each in ranking.ranked
+        ),
+    )
+
+
+def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> events.Decided:
+    """The decision, with what the record says of the winner."""
+    ranking = effect.ranking
+    winner = None if record is None else record.contents.get(Digest(ranking.winner))
+    return events.Decided(
+        outcome=ranking.outcome,
+        reason=ranking.reason,
+        winner=ranking.winner.hex(),
+        p_best=ranking.p_best / ONE,
+        p_correct=claimed_correct(ranking),
+        answer=effect.answer,
+        finish=None if winner is None else winner.finish,
+        prompt_tokens=0 if winner is None else winner.prompt_tokens,
+        answer_tokens=0 if winner is None else winner.answer_tokens,
+        token_source=None if winner is None else winner.token_source,
+        own_engine=own_engine,
+    )
+
+
+def ended(effect: fx.RoundEnded) -> events.Ended:
+    """The end of a round for one of our roles."""
+    fault = str(effect.fault) if effect.fault else None
+    return events.Ended(role=effect.role, ending=effect.ending, outcome=effect.outcome, fault=fault)

@@ -1,0 +1,50 @@
+"""The tests' swarm, whose asker `a` tells what happens in its rounds as the daemon's driver does."""
+
+from typing import Any, cast
+
+from consensus.rounds import effects as fx
+from node.rounds.hub import RoundEvents
+from node.rounds.observer import RoundObserver
+from protocol.types import Digest
+from tests.support.swarm import Node, Swarm
+
+
+class ObservedSwarm(Swarm):
+    """A swarm with a hub. It is its own clock, and the engine of `a` is never to blame."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__(names)
+        self.hub = RoundEvents()
+        self.observer = RoundObserver(self.nodes["a"].participant, self.hub, cast(Any, self), cast(Any, _Clock(self)))
+
+    def why_declined(self, _: Digest) -> str:
+        return ""
+
+    def begin(self, **changes: object) -> Digest:
+        """Let `a` ask, as the driver does."""
+        query = self.query(**changes)
+        begun = self.nodes["a"].participant.ask(query, "Which?", self.now_ms)
+        assert isinstance(begun, tuple), begun
+        id, effects = begun
+        self.observer.asked(id, query)
+        self.perform(self.nodes["a"], effects)
+        return id
+
+    def perform(self, node: Node, effects: list[fx.Effect]) -> None:
+        """Tell the progress that is due after each step, as the driver's loop does."""
+        super().perform(node, effects)
+        if node.name == "a":
+            self.observer.tick(self.now_ms)
+
+    def _perform(self, node: Node, effect: fx.Effect) -> None:
+        super()._perform(node, effect)
+        if node.name == "a":
+            self.observer.saw(effect)
+
+
+class _Clock:
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+
+    def now_ms(self) -> int:
+        return self._swarm.now_ms

@@ -1,0 +1,246 @@
+"""The client library against a node in memory: typed replies, events, and an error for each thing that can go wrong."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.responses import Response
+from tests.support.lessons import told
+
+from consensus.certificates.record import Phase
+from consensus.rounds import effects as fx
+from node.api import operations
+from node.api.asking import Asked, Certified, Decided, Ended, Progress
+from node.api.common import Readiness
+from node.api.reputation import FORMAT, Exported, ExportedStanding, TakenOver
+from node.cli.errors import Exit, user_error
+from node.client import (
+    AddressError,
+    BadReplyError,
+    BadRequestError,
+    Client,
+    ClientError,
+    NoCertificateError,
+    Question,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+    UnreachableError,
+    connect,
+    follow,
+)
+from node.client import client as client_module
+from node.client.rounds import RoundLog
+from node.http.shown import Shown
+from node.rounds.inbound import Watched
+from node.rounds.service import AskError, NoQuorumError
+from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.types import Key, Outcome, OutcomeReason
+from tests.support.shown import (
+    ENGINE,
+    KEY,
+    PEERS,
+    QUERY,
+    REPUTATION,
+    SERVING,
+    STATUS,
+    StillPeers,
+    StillReputation,
+    TellingRounds,
+    http_client,
+    shown,
+)
+
+Call = Callable[[Client], Awaitable[object]]
+QUESTION = Question("Sum a slice.")
+
+
+@asynccontextmanager
+async def client_of(node: Shown, *, token: str = "") -> AsyncIterator[Client]:
+    async with http_client(node, token=token) as http:
+        yield Client(http, "the node")
+
+
+@asynccontextmanager
+async def client_of_reply(response: Response) -> AsyncIterator[Client]:
+    """A client of something that gives one reply, whatever it is asked."""
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(response), base_url="http://127.0.0.1:1") as http:
+        yield Client(http, "the node")
+
+
+async def ask(client: Client) -> list[Any]:
+    async with aclosing(client.ask(QUESTION)) as events:
+        return [event async for event in events]
+
+
+async def test_each_call_gives_the_type_that_the_server_sent() -> None:
+    async with client_of(shown()) as client:
+        assert await client.status() == STATUS
+        assert await client.peers() == PEERS
+        assert await client.engine() == ENGINE
+        assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
+        assert await client.reputation() == REPUTATION
+        assert (await client.challenge()).query_id == QUERY.hex()
+        # Not ready is an answer, not an error.
+        assert await client.ready() == Readiness(ready=False, engine=False, peers=True)
+        assert (await client.metrics()).startswith("# HELP")
+
+
+async def test_what_is_exported_is_imported_typed_or_as_json() -> None:
+    async with client_of(shown()) as client:
+        exported = await client.export_reputation()
+        assert exported == Exported(FORMAT, "rust", {KEY: ExportedStanding(rounds=1)})
+        assert await client.import_reputation(exported) == TakenOver(1, 0)
+        with pytest.raises(BadRequestError, match="no exported reputation"):
+            await client.import_reputation({"standings": {}})
+
+
+async def test_a_round_comes_as_typed_events() -> None:
+    key = Key(b"a" * 32)
+    events = (
+        Watched(1, fx.Progress(QUERY, Phase.JUDGING, 1, frozenset({key}), frozenset({key}))),
+        Watched(2, fx.Certify(QUERY, Outcome.DEGRADED, key, b"abc")),
+        Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED, Outcome.DEGRADED)),
+    )
+    async with client_of(shown(rounds=TellingRounds(events))) as client:
+        first, *others = await ask(client)
+    assert isinstance(first, Asked) and first.query_id == QUERY.hex()
+    assert others == [
+        Progress("judging", 1, (key.hex(),), (key.hex(),), (), {}, {}, 1),
+        Certified(Outcome.DEGRADED, 3, 2),
+        Ended("requester", "finished", Outcome.DEGRADED, None, 3),
+    ]
+
+
+async def test_a_followed_round_ends_in_a_verified_certificate() -> None:
+    round_ = told({"a": "A", "b": "A", "c": "B"})
+    query = round_.record.id
+    events = (
+        Watched(5, fx.Progress(query, Phase.ANSWERING, 0, frozenset(), frozenset())),
+        Watched(40, fx.Progress(query, Phase.JUDGING, 0, frozenset(), frozenset())),
+        Watched(90, fx.Certify(query, Outcome.DECIDED, Key(b"a" * 32), round_.certificate)),
+        Watched(95, fx.RoundEnded(query, "requester", fx.Ending.FINISHED, Outcome.DECIDED)),
+    )
+    rounds = TellingRounds(events, certificates={QUERY: round_.certificate})
+    seen: list[object] = []
+    async with client_of(shown(rounds=rounds)) as client:
+        followed = await follow(client, QUESTION, on_event=seen.append)
+        rounds.certificates[QUERY] = b"no certificate"
+        with pytest.raises(BadReplyError, match="does not hold"):
+            await follow(client, QUESTION)
+    assert rounds.asked == [QUESTION, QUESTION]
+    assert len(seen) == 1 + len(events)
+    assert followed.certificate == round_.certificate
+    assert followed.answer in {content.text for content in followed.verified.record.contents.values()}
+    assert followed.timings_ms == {"answering": 35, "judging": 55, "to_answer": 0, "total": 95}
+
+
+async def test_a_round_without_a_certificate_says_why() -> None:
+    events = (Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.LEFT)),)
+    async with client_of(shown(rounds=TellingRounds(events))) as client:
+        with pytest.raises(NoCertificateError, match="took nothing any more"):
+            await follow(client, QUESTION)
+
+
+def test_a_failed_round_names_what_members_refused_for() -> None:
+    failed = Decided(Outcome.FAILED, OutcomeReason.NO_ANSWERS, "", 0.0, None, "", 9)
+    refused = {"a": "busy", "b": "over_quota", "c": "busy"}
+    assert (
+        "no_answers; members refused: busy (2), over quota (1); see"
+        in RoundLog(decided=failed, refused=refused).why_not()
+    )
+    assert "no_answers; see" in RoundLog(decided=failed).why_not()
+    ours = Decided(Outcome.FAILED, OutcomeReason.DECLINED, "", 0.0, None, "", 9, "cannot reach the engine")
+    log = RoundLog(decided=ours, declined={"a": "engine", "b": "engine"})
+    assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in log.why_not()
+    left = Ended("requester", "left", None, None, 9)
+    assert "refused" not in RoundLog(ended=left, refused=refused).why_not()
+    assert "stopped before" in RoundLog().why_not()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "words", "code"),
+    [
+        (lambda client: client.certificate("zz"), BadRequestError, "64 hexadecimal digits", Exit.USAGE),
+        (lambda client: client.certificate(bytes(32).hex()), RefusedError, "no such certificate", Exit.REFUSED),
+        (lambda client: client.challenge(), UnavailableError, "nobody is there", Exit.NO_QUORUM),
+        (ask, BadRequestError, "too long", Exit.USAGE),
+        (lambda client: client.wait_offers(3, 0), TimedOutError, "only 1 of 3 nodes", Exit.TIMEOUT),
+    ],
+)
+async def test_a_refusal_is_an_error_with_the_nodes_words(
+    call: Call, kind: type[ClientError], words: str, code: Exit
+) -> None:
+    """The command line gives each its exit code; the library knows none."""
+    node = shown(
+        rounds=TellingRounds(refusal=AskError("too long")),
+        reputation=StillReputation(refusal=NoQuorumError("nobody is there")),
+        peers=StillPeers(offers=1),
+    )
+    async with client_of(node) as client:
+        with pytest.raises(kind, match=words) as caught:
+            await call(client)
+    assert user_error(caught.value) == (str(caught.value), code)
+
+
+async def test_a_missing_token_is_told() -> None:
+    async with client_of(shown(), token="a token of the test") as client:
+        with pytest.raises(RefusedError, match="a token is needed") as caught:
+            await client.status()
+    assert caught.value.status == 401
+
+
+HTML = Response("<html>", media_type="text/html")
+NO_NODE = Response("<html>", 502, media_type="text/html")
+OTHER = Response('{"key": 7}', media_type="application/json")
+
+
+@pytest.mark.parametrize(
+    ("response", "call", "kind", "words"),
+    [
+        (Response(b'{"x": ' + b"[" * 100_000), Client.status, BadReplyError, "the node is no strand node"),
+        (HTML, Client.status, BadReplyError, "the node is no strand node"),
+        (NO_NODE, Client.status, BadReplyError, "the node is no strand node"),
+        (OTHER, Client.status, BadReplyError, "answers otherwise than this version's nodes do"),
+        (OTHER, ask, BadReplyError, "answers otherwise"),
+        (HTML, ask, BadReplyError, "no strand node"),
+        (Response("[]", 500, media_type="application/json"), Client.peers, RefusedError, "Internal Server Error"),
+        (
+            Response(bytes(CERTIFICATE_BYTES_MAX + 1)),
+            lambda client: client.certificate(QUERY.hex()),
+            BadReplyError,
+            "larger than any certificate",
+        ),
+    ],
+)
+async def test_what_is_no_node_is_one_line(response: Response, call: Call, kind: type[ClientError], words: str) -> None:
+    async with client_of_reply(response) as client:
+        with pytest.raises(kind, match=words):
+            await call(client)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1", "http://", "http://[::1", "http://a\nb"])
+async def test_what_is_no_url_is_told_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(AddressError):
+        async with connect(url):
+            pytest.fail("there is nothing to connect to")
+
+
+async def test_where_nobody_listens_is_told() -> None:
+    """The discard port, on which no test machine listens."""
+    async with connect("http://127.0.0.1:9") as client:
+        with pytest.raises(UnreachableError, match="strand run"):
+            await client.status()
+        with pytest.raises(UnreachableError, match="strand run"):
+            await ask(client)
+
+
+def test_every_operation_but_the_document_and_the_process_check_has_a_call() -> None:
+    source = inspect.getsource(client_module)
+    names = {name for name, each in vars(operations).items() if each in operations.OPERATIONS}
+    assert {name for name in names if f"ops.{name}" not in source} == {"LIVE", "OPENAPI"}
