@@ -1,4 +1,4 @@
-"""Asking the swarm: the question. What the reply tells of its round is in `node.api.events`."""
+"""Asking the swarm: the question. The reply's events are in `node.api.events`."""
 
 from typing import Annotated
 

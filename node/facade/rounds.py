@@ -16,7 +16,7 @@ class RoundsFacade:
         self._store = store
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError."""
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
         return self._service.ask(question, details=details)
 
     async def certificate(self, query_id: Digest) -> bytes | None:

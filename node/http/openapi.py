@@ -123,7 +123,7 @@ def _describe_fields(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None
 
 
 def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """The strings beneath the fields of a struct and of those that it extends, by field. Reads the module's source."""
+    """Return the strings below the fields of a struct and of its base structs, by field. Reads the module's source."""
     (body,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}

@@ -45,7 +45,7 @@ class FollowedRound(Response):
     async def _follow(self, events: Subscription, send: Send) -> None:
         async for event in events:
             lines = [self._encode(event)]
-            # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
+            # Send later events along: each piece costs the requesting node time for which all members wait.
             with suppress(trio.WouldBlock, trio.EndOfChannel):
                 while True:
                     lines.append(self._encode(events.receive_nowait()))

@@ -49,9 +49,9 @@ class ShownRounds(Protocol):
     """The node's own rounds."""
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError.
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError.
 
-        `details`: all that happens in it; else the events and keys of `node.api.events.PLAIN_KEYS`.
+        `details`: whether to follow all events; else only those in `node.api.events.PLAIN_KEYS`, with those keys.
         """
         ...
 
