@@ -81,7 +81,7 @@ class Driver:
         self.events = RoundEvents()
         self._observer = RoundObserver(participant, self.events, worker, clock)
         self._turns: dict[Digest, trio.Semaphore] = {}
-        """What our own open rounds release when they are over."""
+        """Semaphores of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
         """Fires after a peer has connected; it does not have our offer yet."""
@@ -113,7 +113,7 @@ class Driver:
             log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
-        """When the loop has something to do even if no event comes, on trio's clock."""
+        """Return the time, on trio's clock, of the loop's next work if no event arrives."""
         wakes_ms = (self._participant.wake_at_ms, self._observer.wake_at_ms)
         due_ms = min((each for each in wakes_ms if each is not None), default=None)
         return math.inf if due_ms is None else self._clock.trio_deadline(due_ms)
@@ -219,7 +219,7 @@ class Driver:
                 case fx.RoundEnded():
                     await self._finish(effect)
                 case fx.Progress() | fx.Decide():
-                    # For those who follow the round.
+                    # Only subscribers of the round need these.
                     pass
             self._observer.saw(effect)
 
@@ -317,9 +317,9 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """Send a request within the time that its path needs. Raises PeerUnreachable.
+        """Send a request; its timeout is `least_ms` and two measured round trips. Raises PeerUnreachable.
 
-        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
+        Each round trip counts as at most ROUND_TRIP_MS_MAX.
         """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)

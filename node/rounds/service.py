@@ -52,7 +52,7 @@ class RoundHandle:
     query_id: Digest
     query: Query
     events: Subscription
-    """What the asker wants to know; it ends with the round, and never lacks the round's results."""
+    """Events that the caller asked for; they end with the round, and always include its results."""
 
 
 class RoundService:
@@ -109,7 +109,7 @@ class RoundService:
 
     @asynccontextmanager
     async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
-        """Hand our turn over to the driver, which releases it when the round is over, and follow the round."""
+        """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
