@@ -29,8 +29,7 @@ import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.api import operations as ops
-from node.api.asking import Asked
-from node.api.events import RoundEvent
+from node.api.events import Asked, RoundEvent
 from node.client import Client, Question, connect
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
