@@ -1,4 +1,4 @@
-"""What a node and its users say to each other over HTTP: bodies, limits and operations, as data.
+"""Messages between a node and its users over HTTP: bodies, limits and operations, as data.
 
-The server, the client, the tests and the OpenAPI document use the same types. Knows the protocol's types alone.
+The server, the client, the tests and the OpenAPI document use the same types. Imports the protocol's types only.
 """

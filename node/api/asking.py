@@ -1,4 +1,4 @@
-"""Asking the swarm: the question. What the reply tells of its round is in `node.api.events`."""
+"""Asking the swarm: the question. The reply's events are in `node.api.events`."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from protocol.types import TaskType
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question for the swarm; null, or a field left out, leaves the node's configuration as it is.
+    """A question for the swarm; for fields that are null or left out, the node's configuration holds.
 
     Numbers above the network's limits are lowered to them; a text above its limit is refused.
     """
@@ -23,11 +23,11 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content: str = msgspec.field(name="query")
     """The text of the question."""
     task: TaskType = TaskType.CODE
-    """How equal answers are recognised."""
+    """Kind of task, which decides how equal answers are recognised."""
     private: bool = False
-    """Whether the text goes to the members alone, not by gossip."""
+    """Whether the text is sent to the members only, not by gossip."""
     max_tokens: Positive | None = None
-    """Tokens of one answer, at most."""
+    """Greatest number of tokens of one answer."""
     pairs_per_judge: Positive | None = None
     """Pairs that each judge compares, over all waves."""
     confidence_min: Share | None = None
@@ -37,11 +37,11 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     judge_ms: Positive | None = None
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Time for which stragglers are waited for after a quorum, ms."""
+    """Time to wait for stragglers after a quorum, ms."""
 
 
 class OffersKnown(msgspec.Struct, frozen=True):
-    """How many nodes offer to work."""
+    """Number of nodes that offer to work."""
 
     offers: Count
-    """Nodes that offer to answer or judge now, the asked one included."""
+    """Nodes that offer to answer or judge now, the replying one included."""

@@ -1,4 +1,4 @@
-"""What several bodies share."""
+"""Types and replies that several bodies share."""
 
 from typing import Annotated
 
@@ -14,14 +14,14 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """A share or probability from 0 to 1."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-"""How many there are."""
+"""A number of things, from 0."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A number or a time in ms that is at least 1."""
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why a request was refused."""
+    """Reason why a request was refused."""
 
     error: str
     """One line for the user, at most 300 characters."""
@@ -31,15 +31,15 @@ class Liveness(msgspec.Struct, frozen=True):
     """Whether the process runs."""
 
     live: bool
-    """Always true: a node that does not run does not reply."""
+    """Always true: a node that does not run sends no reply."""
 
 
 class Readiness(msgspec.Struct, frozen=True):
     """Whether the node can take part in rounds."""
 
     ready: bool
-    """Whether both of the following hold."""
+    """Whether both conditions below hold."""
     engine: bool
-    """Whether the engine answered its last probe."""
+    """Whether the engine replied to its last probe."""
     peers: bool
     """Whether at least one peer is connected."""

@@ -1,4 +1,4 @@
-"""The node's engine: what it can do, how it does, and what went wrong."""
+"""The node's engine: abilities, load and failures."""
 
 import msgspec
 
@@ -9,50 +9,50 @@ class ServerReport(msgspec.Struct, frozen=True):
     """A model server that the node runs itself."""
 
     name: str
-    """What it is called in texts."""
+    """Name of the server in texts."""
     stage: str
-    """How far it is: `starting`, `loading weights`, `compiling`, `ready`, `ended, to be started again`, `down`."""
+    """Stage: `starting`, `loading weights`, `compiling`, `ready`, `ended, to be started again`, `down`."""
     progress: str | None
-    """How far it is within the stage, in its own words."""
+    """Progress within the stage, in the server's own words."""
     seconds: float
     """Time in the present stage, s."""
     restarts: Count
-    """How often it was started again."""
+    """Number of restarts."""
     pid: int | None
     """Process id of the node's child, while it runs."""
     trouble: str | None
-    """Why it last ended."""
+    """Reason of its last end."""
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What the last probe of the engine found out."""
+    """Findings of the last probe of the engine."""
 
     kind: str
     """Kind of engine, as in the configuration."""
     model: str
-    """The model's name, as the engine tells it."""
+    """The model's name, as the engine reports it."""
     context_tokens: int
     """Tokens of one request, prompt and answer together."""
     tokens_per_second: float
-    """Speed of one short generation, alone."""
+    """Tokens per second of one short generation without other load."""
     judging: str
-    """How it is asked for a preference."""
+    """Method by which the engine states a preference."""
     logprobs: int
-    """Alternatives of a token that it lists; 0: none."""
+    """Number of alternatives that it lists per token; 0: none."""
     constraint: str
     """Field of a request that constrains a text to a choice; empty: none."""
     models: tuple[str, ...]
-    """All models that it lists."""
+    """All models that the engine lists."""
     adapters: tuple[str, ...]
-    """Those of them that are LoRA adapters of another."""
+    """Models of that list that are LoRA adapters of another one."""
     cache_report: str
-    """Where it tells how much of its prompts was cached: `usage`, `metrics` or `none`."""
+    """Source of the share of cached prompt tokens: `usage`, `metrics` or `none`."""
     refused: tuple[str, ...]
-    """Parameters of a request that it refuses, and is asked without."""
+    """Parameters that the engine refuses, so that requests omit them."""
     skip: str
-    """Field of a request that keeps the model from thinking; empty: none is needed, or none helps."""
+    """Field of a request that disables thinking; empty: not needed, or without effect."""
     thinking_tokens: int
-    """Tokens that each text is given on top for thoughts."""
+    """Tokens added to each text's budget for thoughts."""
     control_tokens: tuple[str, ...]
     """Texts that its tokenizer reads as control tokens."""
 
@@ -61,67 +61,67 @@ class RequestCounts(msgspec.Struct, frozen=True):
     """Requests to the engine since the node's start."""
 
     answers: Count
-    """Answers asked for."""
+    """Requests for answers."""
     judgements: Count
-    """Preferences asked for."""
+    """Requests for preferences."""
 
 
 class RoleReport(msgspec.Struct, frozen=True):
-    """How the engine does in one role."""
+    """The engine's record in one role."""
 
     offered: bool
     """Whether the node offers the role, while it works for others."""
     rounds_failed: Count
-    """Rounds without a result of it, though there was time."""
+    """Rounds that it left without a result although there was time."""
     in_a_row: Count
-    """Of these, the last ones without a success between them."""
+    """Failed rounds since the last success."""
     reason: str | None
-    """Why the last one failed."""
+    """Reason of the last failure."""
 
 
 class CacheReport(msgspec.Struct, frozen=True):
-    """How far prompts were cached."""
+    """Share of prompts that the server found in its cache."""
 
     tokens: Count
-    """Tokens of prompts for which the server told it."""
+    """Tokens of prompts for which the server reported the cached part."""
     hits: Count
-    """Of these, tokens that were cached."""
+    """Tokens of these that were cached."""
     hit_rate: float
-    """Their share, from 0 to 1."""
+    """Share of cached tokens, from 0 to 1."""
 
 
 class EngineReport(msgspec.Struct, frozen=True):
-    """The engine in words and figures."""
+    """Abilities, load and failures of the engine."""
 
     answers: bool
-    """Whether it answered its last probe."""
+    """Whether it replied to its last probe."""
     server: ServerReport | None
-    """The server, where the node runs it."""
+    """The server, if the node runs it."""
     trouble: str | None
-    """Why it does not answer."""
+    """Reason why the engine does not reply."""
     kind: str
     """Kind of engine, as in the configuration."""
     probe: Probe | None
-    """What the last probe found; null where it failed."""
+    """Findings of the last probe; null if it failed."""
     tokens_per_second: float
-    """The best speed of writing seen lately; 0 before any was."""
+    """Best recent speed of generation, tokens per second; 0 before any was measured."""
     concurrency: Count
-    """Requests worth having in flight at once."""
+    """Number of concurrent requests that keeps the engine busy."""
     in_flight: Count
-    """Requests that it has not answered yet."""
+    """Requests without a reply yet."""
     working_on: Count
-    """Answers and ballots in hand."""
+    """Answers and ballots in progress."""
     asked: RequestCounts
     """Requests since the node's start."""
     abstentions: Count
-    """Preferences in whose reply there was none."""
+    """Requests for a preference whose reply held none."""
     failures: Count
-    """Requests that failed, probes too."""
+    """Failed requests, probes included."""
     last_failure: str | None
-    """Why the last of them failed."""
+    """Reason of the last failure."""
     roles: dict[str, RoleReport]
     """By role: `answer`, `judge`."""
     judgement_ms: float | None
-    """One preference, its wait in line included, ms: a moving average; null before any."""
+    """Time of one preference, waiting included, ms: a moving average; null before any."""
     cache: CacheReport | None
-    """The prefix cache; null where the server does not tell."""
+    """The prefix cache; null if the server does not report it."""

@@ -1,11 +1,11 @@
-"""What happens in a round, as a node tells it: one typed schema, which is also its JSON form.
+"""Events of a round, as a node publishes them: one typed schema, which is also their JSON form.
 
 Each kind of event is a struct. In JSON it is one flat object: `event` names the kind (the class's name in lower case
 with underscores), the other keys are the struct's fields. Keys, answers' ids and digests are hexadecimal, times are
 whole milliseconds, probabilities and preferences are between 0 and 1, and enumerations are their lower-case words.
 `msgspec.json.encode` writes an event, `msgspec.json.decode(line, type=RoundEvent)` reads it.
 
-A reader leaves aside kinds and keys that it does not know: new ones may come without a new SCHEMA_VERSION.
+A reader must ignore unknown kinds and keys: new ones may appear without a new SCHEMA_VERSION.
 """
 
 import re
@@ -18,7 +18,7 @@ from node.api.common import Count, DigestHex, KeyHex, Share
 from protocol.types import DeclinedPhase, DeclineReason, FinishReason, Outcome, OutcomeReason, TaskType, TokenSource
 
 SCHEMA_VERSION: Final = 1
-"""Grows when a key or a kind is dropped or changes its meaning."""
+"""Version of the schema; it increases when a key or a kind is dropped or changes its meaning."""
 
 
 def _tag(name: str) -> str:
@@ -26,19 +26,19 @@ def _tag(name: str) -> str:
 
 
 class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_tag):
-    """What every event has, from its publication on."""
+    """Fields of every event."""
 
     kept: ClassVar[bool] = False
-    """Whether a slow subscriber loses others first: what a round has once, and nobody can do without."""
+    """Whether a slow subscriber loses other events first: a round has this event once, and readers depend on it."""
 
     query_id: DigestHex = ""
     """The round's id; its certificate is fetched by it."""
     at_ms: Count = 0
-    """Time since the asked node signed the query or joined its round, ms."""
+    """Time since the node signed the query or joined the round, ms."""
     seq: Count = 0
-    """Number among the events that this node has published since its start, ascending, with gaps for one reader."""
+    """Ascending number among all events that this node has published since its start; one reader sees gaps."""
     missed: Count = 0
-    """Events before this one that its reader has lost because it was slow."""
+    """Events before this one that its slow reader has lost."""
     version: Count = SCHEMA_VERSION
     """Version of this schema."""
 
@@ -50,150 +50,150 @@ class Seated(msgspec.Struct, frozen=True):
     """A seat of the roster."""
 
     member: KeyHex
-    """Whose it is."""
+    """Public key of the member."""
     roles: tuple[str, ...]
-    """Of `answer` and `judge`."""
+    """Roles of the seat: `answer` and `judge`."""
     vote_weight: float
-    """How much an answer of this member speaks for itself, as a multiple of a full vote."""
+    """Weight of the member's own answer as a vote, as a multiple of a full vote."""
     judge_weight: float
-    """How much its judgements count, as a multiple of a full judge's."""
+    """Weight of the member's judgements, as a multiple of a full judge's."""
 
 
 class Asked(BaseEvent, frozen=True, kw_only=True):
-    """The round has begun: always the first event that its asker gets."""
+    """The round has begun: always the first event for its requester."""
 
     kept: ClassVar[bool] = True
 
     members: tuple[KeyHex, ...]
-    """The roster: who may answer and judge."""
+    """The roster: members that may answer and judge."""
     task: TaskType | None = None
-    """How equal answers are recognised."""
+    """Kind of task, which decides how equal answers are recognised."""
     seats: tuple[Seated, ...] = ()
-    """The roster, with what each seat may do."""
+    """The roster, with the roles and weights of each seat."""
 
 
 class Progress(BaseEvent, frozen=True, kw_only=True):
-    """A phase began, or something in it changed: within a phase at most one event every 50 ms."""
+    """A phase has begun or changed: within a phase at most one event every 50 ms."""
 
     phase: str
     """`answering`, `opening`, `judging`, `cosigning` or `failed`."""
     wave: Count
     """The wave of judging, from 0."""
     received: tuple[KeyHex, ...]
-    """Members whose contributions are in."""
+    """Members whose contributions have arrived."""
     expected: tuple[KeyHex, ...]
     """Members whose contributions the phase expects."""
     silent: tuple[KeyHex, ...]
-    """Of those expected, members that give no sign of life."""
+    """Expected members without a sign of life."""
     refused: dict[KeyHex, str]
-    """Of those expected, members that do not work on the query, and why."""
+    """Expected members that do not work on the query, with the reason."""
     declined: dict[KeyHex, str]
-    """Of those expected, members that give nothing in this phase, and why."""
+    """Expected members that contribute nothing in this phase, with the reason."""
 
 
 class AnswerOpened(BaseEvent, frozen=True, kw_only=True):
-    """An answer stands on the slate."""
+    """An answer is on the slate."""
 
     number: Count
-    """Its position on the slate, from 0, by which ballots name it."""
+    """Position on the slate, from 0, by which ballots refer to it."""
     answer_id: DigestHex
-    """The id of the message that opened it."""
+    """Id of the message that opened the answer."""
     author: KeyHex
-    """Whose it is."""
+    """Author of the answer."""
     cluster: Count
     """A number that equal answers share."""
     finish: FinishReason
-    """Why its model stopped writing."""
+    """Reason why the model stopped generating."""
     prompt_tokens: Count
-    """Tokens that its author's model read."""
+    """Tokens of the author's prompt."""
     answer_tokens: Count
-    """Tokens that it wrote."""
+    """Tokens of the answer."""
     token_source: TokenSource
-    """Where these counts come from."""
+    """Source of these counts."""
 
 
 class ComparedPair(msgspec.Struct, frozen=True):
     """One comparison of a ballot."""
 
     first: Count
-    """Number of the answer that the judge saw first."""
+    """Number of the answer shown first to the judge."""
     second: Count
-    """Number of the other."""
+    """Number of the other answer."""
     preference: Share | None
-    """Probability, by the judge, that the first is the better one; null: it abstains."""
+    """Probability, according to the judge, that the first is better; null: it abstains."""
 
 
 class BallotCounted(BaseEvent, frozen=True, kw_only=True):
-    """A judge's ballot counts: the wave's closing names it."""
+    """A judge's ballot counts, because the wave's closing lists it."""
 
     judge: KeyHex
-    """Whose it is."""
+    """Judge that cast the ballot."""
     wave: Count
     """The wave of judging, from 0."""
     pairs: tuple[ComparedPair, ...]
-    """What it says."""
+    """Comparisons of the ballot."""
 
 
 class AnswerStrength(msgspec.Struct, frozen=True):
-    """One answer's place after a wave."""
+    """Standing of one answer after a wave."""
 
     number: Count
-    """Its position on the slate."""
+    """Position on the slate."""
     author: KeyHex
-    """Whose it is."""
+    """Author of the answer."""
     strength: float
     """Bradley-Terry log-parameter."""
     p_best: Share
-    """Probability that no other cluster is better than its own."""
+    """Probability that no other cluster is better than this answer's."""
     cluster_size: Count
-    """Answers that equal it, itself included."""
+    """Number of equal answers, this one included."""
 
 
 class Strengths(BaseEvent, frozen=True, kw_only=True):
-    """The ranking by all ballots that count after a wave."""
+    """The ranking after a wave, from all ballots that count."""
 
     wave: Count
     """The wave of judging, from 0."""
     ranking: tuple[AnswerStrength, ...]
-    """Best first."""
+    """Answers, best first."""
 
 
 class Decided(BaseEvent, frozen=True, kw_only=True):
-    """The answer is there; its certificate follows when members have co-signed."""
+    """The answer is decided; its certificate follows when members have co-signed."""
 
     kept: ClassVar[bool] = True
 
     outcome: Outcome
-    """How the round ended."""
+    """Outcome of the round."""
     reason: OutcomeReason
-    """Why the outcome is not `decided`; else `none`."""
+    """Reason why the outcome is not `decided`; else `none`."""
     winner: str
     """Id of the winning answer, hexadecimal; empty if the round failed."""
     p_best: Share
     """Probability that no other answer is better."""
     p_correct: Share | None
-    """Probability that the answer is right; null where no gold of the asker's stands behind it."""
+    """Probability that the answer is right; null if it is not calibrated on the requester's gold."""
     answer: str
     """The winning answer's text; empty if the round failed."""
     own_engine: str = ""
-    """Why the asked node's own engine gave nothing to the round; empty if it did."""
+    """Reason why the requesting node's own engine contributed nothing; empty if it did."""
     finish: FinishReason | None = None
-    """Why the winner's model stopped writing; null if the round failed."""
+    """Reason why the winner's model stopped generating; null if the round failed."""
     prompt_tokens: Count = 0
-    """Tokens that the winner's model read."""
+    """Tokens of the winner's prompt."""
     answer_tokens: Count = 0
-    """Tokens that it wrote."""
+    """Tokens of the winning answer."""
     token_source: TokenSource | None = None
-    """Where these counts come from; null if the round failed."""
+    """Source of these counts; null if the round failed."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):
-    """The certificate can be fetched."""
+    """The certificate is available."""
 
     kept: ClassVar[bool] = True
 
     outcome: Outcome
-    """How the round ended."""
+    """Outcome of the round."""
     bytes: Count
     """Size of the certificate."""
 
@@ -208,9 +208,9 @@ class Ended(BaseEvent, frozen=True, kw_only=True):
     ending: str
     """`finished`, `void`, `lost` or `left`."""
     outcome: Outcome | None
-    """How the round ended; null where this role does not know."""
+    """Outcome of the round; null if this role does not learn it."""
     fault: str | None
-    """What made the round void; null where nothing did."""
+    """Fault that made the round void; null if there is none."""
 
 
 # -- the member's side -------------------------------------------------------------------------------------------------
@@ -222,42 +222,42 @@ class Joined(BaseEvent, frozen=True, kw_only=True):
     kept: ClassVar[bool] = True
 
     requester: KeyHex
-    """Who asked it."""
+    """Public key of the requester."""
     task: TaskType
-    """How equal answers are recognised."""
+    """Kind of task, which decides how equal answers are recognised."""
     budget_ms: Count
-    """How long the round may last, ms."""
+    """Longest duration of the round, ms."""
 
 
 class GenerationStarted(BaseEvent, frozen=True, kw_only=True):
-    """The node's engine is asked for an answer."""
+    """The node's engine starts to generate an answer."""
 
     max_tokens: Count
-    """How long the answer may be."""
+    """Greatest length of the answer in tokens."""
     budget_ms: Count
-    """How long it may take, ms."""
+    """Time limit, ms."""
 
 
 class JudgingStarted(BaseEvent, frozen=True, kw_only=True):
-    """The node's engine is asked for the comparisons of a wave."""
+    """The node's engine starts the comparisons of a wave."""
 
     wave: Count
     """The wave of judging, from 0."""
     pairs: Count
-    """How many comparisons."""
+    """Number of comparisons."""
     budget_ms: Count
-    """How long they may take, ms."""
+    """Time limit, ms."""
 
 
 class Declined(BaseEvent, frozen=True, kw_only=True):
-    """The node gives nothing in a phase, and has said so."""
+    """The node has declined to contribute in a phase."""
 
     phase: DeclinedPhase
-    """In which."""
+    """Phase in question."""
     wave: Count
     """The wave of judging, from 0; else 0."""
     reason: DeclineReason
-    """Why."""
+    """Reason for declining."""
 
 
 RoundEvent = (
@@ -274,7 +274,7 @@ RoundEvent = (
     | JudgingStarted
     | Declined
 )
-"""Every kind: what a line is decoded as."""
+"""Union of all kinds, as which a line is decoded."""
 
 PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     Asked: ("query_id", "at_ms", "members"),
@@ -283,10 +283,10 @@ PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     Certified: ("outcome", "bytes", "at_ms"),
     Ended: ("role", "ending", "outcome", "fault", "at_ms"),
 }
-"""What a stream without details has: these kinds of the asker's own events, with these keys beside `event`."""
+"""Events of a stream without details: the requester's own events of these kinds, with these keys beside `event`."""
 
 
 def encode_plain(event: BaseEvent) -> bytes:
-    """Return the JSON of an event of one of PLAIN_KEYS, with those keys alone."""
+    """Return the JSON of an event of a kind in PLAIN_KEYS, with those keys only."""
     keys = PLAIN_KEYS[type(event)]
-    return msgspec.json.encode({"event": _tag(type(event).__name__)} | {key: getattr(event, key) for key in keys})
+    return msgspec.json.encode({"event": event.__struct_config__.tag} | {key: getattr(event, key) for key in keys})

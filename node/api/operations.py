@@ -1,4 +1,4 @@
-"""Every operation of the HTTP interface, once: the server's routes, the client and the OpenAPI document come from here.
+"""All operations of the HTTP interface: the server's routes, the client and the OpenAPI document derive from them.
 
 A new route is a constant here, an entry in OPERATIONS, and its handler in `node/http`.
 """
@@ -16,15 +16,15 @@ from node.api.status import Peers, Status
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
-"""One JSON object a line, each ended by a line feed."""
+"""One JSON object per line, each ended by a line feed."""
 
 BYTES: Final = "application/octet-stream"
 
 PROMETHEUS: Final = "text/plain"
-"""Prometheus' text format; the header names its version too."""
+"""Prometheus' text format; the header also names its version."""
 
 WAIT_MS_MAX: Final = 300_000
-"""ms that a client may wait for offers in one request."""
+"""Greatest time (ms) that a client may wait for offers in one request."""
 
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request is not HTTP/1.1, or not what the operation takes.",
@@ -39,7 +39,7 @@ REFUSALS: Final[Mapping[int, str]] = {
     503: "The node is busy, or its disk takes nothing; `Retry-After` may say when to try again.",
     505: "Only HTTP/1.1 is spoken.",
 }
-"""What any operation may reply beside its own replies, with an Error as the body."""
+"""Statuses that any operation may reply beside its own, with an Error as the body."""
 
 Reply = TypeVar("Reply")
 
@@ -55,13 +55,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request carries, as JSON."""
+    """JSON body of a request."""
 
     type: Any
     refusal: str
-    """The beginning of the line that refuses another body."""
+    """Beginning of the line that refuses a wrong body."""
     required: bool = True
-    """Whether an empty body is refused; else it stands for the type's defaults."""
+    """Whether an empty body is refused; if not, it means the type's defaults."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,21 +73,21 @@ class Operation(Generic[Reply]):
     """Names in braces are parts of the path: one segment each."""
     summary: str
     reply: type[Reply]
-    """What a reply with status 200 carries; of JSON lines, each line."""
+    """Type of a reply with status 200; for JSON lines, of each line."""
     media: str = JSON
     body: Body | None = None
     parameters: tuple[Parameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
-    """By status: further replies that this operation alone has, and what they carry as JSON."""
+    """Further replies of this operation alone, by status: description and type of the JSON body."""
 
     @property
     def id(self) -> str:
-        """A name in code, such as `get_api_status`."""
+        """Name for code, such as `get_api_status`."""
         words = self.path.replace("{", "by_").replace("}", "").replace(".", "_").strip("/").split("/")
         return "_".join((self.method.lower(), *words))
 
     def types(self, status: int) -> tuple[Any, ...]:
-        """What a reply of this status may carry; nothing if the status is not declared."""
+        """Return the types that a reply of this status may carry; none if the status is not declared."""
         found: tuple[Any, ...] = (self.reply,) if status == 200 else ()
         if status in self.others:
             found += (self.others[status][1],)
@@ -191,4 +191,4 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     RESUME,
     OPENAPI,
 )
-"""All of them, in the order of the document."""
+"""All operations, in the order of the document."""

@@ -1,4 +1,4 @@
-"""What the node learned of others, as it is shown, and as one node exports it to another."""
+"""Statistics of other nodes, as a node shows them, and as one node exports them to another."""
 
 from typing import Annotated, Final
 
@@ -11,11 +11,11 @@ FORMAT: Final = "strand-reputation/1"
 """Name and version of an exported reputation."""
 
 STANDINGS_MAX: Final = 4_096
-"""standings of one body; as many as a node keeps (consensus.learning.experience)."""
+"""Most nodes in one body; as many as a node keeps (consensus.learning.experience)."""
 
 BodyCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 EvidenceCount = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
-"""Evidence fades, so that honest counts stay below GOLD / (1 − DECAY), some 70."""
+"""Amount of evidence. It fades, so that honest counts stay below GOLD / (1 − DECAY), about 70."""
 
 Characters = tuple[EvidenceCount, EvidenceCount, EvidenceCount, EvidenceCount]
 """Evidence of honest, inverse, coin and partisan judging."""
@@ -25,102 +25,102 @@ class ExportedScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Beta evidence."""
 
     good: EvidenceCount = 0.0
-    """Evidence for."""
+    """Evidence for the node."""
     bad: EvidenceCount = 0.0
-    """Evidence against."""
+    """Evidence against the node."""
 
 
 class ExportedStanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one node holds of another in one specialty; bounded, for it comes from outside."""
+    """One node's statistics of another in one specialty; bounded, because they come from outside."""
 
     rounds: BodyCount = 0
     """Rounds in which it answered or judged."""
     gold_rounds: BodyCount = 0
-    """Of these, rounds whose right answer the exporting node knew."""
+    """Rounds of these whose right answer the exporting node knew."""
     answers: ExportedScore = ExportedScore()
     """Answers to gold questions, right and wrong."""
     agreed: ExportedScore = ExportedScore()
-    """Answers of the group that wins without it, and others."""
+    """Answers in the group that wins without the node's own vote, and others."""
     judged: Characters = (0.0, 0.0, 0.0, 0.0)
-    """Ballots on gold: honest, inverse, coin, partisan."""
+    """Evidence from ballots on gold: honest, inverse, coin, partisan."""
     seemed: Characters = (0.0, 0.0, 0.0, 0.0)
-    """Other ballots, as the consensus sees them."""
+    """Evidence from other ballots, judged by the consensus: the same four."""
     equivocations: BodyCount = 0
     """Rounds with proof that it signed two different messages for one slot."""
 
 
 class Exported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node's standings as a file. Its gold stays at home: whoever knows it would answer nothing else well."""
+    """A node's statistics as a file. Gold is not exported: with it a node could answer gold well, and nothing else."""
 
     format: Annotated[str, msgspec.Meta(pattern=f"^{FORMAT}$")]
     """Name and version of the format."""
     specialty: str
-    """The specialty in which they hold."""
+    """The specialty to which they apply."""
     standings: Annotated[dict[KeyHex, ExportedStanding], msgspec.Meta(max_length=STANDINGS_MAX)]
-    """By public key."""
+    """Statistics by public key."""
 
 
 class TakenOver(msgspec.Struct, frozen=True):
-    """What came of an import."""
+    """Result of an import."""
 
     taken: Count
-    """Standings that were taken over."""
+    """Number of nodes whose statistics were imported."""
     known_already: Count
-    """Standings of nodes that this one had met itself, or of too many."""
+    """Number of nodes that were skipped: met by this node itself, or beyond its limit."""
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """How P(correct) follows from P(best), in log-odds."""
+    """Map from P(best) to P(correct), linear in log-odds."""
 
     intercept: float
     """Log-odds of P(correct) at even odds of P(best)."""
     slope: float
-    """How fast they grow with those of P(best)."""
+    """Increase of the log-odds of P(correct) per log-odds of P(best)."""
 
 
 class TaskPriors(msgspec.Struct, frozen=True):
-    """What queries of one task say of votes and certainty now."""
+    """Priors that queries of one task carry now."""
 
     gold_rounds: Count
-    """Gold rounds behind it."""
+    """Gold rounds on which they are based."""
     nodes: Count
     """Nodes with a weight of their own."""
     beta: float
-    """How much votes weigh beside judgements."""
+    """Weight of votes relative to judgements."""
     tau_u: float
     """Prior standard deviation of answer groups' strengths."""
     calibration: Calibration
-    """How P(correct) follows from P(best)."""
+    """Map from P(best) to P(correct)."""
 
 
 class Answering(msgspec.Struct, frozen=True):
-    """How a node answers gold questions."""
+    """A node's answers to gold questions."""
 
     right: float
-    """Evidence for, faded."""
+    """Faded evidence for the node."""
     wrong: float
-    """Evidence against, faded."""
+    """Faded evidence against the node."""
     accuracy: float | None
     """Expected share of right answers; null without evidence."""
     prior: float
-    """How much evidence the typical accuracy counts for."""
+    """Amount of evidence for which the typical accuracy counts."""
 
 
 class Judging(msgspec.Struct, frozen=True):
-    """How a node judges gold questions, as shares."""
+    """A node's judging of gold questions, as shares."""
 
     honest: float
-    """It prefers the better answer."""
+    """Share of preferring the better answer."""
     inverse: float
-    """It prefers the worse answer."""
+    """Share of preferring the worse answer."""
     coin: float
-    """It prefers by chance."""
+    """Share of preferring at random."""
     partisan: float
-    """It prefers its own party's answers."""
+    """Share of preferring its own party's answers."""
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """What a roster would say of a node now."""
+    """Weights that a roster would give a node now."""
 
     vote: float
     """Weight of its vote."""
@@ -131,47 +131,47 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 class NodeReputation(msgspec.Struct, frozen=True):
-    """What is held of one node."""
+    """Statistics of one node."""
 
     rounds: Count
     """Rounds in which it answered or judged."""
     gold_rounds: Count
-    """Of these, rounds whose right answer this node knew."""
+    """Rounds of these whose right answer this node knew."""
     answering: Answering
-    """How it answers."""
+    """Record of its answers."""
     judging: Judging | None
-    """How it judges; null without evidence."""
+    """Record of its judging; null without evidence."""
     equivocations: Count
     """Rounds with proof that it signed two different messages for one slot."""
     key: KeyHex
-    """Its public key."""
+    """Public key of the node."""
     weights: dict[TaskType, Weights]
-    """By task."""
+    """Weights by task."""
 
 
 class ReputationReport(msgspec.Struct, frozen=True):
-    """Every node met, best known first, and what is in force."""
+    """All nodes met, those with most gold rounds first, and the priors in force."""
 
     specialty: str
-    """The specialty in which it holds."""
+    """The specialty to which it applies."""
     rounds: Count
     """Rounds of this node's own from which it learned."""
     renewal_rounds: Count
     """Rounds after which weights change."""
     gold_questions: Count
-    """Questions whose right answers this node knows."""
+    """Gold questions that this node has."""
     in_force: dict[TaskType, TaskPriors]
-    """By task; empty before the first renewal."""
+    """Priors by task; empty before the first renewal."""
     nodes: tuple[NodeReputation, ...]
     """All nodes met."""
 
 
 class Challenged(msgspec.Struct, frozen=True):
-    """What came of one gold question."""
+    """Result of one gold question."""
 
     query_id: DigestHex
     """The round's id."""
     outcome: Outcome | None
-    """How the round ended; null if without an outcome."""
+    """Outcome of the round; null if it ended without one."""
     correct: bool | None
     """Whether the swarm's answer was right; null if the round was not certified."""

@@ -1,4 +1,4 @@
-"""Whom the node works for, and what that costs."""
+"""Requesters for whom the node works, and their cost."""
 
 from typing import Annotated, Final, Literal
 
@@ -7,32 +7,32 @@ import msgspec
 from node.api.common import Count
 
 PAUSE_MS_MAX: Final = 366 * 24 * 3_600_000
-"""ms of a pause with an end: a year."""
+"""Longest pause with an end in milliseconds: a year."""
 
 REQUESTERS_SHOWN: Final = 8
-"""requesters that are told apart, the dearest first: what fits on a screen."""
+"""Requesters that are listed one by one, most expensive first: what fits on a screen."""
 
 
 class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long to pause; without a time, or without a body, until the node is resumed."""
+    """Length of a pause; without a time, or without a body, it lasts until the node is resumed."""
 
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=PAUSE_MS_MAX)] | None = None
     """Length of the pause, ms; at most a year."""
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What was spent."""
+    """Resources spent."""
 
     rounds: Count
-    """Rounds that were joined."""
+    """Rounds that the node joined."""
     tokens: Count
     """Tokens read and written."""
     engine_s: float
-    """Time of the whole engine, s."""
+    """Time of the engine at full load, s."""
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """What strangers may still cost; null: no limit."""
+    """Resources that strangers may still use; null: no limit."""
 
     rounds_this_hour: Count | None
     """Rounds in the sliding hour."""
@@ -50,46 +50,46 @@ class Strangers(msgspec.Struct, frozen=True):
     """All unknown requesters together."""
 
     hour: Cost
-    """What they cost in the last hour."""
+    """Their cost in the last hour."""
     day: Cost
-    """What they cost in the last day."""
+    """Their cost in the last day."""
     left: Allowance
-    """What they may still cost."""
+    """Their remaining allowance."""
 
 
 class Requester(msgspec.Struct, frozen=True):
-    """What one requester cost in the last day."""
+    """Cost of one requester in the last day."""
 
     key: str
-    """Its public key, 64 hexadecimal digits, or `others`: all that are not told apart."""
+    """Public key, 64 hexadecimal digits, or `others`: all that are not listed one by one."""
     known: bool
-    """Whether it is no stranger."""
+    """Whether the requester is not a stranger."""
     rounds: Count
-    """Rounds that were joined."""
+    """Rounds that the node joined."""
     tokens: Count
     """Tokens read and written."""
     engine_s: float
-    """Time of the whole engine, s."""
+    """Time of the engine at full load, s."""
 
 
 class ServingReport(msgspec.Struct, frozen=True):
-    """Whom the node works for, and what that costs."""
+    """Requesters for whom the node works, and their cost."""
 
     whom: Literal["everyone", "reputation", "named"]
-    """As configured under `[serve]`."""
+    """Who is served, as configured under `[serve]`."""
     serves_nobody: bool
     """Whether only named keys are served, and none is named."""
     open: bool
-    """Whether the node takes on rounds of others now."""
+    """Whether the node joins rounds of others now."""
     why_not: str | None
-    """Why it does not: `paused` or `off_hours`."""
+    """Reason why it does not: `paused` or `off_hours`."""
     paused_for_ms: int | None
-    """Time until the pause ends by itself, ms; null where it does not, or there is none."""
+    """Time until the pause ends by itself, ms; null if it does not, or if there is none."""
     strangers: Strangers
     """All unknown requesters together."""
     requesters: tuple[Requester, ...]
-    """Those that cost most in the last day, at most 8."""
+    """Most expensive requesters of the last day, at most 8."""
     refused: dict[str, int]
-    """Queries that seated the node and were refused since its start, by reason."""
+    """Refused queries that seated the node, since its start, by reason."""
     ignored: Count
-    """Queries that were not looked at: more than the budgets of queries allow."""
+    """Queries that were dropped unread because they exceeded the budgets of queries."""

@@ -7,16 +7,16 @@ from node.api.serving import ServingReport
 
 
 class EngineSummary(msgspec.Struct, frozen=True):
-    """The engine in one line; `/api/engine` tells all."""
+    """The engine in short; `/api/engine` has the full report."""
 
     kind: str
     """Kind of engine, as in the configuration."""
     model: str
-    """The model's name, as the engine tells it."""
+    """The model's name, as the engine reports it."""
     context_tokens: int
     """Tokens of one request, prompt and answer together."""
     tokens_per_second: float
-    """Speed of one short generation, alone."""
+    """Tokens per second of one short generation without other load."""
 
 
 class Connections(msgspec.Struct, frozen=True):
@@ -25,37 +25,37 @@ class Connections(msgspec.Struct, frozen=True):
     inbound: Count
     """Connections now."""
     inbound_max: Count
-    """Connections at most."""
+    """Greatest number of connections."""
     half_open: Count
-    """Connections whose handshake is under way."""
+    """Connections whose handshake is not complete."""
     refused: dict[str, int]
-    """Connections refused or ended to make room since the node's start, by reason."""
+    """Connections refused, or ended to make room, since the node's start, by reason."""
 
 
 class ClockComparison(msgspec.Struct, frozen=True):
-    """This machine's clock among those of peers."""
+    """This machine's clock compared with those of peers."""
 
     peers: Count
-    """Clocks that were compared."""
+    """Number of clocks compared."""
     offset_ms: int
-    """Median of theirs less ours, ms."""
+    """Median of their offsets from our clock, ms."""
     ours_is_off: bool
-    """Whether most of them are surely off from ours: then ours is wrong."""
+    """Whether most of them surely differ from ours, so that ours is wrong."""
     off: Count
-    """Clocks that are surely off from ours."""
+    """Number of clocks that surely differ from ours."""
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """Something that keeps the node from taking part."""
+    """A condition that keeps the node from taking part."""
 
     kind: str
-    """Which of the kinds of `node.watch.conditions` it is, such as `alone`."""
+    """Kind of `node.watch.conditions`, such as `alone`."""
     text: str
-    """What is wrong, in words."""
+    """The problem, in words."""
     remedy: str
-    """What helps, in words."""
+    """The remedy, in words."""
     about: str
-    """Address of the bootstrap peer that it is about; else empty."""
+    """Address of the bootstrap peer concerned; else empty."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -68,75 +68,75 @@ class Status(msgspec.Struct, frozen=True):
     network: str
     """Name of the network."""
     params_digest: str
-    """Digest of the network's parameters: nodes meet only where these are equal."""
+    """Digest of the network's parameters: nodes meet only if these are equal."""
     specialty: str
-    """What its model is good at: nodes of one specialty meet."""
+    """Specialty of the node's model: nodes of one specialty meet."""
     engine: EngineSummary | None
-    """The engine; null while it does not answer."""
+    """The engine; null while it does not reply."""
     working_on: Count
-    """Answers and ballots in hand."""
+    """Answers and ballots in progress."""
     serving: ServingReport
-    """Whom it works for."""
+    """Requesters for whom it works."""
     peers_connected: Count
-    """Peers to which there is a connection."""
+    """Number of connected peers."""
     connections: Connections
     """Inbound connections."""
     clock: ClockComparison
-    """Its clock among those of peers."""
+    """Its clock compared with those of peers."""
     nodes_offering: Count
     """Nodes that offer to answer or judge now, this one included."""
     conditions: tuple[Condition, ...]
-    """What keeps it from taking part, what matters most first."""
+    """Conditions that keep it from taking part, most important first."""
     store: str
-    """`ok`, or why the disk takes nothing."""
+    """`ok`, or the reason why the disk refuses writes."""
     certificates: int | None
-    """Certificates kept, counted up to 1,000; null while the disk cannot be read."""
+    """Certificates stored, counted up to 1,000; null while the disk cannot be read."""
     data_dir: str
     """Folder of key, store and certificates."""
 
 
 class OfferSummary(msgspec.Struct, frozen=True):
-    """What a peer offers now."""
+    """The present offer of a peer."""
 
     roles: tuple[str, ...]
     """`answer`, `judge`, both, or none."""
     model: str
-    """Its model's name, as it says."""
+    """Its model's name, as it states."""
     tokens_per_second: float
-    """Its speed, as it says."""
+    """Its speed in tokens per second, as it states."""
     queue: Count
-    """Pieces of work in its hands, as it says."""
+    """Its pieces of work in progress, as it states."""
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """What is known of one peer."""
+    """One peer, as this node sees it."""
 
     key: KeyHex
-    """Its public key."""
+    """Public key of the peer."""
     peer_id: str
-    """The same as libp2p writes it."""
+    """The key in libp2p's form."""
     addresses: tuple[str, ...]
-    """Multiaddrs at which it is said to be."""
+    """Multiaddrs at which it may be reached."""
     connected: bool
     """Whether there is a connection."""
     direction: str | None
     """`inbound` or `outbound`; null without a connection."""
     round_trip_ms: float | None
-    """Time of the last ping, ms."""
+    """Round trip of the last ping, ms."""
     clock_offset_ms: int | None
-    """Its clock less ours, ms; null if it was not compared."""
+    """Its clock's offset from ours, ms; null if it was not compared."""
     score: float
     """GossipSub's score: below 0 it is out of the mesh, below -40 ignored, below -80 banned."""
     score_reason: str
-    """What costs most of the score, or for how long it is banned and why."""
+    """Largest deduction from the score, or length and reason of a ban."""
     wires: tuple[int, ...]
-    """Versions of the wire that it says it speaks; empty until it has said so."""
+    """Versions of the wire that it supports, as it states; empty until it has."""
     offers: OfferSummary | None
-    """What it offers now; null without an offer."""
+    """Its present offer; null without one."""
 
 
 class Peers(msgspec.Struct, frozen=True):
-    """Whom the node knows."""
+    """All peers of the node."""
 
     peers: tuple[Peer, ...]
-    """All of them, connected or not."""
+    """Peers, connected or not."""

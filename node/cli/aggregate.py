@@ -1,4 +1,4 @@
-"""`strand aggregate`: our aggregator for anybody's pairwise judgements."""
+"""`strand aggregate`: the aggregator for pairwise judgements of any source."""
 
 import sys
 from collections import Counter
@@ -20,16 +20,16 @@ from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, outside, print_json, stderr
 
 BAD_ROWS_SHOWN = 20
-"""rows named on the terminal; --json names all."""
+"""Most rows named on the terminal; --json names all."""
 
 NOISE = 2.0
-"""standard errors of the draws by which the likeliest best must be likelier than the pick to be shown."""
+"""Least lead of the likeliest best over the pick to be shown, in standard errors of the draws."""
 
 COLUMNS_SHOWN = 10
-"""ignored columns on the terminal; --json has the first hundred."""
+"""Most ignored columns on the terminal; --json has the first hundred."""
 
 RANKING_SHOWN = 5
-"""answers of a question on the terminal; --json has all."""
+"""Most answers of a question on the terminal; --json has all."""
 
 
 def aggregate(
@@ -61,7 +61,7 @@ def aggregate(
     the format are named with their line, the others are used, and the exit code is 1.
     """
     if str(file).startswith("-") and file != STDIN:
-        # The parser takes it for the file, because "-" must be allowed.
+        # The parser takes an unknown option for the file, because "-" must be allowed.
         raise CliError(f"unknown option {file}", Exit.USAGE)
     if gold is not None and folds is not None:
         raise CliError("--gold and --folds exclude each other", Exit.USAGE)
@@ -87,7 +87,7 @@ def aggregate(
 
 
 def _parts(dataset: Dataset, gold: int | None, folds: int | None, seed: int) -> list[tuple[frozenset[int], list[int]]]:
-    """(gold questions, questions that are ranked with what they teach), so that each question is ranked once.
+    """Split the questions into parts: (gold questions, questions ranked by what these teach); each is ranked once.
 
     Raises CliError.
     """
@@ -106,7 +106,7 @@ def _parts(dataset: Dataset, gold: int | None, folds: int | None, seed: int) -> 
         raise CliError(f"--folds {folds}: truth or labels of only {len(known)} questions tell answers apart")
     Random(seed).shuffle(known)
     parts = [frozenset(known[fold::folds]) for fold in range(folds)]
-    # What no truth or label tells apart cannot teach; the first part takes it in.
+    # Questions without truth or labels that tell answers apart cannot teach; they join the first part.
     rest = [index for index in everyone if index not in known]
     return [(marked | frozenset(known) - part, sorted([*part, *(rest if part is parts[0] else [])])) for part in parts]
 
@@ -161,7 +161,7 @@ def _question(
 
 
 def _likeliest(question: JudgedQuestion, result: RankedQuestion) -> dict[str, Any] | None:
-    """The likeliest best answer and why it is not the strongest one; None where it is, or nearly so."""
+    """Return the likeliest best answer and why it is not the strongest; None if it is, or almost."""
     strongest = result.pick
     likeliest = max(result.order, key=lambda answer: float(result.p_best[answer]))
     high, low = float(result.p_best[likeliest]), float(result.p_best[strongest])
@@ -183,7 +183,7 @@ def _likeliest(question: JudgedQuestion, result: RankedQuestion) -> dict[str, An
 
 
 def _weights(dataset: Dataset, weights: Weights, gold: frozenset[int]) -> dict[str, Any]:
-    """What a query would carry, in units of 2^-16."""
+    """Return the weights that a query would carry, in units of 2^-16."""
     return {
         "gold": len(gold),
         "judges": dict(zip(dataset.judges, weights.judges, strict=True)),
@@ -255,12 +255,12 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _say(line: str) -> None:
-    """Names come from the file."""
+    """Print a line; names come from the file, so they are escaped."""
     sys.stdout.write(outside(line).plain + "\n")
 
 
 def _tell(contents: Contents) -> None:
-    """What was read otherwise than row by row."""
+    """Report judges and authors that were pooled, and ignored columns."""
     console = stderr()
     if contents.judges:
         few = f"{contents.judges.count} judges with at most {contents.judges.rows_max} rows each share one weight"

@@ -54,7 +54,7 @@ async def ask(
         followed = await follow(client, question, timeout_s, stderr())
     path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"
     if out is None:
-        # It holds what was asked, privately or not.
+        # The file holds the question, private or not.
         keep_private()
     save_certificate(followed.certificate, path)
     told = report(followed, path)

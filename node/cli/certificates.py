@@ -1,4 +1,4 @@
-"""Reading certificate files, and showing what they hold."""
+"""Reading certificate files and printing their contents."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from protocol.types import OutcomeReason
 
 
 def read_certificate(path: Path) -> bytes:
-    """The bytes of a certificate file. Raises CliError and FileError."""
+    """Return the bytes of a certificate file. Raises CliError and FileError."""
     try:
         return read_bytes(path, CERTIFICATE_BYTES_MAX)
     except TooLargeError as error:
@@ -24,14 +24,14 @@ def read_certificate(path: Path) -> bytes:
 
 
 def refused(fault: Fault) -> CliError:
-    """Return the error, of one line and exit code 1, for a certificate that does not hold or cannot be read here."""
+    """Return the error, one line with exit code 1, for a certificate that is invalid or cannot be read here."""
     if fault.reason is FaultReason.OTHER_VERSION:
         return CliError(f"the certificate is of another version, {fault.detail}")
     return CliError(f"the certificate does not hold: {fault}")
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
-    """The winning answer, marked where it is no more than a guess; then the ranking and what it rests on."""
+    """Print the winning answer, marked if it is only a guess; then the ranking and the evidence behind it."""
     if report["reason"] == OutcomeReason.LOW_CONFIDENCE:
         console.print(
             f"The swarm abstains: {certainty(report)} is less than the {report['confidence_min']:.2f} asked for. "
@@ -79,12 +79,12 @@ def print_report(report: dict[str, Any], console: Console) -> None:
 
 
 def outcome(report: dict[str, Any]) -> str:
-    """The outcome, with its reason where it has one."""
+    """Return the outcome, with its reason if it has one."""
     return str(report["outcome"]) if report["reason"] == "none" else f"{report['outcome']} ({report['reason']})"
 
 
 def certainty(report: dict[str, Any]) -> str:
-    """How sure the swarm is of its winner, and what stands behind the figure."""
+    """Return the winner's probability and the basis of the figure."""
     p_best = f"P(best) {report['ranking'][0]['p_best']:.2f}"
     if report["p_correct"] is None:
         return f"{p_best} (uncalibrated)"

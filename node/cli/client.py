@@ -1,4 +1,4 @@
-"""The client of the node that a command is about."""
+"""The client of the node that a command addresses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from node.client import Client, connect
 
 @asynccontextmanager
 async def open_client(source: Source, url: str | None) -> AsyncIterator[Client]:
-    """A client of `url`, else of the node that the configuration describes. Raises ConfigError and ClientError."""
+    """Open a client of `url`, else of the node in the configuration. Raises ConfigError and ClientError."""
     config = source.load().config
     host, port = config.api.address
     async with connect(url or f"http://{f'[{host}]' if ':' in host else host}:{port}", config.api.token) as client:

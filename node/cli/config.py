@@ -19,14 +19,14 @@ def show(
     if json:
         print_json({key: {"value": value, "origin": where} if origin else value for key, value, where in rows})
         return 0
-    # One line each, as in the file: it can be searched for and copied.
+    # One line each, as in the file, so that it can be searched and copied.
     for key, value, where in rows:
         print_line(f"{key} = {_toml(value)}{f'  # {where}' if origin else ''}")
     return 0
 
 
 def _toml(value: object) -> str:
-    """A value as it would stand in the file; what the file cannot say (nothing is set) is left empty."""
+    """Return a value in the form of the file; empty if the file cannot express it (nothing is set)."""
     return "" if value is None else json_module.dumps(value, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""The traceback of a fault of ours, kept in a file: on a terminal it is one line."""
+"""The traceback of a fault in the program, kept in a file; the terminal shows one line."""
 
 import traceback
 from pathlib import Path
@@ -10,13 +10,13 @@ from node import logs
 from node.hardening import open_private
 
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
-"""characters of a traceback, its end: groups of exceptions from many tasks repeat themselves."""
+"""Longest traceback in characters; its end is kept, because groups of exceptions from many tasks repeat themselves."""
 
 NAME: Final = "error.log"
 
 
 def write_traceback(error: BaseException, command: str) -> Path | None:
-    """Replace the user's error log by this traceback, without secrets; returns its path, None where none can be kept.
+    """Replace the user's error log by this traceback, without secrets; return its path, or None if it cannot be kept.
 
     Only the command's name is kept of its arguments: a question may be private.
     """

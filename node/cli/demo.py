@@ -22,10 +22,10 @@ from node.local.nodes import NODES_MAX, START_S
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
 PATIENCE_MS = 20_000
-"""ms to wait for stragglers after a quorum: the nodes share one model server and answer one after the other."""
+"""Milliseconds to wait for stragglers after a quorum: the nodes share one model server and answer one after another."""
 
 JUDGE_ANSWER_BYTES_MAX = 400
-"""bytes of an answer that a judge reads: a round of five then judges in well under a minute on two quiet cores."""
+"""Bytes of an answer that a judge reads: a round of five then judges in well under a minute on two quiet cores."""
 
 
 async def demo(
@@ -79,7 +79,7 @@ async def demo(
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for the nodes, removed at the end. Raises CliError."""
+    """Make a folder for the nodes, removed at the end. Raises CliError."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="strand-demo-")
     except OSError as error:
@@ -90,7 +90,7 @@ def _folder() -> Iterator[Path]:
 
 
 async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
-    """What the nodes shall use, and what it is. The embedded server is started once, for all."""
+    """Return the nodes' engine configuration and its probe. The embedded server is started once, for all."""
     if kind == "scripted":
         config = EngineConfig(kind="scripted")
     elif kind == "embedded":
@@ -111,7 +111,7 @@ async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[E
 
 
 def _engine_name(kind: str, info: EngineInfo) -> str:
-    """The nodes reach the embedded server as they would any other: say what it is, not how it is reached."""
+    """Return the engine's name: for the embedded server its own kind, not that of the client that reaches it."""
     return f"{kind} llama.cpp: {info.model}" if kind == "embedded" else f"{info.kind}: {info.model}"
 
 

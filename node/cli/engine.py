@@ -19,7 +19,7 @@ async def engine(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Show what the local node's engine can do and how it does."""
+    """Show the abilities, load and failures of the local node's engine."""
     async with open_client(source, url) as client:
         told = await client.engine()
     if json:
@@ -34,7 +34,7 @@ async def engine(
 
 
 def rows(told: EngineReport) -> Iterator[tuple[str, str]]:
-    """What the engine's report tells, as names and words."""
+    """Return the engine's report as names and texts."""
     probe, cache = told.probe, told.cache
     yield "engine", told.kind
     if (server := told.server) is not None:

@@ -1,4 +1,4 @@
-"""The error that a command ends with, and which errors are told instead of a traceback."""
+"""The error that ends a command, and the errors that are shown as one line instead of a traceback."""
 
 from node.errors import Exit, UserError
 
@@ -14,7 +14,7 @@ class CliError(UserError):
 
 
 def user_error(error: BaseException) -> tuple[str, Exit] | None:
-    """Return the line and code for an error of ours, also from inside of exception groups; None for a bug."""
+    """Return the line and code of a known error, also from inside exception groups; None for a bug."""
     if isinstance(error, BaseExceptionGroup):
         found = [user_error(inner) for inner in error.exceptions]
         return found[0] if found and all(each is not None for each in found) else None

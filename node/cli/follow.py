@@ -1,4 +1,4 @@
-"""A round on a terminal, live, and its certificate in a file."""
+"""Live display of a round on a terminal, and its certificate in a file."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from consensus.certificates.report import describe
-from node.api.asking import Progress, Question, RoundEvent
+from node.api.asking import Question
+from node.api.events import Progress, RoundEvent
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound
@@ -27,26 +28,26 @@ _PHASES = {
 
 
 _KEY_DIGITS = 6
-"""digits of a key, which tell the members of one round apart on one line."""
+"""Digits of a key on a line; they tell the members of one round apart."""
 
 
 def report(followed: FollowedRound, certificate: Path) -> dict[str, Any]:
-    """What `ask --json` and `demo --json` print."""
+    """Return the report that `ask --json` and `demo --json` print."""
     return {**describe(followed.verified), "certificate": str(certificate), "timings_ms": followed.timings_ms}
 
 
 @dataclass(slots=True)
 class PlainLines:
-    """A round where nothing can be redrawn, as in a file or a pipe: a line when a phase begins, and one as it ends."""
+    """Display of a round in a file or pipe, which cannot be redrawn: a line at a phase's start, and one at its end."""
 
     console: Console
     begun: Progress | None = None
-    """The last event of the phase, or wave of judging, that is not over."""
+    """Last event of the current phase or wave of judging."""
     began_ms: int = 0
 
     def show(self, event: RoundEvent) -> None:
-        """Print what an event adds."""
-        # Nobody is expected in a wave in which no pair is left.
+        """Print the news of an event."""
+        # A wave without pairs expects no members.
         progress = event if isinstance(event, Progress) and event.phase in _PHASES and event.expected else None
         if self.begun is not None and (progress is None or _place(progress) != _place(self.begun)):
             took_s = (event.at_ms - self.began_ms) / 1000
@@ -70,14 +71,14 @@ def _place(event: Progress) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class _View:
-    """The live picture: one line for each phase, with names of who is in."""
+    """The live display: one line per phase, with the members whose contributions have arrived."""
 
     bars: ProgressBars
     lines: PlainLines | None
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
-        """Draw what an event changes."""
+        """Redraw the display after an event."""
         if self.lines is not None:
             self.lines.show(event)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
@@ -91,7 +92,7 @@ class _View:
 
 @contextmanager
 def _drawn(console: Console) -> Iterator[ProgressBars]:
-    """The bars, on a terminal only."""
+    """Yield the progress bars, shown on a terminal only."""
     columns = (TextColumn("{task.description:<20}"), BarColumn(20), TextColumn("{task.completed}/{task.total}"),
                TimeElapsedColumn(), TextColumn("{task.fields[who]}"))  # fmt: skip
     with ProgressBars(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -110,7 +111,7 @@ async def follow(
 
 
 def _who(event: Progress) -> str:
-    """Short keys of who is in, and of who will not come and why."""
+    """Return short keys of the members that contributed, and of those that will not, with reasons."""
     parts = [" ".join(key[:_KEY_DIGITS] for key in event.received)]
     if event.silent:
         parts.append("silent: " + " ".join(key[:_KEY_DIGITS] for key in event.silent))
@@ -122,10 +123,10 @@ def _who(event: Progress) -> str:
 
 
 def save_certificate(certificate: bytes, path: Path) -> None:
-    """Write a certificate so that it appears whole or not at all. Raises CliError."""
+    """Write a certificate so that it appears as a whole or not at all. Raises CliError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # Ours alone: a folder that is made here may be the one that later holds the node's key.
+        # Private: a folder that is made here may later hold the node's key.
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
         draft.write_bytes(certificate)

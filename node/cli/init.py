@@ -21,10 +21,10 @@ from node.overlay.identity import peer_id_text
 from node.storage import open_store
 
 ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
-"""Files of configs/node."""
+"""Names of the files in configs/node."""
 
 _DEFAULT_FOLDER = '# data_dir = "~/.local/share/strand"'
-"""The line of the example file that a folder of the user's choice replaces."""
+"""Line of the example file that `--data-dir` replaces."""
 
 
 async def init(
@@ -37,7 +37,7 @@ async def init(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Make a key, a store and a configuration file. What is there already is kept.
+    """Make a key, a store and a configuration file. Existing ones are kept.
 
     A folder that `--data-dir` names is written into a new configuration file, so that later commands find it there.
     """
@@ -45,11 +45,11 @@ async def init(
     file = source.config or default_file()
     if ready is not None and file.exists():
         raise CliError(f"there is a configuration {file} already: remove it, or name another by --config")
-    # The file that is to be written need not be there.
+    # The file that will be written need not exist.
     config = (source if file.exists() else replace(source, config=None)).load().config
     key = load_or_create_key(config.node.data_dir)
     await _make_store(config, key)
-    # Absolute: later commands may start in other folders.
+    # Absolute, because later commands may start in other folders.
     folder = config.node.data_dir.absolute()
     written = write_config and _write_ready(file, ready or "example", folder if source.data_dir is not None else None)
     if not written and file.exists() and folder != _folder_of_file(source):
@@ -84,12 +84,12 @@ async def _make_store(config: NodeConfig, key: NodeKey) -> None:
 
 
 def _folder_of_file(source: Source) -> Path:
-    """The folder that commands use which are given the configuration file alone."""
+    """Return the folder of commands that get only the configuration file."""
     return replace(source, data_dir=None).load().config.node.data_dir.absolute()
 
 
 def _write_ready(file: Path, name: ReadyFile, folder: Path | None) -> bool:
-    """Write a ready configuration, for its user alone: it is where the token and the engine's key will stand."""
+    """Write a ready configuration, private to its user, because it will hold the token and the engine's key."""
     if file.exists():
         return False
     text = files("configs").joinpath(f"node/{name}.toml").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def _write_ready(file: Path, name: ReadyFile, folder: Path | None) -> bool:
         text = _with_folder(text, folder)
     with writing(file):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Whole or not at all: half a configuration would be kept by the next `init`.
+        # As a whole or not at all: the next `init` would keep half a configuration.
         with open_private(file, "x") as stream, remove_if_broken(file):
             stream.write(text)
             stream.flush()
@@ -105,12 +105,12 @@ def _write_ready(file: Path, name: ReadyFile, folder: Path | None) -> bool:
 
 
 def _with_folder(text: str, folder: Path) -> str:
-    """The same configuration with a folder of the user's choice. Raises CliError."""
+    """Return the same configuration with a folder of the user's choice. Raises CliError."""
     try:
         str(folder).encode()
     except UnicodeEncodeError as error:
         raise CliError(f"{str(folder)!r} is not UTF-8, so no configuration file can name it") from error
-    # JSON's texts are TOML's, but for one letter.
+    # JSON's strings are valid TOML except for one character.
     line = "data_dir = " + json_module.dumps(str(folder), ensure_ascii=False).replace("\x7f", "\\u007f")
     if _DEFAULT_FOLDER in text:
         return text.replace(_DEFAULT_FOLDER, line)

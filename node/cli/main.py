@@ -1,4 +1,4 @@
-"""Parsing, dispatch, and what becomes of errors."""
+"""Parsing, dispatch and error handling."""
 
 import sys
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from node.cli.row_forms import ROW_FORMS
 from node.cli.streams import StdoutError, drop_stdout
 
 BUG_CHARS_MAX = 300
-"""characters of the line about a fault of ours: an exception's text may hold a whole message."""
+"""Longest line about a fault in the program in characters: an exception's text may hold a whole message."""
 
 _COMMANDS = {
     "demo": "Start a swarm of five nodes on this machine, ask it, and verify what comes back.",
@@ -47,7 +47,7 @@ _MODEL = (
 
 
 def build_app() -> App:
-    """The command tree. Commands are named by import path, so that only the one that is called is imported."""
+    """Build the command tree. Commands are named by import path, so that only the called one is imported."""
     app = App(
         name="strand",
         help="A swarm of Rust-specialist language models that answers by peer-ranked consensus.",
@@ -77,7 +77,7 @@ def build_app() -> App:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; returns its exit code. A traceback appears only with `--debug`."""
+    """Run one command; return its exit code. A traceback appears only with `--debug`."""
     debug = "--debug" in arguments
     tokens = [argument for argument in arguments if argument != "--debug"]
     try:
@@ -107,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
 def _dispatch(app: App, tokens: Sequence[str], *, debug: bool) -> int:
     command, bound, _ = app.parse_args(tokens)
     if not command.__module__.startswith("node."):
-        # Help, or the version.
+        # Only help or the version was requested.
         return int(app(tokens) or 0)
     from node import logs
 
@@ -130,7 +130,7 @@ def _say(message: str, code: Exit) -> int:
 
 
 def _bug(error: BaseException, tokens: Sequence[str]) -> str:
-    """The line for a fault of ours, whose traceback goes to a file."""
+    """Return the line about a fault in the program, and write its traceback to a file."""
     from node.cli.crash import write_traceback
 
     file = write_traceback(error, tokens[0] if tokens else "")

@@ -23,10 +23,10 @@ from node.models.folder import PulledModel, StoredModel, Told, list_models, mode
 from node.models.packaged import packaged, pull_packaged
 
 MODELS = "models"
-"""The model folder within the node's."""
+"""Folder of models within the node's folder."""
 
 NAME_COLUMNS = 40
-"""columns of a file's name beside its progress bar."""
+"""Columns of a file's name beside its progress bar."""
 
 HUB_HINT = "pulling from the hub needs the package huggingface_hub; install it with: pip install 'strand-swarm[hub]'"
 
@@ -53,16 +53,16 @@ async def pull(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Fetch a model into the node's folder and verify every file. A broken pull is gone on with by the next.
+    """Fetch a model into the node's folder and verify every file; the next pull continues an interrupted one.
 
-    HF_ENDPOINT and HF_TOKEN hold for the hub as they do for the hub's own tools.
+    HF_ENDPOINT and HF_TOKEN work as in the hub's own tools.
     """
     data_dir = source.load().config.node.data_dir
     work = _pulling(name, revision, file, data_dir / MODELS)
     _make_private(data_dir)
     try:
         with _progress() as told:
-            # The thread stops when it next tells something; a person who pressed Ctrl-C need not wait for that.
+            # The thread stops at its next report of progress; after Ctrl-C the user need not wait for that.
             pulled: PulledModel = await trio.to_thread.run_sync(work, told, abandon_on_cancel=True)  # type: ignore[call-arg] # old stubs of trio-typing
     except KeyboardInterrupt:
         print("strand: stopped; the same command goes on from here", file=sys.stderr)
@@ -105,7 +105,7 @@ async def convert_gguf(
 
 
 def _make_private(data_dir: Path) -> None:
-    """The node's key comes to lie there, and is refused in a folder that others can read."""
+    """Make the node's folder private: it will hold the key, which is refused in a folder that others can read."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -113,7 +113,7 @@ def _make_private(data_dir: Path) -> None:
 
 
 def _pulling(name: str, revision: str | None, files: tuple[str, ...], models: Path) -> Callable[[Told], PulledModel]:
-    """What pulls `name`, given whom to tell. Raises CliError for what is no name."""
+    """Return the function that pulls `name`, given a progress callback. Raises CliError for an invalid name."""
     if name == DEFAULT_MODEL:
         if revision is not None or files:
             raise CliError(f"{name} comes as a package, as one file: --revision and --file are for the hub", Exit.USAGE)
@@ -131,7 +131,7 @@ def _pulling(name: str, revision: str | None, files: tuple[str, ...], models: Pa
 
 @contextmanager
 def _progress() -> Iterator[Told]:
-    """Bars on a terminal, for whoever tells of files; also how a thread learns that nobody waits for it any more."""
+    """Yield a progress callback that draws bars on a terminal; it also stops a thread whose caller was cancelled."""
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

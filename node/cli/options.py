@@ -1,4 +1,4 @@
-"""Options that several commands share, and where they lead."""
+"""Options that several commands share, and their handling."""
 
 import json
 import os
@@ -22,24 +22,24 @@ from protocol.limits import TEXT_BYTES_MAX
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the configuration comes from."""
+    """Source of the configuration."""
 
     config: Annotated[Path | None, Parameter(help="Configuration file (TOML).")] = None
     data_dir: Annotated[Path | None, Parameter(help="Folder of key, store and certificates.")] = None
 
     def load(self, **flags: object) -> LoadedConfig:
-        """The configuration under these flags ("table.key" with a double underscore for the dot)."""
+        """Load the configuration under these flags ("table.key" with a double underscore for the dot)."""
         given = {name.replace("__", "."): value for name, value in flags.items()}
         data_dir = None if self.data_dir is None else str(self.data_dir)
         return load_config(file=self.config, environment=os.environ, flags={"node.data_dir": data_dir, **given})
 
 
 KEY_DIGITS = 12
-"""digits of a key that people tell apart and search for."""
+"""Digits of a key that suffice to tell keys apart and to search for them."""
 
 
 def any_case(kind: Any, tokens: Sequence[Token]) -> str:
-    """The choice of a Literal that an option's value names, in any case of letters. Raises ValueError."""
+    """Return the choice of a Literal that an option's value names, in upper or lower case. Raises ValueError."""
     choices = [each for part in (kind, *get_args(kind)) if get_origin(part) is Literal for each in get_args(part)]
     value = tokens[0].value
     if (lower := value.lower()) not in choices:
@@ -51,42 +51,42 @@ JsonFlag = Annotated[bool, Parameter(name="--json", negative="", help="Print JSO
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout: what strangers wrote in it must not move a terminal's cursor or reorder a line."""
+    """Print one JSON document on stdout; foreign text in it cannot move a terminal's cursor or reorder a line."""
     text = json.dumps(value, ensure_ascii=not _writes_all_letters(), indent=2)
     sys.stdout.write("".join(x if x.isprintable() or x == "\n" else json.dumps(x)[1:-1] for x in text) + "\n")
-    # A command may go on after its result, and its reader waits at the other end of a pipe.
+    # A command may go on after its result, while a reader waits at the other end of a pipe.
     sys.stdout.flush()
 
 
 def _writes_all_letters() -> bool:
-    """Whether stdout takes every letter: what it replaces others by (a backslash, an x) is no JSON."""
+    """Whether stdout can encode every character; its replacements for others (backslash, x) are not JSON."""
     return (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def print_line(text: str) -> None:
-    """One line on stdout, however long."""
+    """Print one line on stdout, however long."""
     sys.stdout.write(outside(text.replace("\n", "\\n")).plain + "\n")
 
 
 def stdout() -> Console:
-    """Where results for people go: a line is never broken, for what is broken cannot be copied or searched for."""
+    """Return the console for results: it never breaks lines, so that they can be copied and searched."""
     return Console(soft_wrap=True)
 
 
 def stderr() -> Console:
-    """Where people look while a command runs; stdout is for what it is asked for."""
+    """Return the console for notes while a command runs; stdout is for its result."""
     return Console(stderr=True)
 
 
 def outside(text: str) -> Text:
-    """Text from elsewhere for a terminal: no markup, no escape sequences, no letters that reorder a line."""
+    """Escape foreign text for a terminal: no markup, no escape sequences, no characters that reorder a line."""
     return Text(printable(text, keeps="\n\t"))
 
 
 def read_query(argument: str) -> str:
-    """The question itself, from the command line or, for "-", from stdin. Raises CliError."""
+    """Return the question from the command line or, for "-", from stdin. Raises CliError."""
     if argument.startswith("-") and argument != "-":
-        # The parser takes it for the query, because "-" must be allowed; a mistyped option must not be asked.
+        # The parser takes an unknown option for the query, because "-" must be allowed; it must not be asked.
         raise CliError(f"unknown option {argument}; a query that begins with a hyphen comes through stdin", Exit.USAGE)
     raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1) if argument == "-" else os.fsencode(argument)
     if len(raw) > TEXT_BYTES_MAX:

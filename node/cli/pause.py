@@ -22,7 +22,7 @@ async def pause(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Take on no new rounds of others; rounds that the node is in are finished. It holds over restarts."""
+    """Join no new rounds of others, but finish those under way. The pause lasts across restarts."""
     for_ms = None if for_ is None else duration_ms(for_)
     async with open_client(source, url) as client:
         told = await client.pause(for_ms)
@@ -36,7 +36,7 @@ async def pause(
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of a duration such as 2h. Raises CliError."""
+    """Return a duration such as 2h in milliseconds. Raises CliError."""
     found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
     if found is None:
         raise CliError(f"a duration is like 90s, 30m, 2h or 1d, not {text!r}", Exit.USAGE)

@@ -20,7 +20,7 @@ async def peers(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Show whom the local node knows, and what they offer."""
+    """Show the local node's peers and their offers."""
     async with open_client(source, url) as client:
         told = await client.peers()
     if json:
@@ -44,18 +44,18 @@ def _row(peer: Peer) -> list[str | Text]:
         outside(offers.model if offers else ""),
         f"{offers.tokens_per_second:.0f}" if offers else "",
         str(offers.queue) if offers else "",
-        # As `--bootstrap` takes them.
+        # In the form that `--bootstrap` takes.
         outside(" ".join(f"{address}/p2p/{peer.peer_id}" for address in peer.addresses)),
     ]
 
 
 def _version(wires: Sequence[int]) -> str:
-    """What hinders a peer that speaks another version of the wire, with what helps; empty for one that speaks ours."""
+    """Return the problem and remedy for a peer with another version of the wire; empty for one with ours."""
     if not wires or WIRE in wires:
         return ""
     return f"speaks wire {wires[-1]}, not {WIRE}: upgrade {'this node' if wires[-1] > WIRE else 'it'}"
 
 
 def _clock(offset_ms: int | None) -> str:
-    """How far the peer's clock is from ours, in seconds; empty if it was not compared."""
+    """Return the offset of the peer's clock from ours in seconds; empty if it was not compared."""
     return "" if offset_ms is None else f"{offset_ms / 1000:+.1f} s"

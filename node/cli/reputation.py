@@ -16,17 +16,17 @@ from node.files import read_text
 from protocol.types import TaskType
 
 IMPORT_BYTES_MAX = 4 * 1024 * 1024
-"""bytes of a file to import: 4,096 standings of some 500 bytes, twice over."""
+"""Largest file to import in bytes: 4,096 nodes' statistics of about 500 bytes each, twice over."""
 
 BATCH = 128
-"""standings in one request: a third of the body that a node takes."""
+"""Nodes in one request: a third of the body that a node accepts."""
 
 Url = Annotated[str | None, Parameter(help="The node's HTTP interface.")]
 File = Annotated[Path, Parameter(help="The file; - is standard input or output.", allow_leading_hyphen=True)]
 
 
 async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Source()) -> int:  # noqa: B008 - frozen
-    """Show what the local node learned of others, and what its rosters say of them."""
+    """Show the local node's statistics of others, and the weights that its rosters would give them."""
     async with open_client(source, url) as client:
         told = await client.reputation()
     if json:
@@ -37,10 +37,10 @@ async def show(*, url: Url = None, json: JsonFlag = False, source: Source = Sour
 
 
 def print_reputation(told: ReputationReport) -> None:
-    """What the report on others tells, as people read it."""
+    """Print the report on other nodes."""
     console = stdout()
     force = {task: each for task, each in told.in_force.items() if each.gold_rounds}
-    # Without gold all tasks have the same weights: any stands for all.
+    # Without gold all tasks have the same weights, so that any of them will do.
     task = max(force, key=lambda name: force[name].gold_rounds, default=TaskType.FINAL)
     rows = []
     for node in told.nodes:
@@ -67,7 +67,7 @@ def print_reputation(told: ReputationReport) -> None:
 
 
 def _whose(told: ReputationReport, task: TaskType | None) -> str:
-    """Which weights the table shows: of this task, or where none has learned from gold yet, of every task."""
+    """Return which weights the table shows: of this task, or of every task while none has learned from gold."""
     if task is not None:
         return f"Weights are those for {task} tasks."
     if told.in_force:
@@ -76,7 +76,7 @@ def _whose(told: ReputationReport, task: TaskType | None) -> str:
 
 
 async def export(file: File, *, url: Url = None, source: Source = Source()) -> int:  # noqa: B008 - frozen
-    """Write the local node's standings as JSON. Which questions were gold is not in it."""
+    """Write the local node's statistics as JSON, without the gold questions."""
     async with open_client(source, url) as client:
         told = await client.export_reputation()
     if str(file) == "-":
@@ -97,7 +97,7 @@ async def take_over(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Believe somebody else's standings, of nodes that the local node has not met itself."""
+    """Import another node's statistics of nodes that the local node has not met itself."""
     text = read_text(file, IMPORT_BYTES_MAX)
     taken = known_already = 0
     async with open_client(source, url) as client:
@@ -113,7 +113,7 @@ async def take_over(
 
 
 def _batches(text: str, file: str) -> Iterator[dict[str, Any]]:
-    """The file's standings in bodies that the node takes, which also checks them. Raises CliError."""
+    """Split the file's statistics into bodies that the node accepts, and check them. Raises CliError."""
     try:
         exported = msgspec.json.decode(text, type=dict[str, Any])
         standings = msgspec.convert(exported.get("standings"), dict[str, Any])
@@ -131,7 +131,7 @@ async def challenge(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Ask the swarm gold questions now, one after the other, and learn from them."""
+    """Ask the swarm gold questions now, one after another, and learn from them."""
     rounds: list[Challenged] = []
     async with open_client(source, url) as client:
         with stderr().status("asking") as status:

@@ -1,4 +1,4 @@
-"""The forms of rows that `strand aggregate` reads, for its help; apart, so that help needs no import of the command."""
+"""Formats of rows that `strand aggregate` reads, for its help, which need not import the command itself."""
 
 ROW_FORMS = """
 **Rows.** JSON lines hold one object a line, of one of these kinds:

@@ -87,7 +87,7 @@ async def run(
 
 
 def trust_flags(default_weight: float | None, friends: bool) -> dict[str, str | None]:
-    """Settings of [trust], for `Source.load`. Friends have a vote of 1 unless another is named."""
+    """Return the settings of [trust] for `Source.load`. Friends have a vote of 1 unless another weight is given."""
     weight = 1.0 if friends and default_weight is None else default_weight
     return {
         "trust__default_weight": None if weight is None else str(weight),
@@ -108,7 +108,7 @@ async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:
 
 
 def _own_stdin() -> int:
-    """A copy, because FdStream closes what it is given."""
+    """Return a copy, because FdStream closes its descriptor."""
     import os
 
     return os.dup(sys.stdin.fileno())

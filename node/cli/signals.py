@@ -10,11 +10,11 @@ from typing import Final
 import trio
 
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
-"""A service manager's or shell's `kill`, and a terminal that is closed."""
+"""Signals of a service manager's or shell's `kill`, and of a closed terminal."""
 
 
 async def until_ended(work: Callable[[], Awaitable[int | None]]) -> int:
-    """Run a command and return its exit code; one of ENDING cancels it: 128 and the signal's number, as in shells."""
+    """Run a command and return its exit code; a signal in ENDING cancels it: 128 and its number, as in shells."""
     ended_by: list[int] = []
     token, scope = trio.lowlevel.current_trio_token(), trio.CancelScope()
 
@@ -22,7 +22,7 @@ async def until_ended(work: Callable[[], Awaitable[int | None]]) -> int:
         ended_by.append(number)
         token.run_sync_soon(scope.cancel)
 
-    # Handlers of our own: one of trio's receivers needs a task beside the command, whose errors a nursery would wrap.
+    # Own handlers: one of trio's receivers needs a task beside the command, whose errors a nursery would wrap.
     with ExitStack() as stack, scope:
         if threading.current_thread() is threading.main_thread():
             for each in _heeded(ENDING):
@@ -41,5 +41,5 @@ async def first_signal(*signals: signal.Signals) -> int:
 
 
 def _heeded(signals: Iterable[signal.Signals]) -> list[signal.Signals]:
-    """Those of them that the parent does not have us ignore, as `nohup` does, and shells for jobs in the background."""
+    """Return the signals that the parent does not make us ignore, as `nohup` does, and shells for background jobs."""
     return [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]

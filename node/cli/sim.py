@@ -40,22 +40,22 @@ if TYPE_CHECKING:
     from simnet.oracle import Preset
 
 SCENARIO_BYTES_MAX = 256 * 1024
-"""bytes of a scenario or presets file: a study of a thousand seeds has about ten."""
+"""Largest scenario or presets file in bytes: a study of a thousand seeds has about ten."""
 
 JOBS_MAX = 64
-"""processes side by side: each holds a world of its own."""
+"""Most processes side by side: each holds a world of its own."""
 
 FAILING_SHOWN = 5
-"""worlds that went wrong of which the terminal shows the command that repeats them."""
+"""Most failed worlds for which the terminal shows the command that repeats them."""
 
 WIDE = 240
-"""columns of a table that no terminal shows: folded cells would be of no use to whoever reads the file."""
+"""Columns of a table outside a terminal, wide enough that no cell is folded in a file."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What overrides the scenario. The names are those of `study.FLAGS`."""
+    """Settings that override the scenario. The names are those of `study.FLAGS`."""
 
     layer: Annotated[
         Literal["network", "aggregate"] | None,
@@ -82,7 +82,7 @@ class Settings:
     ] = None
 
     def override(self, table: dict[str, Any]) -> None:
-        """Change a scenario's table in place. What a flag fixes does not vary any more. Raises CliError."""
+        """Change a scenario's table in place. A setting that a flag fixes no longer varies. Raises CliError."""
         for setting, flag in studies.FLAGS.items():
             value = getattr(self, flag.removeprefix("--").replace("-", "_"))
             if value is not None:
@@ -128,7 +128,7 @@ def sim(
     else:
         print_study(study)
     if report is not None:
-        # After the table: a disk that is full must not cost the results of hours.
+        # After the table: a full disk must not cost the results of hours.
         write_report(report, chosen, study)
         if not json:
             print(f"report: {report / 'index.html'}")
@@ -139,7 +139,7 @@ def sim(
 
 
 def read_scenario(name: str | None, settings: Settings) -> Scenario:
-    """The scenario of this file or shipped name, or the default one, under the flags. Raises CliError."""
+    """Read the scenario from a file, by its shipped name, or the default, and apply the flags. Raises CliError."""
     table = {} if name is None else read_toml(_scenario_path(name), SCENARIO_BYTES_MAX)
     settings.override(table)
     try:
@@ -162,12 +162,12 @@ def _scenario_path(name: str) -> Path:
 
 
 def _path(setting: str) -> list[str]:
-    """The names in a dotted one, as TOML writes it. Under `vary` all that follows is one name, quoted or not."""
+    """Split a dotted name as TOML writes it. Under `vary` the whole rest is one name, quoted or not."""
     path: list[str] = []
     try:
         table: Any = tomllib.loads(f"{setting} = 0")
     except tomllib.TOMLDecodeError:
-        # Whatever it is: no setting has such a name, and the scenario's own check will say so.
+        # No setting has such a name, and the scenario's own check will report it.
         path = setting.split(".")
     else:
         while isinstance(table, dict):
@@ -177,7 +177,7 @@ def _path(setting: str) -> list[str]:
 
 
 def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    """Fix the setting of these names, outermost first."""
+    """Fix the setting with these names, outermost first."""
     setting = ".".join(path)
     inner = table
     for name in path[:-1]:
@@ -193,7 +193,7 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
-        # A bare word needs no quotes; what else it might be, the scenario's own check will say.
+        # A bare word needs no quotes; the scenario's own check reports anything else.
         return text
 
 
@@ -249,7 +249,7 @@ def _simulate(scenario: Scenario, jobs: int, *, real: bool, show_progress: bool)
 
 
 def _check_real(scenario: Scenario, jobs: int) -> None:
-    """Before the first process is started. Raises CliError."""
+    """Check a real scenario before the first process is started. Raises CliError."""
     from node.local.nodes import NODES_MAX
     from simnet.real import check_real
 
@@ -265,7 +265,7 @@ def _check_real(scenario: Scenario, jobs: int) -> None:
 def _real_runs(
     presets: "Mapping[str, Preset]", params: "NetworkParams", on_round: Callable[[], None], worlds: Iterable[Scenario]
 ) -> Iterator[Run]:
-    """Play worlds with processes, one after the other."""
+    """Play worlds with processes, one after another."""
     import msgspec
     import trio
 
@@ -326,7 +326,7 @@ def _interruptible() -> Iterator[Callable[[], None]]:
 def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Each]:
     """Run worlds in processes of their own. An interrupted one dies silently; a killed one is an error of one line.
 
-    Whoever leaves early, by an interrupt or an error, waits for none of them.
+    A caller that leaves early, by an interrupt or an error, waits for none of them.
     """
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin_process) as pool:
 
@@ -345,7 +345,7 @@ def _processes(jobs: int, advance: Callable[[int], None]) -> Iterator[studies.Ea
 
 
 def _begin_process() -> None:
-    """A child that simulates worlds ends with an interrupt, and with its parent, however that ends."""
+    """Prepare a child that simulates worlds: it ends at an interrupt, and with its parent in any case."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = parent_process()
     assert parent is not None
@@ -371,7 +371,7 @@ def print_study(study: Study, console: Console | None = None) -> None:
     found = studies.table(study)
     console = console or Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     head, rows = found.shown()
-    # Names of settings and their values come from outside; the first column names things, the others are numbers.
+    # Names and values of settings come from outside; the first column holds names, the others numbers.
     columns = (
         Column(outside(name), justify="right" if number else "left", overflow="fold")
         for number, name in enumerate(head)
@@ -381,7 +381,7 @@ def print_study(study: Study, console: Console | None = None) -> None:
         shown.add_row(*map(outside, row))
     console.print(outside(f"{study.name}: {study.about}" if study.about else study.name))
     if len(rows) > 1 and any(head) and console.is_terminal and is_too_wide(shown, console):
-        # A block for each world, as other tables have it.
+        # A block for each world, as in other tables.
         for row in rows:
             print_pairs(zip(head, row, strict=True), console)
             console.print()
@@ -393,7 +393,7 @@ def print_study(study: Study, console: Console | None = None) -> None:
 
 
 def judge(scenario: Scenario, study: Study) -> Exit:
-    """Say on stderr what went wrong and how to repeat it, and with what code the command ends."""
+    """Report on stderr what failed and how to repeat it; return the exit code."""
     failing, late = studies.failing(scenario, study), studies.late_share(study)
     lines = []
     for world, run in failing[:FAILING_SHOWN]:
@@ -439,7 +439,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def write_report(folder: Path, scenario: Scenario, study: Study) -> None:
-    """The page, its pictures and the figures as JSON. Raises CliError."""
+    """Write the page, its pictures and the figures as JSON. Raises CliError."""
     from simnet.page import page
     from simnet.plots import plots
 

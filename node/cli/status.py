@@ -27,7 +27,7 @@ async def status(
         print_json(to_builtins(told))
         return 0
     console = stdout()
-    # A line for each address: people copy them from here.
+    # One line for each address, because people copy them from here.
     rows = ((name, value if isinstance(value, list) else [value]) for name, value in _lines(told).items())
     print_pairs([(name, str(each)) for name, values in rows for each in values or [""]], console)
     if told.store != "ok":
@@ -40,7 +40,7 @@ async def status(
 
 
 def _lines(told: Status) -> dict[str, object]:
-    """The status as names and values; a list has a line for each of its values."""
+    """Return the status as names and values; a list has a line for each of its values."""
     engine, serving = told.engine, told.serving
     lines: dict[str, object] = {
         "key": told.key,
@@ -67,7 +67,7 @@ def _lines(told: Status) -> dict[str, object]:
 
 
 def connections(counts: Connections) -> str:
-    """The line about inbound connections."""
+    """Return the line about inbound connections."""
     used = f"{counts.inbound} of {counts.inbound_max} inbound"
     if counts.half_open:
         used += f", {counts.half_open} half-open"
@@ -76,7 +76,7 @@ def connections(counts: Connections) -> str:
 
 
 def clock(view: ClockComparison) -> str:
-    """The line about this machine's clock."""
+    """Return the line about this machine's clock."""
     if not view.peers:
         return "compared with no peer yet"
     if view.ours_is_off:
@@ -101,7 +101,7 @@ def _works_for(serving: ServingReport) -> str:
 
 
 def _strangers(strangers: Strangers) -> str:
-    """What all of them have cost, and what is left to them."""
+    """Return the cost of all strangers, and their remaining allowance."""
     parts = [f"{_cost(strangers.hour)} this hour", f"{strangers.left.engine_s_this_hour:.0f} s of the engine left"]
     left = asdict(strangers.left)
     limited = {name: count for name, count in left.items() if name != "engine_s_this_hour" and count is not None}

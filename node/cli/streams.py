@@ -1,7 +1,7 @@
 """The standard streams of a command, set up in one place.
 
-stdout carries the result: what cannot be written there ends the command with one line and an exit code. stderr carries
-notes and logs: what cannot be written there is lost. Neither fails on a letter that its encoding does not have.
+stdout carries the result: a failed write there ends the command with one line and an exit code. stderr carries notes
+and logs: a failed write there is ignored. Neither fails on a character that its encoding lacks.
 """
 
 import errno
@@ -17,12 +17,12 @@ _STDIN: Final = 0
 _STDOUT: Final = 1
 _STDERR: Final = 2
 
-# A closed stdout is opened for reading only, so that writing to it fails as it does where it is closed.
+# A closed stdout is opened for reading only, so that writing to it fails as on a closed one.
 _STAND_INS: Final = {_STDIN: os.O_RDONLY, _STDOUT: os.O_RDONLY, _STDERR: os.O_WRONLY}
 
 
 class StdoutError(UserError):
-    """The result cannot be written: stdout is closed, or its disk is full. Empty where its reader has seen enough."""
+    """The result cannot be written: stdout is closed or its disk is full. Empty text if its reader has left."""
 
     def __init__(self, cause: OSError) -> None:
         is_read = cause.errno in (errno.EPIPE, errno.ECONNRESET)
@@ -32,7 +32,7 @@ class StdoutError(UserError):
 
 
 class _Result(io.FileIO):
-    """A file whose failures to write are told apart from those of other files."""
+    """A file whose write failures can be told from those of other files."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -42,7 +42,7 @@ class _Result(io.FileIO):
 
 
 class _Notes(io.FileIO):
-    """A file that loses what cannot be written."""
+    """A file that drops what cannot be written."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -52,15 +52,15 @@ class _Notes(io.FileIO):
 
 
 def open_streams() -> None:
-    """Replace sys.stdout and sys.stderr. Streams that are closed are opened, so that no other file gets their number.
+    """Replace sys.stdout and sys.stderr. Closed streams are opened, so that no other file gets their number.
 
-    Called once, before anything is written.
+    Call it once, before anything is written.
     """
     for number, flags in _STAND_INS.items():
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one: those below it are open.
+            # The lowest free number is this one, because those below it are open.
             os.open(os.devnull, flags)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(_STDIN, closefd=False)), encoding="utf-8")
@@ -69,7 +69,7 @@ def open_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """Lose what is still to be written to stdout: Python would try once more at its end, and complain."""
+    """Drop the data still to be written to stdout: Python would retry at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), _STDOUT)
 
 

@@ -1,7 +1,7 @@
 """Tables for people and pipes. No value is cut or broken: keys, addresses and settings are copied and searched for.
 
-On a terminal rows are columns where it is wide enough, else one block each. In a pipe each row is one line, so that
-`grep` finds it whole.
+On a terminal rows are columns if it is wide enough, else one block each. In a pipe each row is one line, so that `grep`
+finds it whole.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from rich.text import Text
 from node.cli.options import KEY_DIGITS, outside
 
 _ANY_WIDTH = 10_000
-"""columns of a terminal that no row of ours fills: a row is measured as wide as it would like to be."""
+"""Columns of a terminal that no row fills: a row is measured at its preferred width."""
 
 _NOTHING = "-"
-"""Stands for an empty cell of a line, so that its fields can be counted."""
+"""Placeholder of an empty cell in a line, so that fields can be counted."""
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str | Text]], console: Console) -> None:
-    """Print rows of as many cells as there are names; blocks leave out what is empty."""
+    """Print rows with one cell for each name; blocks leave out empty cells."""
     if not console.is_terminal:
         _print_lines([names, *([cell if str(cell) else _NOTHING for cell in row] for row in rows)], console)
         return
@@ -41,17 +41,17 @@ def is_too_wide(table: Table, console: Console) -> bool:
 
 
 def print_pairs(pairs: Iterable[tuple[str, str | Text]], console: Console) -> None:
-    """Print names and values, a line for each pair."""
+    """Print names and values, one line for each pair."""
     _print_lines(list(pairs), console)
 
 
 def shown_key(key: str, console: Console) -> str:
-    """A public key among other columns: on a terminal the digits that tell it apart, in a pipe all."""
+    """Return a public key for a table: on a terminal its first digits, in a pipe all."""
     return key[:KEY_DIGITS] if console.is_terminal else key
 
 
 def _print_lines(rows: Sequence[Sequence[str | Text]], console: Console) -> None:
-    """Print cells under each other, two spaces apart."""
+    """Print cells in aligned columns, two spaces apart."""
     lines = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -61,6 +61,6 @@ def _print_lines(rows: Sequence[Sequence[str | Text]], console: Console) -> None
 
 
 def _one_line(cell: str | Text) -> Text:
-    """A cell without ends of lines: a value of several lines is one record nevertheless."""
+    """Return a cell without line ends: a value of several lines is still one record."""
     text = str(cell).replace("\n", "\\n").replace("\t", "\\t")
     return outside(text)

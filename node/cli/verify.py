@@ -15,7 +15,7 @@ from protocol.errors import Fault
 from protocol.types import Key
 
 KEYS_BYTES_MAX = 1024 * 1024
-"""bytes of a file of keys: a certificate has far fewer members than it names."""
+"""Largest file of keys in bytes: a certificate has far fewer members than fit."""
 
 
 def verify(
@@ -56,7 +56,7 @@ def _trusted_cosigners(read: CertificateReading, trusted: frozenset[Key] | None)
 
 
 def read_keys(text: str) -> frozenset[Key]:
-    """Keys from a comma-separated list or a file. Raises CliError."""
+    """Read keys from a comma-separated list or a file. Raises CliError."""
     path = Path(text)
     try:
         lines = read_text(path, KEYS_BYTES_MAX).split() if path.is_file() else text.split(",")

@@ -1,16 +1,17 @@
 """Typed calls of a node's HTTP interface."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeVar, get_args
 
 import httpx2
 import msgspec
 
 from node.api import operations as ops
-from node.api.asking import Question, RoundEvent
+from node.api.asking import Question
 from node.api.common import Error, Readiness
 from node.api.engine import EngineReport
+from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
@@ -19,85 +20,95 @@ from node.client.errors import AddressError, BadReplyError, RefusedError, TimedO
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
 CONNECT_S: Final = 5.0
-"""seconds to reach a node on this machine."""
+"""Seconds to connect to a node on this machine."""
 
 REPLY_S: Final = 10.0
-"""seconds for what is answered at once."""
+"""Timeout in seconds of immediate replies."""
 
 CHANGE_S: Final = 30.0
-"""seconds for what the node writes down before it answers, and for a certificate's bytes."""
+"""Timeout in seconds of changes, which the node writes to disk before it replies, and of a certificate's bytes."""
 
 CHALLENGE_S: Final = 900.0
-"""seconds for one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+"""Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
 
 SILENCE_S: Final = 600.0
-"""seconds without a word from a round: longer than any of its default budgets."""
+"""Longest silence of a round in seconds: longer than any of its default budgets."""
+
+_KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(RoundEvent))
 
 Reply = TypeVar("Reply")
 
 
+class _Kind(msgspec.Struct):
+    event: str
+
+
 class Client:
-    """One node. All calls raise ClientError, in the kind that says what the caller can do."""
+    """Client of one node. All calls raise a ClientError, whose type tells the caller what it can do."""
 
     def __init__(self, http: httpx2.AsyncClient, url: str) -> None:
-        """`url` is how errors name the node."""
+        """Wrap an HTTP client. `url`: the node's name in errors."""
         self._http = http
         self.url = url
 
     async def ready(self) -> Readiness:
-        """Whether the engine answers and a peer is connected."""
+        """Return whether the engine replies and a peer is connected."""
         response = await self._send(ops.READY, REPLY_S)
         return self._decode(response.content, Readiness)
 
     async def status(self) -> Status:
-        """What the node does, and whether it really takes part."""
+        """Return the node's status."""
         return await self._call(ops.STATUS)
 
     async def peers(self) -> Peers:
-        """Whom the node knows, and what they offer."""
+        """Return the node's peers and their offers."""
         return await self._call(ops.PEERS)
 
     async def engine(self) -> EngineReport:
-        """What the engine can do, how it does, and what went wrong."""
+        """Return the engine's abilities, load and failures."""
         return await self._call(ops.ENGINE)
 
     async def metrics(self) -> str:
-        """The node's figures in Prometheus' text format."""
+        """Return the node's metrics in Prometheus' text format."""
         response = await self._send(ops.METRICS, REPLY_S)
         self._check(response)
         return response.text
 
     async def wait_offers(self, nodes: int, timeout_s: float) -> None:
-        """Wait until the node knows this many that offer to work, itself included. Raises TimedOutError."""
+        """Wait until `nodes` nodes offer to work, the asked one included. Raises TimedOutError."""
         asked = {"offers": nodes, "timeout_ms": round(timeout_s * 1000)}
         known = (await self._call(ops.WAIT, timeout_s=timeout_s + REPLY_S, params=asked)).offers
         if known < nodes:
             raise TimedOutError(f"only {known} of {nodes} nodes offer to work after {timeout_s:.0f} s")
 
-    async def ask(self, question: Question, silence_s: float = SILENCE_S) -> AsyncGenerator[RoundEvent]:
+    async def ask(
+        self, question: Question, silence_s: float = SILENCE_S, *, details: bool = False
+    ) -> AsyncGenerator[RoundEvent]:
         """Begin a round and yield its events as they come; the round goes on when the caller leaves.
 
+        `details`: every kind of event with all that it says; else what the command line shows.
         Raises TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
         """
         timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
-        body = msgspec.json.encode(question)
+        body, query = msgspec.json.encode(question), {"details": int(details)}
         try:
-            async with self._http.stream(ops.ASK.method, ops.ASK.path, content=body, timeout=timeout) as response:
+            async with self._http.stream(
+                ops.ASK.method, ops.ASK.path, content=body, params=query, timeout=timeout
+            ) as response:
                 if response.status_code != 200:
                     await response.aread()
                     self._check(response)
-                lines = response.aiter_lines()
-                assert isinstance(lines, AsyncGenerator)
-                async with aclosing(lines):
+                async with _lines(response) as lines:
                     async for line in lines:
-                        yield self._decode(line, ops.ASK.reply)
+                        if (event := self._event(line)) is not None:
+                            yield event
         except httpx2.TimeoutException as error:
             raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
     async def certificate(self, query_id: str) -> bytes:
-        """The canonical bytes of a round's certificate, unverified."""
+        """Return the canonical bytes of a round's certificate, unverified."""
         path = ops.CERTIFICATE.path.format(query_id=query_id)
         response = await self._send(ops.CERTIFICATE, CHANGE_S, path=path)
         self._check(response)
@@ -106,11 +117,11 @@ class Client:
         return bytes(response.content)
 
     async def serving(self) -> ServingReport:
-        """Whom the node works for, and what that costs."""
+        """Return whom the node works for, and their cost."""
         return await self._call(ops.SERVING)
 
     async def pause(self, for_ms: int | None = None) -> ServingReport:
-        """Have the node take on no new rounds of others, for so long or until `resume`."""
+        """Make the node join no new rounds of others, for `for_ms` or until `resume`."""
         return await self._call(ops.PAUSE, timeout_s=CHANGE_S, content=msgspec.json.encode(Pause(for_ms)))
 
     async def resume(self) -> ServingReport:
@@ -118,26 +129,26 @@ class Client:
         return await self._call(ops.RESUME, timeout_s=CHANGE_S)
 
     async def reputation(self) -> ReputationReport:
-        """What the node learned of others, and what its rosters say of them."""
+        """Return the node's statistics of others, and the weights that its rosters would give them."""
         return await self._call(ops.REPUTATION)
 
     async def export_reputation(self) -> Exported:
-        """The node's standings of others, as a file for another node."""
+        """Export the node's statistics of others for another node."""
         return await self._call(ops.REPUTATION_EXPORT)
 
     async def import_reputation(self, exported: Exported | Mapping[str, Any]) -> TakenOver:
-        """Have the node believe another's standings. JSON values are taken too: the node checks them."""
+        """Import another node's statistics; JSON values are accepted, too, because the node checks them."""
         body = msgspec.json.encode(exported)
         return await self._call(ops.REPUTATION_IMPORT, timeout_s=CHANGE_S, content=body)
 
     async def challenge(self) -> Challenged:
-        """Have the node ask the swarm one gold question and learn from the round."""
+        """Make the node ask the swarm one gold question and learn from the round."""
         return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 
     async def _call(self, operation: Operation[Reply], *, timeout_s: float = REPLY_S, **more: Any) -> Reply:
-        """What an operation replies in JSON."""
+        """Call an operation and return its JSON reply."""
         response = await self._send(operation, timeout_s, **more)
         self._check(response)
         return self._decode(response.content, operation.reply)
@@ -157,7 +168,7 @@ class Client:
         return UnreachableError(f"no node answers at {self.url} ({error}): start one with `strand run`")
 
     def _check(self, response: httpx2.Response) -> None:
-        """Raise RefusedError with the node's own words unless it did what was asked."""
+        """Raise RefusedError with the node's own text unless the request succeeded."""
         if not response.is_success:
             raise self._refusal(response)
 
@@ -178,23 +189,49 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._no_node() from error
 
+    def _event(self, line: str) -> RoundEvent | None:
+        """A round's event; None for a kind that only newer nodes have."""
+        try:
+            return self._decode(line, ops.ASK.reply)  # type: ignore[no-any-return]
+        except BadReplyError:
+            if self._decode(line, _Kind).event in _KINDS:
+                raise
+            return None
+
     def _no_node(self) -> BadReplyError:
         return BadReplyError(f"{self.url} is no strand node: it did not answer in JSON")
 
 
 @asynccontextmanager
+async def _lines(response: httpx2.Response) -> AsyncIterator[AsyncIterator[str]]:
+    """The lines of a body that is still coming; left before its end, the connection is closed."""
+    lines = response.aiter_lines()
+    try:
+        yield lines
+    finally:
+        await response.aclose()
+        # The library's generators hang in each other, and trio complains of those that are dropped before their end.
+        with suppress(httpx2.HTTPError, httpx2.StreamError):
+            async for _ in lines:
+                pass
+
+
+@asynccontextmanager
 async def connect(url: str, token: str = "") -> AsyncIterator[Client]:
-    """A client of the node at this URL. Raises AddressError; whether a node is there, the first call tells."""
+    """Yield a client of the node at this URL.
+
+    Raises AddressError; only the first call shows whether a node is there.
+    """
     base = _base_url(url)
-    # As bytes: a token may have letters that the library would not encode.
+    # As bytes: a token may have characters that the library would not encode.
     headers = [(b"Authorization", b"Bearer " + token.encode())] if token else []
-    # Proxies of the environment must not see, or lose, what goes to this machine.
+    # Proxies of the environment must not see, or lose, requests to this machine.
     async with httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False) as http:
         yield Client(http, base)
 
 
 def _base_url(text: str) -> str:
-    """An address that can be asked. Raises AddressError."""
+    """Check a node's URL and return it. Raises AddressError."""
     try:
         url = httpx2.URL(text)
     except httpx2.InvalidURL as error:

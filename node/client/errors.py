@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a node. Each text is one line for the user."""
+"""Errors between a client and a node. Each text is one line for the user."""
 
 from http import HTTPStatus
 
@@ -6,33 +6,33 @@ from node.errors import Exit, UserError
 
 
 class ClientError(UserError):
-    """A node could not be asked, or did not give what was asked for."""
+    """A node cannot be reached, or its reply is not the requested one."""
 
 
 class AddressError(ClientError):
-    """Not the URL of a node."""
+    """The text is not the URL of a node."""
 
     code = Exit.USAGE
 
 
 class UnreachableError(ClientError):
-    """Nothing answers at the URL, or the connection broke."""
+    """No server replies at the URL, or the connection broke."""
 
     code = Exit.UNREACHABLE
 
 
 class TimedOutError(ClientError):
-    """The node, or what it was to wait for, took too long."""
+    """The node, or the event to wait for, took too long."""
 
     code = Exit.TIMEOUT
 
 
 class BadReplyError(ClientError):
-    """Whatever answers is no strand node, or one of a version whose bodies differ."""
+    """The server is no strand node, or one of a version whose bodies differ."""
 
 
 class RefusedError(ClientError):
-    """The node refused a request; `status` is HTTP's."""
+    """The node refused a request; `status` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -40,25 +40,25 @@ class RefusedError(ClientError):
 
 
 class BadRequestError(RefusedError):
-    """The request itself is wrong or too large: asked again, it is refused again."""
+    """The request itself is wrong or too large: a retry is refused again."""
 
     code = Exit.USAGE
 
 
 class UnavailableError(RefusedError):
-    """The node cannot do it now: nobody offers to work, it is too busy, or its disk takes nothing."""
+    """The node cannot do it now: no node offers to work, it is too busy, or its disk refuses writes."""
 
     code = Exit.NO_QUORUM
 
 
 class NoCertificateError(ClientError):
-    """A round ended without a certificate; the text says why."""
+    """A round ended without a certificate; the text gives the reason."""
 
     code = Exit.NO_QUORUM
 
 
 def refused(message: str, status: int) -> RefusedError:
-    """The error for a refusal with this status."""
+    """Return the error for a refusal with this status."""
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}:
         return BadRequestError(message, status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

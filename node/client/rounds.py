@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Asked, Certified, Decided, Ended, Progress, Question, RoundEvent
+from node.api.asking import Question
+from node.api.events import Asked, Certified, Decided, Ended, Progress, RoundEvent
 from node.client.client import SILENCE_S, Client
 from node.client.errors import BadReplyError, NoCertificateError
 from protocol.types import Outcome
@@ -17,7 +18,7 @@ PHASES = ("answering", "opening", "judging", "cosigning")
 
 @dataclass(frozen=True, slots=True)
 class FollowedRound:
-    """A finished round, as its asker saw it."""
+    """A finished round, as its requester saw it."""
 
     query_id: str
     verified: VerifiedCertificate
@@ -27,28 +28,28 @@ class FollowedRound:
 
     @property
     def answer(self) -> str:
-        """The winning answer's text."""
+        """Return the winning answer's text."""
         return self.verified.record.contents[self.verified.ranking.ranked[0].answer].text
 
 
 @dataclass(slots=True)
 class RoundLog:
-    """What the events of one round said so far."""
+    """Summary of one round's events so far."""
 
     query_id: str = ""
     phase_began_ms: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    """Why members do not work on the query, by key."""
+    """Reasons of members that do not work on the query, by key."""
     declined: dict[str, str] = field(default_factory=dict)
-    """Why members gave nothing to a phase, by key."""
+    """Reasons of members that contributed nothing to a phase, by key."""
     decided: Decided | None = None
     certified: bool = False
     ended: Ended | None = None
-    """The first end that was told: the requester's."""
+    """The first end reported: the requester's."""
     ended_ms: int = 0
 
     def note(self, event: RoundEvent) -> None:
-        """Take one event in."""
+        """Add one event."""
         match event:
             case Asked():
                 self.query_id = event.query_id
@@ -65,14 +66,14 @@ class RoundLog:
                 self.ended_ms = event.at_ms
 
     def timings_ms(self) -> dict[str, int]:
-        """How long each phase took, when the answer was there, and the whole."""
+        """Return the length of each phase, the time to the answer and the total, ms."""
         phases = list(self.phase_began_ms.items())
         ends = [began for _, began in phases[1:]] + [self.ended_ms]
         timings = {phase: end - began for (phase, began), end in zip(phases, ends, strict=True)}
         return {**timings, "to_answer": self.decided.at_ms if self.decided else 0, "total": self.ended_ms}
 
     def why_not(self) -> str:
-        """Why there is no certificate, in one line."""
+        """Return why there is no certificate, in one line."""
         if self.decided is not None and self.decided.outcome is Outcome.FAILED:
             told = [f"the round failed: {self.decided.reason}"]
             for kind, whys in (("refused", self.refused), ("declined", self.declined)):
@@ -90,7 +91,7 @@ class RoundLog:
 
 
 def _ignore(_: RoundEvent) -> None:
-    """Nobody watches."""
+    """Ignore an event."""
 
 
 async def follow(
@@ -100,9 +101,12 @@ async def follow(
     silence_s: float = SILENCE_S,
     on_event: Callable[[RoundEvent], None] = _ignore,
 ) -> FollowedRound:
-    """Ask, wait for the end, fetch the certificate and verify it; `on_event` is called with each event.
+    """Ask, wait for the end, fetch the certificate and verify it; call `on_event` with each event.
 
-    Raises NoCertificateError where the round has none, BadReplyError where it does not hold, and what Client raises.
+    Raises:
+        NoCertificateError: the round ended without a certificate.
+        BadReplyError: the certificate does not verify.
+        ClientError: as Client raises it.
     """
     log = RoundLog()
     async with aclosing(client.ask(question, silence_s)) as events:

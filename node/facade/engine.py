@@ -1,4 +1,4 @@
-"""What the engine can do, how it does, and what went wrong."""
+"""The engine's abilities, load and failures."""
 
 from dataclasses import asdict
 
@@ -11,32 +11,32 @@ from protocol.types import Role
 
 
 class EngineFacade:
-    """One node's engine."""
+    """Reports on one node's engine."""
 
     def __init__(self, worker: EngineWorker, kind: str) -> None:
-        """`kind`: as in the configuration, whatever the probe says."""
+        """Build a facade. `kind`: as configured, even if the probe finds another."""
         self._worker = worker
         self._kind = kind
 
     @property
     def answers(self) -> bool:
-        """Whether the engine answered its last probe."""
+        """Whether the engine replied to its last probe."""
         return self._worker.info is not None
 
     @property
     def working_on(self) -> int:
-        """Answers and ballots in hand."""
+        """Answers and ballots in progress."""
         return self._worker.queue
 
     def summary(self) -> EngineSummary | None:
-        """The engine in one line; None while it does not answer."""
+        """Summarise the engine; None while it does not reply."""
         info = self._worker.info
         if info is None:
             return None
         return EngineSummary(info.kind, info.model, info.context_tokens, round(info.tokens_per_second, 1))
 
     def report(self) -> api.EngineReport:
-        """All that there is to say."""
+        """Report the engine's abilities, load and failures."""
         worker, engine = self._worker, self._worker.engine
         info, counts, cache, judgement_s = worker.info, engine.counts, engine.cache, engine.judgement_s
         return api.EngineReport(

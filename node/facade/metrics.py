@@ -1,7 +1,7 @@
-"""The node's figures in Prometheus' text format, read from its parts whenever somebody asks for them.
+"""The node's metrics in Prometheus' text format, read from its parts at each scrape.
 
-Names end in their unit, counters in `_total`. What is not known (no judgement yet, a server that does not tell) is left
-out, not zero.
+Names end in their unit, counters in `_total`. Unknown values (no judgement yet, no report by the server) are left out,
+not zero.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ from node.work.serving import Serving
 from node.work.worker import EngineWorker
 
 LABEL_CHARS_MAX = 128
-"""Characters of a label's value: a server's name for its model may be a path, and the database keeps every one."""
+"""Longest label value in characters: a server may name its model by a path, and the database keeps each value."""
 
 
 class MetricsFacade:
-    """One node's figures."""
+    """Metrics of one node."""
 
     def __init__(
         self,
@@ -46,29 +46,29 @@ class MetricsFacade:
         self.clock = clock
 
     async def render(self) -> bytes:
-        """All figures as they are now."""
-        # For this scrape alone: one that comes at the same time has its own count.
+        """Render all metrics as they are now."""
+        # For this scrape alone: a concurrent one has its own count.
         registry = CollectorRegistry()
         registry.register(_NodeCollector(self, await count_certificates(self.store)))
         return generate_latest(registry)
 
 
 class _NodeCollector(Collector):
-    """Looks at a node. What only the store knows is given: it has to be waited for, and a collector cannot wait."""
+    """Collects the node's metrics. The store's are passed in, because a collector cannot wait for them."""
 
     def __init__(self, node: MetricsFacade, certificates: int | None) -> None:
         self._node = node
         self._certificates = certificates
 
     def collect(self) -> Iterator[Metric]:
-        """See Collector."""
+        """Collect all metrics, as Collector requires."""
         yield from self._engine()
         yield from self._requests()
         yield from self._swarm()
         yield from _serving(self._node.serving, self._node.clock.now_ms())
 
     def _engine(self) -> Iterator[Metric]:
-        """What the engine is and how fast."""
+        """Collect the engine's properties and speed."""
         worker, engine = self._node.worker, self._node.worker.engine
         info = worker.info
         yield _gauge("strand_engine_up", "Whether the engine answered its last probe.", info is not None)
@@ -95,7 +95,7 @@ class _NodeCollector(Collector):
             yield _counter("strand_engine_server_restarts", "How often it was started again.", server.restarts)
 
     def _requests(self) -> Iterator[Metric]:
-        """What is asked of the engine."""
+        """Collect the requests to the engine."""
         worker, counts = self._node.worker, self._node.worker.engine.counts
         yield _gauge("strand_engine_requests_in_flight", "Requests that the engine has not answered.", counts.in_flight)
         yield _gauge("strand_work_pieces", "Answers and ballots in hand.", worker.queue)
@@ -106,7 +106,7 @@ class _NodeCollector(Collector):
         yield _counter("strand_engine_failures", "Requests that failed at the engine, probes too.", counts.failures)
 
     def _roles(self) -> Iterator[Metric]:
-        """What came of rounds, role by role."""
+        """Collect the results of rounds by role."""
         worker = self._node.worker
         help_ = "Whether the engine is good for a role now, so that it is offered while the node works for others."
         offered = GaugeMetricFamily("strand_role_fit", help_, labels=("role",))
@@ -118,7 +118,7 @@ class _NodeCollector(Collector):
         yield from (offered, failed)
 
     def _swarm(self) -> Iterator[Metric]:
-        """Who else is there, and what came of it."""
+        """Collect the peers, offers, store and learned rounds."""
         node = self._node
         yield _gauge("strand_peers_connected", "Peers to which there is a connection.", node.peers.connected())
         yield from self._connections()
@@ -133,7 +133,7 @@ class _NodeCollector(Collector):
         yield _counter("strand_rounds_learned", help_, node.reputation.experience.rounds)
 
     def _connections(self) -> Iterator[Metric]:
-        """Inbound connections. The reasons are words of ours: nobody outside can add to them."""
+        """Collect inbound connections. The reasons are our own words, so that outsiders cannot add labels."""
         counts = self._node.peers.counts()
         connections = GaugeMetricFamily("strand_connections", "Inbound connections now.", labels=("state",))
         connections.add_metric(("established",), counts.inbound)
@@ -146,7 +146,7 @@ class _NodeCollector(Collector):
 
 
 def _serving(serving: Serving, now_ms: int) -> Iterator[Metric]:
-    """Three payers, and `Refusal`'s reasons: labels that nobody outside can add to."""
+    """Collect the work for others. Payers and refusals are our own words, so that outsiders cannot add labels."""
     help_ = "Whether the node works for others now: neither paused nor outside of its hours."
     yield GaugeMetricFamily("strand_serving", help_, serving.closed(now_ms) is None)
     rounds = GaugeMetricFamily("strand_served_day_rounds", "Rounds of the last day.", labels=("payer",))
@@ -176,10 +176,10 @@ def _gauge(name: str, help_: str, value: float) -> Metric:
 
 
 def _counter(name: str, help_: str, value: float) -> Metric:
-    """`name` without the `_total` that the library adds."""
+    """Build a counter; `name` comes without the `_total` that the library adds."""
     return CounterMetricFamily(name, help_, value)
 
 
 def _label(text: str) -> str:
-    """A label of bounded length that UTF-8 can carry; a path's end says more than its folder."""
+    """Return a label of bounded length in valid UTF-8; it keeps the end, which of a path says more than its folder."""
     return one_line(text, LABEL_CHARS_MAX, keeps_end=True)

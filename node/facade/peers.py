@@ -1,4 +1,4 @@
-"""Whom the node knows, and who offers to work."""
+"""The node's peers, and the nodes that offer to work."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,23 +15,23 @@ from protocol.messages import Offer
 from protocol.types import Key, Role
 
 WAIT_PAUSE_S: Final = 0.1
-"""seconds between two looks of one waiting request through the offers, so that a flood of offers is not made dearer by
-who waits."""
+"""Seconds between two looks of one waiting request at the offers, so that waiting requests do not make a flood of
+offers more expensive."""
 
 
 class Network(Protocol):
-    """What is seen of the overlay."""
+    """Port: the overlay as this module sees it."""
 
     def peers(self) -> Sequence[PeerInfo]:
-        """All peers that are known."""
+        """Return all known peers."""
         ...
 
     def addresses(self) -> Sequence[str]:
-        """Multiaddrs at which peers reach this node."""
+        """Return the multiaddrs at which peers reach this node."""
         ...
 
     def connection_counts(self) -> ConnectionCounts:
-        """Inbound connections."""
+        """Return the counts of inbound connections."""
         ...
 
 
@@ -45,32 +45,32 @@ class PeersFacade:
         self._clock = clock
 
     def addresses(self) -> tuple[str, ...]:
-        """Multiaddrs at which peers reach this node."""
+        """Return the multiaddrs at which peers reach this node."""
         return tuple(self._network.addresses())
 
     def connected(self) -> int:
-        """Peers to which there is a connection."""
+        """Return the number of connected peers."""
         return sum(peer.connected for peer in self._network.peers())
 
     def counts(self) -> ConnectionCounts:
-        """Inbound connections as the overlay counts them."""
+        """Return the counts of inbound connections, as the overlay keeps them."""
         return self._network.connection_counts()
 
     def connections(self) -> api.Connections:
-        """Inbound connections."""
+        """Report inbound connections."""
         counts = self.counts()
         return api.Connections(counts.inbound, counts.inbound_max, counts.half_open, dict(counts.refused))
 
     def clock(self) -> api.ClockComparison:
-        """This machine's clock among those of peers."""
+        """Compare this machine's clock with those of peers."""
         return api.ClockComparison(**asdict(self._participant.presence.clock))
 
     def offering(self) -> int:
-        """Nodes that offer to answer or judge now, this one included."""
+        """Return the number of nodes that offer to answer or judge now, this one included."""
         return self._participant.validator.offers.working(self._clock.now_ms())
 
     async def wait_offering(self, nodes: int) -> None:
-        """Return when so many nodes offer to work."""
+        """Wait until at least `nodes` nodes offer to work."""
         seen = self._offers_changed.count
         while self.offering() < nodes:
             await self._offers_changed.wait(seen)
@@ -78,7 +78,7 @@ class PeersFacade:
             seen = self._offers_changed.count
 
     def report(self) -> api.Peers:
-        """All peers, connected or not."""
+        """Report all peers, connected or not."""
         offers = {offer.author: offer for offer in self._participant.validator.offers.valid(self._clock.now_ms())}
         return api.Peers(tuple(self._peer(peer, offers.get(Key(peer.key))) for peer in self._network.peers()))
 

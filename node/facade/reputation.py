@@ -1,4 +1,4 @@
-"""What the node learned of others: shown, exported, taken over, and tested by gold on demand."""
+"""Statistics of other nodes: report, export, import, and gold questions on demand."""
 
 import math
 from typing import Protocol
@@ -12,24 +12,24 @@ from protocol.types import ONE, Key, TaskType
 
 
 class Challenges(Protocol):
-    """Whatever asks gold questions."""
+    """Port: asks gold questions."""
 
     async def challenge(self) -> Challenged:
-        """Ask one and learn from the round. Raises AskError."""
+        """Ask one gold question and learn from the round. Raises AskError."""
         ...
 
 
 class ReputationFacade:
-    """One node's view of others in its specialty."""
+    """One node's statistics of others in its specialty."""
 
     def __init__(self, reputation: Reputation, challenges: Challenges, specialty: str) -> None:
         self._reputation = reputation
         self._challenges = challenges
         self.specialty = specialty
-        """The specialty in which it holds."""
+        """The specialty to which they apply."""
 
     def report(self) -> api.ReputationReport:
-        """Every node met, best known first, and what is in force."""
+        """Report all nodes met, those with most gold rounds first, and the priors in force."""
         experience = self._reputation.experience
         scale = scale_of(each for each in experience.standings.values() if each.has_gold)
         nodes = [self._row(key, stats, scale.typical) for key, stats in experience.standings.items()]
@@ -44,14 +44,14 @@ class ReputationFacade:
         )
 
     def export(self) -> api.Exported:
-        """All standings, as a file for others."""
+        """Export all statistics for other nodes."""
         standings = self._reputation.experience.standings
         return api.Exported(
             api.FORMAT, self.specialty, {key.hex(): _exported(stats) for key, stats in standings.items()}
         )
 
     async def take_over(self, exported: api.Exported) -> api.TakenOver:
-        """Believe standings of this specialty about nodes that were not met. Raises StoreBlockedError."""
+        """Import statistics of nodes that this one has not met, in this specialty. Raises StoreBlockedError."""
         standings = [(Key(bytes.fromhex(key)), _stats(each)) for key, each in exported.standings.items()]
         taken = await self._reputation.take_over(standings)
         return api.TakenOver(len(taken), len(standings) - len(taken))
@@ -79,7 +79,7 @@ class ReputationFacade:
         )
 
     def _weights(self, key: Key, task: TaskType) -> api.Weights:
-        """What a roster would say of the node now."""
+        """Return the weights that a roster would give the node now."""
         seat_weights = self._reputation.trust(task).seat_weights(key)
         return api.Weights(seat_weights.vote / ONE, seat_weights.judge / ONE, seat_weights.author / ONE)
 

@@ -1,4 +1,4 @@
-"""The node's own rounds: asking, and the certificates that come of it."""
+"""The node's own rounds and their certificates."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -16,9 +16,9 @@ class RoundsFacade:
         self._store = store
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError."""
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
         return self._service.ask(question, details=details)
 
     async def certificate(self, query_id: Digest) -> bytes | None:
-        """A certificate's canonical bytes. Raises StoreBlockedError."""
+        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)

@@ -1,4 +1,4 @@
-"""Whom the node works for, what that costs, and the owner's word to pause."""
+"""Requesters for whom the node works, their cost, and the owner's pause."""
 
 from node.api import serving as api
 from node.clock import Clock
@@ -17,7 +17,7 @@ class ServingFacade:
         self._clock = clock
 
     async def pause(self, for_ms: int | None) -> None:
-        """Take on no new rounds of others for so long, or until `resume`. Raises StoreBlockedError."""
+        """Join no new rounds of others for `for_ms`, or until `resume`. Raises StoreBlockedError."""
         await self._serving.pause(for_ms)
 
     async def resume(self) -> None:
@@ -25,7 +25,7 @@ class ServingFacade:
         await self._serving.resume()
 
     def report(self) -> api.ServingReport:
-        """Whom the node works for, what strangers have cost and may still cost, and who cost how much lately."""
+        """Report whom the node works for, the use and the allowance of strangers, and the most expensive requesters."""
         serving, now_ms = self._serving, self._clock.now_ms()
         closed, until_ms = serving.closed(now_ms), serving.paused_until_ms
         return api.ServingReport(

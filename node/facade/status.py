@@ -1,4 +1,4 @@
-"""What the node does, and whether it really takes part."""
+"""Status of the node, and whether it really takes part."""
 
 from dataclasses import asdict
 from typing import Final
@@ -15,11 +15,11 @@ from protocol.params import NetworkParams
 from protocol.types import Key
 
 CERTIFICATES_MAX: Final = 1_000
-"""certificates that are counted: a scrape comes every few seconds, and what journals a round must wait for it."""
+"""Most certificates that are counted: scrapes come every few seconds, and the rounds' journal must wait for them."""
 
 
 class StatusFacade:
-    """One node at a glance."""
+    """Status of one node."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class StatusFacade:
         return Readiness(engine and peers, engine, peers)
 
     async def report(self) -> Status:
-        """The node at a glance."""
+        """Report the node's status."""
         return Status(
             key=self._own.hex(),
             addresses=self._peers.addresses(),
@@ -65,7 +65,7 @@ class StatusFacade:
 
 
 async def count_certificates(store: Store) -> int | None:
-    """Certificates kept, counted up to CERTIFICATES_MAX; None while the disk cannot be read."""
+    """Count the stored certificates up to CERTIFICATES_MAX; None while the disk cannot be read."""
     try:
         return len(await store.certificates(CERTIFICATES_MAX))
     except StoreBlockedError:

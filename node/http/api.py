@@ -1,4 +1,4 @@
-"""The ASGI application: a handler for each operation of `node.api.operations`, and what becomes of errors."""
+"""The ASGI application: a handler for each operation of `node.api.operations`, and the replies to errors."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -24,25 +24,25 @@ from node.storage import StoreBlockedError
 from protocol.types import Digest
 
 WAITS_SHARE: Final = 4
-"""One in four connections may wait for offers, as long as these are no more than WAITS_MAX."""
+"""Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
 
 WAITS_MAX: Final = 64
-"""requests that wait for offers at once: each looks through the book when there is a new one."""
+"""Requests that may wait for offers at once: each looks through the book when it changes."""
 
 FOLLOWED_SHARE: Final = 2
-"""One in two connections may follow a round, or wait for its turn; the rest is for what is answered at once."""
+"""Divisor: one in two connections may follow a round or wait for its turn; the rest is for immediate replies."""
 
 CHALLENGES_MAX: Final = 2
-"""challenges at once: each holds a connection for a round's time, and a turn that users wait for."""
+"""Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(shown: Shown, connections_max: int) -> Starlette:
-    """The ASGI application of one node, which is served to at most `connections_max` connections."""
+    """Build the ASGI application of one node, served to at most `connections_max` connections."""
     handlers = _Api(shown, connections_max).handlers()
     app = Starlette(
-        # An operation without a handler is a mistake of ours, told at the start.
+        # An operation without a handler is a fault in the code, which shows at the start.
         routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
         exception_handlers={
             HTTPException: _refuse_http,
@@ -53,13 +53,13 @@ def build_app(shown: Shown, connections_max: int) -> Starlette:
             Exception: _fail,
         },
     )
-    # A redirection would repeat the Host that it was given.
+    # A redirection would repeat the Host of the request.
     app.router.redirect_slashes = False
     return app
 
 
 async def _refuse_http(_: Request, error: Exception) -> Response:
-    """No such path (404), or no such method on it (405)."""
+    """Reply that there is no such path (404), or no such method on it (405)."""
     assert isinstance(error, HTTPException)
     response = refusal(error.status_code, error.detail)
     response.headers.update(error.headers or {})
@@ -76,17 +76,17 @@ async def _refuse_ask(_: Request, error: Exception) -> Response:
 
 
 async def _blocked(_: Request, error: Exception) -> Response:
-    """Answer for what the disk does not give now."""
+    """Reply that the disk cannot serve the request now."""
     return refusal(503, str(error))
 
 
 async def _fail(_: Request, __: Exception) -> Response:
-    """A fault of ours: the connection logs it."""
+    """Reply to a fault in the node; the connection logs it."""
     return refusal(500, "internal error; the node's log has a line about it")
 
 
 class _Api:
-    """The handlers, and how many requests that take long there may be at once."""
+    """The handlers, and the places of requests that take long."""
 
     def __init__(self, shown: Shown, connections_max: int) -> None:
         self._shown = shown
@@ -95,7 +95,7 @@ class _Api:
         self._challenges = Places(CHALLENGES_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
-        """By operation."""
+        """Return the handlers by operation."""
         return {
             ops.LIVE: self.live,
             ops.READY: self.ready,

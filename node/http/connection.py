@@ -1,8 +1,8 @@
 """One connection of the HTTP interface: HTTP/1.1 on the wire (h11), one ASGI application behind it.
 
 There is no other protocol: an upgrade to WebSocket or h2c is ignored, as RFC 9110 7.8 allows, and HTTP/2's preface is
-refused. A request reaches the application with its whole body; while it is worked on, the connection is watched, and
-the work is cancelled when the client has gone. Every wait for the client has a deadline, and everything read a size.
+refused. A request reaches the application with its whole body. Meanwhile the connection is watched, and the work is
+cancelled when the client has gone. Every wait for the client has a deadline, and everything read has a size limit.
 """
 
 from contextlib import suppress
@@ -20,43 +20,43 @@ from node.http.replies import SECURITY_HEADERS, refusal
 from node.overlay.addresses import SENDER_BITS, address_group
 
 HEADER_BYTES_MAX: Final = 16 * 1024
-"""bytes of a request's line and headers (ours are below 1 KiB), and of what may come ahead of a reply."""
+"""Limit of a request's line and headers in bytes (ours are below 1 KiB), and of data that a client may send ahead."""
 
 BODY_PIECES_MAX: Final = 4_096
-"""chunks or segments of one body: each costs some 20 µs, however small it is."""
+"""Most chunks or segments of one body: each costs about 20 µs, however small it is."""
 
 REQUEST_S: Final = 10.0
-"""seconds from a connection's begin, or the last reply, to the end of the next request's header."""
+"""Seconds from a connection's start, or from the last reply, to the end of the next request's header."""
 
 BODY_S: Final = 10.0
-"""seconds from the end of a header to the end of its body."""
+"""Seconds from the end of a header to the end of its body."""
 
 WRITE_S: Final = 10.0
-"""seconds in which a client takes WRITE_BYTES_MAX of a reply."""
+"""Seconds in which a client must read WRITE_BYTES_MAX of a reply."""
 
 WRITE_BYTES_MAX: Final = 64 * 1024
-"""bytes that are written under one deadline: who reads less than 6 KiB/s is too slow."""
+"""Bytes written under one deadline: a client that reads less than 6 KiB/s is too slow."""
 
 HALF_CLOSED_S: Final = 0.5
-"""seconds for the reply to a client that has closed its side: it may have gone, or have nothing more to say."""
+"""Seconds for the reply to a client that has closed its side: it may have gone, or may only have finished sending."""
 
 LINGER_S: Final = 1.0
-"""seconds in which the rest of a refused request is read: closed at once, the system may drop the refusal unread."""
+"""Seconds to read the rest of a refused request: on an immediate close the system may drop the refusal unread."""
 
 LINGER_BYTES_MAX: Final = 256 * 1024
-"""bytes of the rest of a refused request that are read and dropped."""
+"""Bytes of the rest of a refused request that are read and dropped."""
 
 
 class Gate(Protocol):
-    """Decides from a header whether its request is served."""
+    """Port: decides from a header whether its request is served."""
 
     async def refuse(self, scope: Scope) -> Response | None:
-        """The refusal, or None."""
+        """Return the refusal of a request, or None."""
         ...
 
 
 class _RefusedError(Exception):
-    """What the client sent is not served; the reply says why, and the connection ends."""
+    """The client's request is not served; the reply holds the reason, and the connection ends."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -64,7 +64,7 @@ class _RefusedError(Exception):
 
 
 class Connection:
-    """One client. `serve` ends with the connection; remote faults end it quietly, faults of ours are raised."""
+    """One client. `serve` ends with the connection; remote faults end it quietly, faults in the node are raised."""
 
     def __init__(self, stream: trio.SocketStream, app: ASGIApp, gate: Gate) -> None:
         self._stream = stream
@@ -72,18 +72,18 @@ class Connection:
         self._gate = gate
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
         self._unsent = b""
-        """Bytes of a reply's head, which leave with the first of its body."""
+        """Bytes of a reply's head, which are sent with the first of its body."""
         self._is_head = False
         """Whether the request's method is HEAD, whose reply has no body."""
         self._client: tuple[str, int] = stream.socket.getpeername()[:2]
         self._server: tuple[str, int] = stream.socket.getsockname()[:2]
         self.group = address_group(self._client[0], SENDER_BITS)
-        """What counts as one sender."""
+        """Address group that counts as one sender."""
         self.waits_for_client = True
-        """Whether nothing would be lost with the connection but what the client has not done yet."""
+        """Whether ending the connection would lose nothing except steps that the client has yet to do."""
 
     async def serve(self) -> None:
-        """Serve one request after the other."""
+        """Serve one request after another."""
         try:
             while await self._serve_one():
                 self._h11.start_next_cycle()
@@ -95,7 +95,7 @@ class Connection:
         await self._linger()
 
     async def reply(self, response: Response) -> None:
-        """Send a reply of the connection's own, where none has begun; the connection must be closed after it."""
+        """Send the connection's own reply if none has begun; close the connection after it."""
         if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         headers = [*response.raw_headers, *_common_headers(), (b"connection", b"close")]
@@ -109,7 +109,7 @@ class Connection:
     # -- one request -----------------------------------------------------------------------------------------------
 
     async def _serve_one(self) -> bool:
-        """Serve the next request; returns whether another may follow."""
+        """Serve the next request; return whether another may follow."""
         request = await self._next_request()
         if request is None:
             return False
@@ -128,7 +128,7 @@ class Connection:
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
     async def _next_request(self) -> h11.Request | None:
-        """The next request's header; None if the client closed the connection, or sends nothing."""
+        """Return the next request's header; None if the client closed the connection or sends nothing."""
         self._is_head = False
         with trio.move_on_after(REQUEST_S):
             event = await self._next_event()
@@ -140,7 +140,7 @@ class Connection:
         return None
 
     async def _read_body(self) -> bytes:
-        """The whole body, of at most BODY_BYTES_MAX. Raises _RefusedError."""
+        """Return the whole body, of at most BODY_BYTES_MAX. Raises _RefusedError."""
         if self._h11.they_are_waiting_for_100_continue and not self._h11.trailing_data[0]:
             await self._write(self._encode(h11.InformationalResponse(status_code=100, headers=[])))
         body = bytearray()
@@ -158,7 +158,7 @@ class Connection:
         raise _RefusedError(408, f"the body of a request did not come within {BODY_S:.0f} s")
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
-        """What h11 makes of the next bytes. Raises _RefusedError for what is not HTTP/1.1."""
+        """Return h11's next event. Raises _RefusedError for bytes that are not HTTP/1.1."""
         while True:
             try:
                 event = self._h11.next_event()
@@ -169,7 +169,7 @@ class Connection:
                 raise _RefusedError(error.error_status_hint, f"this is not HTTP/1.1: {error}") from None
 
     def _scope(self, request: h11.Request) -> Scope:
-        """The request as ASGI describes it. Raises _RefusedError for a version or target that is not served."""
+        """Describe the request for ASGI. Raises _RefusedError for an unsupported version or target."""
         if request.http_version not in {b"1.1", b"1.0"}:
             raise _RefusedError(505, "only HTTP/1.1 is spoken here")
         self._is_head = request.method == b"HEAD"
@@ -177,7 +177,7 @@ class Connection:
         path, _, query = request.target.partition(b"?")
         if not path.startswith(b"/"):
             host, path, query = _absolute(request.target)
-            # RFC 9112 3.2.2: what Host says is ignored then.
+            # RFC 9112 3.2.2: then the Host header is ignored.
             headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
         return {
             "type": "http",
@@ -197,7 +197,7 @@ class Connection:
     # -- while it is worked on -------------------------------------------------------------------------------------
 
     async def _watch(self, scope: trio.CancelScope) -> None:
-        """Cancel the work on a request when its client has gone, or sends more than HEADER_BYTES_MAX ahead."""
+        """Cancel the work on a request when its client has gone, or has sent more than HEADER_BYTES_MAX ahead."""
         while len(self._h11.trailing_data[0]) <= HEADER_BYTES_MAX:
             try:
                 data = await self._stream.receive_some(HEADER_BYTES_MAX)
@@ -210,12 +210,12 @@ class Connection:
         scope.cancel()
 
     async def _work(self, scope: Scope, body: bytes, work: trio.CancelScope) -> None:
-        """Run the application on one request; `work` is cancelled when nobody is left to answer."""
+        """Run the application on one request; cancel `work` when no client is left to reply to."""
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
             if not unread:
-                # A client that goes ends the work by cancellation.
+                # A client that goes ends the work through cancellation.
                 await trio.sleep_forever()
             return unread.pop()
 
@@ -229,7 +229,7 @@ class Connection:
         await self._app(scope, receive, send)
 
     async def _send(self, message: Message) -> None:
-        """Send one of ASGI's messages. Raises trio.TooSlowError or trio.BrokenResourceError."""
+        """Send one ASGI message. Raises trio.TooSlowError or trio.BrokenResourceError."""
         if message["type"] == "http.response.start":
             headers = [*message["headers"], *_common_headers()]
             self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
@@ -257,7 +257,7 @@ class Connection:
         self.waits_for_client = was_waiting
 
     async def _linger(self) -> None:
-        """Close our side, and read what the client still sends, within bounds."""
+        """Close our side, and read what the client still sends, within limits."""
         if self._h11.their_state in {h11.DONE, h11.CLOSED}:
             return
         with trio.move_on_after(LINGER_S):
@@ -275,7 +275,10 @@ def _common_headers() -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:
-    """Host, path and query of a target in absolute form, as a proxy is sent. Raises _RefusedError for other forms."""
+    """Return host, path and query of a target in absolute form, as for a proxy.
+
+    Raises _RefusedError for other forms.
+    """
     try:
         url = urlsplit(target.decode("ascii"))
     except ValueError:

@@ -1,6 +1,6 @@
-"""Where connections come in: how many there are, which give way, and that each failure stays its own.
+"""Accepts connections: limits their number, decides which give way, and contains each failure.
 
-A failed request ends its connection, a failed server is started again; neither ends the node, whose rounds go on.
+A failed request ends its connection; a failed server is started again. Neither ends the node, whose rounds go on.
 """
 
 import errno
@@ -18,16 +18,17 @@ from node.http.replies import refusal
 from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
-"""connections at once where the system gives us descriptors in plenty: with a body of 128 KiB each, 64 MiB."""
+"""Connections at once if descriptors are plentiful: with a body of 128 KiB each, 64 MiB."""
 
 CONNECTIONS_MIN: Final = 16
-"""connections at once even where descriptors are few: a user's command takes one."""
+"""Connections at once even if descriptors are few: a user's command takes one."""
 
 DESCRIPTORS_SHARE: Final = 4
-"""One in four descriptors may be a connection of the HTTP interface: peers, store and engine have the others."""
+"""Divisor: one in four descriptors may be a connection of the HTTP interface; peers, store and engine have the others.
+"""
 
 ACCEPT_PAUSE_S: Final = 0.1
-"""seconds before we accept again, when the system has no descriptor for another connection."""
+"""Seconds before we accept again when the system has no descriptor for another connection."""
 
 DESCRIBED_CHARS_MAX: Final = 200
 """characters of an exception in a log line: it may quote what the client sent."""
@@ -41,16 +42,16 @@ log = structlog.get_logger()
 
 
 def connections_max(descriptors: int) -> int:
-    """Connections that may be open at once, by the number of descriptors that the process may have."""
+    """Return the number of connections that may be open at once in a process with so many descriptors."""
     return max(CONNECTIONS_MIN, min(CONNECTIONS_MAX, descriptors // DESCRIPTORS_SHARE))
 
 
 class Edge:
     """Serves every connection of a listener, at most `connections_max` at once.
 
-    When there is no room, a connection that waits for its client gives way: one that has not sent its request, or does
-    not read its reply. Of those it is the oldest of the sender that has most of them. So an honest request, which is
-    whole within milliseconds, is served beside any number of half-open connections.
+    Without room, a connection that waits for its client gives way: one that has not sent its request, or does not read
+    its reply. It is the oldest one of the sender that has most of them. So an honest request, which is complete within
+    milliseconds, is served beside any number of half-open connections.
     """
 
     def __init__(self, app: ASGIApp, gate: Gate, connections_max: int) -> None:
@@ -60,7 +61,7 @@ class Edge:
         self._connections: dict[Connection, trio.CancelScope] = {}
 
     async def run(self, listener: trio.abc.Listener[trio.SocketStream]) -> None:
-        """Serve until cancelled. Raises what the listener raises when it is of no use any more."""
+        """Serve until cancelled. Raises the listener's error when it can accept no more."""
         async with trio.open_nursery() as nursery:
             while True:
                 try:
@@ -75,16 +76,16 @@ class Edge:
                 nursery.start_soon(self._serve, stream)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        """Serve one connection. Whatever goes wrong with it ends here.
+        """Serve one connection, and contain every failure.
 
-        All exceptions are caught here, as at the overlay's edge: a request, which may come from anybody, must not end
-        more than its own connection, whatever it finds wrong in our code or a library's.
+        All exceptions are caught here, as at the overlay's edge: a request, which anybody may send, must not end more
+        than its own connection, whatever fault it finds in our code or in a library.
         """
         async with stream:
             try:
                 connection = Connection(stream, self._app, self._gate)
             except OSError:
-                # The client was gone before it was let in.
+                # The client had gone before it was accepted.
                 return
             if len(self._connections) >= self._connections_max and not self._make_room():
                 await connection.reply(refusal(503, "too many connections; try again later", retry_after_s=1))
@@ -100,12 +101,12 @@ class Edge:
                     self._connections.pop(connection, None)
 
     def _make_room(self) -> bool:
-        """End one connection that waits for its client; returns whether there was one."""
+        """End one connection that waits for its client; return whether there was one."""
         waiting = [connection for connection in self._connections if connection.waits_for_client]
         if not waiting:
             return False
         crowd = Counter(connection.group for connection in waiting)
-        # The first of equals, which is the oldest.
+        # Of equals, the first, which is the oldest.
         self._connections.pop(max(waiting, key=lambda connection: crowd[connection.group])).cancel()
         return True
 
@@ -115,7 +116,7 @@ async def keep_serving(
     listener: trio.SocketListener,
     listen_again: Callable[[], Awaitable[trio.SocketListener]],
 ) -> None:
-    """Run `run` on `listener`, and on a new one whenever it failed, with growing pauses, until cancelled."""
+    """Run `run` on `listener`, and after each failure on a new one, with growing pauses, until cancelled."""
     failures = 0
     open_listener: trio.SocketListener | None = listener
     while True:
@@ -127,7 +128,7 @@ async def keep_serving(
                 await run(open_listener)
             reason = "it ended"
         except Exception as error:
-            # The API is one face of the node: rounds, ours and others', do not end with it.
+            # The API is one face of the node: its own and others' rounds do not end with it.
             reason = describe(error)
         open_listener = None
         failures = 1 if trio.current_time() - began_s >= PAUSES_S.longest else failures + 1
@@ -137,7 +138,7 @@ async def keep_serving(
 
 
 def _log_failure(what: str, error: BaseException) -> None:
-    """One line for each failure, without values of ours; `log_filters` bounds how many there are."""
+    """Log one failure without our values; `log_filters` limits how many lines there are."""
     log.error("api.connection_failed", what=what, reason=describe(error))
 
 

@@ -1,4 +1,4 @@
-"""Whom the HTTP interface serves: decided from a request's header alone, before its body is read."""
+"""Admission to the HTTP interface: decided from a request's header, before its body is read."""
 
 import hashlib
 import hmac
@@ -15,26 +15,27 @@ from node.http.replies import Places, refusal
 from node.overlay.addresses import AddressClass, class_of
 
 BODY_BYTES_MAX: Final = 128 * 1024
-"""bytes of a request's body: a query of 64 KiB with every character escaped, and its options."""
+"""Greatest body of a request in bytes: a query of 64 KiB with every character escaped, and its options."""
 
 LOOPBACK_PAUSE_S_MAX: Final = 2.0
-"""seconds by which the reply to a wrong token of this machine is put off at most."""
+"""Longest delay in seconds of the reply to a wrong token from this machine."""
 
 PAUSED_MAX: Final = 32
-"""replies that are put off at once; one more wrong token is answered straight away, with the same refusal."""
+"""Replies that may be delayed at once; the next wrong token gets the same refusal at once."""
 
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _OWN_FETCHES: Final = frozenset({"none", "same-origin"})
-"""What Sec-Fetch-Site may say: the user typed the address, or the page is ours. Programs do not send the header."""
+"""Accepted values of Sec-Fetch-Site: the user typed the address, or the page is ours. Programs do not send the header.
+"""
 
 
 class Guard:
     """Decides whether a request is served.
 
-    Without a token only local programs are, and no web page that a browser happens to show: a page from elsewhere
-    reaches this machine under a name of its own that resolves to 127.0.0.1 (DNS rebinding), so Host must be a name that
-    only a local program uses. With a token any Host will do, for such a page does not have the token.
+    Without a token only local programs are served, and no web page in a browser: a foreign page reaches this machine
+    under a name of its own that resolves to 127.0.0.1 (DNS rebinding). Host must therefore be a name that only a local
+    program uses. With a token any Host is accepted, because such a page does not have the token.
     """
 
     def __init__(self, token: str, host: str, now_s: Callable[[], float] = trio.current_time) -> None:
@@ -45,7 +46,7 @@ class Guard:
         self._paused = Places(PAUSED_MAX)
 
     async def refuse(self, scope: Scope) -> Response | None:
-        """The refusal of a request, with 401, 403, 413 or 429; None if it is served."""
+        """Return the refusal of a request, with 401, 403, 413 or 429; None if it is served."""
         headers = Headers(scope=scope)
         if "origin" in headers or not _OWN_FETCHES.issuperset(headers.getlist("sec-fetch-site")):
             return refusal(403, "web pages are not served: the request has an Origin, or Sec-Fetch-Site")
@@ -61,11 +62,11 @@ class Guard:
         return None
 
     async def _check_token(self, headers: Headers, address: str) -> Response | None:
-        """Compare the token in constant time, and slow down who guesses.
+        """Compare the token in constant time, and slow down clients that guess.
 
-        An address from elsewhere that guessed is refused unheard for a while. This machine never is, or any local
-        program could lock out the others, who share its address: its right token is always served at once, and only
-        replies to wrong ones are put off.
+        A remote address that guessed is refused unheard for a while. This machine never is: else any local program
+        could lock out the others, which share its address. Its right token is always served at once, and only replies
+        to wrong ones are delayed.
         """
         local = class_of(address) is AddressClass.LOOPBACK
         if not local and (wait_s := self._guesses.wait_s(address, self._now_s())) > 0:
@@ -92,12 +93,12 @@ class Guard:
 
 
 def _digest(token: bytes) -> bytes:
-    """Of one length for all tokens, so that a comparison does not tell the right one's."""
+    """Return a digest of equal length for all tokens, so that a comparison does not reveal the right one's length."""
     return hashlib.sha256(token).digest()
 
 
 def _host_name(host: str) -> str:
-    """The Host header without its port."""
+    """Return the Host header without its port."""
     name, _, port = host.rpartition(":")
     return (name if name and port.isascii() and port.isdecimal() else host).lower()
 

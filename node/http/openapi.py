@@ -22,7 +22,7 @@ _DESCRIPTION: Final = (
 
 @cache
 def document() -> Mapping[str, Any]:
-    """The whole document, as JSON values. It depends on nothing but the code."""
+    """Return the whole document as JSON values; it depends only on the code."""
     types = sorted({each for operation in OPERATIONS for each in _types(operation)}, key=lambda each: each.__name__)
     _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     for each in _structs(types):
@@ -79,7 +79,7 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
 
 
 def _schema(kind: Any) -> dict[str, Any]:
-    """The schema of a body: a reference, where it is a struct."""
+    """Return the schema of a body; for a struct, a reference."""
     if kind is bytes:
         return {"type": "string", "contentMediaType": BYTES}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
@@ -87,7 +87,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 
 
 def _types(operation: Operation[Any]) -> Iterable[type[msgspec.Struct]]:
-    """The structs that an operation's bodies are made of, or are one of."""
+    """Return the structs of an operation's bodies."""
     bodies = [each for status in _statuses(operation) for each in operation.types(status)]
     if operation.body is not None:
         bodies.append(operation.body.type)
@@ -100,7 +100,7 @@ def _is_struct(kind: Any) -> TypeGuard[type[msgspec.Struct]]:
 
 
 def _structs(types: Iterable[type[msgspec.Struct]]) -> set[type[msgspec.Struct]]:
-    """These structs, and those in their fields."""
+    """Return these structs, and those in their fields."""
     found: set[type[msgspec.Struct]] = set()
     left: list[Any] = list(types)
     while left:
@@ -115,7 +115,7 @@ def _structs(types: Iterable[type[msgspec.Struct]]) -> set[type[msgspec.Struct]]
 
 
 def _describe_fields(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None:
-    """Add to each field what the string beneath it in the source says."""
+    """Describe each field by the string below it in the source."""
     words = field_descriptions(kind)
     for field in msgspec.structs.fields(kind):
         properties = schema["properties"]
@@ -123,7 +123,7 @@ def _describe_fields(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None
 
 
 def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """The strings beneath the fields of a struct and of those that it extends, by field. Reads the module's source."""
+    """Return the strings below the fields of a struct and of its base structs, by field. Reads the module's source."""
     (body,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What all requests and replies of the HTTP interface have in common: bodies, headers, errors as one line of JSON."""
+"""Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,23 +19,23 @@ SECURITY_HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""Added to every reply, the refusals of the connection itself included: a browser must not run, frame, keep or lend
-what a node says."""
+"""Headers of every reply, the connection's own refusals included: a browser must not run, frame, cache or share a
+node's replies."""
 
 ERROR_CHARS_MAX: Final = 300
-"""characters of an error's line: messages of decoders quote what they were given."""
+"""Longest line of an error in characters: decoders quote their input."""
 
 DIGITS_MAX: Final = 9
-"""digits of an integer in a query string: more than any time in ms or number of nodes that we take."""
+"""Most digits of an integer in a query string: more than any accepted time in ms or number of nodes."""
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
-    """A body of `node.api`, or JSON values, as a reply."""
+    """Build a reply from a body of `node.api`, or from JSON values."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
 def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Response:
-    """An Error in one line of at most ERROR_CHARS_MAX characters."""
+    """Build a reply with an Error, one line of at most ERROR_CHARS_MAX characters."""
     response = json_reply(Error(" ".join(why.split())[:ERROR_CHARS_MAX]), status)
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
@@ -43,25 +43,25 @@ def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Respo
 
 
 def refused_ask(error: AskError) -> Response:
-    """Why a round did not begin: 503 if it may at another time, else 400."""
+    """Build the reply to a round that did not begin: 503 if it may begin at another time, else 400."""
     if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
         return refusal(503, str(error), retry_after_s=1)
     return refusal(400, str(error))
 
 
 class ParameterError(ValueError):
-    """A query string that the route does not take; the message is one line for the caller."""
+    """A query string that the route does not accept. The message is one line for the caller."""
 
 
 class BodyError(ValueError):
-    """A body that the operation does not take; the message is one line for the caller."""
+    """A body that the operation does not accept. The message is one line for the caller."""
 
 
 async def read_body(request: Request, operation: Operation[Any]) -> Any:
-    """The request's body as the operation's type. Raises BodyError.
+    """Decode the request's body as the operation's type. Raises BodyError.
 
-    It was read whole and bounded in bytes by the connection. What nests deeper than the type ends the decoding at the
-    first bracket too many, for unknown fields are refused.
+    The connection has read it whole, within the size limit. Decoding stops at the first bracket that nests deeper than
+    the type, because unknown fields are refused.
     """
     body, raw = operation.body, await request.body()
     assert body is not None
@@ -74,7 +74,7 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
 
 
 def integers(request: Request, parameters: Sequence[Parameter]) -> dict[str, int]:
-    """The integers of a query string, by name, none negative, none twice. Raises ParameterError."""
+    """Return the integers of a query string by name, none negative, none twice. Raises ParameterError."""
     defaults = {each.name: each.default for each in parameters}
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
@@ -89,14 +89,14 @@ def integers(request: Request, parameters: Sequence[Parameter]) -> dict[str, int
 
 
 class Places:
-    """A number of places for what takes long. Nobody queues for one: who finds none is refused."""
+    """Limits the number of long requests. There is no queue: a request without a place is refused."""
 
     def __init__(self, places_max: int) -> None:
         self._free = places_max
 
     @contextmanager
     def take(self) -> Iterator[bool]:
-        """Hold a place for as long as the block runs; yields whether there was one."""
+        """Hold a place while the block runs; yield whether there was one."""
         if self._free <= 0:
             yield False
             return

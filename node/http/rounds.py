@@ -1,4 +1,4 @@
-"""The reply to POST /api/ask: the events of a round, one JSON object a line, as they come."""
+"""The reply to POST /api/ask: the events of a round as they occur, one JSON object per line."""
 
 from contextlib import suppress
 
@@ -29,7 +29,7 @@ class FollowedRound(Response):
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the round's events as they come."""
+        """Send the round's events as they occur."""
         with self._places.take() as place:
             if not place:
                 await refusal(503, "too many follow rounds; try again later", retry_after_s=1)(scope, receive, send)
@@ -39,13 +39,13 @@ class FollowedRound(Response):
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                     await self._follow(begun.events, send)
             except AskError as error:
-                # Only from before the round began.
+                # Raised only before the round began.
                 await refused_ask(error)(scope, receive, send)
 
     async def _follow(self, events: Subscription, send: Send) -> None:
         async for event in events:
             lines = [self._encode(event)]
-            # What has come meanwhile goes along: each piece costs the asked node, for which all members wait.
+            # Send later events along: each piece costs the requesting node time for which all members wait.
             with suppress(trio.WouldBlock, trio.EndOfChannel):
                 while True:
                     lines.append(self._encode(events.receive_nowait()))

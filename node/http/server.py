@@ -1,4 +1,4 @@
-"""Serves the API, and keeps it up: its failures are its own, and the node's rounds go on without it."""
+"""Serves the API and restarts it after failures; the node's rounds do not depend on it."""
 
 from contextlib import ExitStack
 from typing import Any, Final
@@ -15,20 +15,20 @@ from node.http.guard import Guard
 from node.http.shown import Shown
 
 BACKLOG: Final = 1_024
-"""connections that the system holds for us until we accept them: beyond it a client tries again after a second."""
+"""Connections that the system holds until we accept them; beyond it a client tries again after a second."""
 
 TOKEN_CHARS_ADVISED: Final = 16
-"""characters of a token that nobody guesses: this machine's programs may guess some thousand times a second."""
+"""Characters of a token that cannot be guessed: this machine's programs may try some thousand times per second."""
 
 log = structlog.get_logger()
 
 
 class ApiBindError(UserError):
-    """The HTTP interface's address cannot be used; the message is one line for the user."""
+    """The HTTP interface's address cannot be used. The message is one line for the user."""
 
 
 async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until cancelled; reports the URL as the task's start. Raises ApiBindError, at the start only."""
+    """Serve until cancelled; report the URL when the task has started. Raises ApiBindError, at the start only."""
     host, port = config.address
     try:
         listener = await listen(host, port)
@@ -50,7 +50,7 @@ async def listen(host: str, port: int) -> trio.SocketListener:
     family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
     with ExitStack() as stack:
         sock = stack.enter_context(trio.socket.socket(family, trio.socket.SOCK_STREAM))
-        # A node that starts again finds its old connections in TIME_WAIT.
+        # A restarted node finds its old connections in TIME_WAIT.
         sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
         await sock.bind((host, port))
         sock.listen(BACKLOG)

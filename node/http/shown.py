@@ -1,4 +1,4 @@
-"""What the HTTP interface needs of a node: protocols of what it shows, in the types of `node.api`.
+"""Ports of the HTTP interface: protocols of a node's reports and controls, in the types of `node.api`.
 
 `node.facade` implements them over the node's parts, tests in memory.
 """
@@ -18,30 +18,30 @@ from protocol.types import Digest
 
 
 class ShownStatus(Protocol):
-    """The node at a glance."""
+    """Status of the node."""
 
     def readiness(self) -> Readiness:
         """Whether the engine answers and a peer is connected."""
         ...
 
     async def report(self) -> Status:
-        """The node at a glance."""
+        """Report the node's status."""
         ...
 
 
 class ShownPeers(Protocol):
-    """Whom the node knows."""
+    """Peers of the node."""
 
     def report(self) -> Peers:
-        """All peers, connected or not."""
+        """Report all peers, connected or not."""
         ...
 
     def offering(self) -> int:
-        """Nodes that offer to work now."""
+        """Return the number of nodes that offer to work now."""
         ...
 
     async def wait_offering(self, nodes: int) -> None:
-        """Return when so many nodes offer to work."""
+        """Wait until at least `nodes` nodes offer to work."""
         ...
 
 
@@ -49,14 +49,14 @@ class ShownRounds(Protocol):
     """The node's own rounds."""
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
-        """Begin a round when it is its turn, and follow it while the block runs. Raises AskError.
+        """Begin a round in its turn, and follow it while the block runs. Raises AskError.
 
-        `details`: all that happens in it; else the events and keys of `node.api.events.PLAIN_KEYS`.
+        `details`: whether to follow all events; else only those in `node.api.events.PLAIN_KEYS`, with those keys.
         """
         ...
 
     async def certificate(self, query_id: Digest) -> bytes | None:
-        """A certificate's canonical bytes. Raises StoreBlockedError."""
+        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         ...
 
 
@@ -64,7 +64,7 @@ class ShownEngine(Protocol):
     """The node's engine."""
 
     def report(self) -> EngineReport:
-        """All that there is to say."""
+        """Report the engine's abilities, load and failures."""
         ...
 
 
@@ -72,11 +72,11 @@ class ShownServing(Protocol):
     """The node's work for others."""
 
     def report(self) -> ServingReport:
-        """Whom the node works for, and what that costs."""
+        """Report whom the node works for, and their cost."""
         ...
 
     async def pause(self, for_ms: int | None) -> None:
-        """Take on no new rounds of others. Raises StoreBlockedError."""
+        """Join no new rounds of others for `for_ms`, or until `resume`. Raises StoreBlockedError."""
         ...
 
     async def resume(self) -> None:
@@ -85,21 +85,21 @@ class ShownServing(Protocol):
 
 
 class ShownReputation(Protocol):
-    """What the node learned of others."""
+    """Statistics of other nodes."""
 
     specialty: str
-    """The specialty in which it holds."""
+    """The specialty to which they apply."""
 
     def report(self) -> ReputationReport:
-        """Every node met, and what is in force."""
+        """Report all nodes met, and the priors in force."""
         ...
 
     def export(self) -> Exported:
-        """All standings, as a file for others."""
+        """Export all statistics for other nodes."""
         ...
 
     async def take_over(self, exported: Exported) -> TakenOver:
-        """Believe standings of this specialty about nodes that were not met. Raises StoreBlockedError."""
+        """Import statistics of nodes that this one has not met, in this specialty. Raises StoreBlockedError."""
         ...
 
     async def challenge(self) -> Challenged:
@@ -108,16 +108,16 @@ class ShownReputation(Protocol):
 
 
 class ShownMetrics(Protocol):
-    """The node's figures."""
+    """Metrics of the node."""
 
     async def render(self) -> bytes:
-        """All of them, in Prometheus' text format."""
+        """Render all metrics in Prometheus' text format."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that the interface shows of one node."""
+    """All reports and controls of one node that the interface uses."""
 
     status: ShownStatus
     peers: ShownPeers

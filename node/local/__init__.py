@@ -3,7 +3,7 @@
     async with local_swarm(3) as swarm, swarm.connect() as client:
         followed = await follow(client, Question("Sum a slice."))
 
-Knows nodes as processes alone: it imports neither the daemon nor the command line.
+Nodes are only processes here: the package imports neither the daemon nor the command line.
 """
 
 from node.local.nodes import Child, LocalNodeError, NodeSpec, StartTimeoutError, start_node

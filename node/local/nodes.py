@@ -1,4 +1,4 @@
-"""Nodes as child processes on loopback: started, waited for, stopped."""
+"""Nodes as child processes on loopback: start, wait until ready, stop."""
 
 import json
 import os
@@ -19,22 +19,22 @@ from node.inference import EngineConfig, VllmConfig
 from node.inference.supervision import end_with_stdin
 
 NODES_MAX = 25
-"""nodes on one machine: each is a process of about 90 MB."""
+"""Most nodes on one machine: each is a process of about 90 MB."""
 
 START_S = 120.0
-"""seconds for a node to start while others of its swarm do, and as long again for all to know each other's offers."""
+"""Seconds for a node to start while others of its swarm do, and again for all to learn each other's offers."""
 
 READY_BYTES_MAX = 64 * 1024
-"""bytes of a child's one line: its URL, key and addresses."""
+"""Longest line of a child in bytes: its URL, key and addresses."""
 
 RECORDING_NAME = "recording"
 
 STOP_S = 5.0
-"""seconds for a child to end after its stdin is closed, before it is killed."""
+"""Seconds for a child to end after its stdin is closed; then it is killed."""
 
 
 class LocalNodeError(UserError):
-    """A node of this machine did not start; the text is one line for the user, with the node's last words."""
+    """A node on this machine did not start. The text is one line for the user, with the node's last output."""
 
 
 class StartTimeoutError(LocalNodeError):
@@ -45,7 +45,7 @@ class StartTimeoutError(LocalNodeError):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """One node to start. Its folder gets key, store, configuration and log."""
+    """Settings of one node to start. Its folder gets key, store, configuration and log."""
 
     folder: Path
     engine: EngineConfig
@@ -55,17 +55,17 @@ class NodeSpec:
     network: str = "devnet"
     patience_ms: int = 1_000
     round: Mapping[str, int | float] = field(default_factory=dict)
-    """More of the configuration's [round] table: what a question cannot say itself."""
+    """Further settings of the configuration's [round] table, which a question cannot carry."""
     record: bool = False
-    """Write what the node is told to RECORDING_NAME in its folder; it can be started once then."""
+    """Whether to record the node's inputs in RECORDING_NAME in its folder; then it can be started only once."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
-    """For an engine of kind vllm."""
+    """Settings for an engine of kind vllm."""
     friends: bool = True
-    """Whether every node counts as known, however fresh its key is."""
+    """Whether every node counts as known, however new its key is."""
     overlay: Mapping[str, object] = field(default_factory=dict)
-    """More of the configuration's [overlay] table; without `listen` the node is on loopback."""
+    """Further settings of the [overlay] table; without `listen` the node is on loopback."""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
-    """What runs `strand`: another machine's or a test's own start of it."""
+    """Command that runs `strand`; another machine or a test may use its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Child:
 
 
 async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
-    """Start the first node alone, then the others, who find each other through it. Raises LocalNodeError."""
+    """Start the first node alone, then the others, which find each other through it. Raises LocalNodeError."""
     children: dict[int, Child] = {}
 
     async def start(index: int, spec: NodeSpec) -> None:
@@ -101,7 +101,7 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
         with open_private(config, "w") as config_file:
             config_file.write(_config(spec))
     log = spec.folder / "node.log"
-    # Keys stay out of argument lists and files that others may read.
+    # Keys must stay out of argument lists and files that others may read.
     environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
     command = [*spec.command, "run", "--json", "--until-stdin-closes", "--config", str(config)]
     if spec.record:
@@ -137,14 +137,14 @@ def _config(spec: NodeSpec) -> str:
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
         "trust": {"default_weight": 1.0, "friends": spec.friends},
-        # Their engine's key is one that was made for them here: nobody pays for its tokens.
+        # The engine's key was made here for these nodes: its tokens cost nothing.
         "serve": {"whom": "everyone"},
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }
     if spec.seed is not None:
         values["engine"]["seed"] = spec.seed
-    # JSON's strings, numbers and lists are TOML's.
+    # JSON's strings, numbers and lists are valid TOML.
     tables = (
         f"[{table}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
         for table, keys in values.items()
@@ -153,7 +153,7 @@ def _config(spec: NodeSpec) -> str:
 
 
 def _told(table: EngineConfig | VllmConfig) -> dict[str, object]:
-    """What is set, but for the key; TOML has no word for None."""
+    """Return the settings without the key and without None, which TOML cannot express."""
     return {name: value for name, value in asdict(table).items() if value is not None and name != "api_key"}
 
 

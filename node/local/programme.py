@@ -1,7 +1,7 @@
-"""A programme of rounds, and of nodes killed in them, played by real node processes over libp2p on loopback.
+"""A programme of rounds with kills of nodes, played by real node processes over libp2p on loopback.
 
-`strand sim --real` writes the programme from a scenario and judges what comes of it; nothing here knows why a node
-says what it says.
+`strand sim --real` writes the programme from a scenario and judges its result; nothing here depends on the reasons
+behind a node's script.
 """
 
 import json
@@ -24,19 +24,19 @@ Script = Sequence[Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """SIGKILL for a node in the midst of a round, and its next start; times in ms."""
+    """SIGKILL of a node during a round, and its restart; times in ms."""
 
     node: int
     after_ms: int
-    """After the question is sent."""
+    """Time after the question was sent."""
     down_ms: int
     disk_lost: bool
-    """Its key is left to it, but neither journal nor certificates."""
+    """Whether the node loses journal and certificates; it keeps its key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question, asked at one node that must not be among the killed."""
+    """One question, asked at one node, which must not be among the killed."""
 
     requester: int
     question: Question
@@ -45,37 +45,37 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """What a swarm shall do: one script for each node, then its turns, one after the other."""
+    """A swarm's programme: one script for each node, then turns, one after another."""
 
     scripts: Sequence[Script]
     latency_ms: int
-    """Of each call of an engine: an answer is one call, a pair two."""
+    """Latency of each engine call: an answer is one call, a pair two."""
     round: Mapping[str, int | float]
     """Settings of the configuration's [round] table."""
     deadline_ms: int
-    """After the question; a round without a certificate by then has no outcome."""
+    """Time limit after the question; a round without a certificate by then has no outcome."""
     turns: Sequence[Turn]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the asker heard of a turn."""
+    """Result of a turn at its requester."""
 
     certificate: bytes | None = None
     timings_ms: Mapping[str, int] = field(default_factory=dict)
-    """Length of each phase, `to_answer` and `total`."""
+    """Length of each phase, `to_answer` and `total`, ms."""
     why_not: str = ""
-    """Why the round failed; empty where nothing was heard by the deadline."""
+    """Reason why the round failed; empty if nothing was heard by the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a programme."""
+    """Result of a programme."""
 
     keys: Sequence[bytes]
-    """Public keys, by node."""
+    """Public keys in the order of nodes."""
     heard: Sequence[Heard]
-    """By turn."""
+    """Results in the order of turns."""
 
 
 async def play(programme: Programme, on_turn: Callable[[], None]) -> Played:
@@ -95,7 +95,7 @@ async def play(programme: Programme, on_turn: Callable[[], None]) -> Played:
 
 
 async def _play(swarm: LocalSwarm, specs: Sequence[NodeSpec], turn: Turn, deadline_s: float) -> Heard:
-    """Ask, kill and start again; the turn is over when all nodes are back."""
+    """Ask, kill and restart; the turn is over when all nodes are back."""
     async with trio.open_nursery() as nursery:
         for kill in turn.kills:
             nursery.start_soon(_kill, swarm, specs, kill)
@@ -125,7 +125,7 @@ async def _kill(swarm: LocalSwarm, specs: Sequence[NodeSpec], kill: Kill) -> Non
 
 
 def _spec(programme: Programme, node: int, folder: Path) -> NodeSpec:
-    """What a node needs to start, with its script in its folder."""
+    """Return the settings of a node, and put its script into its folder."""
     folder.mkdir(mode=0o700)
     script = folder / "script.json"
     script.write_text(json.dumps({"answers": programme.scripts[node]}), encoding="utf-8")

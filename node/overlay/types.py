@@ -107,7 +107,7 @@ class PeerInfo:
     topics: tuple[str, ...]
     group: str = ""
     wires: tuple[int, ...] = ()
-    """Versions of the wire that it says it speaks (identify), ascending; empty until it has said so."""
+    """Versions of the wire that it states to support (identify), ascending; empty until it has."""
     score: float = 0.0
     """GossipSub's peer score: below 0 out of the mesh, below -40 ignored, below -80 disconnected and banned."""
     score_reason: str = ""

@@ -28,7 +28,7 @@ class Asking(Protocol):
     """Port: asks the swarm. The node's RoundService implements it."""
 
     ended: Signal
-    """Rounds of our users that they followed to the end, or left."""
+    """Fires when one of our users' rounds has ended or the user has left it."""
 
     def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
         """Begin a round and follow it; `counted`: whether it counts in `ended`. Raises AskError."""

@@ -16,6 +16,7 @@ from consensus.certificates.certificate import VerifiedCertificate, verify_certi
 from consensus.certificates.evidence import Slot
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
+from consensus.rounds.delivery import ProbeReply
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -36,7 +37,6 @@ from node.rounds.inbound import (
     PeerChanged,
     PongReceived,
     PullReplyReceived,
-    QueryReply,
     RepeatedQuery,
     WorkDone,
 )
@@ -81,7 +81,7 @@ class Driver:
         self.events = RoundEvents()
         self._observer = RoundObserver(participant, self.events, worker, clock)
         self._turns: dict[Digest, trio.Semaphore] = {}
-        """What our own open rounds release when they are over."""
+        """Semaphores of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
         self.peer_joined = Signal()
         """Fires after a peer has connected; it does not have our offer yet."""
@@ -113,7 +113,7 @@ class Driver:
             log.warning("clock.set", by_ms=by_ms, followed=by_ms > 0, remedy="" if by_ms > 0 else "restart the node")
 
     def _deadline(self) -> float:
-        """When the loop has something to do even if no event comes, on trio's clock."""
+        """Return the time, on trio's clock, of the loop's next work if no event arrives."""
         wakes_ms = (self._participant.wake_at_ms, self._observer.wake_at_ms)
         due_ms = min((each for each in wakes_ms if each is not None), default=None)
         return math.inf if due_ms is None else self._clock.trio_deadline(due_ms)
@@ -134,10 +134,10 @@ class Driver:
                 return self._participant.on_admitted(admitted, now_ms)
             case WorkDone(query, worked):
                 return self._participant.on_work_done(query, worked, now_ms)
-            case QueryReply(query, member, reply):
-                return self._participant.on_query_reply(query, member, reply, now_ms)
-            case PongReceived(query, member, reply, sent_ms, came_ms):
-                return self._participant.on_pong(query, member, reply, sent_ms, came_ms)
+            case ProbeReply():
+                return delivery.on_probe_reply(self._participant, event, now_ms)
+            case PongReceived(member, reply, sent_ms, came_ms):
+                return self._participant.on_pong(None, member, reply, sent_ms, came_ms)
             case PullReplyReceived(query, reply, useful):
                 effects = self._participant.on_pull_reply(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
@@ -219,7 +219,7 @@ class Driver:
                 case fx.RoundEnded():
                     await self._finish(effect)
                 case fx.Progress() | fx.Decide():
-                    # For those who follow the round.
+                    # Only subscribers of the round need these.
                     pass
             self._observer.saw(effect)
 
@@ -289,14 +289,11 @@ class Driver:
 
     async def _probe(self, effect: fx.Probe) -> None:
         """Request a sign of life; the requester's machine notices silence by itself."""
-        query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
+        sent_ms = self._clock.now_ms()
+        protocol, payload = (PING, b"") if effect.message is None else (QUERY, effect.message.envelope)
         with suppress(PeerUnreachable):
-            if effect.message is None:
-                pong = await self._request(member, PING, b"", fx.PROBE_REPLY_MS)
-                await self._inbound.deliver(PongReceived(query, member, pong, sent_ms, self._clock.now_ms()))
-            else:
-                reply = await self._request(member, QUERY, effect.message.envelope, fx.PROBE_REPLY_MS)
-                await self._inbound.deliver(QueryReply(query, member, reply))
+            reply = await self._request(effect.member, protocol, payload, fx.PROBE_REPLY_MS)
+            await self._inbound.deliver(ProbeReply(effect, reply, sent_ms, self._clock.now_ms()))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
         """Fetch the announced certificate of a round that we took part in, verify it as any reader, and store it."""
@@ -320,9 +317,9 @@ class Driver:
         log.info("certificate.fetch_failed", query_id=query_id, reason=why)
 
     async def _request(self, peer: Key, protocol: str, payload: bytes, least_ms: int) -> bytes:
-        """Send a request within the time that its path needs. Raises PeerUnreachable.
+        """Send a request; its timeout is `least_ms` and two measured round trips. Raises PeerUnreachable.
 
-        The time is `least_ms` and two measured round trips, each ROUND_TRIP_MS_MAX at most.
+        Each round trip counts as at most ROUND_TRIP_MS_MAX.
         """
         timeout_ms = least_ms + 2 * self._participant.presence.round_trip_ms(peer)
         return await self._overlay.request(peer, protocol, payload, timeout_ms=timeout_ms)

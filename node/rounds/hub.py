@@ -1,4 +1,4 @@
-"""The one place through which everybody follows rounds: askers, HTTP, the log. Publishing never waits for them."""
+"""The one hub through which askers, HTTP and the log follow rounds. Publishing never waits for them."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,14 +13,14 @@ from node.signals import Signal
 from protocol.types import Digest
 
 EVENTS_MAX: Final = 256
-"""events that wait for one subscriber: twice what a round of 64 members in four waves publishes within a few seconds,
-some KB each. Beyond, the oldest is lost."""
+"""Events that may wait for one subscriber, some KB each: twice what a round of 64 members in four waves publishes
+within a few seconds. Beyond that, the oldest is lost."""
 
 SUBSCRIBERS_MAX: Final = 512
-"""subscribers at once: as many as the HTTP interface has connections at most (`node.http.edge`)."""
+"""Subscribers at once: as many as the HTTP interface has connections at most (`node.http.edge`)."""
 
 RoundRole = Literal["requester", "member"]
-"""As whom this node takes part in a round: it asked the query, or works on it; both, where it works on its own."""
+"""Role of this node in a round: requester, member, or both if it works on its own query."""
 
 REQUESTER: Final[frozenset[RoundRole]] = frozenset({"requester"})
 ROLES: Final[frozenset[RoundRole]] = frozenset({"requester", "member"})
@@ -29,19 +29,22 @@ Kind = type[BaseEvent]
 
 
 class TooManySubscribersError(Exception):
-    """SUBSCRIBERS_MAX follow rounds already."""
+    """SUBSCRIBERS_MAX subscribers follow rounds already."""
 
 
 class Subscription:
-    """One subscriber's events, in the order of their numbers: iterate, or receive one by one.
+    """One subscriber's events, in the order of their numbers: iterate, or receive them one by one.
 
-    A slow subscriber loses the oldest events of those that are not `kept`, and the kept ones only where nothing else
-    waits. The next event that it gets says how many it has `missed`. So a subscriber to one round has all of the
-    round's results, however slow it is.
+    A slow subscriber loses the oldest events that are not `kept`, and kept ones only if no others wait. The next event
+    that it gets counts those `missed`. So a subscriber to one round gets all of the round's results, however slow it
+    is.
     """
 
     def __init__(self, kinds: Collection[Kind] | None, roles: Collection[RoundRole]) -> None:
-        """`kinds`, `roles`: what the subscriber wants, and as whom the node sees it; None: every kind."""
+        """Build a subscription.
+
+        `kinds`: kinds of events, None for all; `roles`: the node's roles in which they occur.
+        """
         self._kinds = None if kinds is None else frozenset(kinds)
         self._roles = frozenset(roles)
         self._kept: deque[BaseEvent] = deque()
@@ -51,11 +54,11 @@ class Subscription:
         self._changed = Signal()
 
     def wants(self, role: RoundRole, kind: Kind) -> bool:
-        """Whether events of this kind, seen in this role, are for this subscriber."""
+        """Whether this subscriber gets events of this kind and role."""
         return role in self._roles and (self._kinds is None or kind in self._kinds)
 
     def put(self, event: BaseEvent) -> None:
-        """Queue an event; for the hub."""
+        """Queue an event; called by the hub."""
         if len(self._kept) + len(self._others) >= EVENTS_MAX:
             (self._others or self._kept).popleft()
             self._missed += 1
@@ -63,7 +66,7 @@ class Subscription:
         self._changed.fire()
 
     def end(self) -> None:
-        """Let the subscriber read what waits, and no more; for the hub."""
+        """End the subscription after the events that wait; called by the hub."""
         self._is_over = True
         self._changed.fire()
 
@@ -78,7 +81,7 @@ class Subscription:
         return event
 
     async def receive(self) -> BaseEvent:
-        """Return the next event, as soon as there is one. Raises trio.EndOfChannel if none will come."""
+        """Wait for the next event and return it. Raises trio.EndOfChannel if none will come."""
         await self._changed.wait_until(lambda: bool(self._kept or self._others) or self._is_over)
         return self.receive_nowait()
 
@@ -93,11 +96,11 @@ class Subscription:
 
 
 class RoundEvents:
-    """Publishes what happens in rounds to whoever has subscribed, and numbers it."""
+    """Numbers the events of rounds, and publishes them to all subscribers."""
 
     def __init__(self) -> None:
         self._subscriptions: dict[Digest | None, list[Subscription]] = {}
-        """By the round that they follow; None: all rounds. No empty lists."""
+        """Subscriptions by the round that they follow; None: all rounds. No empty lists."""
         self._count = 0
         self._seq = 0
 
@@ -110,7 +113,7 @@ class RoundEvents:
     ) -> Iterator[Subscription]:
         """Follow one round, or all (None), from now on until the block is left. Raises TooManySubscribersError.
 
-        What follows one round ends with it: with the requester's part, where the query is this node's own.
+        A subscription to one round ends with it: if the query is this node's own, with the requester's part.
         """
         if self._count >= SUBSCRIBERS_MAX:
             raise TooManySubscribersError(f"{self._count} follow rounds already; try again later")
@@ -127,10 +130,16 @@ class RoundEvents:
 
     def wants(self, query: Digest, role: RoundRole, *kinds: Kind) -> bool:
         """Whether anybody listens to one of these kinds in this round."""
-        return any(each.wants(role, kind) for each in self._listeners(query) for kind in kinds)
+        for each in self._listeners(query):
+            for kind in kinds:
+                if each.wants(role, kind):
+                    return True
+        return False
 
     def publish(self, query: Digest, role: RoundRole, kind: Kind, build: Callable[[int], BaseEvent]) -> None:
         """Publish an event of this kind. `build` makes it with its number, and is called only if somebody listens."""
+        if not self._count:
+            return
         listeners = [each for each in self._listeners(query) if each.wants(role, kind)]
         if not listeners:
             return
@@ -140,10 +149,10 @@ class RoundEvents:
             each.put(event)
 
     def end(self, query: Digest) -> None:
-        """Note that a round is over: nothing more of it will be published."""
+        """End the subscriptions to a round that is over."""
         for each in self._subscriptions.get(query, ()):
             each.end()
 
     def _listeners(self, query: Digest) -> Sequence[Subscription]:
         of_round, of_all = self._subscriptions.get(query, ()), self._subscriptions.get(None, ())
-        return (*of_round, *of_all)
+        return (*of_round, *of_all) if of_round and of_all else of_round or of_all

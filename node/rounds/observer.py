@@ -1,4 +1,4 @@
-"""What the driver performs, as those who follow its rounds see it: nothing is made that nobody listens to."""
+"""Publishes the driver's effects to subscribers of its rounds; an event without a subscriber is not built."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,32 +21,32 @@ from protocol.messages import Decline, Query
 from protocol.types import Digest
 
 PROGRESS_MS: Final = 50
-"""ms between two events that tell of one phase's progress: nobody sees more, and each costs 0.3 ms of the node for
-which all members wait. One for each contribution made a fast round of seven nodes a sixth slower."""
+"""Milliseconds between two progress events of one phase. Nobody sees finer steps, and each event costs 0.3 ms of the
+node for which all members wait: one per contribution made a fast round of seven nodes a sixth slower."""
 
 _COUNTED: Final = (events.AnswerOpened, events.BallotCounted, events.Strengths)
-"""What closings count."""
+"""Kinds of events that report what closings count."""
 
 E = TypeVar("E", bound=BaseEvent)
 
 
 @dataclass(slots=True)
 class _Observed:
-    """A round that is open here, and what was told of it."""
+    """An open round of this node, and how much of it has been published."""
 
     began_ms: int
     roles: set[RoundRole] = field(default_factory=set)
-    """Those in which it is open."""
+    """This node's roles in which the round is open."""
     told: tuple[Phase, int] | None = None
-    """The phase and wave that was told of last."""
+    """Phase and wave of the last progress that was published."""
     due_ms: int = 0
-    """When newer progress of that phase may be told."""
+    """Time (ms) from which newer progress of that phase may be published."""
     record: RoundRecord | None = None
-    """The record up to which answers and ballots were told; None: nobody has listened to them."""
+    """The record up to which answers and ballots were published; None: there was no subscriber to them."""
 
 
 class RoundObserver:
-    """Publishes what happens in this node's rounds."""
+    """Publishes the events of this node's rounds."""
 
     def __init__(self, participant: Participant, hub: RoundEvents, worker: EngineWorker, clock: Clock) -> None:
         self._participant = participant
@@ -54,28 +54,30 @@ class RoundObserver:
         self._worker = worker
         self._clock = clock
         self._open: dict[Digest, _Observed] = {}
-        """Rounds that are open here, in either role: as many as the participant has."""
+        """Open rounds, in either role: as many as the participant has."""
         self._held: dict[Digest, tuple[fx.Progress, int]] = {}
-        """The newest progress that is not yet told, and its `at_ms`, of those of which there is any."""
+        """Newest unpublished progress of each round that has any, with its `at_ms`."""
 
     @property
     def wake_at_ms(self) -> int | None:
         """When `tick` has something to tell; None: no progress is held."""
-        return min((self._open[query].due_ms for query in self._held), default=None)
+        return min(self._open[query].due_ms for query in self._held) if self._held else None
 
     def tick(self, now_ms: int) -> None:
         """Tell the progress that was held long enough."""
+        if not self._held:
+            return
         for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:
             self._tell_held(query)
             self._open[query].due_ms = now_ms + PROGRESS_MS
 
     def asked(self, id: Digest, query: Query) -> None:
-        """Tell that a round of ours begins."""
+        """Publish that a round of ours has begun."""
         self._begin(id, "requester")
         self._publish(id, "requester", events.Asked, partial(telling.asked, query))
 
     def saw(self, effect: fx.Effect) -> None:
-        """Tell of an effect that was performed, or whose performance has begun."""
+        """Publish an effect that was performed, or whose performance has begun."""
         match effect:
             case fx.Progress():
                 self._progress(effect)
@@ -107,7 +109,7 @@ class RoundObserver:
         self._open.setdefault(query, _Observed(self._clock.now_ms())).roles.add(role)
 
     def _progress(self, effect: fx.Progress) -> None:
-        """Tell a new phase at once, and hold what is news within a phase."""
+        """Publish a new phase at once; hold news within a phase."""
         query, phase = effect.query, (effect.phase, effect.wave)
         observed = self._open[query]
         if phase == observed.told:
@@ -120,13 +122,13 @@ class RoundObserver:
         observed.told, observed.due_ms = phase, self._clock.now_ms() + PROGRESS_MS
 
     def _tell_held(self, query: Digest) -> None:
-        """Before anything else is told of the round's course."""
+        """Publish held progress, before any other event of the round."""
         if (held := self._held.pop(query, None)) is not None:
             effect, at_ms = held
             self._publish(query, "requester", events.Progress, partial(telling.progress, effect), at_ms)
 
     def _tell_counted(self, query: Digest) -> None:
-        """Tell what closings have counted since the last time, or in the last one if nobody has listened before."""
+        """Publish what closings have counted since the last call; if there was no subscriber, the last one only."""
         observed, record = self._open[query], self._participant.record(query)
         if record is None or not self._hub.wants(query, "requester", *_COUNTED):
             observed.record = None
@@ -142,7 +144,7 @@ class RoundObserver:
         observed.record = record
 
     def _tell_step(self, query: Digest, record: RoundRecord) -> None:
-        """Tell what one closing has counted."""
+        """Publish the answers, ballots and strengths that one closing has counted."""
         before = record.before
         if before is None:
             return

@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def log_rounds(hub: RoundEvents, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-    """Log the ends of rounds until cancelled; started as soon as none is missed any more."""
+    """Log the ends of rounds until cancelled; report the start as soon as no end can be missed."""
     with hub.subscribe(kinds=(Ended,)) as ends:
         task_status.started()
         async for event in ends:

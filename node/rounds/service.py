@@ -52,7 +52,7 @@ class RoundHandle:
     query_id: Digest
     query: Query
     events: Subscription
-    """What the asker wants to know; it ends with the round, and never lacks the round's results."""
+    """Events that the caller asked for; they end with the round, and always include its results."""
 
 
 class RoundService:
@@ -76,18 +76,24 @@ class RoundService:
         self._clock = clock
         self._reputation = reputation
         self.ended = Signal()
-        """Counts the rounds of our users that they followed to the end, or left."""
-        # More than members let one key have open would end without their answers.
+        """Counts our users' rounds that have ended or that the user has left."""
+        # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
     @asynccontextmanager
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
     ) -> AsyncIterator[RoundHandle]:
-        """Begin a round, when it is its turn, and follow it; it goes on when the block is left. Raises AskError.
+        """Begin a round in its turn and follow it; it goes on when the block is left.
 
-        `details`: follow all that happens in it, in both of our roles; else the asker's events of PLAIN_KEYS. `ended`
-        counts it unless it is our own, for gold.
+        Args:
+            question: the user's question.
+            details: whether the handle's events are all that happens in the round, in both of our roles; else they
+                are the asker's of PLAIN_KEYS.
+            counted: whether the round counts in `ended`; gold rounds do not.
+
+        Raises:
+            AskError: the round cannot begin.
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
@@ -103,7 +109,7 @@ class RoundService:
 
     @asynccontextmanager
     async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
-        """Hand our turn over to the driver, which releases it when the round is over, and follow the round."""
+        """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:

@@ -1,4 +1,4 @@
-"""Makes round events of what the core says: effects, records, rankings. Query, time and number are added later."""
+"""Builds round events from effects, records and rankings. Query id, time and number are added later."""
 
 from functools import lru_cache
 from typing import Final
@@ -13,20 +13,20 @@ from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role
 
 KEYS_KEPT: Final = 1024
-"""keys whose hexadecimal form is kept, so that the events that wait share it: more than take part at once."""
+"""Keys whose hexadecimal form is cached, so that waiting events share it: more than take part at once."""
 
 MICRO: Final = 1_000_000
-"""A ranking's strengths are 10^-6."""
+"""Unit of a ranking's strengths: 10^-6."""
 
 
 @lru_cache(maxsize=KEYS_KEPT)
 def hexadecimal(key: bytes) -> str:
-    """A key or an id as events spell it."""
+    """Return the hexadecimal form of a key or an id in events."""
     return key.hex()
 
 
 def asked(query: Query) -> events.Asked:
-    """The beginning of a round of ours."""
+    """Build the first event of a round of ours."""
     seats = tuple(
         events.Seated(
             member=hexadecimal(seat.member),
@@ -40,7 +40,7 @@ def asked(query: Query) -> events.Asked:
 
 
 def progress(effect: fx.Progress) -> events.Progress:
-    """Members in ascending order."""
+    """Build a progress event, members in ascending order."""
     return events.Progress(
         phase=effect.phase,
         wave=effect.wave,
@@ -57,7 +57,7 @@ def _members(keys: frozenset[Key]) -> tuple[str, ...]:
 
 
 def answer(record: RoundRecord, number: int) -> events.AnswerOpened:
-    """An answer of the slate."""
+    """Build the event of an answer on the slate."""
     message = record.answers[number]
     content = record.contents[message.id]
     return events.AnswerOpened(
@@ -73,7 +73,7 @@ def answer(record: RoundRecord, number: int) -> events.AnswerOpened:
 
 
 def ballot(message: VerifiedMessage) -> events.BallotCounted:
-    """A ballot that a closing names."""
+    """Build the event of a ballot that a closing lists."""
     body = message.body
     assert isinstance(body, Ballot)
     pairs = tuple(
@@ -84,7 +84,7 @@ def ballot(message: VerifiedMessage) -> events.BallotCounted:
 
 
 def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Strengths:
-    """What the ballots up to this wave say of the record's answers."""
+    """Build the ranking of the record's answers from the ballots up to this wave."""
     numbers = {message.id: number for number, message in enumerate(record.answers)}
     return events.Strengths(
         wave=wave,
@@ -102,7 +102,7 @@ def strengths(record: RoundRecord, wave: int, ranking: Ranking) -> events.Streng
 
 
 def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> events.Decided:
-    """The decision, with what the record says of the winner."""
+    """Build the decision, with the record's facts on the winner."""
     ranking = effect.ranking
     winner = None if record is None else record.contents.get(Digest(ranking.winner))
     return events.Decided(
@@ -121,6 +121,6 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
 
 
 def ended(effect: fx.RoundEnded) -> events.Ended:
-    """The end of a round for one of our roles."""
+    """Build the end of a round for one of our roles."""
     fault = str(effect.fault) if effect.fault else None
     return events.Ended(role=effect.role, ending=effect.ending, outcome=effect.outcome, fault=fault)
