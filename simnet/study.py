@@ -39,13 +39,14 @@ METHODS: Mapping[str, str] = {
 """Ways to choose among one round's answers (results.Verdicts), and their names in reports."""
 
 NOTES = (
-    "Of each way to choose: % of rounds in which it picked a right answer, with its 95 % interval (Wilson). "
-    "Loss to the best other: percentage points on the same questions, + where the swarm loses and − where it wins; "
-    "≤ is the upper end of the 95 % interval of these paired differences, and the way named (an oracle apart) is that "
-    "for which it is highest. "
-    "Comparisons, messages and kB are per member and round; offer packets are per node and minute. "
+    "swarm, majority and others (%): rounds in which this way to choose picked a right answer, with the 95 % interval "
+    "(Wilson). "
+    "Loss to best other (points): by how much the best other way wins on the same questions; negative: the swarm wins. "
+    "Behind ≤ is the upper end of the 95 % interval of these paired differences, then the way for which it is highest; "
+    "the oracle does not count. "
+    "Comparisons, messages and traffic are per member and round; offer packets are per node and minute. "
     "ECE: expected calibration error in 10 bins, of P(best) against the choice by all pairs of all honest judges. "
-    "Seconds run from the query to the answer: median and 95th percentile of the rounds that had one."
+    "Latency is from the query to the answer, over the rounds that had one."
 )
 """The note below every table of `measures`."""
 
@@ -206,23 +207,23 @@ def measures(run: Run) -> dict[str, str]:
               ("no outcome", "no_outcome"))}  # fmt: skip
     for method, name in METHODS.items():
         if method not in summary["accuracy"]:
-            found[f"{name} %"] = ""
+            found[f"{name} (%)"] = ""
             continue
         share = accuracy(run, method)
-        found[f"{name} %"] = f"{100 * share.value:.1f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
+        found[f"{name} (%)"] = f"{100 * share.value:.1f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
     if run.rounds:
         method, loss = largest_loss(run)
-        found["loss to the best other %"] = f"{100 * loss.value:+.1f} (≤ {100 * loss.high:+.1f}) {METHODS[method]}"
+        found["loss to best other (points)"] = f"{100 * loss.value:+.1f} (≤ {100 * loss.high:+.1f}) {METHODS[method]}"
     asked = any(each.consensual is not None for each in run.rounds)
     for probability, name in (("p_best", "ECE of P(best)"), ("p_correct", "ECE of P(correct)")):
         found[name] = f"{summary['ece'][probability]:.3f}" if asked else ""
     found["comparisons"] = f"{summary['comparisons_per_node']:.2f}"
     found["messages"] = f"{per_member(run, run.messages):,.0f}" if run.messages else ""
-    found["kB"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
+    found["traffic (kB)"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
     minutes = run.nodes * run.virtual_ms / 60_000
     found["offer packets"] = f"{run.standing_messages / minutes:,.0f}" if minutes else ""
     times_ms = answer_times_ms(run)
-    for name, part in (("median s", 0.5), ("95th s", 0.95)):
+    for name, part in (("median latency (s)", 0.5), ("p95 latency (s)", 0.95)):
         at_ms = percentile(times_ms, part)
         found[name] = "" if at_ms is None else f"{at_ms / 1000:.1f}"
     found["safety violations"] = str(len(run.violations))

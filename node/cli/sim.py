@@ -27,6 +27,7 @@ from rich.table import Column, Table
 
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, any_case, outside, print_json, stderr
+from node.cli.tables import is_too_wide, print_pairs
 from node.config import load_params
 from node.files import read_toml
 from node.inference.scripted import SLOPE
@@ -365,10 +366,10 @@ def _end_processes() -> None:
 # What is shown.
 
 
-def print_study(study: Study) -> None:
-    """Print the table at the end."""
+def print_study(study: Study, console: Console | None = None) -> None:
+    """Print the table at the end, on stdout unless another console is given."""
     found = studies.table(study)
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    console = console or Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     head, rows = found.shown()
     # Names and values of settings come from outside; the first column holds names, the others numbers.
     columns = (
@@ -379,8 +380,13 @@ def print_study(study: Study) -> None:
     for row in rows:
         shown.add_row(*map(outside, row))
     console.print(outside(f"{study.name}: {study.about}" if study.about else study.name))
-    # At full width: lines that a narrow terminal wraps can still be copied whole.
-    console.print(shown, width=WIDE, soft_wrap=True)
+    if len(rows) > 1 and any(head) and console.is_terminal and is_too_wide(shown, console):
+        # A block for each world, as in other tables.
+        for row in rows:
+            print_pairs(zip(head, row, strict=True), console)
+            console.print()
+    else:
+        console.print(shown, width=WIDE, soft_wrap=True)
     if found.common:
         console.print("The same in all: " + ", ".join(f"{name} {text}" for name, text in found.common.items()) + ".")
     console.print(studies.NOTES, style="dim")

@@ -27,12 +27,17 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str | Text]], conso
     columns = Table(*names)
     for row in rows:
         columns.add_row(*map(_one_line, row))
-    if console.measure(columns, options=console.options.update(max_width=_ANY_WIDTH)).maximum <= console.width:
+    if not is_too_wide(columns, console):
         console.print(columns, soft_wrap=False)
         return
     for row in rows:
         print_pairs([(name, cell) for name, cell in zip(names, row, strict=True) if str(cell)], console)
         console.print()
+
+
+def is_too_wide(table: Table, console: Console) -> bool:
+    """Whether a terminal would have to break or cut the table's rows."""
+    return console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).maximum > console.width
 
 
 def print_pairs(pairs: Iterable[tuple[str, str | Text]], console: Console) -> None:

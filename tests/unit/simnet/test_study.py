@@ -112,8 +112,8 @@ def test_costs_are_of_members_and_not_of_all_nodes() -> None:
 
 def test_measures_leave_out_what_the_layer_does_not_know() -> None:
     without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
-    unknown = {"messages", "kB", "offer packets", "median s", "95th s"}
-    unasked = {"judges' own rankings %", "win rate %", "record-weighted majority %"}
+    unknown = {"messages", "traffic (kB)", "offer packets", "median latency (s)", "p95 latency (s)"}
+    unasked = {"judges' own rankings (%)", "win rate (%)", "record-weighted majority (%)"}
     unasked |= {"ECE of P(best)", "ECE of P(correct)"}
     assert {name for name, text in without.items() if not text} == unknown | unasked
     assert {name for name, text in whole.items() if not text} == unasked
@@ -122,7 +122,7 @@ def test_measures_leave_out_what_the_layer_does_not_know() -> None:
 def test_measures_of_calibration_and_rankings_are_said_where_they_were_asked_for() -> None:
     first = calibration_study().cells[0].run
     assert measures(first)["ECE of P(best)"] == f"{first.summary()['ece']['p_best']:.3f}"
-    assert measures(pairing_study().cells[-1].run)["judges' own rankings %"]
+    assert measures(pairing_study().cells[-1].run)["judges' own rankings (%)"]
 
 
 def test_a_studys_calibration_error_is_that_of_all_its_rounds() -> None:
@@ -137,7 +137,7 @@ def test_a_table_says_once_what_is_the_same_everywhere() -> None:
     study = attack_study(("lazy",))
     found = table(study)
     assert found.common["rounds"] == "200"
-    assert list(found.head[:3]) == ["attack", "share", "swarm %"]
+    assert list(found.head[:3]) == ["attack", "share", "swarm (%)"]
     assert [row[1] for row in found.rows] == ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]
     assert not set(found.head) & set(found.common)
     assert "messages" not in found.head
@@ -174,9 +174,9 @@ def test_the_largest_loss_is_to_the_best_other_way() -> None:
 
 def test_the_notes_explain_the_column_of_losses() -> None:
     """Its sign, and whose interval stands beside it: neither can be guessed."""
-    assert "loss to the best other %" in measures(made_cell({}).run)
-    (said,) = [each for each in NOTES.split(". ") if each.startswith("Loss to the best other")]
-    for word in ("+", "the swarm loses", "≤", "95 % interval", "same questions"):
+    assert "loss to best other (points)" in measures(made_cell({}).run)
+    said = NOTES[NOTES.index("Loss to best other (points)") :].partition("Comparisons")[0]
+    for word in ("negative: the swarm wins", "≤", "95 % interval", "same questions"):
         assert word in said
 
 

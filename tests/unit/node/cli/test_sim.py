@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from node.cli.main import build_app, run
 from node.cli.sim import SCENARIO_BYTES_MAX, Settings, _processes, judge, print_study, read_scenario, write_report
@@ -280,8 +281,19 @@ def test_the_network_layer_tells_its_costs(capsys: pytest.CaptureFixture[str]) -
     assert run(["sim", "--nodes", "4", "--rounds", "1"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    for name in ("decided", "swarm %", "messages", "kB", "median s", "safety violations"):
+    for name in ("decided", "swarm (%)", "messages", "traffic (kB)", "median latency (s)", "safety violations"):
         assert name in captured.out
+
+
+@pytest.mark.parametrize(("columns", "blocks"), [(80, True), (240, False)])
+def test_a_narrow_terminal_gets_a_block_for_each_world(columns: int, blocks: bool) -> None:
+    out = io.StringIO()
+    print_study(attack_study(("lazy",)), Console(file=out, width=columns, force_terminal=True, color_system=None))
+    rows = out.getvalue().splitlines()
+    assert [row.split() for row in rows if row.startswith("share")] == (
+        [["share", share] for share in ("0.0", "0.1", "0.2", "0.3", "0.4", "0.5")] if blocks else []
+    )
+    assert any(row.startswith("attack share") for row in rows) is not blocks
 
 
 def test_a_table_of_worlds_takes_no_orders_from_a_scenario(capsys: pytest.CaptureFixture[str]) -> None:
