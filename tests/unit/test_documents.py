@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")])
 
-CODE = [
-    path for folder in ("node", "protocol", "consensus", "simnet", "tests") for path in (ROOT / folder).rglob("*.py")
-]
+FOLDERS = ("node", "protocol", "consensus", "simnet", "tests")
+
+CODE = [file for name in FOLDERS for file in (ROOT / name).rglob("*.py")]
 
 LINE_MAX = 100
 """letters of a line of prose, not counting code and targets of links; tables are as wide as they are."""
@@ -70,8 +70,17 @@ def test_what_is_named_is_part_of_the_project() -> None:
     for file in {*PAGES, *CODE} - {Path(__file__)}:
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"\bDESIGN\b", text), file
-        for name in re.findall(r"\b(?:docs|protocol|consensus)/[\w/.-]+\.md\b", text):
-            assert (ROOT / name).is_file() or file in PAGES, f"{file}: there is no {name}"
+        names = re.findall(r"\b(?:docs|protocol|consensus)/[\w/.-]+\.md\b", text) if file in CODE else []
+        names += re.findall(rf"`((?:{'|'.join(FOLDERS)}|docs|configs)/[\w/.-]+\.\w+)`", text) if file in PAGES else []
+        for name in names:
+            assert (ROOT / name).is_file(), f"{file}: there is no {name}"
+
+
+@pytest.mark.parametrize("package", ["consensus", "simnet"])
+def test_every_module_is_named_by_its_readme(package: str) -> None:
+    named = set(re.findall(r"`(\w+)`", (ROOT / package / "README.md").read_text(encoding="utf-8")))
+    modules = {path.stem for path in (ROOT / package).rglob("*.py") if path.parent.name != "adversaries"}
+    assert modules - named == {"__init__"}
 
 
 def test_examples_of_libraries_run(capsys: pytest.CaptureFixture[str]) -> None:
