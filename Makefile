@@ -50,7 +50,7 @@ check: setup-dev docs
 
 # The site, strictly: a broken link or reference fails. Open dist/site/index.html; it needs no server.
 docs: setup-dev $(VENV)/.docs
-	PYTHONPATH=. $(BIN)/python -P -m sphinx -q -j 2 -E -W --keep-going -n -c docs -d dist/.doctrees . dist/site
+	PYTHONPATH=. $(BIN)/python -P -m sphinx -q -E -W --keep-going -n -c docs -d dist/.doctrees . dist/site
 
 # Hashes, licences and, where a database can be reached, known vulnerabilities of all that is locked.
 audit: setup-dev $(VENV)/.supply $(VENV)/.docs

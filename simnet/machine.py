@@ -356,7 +356,8 @@ class Machine:
 
         def answered(reply: bytes | None) -> None:
             if reply is not None:
-                self.perform(delivery.on_probe_reply(self.participant, effect, reply, sent_ms, self.now_ms))
+                replied = delivery.ProbeReply(effect, reply, sent_ms, self.now_ms)
+                self.perform(delivery.on_probe_reply(self.participant, replied, self.now_ms))
 
         size = 0 if message is None else len(message.envelope)
         self._request(effect.member, size, serve, answered, fx.PROBE_REPLY_MS)

@@ -1,6 +1,6 @@
 """The part of a scenario that real node processes can run, as plain data, and the results of their rounds.
 
-The processes are `node/local/programme.py`'s, which knows nothing of scenarios; `strand sim --real` stands between.
+The processes are `node/local/programme.py`'s, which does not know scenarios; `strand sim --real` connects the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def check_real(scenario: Scenario, nodes_max: int) -> None:
 
 
 def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
-    """The fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of a scripted engine's quality."""
+    """Return the fields of a `node.local.programme.Programme`; `slope`: log-odds per unit of an engine's quality."""
     scenario = plan.scenario
     table, pairs = scenario.round, min(sum(plan.waves), plan.params.pairs_per_wave_max)
     # A pair is two prompts: each answer is shown first once.

@@ -104,10 +104,19 @@ def pass_over(participant: Participant, query: Digest) -> None:
 # -- probes (R11) ------------------------------------------------------------------------------------------------------
 
 
-def on_probe_reply(
-    participant: Participant, probe: fx.Probe, reply: bytes, sent_ms: int, now_ms: int
-) -> list[fx.Effect]:
-    """Give a participant a seat's reply to its Probe: a pong after a ping, else a reply to the query."""
+@dataclass(frozen=True, slots=True)
+class ProbeReply:
+    """What a seat replied to a Probe, and when by our clock, ms."""
+
+    probe: fx.Probe
+    reply: bytes
+    sent_ms: int
+    came_ms: int
+
+
+def on_probe_reply(participant: Participant, replied: ProbeReply, now_ms: int) -> list[fx.Effect]:
+    """Give a participant a seat's reply: a pong if the probe was a ping, otherwise a word about the query."""
+    probe = replied.probe
     if probe.message is None:
-        return participant.on_pong(probe.query, probe.member, reply, sent_ms, now_ms)
-    return participant.on_query_reply(probe.query, probe.member, reply, now_ms)
+        return participant.on_pong(probe.query, probe.member, replied.reply, replied.sent_ms, replied.came_ms)
+    return participant.on_query_reply(probe.query, probe.member, replied.reply, now_ms)

@@ -289,4 +289,4 @@ PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
 def encode_plain(event: BaseEvent) -> bytes:
     """Return the JSON of an event of a kind in PLAIN_KEYS, with those keys only."""
     keys = PLAIN_KEYS[type(event)]
-    return msgspec.json.encode({"event": _tag(type(event).__name__)} | {key: getattr(event, key) for key in keys})
+    return msgspec.json.encode({"event": event.__struct_config__.tag} | {key: getattr(event, key) for key in keys})

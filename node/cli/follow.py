@@ -12,7 +12,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from consensus.certificates.report import describe
-from node.api.asking import Progress, Question, RoundEvent
+from node.api.asking import Question
+from node.api.events import Progress, RoundEvent
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound

@@ -1,16 +1,17 @@
 """Typed calls of a node's HTTP interface."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeVar, get_args
 
 import httpx2
 import msgspec
 
 from node.api import operations as ops
-from node.api.asking import Question, RoundEvent
+from node.api.asking import Question
 from node.api.common import Error, Readiness
 from node.api.engine import EngineReport
+from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
@@ -33,7 +34,13 @@ CHALLENGE_S: Final = 900.0
 SILENCE_S: Final = 600.0
 """Longest silence of a round in seconds: longer than any of its default budgets."""
 
+_KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(RoundEvent))
+
 Reply = TypeVar("Reply")
+
+
+class _Kind(msgspec.Struct):
+    event: str
 
 
 class Client:
@@ -74,23 +81,27 @@ class Client:
         if known < nodes:
             raise TimedOutError(f"only {known} of {nodes} nodes offer to work after {timeout_s:.0f} s")
 
-    async def ask(self, question: Question, silence_s: float = SILENCE_S) -> AsyncGenerator[RoundEvent]:
-        """Begin a round and yield its events as they occur; the round goes on when the caller leaves.
+    async def ask(
+        self, question: Question, silence_s: float = SILENCE_S, *, details: bool = False
+    ) -> AsyncGenerator[RoundEvent]:
+        """Begin a round and yield its events as they come; the round goes on when the caller leaves.
 
+        `details`: every kind of event with all that it says; else what the command line shows.
         Raises TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
         """
         timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
-        body = msgspec.json.encode(question)
+        body, query = msgspec.json.encode(question), {"details": int(details)}
         try:
-            async with self._http.stream(ops.ASK.method, ops.ASK.path, content=body, timeout=timeout) as response:
+            async with self._http.stream(
+                ops.ASK.method, ops.ASK.path, content=body, params=query, timeout=timeout
+            ) as response:
                 if response.status_code != 200:
                     await response.aread()
                     self._check(response)
-                lines = response.aiter_lines()
-                assert isinstance(lines, AsyncGenerator)
-                async with aclosing(lines):
+                async with _lines(response) as lines:
                     async for line in lines:
-                        yield self._decode(line, ops.ASK.reply)
+                        if (event := self._event(line)) is not None:
+                            yield event
         except httpx2.TimeoutException as error:
             raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
         except httpx2.TransportError as error:
@@ -178,8 +189,31 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._no_node() from error
 
+    def _event(self, line: str) -> RoundEvent | None:
+        """A round's event; None for a kind that only newer nodes have."""
+        try:
+            return self._decode(line, ops.ASK.reply)  # type: ignore[no-any-return]
+        except BadReplyError:
+            if self._decode(line, _Kind).event in _KINDS:
+                raise
+            return None
+
     def _no_node(self) -> BadReplyError:
         return BadReplyError(f"{self.url} is no strand node: it did not answer in JSON")
+
+
+@asynccontextmanager
+async def _lines(response: httpx2.Response) -> AsyncIterator[AsyncIterator[str]]:
+    """The lines of a body that is still coming; left before its end, the connection is closed."""
+    lines = response.aiter_lines()
+    try:
+        yield lines
+    finally:
+        await response.aclose()
+        # The library's generators hang in each other, and trio complains of those that are dropped before their end.
+        with suppress(httpx2.HTTPError, httpx2.StreamError):
+            async for _ in lines:
+                pass
 
 
 @asynccontextmanager

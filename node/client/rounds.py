@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Asked, Certified, Decided, Ended, Progress, Question, RoundEvent
+from node.api.asking import Question
+from node.api.events import Asked, Certified, Decided, Ended, Progress, RoundEvent
 from node.client.client import SILENCE_S, Client
 from node.client.errors import BadReplyError, NoCertificateError
 from protocol.types import Outcome

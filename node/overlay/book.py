@@ -139,6 +139,10 @@ class AddressBook:
         self._dials = Bucket(Rate(DIALS_PER_MINUTE / 60, DIALS_BURST))
         self._group_dials = Buckets[str](Rate(DIALS_PER_GROUP_PER_MINUTE / 60, DIALS_PER_GROUP_PER_MINUTE), PEERS_MAX)
 
+    def move(self, reach: Reach) -> None:
+        """Take note that this machine's place in the network is another: it decides what is learned from now on."""
+        self._reach = reach
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -29,17 +29,18 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.overlay import fixes
-from node.overlay.addresses import Network, exempt_networks, parse_address, reach
+from node.overlay.addresses import Network, Reach, exempt_networks, parse_address, reach
 from node.overlay.book import AddressBook
 from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
-from node.overlay.interfaces import interfaces, reachable
+from node.overlay.interfaces import OwnInterfaces, reachable
 from node.overlay.peers import Peers
 from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.scoring import PeerScores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
 from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
+from node.signals import Signal
 from protocol.errors import Verdict
 from protocol.versions import wires_of
 
@@ -54,6 +55,8 @@ _STREAMS_MAX: Final = 65_536
 _CLOSE_S: Final = 3.0
 """Seconds for closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
+_LOOK_S: Final = 5.0
+"""Between two looks at this machine's interfaces, which take a millisecond on a machine with a hundred of them."""
 _TOPICS_TOLD_MAX: Final = 4
 """Topics of one peer that are reported to the node: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
@@ -89,12 +92,25 @@ class Overlay:
         self._server = StreamServer(handlers.on_request, config)
         self._publish_lock = trio.Lock()
         self._publish_at = 0.0
+        self.addresses_changed = Signal()
+        """Fired when `addresses` gives others than before: this machine's network is another."""
         for protocol in config.protocols:
             host.set_stream_handler(TProtocol(protocol), functools.partial(self._serve, protocol))
 
     def addresses(self) -> tuple[str, ...]:
         """Return own dialable multiaddrs, each ending in /p2p/<own peer id>."""
         return tuple(str(address) for address in self._host.get_addrs())
+
+    async def follow(self, own: OwnInterfaces) -> None:
+        """Follow what becomes of this machine's interfaces, until cancelled: what peers are told, whom we may dial."""
+        while True:
+            await trio.sleep(_LOOK_S)
+            before = self.addresses()
+            if own.look():
+                self._book.move(_reach(self._config, own))
+                if (now := self.addresses()) != before:
+                    _log.info("addresses.changed", addresses=list(now))
+                    self.addresses_changed.fire()
 
     async def subscribe(self, topic: str) -> None:
         """Join `topic`; its messages go to `Handlers.on_gossip` from now on. Raises OverlayError over `topics_max`."""
@@ -246,14 +262,15 @@ async def run_overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) ->
 async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> AsyncIterator[Overlay]:
     fixes.apply()
     listen = [Multiaddr(text) for text in config.listen]
-    host = _new_host(seed, config)
+    own = OwnInterfaces()
+    host = _new_host(seed, config, own)
     key = host.get_public_key().to_bytes()
     _require_own(config, key)
     book = AddressBook(
         key,
         (config.redial_ms, config.redial_max_ms),
         Random(key),
-        reach(config.listen, config.private_networks, [each.address for each in interfaces()]),
+        _reach(config, own),
         config.trusted_keys,
     )
     exempt = exempt_networks(config.private_networks)
@@ -273,6 +290,7 @@ async def _overlay(seed: bytes, config: OverlayConfig, handlers: Handlers) -> As
                 await pubsub.wait_until_ready()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(overlay.run)
+                    nursery.start_soon(overlay.follow, own)
                     yield overlay
                     nursery.cancel_scope.cancel()
         finally:
@@ -295,7 +313,7 @@ async def _close(host: IHost) -> None:
     await host.close()
 
 
-def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
+def _new_host(seed: bytes, config: OverlayConfig, own: OwnInterfaces) -> IHost:
     key_pair = create_new_key_pair(seed)
     host = new_host(
         key_pair=key_pair,
@@ -323,7 +341,7 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
             enable_circuit_breaker=False,
             enable_graceful_degradation=False,
         ),
-        addrs_factory=functools.partial(_told, config.announce),
+        addrs_factory=functools.partial(_told, config.announce, own),
         disable_identify_address_discovery=True,  # an address that others observe is not our listening address
     )
     network: Any = host.get_network()
@@ -334,10 +352,15 @@ def _new_host(seed: bytes, config: OverlayConfig) -> IHost:
     return host
 
 
-def _told(announce: Sequence[str], listening: Sequence[Multiaddr]) -> list[Multiaddr]:
+def _told(announce: Sequence[str], own: OwnInterfaces, listening: Sequence[Multiaddr]) -> list[Multiaddr]:
     """Return our addresses for identify and offers: stock announces 0.0.0.0."""
-    texts = announce or reachable(map(str, listening), interfaces())
+    texts = announce or reachable(map(str, listening), own.now)
     return [Multiaddr(text) for text in texts]
+
+
+def _reach(config: OverlayConfig, own: OwnInterfaces) -> Reach:
+    """Return what this machine's place in the network allows now."""
+    return reach(config.listen, config.private_networks, [each.address for each in own.now])
 
 
 def _slots(config: OverlayConfig, exempt: tuple[Network, ...]) -> Slots:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,6 +48,29 @@ def interfaces() -> tuple[Interface, ...]:
                 found.append(Interface(f"{each.address.partition('%')[0]}/{bits}", inner))
     # Outer ones first, so that containers do not crowd them out.
     return tuple(sorted(found, key=lambda interface: interface.inner)[:INTERFACES_MAX])
+
+
+class OwnInterfaces:
+    """This machine's interfaces as of the last look: networks come and go, and DHCP gives other addresses."""
+
+    def __init__(self, read: Callable[[], tuple[Interface, ...]] = interfaces) -> None:
+        """`read` is asked at each look; once here."""
+        self._read = read
+        self.now = read()
+
+    def look(self) -> bool:
+        """Read them again; return whether any came, went or changed. Their order does not count.
+
+        Where the system does not tell, for want of a descriptor, what was seen last stands.
+        """
+        try:
+            found = self._read()
+        except OSError:
+            return False
+        if set(found) == set(self.now):
+            return False
+        self.now = found
+        return True
 
 
 def is_inner(name: str, folder: Path = _LINUX) -> bool:

@@ -16,6 +16,7 @@ from consensus.certificates.certificate import VerifiedCertificate, verify_certi
 from consensus.certificates.evidence import Slot
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
+from consensus.rounds.delivery import ProbeReply
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
@@ -36,7 +37,6 @@ from node.rounds.inbound import (
     PeerChanged,
     PongReceived,
     PullReplyReceived,
-    QueryReply,
     RepeatedQuery,
     WorkDone,
 )
@@ -134,10 +134,10 @@ class Driver:
                 return self._participant.on_admitted(admitted, now_ms)
             case WorkDone(query, worked):
                 return self._participant.on_work_done(query, worked, now_ms)
-            case QueryReply(query, member, reply):
-                return self._participant.on_query_reply(query, member, reply, now_ms)
-            case PongReceived(query, member, reply, sent_ms, came_ms):
-                return self._participant.on_pong(query, member, reply, sent_ms, came_ms)
+            case ProbeReply():
+                return delivery.on_probe_reply(self._participant, event, now_ms)
+            case PongReceived(member, reply, sent_ms, came_ms):
+                return self._participant.on_pong(None, member, reply, sent_ms, came_ms)
             case PullReplyReceived(query, reply, useful):
                 effects = self._participant.on_pull_reply(query, reply, now_ms)
                 useful.send_nowait(not isinstance(effects, Fault))
@@ -289,14 +289,11 @@ class Driver:
 
     async def _probe(self, effect: fx.Probe) -> None:
         """Request a sign of life; the requester's machine notices silence by itself."""
-        query, member, sent_ms = effect.query, effect.member, self._clock.now_ms()
+        sent_ms = self._clock.now_ms()
+        protocol, payload = (PING, b"") if effect.message is None else (QUERY, effect.message.envelope)
         with suppress(PeerUnreachable):
-            if effect.message is None:
-                pong = await self._request(member, PING, b"", fx.PROBE_REPLY_MS)
-                await self._inbound.deliver(PongReceived(query, member, pong, sent_ms, self._clock.now_ms()))
-            else:
-                reply = await self._request(member, QUERY, effect.message.envelope, fx.PROBE_REPLY_MS)
-                await self._inbound.deliver(QueryReply(query, member, reply))
+            reply = await self._request(effect.member, protocol, payload, fx.PROBE_REPLY_MS)
+            await self._inbound.deliver(ProbeReply(effect, reply, sent_ms, self._clock.now_ms()))
 
     async def _fetch_certificate(self, effect: fx.FetchCertificate) -> None:
         """Fetch the announced certificate of a round that we took part in, verify it as any reader, and store it."""

@@ -129,14 +129,17 @@ class RoundEvents:
                 del self._subscriptions[query]
 
     def wants(self, query: Digest, role: RoundRole, *kinds: Kind) -> bool:
-        """Whether a subscriber gets one of these kinds in this round."""
-        return any(each.wants(role, kind) for each in self._listeners(query) for kind in kinds)
+        """Whether anybody listens to one of these kinds in this round."""
+        for each in self._listeners(query):
+            for kind in kinds:
+                if each.wants(role, kind):
+                    return True
+        return False
 
     def publish(self, query: Digest, role: RoundRole, kind: Kind, build: Callable[[int], BaseEvent]) -> None:
-        """Publish an event of this kind.
-
-        `build` makes it with its number, and is called only if a subscriber gets it.
-        """
+        """Publish an event of this kind. `build` makes it with its number, and is called only if somebody listens."""
+        if not self._count:
+            return
         listeners = [each for each in self._listeners(query) if each.wants(role, kind)]
         if not listeners:
             return
@@ -152,4 +155,4 @@ class RoundEvents:
 
     def _listeners(self, query: Digest) -> Sequence[Subscription]:
         of_round, of_all = self._subscriptions.get(query, ()), self._subscriptions.get(None, ())
-        return (*of_round, *of_all)
+        return (*of_round, *of_all) if of_round and of_all else of_round or of_all

@@ -108,19 +108,9 @@ class RepeatedQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryReply:
-    """A seat's reply to a query that we sent to it directly."""
-
-    query: Digest
-    member: Key
-    reply: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class PongReceived:
-    """A node's pong, in a round of ours or outside rounds."""
+    """A node's pong outside of rounds."""
 
-    query: Digest | None
     member: Key
     reply: bytes
     sent_ms: int
@@ -135,7 +125,7 @@ Inbound = (
     | AskRequest
     | Offering
     | RepeatedQuery
-    | QueryReply
+    | delivery.ProbeReply
     | PongReceived
 )
 

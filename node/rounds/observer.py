@@ -60,11 +60,13 @@ class RoundObserver:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """Return when `tick` is due next (ms); None: no progress is held."""
-        return min((self._open[query].due_ms for query in self._held), default=None)
+        """When `tick` has something to tell; None: no progress is held."""
+        return min(self._open[query].due_ms for query in self._held) if self._held else None
 
     def tick(self, now_ms: int) -> None:
-        """Publish held progress whose time has come."""
+        """Tell the progress that was held long enough."""
+        if not self._held:
+            return
         for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:
             self._tell_held(query)
             self._open[query].due_ms = now_ms + PROGRESS_MS

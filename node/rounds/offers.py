@@ -24,6 +24,9 @@ PROBE_RETRY_MS = 2_000
 GREET_MS = 300
 """Milliseconds to collect several changes, such as new peers, before we repeat our offer for all of them."""
 
+Addresses = Callable[[], tuple[str, ...]]
+"""Where peers may dial this node: asked at each offer, for the machine's network may be another by then."""
+
 log = structlog.get_logger()
 
 
@@ -47,7 +50,8 @@ class Offers:
             worker: probes the engine.
             disk: while it is blocked, the node offers nothing.
             is_open: whether the node works for others now; if not, the offer has no role.
-            repeat_on: signals that call for a repetition: a peer without our offer, or a change of `is_open`.
+            repeat_on: signals that call for a repetition: a peer without our offer, a change of
+                `is_open`, or other addresses.
             config: names shard and specialty.
             params: gives the interval of renewal.
         """
@@ -59,7 +63,7 @@ class Offers:
         self._config = config
         self._params = params
 
-    async def run(self, addresses: tuple[str, ...]) -> None:
+    async def run(self, addresses: Addresses) -> None:
         """Offer until cancelled. Probe the engine before each renewal, but not while it works on a round."""
         server = self._worker.engine.server
         while True:
@@ -81,7 +85,7 @@ class Offers:
                 await server.wait_ready()
 
     async def _stand(
-        self, info: EngineInfo, addresses: tuple[str, ...], server: ServerStatus | None, seen: dict[Signal, int]
+        self, info: EngineInfo, addresses: Addresses, server: ServerStatus | None, seen: dict[Signal, int]
     ) -> None:
         """Repeat the offer until its renewal or withdrawal is due.
 
@@ -113,18 +117,18 @@ class Offers:
         self._worker.lose_engine()
         renewal.cancel()
 
-    async def _repeat(self, signal: Signal, seen: int, info: EngineInfo, addresses: tuple[str, ...]) -> None:
+    async def _repeat(self, signal: Signal, seen: int, info: EngineInfo, addresses: Addresses) -> None:
         while True:
             await signal.wait(seen)
             await trio.sleep(GREET_MS / 1000)
             seen = signal.count
             await self._say(info, addresses)
 
-    async def _say(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> None:
+    async def _say(self, info: EngineInfo | None, addresses: Addresses) -> None:
         await self._inbound.deliver(Offering(self._offer(info, addresses), self._config.node.shard))
 
-    def _offer(self, info: EngineInfo | None, addresses: tuple[str, ...]) -> Offer:
-        fitting = tuple(address for address in addresses if len(address.encode()) <= ADDRESS_BYTES_MAX)
+    def _offer(self, info: EngineInfo | None, addresses: Addresses) -> Offer:
+        fitting = tuple(address for address in addresses() if len(address.encode()) <= ADDRESS_BYTES_MAX)
         return Offer(
             author=Key(bytes(32)),
             sequence=0,

@@ -57,4 +57,4 @@ class Pulse:
             reply = await self._overlay.request(peer, PING, b"", timeout_ms=PING_MS)
         except PeerUnreachable:
             return
-        await self._inbound.deliver(PongReceived(None, peer, reply, sent_ms, self._clock.now_ms()))
+        await self._inbound.deliver(PongReceived(peer, reply, sent_ms, self._clock.now_ms()))

@@ -76,7 +76,7 @@ class RoundService:
         self._clock = clock
         self._reputation = reputation
         self.ended = Signal()
-        """Fires when one of our users' rounds has ended or the user has left it."""
+        """Counts our users' rounds that have ended or that the user has left."""
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
@@ -84,12 +84,13 @@ class RoundService:
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
     ) -> AsyncIterator[RoundHandle]:
-        """Begin a round in its turn, and follow it; it goes on when the block is left.
+        """Begin a round in its turn and follow it; it goes on when the block is left.
 
         Args:
             question: the user's question.
+            details: whether the handle's events are all that happens in the round, in both of our roles; else they
+                are the asker's of PLAIN_KEYS.
             counted: whether the round counts in `ended`; gold rounds do not.
-            details: whether to follow all events, in both of our roles; else the requester's events of PLAIN_KEYS.
 
         Raises:
             AskError: the round cannot begin.

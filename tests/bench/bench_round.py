@@ -16,18 +16,20 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Asked
+from node.api import operations as ops
+from node.api.events import Asked, RoundEvent
 from node.client import Client, Question, connect
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
@@ -40,9 +42,7 @@ from tests.bench.harness import Bench, Figure, cpu_ms
 RATIO_MAX = 1.5
 """The aim: a round's latency, of the skeleton's."""
 LISTENED_MAX = 1.03
-"""The aim: the same with listeners, of without."""
-EVENTS_PATH = "/api/events"
-"""Where a node tells the events of its rounds to whoever listens."""
+"""The aim: a round of which every event is followed, of one with the plain events."""
 PAUSE_S = 0.25
 """Between two rounds: the members fetch and verify the certificate meanwhile, which delays no answer of this round."""
 START_S = 60.0
@@ -62,8 +62,8 @@ class Settings:
     warm_up: int = 5
     """rounds of each swarm that are not counted: streams are opened, caches filled"""
     hops: int = 30
-    listeners: int = 1
-    """to the asked node's round events, in blocks of their own; 0: none are measured"""
+    details: bool = True
+    """whether rounds of which every event is followed are measured too, in blocks of their own"""
 
 
 @dataclass(slots=True)
@@ -92,14 +92,14 @@ class Daemons:
     at_node: Times = field(default_factory=Times)
     at_client: Times = field(default_factory=Times)
     listened: Times = field(default_factory=Times)
-    """as `at_node`, while somebody listens"""
+    """as `at_node`, of rounds of which every event is followed"""
     rounds: int = 0
 
     def pids(self) -> list[int]:
         """The asked node's first."""
         return [child.process.pid for child in self.children]
 
-    async def round(self, *into: Times) -> "Sizes":
+    async def round(self, *into: Times, details: bool = False) -> "Sizes":
         """One round, and the sizes of its messages; its times go into what is given: by the node's clock, by ours."""
         self.rounds += 1
         query = f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."
@@ -107,7 +107,7 @@ class Daemons:
         began = time.perf_counter()
         query_id = ""
         marks: dict[str, tuple[float, float]] = {}
-        async for event in self.client.ask(question, ROUND_S):
+        async for event in self._every_event(question) if details else self.client.ask(question, ROUND_S):
             if isinstance(event, Asked):
                 query_id = event.query_id
             marks[type(event).__name__] = (event.at_ms, 1000 * (time.perf_counter() - began))
@@ -115,6 +115,16 @@ class Daemons:
             times.to_answer.append(marks["Decided"][index])
             times.to_certificate.append(marks["Certified"][index])
         return sizes_of(await self.client.certificate(query_id), len(self.children))
+
+    async def _every_event(self, question: Question) -> AsyncIterator[RoundEvent]:
+        async with (
+            httpx2.AsyncClient(base_url=self.client.url, timeout=ROUND_S, trust_env=False) as http,
+            http.stream(
+                ops.ASK.method, ops.ASK.path, params={"details": 1}, content=msgspec.json.encode(question)
+            ) as response,
+        ):
+            async for line in response.aiter_lines():
+                yield msgspec.json.decode(line, type=ops.ASK.reply)
 
 
 @dataclass(slots=True)
@@ -261,33 +271,16 @@ async def compare(settings: Settings) -> list[Figure]:
                 sizes.append(await daemons.round(daemons.at_node, daemons.at_client))
 
             async def listened() -> None:
-                await daemons.round(daemons.listened)
+                await daemons.round(daemons.listened, details=True)
 
             hops = await skeletons.hops(await daemons.round(), settings.hops)
             for _ in range(settings.blocks):
                 await _block(daemons.pids(), [real] * settings.rounds, daemons.at_node)
                 empty = [partial(skeletons.round, each, counted=True) for each in sizes[-settings.rounds :]]
                 await _block(skeletons.pids(), empty, skeletons.times)
-                async with listening(daemons.children[0].url, settings.listeners) as heard:
-                    if heard:
-                        await _block(daemons.pids(), [listened] * settings.rounds, daemons.listened)
+                if settings.details:
+                    await _block(daemons.pids(), [listened] * settings.rounds, daemons.listened)
     return _print(sizes, hops, daemons, skeletons)
-
-
-@asynccontextmanager
-async def listening(url: str, listeners: int) -> AsyncIterator[bool]:
-    """Listen to a node's round events as long as the block runs; whether there is somebody to listen to."""
-    async with httpx2.AsyncClient(timeout=ROUND_S) as http, trio.open_nursery() as nursery:
-
-        async def listen(*, task_status: trio.TaskStatus[bool]) -> None:
-            async with http.stream("GET", url + EVENTS_PATH) as response:
-                task_status.started(response.status_code == 200)
-                async for _ in response.aiter_bytes():
-                    pass
-
-        heard = [await nursery.start(listen) for _ in range(listeners)]
-        yield bool(heard) and all(heard)
-        nursery.cancel_scope.cancel()
 
 
 async def _block(pids: list[int], rounds: Iterable[Callable[[], Awaitable[None]]], times: Times) -> None:
@@ -316,7 +309,8 @@ def _print(
             f"{statistics.median(certificate):21.1f}{_p95(certificate):8.1f}"
         )
     told = [_ratio(name, daemons.at_node, skeletons.times) for name in ("answer", "certificate")]
-    told.append(_listened(daemons))
+    if daemons.listened.to_answer:
+        told.append(_listened(daemons))
     gossip, stream = statistics.median(hops["gossip_ms"]), statistics.median(hops["stream_ms"])
     idle_ms = [(gossip + stream) * (len(each.phases) - 1) for each in sizes]
     empty_ms = statistics.median(skeletons.times.to_answer)
@@ -343,9 +337,7 @@ def _ratio(name: str, times: Times, empty: Times) -> Figure:
 
 
 def _listened(daemons: Daemons) -> Figure:
-    name = "time to the certificate with a listener to round events, of without"
-    if not daemons.listened.to_answer:
-        return Figure(name=name, value=None, at_most=LISTENED_MAX, note=f"no {EVENTS_PATH} here")
+    name = "time to the certificate with every event followed, of that with the plain ones"
     with_ms, without_ms = (statistics.median(each.to_certificate) for each in (daemons.listened, daemons.at_node))
     (with_cpu_ms, _), (without_cpu_ms, _) = (each.cpu_per_round() for each in (daemons.listened, daemons.at_node))
     anchor = f"{without_ms:.1f} ms; CPU of the asked node {with_cpu_ms:.1f} ms, without {without_cpu_ms:.1f} ms"

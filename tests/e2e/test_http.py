@@ -22,6 +22,7 @@ from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.integration.http.test_hostile_requests import ENDS_THE_PROCESS_OF_044B2F0
+from tests.support.declared import check_reply
 from tests.support.http_server import statuses
 from tests.support.processes import PATIENCE_S, Shell, assert_refused
 
@@ -34,7 +35,9 @@ def ask(
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}), encode_chunked=chunked)
         response = connection.getresponse()
-        return response.status, response.read()
+        answer = response.read()
+        check_reply(method, path.partition("?")[0], response.status, response.headers["content-type"], answer)
+        return response.status, answer
     finally:
         connection.close()
 

@@ -125,7 +125,7 @@ def forgives_two_closings() -> AbstractContextManager[None]:
         member,
         "_receive_evidence",
         'return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))',
-        "return Transition(state)",
+        "return MemberTransition(state)",
     )
 
 

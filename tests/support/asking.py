@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import trio
 
-from node.api.asking import Asked, Progress, Question, RoundEvent
+from node.api.asking import Question
+from node.api.events import Asked, Progress, RoundEvent
 from node.client import ClientError, connect
 from node.client.rounds import RoundLog
 

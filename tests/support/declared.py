@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.api.events import PLAIN_KEYS, RoundEvent, encode_plain
-from node.api.operations import BYTES, JSON, JSON_LINES, OPERATIONS, Operation
+from node.api.operations import BYTES, JSON, JSON_LINES, OPERATIONS, REFUSALS, Operation
 
 
 def operation_of(method: str, path: str) -> Operation[Any] | None:
@@ -30,7 +30,7 @@ def check_reply(method: str, path: str, status: int, media: str, body: bytes) ->
     """Assert that the operation declares this status, and that the body is what it declares, no field more or less."""
     operation = operation_of(method, path)
     if operation is None:
-        assert status in {403, 404, 405}, f"{method} {path}: {status}"
+        assert status in {404, 405, *REFUSALS}, f"{method} {path}: {status}"
         return
     types = operation.types(status)
     assert types, f"{operation.id} does not declare {status}"

@@ -17,7 +17,7 @@ import httpx2
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Progress, RoundEvent
+from node.api.events import Progress, RoundEvent
 from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_swarm
 from protocol.errors import Fault

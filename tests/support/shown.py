@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import msgspec
 import trio
 
 from node.api import engine as engine_api
@@ -200,8 +201,8 @@ class TellingRounds:
 def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     """A round of three whose events are all there."""
     subscription = Subscription(None, ROLES)
-    for each in events:
-        subscription.put(each)
+    for number, each in enumerate(events, 1):
+        subscription.put(msgspec.structs.replace(each, seq=each.seq or number))
     subscription.end()
     return RoundHandle(query_id, Swarm("abc").query(), subscription)
 

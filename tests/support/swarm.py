@@ -350,7 +350,8 @@ class Swarm:
                 self._admit(other, probe.message, taken)
                 taken = other.participant.reply_to_query(probe.message.id)
             reply = taken.encode()
-        self.perform(node, delivery.on_probe_reply(node.participant, probe, reply, sent_ms, self.now_ms))
+        replied = delivery.ProbeReply(probe, reply, sent_ms, self.now_ms)
+        self.perform(node, delivery.on_probe_reply(node.participant, replied, self.now_ms))
 
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:

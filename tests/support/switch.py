@@ -55,15 +55,21 @@ def open_host(host: int) -> tuple[int, int]:
     namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
     interface = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(interface, _TUNSETIFF, struct.pack("16sH22x", INTERFACE.encode(), _IFF_TUN_NO_PI))
+    set_address(address(host))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for request, value in ((_SIOCSIFADDR, address(host)), (_SIOCSIFNETMASK, "255.0.0.0")):
-            given = struct.pack("16sHH4s8x", INTERFACE.encode(), socket.AF_INET, 0, socket.inet_aton(value))
-            fcntl.ioctl(control, request, given)
         for name in ("lo", INTERFACE):
             told = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sH14x", name.encode(), 0))
             flags = struct.unpack_from("H", told, 16)[0] | _UP
             fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", name.encode(), flags))
     return namespace, interface
+
+
+def set_address(own: str) -> None:
+    """Give the interface of the host that this process is in another address, as DHCP does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for request, value in ((_SIOCSIFADDR, own), (_SIOCSIFNETMASK, "255.0.0.0")):
+            given = struct.pack("16sHH4s8x", INTERFACE.encode(), socket.AF_INET, 0, socket.inet_aton(value))
+            fcntl.ioctl(control, request, given)
 
 
 class Switch:

@@ -26,9 +26,9 @@ from protocol.params import NetworkParams
 from protocol.schema import Range
 from protocol.topics import topic
 from protocol.types import TaskType
+from tests.support.fit_digests import PINNED_DIGEST
 from tests.support.shapes import digest, shape
 from tests.support.swarm import params
-from tests.unit.consensus.test_fit_determinism import PINNED_DIGEST
 
 HERE = Path(__file__).parent
 PINS = HERE / "versions.json"

@@ -9,7 +9,7 @@ from consensus.rounds.validation import guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
-from protocol.messages import PullRequest
+from protocol.messages import Pong, PullRequest
 from protocol.types import Digest, Key
 from tests.support.hand import Hand, keypair
 from tests.support.swarm import START_MS, Swarm
@@ -92,10 +92,13 @@ def test_a_pong_and_a_word_about_the_query_reach_their_own_calls() -> None:
     asker = swarm.nodes["a"].participant
     swarm.at(20, lambda: None)
     swarm.run(20)
-    word = fx.Probe(query, KEY_B, Hand().query)
-    assert any(
-        isinstance(effect, fx.Progress) and effect.refused
-        for effect in delivery.on_probe_reply(asker, word, b"busy", swarm.now_ms - 10, swarm.now_ms)
-    )
-    nonsense = delivery.on_probe_reply(asker, fx.Probe(query, KEY_C, None), b"busy", swarm.now_ms - 10, swarm.now_ms)
-    assert nonsense == []
+    word, ping = fx.Probe(query, KEY_B, Hand().query), fx.Probe(query, KEY_C, None)
+
+    def reply(probe: fx.Probe, said: bytes) -> list[fx.Effect]:
+        replied = delivery.ProbeReply(probe, said, swarm.now_ms - 10, swarm.now_ms)
+        return delivery.on_probe_reply(asker, replied, swarm.now_ms)
+
+    assert any(isinstance(effect, fx.Progress) and effect.refused for effect in reply(word, b"busy"))
+    assert reply(ping, b"busy") == [], "no pong"
+    reply(ping, codec.encode(Pong(clock_ms=swarm.now_ms)))
+    assert asker.presence.round_trip_ms(KEY_C) == 10

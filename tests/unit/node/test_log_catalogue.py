@@ -44,4 +44,4 @@ def test_fields_are_those_of_the_catalogue() -> None:
     }
     assert not unknown
     named = {keyword.arg for _, call in calls() for keyword in call.keywords}
-    assert set(FIELDS) - named == {"requester"}, "`node.work.serving` adds it by name"
+    assert set(FIELDS) == named

@@ -19,6 +19,7 @@ from node.signals import Signal
 from node.storage import Health
 from node.work.fitness import FAILED_ROUNDS_MAX
 from node.work.worker import EngineWorker
+from protocol.limits import ADDRESS_BYTES_MAX
 from protocol.types import Key, Role
 from tests.support.swarm import keypair, params
 
@@ -35,11 +36,15 @@ class World:
     newcomer: Signal = field(default_factory=Signal)
     turned: Signal = field(default_factory=Signal)
     is_open: bool = True
+    addresses: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+    """The addresses of the last offer that came in."""
 
     async def said(self) -> tuple[float, Role]:
         """When the next offer comes in, s, and its roles."""
         async for event in self.inbound.inbox:
             if isinstance(event, Offering):
+                self.offered = event.offer.addresses
                 return trio.current_time(), event.offer.roles
         raise AssertionError("the inbox is closed")
 
@@ -56,7 +61,7 @@ async def world() -> AsyncIterator[tuple[World, Offers]]:
 
 async def test_the_offer_is_repeated_once_for_several_peers_that_come(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
     async with world() as (at, offers), trio.open_nursery() as nursery:
-        nursery.start_soon(offers.run, ())
+        nursery.start_soon(offers.run, lambda: at.addresses)
         assert await at.said() == (0, BOTH)
         for _ in range(3):
             at.newcomer.fire()
@@ -67,7 +72,7 @@ async def test_the_offer_is_repeated_once_for_several_peers_that_come(autojump_c
 
 async def test_a_pause_is_told_as_soon_as_it_holds(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
     async with world() as (at, offers), trio.open_nursery() as nursery:
-        nursery.start_soon(offers.run, ())
+        nursery.start_soon(offers.run, lambda: at.addresses)
         assert await at.said() == (0, BOTH)
         at.is_open = False
         at.turned.fire()
@@ -81,7 +86,7 @@ async def test_what_changes_while_the_offer_is_being_said_is_not_missed(autojump
     async with world() as (at, offers), trio.open_nursery() as nursery:
         for _ in range(INBOX_MAX):
             assert at.inbound.post(PeerChanged(Key(bytes(32)), True))
-        nursery.start_soon(offers.run, ())
+        nursery.start_soon(offers.run, lambda: at.addresses)
         await trio.testing.wait_all_tasks_blocked()
         for _ in range(FAILED_ROUNDS_MAX):
             at.worker.fitness.failed(Role.JUDGE, "ab" * 32, "why")
@@ -91,4 +96,21 @@ async def test_what_changes_while_the_offer_is_being_said_is_not_missed(autojump
         at.turned.fire()
         at_s, roles = await at.said()
         assert (at_s, roles) == (GREET_MS / 1000, Role(0))
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_offer_has_the_addresses_of_its_time(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
+    """Given a network that becomes another, then peers are told soon if we know it, and else at the renewal."""
+    async with world() as (at, offers), trio.open_nursery() as nursery:
+        at.addresses = ("/ip4/192.168.1.5/tcp/4211", "/ip4/192.168.1.6/tcp/" + "1" * ADDRESS_BYTES_MAX)
+        nursery.start_soon(offers.run, lambda: at.addresses)
+        await at.said()
+        assert at.offered == ("/ip4/192.168.1.5/tcp/4211",), "what no message can hold is left out"
+        at.addresses = ("/ip4/10.0.0.5/tcp/4211",)
+        at.turned.fire()
+        assert (await at.said())[0] == GREET_MS / 1000
+        assert at.offered == ("/ip4/10.0.0.5/tcp/4211",)
+        at.addresses = ()
+        assert (await at.said())[0] == PARAMS.offer_interval_ms / 1000
+        assert at.offered == ()
         nursery.cancel_scope.cancel()

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
-from node.api.asking import Asked, Decided, Progress, RoundEvent
+from node.api.events import Asked, Decided, Progress, RoundEvent
 from node.api.serving import Requester
 from node.api.status import ClockComparison, Connections, Peer
 from node.cli.certificates import certainty, outcome, print_report
@@ -56,7 +56,7 @@ def test_a_report_keeps_long_lines_of_code_whole() -> None:
 
 def progress(phase: str = "answering", wave: int = 0, **changes: Any) -> Progress:
     nobody: dict[str, Any] = {"received": (), "expected": (), "silent": (), "refused": {}, "declined": {}, "at_ms": 0}
-    return Progress(phase, wave, **{**nobody, **changes})
+    return Progress(phase=phase, wave=wave, **{**nobody, **changes})
 
 
 def test_progress_where_nothing_can_be_redrawn() -> None:
@@ -65,14 +65,22 @@ def test_progress_where_nothing_can_be_redrawn() -> None:
     lines = PlainLines(Console(file=out, width=40))
     ours, theirs = "ab" * 32, "cd" * 32
     events: list[RoundEvent] = [
-        Asked("12" * 32, 0, (ours, theirs)),
+        Asked(members=(ours, theirs)),
         progress("answering", 0, expected=(ours, theirs), at_ms=100),
         progress("answering", 0, received=(ours,), expected=(ours, theirs), at_ms=900),
         progress("answering", 0, received=(ours,), expected=(ours, theirs), silent=(theirs,), at_ms=6_000),
         progress("judging", 1, expected=(ours,), at_ms=6_100),
         progress("judging", 1, received=(ours,), expected=(ours,), at_ms=7_000),
         progress("judging", 2, at_ms=7_600),
-        Decided(Outcome.DECIDED, OutcomeReason.NONE, "34" * 32, 0.9, None, "fn f() {}", 7_700),
+        Decided(
+            outcome=Outcome.DECIDED,
+            reason=OutcomeReason.NONE,
+            winner="34" * 32,
+            p_best=0.9,
+            p_correct=None,
+            answer="fn f() {}",
+            at_ms=7_700,
+        ),
     ]
     for event in events:
         lines.show(event)

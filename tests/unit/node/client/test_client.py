@@ -10,13 +10,10 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.responses import Response
-from tests.support.lessons import told
 
-from consensus.certificates.record import Phase
-from consensus.rounds import effects as fx
 from node.api import operations
-from node.api.asking import Asked, Certified, Decided, Ended, Progress
 from node.api.common import Readiness
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, Strengths
 from node.api.reputation import FORMAT, Exported, ExportedStanding, TakenOver
 from node.cli.errors import Exit, user_error
 from node.client import (
@@ -37,10 +34,9 @@ from node.client import (
 from node.client import client as client_module
 from node.client.rounds import RoundLog
 from node.http.shown import Shown
-from node.rounds.inbound import Watched
 from node.rounds.service import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.types import Key, Outcome, OutcomeReason
+from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (
     ENGINE,
     KEY,
@@ -55,6 +51,7 @@ from tests.support.shown import (
     http_client,
     shown,
 )
+from tests.support.updates import told
 
 Call = Callable[[Client], Awaitable[object]]
 QUESTION = Question("Sum a slice.")
@@ -100,33 +97,57 @@ async def test_what_is_exported_is_imported_typed_or_as_json() -> None:
             await client.import_reputation({"standings": {}})
 
 
+def progress(phase: str, at_ms: int = 0) -> Progress:
+    nobody: Any = {"received": (KEY,), "expected": (KEY,), "silent": (), "refused": {}, "declined": {}}
+    return Progress(phase=phase, wave=0, at_ms=at_ms, **nobody)
+
+
+def ended(ending: str, at_ms: int = 0) -> Ended:
+    return Ended(role="requester", ending=ending, outcome=None, fault=None, at_ms=at_ms)
+
+
+def failed(reason: OutcomeReason, own_engine: str = "") -> Decided:
+    nothing: Any = {"winner": "", "p_best": 0.0, "p_correct": None, "answer": ""}
+    return Decided(outcome=Outcome.FAILED, reason=reason, own_engine=own_engine, **nothing)
+
+
+A_ROUND: tuple[BaseEvent, ...] = (
+    Asked(query_id=QUERY.hex(), members=(KEY,)),
+    progress("answering", 5),
+    progress("judging", 40),
+    Certified(outcome=Outcome.DECIDED, bytes=3, at_ms=90),
+    ended("finished", 95),
+)
+
+
 async def test_a_round_comes_as_typed_events() -> None:
-    key = Key(b"a" * 32)
-    events = (
-        Watched(1, fx.Progress(QUERY, Phase.JUDGING, 1, frozenset({key}), frozenset({key}))),
-        Watched(2, fx.Certify(QUERY, Outcome.DEGRADED, key, b"abc")),
-        Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.FINISHED, Outcome.DEGRADED)),
-    )
-    async with client_of(shown(rounds=TellingRounds(events))) as client:
-        first, *others = await ask(client)
-    assert isinstance(first, Asked) and first.query_id == QUERY.hex()
-    assert others == [
-        Progress("judging", 1, (key.hex(),), (key.hex(),), (), {}, {}, 1),
-        Certified(Outcome.DEGRADED, 3, 2),
-        Ended("requester", "finished", Outcome.DEGRADED, None, 3),
-    ]
+    async with client_of(shown(rounds=TellingRounds(A_ROUND))) as client:
+        assert await ask(client) == list(A_ROUND)
+
+
+async def test_a_round_comes_with_details_for_who_wants_them() -> None:
+    strengths = Strengths(query_id=QUERY.hex(), wave=0, ranking=())
+    rounds = TellingRounds((A_ROUND[0], strengths))
+    async with client_of(shown(rounds=rounds)) as client, aclosing(client.ask(QUESTION, details=True)) as events:
+        told = [event async for event in events]
+    assert [(type(event), event.seq) for event in told] == [(Asked, 1), (Strengths, 2)]
+    assert told[1].query_id == QUERY.hex()
+    assert rounds.detailed == 1
+
+
+async def test_kinds_of_newer_nodes_are_left_aside() -> None:
+    """A new kind may come without a new version; a known one must be what it says."""
+    lines = b'{"event": "dreamt", "of": "sheep"}\n{"event": "certified", "outcome": "decided", "bytes": 3, "new": 1}\n'
+    async with client_of_reply(Response(lines)) as client:
+        assert await ask(client) == [Certified(outcome=Outcome.DECIDED, bytes=3)]
+    async with client_of_reply(Response(lines + b'{"event": "certified"}\n')) as client:
+        with pytest.raises(BadReplyError, match="answers otherwise"):
+            await ask(client)
 
 
 async def test_a_followed_round_ends_in_a_verified_certificate() -> None:
     round_ = told({"a": "A", "b": "A", "c": "B"})
-    query = round_.record.id
-    events = (
-        Watched(5, fx.Progress(query, Phase.ANSWERING, 0, frozenset(), frozenset())),
-        Watched(40, fx.Progress(query, Phase.JUDGING, 0, frozenset(), frozenset())),
-        Watched(90, fx.Certify(query, Outcome.DECIDED, Key(b"a" * 32), round_.certificate)),
-        Watched(95, fx.RoundEnded(query, "requester", fx.Ending.FINISHED, Outcome.DECIDED)),
-    )
-    rounds = TellingRounds(events, certificates={QUERY: round_.certificate})
+    rounds = TellingRounds(A_ROUND, certificates={QUERY: round_.certificate})
     seen: list[object] = []
     async with client_of(shown(rounds=rounds)) as client:
         followed = await follow(client, QUESTION, on_event=seen.append)
@@ -134,32 +155,28 @@ async def test_a_followed_round_ends_in_a_verified_certificate() -> None:
         with pytest.raises(BadReplyError, match="does not hold"):
             await follow(client, QUESTION)
     assert rounds.asked == [QUESTION, QUESTION]
-    assert len(seen) == 1 + len(events)
+    assert seen == list(A_ROUND)
     assert followed.certificate == round_.certificate
     assert followed.answer in {content.text for content in followed.verified.record.contents.values()}
     assert followed.timings_ms == {"answering": 35, "judging": 55, "to_answer": 0, "total": 95}
 
 
 async def test_a_round_without_a_certificate_says_why() -> None:
-    events = (Watched(3, fx.RoundEnded(QUERY, "requester", fx.Ending.LEFT)),)
-    async with client_of(shown(rounds=TellingRounds(events))) as client:
+    async with client_of(shown(rounds=TellingRounds((A_ROUND[0], ended("left"))))) as client:
         with pytest.raises(NoCertificateError, match="took nothing any more"):
             await follow(client, QUESTION)
 
 
 def test_a_failed_round_names_what_members_refused_for() -> None:
-    failed = Decided(Outcome.FAILED, OutcomeReason.NO_ANSWERS, "", 0.0, None, "", 9)
     refused = {"a": "busy", "b": "over_quota", "c": "busy"}
-    assert (
-        "no_answers; members refused: busy (2), over quota (1); see"
-        in RoundLog(decided=failed, refused=refused).why_not()
-    )
-    assert "no_answers; see" in RoundLog(decided=failed).why_not()
-    ours = Decided(Outcome.FAILED, OutcomeReason.DECLINED, "", 0.0, None, "", 9, "cannot reach the engine")
+    nobody = failed(OutcomeReason.NO_ANSWERS)
+    why = RoundLog(decided=nobody, refused=refused).why_not()
+    assert "no_answers; members refused: busy (2), over quota (1); see" in why
+    assert "no_answers; see" in RoundLog(decided=nobody).why_not()
+    ours = failed(OutcomeReason.DECLINED, "cannot reach the engine")
     log = RoundLog(decided=ours, declined={"a": "engine", "b": "engine"})
     assert "members declined: engine (2); this node's own engine: cannot reach the engine; see" in log.why_not()
-    left = Ended("requester", "left", None, None, 9)
-    assert "refused" not in RoundLog(ended=left, refused=refused).why_not()
+    assert "refused" not in RoundLog(ended=ended("left"), refused=refused).why_not()
     assert "stopped before" in RoundLog().why_not()
 
 

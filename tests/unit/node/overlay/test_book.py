@@ -227,6 +227,16 @@ def test_our_own_hosts_are_tried_last() -> None:
     assert dials(book, PEER, 0) == ["/ip4/192.168.1.9/tcp/1"]
 
 
+def test_a_machine_that_moves_dials_its_new_neighbours_and_no_longer_the_old() -> None:
+    book = new_book(ours=reach(["/ip4/0.0.0.0/tcp/1"], [], ["192.168.1.5/24"]))
+    old, new = "/ip4/192.168.1.9/tcp/1", "/ip4/10.0.0.9/tcp/1"
+    book.learn(PEER, [old, new], 0)
+    assert book.addresses(PEER) == (old,)
+    book.move(reach(["/ip4/0.0.0.0/tcp/1"], [], ["10.0.0.5/24"]))
+    book.learn(OTHER, [old, new], 0)
+    assert book.addresses(OTHER) == (new,)
+
+
 def flood(count: int, group: bool = False) -> list[tuple[bytes, str]]:
     """Fresh keys that claim an address each, in one group or in as many."""
     hosts = [f"1.2.3.{n % 250 + 1}" if group else f"1.{n // 250}.{n % 250}.1" for n in range(count)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.overlay.addresses import why_not_announce, why_not_bootstrap, why_not_listen
 from node.overlay.identity import peer_id_text
-from node.overlay.interfaces import Interface, interfaces, is_inner, reachable
+from node.overlay.interfaces import Interface, OwnInterfaces, interfaces, is_inner, reachable
 
 ID = peer_id_text(bytes([1]) * 32)
 
@@ -154,3 +154,21 @@ def test_only_a_bridge_without_a_device_is_inner(tmp_path: Path) -> None:
 
 def test_this_machines_interfaces_are_read() -> None:
     assert "127.0.0.1/8" in [each.address for each in interfaces()]
+
+
+def test_a_look_tells_what_came_went_or_changed_and_survives_a_system_that_does_not_tell() -> None:
+    lan, other = Interface("192.168.1.5/24"), Interface("10.0.0.5/8")
+    seen: list[tuple[Interface, ...] | OSError] = [
+        (*LOOPBACK, lan), (lan, *LOOPBACK), LOOPBACK, OSError(24, "Too many open files"), (*LOOPBACK, other),
+    ]  # fmt: skip
+
+    def read() -> tuple[Interface, ...]:
+        found = seen.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    own = OwnInterfaces(read)
+    assert own.now == (*LOOPBACK, lan)
+    assert [own.look() for _ in range(4)] == [False, True, False, True]
+    assert own.now == (*LOOPBACK, other)
