@@ -61,7 +61,7 @@ class Node:
     store: Store
     reputation: Reputation
     serving: Serving
-    asker: RoundService
+    rounds: RoundService
     challenger: Challenger
     lookout: Lookout
     clock: Clock
@@ -75,7 +75,7 @@ class Node:
         return Shown(
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
-            rounds=RoundsFacade(self.asker, self.store),
+            rounds=RoundsFacade(self.rounds, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -138,8 +138,8 @@ async def open_node(
                 nursery.start_soon(offers.run, overlay.addresses)
                 nursery.start_soon(serving.run)
                 _say_started(key, overlay)
-                asker = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
-                challenger = Challenger(asker, reputation, config.gold.share)
+                rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+                challenger = Challenger(rounds, reputation, config.gold.share)
                 nursery.start_soon(reputation.run)
                 nursery.start_soon(challenger.run)
                 yield Node(
@@ -152,7 +152,7 @@ async def open_node(
                     store=store,
                     reputation=reputation,
                     serving=serving,
-                    asker=asker,
+                    rounds=rounds,
                     challenger=challenger,
                     lookout=lookout,
                     clock=clock,

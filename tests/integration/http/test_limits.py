@@ -163,7 +163,7 @@ async def test_an_ask_whose_client_hung_up_leaves_the_queue(tmp_path: Path) -> N
     async with open_api(tmp_path, capacity=CapacityTable(waiting_queries_max=1)) as api:
         assert api.node is not None
         assert '"offers":1' in (await ask(api, WAIT.replace(b"=99", b"=1") + ENDING_GET)).decode()
-        turns = cast("Any", api.node.asker)._turns
+        turns = cast("Any", api.node.rounds)._turns
         while turns.value:
             turns.acquire_nowait()
         async with await api.connect(post):
