@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 from strand_reference.cli import commands
-from strand_reference.code import catalogue, constants, enumeration, records
+from strand_reference.code import catalogue, constants, enumeration, records, types
 from strand_reference.configuration import configuration, parameters
 from strand_reference.http import http
 from strand_reference.libraries import library
@@ -31,6 +31,7 @@ GENERATORS: Mapping[str, Callable[..., str]] = {
     "metrics": metrics,
     "parameters": parameters,
     "records": records,
+    "types": types,
 }
 
 MARKER = re.compile(r"^<!-- generated: (?P<name>\w+)(?P<arguments>(?: +[^\s>]+)*) -->$", re.MULTILINE)

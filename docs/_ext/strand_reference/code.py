@@ -87,9 +87,46 @@ def records(module: str, *names: str) -> str:
         fields = [each for each in assigned(node.body) if each.annotation and "ClassVar" not in each.annotation]
         parts += [f"### `{node.name}`", ast.get_docstring(node) or ""]
         if fields:
-            rows = [(f"`{each.name}`", f"`{each.annotation}`", each.words) for each in fields]
+            rows = [(f"`{each.name}`", type_of(each.annotation), each.words) for each in fields]
             parts.append(table(("field", "type", "meaning"), rows))
     return "\n\n".join(parts)
+
+
+def types(module: str) -> str:
+    """The names that a module gives to bounded types, and what they are."""
+    found = [each for each in assigned(tree_of(module).body) if each.value.startswith("Annotated[")]
+    return table(("type", "what it is", "meaning"), [(f"`{x.name}`", type_of(x.value), x.words) for x in found])
+
+
+_BOUNDS = {"Count": "{} to {} of them", "Size": "{} to {} bytes", "Range": "{} to {}"}
+"""Marks of `protocol.schema` -> what they bound."""
+
+
+def type_of(annotation: str) -> str:
+    """A type as it is written, or in words where it states bounds."""
+    match ast.parse(annotation, mode="eval").body:
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *marks])):
+            return ", ".join([type_of(ast.unparse(kind)), *(_bound(mark) for mark in marks)])
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[each, ast.Constant(value=el)])) if (
+            el is ...
+        ):
+            words = type_of(ast.unparse(each))
+            return f"list of ({words})" if "," in words else f"list of {words}"
+        case ast.Name(id=name):
+            return f"`{name}`"
+        case _:
+            return f"`{annotation}`"
+
+
+def _bound(mark: ast.expr) -> str:
+    match mark:
+        case ast.Call(func=ast.Name(id=name), args=[low, high]) if name in _BOUNDS:
+            first, last = (ast.unparse(each).replace("limits.", "") for each in (low, high))
+            if first == last:
+                return _BOUNDS[name].replace("{} to ", "").format(first)
+            return _BOUNDS[name].format(first, last)
+        case _:
+            return f"`{ast.unparse(mark)}`"
 
 
 def shown(value: Any) -> str:
