@@ -46,7 +46,7 @@ KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class ConfigError(UserError):
-    """The configuration cannot be used. The message is one line for the user: which key, where, and what is wrong."""
+    """The configuration cannot be used. The message is one line for the user: the key, its origin, and the fault."""
 
     code = Exit.USAGE
 
@@ -104,7 +104,7 @@ class ApiTable:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host, without brackets, and port."""
+        """Return host, without brackets, and port."""
         host, _, port = self.bind.rpartition(":")
         if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
             raise ValueError(f"bind must be HOST:PORT, not {self.bind!r}")

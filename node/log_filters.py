@@ -15,7 +15,7 @@ from node.text import escaped
 LINES_PER_PEER_MAX: Final = 30
 """Lines of one event about one peer in a minute: an honest peer causes a handful."""
 LINES_PER_EVENT_MAX: Final = 600
-"""Lines of one event in a minute, whoever they are about: keys are free, so a flood comes from many peers."""
+"""Lines of one event in a minute, whichever peers they concern: keys are free, so a flood comes from many peers."""
 LINES_MAX: Final[Mapping[str, int]] = {"api.connection_failed": 10, "query.refused": 6}
 """Lines in a minute of events that strangers cause without any effort, in place of LINES_PER_EVENT_MAX."""
 KIND_FIELDS: Final[Mapping[str, str]] = {"query.refused": "reason"}
@@ -63,14 +63,14 @@ class Secrets:
         self._forms: dict[str, None] = {}
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Remove these from texts from now on, also in their URL-encoded form."""
+        """Remove these secrets from texts from now on, also in their URL-encoded form."""
         for secret in secrets:
             for form in (secret, quote(secret, safe="")):
                 if len(form) >= SECRET_CHARACTERS_MIN and len(self._forms) < 2 * SECRETS_MAX:
                     self._forms[form] = None
 
     def clean(self, text: str) -> str:
-        """Return `text` without them, and without anything that looks like one."""
+        """Return `text` without the secrets, and without anything that looks like one."""
         for form in self._forms:
             text = text.replace(form, HIDDEN)
         for pattern, instead in _SECRET_PARTS:
@@ -119,10 +119,10 @@ class _Windows(Generic[K]):
 
     def __init__(self) -> None:
         self._counts: OrderedDict[K, tuple[float, int, int]] = OrderedDict()
-        """When each window began, how many lines came since, and how many may; in the order in which they began."""
+        """Start of each window, lines since, and their limit; in the order of starts."""
 
     def passes(self, key: K, most: int, now_s: float) -> bool:
-        """Count a line; False where there were `most` in this window."""
+        """Count a line; return False if the window already has `most`."""
         began_s, count, _ = self._counts.get(key, (now_s, 0, most))
         self._counts[key] = (began_s, count + 1, most)
         return count < most
@@ -162,7 +162,7 @@ class Limiter:
         return event_dict
 
     def passes(self, event: str, peer: str = "", kind: str = "") -> bool:
-        """Whether a line of this event may be written now; `peer` is empty where it is about nobody."""
+        """Whether a line of this event may be written now; `peer` is empty if it concerns none."""
         if event == _SUPPRESSED:
             return True
         with self._lock:

@@ -1,19 +1,19 @@
 """Hard limits of wire version 1, each with its unit and reason. NetworkParams may be tighter, never wider."""
 
 KEY_BYTES = 32
-"""bytes of a public key: Ed25519."""
+"""Bytes of a public key: Ed25519."""
 
 DIGEST_BYTES = 32
-"""bytes of a digest: BLAKE2b-256."""
+"""Bytes of a digest: BLAKE2b-256."""
 
 SIGNATURE_BYTES = 64
-"""bytes of a signature: Ed25519."""
+"""Bytes of a signature: Ed25519."""
 
 NONCE_BYTES = 32
-"""bytes of a query's nonce: two queries never share an id by chance."""
+"""Bytes of a query's nonce, enough that no two queries share an id by chance."""
 
 SALT_BYTES = 32
-"""bytes of a commitment's salt: nobody finds an answer by trying."""
+"""Bytes of a commitment's salt, enough that an answer cannot be found by trial."""
 
 MESSAGE_BYTES_MAX = 512 * 1024
 """Bytes of a message. py-libp2p silently drops gossip above about 1 MiB, js-libp2p resets the stream at 700,000."""

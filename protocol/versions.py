@@ -1,7 +1,8 @@
-"""The versions of what crosses to other machines or outlives the software that wrote it: one table of numbers.
+"""Versions of everything that other machines read or that outlives the software that wrote it: one table of numbers.
 
 A change of the wire or of the aggregator raises its number here in the same commit; `tests/vectors/test_versions.py`
-fails otherwise. README.md ("Versions") says what each number covers, what else a new one needs, and who reads old ones.
+fails otherwise. README.md ("Versions") lists what each number covers, what else a new one needs, and who reads old
+ones.
 """
 
 import re
@@ -19,11 +20,11 @@ name of every stream protocol, and in a certificate's `version` field: nodes of 
 AGGREGATOR: Final = "hbt/2"
 CANONICAL_FORM: Final = "forms/1"
 DRAWS: Final = "draws/1"
-"""Versions of what everybody recomputes, named by NetworkParams: another figure in `consensus.certificates.tally`, or
-in anything of `consensus.ranking`, is another version of one of them (rule R8)."""
+"""Versions of what all verifiers recompute, named by NetworkParams: another figure in `consensus.certificates.tally`,
+or in anything of `consensus.ranking`, is another version of one of them (rule R8)."""
 
 WIRE_VERSION_MAX: Final = 9_999
-"""Largest wire version that is believed of a stranger: four digits."""
+"""Largest wire version that is accepted from a stranger: four digits."""
 
 _STREAM: Final = re.compile(r"/strand/[a-z]{1,32}/([1-9][0-9]{0,3})")
 _NAME: Final = re.compile(r"[a-z]{1,16}/[1-9][0-9]{0,3}")
@@ -40,7 +41,7 @@ def stream_protocol(purpose: str) -> str:
 
 
 def wires_of(protocols: Iterable[str]) -> tuple[int, ...]:
-    """Return the versions of the wire that a peer speaks, ascending, by the stream protocols that it serves."""
+    """Return the versions of the wire of a peer, ascending, from the stream protocols that it serves."""
     return tuple(sorted({int(found[1]) for each in protocols if (found := _STREAM.fullmatch(each)) is not None}))
 
 
@@ -49,13 +50,13 @@ class RoundVersion:
     """The versions under which a round was held, as its certificate names them."""
 
     wire: int
-    """1 or more; 0 for the drafts before 2026-11-28, whose certificates also say 1 but have no list of declines."""
+    """At least 1; 0 for the drafts before 2026-11-28, whose certificates also state 1 but have no list of declines."""
     aggregator: str
     canonical_form: str
     draws: str
 
     def __str__(self) -> str:
-        """Describe it on one line, safe to print whatever a stranger wrote into the fields."""
+        """Describe it on one line, safe to print even if a stranger wrote the fields."""
         names = (self.aggregator, self.canonical_form, self.draws)
         shown = (name if _NAME.fullmatch(name) else ascii(name[:32]) for name in names)
         wire = f"wire {self.wire}" if self.wire else "a draft of the wire"
@@ -63,7 +64,7 @@ class RoundVersion:
 
 
 CURRENT: Final = RoundVersion(WIRE, AGGREGATOR, CANONICAL_FORM, DRAWS)
-"""What this software writes."""
+"""The version that this software writes."""
 
 FORMER_READERS: Final[Mapping[tuple[int, str], str]] = {
     (0, "hbt/2"): "2df6499",
@@ -73,7 +74,7 @@ FORMER_READERS: Final[Mapping[tuple[int, str], str]] = {
 
 
 def remedy(found: RoundVersion) -> str:
-    """Say which software reads a certificate of a version that this one does not read."""
+    """Return the software that reads a certificate of a version that this one does not read."""
     commit = FORMER_READERS.get((found.wire, found.aggregator))
     if commit is not None:
         return f"verify it with the strand of commit {commit} (git worktree add ../strand-{commit} {commit})"

@@ -68,7 +68,7 @@ class Plan:
         self.waves = scenario.round.waves or wave_plan(preset.task, PAIRS, params.waves_max)
         """Pairs for each judge, wave by wave."""
         self.budgets = self._budgets()
-        """Of every round."""
+        """Budgets of every round."""
 
     def key(self, node: int) -> Key:
         """Return the node's public key."""

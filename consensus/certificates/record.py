@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
 
 class PhaseBudgets(Protocol):
-    """What decides how long a round may take; a query is one."""
+    """Protocol of the budgets that limit a round's duration; a query has them."""
 
     @property
     def answer_ms(self) -> int:
@@ -90,7 +90,7 @@ class RoundRecord:
     """Cluster of each answer of the slate, numbered by first appearance."""
     ballots: tuple[VerifiedMessage, ...] = ()
     declines: tuple[VerifiedMessage, ...] = ()
-    """Declines that closings name (R15): nobody waited for their authors."""
+    """Declines that closings list (R15): the round did not wait for their authors."""
     evidence: tuple[VerifiedMessage, ...] = ()
     removed: frozenset[Key] = frozenset()
     """Authors against whom a closing lists evidence."""

@@ -1,7 +1,7 @@
-"""Which reader recomputes a certificate: one for each version of wire and aggregator that was kept (rule C6).
+"""Readers of certificates: one for each version of wire and aggregator that was kept (rule C6).
 
-Today there is one. Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions").
-Every reader promises the same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
+Today there is one. Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions"). Every
+reader promises the same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ class Reader(Protocol):
     """Recomputes a certificate of one version from its bytes alone."""
 
     def __call__(self, raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
-        """Return what the certificate shows, or why it does not hold; `trusted` as in `verify_certificate`."""
+        """Return the content of the certificate, or why it is invalid; `trusted` as in `verify_certificate`."""
         ...
 
 
@@ -28,7 +28,7 @@ READERS: Final[Mapping[RoundVersion, Reader]] = {versions.CURRENT: reading_of}
 
 
 def version_of(raw: bytes) -> RoundVersion | None:
-    """Return the version that a certificate claims to be of; None if the bytes are no certificate of any version.
+    """Return the version that a certificate claims; None if the bytes are no certificate of any version.
 
     Reads `version` and the parameters' `aggregator`, `canonical_form` and `draws`, which every version must keep.
     """
@@ -54,7 +54,7 @@ def read_any_version(
 ) -> CertificateReading | Fault:
     """Recompute a certificate of any version that was kept, from its bytes alone.
 
-    OTHER_VERSION for a certificate of any other version: the detail says which, and which software reads it.
+    Any other version is the fault OTHER_VERSION, whose detail names the version and the software that reads it.
     """
     found = version_of(raw)
     # What shows no version gets the present reader's reasons why it is no certificate.

@@ -1,4 +1,4 @@
-"""From what is asked, of whom, and within which limits to the query that its requester signs."""
+"""Builds the query that a requester signs, from its subject, its roster and its budgets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from protocol.types import ONE, Key, TaskType
 
 @dataclass(frozen=True, slots=True)
 class QuerySubject:
-    """What is asked, and where."""
+    """Content and addressees of a query."""
 
     author: Key
     specialty: str
@@ -25,26 +25,26 @@ class QuerySubject:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """How long and how large a round may become, and how sure it must be."""
+    """Limits of a round's duration and size, and its required certainty."""
 
     max_tokens: int
-    """Tokens of one answer."""
+    """Greatest number of tokens of one answer."""
     answer_ms: int
     open_ms: int
     judge_ms: int
-    """ms of one wave."""
+    """Milliseconds of one wave of judging."""
     cosign_ms: int
     patience_ms: int
-    """ms that others are waited for after a quorum."""
+    """Milliseconds to wait for stragglers after a quorum."""
     waves: tuple[int, ...]
     """Pairs for each judge, wave by wave."""
     threshold: float
-    """P(best) at which no further wave is asked for."""
+    """P(best) at which no further wave follows."""
     confidence_min: float
     """P(correct) below which the outcome is degraded."""
 
     def within(self, params: NetworkParams) -> "Budgets":
-        """Return the same, cut to what the network allows."""
+        """Return these budgets, cut to the limits of the network."""
         return replace(
             self,
             max_tokens=min(self.max_tokens, params.answer_tokens_max),
@@ -60,7 +60,7 @@ class Budgets:
 def build_query(
     subject: QuerySubject, budgets: Budgets, priors: QueryPriors, roster: Sequence[Seat], sent_at_ms: int, nonce: bytes
 ) -> Query:
-    """Return the query of a round that begins at `sent_at_ms`. `nonce`: 32 bytes that nobody can foresee."""
+    """Return the query of a round that begins at `sent_at_ms`. `nonce`: 32 unpredictable bytes."""
     intercept, slope = priors.calibration
     return Query(
         author=subject.author,

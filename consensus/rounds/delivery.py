@@ -106,7 +106,7 @@ def pass_over(participant: Participant, query: Digest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReply:
-    """What a seat replied to a Probe, and when by our clock, ms."""
+    """A seat's reply to a Probe, with its time by our clock, ms."""
 
     probe: fx.Probe
     reply: bytes
@@ -115,7 +115,7 @@ class ProbeReply:
 
 
 def on_probe_reply(participant: Participant, replied: ProbeReply, now_ms: int) -> list[fx.Effect]:
-    """Give a participant a seat's reply: a pong if the probe was a ping, otherwise a word about the query."""
+    """Give a participant a seat's reply: a pong if the probe was a ping, otherwise a reply to the query."""
     probe = replied.probe
     if probe.message is None:
         return participant.on_pong(probe.query, probe.member, replied.reply, replied.sent_ms, replied.came_ms)

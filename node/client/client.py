@@ -84,10 +84,10 @@ class Client:
     async def ask(
         self, question: Question, silence_s: float = SILENCE_S, *, details: bool = False
     ) -> AsyncGenerator[RoundEvent]:
-        """Begin a round and yield its events as they come; the round goes on when the caller leaves.
+        """Begin a round and yield its events as they occur; the round goes on when the caller leaves.
 
-        `details`: every kind of event with all that it says; else what the command line shows.
-        Raises TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
+        `details`: whether to yield all kinds of events with all fields; else only what the command line shows. Raises
+        TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
         """
         timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
         body, query = msgspec.json.encode(question), {"details": int(details)}
@@ -190,7 +190,7 @@ class Client:
             raise self._no_node() from error
 
     def _event(self, line: str) -> RoundEvent | None:
-        """A round's event; None for a kind that only newer nodes have."""
+        """Decode an event of the round; None for a kind that only newer nodes have."""
         try:
             return self._decode(line, ops.ASK.reply)  # type: ignore[no-any-return]
         except BadReplyError:
@@ -204,7 +204,7 @@ class Client:
 
 @asynccontextmanager
 async def _lines(response: httpx2.Response) -> AsyncIterator[AsyncIterator[str]]:
-    """The lines of a body that is still coming; left before its end, the connection is closed."""
+    """Yield the lines of a body as they arrive; if the caller leaves early, the connection is closed."""
     lines = response.aiter_lines()
     try:
         yield lines

@@ -24,17 +24,17 @@ CONNECTIONS_MIN: Final = 16
 """Connections at once even if descriptors are few: a user's command takes one."""
 
 DESCRIPTORS_SHARE: Final = 4
-"""Divisor: one in four descriptors may be a connection of the HTTP interface; peers, store and engine have the others.
+"""Divisor: one in four descriptors may be a connection of the HTTP interface; the rest is for peers, store and engine.
 """
 
 ACCEPT_PAUSE_S: Final = 0.1
 """Seconds before we accept again when the system has no descriptor for another connection."""
 
 DESCRIBED_CHARS_MAX: Final = 200
-"""characters of an exception in a log line: it may quote what the client sent."""
+"""Characters of an exception in a log line: it may quote the client's input."""
 
 PAUSES_S: Final = Backoff(1.0, 60.0)
-"""seconds before a new start of an API that failed; one that served for the longest of them begins with the first."""
+"""Seconds before a restart of the failed API; after the longest of them without a failure, the pauses start afresh."""
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
@@ -143,7 +143,7 @@ def _log_failure(what: str, error: BaseException) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception as its type, text and place, in one bounded line; of a group its first."""
+    """Describe an exception by its type, text and place in one bounded line; a group by its first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     place = error.__traceback__

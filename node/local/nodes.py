@@ -48,12 +48,19 @@ class NodeSpec:
     """Settings of one node to start. Its folder gets key, store, configuration and log."""
 
     folder: Path
+    """Where its key, store, configuration and log are; made if it is not there."""
     engine: EngineConfig
+    """What answers and judges for it."""
     bootstrap: tuple[str, ...] = ()
+    """Multiaddrs of nodes to join."""
     seed: int | None = None
+    """Of the engine's random numbers; None: as the engine likes."""
     temperature: float = 0.8
+    """At which the engine writes answers."""
     network: str = "devnet"
+    """Network parameters: a name or a file."""
     patience_ms: int = 1_000
+    """Time for which its own rounds wait for stragglers after a quorum, ms."""
     round: Mapping[str, int | float] = field(default_factory=dict)
     """Further settings of the configuration's [round] table, which a question cannot carry."""
     record: bool = False
@@ -73,10 +80,15 @@ class Child:
     """A node process that is ready."""
 
     process: trio.Process
+    """Ended by the end of its stdin."""
     url: str
+    """Of its HTTP interface."""
     key: str
+    """Its public key, 64 hexadecimal digits."""
     addresses: tuple[str, ...]
+    """Multiaddrs at which other nodes reach it."""
     log: Path
+    """File of its log, one JSON object a line."""
 
 
 async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:

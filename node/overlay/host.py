@@ -56,7 +56,8 @@ _CLOSE_S: Final = 3.0
 """Seconds for closing the host's sockets; leaving `host.run` alone leaves them open."""
 _SWEEP_S: Final = 10.0
 _LOOK_S: Final = 5.0
-"""Between two looks at this machine's interfaces, which take a millisecond on a machine with a hundred of them."""
+"""Seconds between two looks at this machine's interfaces, which take a millisecond on a machine with a hundred of them.
+"""
 _TOPICS_TOLD_MAX: Final = 4
 """Topics of one peer that are reported to the node: a node has one, a hostile peer may name a hundred."""
 _PUBLISH_PER_S: Final = 60
@@ -93,7 +94,7 @@ class Overlay:
         self._publish_lock = trio.Lock()
         self._publish_at = 0.0
         self.addresses_changed = Signal()
-        """Fired when `addresses` gives others than before: this machine's network is another."""
+        """Fires when `addresses` has changed, because this machine's network has."""
         for protocol in config.protocols:
             host.set_stream_handler(TProtocol(protocol), functools.partial(self._serve, protocol))
 
@@ -102,7 +103,7 @@ class Overlay:
         return tuple(str(address) for address in self._host.get_addrs())
 
     async def follow(self, own: OwnInterfaces) -> None:
-        """Follow what becomes of this machine's interfaces, until cancelled: what peers are told, whom we may dial."""
+        """Follow changes of this machine's interfaces until cancelled: addresses to announce, and those we may dial."""
         while True:
             await trio.sleep(_LOOK_S)
             before = self.addresses()
@@ -205,7 +206,7 @@ class Overlay:
         return {peer: frozenset(topics) for peer, topics in told.items()}
 
     def protocols_of_peers(self) -> dict[bytes, frozenset[str]]:
-        """The stream protocols of strand's that each connected peer says it serves; none until it has said so."""
+        """Return strand's stream protocols that each connected peer states to serve; none before it has stated them."""
         return {peer: self._peers.protocols(peer) for peer in self._peers.connected()}
 
     def connection_counts(self) -> ConnectionCounts:

@@ -44,9 +44,9 @@ _PINGS_MAX: Final = 16
 """Concurrent pings."""
 _PING_BYTES: Final = 32
 _PROTOCOLS_READ_MAX: Final = 256
-"""Protocols of one peer that are looked at: a node has some twenty, a hostile peer may name thousands in 16 KiB."""
+"""Protocols of one peer that are read: a node has about twenty, a hostile peer may name thousands in 16 KiB."""
 _PROTOCOLS_TOLD_MAX: Final = 16
-"""Protocols of strand's of one peer that the node is told: those of three versions at once."""
+"""Protocols of strand of one peer that are reported to the node: those of three versions at once."""
 _DISCONNECT_S: Final = 2.0
 """Seconds for closing a connection cleanly; a frozen peer does not take part."""
 _HOST_FAULTS: Final = (*FAULTS, ExceptionGroup)
@@ -346,7 +346,7 @@ class Peers:
         return tuple(str(address) for address in addresses[:ADDRESSES_PER_PEER_MAX])
 
     def protocols(self, peer: bytes) -> frozenset[str]:
-        """The stream protocols of strand's that `peer` says it serves (identify); none before it has said so."""
+        """Return strand's stream protocols that `peer` states to serve (identify); none before it has stated them."""
         try:
             protocols = self._host.get_peerstore().get_protocols(ID(peer_id_bytes(peer)))
         except PeerStoreError:

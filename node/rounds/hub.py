@@ -129,7 +129,7 @@ class RoundEvents:
                 del self._subscriptions[query]
 
     def wants(self, query: Digest, role: RoundRole, *kinds: Kind) -> bool:
-        """Whether anybody listens to one of these kinds in this round."""
+        """Whether a subscriber gets one of these kinds in this round."""
         for each in self._listeners(query):
             for kind in kinds:
                 if each.wants(role, kind):
@@ -137,7 +137,10 @@ class RoundEvents:
         return False
 
     def publish(self, query: Digest, role: RoundRole, kind: Kind, build: Callable[[int], BaseEvent]) -> None:
-        """Publish an event of this kind. `build` makes it with its number, and is called only if somebody listens."""
+        """Publish an event of this kind.
+
+        `build` makes it with its number, and is called only if a subscriber gets it.
+        """
         if not self._count:
             return
         listeners = [each for each in self._listeners(query) if each.wants(role, kind)]

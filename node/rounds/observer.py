@@ -60,11 +60,11 @@ class RoundObserver:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """When `tick` has something to tell; None: no progress is held."""
+        """Return when `tick` is due next (ms); None: no progress is held."""
         return min(self._open[query].due_ms for query in self._held) if self._held else None
 
     def tick(self, now_ms: int) -> None:
-        """Tell the progress that was held long enough."""
+        """Publish held progress whose time has come."""
         if not self._held:
             return
         for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:

@@ -25,7 +25,8 @@ GREET_MS = 300
 """Milliseconds to collect several changes, such as new peers, before we repeat our offer for all of them."""
 
 Addresses = Callable[[], tuple[str, ...]]
-"""Where peers may dial this node: asked at each offer, for the machine's network may be another by then."""
+"""Function that returns where peers may dial this node; called at each offer, because the machine's network may change.
+"""
 
 log = structlog.get_logger()
 

@@ -165,7 +165,7 @@ class RoundService:
         return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
 
     def _budgets(self, question: Question) -> Budgets:
-        """What the question asks for, and our configuration where it says nothing."""
+        """Return the question's settings; where it has none, those of our configuration."""
         table, waves_max = self._config.round, self._participant.params.waves_max
         confidence_min, patience_ms = question.confidence_min, question.patience_ms
         return Budgets(

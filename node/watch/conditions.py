@@ -22,8 +22,8 @@ TELL_AGAIN_MS: Final = 600_000
 the log."""
 
 TELL_VERSIONS_AGAIN_MS: Final = 86_400_000
-"""ms between two lines about peers of another wire version, at most one for newer and one for older ones: a day, for
-an upgrade takes one, and peers of a network that is being upgraded come and go."""
+"""Milliseconds between two lines about peers of another wire version, at most one for newer and one for older ones: a
+day, because an upgrade takes one, and peers of a network under upgrade come and go."""
 
 NO_WEIGHT_REMEDY: Final = (
     "set trust.default_weight (--default-weight 1 among friends, --friends where all nodes are yours), "
@@ -136,13 +136,13 @@ def _alone(bootstraps: tuple[Bootstrap, ...]) -> Condition:
 
 
 def _foreign(view: View) -> dict[bytes, int]:
-    """Connected peers that speak no version of the wire that is ours, with the newest that each speaks."""
+    """Return the connected peers that share no version of the wire with us, with the newest of each."""
     spoken = {peer: wires_of(view.protocols.get(peer, ())) for peer in view.topics}
     return {peer: wires[-1] for peer, wires in spoken.items() if wires and WIRE not in wires}
 
 
 def _versions(view: View, foreign: Mapping[bytes, int]) -> Iterator[Condition]:
-    """At most two: about peers of newer versions, and about those of older ones."""
+    """Yield at most two conditions: on peers of newer versions, and on those of older ones."""
     remedies = {"newer": "upgrade this node", "older": "have their owners upgrade them"}
     for which, wires in (
         ("newer", [wire for wire in foreign.values() if wire > WIRE]),

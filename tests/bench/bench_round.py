@@ -232,14 +232,14 @@ async def start_skeletons(folder: Path, nodes: int, stack: AsyncExitStack) -> Sk
         stack.push_async_callback(partial(end_with_stdin, process, STOP_S))
         processes.append(process)
         addresses.append((await _read_line(process))["addresses"][0])
-    await _tell(processes[0], {"do": "settle"})
+    await _tell(processes[0], {"do": "settle"}, START_S)
     return Skeletons(processes)
 
 
-async def _tell(process: trio.Process, command: dict[str, Any]) -> Any:
+async def _tell(process: trio.Process, command: dict[str, Any], seconds_max: float = ROUND_S) -> Any:
     assert process.stdin is not None
     await process.stdin.send_all(json.dumps(command).encode() + b"\n")
-    with trio.fail_after(ROUND_S):
+    with trio.fail_after(seconds_max):
         return await _read_line(process)
 
 
