@@ -48,19 +48,19 @@ class NodeSpec:
     """Settings of one node to start. Its folder gets key, store, configuration and log."""
 
     folder: Path
-    """Where its key, store, configuration and log are; made if it is not there."""
+    """Folder of the node's key, store, configuration and log; created if missing."""
     engine: EngineConfig
-    """What answers and judges for it."""
+    """Engine that answers and judges for the node."""
     bootstrap: tuple[str, ...] = ()
     """Multiaddrs of nodes to join."""
     seed: int | None = None
-    """Of the engine's random numbers; None: as the engine likes."""
+    """Seed of the engine's random numbers; None: the engine's own choice."""
     temperature: float = 0.8
-    """At which the engine writes answers."""
+    """Temperature at which the engine generates answers."""
     network: str = "devnet"
-    """Network parameters: a name or a file."""
+    """Name or file of the network's parameters."""
     patience_ms: int = 1_000
-    """Time for which its own rounds wait for stragglers after a quorum, ms."""
+    """Time for which the node's own rounds wait for stragglers after a quorum, ms."""
     round: Mapping[str, int | float] = field(default_factory=dict)
     """Further settings of the configuration's [round] table, which a question cannot carry."""
     record: bool = False
@@ -80,15 +80,15 @@ class Child:
     """A node process that is ready."""
 
     process: trio.Process
-    """Ended by the end of its stdin."""
+    """The process; the end of its stdin ends it."""
     url: str
-    """Of its HTTP interface."""
+    """URL of its HTTP interface."""
     key: str
     """Its public key, 64 hexadecimal digits."""
     addresses: tuple[str, ...]
     """Multiaddrs at which other nodes reach it."""
     log: Path
-    """File of its log, one JSON object a line."""
+    """Log file, one JSON object per line."""
 
 
 async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
