@@ -103,15 +103,15 @@ READY: Final = Operation(
     others={503: ("The node is not ready.", Readiness)},
 )
 STATUS: Final = Operation("GET", "/api/status", "Show what the node does, and whether it really takes part.", Status)
-PEERS: Final = Operation("GET", "/api/peers", "Show whom the node knows, and what they offer.", Peers)
+PEERS: Final = Operation("GET", "/api/peers", "List the node's peers and their offers.", Peers)
 WAIT: Final = Operation(
     "GET",
     "/api/wait",
-    "Reply when enough nodes offer to work, or after a time, with how many do.",
+    "Wait until enough nodes offer to work, or for a time. Reply with their number.",
     OffersKnown,
     parameters=(
-        Parameter("offers", 1, "How many nodes must offer to work, the asked one included."),
-        Parameter("timeout_ms", 10_000, f"How long to wait for them, ms; at most {WAIT_MS_MAX}."),
+        Parameter("offers", 1, "Number of offering nodes to wait for, this one included."),
+        Parameter("timeout_ms", 10_000, f"Longest wait in milliseconds; at most {WAIT_MS_MAX}."),
     ),
 )
 ASK: Final[Operation[Any]] = Operation(
@@ -138,14 +138,12 @@ CERTIFICATE: Final = Operation(
     media=BYTES,
     others={404: ("The node has no such certificate.", Error)},
 )
-ENGINE: Final = Operation(
-    "GET", "/api/engine", "Show what the engine can do, how it does, and what went wrong.", EngineReport
-)
+ENGINE: Final = Operation("GET", "/api/engine", "Show the engine's abilities, speed and failures.", EngineReport)
 METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
 REPUTATION: Final = Operation(
     "GET",
     "/api/reputation",
-    "Show what the node learned of others, and what its rosters say of them.",
+    "Show what the node has learned of other nodes, and their weights in its rosters.",
     ReputationReport,
 )
 REPUTATION_EXPORT: Final = Operation(
@@ -154,22 +152,24 @@ REPUTATION_EXPORT: Final = Operation(
 REPUTATION_IMPORT: Final = Operation(
     "POST",
     "/api/reputation",
-    "Believe another node's standings, of nodes that this one has not met.",
+    "Import standings that another node exported, of nodes that this one has not met.",
     TakenOver,
     body=Body(Exported, "no exported reputation"),
 )
 CHALLENGE: Final = Operation(
     "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", Challenged
 )
-SERVING: Final = Operation("GET", "/api/serving", "Show whom the node works for, and what that costs.", ServingReport)
+SERVING: Final = Operation(
+    "GET", "/api/serving", "Show which requesters the node works for, and the cost of that work.", ServingReport
+)
 PAUSE: Final = Operation(
     "POST",
     "/api/pause",
-    "Take on no new rounds of others.",
+    "Stop accepting rounds of other nodes.",
     ServingReport,
     body=Body(Pause, "no pause", required=False),
 )
-RESUME: Final = Operation("POST", "/api/resume", "End a pause.", ServingReport)
+RESUME: Final = Operation("POST", "/api/resume", "Accept rounds of other nodes again.", ServingReport)
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (

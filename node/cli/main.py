@@ -16,15 +16,15 @@ BUG_CHARS_MAX = 300
 """Longest line about a fault in the program in characters: an exception's text may hold a whole message."""
 
 _COMMANDS = {
-    "demo": "Start a swarm of five nodes on this machine, ask it, and verify what comes back.",
+    "demo": "Start a swarm of five nodes on this machine, ask it, and verify its certificate.",
     "init": "Make a key, a store and a configuration file.",
     "run": "Run a node.",
     "ask": "Ask the swarm through the local node.",
-    "status": "Show what the local node does.",
-    "pause": "Take on no new rounds of others.",
-    "resume": "End a pause.",
-    "engine": "Show what the local node's model server can do and how it does.",
-    "peers": "Show whom the local node knows.",
+    "status": "Show whether the local node takes part, and what hinders it.",
+    "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",
+    "resume": "Accept rounds of other nodes again.",
+    "engine": "Show the abilities, speed and failures of the local node's model server.",
+    "peers": "List the local node's peers and their offers.",
     "show": "Show a certificate in words.",
     "verify": "Verify a certificate, offline.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
@@ -33,9 +33,9 @@ _COMMANDS = {
 
 
 _REPUTATION = (
-    ("show", "show", "Show what the local node learned of others, and what its rosters say of them."),
+    ("show", "show", "Show what the local node has learned of other nodes, and their weights in its rosters."),
     ("export", "export", "Write the local node's standings as JSON."),
-    ("take_over", "import", "Believe somebody else's standings, of nodes not met yet."),
+    ("take_over", "import", "Import standings that another node exported, of nodes not met yet."),
     ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
 )
 
@@ -65,7 +65,7 @@ def build_app() -> App:
     config = App(name="config", help="Show the configuration.")
     config.command("node.cli.config:show", name="show", help="Show every setting; with --origin, where it comes from.")
     app.command(config)
-    reputation = App(name="reputation", help="What the local node learned of others.")
+    reputation = App(name="reputation", help="What the local node has learned of other nodes.")
     for function, name, help_text in _REPUTATION:
         reputation.command(f"node.cli.reputation:{function}", name=name, help=help_text)
     app.command(reputation)

@@ -15,7 +15,7 @@ async def resume(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """End a pause."""
+    """Accept rounds of other nodes again."""
     async with open_client(source, url) as client:
         told = await client.resume()
     if json:

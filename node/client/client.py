@@ -125,7 +125,7 @@ class Client:
         return await self._call(ops.PAUSE, timeout_s=CHANGE_S, content=msgspec.json.encode(Pause(for_ms)))
 
     async def resume(self) -> ServingReport:
-        """End a pause."""
+        """Accept rounds of other nodes again."""
         return await self._call(ops.RESUME, timeout_s=CHANGE_S)
 
     async def reputation(self) -> ReputationReport:
