@@ -15,7 +15,7 @@ demo: setup
 test: setup-dev
 	$(BIN)/python -P -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Unit tests, properties, vectors and transcripts with fewer drawn cases: under a minute and a half on two cores.
+# Unit tests, properties, vectors and transcripts with fewer drawn cases: some two minutes on two cores.
 test-fast: setup-dev
 	STRAND_TEST_EFFORT=fast $(BIN)/python -P -m pytest -n 2 --dist worksteal tests/unit tests/property tests/vectors \
 		tests/transcripts tests/test_architecture.py
@@ -25,9 +25,8 @@ test-fast: setup-dev
 TESTS ?= tests
 coverage: setup-dev
 	rm -f .coverage .coverage.*
-	-$(BIN)/python -P -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
-	$(BIN)/python -P -m coverage combine --quiet
-	$(BIN)/python -P -m coverage report
+	$(BIN)/python -P -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS); status=$$?; \
+		$(BIN)/python -P -m coverage combine --quiet && $(BIN)/python -P -m coverage report && exit $$status
 
 # All that takes long, about three hours on two cores, or SOAK alone (`make test-soak SOAK="hosts kills"`).
 test-soak: setup-dev
@@ -112,4 +111,4 @@ lock:
 	$(COMPILE) --group supply -c requirements-dev.txt -o requirements-supply.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

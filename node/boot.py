@@ -1,4 +1,4 @@
-"""The identity of the kernel's present boot, whose end also ends the kernel's memory of our files."""
+"""The id of the kernel's present boot. A new id means that writes without fsync may be lost."""
 
 from pathlib import Path
 

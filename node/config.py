@@ -342,7 +342,7 @@ _OF_KINDS: Final = {
 
 
 def _require_no_kind(config: NodeConfig, given: Mapping[str, _Given]) -> None:
-    """Refuse what is meant for another engine than the small embedded model, which would serve in its place unnoticed.
+    """Refuse engine settings without a kind: the embedded model would silently be used instead.
 
     Empty is as good as not given: a script may pass on a key that it does not have.
     """

@@ -125,39 +125,43 @@ async def open_node(
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
+            rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            node = Node(
+                config=config,
+                params=params,
+                participant=participant,
+                overlay=overlay,
+                worker=worker,
+                driver=driver,
+                store=store,
+                reputation=reputation,
+                serving=serving,
+                rounds=rounds,
+                challenger=Challenger(rounds, reputation, config.gold.share),
+                lookout=Lookout(participant, overlay, reputation, config, clock),
+                clock=clock,
+            )
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(store.mend)
-                await nursery.start(log_rounds, driver.events)
-                nursery.start_soon(driver.run)
+                await _start_tasks(nursery, node, inbound)
                 nursery.start_soon(acquaintances.run)
-                lookout = Lookout(participant, overlay, reputation, config, clock)
-                nursery.start_soon(lookout.run)
-                nursery.start_soon(Pulse(participant, overlay, inbound, clock).run)
-                repeat_on = (driver.peer_joined, serving.turned, overlay.addresses_changed)
-                offers = Offers(inbound, worker, store.health, serving.is_open, repeat_on, config, params)
-                nursery.start_soon(offers.run, overlay.addresses)
-                nursery.start_soon(serving.run)
                 _say_started(key, overlay)
-                rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
-                challenger = Challenger(rounds, reputation, config.gold.share)
-                nursery.start_soon(reputation.run)
-                nursery.start_soon(challenger.run)
-                yield Node(
-                    config=config,
-                    params=params,
-                    participant=participant,
-                    overlay=overlay,
-                    worker=worker,
-                    driver=driver,
-                    store=store,
-                    reputation=reputation,
-                    serving=serving,
-                    rounds=rounds,
-                    challenger=challenger,
-                    lookout=lookout,
-                    clock=clock,
-                )
+                yield node
                 nursery.cancel_scope.cancel()
+
+
+async def _start_tasks(nursery: trio.Nursery, node: Node, inbound: InboundRouter) -> None:
+    """Start everything that runs for as long as the node lives."""
+    nursery.start_soon(node.store.mend)
+    await nursery.start(log_rounds, node.driver.events)
+    nursery.start_soon(node.driver.run)
+    nursery.start_soon(node.lookout.run)
+    nursery.start_soon(Pulse(node.participant, node.overlay, inbound, node.clock).run)
+    serving, repeat_on = node.serving, (node.driver.peer_joined, node.serving.turned, node.overlay.addresses_changed)
+    offers = Offers(inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
+    nursery.start_soon(offers.run, node.overlay.addresses)
+    nursery.start_soon(serving.run)
+    nursery.start_soon(node.reputation.run)
+    nursery.start_soon(node.challenger.run)
 
 
 async def run_node(

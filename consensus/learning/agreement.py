@@ -112,7 +112,7 @@ def measure(dataset: Dataset) -> Agreement:
 
 
 def _products(values: FloatArray, place: IntArray, size: int) -> FloatArray:
-    """Shape (size, size): sums of products of any two judges' values, at the places of their weights.
+    """Sum the products of each two judges' values. Shape (size, size), indexed by their weights.
 
     The diagonal mixes judges of one weight and must not be used.
     """

@@ -181,5 +181,5 @@ def _counter(name: str, help_: str, value: float) -> Metric:
 
 
 def _label(text: str) -> str:
-    """Return a label of bounded length in valid UTF-8; it keeps the end, which of a path says more than its folder."""
+    """Return a label of bounded length. The end is kept: a path's end is its informative part."""
     return one_line(text, LABEL_CHARS_MAX, keeps_end=True)

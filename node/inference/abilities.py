@@ -170,7 +170,10 @@ def _chat(can: Abilities, text: str, tokens: int, **fields: Any) -> dict[str, An
 
 
 def shaped(body: Mapping[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-    """Return `body` without refused parts: another name for the limit, system text in the user's message."""
+    """Return `body` as this server takes it.
+
+    Refused parameters are left out, the token limit gets its other name, and the system text moves into the user's.
+    """
     sent = {name: value for name, value in body.items() if name not in refused or name == "max_tokens"}
     if "messages" not in sent:
         return sent

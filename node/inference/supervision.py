@@ -79,7 +79,7 @@ class Supervisor:
 
 
 async def end_with_stdin(process: trio.Process, patience_s: float) -> None:
-    """Close a child's stdin, at whose end it ends; wait, and kill it if that is not enough."""
+    """Close a child's stdin to ask it to exit; kill it if it has not exited after `patience_s`."""
     with trio.CancelScope(shield=True):
         assert process.stdin is not None
         await process.stdin.aclose()

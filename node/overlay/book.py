@@ -140,7 +140,7 @@ class AddressBook:
         self._group_dials = Buckets[str](Rate(DIALS_PER_GROUP_PER_MINUTE / 60, DIALS_PER_GROUP_PER_MINUTE), PEERS_MAX)
 
     def move(self, reach: Reach) -> None:
-        """Take note that this machine's place in the network is another: it decides what is learned from now on."""
+        """Set this machine's present place in the network, which decides what is learned from now on."""
         self._reach = reach
 
     def __len__(self) -> int:

@@ -48,7 +48,7 @@ class Health:
         return bool(self.trouble)
 
     def tell(self, trouble: str) -> None:
-        """Record a refusal, or, if empty, its end."""
+        """Set the reason why the disk refuses writes; empty: it accepts them again."""
         self.trouble = trouble
         self._changed.fire()
 

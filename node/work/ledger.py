@@ -20,7 +20,7 @@ OTHERS = Key(b"")
 
 @dataclass(slots=True)
 class Spent:
-    """A cost. Engine time is that of the whole engine: half of it busy for a second is half a second."""
+    """A cost. `engine_ms` counts time of the whole engine: one second at half load is 500 ms."""
 
     rounds: int = 0
     tokens: int = 0

@@ -219,7 +219,7 @@ class Serving(Admission):
 
     @contextmanager
     def account(self, query: Digest) -> Iterator[Account]:
-        """Return the payer of a round's work, who also waits for the engine's turn, while the work is in hand.
+        """Yield the payer of a round's work, which counts as waiting for the engine until the block ends.
 
         A round that nobody has joined is our own.
         """

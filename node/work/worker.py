@@ -67,7 +67,7 @@ class EngineWorker:
         self._config = config
         self._inbound = inbound
         self._clock = clock
-        self._pieces: dict[Digest, Job] = {}
+        self._jobs: dict[Digest, Job] = {}
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
@@ -89,7 +89,7 @@ class EngineWorker:
     @property
     def queue(self) -> int:
         """Number of jobs in hand."""
-        return len(self._pieces)
+        return len(self._jobs)
 
     async def start(self) -> None:
         """Probe for the first time. Raises EngineError: a user's mistake is reported at once, later failures pass."""
@@ -123,31 +123,31 @@ class EngineWorker:
 
     async def generate(self, work: Generate) -> None:
         """Answer a query, if the engine can in time."""
-        with self._piece(work.query, work.deadline_ms) as piece:
+        with self._job(work.query, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
             else:
-                await self._generate(work, info, piece)
+                await self._generate(work, info, job)
 
     async def judge(self, work: Judge) -> None:
         """Compare the pairs of a wave, if the engine can in time; unfinished pairs are abstentions."""
-        with self._piece(work.query, work.deadline_ms) as piece:
+        with self._job(work.query, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
             else:
-                await self._judge(work, info, piece)
+                await self._judge(work, info, job)
 
     def cancel(self, query: Digest) -> None:
         """Stop the work for a round that is over or has moved on.
 
         The engine's connection closes, which frees its slot.
         """
-        if (piece := self._pieces.pop(query, None)) is not None:
-            piece.scope.cancel()
+        if (job := self._jobs.pop(query, None)) is not None:
+            job.scope.cancel()
 
-    async def _generate(self, work: Generate, info: EngineInfo, piece: Job) -> None:
+    async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), len(work.content.encode())
         max_tokens = min(work.max_tokens, config.max_tokens)
         # Thoughts take time and context, as the answer does.
@@ -157,12 +157,12 @@ class EngineWorker:
             self.engine.forget_pace()
             await self._decline(work.query, None, DeclineReason.CAPACITY, refusal)
             return
-        piece.ends_s = trio.current_time() + pace.answer_s(size, written)
+        job.ends_s = trio.current_time() + pace.answer_s(size, written)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
         seed = None if config.seed is None else _seed(config.seed, work.content)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
-            completion = await piece.engine.answer(work.content, work.task, sampling)
+            completion = await job.engine.answer(work.content, work.task, sampling)
         except EngineError as error:
             await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
             return
@@ -180,7 +180,7 @@ class EngineWorker:
         )
         await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
 
-    async def _judge(self, work: Judge, info: EngineInfo, piece: Job) -> None:
+    async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
         config = self._config
         try:
             limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
@@ -196,14 +196,14 @@ class EngineWorker:
             self.engine.forget_pace()
             await self._decline(work.query, work.wave, DeclineReason.CAPACITY, refusal)
             return
-        piece.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, written)
+        job.ends_s = trio.current_time() + pace.ballot_s(len(work.pairs), size, written)
         log.info("judging.started", query_id=work.query.hex(), pairs=len(work.pairs))
         preferences = [ABSTAIN] * len(work.pairs)
         abstained: list[str] = []
         nonce = secrets.token_bytes(16)
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
-                piece.engine,
+                job.engine,
                 work.content,
                 work.pairs,
                 nonce=nonce,
@@ -258,25 +258,25 @@ class EngineWorker:
             tokens_per_second=self.engine.tokens_per_second,
             prompt_byte_s=self.engine.prompt_byte_s,
             concurrency=self.engine.concurrency,
-            backlog_s=sum(piece.left_s for piece in self._pieces.values()),
+            backlog_s=sum(job.left_s for job in self._jobs.values()),
         )
 
     def _budget_s(self, deadline_ms: int) -> float:
         return self._clock.trio_deadline(deadline_ms) - trio.current_time()
 
     @contextmanager
-    def _piece(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
+    def _job(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
         with self._charged(query) as engine:
-            piece = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
-            self._pieces[query] = piece
+            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            self._jobs[query] = job
             try:
-                with piece.scope:
-                    yield piece
+                with job.scope:
+                    yield job
             finally:
-                if self._pieces.get(query) is piece:
-                    del self._pieces[query]
+                if self._jobs.get(query) is job:
+                    del self._jobs[query]
 
     @contextmanager
     def _charged(self, query: Digest) -> Iterator[Engine]:

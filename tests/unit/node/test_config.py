@@ -8,6 +8,7 @@ import pytest
 
 from node.cli.init import ReadyFile
 from node.config import ConfigError, NodeConfig, load_config, load_params
+from node.inference.config import EngineKind
 from node.work.judging import prompt_limits
 from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
@@ -312,3 +313,8 @@ def test_a_node_that_works_for_nobody_is_known(tmp_path: Path, serve: str, nobod
     assert load_config(file=path, environment={}).config.serves_nobody is nobody
     flags = {"engine.kind": "openai", "engine.api_key": "sk-paid"}
     assert load_config(file=path, environment={}, flags=flags).config.serves_nobody is (nobody or not serve)
+
+
+@pytest.mark.parametrize("kind", get_args(EngineKind))
+def test_the_example_names_every_kind_of_engine(kind: str) -> None:
+    assert re.search(rf"(?m)^# .*\b{kind}: ", EXAMPLE.read_text())

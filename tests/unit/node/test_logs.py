@@ -213,7 +213,7 @@ def test_what_is_left_out_of_one_kind_is_told_with_it() -> None:
     clock.now_s = WINDOW_S
     assert limiter.passes("query.refused", "key 1", "paused")
     (line,) = map(json.loads, out.getvalue().splitlines())
-    assert (line["event"], line["of"], line["lines"]) == ("log.suppressed", "query.refused too_fast", 14)
+    assert (line["event"], line["suppressed"], line["lines"]) == ("log.suppressed", "query.refused too_fast", 14)
 
 
 def test_the_limit_holds_in_the_log_for_us_and_for_libraries() -> None:
