@@ -1,4 +1,5 @@
 import importlib.resources
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
