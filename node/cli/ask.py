@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from node.cli.certificates import print_report
+from node.cli.certificates import kept_path, print_report
 from node.cli.client import open_client
 from node.cli.errors import Exit
 from node.cli.follow import follow, report, save_certificate
@@ -52,7 +52,7 @@ async def ask(
     )
     async with open_client(source, url) as client:
         followed = await follow(client, question, timeout_s, stderr())
-    path = out or source.load().config.node.data_dir / "certificates" / f"{followed.query_id[:16]}.strand"
+    path = out or kept_path(source, followed.query_id)
     if out is None:
         # The file holds the question, private or not.
         keep_private()

@@ -1,18 +1,21 @@
 """Reading certificate files and printing their contents."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
 from node.cli.errors import CliError
-from node.cli.options import outside
+from node.cli.options import Source, outside
 from node.cli.tables import print_rows, shown_key
 from node.files import TooLargeError, read_bytes
 from node.watch.conditions import NO_WEIGHT_REMEDY
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import OutcomeReason
+
+FILE_DIGITS: Final = 16
+"""Hexadecimal digits of a query's id in the name of its certificate's file."""
 
 
 def read_certificate(path: Path) -> bytes:
@@ -89,3 +92,8 @@ def certainty(report: dict[str, Any]) -> str:
     if report["p_correct"] is None:
         return f"{p_best} (uncalibrated)"
     return f"P(correct) {report['p_correct']:.2f} (calibrated on the asker's gold; {p_best})"
+
+
+def kept_path(source: Source, query_id: str) -> Path:
+    """Return the file in which `strand ask` keeps the certificate of a query, by its id or FILE_DIGITS of it."""
+    return source.load().config.node.data_dir / "certificates" / f"{query_id[:FILE_DIGITS]}.strand"

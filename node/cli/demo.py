@@ -1,5 +1,6 @@
 """`strand demo`: a whole swarm on this machine, real processes over libp2p, one question, one verified certificate."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -72,6 +73,7 @@ async def demo(
                         "The model is tiny, so the Rust is poor; the path from question to certificate is the real one."
                     )
             if keep:
+                sys.stdout.flush()
                 _print_ports(swarm.nodes, console)
                 await trio.sleep_forever()
     return Exit.OK if told["outcome"] == "decided" else Exit.NO_QUORUM

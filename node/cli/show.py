@@ -1,18 +1,23 @@
 """`strand show`."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from consensus.certificates.versions import read_any_version
-from node.cli.certificates import print_report, read_certificate, refused
+from node.cli.certificates import FILE_DIGITS, kept_path, print_report, read_certificate, refused
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
 from protocol.errors import Fault
+from protocol.limits import DIGEST_BYTES
+
+ID_DIGITS = 2 * DIGEST_BYTES
+"""Hexadecimal digits of a query's id; `strand ask` names its file by the first FILE_DIGITS of them."""
 
 
 async def show(
-    certificate: Annotated[str, Parameter(help="A certificate file, or the id of a query that the local node has.")],
+    certificate: Annotated[str, Parameter(help="A certificate file, or a query's id, whole or as in its file's name.")],
     *,
     url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
     json: JsonFlag = False,
@@ -20,7 +25,10 @@ async def show(
 ) -> int:
     """Show a certificate in words, after verifying it."""
     path = Path(certificate)
-    if path.exists() or len(certificate) != 64:
+    if not path.exists() and re.fullmatch(f"[0-9a-f]{{{FILE_DIGITS},{ID_DIGITS}}}", certificate):
+        kept = kept_path(source, certificate)
+        path = kept if kept.exists() or len(certificate) < ID_DIGITS else path
+    if path.exists() or len(certificate) != ID_DIGITS:
         raw = read_certificate(path)
     else:
         from node.cli.client import open_client

@@ -61,8 +61,10 @@ def read_keys(text: str) -> frozenset[Key]:
     try:
         lines = read_text(path, KEYS_BYTES_MAX).split() if path.is_file() else text.split(",")
         keys = frozenset(Key(bytes.fromhex(line.strip())) for line in lines if line.strip())
-    except (FileError, ValueError) as error:
+    except FileError as error:
         raise CliError(f"--trust: {error}", Exit.USAGE) from error
+    except ValueError:
+        keys = frozenset()
     if not keys or any(len(key) != 32 for key in keys):
         raise CliError("--trust wants keys of 64 hexadecimal digits", Exit.USAGE)
     return keys

@@ -7,6 +7,7 @@ JSON line with its URL and ends when stdin ends, which the kernel ensures howeve
 
 import json
 import os
+import signal
 import sys
 
 SETTINGS_BYTES_MAX = 64 * 1024
@@ -14,6 +15,8 @@ SETTINGS_BYTES_MAX = 64 * 1024
 
 def main() -> None:
     """Serve until stdin ends."""
+    # Ctrl-C reaches the whole group of processes; the parent is the one to end this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # llama.cpp prints to stdout as well: the parent must read only our line.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -335,3 +335,18 @@ def test_flags_of_a_node_are_checked_before_anything_starts(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert_refusal_line(captured.err, told)
+
+
+@pytest.mark.parametrize("digits", [16, 64])
+def test_a_kept_certificate_is_shown_by_its_id_without_a_node(
+    tmp_path: Path, digits: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixtures = Path(__file__).parents[3] / "fixtures" / "certificates"
+    kept = (fixtures / "wire-1-hbt-2-forms-1-draws-1" / "degraded.certificate").read_bytes()
+    id_ = "0123456789abcdef" * 4
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    (folder / f"{id_[:16]}.strand").write_bytes(kept)
+    assert run(["show", id_[:digits], "--data-dir", str(tmp_path)]) == 0
+    assert "strength" in capsys.readouterr().out
+    assert run(["show", "f" * 16, "--data-dir", str(tmp_path)]) == 2
