@@ -10,7 +10,7 @@ from tests.simulation import mutants
 from tests.simulation.worlds import dishonest, hostile, simulate
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [(hostile, range(40)), (dishonest, range(12))])
+@pytest.mark.parametrize(("kind", "seeds"), [(hostile, range(30)), (dishonest, range(10))])
 def test_no_rule_breaks_and_rounds_end_in_time(kind: Callable[[int], Scenario], seeds: Iterable[int]) -> None:
     unsafe: list[str] = []
     late: list[str] = []

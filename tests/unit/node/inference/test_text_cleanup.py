@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.inference.text_cleanup import clean
+from tests.support.effort import cases
 
 CODE = "```rust\nfn sum(v: &[i32]) -> i32 {\n    v.iter().sum()\n}\n```"
 ANSWER = f"Sum them up:\n\n{CODE}\n\nIt takes linear time."
@@ -98,10 +99,14 @@ def test_nothing_is_made_up(text: str) -> None:
     assert all(letter in letters for letter in clean(text))
 
 
+LONG = cases(1_000_000, fast=100_000)
+"""bytes of the longest texts"""
+
+
 @pytest.mark.parametrize(
     "piece", [" ", "<s>", "</s>", "`", "<think>", "</think>\n", "```\n", "```rust\n", "<|", "```  "]
 )
-def test_a_megabyte_of_anything_is_soon_cleaned(piece: str) -> None:
+def test_a_long_text_of_anything_is_soon_cleaned(piece: str) -> None:
     """A pattern that took the square of the length would not end today."""
-    clean(piece * (1_000_000 // len(piece)) + "x`")
-    clean("x" + piece * (1_000_000 // len(piece)))
+    clean(piece * (LONG // len(piece)) + "x`")
+    clean("x" + piece * (LONG // len(piece)))

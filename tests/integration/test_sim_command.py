@@ -22,6 +22,7 @@ from node.cli.sim import SCENARIO_BYTES_MAX, Settings, _processes, judge, print_
 from simnet.results import NO_OUTCOME, Cell, Run, Study
 from simnet.scenario import Scenario, cells, scenario_from
 from simnet.study import FLAGS, repeat_command
+from tests.support.home import home as home
 from tests.support.processes import assert_refusal_line
 from tests.support.studies import attack_study, single_study
 
