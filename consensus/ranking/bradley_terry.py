@@ -166,7 +166,7 @@ class Posterior:
     """Shape (N, N): R, in the upper triangle; below the diagonal lie leftovers that no code reads."""
 
     def cluster_strengths(self) -> FloatArray:
-        """Return û, shape (C,)."""
+        """Return the strengths û of the clusters, shape (C,)."""
         return self.prior.cluster_strengths(self.theta)
 
     def draws(self, count: int = exact_math.DRAWS) -> FloatArray:

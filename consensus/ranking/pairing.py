@@ -123,7 +123,7 @@ class _Coverage:
 
     @property
     def size(self) -> int:
-        """Number of pairs."""
+        """Number of pairs that can be compared."""
         return len(self.answers)
 
     def bar(self, own: Iterable[int], judged: Iterable[tuple[int, int]]) -> IntArray:

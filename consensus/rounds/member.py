@@ -88,7 +88,7 @@ def leave(state: Member) -> MemberTransition:
 
 
 def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
-    """Apply one event."""
+    """Apply one event at `now_ms`; return the next state and the effects. A round that is over stays as it is."""
     return MemberTransition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
 
 

@@ -63,7 +63,7 @@ class Member:
 
     @property
     def key(self) -> Key:
-        """Our own key."""
+        """Public key of this member."""
         return self.keypair.public
 
     @property

@@ -196,7 +196,7 @@ class MailRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
-    """`tick`: time passed."""
+    """A call of `tick`: nothing but time has passed."""
 
     at_ms: TimeMs
 

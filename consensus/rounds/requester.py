@@ -117,7 +117,7 @@ def start(record: RoundRecord, keypair: Keypair, now_ms: int, slack_ms: int = 0)
 
 
 def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
-    """Apply one event."""
+    """Apply one event at `now_ms`; return the next state and the effects. A round that is over stays as it is."""
     if state.over:
         return RequesterTransition(state)
     match event:

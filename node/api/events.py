@@ -47,7 +47,7 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
 
 
 class Seated(msgspec.Struct, frozen=True):
-    """A seat of the roster."""
+    """A seat of the query's roster, with its weights."""
 
     member: KeyHex
     """Public key of the member."""

@@ -22,7 +22,7 @@ Characters = tuple[EvidenceCount, EvidenceCount, EvidenceCount, EvidenceCount]
 
 
 class ExportedScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Beta evidence."""
+    """Evidence for and against a node, as the counts of a Beta distribution."""
 
     good: EvidenceCount = 0.0
     """Evidence for the node."""
@@ -61,7 +61,7 @@ class Exported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TakenOver(msgspec.Struct, frozen=True):
-    """Result of an import."""
+    """Result of importing another node's statistics."""
 
     taken: Count
     """Number of nodes whose statistics were imported."""

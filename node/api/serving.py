@@ -21,7 +21,7 @@ class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """Resources spent."""
+    """Resources that requesters have cost this node."""
 
     rounds: Count
     """Rounds that the node joined."""

@@ -11,7 +11,7 @@ import trio
 from cyclopts import Parameter
 from rich.console import Console
 
-from node.cli.certificates import print_report
+from node.cli.certificates import FILE_DIGITS, print_report
 from node.cli.errors import CliError, Exit
 from node.cli.follow import PlainLines, follow, report, save_certificate
 from node.cli.options import JsonFlag, outside, print_json, read_query, stderr, stdout
@@ -58,7 +58,7 @@ async def demo(
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             lines = None if console.is_terminal else PlainLines(console)
             followed = await follow(client, Question(query, patience_ms=PATIENCE_MS), 600.0, console, lines)
-            path = out or Path.cwd() / f"strand-{followed.query_id[:16]}.certificate"
+            path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
             told |= {"nodes": nodes, "engine": _engine_name(engine, info)}

@@ -45,11 +45,10 @@ class RoundLog:
     decided: Decided | None = None
     certified: bool = False
     ended: Ended | None = None
-    """The first end reported: the requester's."""
-    ended_ms: int = 0
+    """End of the requester's part, which ends the round; with details the member's part has an end of its own."""
 
     def note(self, event: RoundEvent) -> None:
-        """Add one event."""
+        """Add one event; events of the node's own part as a member change nothing."""
         match event:
             case Asked():
                 self.query_id = event.query_id
@@ -61,16 +60,16 @@ class RoundLog:
                 self.decided = event
             case Certified():
                 self.certified = True
-            case Ended():
-                self.ended = self.ended or event
-                self.ended_ms = event.at_ms
+            case Ended(role="requester"):
+                self.ended = event
 
     def timings_ms(self) -> dict[str, int]:
         """Return the length of each phase, the time to the answer and the total, ms."""
         phases = list(self.phase_began_ms.items())
-        ends = [began for _, began in phases[1:]] + [self.ended_ms]
+        total = self.ended.at_ms if self.ended else 0
+        ends = [began for _, began in phases[1:]] + [total]
         timings = {phase: end - began for (phase, began), end in zip(phases, ends, strict=True)}
-        return {**timings, "to_answer": self.decided.at_ms if self.decided else 0, "total": self.ended_ms}
+        return {**timings, "to_answer": self.decided.at_ms if self.decided else 0, "total": total}
 
     def why_not(self) -> str:
         """Return why there is no certificate, in one line."""

@@ -17,7 +17,7 @@ from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.http.openapi import document
 from node.http.replies import BodyError, ParameterError, Places, integers, json_reply, read_body, refusal, refused_ask
-from node.http.rounds import FollowedRound
+from node.http.rounds import RoundStream
 from node.http.shown import Shown
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
@@ -140,7 +140,7 @@ class _Api:
 
     async def ask(self, request: Request) -> Response:
         details = bool(integers(request, ops.ASK.parameters)["details"])
-        return FollowedRound(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
+        return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
         try:

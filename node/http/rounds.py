@@ -16,7 +16,7 @@ from node.rounds.hub import Subscription
 from node.rounds.service import AskError
 
 
-class FollowedRound(Response):
+class RoundStream(Response):
     """The reply that begins a round and follows it. A client that goes while it waits for its turn leaves the queue."""
 
     def __init__(self, rounds: ShownRounds, question: Question, details: bool, places: Places) -> None:

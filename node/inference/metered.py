@@ -64,7 +64,7 @@ class _Around:
         return self._engine.server
 
     def doubt(self) -> None:
-        """See Engine."""
+        """Pass the doubt on to the wrapped engine, as Engine describes."""
         self._engine.doubt()
 
 

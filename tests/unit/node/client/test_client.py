@@ -180,6 +180,18 @@ def test_a_failed_round_names_what_members_refused_for() -> None:
     assert "stopped before" in RoundLog().why_not()
 
 
+def test_the_end_of_the_nodes_own_part_as_a_member_does_not_end_the_round() -> None:
+    """With details an asking node tells both parts, and the member's may end first."""
+    log = RoundLog()
+    *course, end = A_ROUND
+    for event in (*course, Ended(role="member", ending="cosigned", outcome=None, fault=None, at_ms=7)):
+        log.note(event)
+    assert log.ended is None
+    log.note(end)
+    assert log.ended == end
+    assert log.timings_ms() == {"answering": 35, "judging": 55, "to_answer": 0, "total": 95}
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "words", "code"),
     [
