@@ -1,0 +1,232 @@
+"""The tables of a node's configuration: types, defaults and bounds of every setting."""
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+import platformdirs
+
+from node.inference.config import EngineConfig, VllmConfig
+from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
+
+NOBODY_HELP: Final = (
+    'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
+    "which spends your tokens where engine.api_key is one that is paid for"
+)
+"""Why a node works for nobody, and the remedy."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
+# The aggregator takes weights up to 16 (WEIGHT_MAX); its own clip for earned ones is 1.6.
+Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTable:
+    """Identity of the node and place of its data."""
+
+    data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
+    # A name in configs/params, or the path of a parameter file.
+    network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
+    specialty: Name = "rust"
+    shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayTable:
+    """Addresses of the node and of its first peers."""
+
+    listen: tuple[str, ...] = ("/ip4/0.0.0.0/tcp/4211",)
+    # Announced to peers instead of `listen`: for a node behind a port forwarding.
+    announce: tuple[str, ...] = ()
+    # Multiaddrs that end in /p2p/<peer id>.
+    bootstrap: tuple[str, ...] = ()
+    # Networks such as 10.1.0.0/16 whose nodes may be dialled on anybody's claim, and in which address caps do not
+    # count.
+    private_networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse invalid addresses and networks: an engine may take minutes to load before the overlay would."""
+        rules = {"listen": why_not_listen, "announce": why_not_announce, "bootstrap": why_not_bootstrap}
+        for key, why_not in rules.items():
+            for text in getattr(self, key):
+                if (why := why_not(text)) is not None:
+                    raise ValueError(f"{key}: {why}")
+        try:
+            parse_networks(self.private_networks)
+        except ValueError as error:
+            raise ValueError(f"private_networks: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTable:
+    """The HTTP interface."""
+
+    bind: str = "127.0.0.1:4210"
+    # Required from every caller if set; empty: anyone who reaches the address.
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse to serve other machines without a token."""
+        host, _ = self.address
+        if not self.token and not _is_loopback(host):
+            raise ValueError(f"bind = {self.bind} is reachable from other machines: set token, or bind to 127.0.0.1")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host, without brackets, and port."""
+        host, _, port = self.bind.rpartition(":")
+        if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
+            raise ValueError(f"bind must be HOST:PORT, not {self.bind!r}")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTable:
+    """Defaults of the rounds that we ask for; a query may override them. NetworkParams cap all of them."""
+
+    answer_ms: BudgetMs = 120_000
+    open_ms: BudgetMs = 10_000
+    judge_ms: BudgetMs = 180_000
+    cosign_ms: BudgetMs = 5_000
+    # Wait for stragglers after a quorum.
+    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
+    # All waves of a round together; beyond five more comparisons hardly help.
+    pairs_per_judge: Annotated[int, msgspec.Meta(ge=1, le=64)] = 3
+    # Tokens of one answer.
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=32_768)] = 256
+    # P(best) at which the requester starts no further wave.
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
+    # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
+    confidence_min: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrustTable:
+    """Voting weights without gold. Weight 1 is that of a node with a good record."""
+
+    # Weight of nodes without history. 0 in open networks, because identities are free.
+    default_weight: Weight = 0.0
+    # Whether nodes with default_weight are friends. If not, strangers have a third of the seats at most and together a
+    # tenth of the votes, as soon as somebody else is known.
+    friends: bool = False
+    trusted: dict[KeyHex, Weight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeTable:
+    """The requesters that this node works for.
+
+    A stranger is a node that is not named, has no weight under [trust] and no reputation here. Limits hold for all
+    strangers together; 0 is no limit.
+    """
+
+    # None: everyone, but only named keys if each token is paid for (engine.kind openai with an api_key).
+    whom: Literal["everyone", "reputation", "named"] | None = None
+    # Earned voting weight from which a node is no stranger; 1 is that of a node with a good record.
+    reputation_min: Annotated[float, msgspec.Meta(gt=0, le=16)] = 0.25
+    keys: tuple[KeyHex, ...] = ()
+    # Never served, whatever else is set.
+    deny: tuple[KeyHex, ...] = ()
+    rounds_per_hour: Count = 0
+    rounds_per_day: Count = 0
+    tokens_per_hour: Count = 0
+    tokens_per_day: Count = 0
+    # Share of the engine's time in a sliding hour; and of its concurrent requests, while work of others waits.
+    stranger_share: Share = 0.25
+    # Longest time that a phase of a stranger's round may hold a working place, whatever its query says.
+    stranger_phase_ms: BudgetMs = 60_000
+    # "22:00-07:00", local time, from the first minute up to the last; empty: always.
+    hours: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse hours that cannot be parsed."""
+        _ = self.span
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """First minute of the day, and the one after the last; None: always."""
+        if not self.hours:
+            return None
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", self.hours)
+        if found is None or found[1] + found[2] == found[3] + found[4]:
+            raise ValueError(f'hours must be like "22:00-07:00", not {self.hours!r}')
+        begin_hour, begin_minute, end_hour, end_minute = map(int, found.groups())
+        return 60 * begin_hour + begin_minute, 60 * end_hour + end_minute
+
+    def is_open(self, minute: int) -> bool:
+        """Whether the node works for others in this minute of the local day."""
+        if self.span is None:
+            return True
+        begin, end = self.span
+        return begin <= minute < end if begin < end else minute >= begin or minute < end
+
+
+@dataclass(frozen=True, slots=True)
+class GoldTable:
+    """Questions with known answers, from which this node learns the weights of others."""
+
+    # JSON lines: {"query": ..., "task": "final", "right": ["42"]}. Keep it to yourself.
+    file: Path | None = None
+    # Share of our users' rounds after which one is asked.
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LogTable:
+    """Settings of the log, which goes to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityTable:
+    """Bounds of concurrent work."""
+
+    # Rounds as a member. Each holds up to a slate of answers and its ballots in memory: a few MiB. Rule V8 allows no
+    # more.
+    open_rounds_max: Annotated[int, msgspec.Meta(ge=1, le=32)] = 16
+    # Queries of our own users that wait for a round; one more is refused with 503.
+    waiting_queries_max: Annotated[int, msgspec.Meta(ge=0, le=1_024)] = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """The whole configuration; each field is a table of the TOML file."""
+
+    node: NodeTable = field(default_factory=NodeTable)
+    overlay: OverlayTable = field(default_factory=OverlayTable)
+    api: ApiTable = field(default_factory=ApiTable)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    vllm: VllmConfig = field(default_factory=VllmConfig)
+    round: RoundTable = field(default_factory=RoundTable)
+    trust: TrustTable = field(default_factory=TrustTable)
+    serve: ServeTable = field(default_factory=ServeTable)
+    gold: GoldTable = field(default_factory=GoldTable)
+    log: LogTable = field(default_factory=LogTable)
+    capacity: CapacityTable = field(default_factory=CapacityTable)
+
+    @property
+    def serves(self) -> Literal["everyone", "reputation", "named"]:
+        """The requesters that the node serves: as configured, else everyone unless each token costs money."""
+        is_paid = self.engine.kind == "openai" and bool(self.engine.api_key)
+        return self.serve.whom or ("named" if is_paid else "everyone")
+
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether only named keys are served, and none is named."""
+        return self.serves == "named" and not set(self.serve.keys) - set(self.serve.deny)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
