@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
+CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast coverage test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -62,6 +63,13 @@ licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 sbom: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply sbom
 
+# Clients that users have beside ours, in an environment of their own: `llm` would load the demo's model package.
+clients: $(CLIENTS)/.ready
+$(CLIENTS)/.ready: requirements-clients.txt
+	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements-clients.txt
+	touch $@
+
 # Under a quarter of an hour; BENCH alone: `make bench BENCH="fit wire"`. The table of all figures is in dist/ too.
 bench: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.bench $(BENCH) --json dist/bench.json --markdown dist/bench.md
@@ -107,9 +115,9 @@ lock:
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra build -o requirements.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra tracing --extra build --extra dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
-	$(COMPILE) --group clients -o requirements-clients.txt
+	$(subst --override requirements-overrides.txt,,$(COMPILE)) --group clients -c requirements-dev.txt -o requirements-clients.txt
 	$(COMPILE) --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	$(COMPILE) --group supply -c requirements-dev.txt -o requirements-supply.txt
 
 clean:
-	rm -rf $(VENV) $(VLLM) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM) $(CLIENTS) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

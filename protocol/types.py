@@ -53,6 +53,15 @@ class TaskType(StrEnum):
     OPEN = "open"
 
 
+class TurnRole(StrEnum):
+    """The role of a turn in a conversation, as its asker states it."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    """What the asker would have in mind for all turns. It is data: no member's system prompt ever holds it."""
+
+
 class FinishReason(StrEnum):
     """Why a model stopped writing."""
 

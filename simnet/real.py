@@ -112,7 +112,11 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
         "turns": [
             {
                 "requester": asking.requester,
-                "question": {"query": asking.question.text, "task": asking.question.task.value, **asked},
+                "question": {
+                    "turns": [{"role": "user", "text": asking.question.text}],
+                    "task": asking.question.task.value,
+                    **asked,
+                },
                 "kills": _kills(plan, asking, lasts_ms),
             }
             for asking in askings

@@ -1,6 +1,7 @@
 """Asking the swarm: the question. The reply's events are in `node.api.events`."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -11,7 +12,27 @@ from node.api.events import Decided as Decided
 from node.api.events import Ended as Ended
 from node.api.events import Progress as Progress
 from node.api.events import RoundEvent as RoundEvent
-from protocol.types import TaskType
+from protocol.types import TaskType, TurnRole
+
+
+class Audience(StrEnum):
+    """Nodes that may read a question's text."""
+
+    TRUSTED = "trusted"
+    """Seats for keys that the node's owner named alone; the text is never published."""
+    MEMBERS = "members"
+    """The members of the round, whoever they are; the text is never published."""
+    PUBLIC = "public"
+    """Everybody: the text is gossiped with the query."""
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One turn of a conversation."""
+
+    role: TurnRole
+    """Who speaks: `user`, `assistant` or `system`."""
+    text: str
+    """What is said."""
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,12 +41,14 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Numbers above the network's limits are lowered to them; a text above its limit is refused.
     """
 
-    content: str = msgspec.field(name="query")
-    """The text of the question."""
+    turns: tuple[Turn, ...]
+    """The conversation, oldest turn first; the last turn is the user's. A single question is one turn."""
     task: TaskType = TaskType.CODE
     """Kind of task, which decides how equal answers are recognised."""
-    private: bool = False
-    """Whether the text is sent to the members only, not by gossip."""
+    audience: Audience | None = None
+    """Nodes that may read the text."""
+    allow_secrets: bool = False
+    """Whether a text that looks like it holds a secret, such as a private key, is sent all the same."""
     max_tokens: Positive | None = None
     """Greatest number of tokens of one answer."""
     pairs_per_judge: Positive | None = None
@@ -38,6 +61,11 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Time to wait for stragglers after a quorum, ms."""
+
+    @classmethod
+    def single(cls, text: str, task: TaskType = TaskType.CODE, **settings: Any) -> Self:
+        """Build a question of one turn."""
+        return cls((Turn(TurnRole.USER, text),), task, **settings)
 
 
 class OffersKnown(msgspec.Struct, frozen=True):

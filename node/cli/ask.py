@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
+from node.api.asking import Audience
 from node.cli.certificates import kept_path, print_report
 from node.cli.client import open_client
 from node.cli.errors import Exit
@@ -23,7 +24,10 @@ async def ask(
     task: Annotated[
         Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
     ] = "code",
-    private: Annotated[bool, Parameter(negative="", help="Send the text to members only, not by gossip.")] = False,
+    audience: Annotated[
+        Literal["trusted", "members", "public"] | None,
+        Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
+    ] = None,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     confidence_min: Annotated[
         float | None,
@@ -43,10 +47,10 @@ async def ask(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm through the local node, and wait for its answer."""
-    question = Question(
+    question = Question.single(
         read_query(query),
         task=TaskType(task),
-        private=private,
+        audience=None if audience is None else Audience(audience),
         max_tokens=max_tokens,
         confidence_min=confidence_min,
     )

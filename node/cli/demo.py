@@ -57,7 +57,7 @@ async def demo(
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             lines = None if console.is_terminal else PlainLines(console)
-            followed = await follow(client, Question(query, patience_ms=PATIENCE_MS), 600.0, console, lines)
+            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), 600.0, console, lines)
             path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())

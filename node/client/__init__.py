@@ -2,7 +2,7 @@
 
     async with connect("http://127.0.0.1:4210") as client:
         print((await client.status()).peers_connected)
-        followed = await follow(client, Question("Sum a slice."))
+        followed = await follow(client, Question.single("Sum a slice."))
         print(followed.answer)
 
 All errors are kinds of ClientError. Nothing here prints, or knows exit codes.

@@ -1,7 +1,7 @@
 """Swarms of real nodes on this machine, over libp2p on loopback: for the demo, tests, evaluation and notebooks.
 
     async with local_swarm(3) as swarm, swarm.connect() as client:
-        followed = await follow(client, Question("Sum a slice."))
+        followed = await follow(client, Question.single("Sum a slice."))
 
 Nodes are only processes here: the package imports neither the daemon nor the command line.
 """

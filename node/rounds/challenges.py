@@ -93,7 +93,7 @@ class Challenger:
             raise NoGoldError("no gold: name a file of questions and right answers in [gold] file")
         gold = self._random.choice(questions)
         outcome = None
-        async with self._service.ask(Question(gold.query, gold.task), counted=False) as begun:
+        async with self._service.ask(Question.single(gold.query, gold.task), counted=False) as begun:
             async for event in begun.events:
                 if isinstance(event, Ended):
                     outcome = event.outcome

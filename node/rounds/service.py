@@ -11,7 +11,7 @@ from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
-from node.api.asking import Question
+from node.api.asking import Audience, Question
 from node.api.events import PLAIN_KEYS
 from node.clock import Clock
 from node.config import NodeConfig
@@ -116,7 +116,7 @@ class RoundService:
             query = self.query(question)
             id = body_id(self._participant.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, question.content, begun, self._turns))
+                await self._inbound.deliver(AskRequest(query, question.turns[0].text, begun, self._turns))
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
@@ -139,8 +139,11 @@ class RoundService:
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
         params, config = self._participant.params, self._config
-        size = len(question.content.encode())
-        if not question.content.strip():
+        if len(question.turns) != 1:
+            raise AskError("a question is one turn")
+        text = question.turns[0].text
+        size = len(text.encode())
+        if not text.strip():
             raise AskError("the query is empty")
         if size > params.query_bytes_max:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
@@ -158,8 +161,8 @@ class RoundService:
             specialty=config.node.specialty,
             shard=config.node.shard,
             task=question.task,
-            content=question.content,
-            private=question.private,
+            content=text,
+            private=question.audience not in (None, Audience.PUBLIC),
         )
         priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
         return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))

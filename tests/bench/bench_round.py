@@ -103,7 +103,7 @@ class Daemons:
         """One round, and the sizes of its messages; its times go into what is given: by the node's clock, by ours."""
         self.rounds += 1
         query = f"Write a Rust function that folds a slice of integers, number {self.rounds:06}."
-        question = Question(query, pairs_per_judge=self.pairs)
+        question = Question.single(query, pairs_per_judge=self.pairs)
         began = time.perf_counter()
         query_id = ""
         marks: dict[str, tuple[float, float]] = {}

@@ -21,6 +21,7 @@ from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from protocol.limits import TEXT_BYTES_MAX
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
+from tests.support.asking import question_body
 from tests.support.processes import PATIENCE_S, Shell, assert_refusal_line, assert_refused, log_records
 
 SCRIPTED = EngineConfig(kind="scripted")
@@ -132,7 +133,9 @@ def test_a_confidence_is_a_probability(shell: Shell, confidence: str) -> None:
 
 
 def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, swarm: RunningSwarm) -> None:
-    ran = shell.strand("ask", "-", "--private", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode())
+    ran = shell.strand(
+        "ask", "-", "--audience", "members", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode()
+    )
     assert ran.code == 0, ran
     assert ran.json["query"] == ""
     assert ran.json["cosignatures"] == SWARM_NODES
@@ -249,7 +252,7 @@ async def test_a_node_ends_in_order(tmp_path: Path, ending: str) -> None:
 
 def _begin_round(url: str) -> HTTPResponse:
     """A question that is being worked on: the response has begun, and lasts until it is closed."""
-    body = json.dumps({"query": "Wait."}).encode()
+    body = json.dumps(question_body("Wait.")).encode()
     response = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/api/ask", body)
     assert json.loads(response.readline())["event"] == "asked"
     assert isinstance(response, HTTPResponse)

@@ -22,6 +22,7 @@ from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.integration.http.test_hostile_requests import ENDS_THE_PROCESS_OF_044B2F0
+from tests.support.asking import question_body
 from tests.support.declared import check_reply
 from tests.support.http_server import statuses
 from tests.support.processes import PATIENCE_S, Shell, assert_refused
@@ -95,21 +96,21 @@ async def test_with_a_token_every_request_needs_it(
         b"",
         b"[]",
         b"{",
-        b'{"query": 7}',
-        b'{"query": "x", "surprise": 1}',
-        b'{"query": "x", "task": "poem"}',
-        b'{"query": "x", "max_tokens": 0}',
-        b'{"query": "x", "max_tokens": -5}',
-        b'{"query": "x", "max_tokens": 1e400}',
-        b'{"query": "x", "pairs_per_judge": -1}',
-        b'{"query": "x", "answer_ms": -1}',
-        b'{"query": "x", "judge_ms": 0}',
-        b'{"query": "x", "patience_ms": -1}',
-        b'{"query": "x", "confidence_min": 1.01}',
-        b'{"query": "x", "confidence_min": NaN}',
-        b'{"query": "\\ud800"}',
-        b'{"query": "\xff"}',
-        b'{"query": "  "}',
+        b'{"turns": 7}',
+        b'{"turns": [{"role": "user", "text": "x"}], "surprise": 1}',
+        b'{"turns": [{"role": "user", "text": "x"}], "task": "poem"}',
+        b'{"turns": [{"role": "user", "text": "x"}], "max_tokens": 0}',
+        b'{"turns": [{"role": "user", "text": "x"}], "max_tokens": -5}',
+        b'{"turns": [{"role": "user", "text": "x"}], "max_tokens": 1e400}',
+        b'{"turns": [{"role": "user", "text": "x"}], "pairs_per_judge": -1}',
+        b'{"turns": [{"role": "user", "text": "x"}], "answer_ms": -1}',
+        b'{"turns": [{"role": "user", "text": "x"}], "judge_ms": 0}',
+        b'{"turns": [{"role": "user", "text": "x"}], "patience_ms": -1}',
+        b'{"turns": [{"role": "user", "text": "x"}], "confidence_min": 1.01}',
+        b'{"turns": [{"role": "user", "text": "x"}], "confidence_min": NaN}',
+        b'{"turns": [{"role": "user", "text": "\\ud800"}]}',
+        b'{"turns": [{"role": "user", "text": "\xff"}]}',
+        b'{"turns": [{"role": "user", "text": "  "}]}',
         b"[" * 10_000,
     ],
 )
@@ -122,7 +123,7 @@ def test_what_is_no_question_is_refused_and_harms_nobody(swarm: RunningSwarm, bo
 
 def test_figures_over_the_networks_limits_are_cut_to_them(swarm: RunningSwarm) -> None:
     huge = dict.fromkeys(("max_tokens", "pairs_per_judge", "answer_ms", "judge_ms", "patience_ms"), 10**18)
-    status, answer = ask(swarm.url, "POST", "/api/ask", json.dumps({"query": "Sum.", **huge}))
+    status, answer = ask(swarm.url, "POST", "/api/ask", json.dumps(question_body("Sum.", **huge)))
     events = [json.loads(line) for line in answer.splitlines()]
     assert status == 200
     assert [events[0]["event"], events[-1]["event"]] == ["asked", "ended"]
@@ -131,7 +132,10 @@ def test_figures_over_the_networks_limits_are_cut_to_them(swarm: RunningSwarm) -
 
 def test_a_round_is_told_with_its_details_to_whoever_wants_them(swarm: RunningSwarm) -> None:
     status, answer = ask(
-        swarm.url, "POST", "/api/ask?details=1", json.dumps({"query": "Sum, in detail.", "task": "open"})
+        swarm.url,
+        "POST",
+        "/api/ask?details=1",
+        json.dumps(question_body("Sum, in detail.", task="open")),
     )
     events = [msgspec.json.decode(line, type=RoundEvent) for line in answer.splitlines()]
     assert status == 200

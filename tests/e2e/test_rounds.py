@@ -17,7 +17,7 @@ from tests.support.engine_server import Reply, StandIn, as_json, serving
 from tests.support.processes import logged
 
 SCRIPTED = EngineConfig(kind="scripted")
-SUM = Question("Sum a slice.")
+SUM = Question.single("Sum a slice.")
 
 
 async def test_a_round_decides_without_a_judge_who_is_killed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_node
 from tests.fuzz.target import One, Target, joined
+from tests.support.asking import question_body
 
 REPLY_S = 2.0
 """seconds for a reply to what may be no request at all; a poll that waits is left after them, which is no finding."""
@@ -175,12 +176,12 @@ LINES = [
 ]
 
 BODIES = [
-    json.dumps({"query": "q", "timeout_ms": -5}).encode(),
-    json.dumps({"query": "\ud800"}).encode(),
+    json.dumps(question_body("q", timeout_ms=-5)).encode(),
+    json.dumps(question_body("\ud800")).encode(),
     b"[" * 3000,
     b"null",
     json.dumps({"query": 1, "waves": "x"}).encode(),
-    b'{"query": "' + b"\xff" * 20 + b'"}',
+    b'{"turns": [{"role": "user", "text": "' + b"\xff" * 20 + b'"}]}',
 ]
 
 requests = st.one_of(

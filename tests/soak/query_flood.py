@@ -37,6 +37,7 @@ from protocol.messages import Query, Seat
 from protocol.signing import Keypair, seal
 from protocol.topics import topic
 from protocol.types import ONE, Key, Role, TaskType
+from tests.support.asking import question_body
 
 NODES = 4
 LATENCY_MS = 100
@@ -175,7 +176,7 @@ def attacker(swarm: list[Child], case: dict[str, Any], seconds: float) -> Iterat
 async def ask(url: str) -> tuple[str, float]:
     """One honest round: its outcome, and seconds until it was told."""
     began_s = time.monotonic()
-    body = {"query": f"Reverse a list. {secrets.token_hex(8)}"}
+    body = question_body(f"Reverse a list. {secrets.token_hex(8)}")
     timeout = httpx2.Timeout(ROUND_S)
     async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
         with trio.move_on_after(ROUND_S):

@@ -38,6 +38,11 @@ def _ignore(_: RoundEvent) -> None:
     """Nobody watches."""
 
 
+def question_body(text: str, **settings: Any) -> dict[str, Any]:
+    """Return the JSON body of a question of one turn."""
+    return {"turns": [{"role": "user", "text": text}], **settings}
+
+
 async def ask(
     url: str, question: Mapping[str, Any], seconds_max: float, on_event: Callable[[RoundEvent], None] = _ignore
 ) -> Heard:

@@ -27,7 +27,7 @@ from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict
 from protocol.topics import topic
 from tests.integration.overlay.attacks import NotHeldError, Victim, probe
-from tests.support.asking import Heard, ask
+from tests.support.asking import Heard, ask, question_body
 from tests.support.counted_node import rss_mib
 from tests.support.processes import wait_offers
 from tests.support.swarm import params
@@ -210,7 +210,11 @@ class Arena:
             number += 1
             asker = self._up()
             hits = self._hits[asker]
-            heard = await ask(self._nodes[asker].url, {"query": f"Question {number}?", **ROUND}, ROUND_S_MAX)
+            heard = await ask(
+                self._nodes[asker].url,
+                question_body(f"Question {number}?", **ROUND),
+                ROUND_S_MAX,
+            )
             self._note(number, heard, self._hits[asker] != hits)
             if not heard.query_id:
                 await trio.sleep(1)  # a node that is full, or has just gone

@@ -22,7 +22,7 @@ from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_swarm
 from protocol.errors import Fault
 from protocol.types import Outcome
-from tests.support.asking import Heard, ask
+from tests.support.asking import Heard, ask, question_body
 from tests.support.hosts import Hosts, Link, open_hosts
 
 LATENCY_MS = 50
@@ -100,7 +100,7 @@ class Far:
 
     async def ask(self, name: str, asker: int) -> Told:
         """One round, and a look at what everybody keeps of it."""
-        heard = await ask(self.urls[asker], {"query": f"{name}?"}, ROUND_S_MAX)
+        heard = await ask(self.urls[asker], question_body(f"{name}?"), ROUND_S_MAX)
         return await self._examine(name, heard)
 
     async def ask_while_parted(self, name: str, asker: int, away: Collection[int], phase: str, heal_s: float) -> Told:
@@ -124,7 +124,7 @@ class Far:
                 await self.hosts.part(away)
                 parted.set()
             nursery.start_soon(part)
-            heard = await ask(self.urls[asker], {"query": f"{name}?"}, ROUND_S_MAX, on_event)
+            heard = await ask(self.urls[asker], question_body(f"{name}?"), ROUND_S_MAX, on_event)
             parted.set()
         return await self._examine(name, heard)
 

@@ -20,12 +20,13 @@ from pathlib import Path
 import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from node.config import ApiTable, CapacityTable, EngineConfig, NodeConfig, NodeTable, OverlayTable, TrustTable
+from node.config import ApiTable, CapacityTable, NodeConfig, NodeTable, OverlayTable, TrustTable
 from node.daemon import Node, open_node
 from node.http.api import build_app
 from node.http.edge import CONNECTIONS_MAX, Edge
 from node.http.guard import Guard
 from node.http.server import listen
+from node.inference.config import EngineConfig
 from tests.support.declared import declared
 
 REPLY_BYTES_MAX = 1024 * 1024

@@ -34,7 +34,7 @@ from protocol.errors import Fault
 from protocol.messages import PullReply
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Kind
-from tests.support.asking import ask
+from tests.support.asking import ask, question_body
 from tests.support.engine_server import Reply, StandIn, http, serving
 from tests.support.hostile_server import closing
 from tests.support.swarm import params
@@ -200,7 +200,7 @@ class Arena:
         self._moody.mood = ""
 
     async def _ask(self, number: int, asker: int, gone: bool) -> None:
-        heard = await ask(self._nodes[asker].url, {"query": f"Question {number}?", **ROUND}, ROUND_S_MAX)
+        heard = await ask(self._nodes[asker].url, question_body(f"Question {number}?", **ROUND), ROUND_S_MAX)
         if heard.certified:
             self._certified.append((asker, heard.query_id))
             self.report.certified += 1

@@ -19,6 +19,7 @@ import trio
 
 from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_swarm
+from tests.support.asking import question_body
 from tests.support.processes import PATIENCE_S, POLL_S, STRAND, get_json
 
 DISK_BYTES = 12 * 1024 * 1024
@@ -39,7 +40,7 @@ def fill(disk: Path) -> Path:
 
 def ask(url: str, question: str) -> dict[str, Any]:
     """Ask and return what was decided, or the refusal."""
-    body = json.dumps({"query": question, "answer_ms": 3_000, "judge_ms": 3_000}).encode()
+    body = json.dumps(question_body(question, answer_ms=3_000, judge_ms=3_000)).encode()
     try:
         with urllib.request.urlopen(urllib.request.Request(f"{url}/api/ask", data=body), timeout=PATIENCE_S) as reply:
             events = [json.loads(line) for line in reply]

@@ -29,6 +29,7 @@ RUNTIME = "requirements.txt"
 LOCKS = {
     RUNTIME: "the daemon",
     "requirements-dev.txt": "development",
+    "requirements-clients.txt": "`make clients`",
     "requirements-docs.txt": "`make docs`",
     "requirements-fuzz.txt": "`make fuzz`",
     "requirements-supply.txt": "`make audit`",

@@ -77,7 +77,7 @@ async def engine_when(client: Client, holds: Callable[[EngineReport], bool]) -> 
 
 
 async def ask(client: Client, query: str) -> FollowedRound:
-    return await follow(client, Question(query, max_tokens=TOKENS), silence_s=ROUND_S)
+    return await follow(client, Question.single(query, max_tokens=TOKENS), silence_s=ROUND_S)
 
 
 def session_of(folder: Path) -> int:

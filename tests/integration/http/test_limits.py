@@ -32,6 +32,7 @@ from node.http.edge import (
 )
 from node.http.guard import Guard
 from node.http.server import listen
+from tests.support.asking import question_body
 from tests.support.http_server import GET, PATIENCE_S, Served, open_api, open_edge, read_all, statuses
 
 HALF_OPEN = 300
@@ -158,7 +159,7 @@ async def test_abandoned_polls_give_their_places_back(tmp_path: Path) -> None:
 
 async def test_an_ask_whose_client_hung_up_leaves_the_queue(tmp_path: Path) -> None:
     """It begins no round, and takes nobody's place."""
-    body = json.dumps({"query": "Sum."}).encode()
+    body = json.dumps(question_body("Sum.")).encode()
     post = b"POST /api/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     async with open_api(tmp_path, capacity=CapacityTable(waiting_queries_max=1)) as api:
         assert api.node is not None

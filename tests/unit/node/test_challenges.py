@@ -67,7 +67,7 @@ def challenger(
 async def test_a_challenge_is_asked_as_any_question() -> None:
     swarm = Swarm()
     assert await challenger(swarm).challenge() == Challenged(QUERY, Outcome.DECIDED, None)
-    assert swarm.asked == [Question("Which?", TaskType.CODE)]
+    assert swarm.asked == [Question.single("Which?", TaskType.CODE)]
 
 
 @pytest.mark.parametrize(("right", "correct"), [("A", True), ("B", False)])

@@ -63,10 +63,10 @@ def test_what_can_be_asked_is_asked() -> None:
     assert told.round == {"open_ms": 12, "cosign_ms": 14, "threshold": 0.5, "confidence_min": 0.25}
     assert told.deadline_ms > 11 + 12 + 13 + 14
     assert [turn.requester for turn in told.turns] == [plan.asking(number).requester for number in range(4)]
-    assert [turn.question.content for turn in told.turns] == [plan.asking(n).question.text for n in range(4)]
+    assert [turn.question.turns[0].text for turn in told.turns] == [plan.asking(n).question.text for n in range(4)]
     first = told.turns[0].question
     limits = {"max_tokens": 400, "pairs_per_judge": 5, "answer_ms": 11, "judge_ms": 13, "patience_ms": 15}
-    assert first == Question(first.content, TaskType.FINAL, **limits)
+    assert first == Question.single(first.turns[0].text, TaskType.FINAL, **limits)
     assert not any(turn.kills for turn in told.turns)
 
 

@@ -54,7 +54,7 @@ from tests.support.shown import (
 from tests.support.updates import told
 
 Call = Callable[[Client], Awaitable[object]]
-QUESTION = Question("Sum a slice.")
+QUESTION = Question.single("Sum a slice.")
 
 
 @asynccontextmanager

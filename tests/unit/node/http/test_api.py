@@ -20,6 +20,7 @@ from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
 from node.rounds.service import AskError, NoQuorumError
 from protocol.types import Digest, Outcome
+from tests.support.asking import question_body
 from tests.support.declared import check_reply
 from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
 
@@ -44,7 +45,7 @@ A_ROUND = (
 )
 
 BODIES: dict[Operation[Any], Any] = {
-    ops.ASK: {"query": "Sum a slice.", "task": "final", "private": True},
+    ops.ASK: question_body("Sum a slice.", task="final", audience="members"),
     ops.REPUTATION_IMPORT: {
         "format": reputation_api.FORMAT,
         "specialty": "rust",
@@ -129,7 +130,7 @@ async def test_what_is_not_there_is_one_line(path: str, status: int, words: str)
     assert words in response.json()["error"]
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[", b"\xff", b"[" * 60_000, b'{"query": ' + b"[" * 60_000, b'{"q": 1}'])
+@pytest.mark.parametrize("body", [b"{}", b"[", b"\xff", b"[" * 60_000, b'{"turns": ' + b"[" * 60_000, b'{"q": 1}'])
 async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
     rounds = TellingRounds()
     async with http_client(shown(rounds=rounds)) as http:
@@ -209,7 +210,7 @@ def test_every_field_and_type_is_described() -> None:
 def test_limits_of_input_stand_in_the_document() -> None:
     schemas = document()["components"]["schemas"]
     assert schemas["Question"]["additionalProperties"] is False
-    assert schemas["Question"]["required"] == ["query"]
+    assert schemas["Question"]["required"] == ["turns"]
     assert schemas["Question"]["properties"]["confidence_min"]["anyOf"][0] == {
         "type": "number",
         "minimum": 0,
