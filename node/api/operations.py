@@ -10,6 +10,9 @@ from typing import Any, Final, Generic, TypeVar
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
 from node.api.engine import EngineReport
+from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
+from node.api.openai.common import Model, Models, Problem
+from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -42,7 +45,7 @@ REFUSALS: Final[Mapping[int, str]] = {
     503: "The node is busy, or its disk takes nothing; `Retry-After` may say when to try again.",
     505: "Only HTTP/1.1 is spoken.",
 }
-"""Statuses that any operation may reply beside its own, with an Error as the body."""
+"""Statuses that any operation may reply beside its own, with its type of error as the body."""
 
 Reply = TypeVar("Reply")
 
@@ -82,6 +85,10 @@ class Operation(Generic[Reply]):
     parameters: tuple[Parameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
     """Further replies of this operation alone, by status: description and type of the JSON body."""
+    events: tuple[Any, ...] = ()
+    """Types of the events' data, if a request may ask for a stream of server-sent events in place of the reply."""
+    error: type = Error
+    """Type of the body of every refusal."""
 
     @property
     def id(self) -> str:
@@ -94,7 +101,7 @@ class Operation(Generic[Reply]):
         found: tuple[Any, ...] = (self.reply,) if status == 200 else ()
         if status in self.others:
             found += (self.others[status][1],)
-        return found + ((Error,) if status in REFUSALS else ())
+        return found + ((self.error,) if status in REFUSALS else ())
 
 
 LIVE: Final = Operation("GET", "/health/live", "Say that the process runs.", Liveness)
@@ -175,6 +182,57 @@ PAUSE: Final = Operation(
 RESUME: Final = Operation("POST", "/api/resume", "Accept rounds of other nodes again.", ServingReport)
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
 
+HOP_REFUSED: Final = ("The request comes from a node: none may be another one's engine through the swarm.", Problem)
+NO_MODEL: Final = ("There is no such model.", Problem)
+MODELS: Final = Operation(
+    "GET", "/v1/models", "List the model ids of this node.", Models, others={508: HOP_REFUSED}, error=Problem
+)
+MODEL: Final = Operation(
+    "GET",
+    "/v1/models/{model}",
+    "Show one model id.",
+    Model,
+    others={404: NO_MODEL, 508: HOP_REFUSED},
+    error=Problem,
+)
+_ROUND_ERRORS: Final[Mapping[int, tuple[str, type]]] = {
+    404: NO_MODEL,
+    422: ("The text looks like it holds a secret, or the swarm is less sure than `min_confidence`.", Problem),
+    502: ("The round gave no answer: its members declined, or it was lost.", Problem),
+    504: ("The round gave no answer: none came in time.", Problem),
+    508: HOP_REFUSED,
+}
+CHAT: Final = Operation(
+    "POST",
+    "/v1/chat/completions",
+    "Ask the swarm by OpenAI's chat completions.",
+    ChatCompletion,
+    body=Body(ChatRequest, "no request for a chat completion"),
+    others=_ROUND_ERRORS,
+    events=(ChatChunk, Problem),
+    error=Problem,
+)
+RESPONSES: Final = Operation(
+    "POST",
+    "/v1/responses",
+    "Ask the swarm by OpenAI's Responses API, without state.",
+    ResponseObject,
+    body=Body(ResponseRequest, "no request for a response"),
+    others=_ROUND_ERRORS,
+    events=(ResponseEvent,),
+    error=Problem,
+)
+COMPLETIONS: Final = Operation(
+    "POST",
+    "/v1/completions",
+    "Ask the swarm by OpenAI's older text completions.",
+    TextCompletion,
+    body=Body(CompletionRequest, "no request for a completion"),
+    others=_ROUND_ERRORS,
+    events=(TextCompletion, Problem),
+    error=Problem,
+)
+
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     LIVE,
     READY,
@@ -193,5 +251,10 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     PAUSE,
     RESUME,
     OPENAPI,
+    MODELS,
+    MODEL,
+    CHAT,
+    RESPONSES,
+    COMPLETIONS,
 )
 """All operations, in the order of the document."""

@@ -12,11 +12,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from node.api import operations as ops
-from node.api.asking import OffersKnown
+from node.api.asking import Audience, OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.http.openai.handlers import OpenAiApi
 from node.http.openapi import document
-from node.http.replies import BodyError, ParameterError, Places, integers, json_reply, read_body, refusal, refused_ask
+from node.http.replies import (
+    BodyError,
+    ErrorContext,
+    ParameterError,
+    Places,
+    RefusedError,
+    integers,
+    json_reply,
+    read_body,
+    refusal,
+    refused_ask,
+)
 from node.http.rounds import RoundStream
 from node.http.shown import Shown
 from node.rounds.service import AskError
@@ -38,9 +50,17 @@ CHALLENGES_MAX: Final = 2
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(shown: Shown, connections_max: int) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections."""
-    handlers = _Api(shown, connections_max).handlers()
+def build_app(shown: Shown, connections_max: int, *, audience: Audience = Audience.TRUSTED) -> Starlette:
+    """Build the ASGI application of one node.
+
+    `connections_max`: connections to which it is served at most; `audience`: nodes that may read what clients of
+    OpenAI's API send, unless they name others.
+    """
+    followed = Places(connections_max // FOLLOWED_SHARE)
+    handlers = {
+        **_Api(shown, connections_max, followed).handlers(),
+        **OpenAiApi(shown, followed, audience).handlers(),
+    }
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
         routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
@@ -48,6 +68,7 @@ def build_app(shown: Shown, connections_max: int) -> Starlette:
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
             BodyError: _refuse_request,
+            RefusedError: _refuse,
             AskError: _refuse_ask,
             StoreBlockedError: _blocked,
             Exception: _fail,
@@ -67,7 +88,12 @@ async def _refuse_http(_: Request, error: Exception) -> Response:
 
 
 async def _refuse_request(_: Request, error: Exception) -> Response:
-    return refusal(400, str(error))
+    return refusal(400, str(error), context=ErrorContext(param=getattr(error, "field", None)))
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return error.reply
 
 
 async def _refuse_ask(_: Request, error: Exception) -> Response:
@@ -88,10 +114,10 @@ async def _fail(_: Request, __: Exception) -> Response:
 class _Api:
     """The handlers, and the places of requests that take long."""
 
-    def __init__(self, shown: Shown, connections_max: int) -> None:
+    def __init__(self, shown: Shown, connections_max: int, followed: Places) -> None:
         self._shown = shown
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
-        self._followed = Places(connections_max // FOLLOWED_SHARE)
+        self._followed = followed
         self._challenges = Places(CHALLENGES_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:

@@ -31,6 +31,10 @@ class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
 
 
+class TooLongError(AskError):
+    """The text is longer than the network takes."""
+
+
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
 
@@ -43,6 +47,11 @@ class NoDiskError(AskError):
 
 class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
+
+    def __init__(self, message: str, waiting: int) -> None:
+        """Create the error. `waiting`: queries that wait already."""
+        super().__init__(message)
+        self.waiting = waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class RoundService:
         """
         waiting = self._turns.statistics().tasks_waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
-            raise TooBusyError(f"{waiting} queries wait already; try again later")
+            raise TooBusyError(f"{waiting} queries wait already; try again later", waiting)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
@@ -134,7 +143,7 @@ class RoundService:
             with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
                 yield events
         except TooManySubscribersError as error:
-            raise TooBusyError(str(error)) from error
+            raise TooBusyError(str(error), self._turns.statistics().tasks_waiting) from error
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
@@ -146,7 +155,7 @@ class RoundService:
         if not text.strip():
             raise AskError("the query is empty")
         if size > params.query_bytes_max:
-            raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
+            raise TooLongError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         offers = self._participant.validator.offers.valid(now_ms)
         trust = self._reputation.trust(question.task)
