@@ -12,5 +12,5 @@ async def open_client(source: Source, url: str | None) -> AsyncIterator[Client]:
     """Open a client of `url`, else of the node in the configuration. Raises ConfigError and ClientError."""
     config = source.load().config
     host, port = config.api.address
-    async with connect(url or f"http://{f'[{host}]' if ':' in host else host}:{port}", config.api.token) as client:
+    async with connect(url or f"http://{f'[{host}]' if ':' in host else host}:{port}", config.api.own_token) as client:
         yield client

@@ -37,10 +37,12 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
             f"cannot serve HTTP on {config.bind}: {error.strerror or error}; choose another with --bind"
         ) from error
     port = listener.socket.getsockname()[1]
-    if 0 < len(config.token) < TOKEN_CHARS_ADVISED:
-        log.warning("api.token_weak", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
+    for name, key in config.named_keys.items():
+        if len(key.token) < TOKEN_CHARS_ADVISED:
+            reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
+            log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    edge = Edge(build_app(shown, places), Guard(config.token, host), places)
+    edge = Edge(build_app(shown, places), Guard(config), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await keep_serving(edge.run, listener, lambda: listen(host, port))
 
