@@ -2,23 +2,22 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from node.api.asking import Audience
 from node.api.events import Decided, RoundEvent
 from node.cli.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
 from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.follow import PlainLines, follow, report, save_certificate
-from node.cli.options import JsonFlag, Source, any_case, outside, print_json, stderr, stdout
-from node.cli.question import compose
+from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.question import QuestionOptions, compose
 from node.cli.watch import DetailLines, live_picture
 from node.client import Client, FollowedRound, Question
 from node.client import follow as follow_round
 from node.hardening import keep_private
-from protocol.types import OutcomeReason, TaskType
+from protocol.types import OutcomeReason
 
 _POSITIVE = validators.Number(gt=0)
 
@@ -30,18 +29,11 @@ async def ask(
     ] = None,
     *,
     file: Annotated[
-        tuple[Path, ...], Parameter(negative="", help="A file that follows the question; may be given several times.")
+        tuple[Path, ...],
+        Parameter(
+            negative="", show_default=False, help="A file that follows the question; may be given several times."
+        ),
     ] = (),
-    task: Annotated[
-        Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
-    ] = "code",
-    audience: Annotated[
-        Literal["trusted", "members", "public"] | None,
-        Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
-    ] = None,
-    allow_secrets: Annotated[
-        bool, Parameter(negative="", help="Send the text even if it looks like it holds a secret.")
-    ] = False,
     stream: Annotated[
         bool, Parameter(negative="", help="Print phases as lines, and the answer before its certificate has come.")
     ] = False,
@@ -49,21 +41,13 @@ async def ask(
         bool, Parameter(negative="", help="Show the round live: answers, pairs, and strengths after each wave.")
     ] = False,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
-    confidence_min: Annotated[
-        float | None,
-        Parameter(
-            name="--min-confidence",
-            validator=validators.Number(gte=0, lte=1),
-            help="Probability of being right below which the swarm abstains: outcome degraded, its best guess marked.",
-        ),
-    ] = None,
-    max_tokens: Annotated[int | None, Parameter(validator=_POSITIVE, help="Length of one answer.")] = None,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
     ] = 600.0,
     out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
     url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
     json: JsonFlag = False,
+    options: QuestionOptions = QuestionOptions(),  # noqa: B008 - frozen
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm through the local node, and wait for its answer.
@@ -73,15 +57,8 @@ async def ask(
     """
     if stream and (json or watch):
         raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
-    question = Question.single(
-        compose(query, file),
-        task=TaskType(task),
-        audience=None if audience is None else Audience(audience),
-        allow_secrets=allow_secrets,
-        max_tokens=max_tokens,
-        confidence_min=confidence_min,
-    )
-    told_first = _ToldFirst(confidence_min) if stream else None
+    question = options.question(compose(query, file))
+    told_first = _ToldFirst(options.confidence_min) if stream else None
     async with open_client(source, url) as client:
         if told_first is not None:
             followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)

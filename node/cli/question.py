@@ -3,14 +3,19 @@
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
+from cyclopts import Parameter, validators
+
+from node.api.asking import Audience, Question
 from node.cli.errors import CliError, Exit
-from node.cli.options import read_query, read_stdin
+from node.cli.options import any_case, read_query, read_stdin
 from node.files import read_text
 from node.text import one_line
 from protocol.limits import TEXT_BYTES_MAX
+from protocol.types import TaskType
 
 FILES_MAX: Final = 32
 """Files of one question: each is named in it, and a judge reads all of them."""
@@ -28,6 +33,43 @@ _LANGUAGES: Final = {
     ".md": "markdown",
 }
 """Languages of fenced blocks, by a file's suffix; other files have blocks without one."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class QuestionOptions:
+    """What is asked for beside the text; for options that are left out, the node's configuration holds."""
+
+    task: Annotated[
+        Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
+    ] = "code"
+    audience: Annotated[
+        Literal["trusted", "members", "public"] | None,
+        Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
+    ] = None
+    allow_secrets: Annotated[
+        bool, Parameter(negative="", help="Send the text even if it looks like it holds a secret.")
+    ] = False
+    confidence_min: Annotated[
+        float | None,
+        Parameter(
+            name="--min-confidence",
+            validator=validators.Number(gte=0, lte=1),
+            help="Probability of being right below which the swarm abstains: outcome degraded, its best guess marked.",
+        ),
+    ] = None
+    max_tokens: Annotated[int | None, Parameter(validator=validators.Number(gt=0), help="Length of one answer.")] = None
+
+    def question(self, text: str) -> Question:
+        """Return the question of one turn with these options."""
+        return Question.single(
+            text,
+            task=TaskType(self.task),
+            audience=None if self.audience is None else Audience(self.audience),
+            allow_secrets=self.allow_secrets,
+            max_tokens=self.max_tokens,
+            confidence_min=self.confidence_min,
+        )
 
 
 def compose(argument: str | None, files: Sequence[Path]) -> str:
