@@ -80,6 +80,11 @@ class RoundService:
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
+    @property
+    def waiting(self) -> int:
+        """Queries of our users that wait for a turn."""
+        return self._turns.statistics().tasks_waiting
+
     @asynccontextmanager
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
@@ -95,7 +100,7 @@ class RoundService:
         Raises:
             AskError: the round cannot begin.
         """
-        waiting = self._turns.statistics().tasks_waiting
+        waiting = self.waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
