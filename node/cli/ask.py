@@ -28,6 +28,9 @@ async def ask(
         Literal["trusted", "members", "public"] | None,
         Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
     ] = None,
+    allow_secrets: Annotated[
+        bool, Parameter(negative="", help="Send the text although it looks like it holds a key, token or password.")
+    ] = False,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     confidence_min: Annotated[
         float | None,
@@ -51,6 +54,7 @@ async def ask(
         read_query(query),
         task=TaskType(task),
         audience=None if audience is None else Audience(audience),
+        allow_secrets=allow_secrets,
         max_tokens=max_tokens,
         confidence_min=confidence_min,
     )

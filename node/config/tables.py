@@ -24,6 +24,7 @@ BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+AudienceName = Literal["trusted", "members", "public"]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -71,6 +72,8 @@ class ApiTable:
     bind: str = "127.0.0.1:4210"
     # Required from every caller if set; empty: anyone who reaches the address.
     token: str = ""
+    # Nodes that may read what editors and agents send (OpenAI's API, MCP), unless model id, key or request name others.
+    audience: AudienceName = "trusted"
 
     def __post_init__(self) -> None:
         """Refuse to serve other machines without a token."""
@@ -105,6 +108,10 @@ class RoundTable:
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
     # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
     confidence_min: Share = 0.0
+    # Nodes that may read a question's text.
+    audience: AudienceName = "public"
+    # Whether texts that look like they hold a secret are sent without being forced one by one, which editors cannot do.
+    allow_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
