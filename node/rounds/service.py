@@ -155,7 +155,7 @@ class RoundService:
         if size > params.query_bytes_max:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
-        audience = question.audience or Audience(config.round.audience)
+        audience = question.audience or config.round.audience
         roster = self._roster(question, audience, now_ms)
         subject = QuerySubject(
             author=self._participant.keypair.public,

@@ -67,7 +67,7 @@ async def test_the_audience_decides_seats_and_text(
 ) -> None:
     """The question's own audience, else the configuration's."""
     other = Audience.MEMBERS if audience is Audience.PUBLIC else Audience.PUBLIC
-    query = service(*"abcz", audience=(other if asked else audience).value).query(
+    query = service(*"abcz", audience=other if asked else audience).query(
         Question.single("Sum a slice.", audience=audience if asked else None)
     )
     assert seats(query) == seated
