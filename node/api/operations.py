@@ -116,6 +116,7 @@ ASK: Final[Operation[Any]] = Operation(
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
     body=Body(Question, "not a question"),
+    others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
             "details",
