@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from node.api.events import Asked, Certified, Decided, Ended, Progress, RoundEvent
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress
 from protocol.types import Outcome
 
 PHASES = ("answering", "opening", "judging", "cosigning")
@@ -25,7 +25,7 @@ class RoundLog:
     ended: Ended | None = None
     """End of the requester's part, which ends the round; with details the member's part has an end of its own."""
 
-    def note(self, event: RoundEvent) -> None:
+    def note(self, event: BaseEvent) -> None:
         """Add one event; events of the node's own part as a member change nothing."""
         match event:
             case Asked():

@@ -38,8 +38,11 @@ async def follow(
     *,
     silence_s: float = SILENCE_S,
     on_event: Callable[[RoundEvent], None] = _ignore,
+    details: bool = False,
 ) -> FollowedRound:
     """Ask, wait for the end, fetch the certificate and verify it; call `on_event` with each event.
+
+    `details`: whether events of all kinds come, with all fields.
 
     Raises:
         NoCertificateError: the round ended without a certificate.
@@ -47,7 +50,7 @@ async def follow(
         ClientError: as Client raises it.
     """
     log = RoundLog()
-    async with aclosing(client.ask(question, silence_s)) as events:
+    async with aclosing(client.ask(question, silence_s, details=details)) as events:
         async for event in events:
             log.note(event)
             on_event(event)
