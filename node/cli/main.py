@@ -28,6 +28,7 @@ _COMMANDS = {
     "show": "Show a certificate in words.",
     "verify": "Verify a certificate, offline.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
+    "completion": "Print the script by which a shell completes this program's commands and options.",
     "sim": "Simulate swarms of any size, under faults and attacks.",
 }
 
