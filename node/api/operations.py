@@ -18,6 +18,9 @@ JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
 """One JSON object per line, each ended by a line feed."""
 
+EVENT_STREAM: Final = "text/event-stream"
+"""Server-sent events (HTML Living Standard, 9.2), each with JSON as its data."""
+
 BYTES: Final = "application/octet-stream"
 
 PROMETHEUS: Final = "text/plain"

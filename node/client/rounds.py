@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.api.asking import Question
-from node.api.events import Asked, Certified, Decided, Ended, Progress, RoundEvent
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, RoundEvent
 from node.client.client import SILENCE_S, Client
 from node.client.errors import BadReplyError, NoCertificateError
 from protocol.types import Outcome
@@ -47,7 +47,7 @@ class RoundLog:
     ended: Ended | None = None
     """End of the requester's part, which ends the round; with details the member's part has an end of its own."""
 
-    def note(self, event: RoundEvent) -> None:
+    def note(self, event: BaseEvent) -> None:
         """Add one event; events of the node's own part as a member change nothing."""
         match event:
             case Asked():

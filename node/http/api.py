@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import OffersKnown
@@ -38,12 +39,13 @@ CHALLENGES_MAX: Final = 2
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(shown: Shown, connections_max: int) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections."""
+def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
+    """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
     handlers = _Api(shown, connections_max).handlers()
+    mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
-        routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
+        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), *mounted],
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,

@@ -86,6 +86,15 @@ def _schema(kind: Any) -> dict[str, Any]:
     return schema
 
 
+def described_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON schema of one struct with its fields described: an object at the root, others in `$defs`."""
+    _, parts = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    for each in _structs((kind,)):
+        _describe_fields(parts[each.__name__], each)
+    root = parts.pop(kind.__name__)
+    return {**root, "$defs": parts} if parts else root
+
+
 def _types(operation: Operation[Any]) -> Iterable[type[msgspec.Struct]]:
     """Return the structs of an operation's bodies."""
     bodies = [each for status in _statuses(operation) for each in operation.types(status)]
