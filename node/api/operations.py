@@ -9,10 +9,11 @@ from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
-from node.api.engine import EngineReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
 from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
+from node.api.parameters import AnyParameter, Parameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -51,15 +52,6 @@ Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """An integer of the query string, from 0, of at most nine digits."""
-
-    name: str
-    default: int
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
 class Body:
     """JSON body of a request."""
 
@@ -82,7 +74,7 @@ class Operation(Generic[Reply]):
     """Type of a reply with status 200; for JSON lines, of each line."""
     media: str = JSON
     body: Body | None = None
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[AnyParameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
     """Further replies of this operation alone, by status: description and type of the JSON body."""
     events: tuple[Any, ...] = ()
@@ -131,6 +123,7 @@ ASK: Final[Operation[Any]] = Operation(
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
     body=Body(Question, "not a question"),
+    others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
             "details",
@@ -149,6 +142,9 @@ CERTIFICATE: Final = Operation(
     others={404: ("The node has no such certificate.", Error)},
 )
 ENGINE: Final = Operation("GET", "/api/engine", "Show the engine's abilities, speed and failures.", EngineReport)
+ENGINE_TRIAL: Final = Operation(
+    "POST", "/api/engine/trial", "Let the engine give one real answer and one real judgement.", EngineTrial
+)
 METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
 REPUTATION: Final = Operation(
     "GET",
@@ -242,6 +238,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     CERTIFICATE,
     ENGINE,
+    ENGINE_TRIAL,
     METRICS,
     REPUTATION,
     REPUTATION_EXPORT,

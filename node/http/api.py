@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import Audience, OffersKnown
@@ -23,9 +24,9 @@ from node.http.replies import (
     ParameterError,
     Places,
     RefusedError,
-    integers,
     json_reply,
     read_body,
+    read_parameters,
     refusal,
     refused_ask,
 )
@@ -47,23 +48,32 @@ FOLLOWED_SHARE: Final = 2
 CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
+TRIALS_MAX: Final = 1
+"""Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(shown: Shown, connections_max: int, *, audience: Audience = Audience.TRUSTED) -> Starlette:
+def build_app(
+    shown: Shown, connections_max: int, mcp: ASGIApp | None = None, *, audience: Audience = Audience.TRUSTED
+) -> Starlette:
     """Build the ASGI application of one node.
 
-    `connections_max`: connections to which it is served at most; `audience`: nodes that may read what clients of
-    OpenAI's API send, unless they name others.
+    Args:
+        shown: what the node shows and does.
+        connections_max: connections to which it is served at most.
+        mcp: serves /mcp.
+        audience: nodes that may read what clients of OpenAI's API send, unless they name others.
     """
     followed = Places(connections_max // FOLLOWED_SHARE)
     handlers = {
         **_Api(shown, connections_max, followed).handlers(),
         **OpenAiApi(shown, followed, audience).handlers(),
     }
+    mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
-        routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
+        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), *mounted],
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
@@ -119,6 +129,7 @@ class _Api:
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self._followed = followed
         self._challenges = Places(CHALLENGES_MAX)
+        self._trials = Places(TRIALS_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""
@@ -131,6 +142,7 @@ class _Api:
             ops.ASK: self.ask,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
+            ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
@@ -156,7 +168,7 @@ class _Api:
         return json_reply(self._shown.peers.report())
 
     async def wait(self, request: Request) -> Response:
-        asked, peers = integers(request, ops.WAIT.parameters), self._shown.peers
+        asked, peers = read_parameters(request, ops.WAIT), self._shown.peers
         with self._waits.take() as place:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
@@ -165,7 +177,7 @@ class _Api:
         return json_reply(OffersKnown(peers.offering()))
 
     async def ask(self, request: Request) -> Response:
-        details = bool(integers(request, ops.ASK.parameters)["details"])
+        details = bool(read_parameters(request, ops.ASK)["details"])
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
@@ -180,6 +192,12 @@ class _Api:
 
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())
+
+    async def try_engine(self, _: Request) -> Response:
+        with self._trials.take() as place:
+            if not place:
+                return refusal(503, "the engine is being tried already; try again later", retry_after_s=1)
+            return json_reply(await self._shown.engine.trial())
 
     async def metrics(self, _: Request) -> Response:
         return Response(await self._shown.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 
 from node.api import events
 from node.api.asking import Audience
+from node.config import ApiTable
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
@@ -101,9 +102,9 @@ def a_round(result: events.Decided | None = None) -> tuple[events.BaseEvent, ...
 
 @asynccontextmanager
 async def official_client(
-    node: Shown, *, token: str = "", key: str = "any", audience: Audience = Audience.TRUSTED
+    node: Shown, *, api: ApiTable | None = None, key: str = "any", audience: Audience = Audience.TRUSTED
 ) -> AsyncIterator[AsyncOpenAI]:
     """OpenAI's own client of a node in memory; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64, audience=audience)), Guard(token, "127.0.0.1"))
+    app = guarded(declared(build_app(node, connections_max=64, audience=audience)), Guard(api or ApiTable()))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
         yield AsyncOpenAI(api_key=key, base_url="http://127.0.0.1:1/v1", http_client=http)

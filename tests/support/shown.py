@@ -2,7 +2,7 @@
 
 A test takes real facades over the parts that it is about, and these for the rest:
 
-    app = build_app(shown(engine=EngineFacade(worker, "openai")), connections_max=64)
+    app = build_app(shown(engine=EngineFacade(worker, config)), connections_max=64)
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
 from node.api.events import BaseEvent
+from node.config import ApiTable
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
-from node.overlay.types import ConnectionCounts, PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest, Outcome, TaskType
@@ -54,6 +55,14 @@ ENGINE = engine_api.EngineReport(
     roles={"answer": engine_api.RoleReport(False, 0, 0, None)},
     judgement_ms=None,
     cache=None,
+)
+
+TRIAL = engine_api.EngineTrial(
+    works=False,
+    error="it is switched off",
+    probe=engine_api.Attempt(3, "", "it is switched off"),
+    answer=None,
+    judgement=None,
 )
 
 SERVING = serving_api.ServingReport(
@@ -145,6 +154,9 @@ class StillNetwork:
     def connection_counts(self) -> ConnectionCounts:
         return self.counts
 
+    def traffic(self) -> Traffic:
+        return Traffic(sent_bytes=70, received_bytes=700)
+
 
 class StillStatus:
     def readiness(self) -> Readiness:
@@ -211,6 +223,9 @@ class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
 
+    async def trial(self) -> engine_api.EngineTrial:
+        return TRIAL
+
 
 @dataclass
 class PausableServing:
@@ -270,6 +285,6 @@ def shown(**facets: Any) -> Shown:
 @asynccontextmanager
 async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(token, "127.0.0.1"))
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 from node.api import operations as ops
 from node.api.events import AnswerOpened, AnswerStrength, BaseEvent, Decided, Progress, Strengths
+from node.api.following import RoundLog
 from node.api.openai.common import RankedAnswer, StrandReport, Usage
-from node.client.rounds import RoundLog
 from node.http.openai.requests import RoundRequest
 from node.http.replies import ErrorContext, Refusal, refusal
 from node.rounds.service import RoundHandle

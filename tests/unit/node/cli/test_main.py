@@ -20,7 +20,21 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
 
-COMMANDS = ["demo", "init", "run", "ask", "status", "engine", "peers", "show", "verify", "sim", "config", "config show"]
+COMMANDS = [
+    "completion",
+    "demo",
+    "init",
+    "run",
+    "ask",
+    "status",
+    "engine",
+    "peers",
+    "show",
+    "verify",
+    "sim",
+    "config",
+    "config show",
+]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
 
@@ -44,7 +58,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["frobnicate"], 2, ["frobnicate"]),
         (["ask", "--nonsense"], 2, ["--nonsense"]),
         (["ask", "x", "--nonsense"], 2, ["--nonsense"]),
-        (["ask"], 2, ["--query requires an argument"]),
+        (["ask"], 2, ["nothing is asked", "--file"]),
+        (["ask", "x", "--file", "absent.rs"], 2, ["absent.rs", "No such file"]),
+        (["ask", "x", "--file=-"], 2, ["leave out --file -"]),
+        (["ask", "x", "--stream", "--json"], 2, ["--stream and --json"]),
+        (["ask", "x", "--stream", "--watch"], 2, ["--stream and --watch"]),
         (["ask", ""], 2, ["empty"]),
         (["ask", "\udcff"], 2, ["not UTF-8"]),
         (["ask", "x", "--task", "poem"], 2, ["poem"]),

@@ -16,6 +16,8 @@ from node.api.asking import Audience, Question, Turn
 from node.api.openai.chat import CHAT_FIELDS, COMPLETION_FIELDS, ChatRequest, CompletionRequest
 from node.api.openai.common import FieldRules
 from node.api.openai.responses import RESPONSE_FIELDS, ResponseRequest
+from node.config import ApiTable
+from node.config.tables import ApiKeyTable
 from node.http.openai.requests import IGNORED_MAX
 from protocol.types import TaskType, TurnRole
 from tests.support.openai_rounds import a_round, official_client
@@ -268,6 +270,15 @@ async def test_the_audience_is_the_requests_else_the_models_else_the_faces(
 ) -> None:
     strand = {} if requested is None else {"strand": {"audience": requested}}
     assert (await asked(path, model=model, **strand)).audience == expected
+
+
+async def test_a_keys_audience_is_that_of_the_plain_model() -> None:
+    rounds = TellingRounds(a_round())
+    keys = {"editor": ApiKeyTable("a token of the editor", Audience.MEMBERS)}
+    async with official_client(shown(rounds=rounds), api=ApiTable(keys=keys), key="a token of the editor") as client:
+        for model in ("strand-rust", "strand-rust:public"):
+            await client.completions.create(model=model, prompt="Hello")
+    assert [question.audience for question in rounds.asked] == ["members", "public"]
 
 
 async def test_models_are_the_specialty_with_and_without_an_audience() -> None:
