@@ -24,6 +24,7 @@ from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
 from node.work.worker import EngineWorker
+from protocol.conversation import single
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage, open_envelope, seal
@@ -109,7 +110,7 @@ class World:
     async def ask(self, nonce: int = 0) -> Digest | Fault:
         """Ask as a user does."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        await self.inbound.deliver(AskRequest(self.query(nonce), "Which?", begun, self.turn))
+        await self.inbound.deliver(AskRequest(self.query(nonce), single("Which?"), begun, self.turn))
         return await began.receive()
 
     def hear(self, query: Query) -> Verdict:
