@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, open_record, round_ms
+from consensus.certificates.record import RoundRecord, check_turns, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
@@ -20,9 +20,9 @@ from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
 from consensus.rounds.validation import LINGER_MS, Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import content_digest, domain_digest
+from protocol.hashing import domain_digest
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
+from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query, Turn
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
@@ -53,7 +53,7 @@ class _Round:
     """A round of ours, in either role or both."""
 
     expires_ms: int
-    content: str
+    turns: tuple[Turn, ...]
     as_requester: requester.Requester | None = None
     as_member: Member | None = None
     served: PullLedger = field(default_factory=PullLedger)
@@ -146,9 +146,9 @@ class Participant:
         known = self._rounds.get(query)
         if known is None:
             return []
-        if reply.content and content_digest(reply.content) != known.record.query.content_digest:
-            return Fault(FaultReason.MALFORMED, "R13", "content that is not the query's")
-        known.content = known.content or reply.content
+        if reply.turns and (fault := check_turns(self.params, known.record.query, reply.turns)) is not None:
+            return fault
+        known.turns = known.turns or reply.turns
         return self._take_pulled(query, reply, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
@@ -160,7 +160,7 @@ class Participant:
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
         before = len(known.served.readers)
-        served = known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+        served = known.served.serve(known.record, known.turns, source, request, self.params.pull_bytes_max)
         if known.as_requester is not None and len(known.served.readers) > before:
             self.text_readers.append((request.query, source))
         return served
@@ -198,8 +198,10 @@ class Participant:
 
     # -- from ourselves ---------------------------------------------------------------------------------------------
 
-    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `content` is its text, even if the query is private.
+    def ask(
+        self, query: Query, turns: tuple[Turn, ...], now_ms: int, slack_ms: int = 0
+    ) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `turns` are its conversation, even if the query is private.
 
         `slack_ms`: extension of our patience for the seats' distance (`presence.slack_ms`).
         """
@@ -210,7 +212,7 @@ class Participant:
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms, slack_ms)
-        known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
+        known = _Round(now_ms + round_ms(query) + LINGER_MS, turns, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
@@ -347,15 +349,15 @@ class Participant:
         known = self._rounds.get(message.id)
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
-        content = known.content if known is not None else query.content
+        turns = known.turns if known is not None else query.turns
         phase_ms_max = DURATION_MS_MAX
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
             self._admission.joined(message.id, query, now_ms, again=restored is not None)
-        started = member.start(record, self.keypair, content, now_ms, restored or Restored(), phase_ms_max)
+        started = member.start(record, self.keypair, turns, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
-            known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
+            known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, turns)
         known.as_member = started.state
         self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
@@ -396,9 +398,9 @@ class Participant:
                 admitted.message.kind in CLOSINGS and admitted.message.id not in held
             ):
                 messages.append(admitted.message)
-        if not messages and not effects and (not reply.content or at_member.content):
+        if not messages and not effects and (not reply.turns or at_member.turns):
             return fault
-        return [*effects, *self._step(query, Pulled(tuple(messages), reply.content), now_ms)]
+        return [*effects, *self._step(query, Pulled(tuple(messages), reply.turns), now_ms)]
 
     def _notice(self, notice: Notice) -> list[Effect]:
         known = self._rounds.get(notice.query)
