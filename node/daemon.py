@@ -3,9 +3,9 @@
 The nursery of `run_node` holds everything.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 import trio
@@ -14,7 +14,8 @@ from consensus.rounds.participant import Participant
 from node import logs
 from node.boot import boot_id
 from node.clock import Clock
-from node.config import NodeConfig, load_params
+from node.config import LoadedConfig, NodeConfig, load_params
+from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
@@ -65,6 +66,8 @@ class Node:
     challenger: Challenger
     lookout: Lookout
     clock: Clock
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where settings that are not defaults come from."""
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -80,14 +83,19 @@ class Node:
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
             metrics=MetricsFacade(self.worker, peers, self.serving, self.reputation, self.store, self.clock),
+            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+    config: NodeConfig,
+    make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
+
+    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -140,6 +148,7 @@ async def open_node(
                 challenger=Challenger(rounds, reputation, config.gold.share),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
+                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node, inbound)
@@ -168,9 +177,10 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
     """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+    async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node.shown(), config.api)
         on_ready(node, url)
 

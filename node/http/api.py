@@ -1,6 +1,6 @@
 """The ASGI application: a handler for each operation of `node.api.operations`, and the replies to errors."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
@@ -15,10 +15,23 @@ from node.api import operations as ops
 from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.config import ApiTable
 from node.http.openapi import document
-from node.http.replies import BodyError, ParameterError, Places, integers, json_reply, read_body, refusal, refused_ask
+from node.http.replies import (
+    BodyError,
+    Handler,
+    ParameterError,
+    Places,
+    integers,
+    json_reply,
+    read_body,
+    refusal,
+    refused_ask,
+)
 from node.http.rounds import RoundStream
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
 from protocol.types import Digest
@@ -35,12 +48,14 @@ FOLLOWED_SHARE: Final = 2
 CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 
+def build_app(shown: Shown, connections_max: int, ui: UiHandlers | None = None) -> Starlette:
+    """Build the ASGI application of one node, served to at most `connections_max` connections.
 
-def build_app(shown: Shown, connections_max: int) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections."""
-    handlers = _Api(shown, connections_max).handlers()
+    `ui`: the page for people with the guard's sessions; without it, of a node without keys.
+    """
+    ui = ui or UiHandlers(ApiTable(), Sessions())
+    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
         routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
@@ -113,6 +128,7 @@ class _Api:
             ops.SERVING: self.serving,
             ops.PAUSE: self.pause,
             ops.RESUME: self.resume,
+            ops.CONFIG: self.config,
             ops.OPENAPI: self.openapi,
         }
 
@@ -186,6 +202,9 @@ class _Api:
     async def resume(self, _: Request) -> Response:
         await self._shown.serving.resume()
         return json_reply(self._shown.serving.report())
+
+    async def config(self, _: Request) -> Response:
+        return json_reply(self._shown.config.report())
 
     async def openapi(self, _: Request) -> Response:
         return json_reply(document())

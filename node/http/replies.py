@@ -1,6 +1,6 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,12 +15,15 @@ from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyErr
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
 """Headers of every reply, the connection's own refusals included: a browser must not run, frame, cache or share a
 node's replies."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Serves one operation."""
 
 ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""

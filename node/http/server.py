@@ -12,7 +12,9 @@ from node.errors import UserError
 from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
@@ -42,7 +44,8 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    edge = Edge(build_app(shown, places), Guard(config), places)
+    sessions = Sessions()
+    edge = Edge(build_app(shown, places, UiHandlers(config, sessions)), Guard(config, sessions), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await keep_serving(edge.run, listener, lambda: listen(host, port))
 
