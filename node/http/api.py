@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import OffersKnown
@@ -22,9 +23,9 @@ from node.http.replies import (
     Handler,
     ParameterError,
     Places,
-    integers,
     json_reply,
     read_body,
+    read_parameters,
     refusal,
     refused_ask,
 )
@@ -49,16 +50,19 @@ CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
 
-def build_app(shown: Shown, connections_max: int, ui: UiHandlers | None = None) -> Starlette:
+def build_app(
+    shown: Shown, connections_max: int, mcp: ASGIApp | None = None, ui: UiHandlers | None = None
+) -> Starlette:
     """Build the ASGI application of one node, served to at most `connections_max` connections.
 
-    `ui`: the page for people with the guard's sessions; without it, of a node without keys.
+    `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
     """
     ui = ui or UiHandlers(ApiTable(), Sessions())
     handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
+    mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
-        routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
+        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), *mounted],
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
@@ -146,7 +150,7 @@ class _Api:
         return json_reply(self._shown.peers.report())
 
     async def wait(self, request: Request) -> Response:
-        asked, peers = integers(request, ops.WAIT.parameters), self._shown.peers
+        asked, peers = read_parameters(request, ops.WAIT), self._shown.peers
         with self._waits.take() as place:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
@@ -155,7 +159,7 @@ class _Api:
         return json_reply(OffersKnown(peers.offering()))
 
     async def ask(self, request: Request) -> Response:
-        details = bool(integers(request, ops.ASK.parameters)["details"])
+        details = bool(read_parameters(request, ops.ASK)["details"])
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:

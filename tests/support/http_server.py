@@ -117,7 +117,7 @@ async def open_api(
     )
     async with open_node(config) as node:
         sessions = Sessions()
-        app = declared(build_app(node.shown(), CONNECTIONS_MAX, UiHandlers(config.api, sessions)))
+        app = declared(build_app(node.shown(), CONNECTIONS_MAX, ui=UiHandlers(config.api, sessions)))
         async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api, sessions=sessions) as served:
             yield replace(served, node=node)
 
