@@ -34,6 +34,11 @@ PROMETHEUS: Final = "text/plain"
 WAIT_MS_MAX: Final = 300_000
 """Greatest time (ms) that a client may wait for offers in one request."""
 
+PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+}
+"""JSON schemas of the parts of paths that have names, by name."""
+
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request is not HTTP/1.1, or not what the operation takes.",
     401: "The token is missing or wrong, or the browser's session is over.",
