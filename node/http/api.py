@@ -26,6 +26,7 @@ from node.http.replies import (
     json_reply,
     read_body,
     read_parameters,
+    read_query_id,
     refusal,
     refused_ask,
 )
@@ -35,7 +36,6 @@ from node.http.shown import Shown
 from node.http.ui import UiHandlers
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
-from protocol.types import Digest
 
 WAITS_SHARE: Final = 4
 """Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
@@ -48,6 +48,9 @@ FOLLOWED_SHARE: Final = 2
 
 CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
+
+TRIALS_MAX: Final = 1
+"""Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
 
 def build_app(
@@ -112,6 +115,7 @@ class _Api:
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self._followed = Places(connections_max // FOLLOWED_SHARE)
         self._challenges = Places(CHALLENGES_MAX)
+        self._trials = Places(TRIALS_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""
@@ -124,6 +128,7 @@ class _Api:
             ops.ASK: self.ask,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
+            ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
@@ -163,17 +168,19 @@ class _Api:
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
-        try:
-            query_id = Digest(bytes.fromhex(request.path_params["query_id"]))
-        except ValueError:
-            return refusal(400, "a query id is 64 hexadecimal digits")
-        raw = await self._shown.rounds.certificate(query_id)
+        raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
             return refusal(404, "no such certificate here")
         return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())
+
+    async def try_engine(self, _: Request) -> Response:
+        with self._trials.take() as place:
+            if not place:
+                return refusal(503, "the engine is being tried already; try again later", retry_after_s=1)
+            return json_reply(await self._shown.engine.trial())
 
     async def metrics(self, _: Request) -> Response:
         return Response(await self._shown.metrics.render(), media_type=CONTENT_TYPE_LATEST)

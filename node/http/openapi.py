@@ -43,7 +43,7 @@ def document() -> Mapping[str, Any]:
 def _operation(operation: Operation[Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS[name]}
+        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(name, {"type": "string"})}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     parameters += [
