@@ -3,9 +3,9 @@
 The nursery of `run_node` holds everything.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 import trio
@@ -14,7 +14,8 @@ from consensus.rounds.participant import Participant
 from node import logs
 from node.boot import boot_id
 from node.clock import Clock
-from node.config import NodeConfig, load_params
+from node.config import LoadedConfig, NodeConfig, load_params
+from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
@@ -69,6 +70,8 @@ class Node:
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where settings that are not defaults come from."""
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -92,14 +95,19 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
+            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+    config: NodeConfig,
+    make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
+
+    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -155,6 +163,7 @@ async def open_node(
                 clock=clock,
                 inbound=inbound,
                 meter=meter,
+                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -183,9 +192,10 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
     """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+    async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node.shown(), config.api)
         on_ready(node, url)
 
