@@ -6,6 +6,7 @@ The nursery of `run_node` holds everything.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -24,7 +25,7 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
-from node.http.server import serve
+from node.http.server import reserve, serve
 from node.http.shown import Shown
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
@@ -47,6 +48,9 @@ from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
+
+MADE_REMEDY: Final = "stop it and use `strand init` for a node with a configuration of its own"
+"""What else one can do about a node that `strand run` made without being asked to."""
 
 log = structlog.get_logger()
 
@@ -115,6 +119,8 @@ async def open_node(
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
     logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
     clock = Clock()
     async with (
         open_store(
@@ -195,9 +201,11 @@ async def run_node(
     origins: Mapping[str, str] | None = None,
 ) -> None:
     """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
-        url = await nursery.start(serve, node.shown(), config.api)
-        on_ready(node, url)
+    # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
+    with await reserve(config.api) as reserved:
+        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(), config.api, reserved)
+            on_ready(node, url)
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

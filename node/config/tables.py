@@ -44,6 +44,8 @@ class NodeTable:
     """Identity of the node and place of its data."""
 
     data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
+    # For its owner: `strand status` shows it, peers do not see it.
+    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
     # A name in configs/params, or the path of a parameter file.
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"

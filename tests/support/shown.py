@@ -84,6 +84,7 @@ SERVING = serving_api.ServingReport(
 
 STATUS = status_api.Status(
     key=KEY,
+    name="mine",
     addresses=("/ip4/127.0.0.1/tcp/4211",),
     network="minimal",
     params_digest="cd" * 32,
