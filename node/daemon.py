@@ -42,6 +42,7 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
@@ -132,9 +133,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter())
+            if tracer is not None:
+                driver.timeline.follow(tracer)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))

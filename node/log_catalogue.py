@@ -22,6 +22,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "condition.raised": "Something keeps the node from taking part; the line says what helps.",
     "condition.cleared": "A condition that was logged holds no longer.",
     "acquaintances.recalled": "Peers of an earlier life were read from the store.",
+    "tracing.started": "Rounds are traced: their spans are sent to a collector.",
     "recording.stopped": "The recording of `strand run --record` ended before the node did.",
     # rounds
     "round.ended": "The canonical line of one round and one role of this node in it.",

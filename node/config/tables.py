@@ -187,6 +187,20 @@ class LogTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingTable:
+    """Traces of rounds by OpenTelemetry, with the extra `tracing`."""
+
+    enabled: bool = False
+    # OTLP over HTTP, with its path, such as http://127.0.0.1:4318/v1/traces; empty: as the OTEL_* variables say.
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is no URL of HTTP."""
+        if self.endpoint and not re.fullmatch(r"https?://[^/\s]+/\S*", self.endpoint):
+            raise ValueError(f"endpoint must be like http://127.0.0.1:4318/v1/traces, not {self.endpoint!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class CapacityTable:
     """Bounds of concurrent work."""
 
@@ -211,6 +225,7 @@ class NodeConfig:
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
+    tracing: TracingTable = field(default_factory=TracingTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property
