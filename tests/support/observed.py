@@ -6,6 +6,7 @@ Every node has a timeline of its rounds.
 from typing import Any, cast
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
 from node.rounds.timeline import RoundTimeline
@@ -33,7 +34,7 @@ class ObservedSwarm(Swarm):
         assert isinstance(begun, tuple), begun
         id, effects = begun
         self.timelines["a"].asked(id, query)
-        self.observer.asked(id, query)
+        self.observer.asked(id, query, Question.single("Which?"))
         self.perform(self.nodes["a"], effects)
         return id
 
