@@ -42,6 +42,7 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
@@ -189,11 +190,19 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
     async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
         url = await nursery.start(serve, node.shown(), config.api)
         on_ready(node, url)
+        if stop is not None:
+            shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+            await shutdown.run(await stop.wait(), config.node.stop_ms)
+            nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

@@ -11,6 +11,9 @@ from typing import Final
 EVENTS: Final[Mapping[str, str]] = {
     # the daemon
     "node.started": "The node has its addresses and takes part.",
+    "node.stopping": "The node was told to stop: it takes nothing new and finishes what it holds.",
+    "node.declined": "The time to finish was over: the node declined what was in hand and goes.",
+    "node.stopped": "The node has finished or declined all that it held.",
     "node.paused": "The node takes on no new rounds for others, for a time or until it is resumed.",
     "node.resumed": "The node takes on rounds for others again.",
     "clock.set": "The wall clock jumped; the node follows it if that cannot break an open round.",
@@ -115,6 +118,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "lines": "lines that were left out",
     "model": "the model's name, as its server says",
     "name": "an announced address",
+    "open_rounds": "rounds that are open, both roles of a round of its own by themselves",
     "outcome": "an `Outcome`",
     "pairs": "pairs of a wave",
     "parameter": "a request's parameter",
@@ -139,6 +143,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "waiting_bytes": "bytes that wait",
     "what": "the request's method and path",
     "whom": "the setting of `serve.whom`",
+    "within_ms": "milliseconds within which something will be over",
     "words": "an engine's own words",
 }
 """Maps a field to its content. `event`, `level` and `timestamp` are structlog's."""

@@ -45,6 +45,8 @@ class NodeTable:
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"
     shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    # Time to finish what is under way when the node is stopped; then it declines the rest.
+    stop_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
 
 
 @dataclass(frozen=True, slots=True)
