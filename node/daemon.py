@@ -44,6 +44,8 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
@@ -146,9 +148,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter())
+            if tracer is not None:
+                driver.timeline.follow(tracer)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -199,13 +206,21 @@ async def run_node(
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
     origins: Mapping[str, str] | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
     # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
     with await reserve(config.api) as reserved:
         async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
             url = await nursery.start(serve, node.shown(), config.api, reserved)
             on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:
