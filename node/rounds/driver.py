@@ -38,6 +38,7 @@ from node.rounds.inbound import (
     PongReceived,
     PullReplyReceived,
     RepeatedQuery,
+    TextFetched,
     WorkDone,
 )
 from node.rounds.observer import RoundObserver
@@ -145,6 +146,9 @@ class Driver:
                     log.info("pull_reply.rejected", query_id=query.hex()[:16], reason=str(effects))
                     return ()
                 return effects
+            case TextFetched():
+                # The observer tells it after each event.
+                return ()
             case AskRequest():
                 return self._ask(event, now_ms)
             case Offering(offer, shard):
@@ -350,7 +354,7 @@ class Driver:
             return ()
         query_id, effects = begun
         self._turns[query_id] = asked.turn
-        self._observer.asked(query_id, asked.query)
+        self._observer.asked(query_id, asked.query, asked.question, gold=asked.gold)
         asked.begun.send_nowait(query_id)
         return effects
 

@@ -108,14 +108,14 @@ class RoundService:
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
-        async with self._begin(question, details) as handle:
+        async with self._begin(question, details, gold=not counted) as handle:
             try:
                 yield handle
             finally:
                 self.ended.fire(int(counted))
 
     @asynccontextmanager
-    async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
+    async def _begin(self, question: Question, details: bool, *, gold: bool) -> AsyncIterator[RoundHandle]:
         """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
@@ -123,7 +123,9 @@ class RoundService:
             query = self.query(question)
             id = body_id(self._participant.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, question.turns[0].text, begun, self._turns))
+                await self._inbound.deliver(
+                    AskRequest(query, question.turns[0].text, begun, self._turns, question, gold)
+                )
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:

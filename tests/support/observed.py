@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
 from protocol.types import Digest
@@ -26,7 +27,7 @@ class ObservedSwarm(Swarm):
         begun = self.nodes["a"].participant.ask(query, "Which?", self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
-        self.observer.asked(id, query)
+        self.observer.asked(id, query, Question.single("Which?"))
         self.perform(self.nodes["a"], effects)
         return id
 
