@@ -60,6 +60,8 @@ class RoundLog:
             if self.decided.own_engine:
                 told.append(f"this node's own engine: {self.decided.own_engine}")
             return "; ".join((*told, "see `strand peers` for who offers to answer"))
+        if self.ended is not None and self.ended.ending == "cancelled":
+            return "the round was cancelled"
         if self.ended is not None and self.ended.ending == "left":
             return "the node's disk took nothing any more, so it left the round: see `strand status`"
         if self.ended is not None and self.ended.fault:

@@ -86,6 +86,11 @@ class RoundService:
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
+    @property
+    def waiting(self) -> int:
+        """Queries of our users that wait for a turn."""
+        return self._turns.statistics().tasks_waiting
+
     @asynccontextmanager
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
@@ -101,7 +106,7 @@ class RoundService:
         Raises:
             AskError: the round cannot begin.
         """
-        waiting = self._turns.statistics().tasks_waiting
+        waiting = self.waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
