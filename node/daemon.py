@@ -72,7 +72,7 @@ class Node:
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
-        engine = EngineFacade(self.worker, self.config.engine.kind)
+        engine = EngineFacade(self.worker, self.config.engine)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
         own = self.participant.keypair.public

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
-from node.api.engine import EngineReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.parameters import AnyParameter, Parameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
@@ -135,6 +135,9 @@ CERTIFICATE: Final = Operation(
     others={404: ("The node has no such certificate.", Error)},
 )
 ENGINE: Final = Operation("GET", "/api/engine", "Show the engine's abilities, speed and failures.", EngineReport)
+ENGINE_TRIAL: Final = Operation(
+    "POST", "/api/engine/trial", "Let the engine give one real answer and one real judgement.", EngineTrial
+)
 METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
 REPUTATION: Final = Operation(
     "GET",
@@ -177,6 +180,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     CERTIFICATE,
     ENGINE,
+    ENGINE_TRIAL,
     METRICS,
     REPUTATION,
     REPUTATION_EXPORT,

@@ -2,7 +2,7 @@
 
 A test takes real facades over the parts that it is about, and these for the rest:
 
-    app = build_app(shown(engine=EngineFacade(worker, "openai")), connections_max=64)
+    app = build_app(shown(engine=EngineFacade(worker, config)), connections_max=64)
 """
 
 from __future__ import annotations
@@ -55,6 +55,14 @@ ENGINE = engine_api.EngineReport(
     roles={"answer": engine_api.RoleReport(False, 0, 0, None)},
     judgement_ms=None,
     cache=None,
+)
+
+TRIAL = engine_api.EngineTrial(
+    works=False,
+    error="it is switched off",
+    probe=engine_api.Attempt(3, "", "it is switched off"),
+    answer=None,
+    judgement=None,
 )
 
 SERVING = serving_api.ServingReport(
@@ -214,6 +222,9 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
 class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
+
+    async def trial(self) -> engine_api.EngineTrial:
+        return TRIAL
 
 
 @dataclass
