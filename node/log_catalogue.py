@@ -59,7 +59,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "store.writes_delayed": "Writes wait until the disk takes them.",
     "store.writes_lost": "Writes that nothing depends on were given up.",
     # the HTTP interface
-    "api.failed": "The HTTP listener failed and is opened again.",
+    "api.failed": "A part of the HTTP interface failed and is started again; `what` names it.",
     "api.connection_failed": "A fault of ours ended one HTTP connection.",
     "api.token_weak": "The token is short enough to be guessed.",
     # the overlay
@@ -93,6 +93,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "addresses": "the node's own addresses",
     "advised": "the limit that a full node needs",
     "after_s": "seconds since the server's start",
+    "api_key": "name of a key of the HTTP interface",
     "by_ms": "milliseconds by which the clock jumped",
     "bytes": "size of a message",
     "condition": "a `ConditionKind`",

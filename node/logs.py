@@ -20,6 +20,8 @@ Format = Literal["console", "json"]
 _QUIET: Final = {
     "libp2p": logging.CRITICAL,
     "multiaddr": logging.ERROR,
+    "mcp": logging.CRITICAL,
+    "sse_starlette": logging.ERROR,
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
 }

@@ -1,61 +1,71 @@
 """`strand ask`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from node.api.asking import Audience
-from node.cli.certificates import kept_path, print_report
+from node.api.events import Decided, RoundEvent
+from node.cli.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
 from node.cli.client import open_client
-from node.cli.errors import Exit
-from node.cli.follow import follow, report, save_certificate
-from node.cli.options import JsonFlag, Source, any_case, print_json, read_query, stderr, stdout
-from node.client import Question
+from node.cli.errors import CliError, Exit
+from node.cli.follow import PlainLines, follow, report, save_certificate
+from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.question import QuestionOptions, compose
+from node.cli.watch import DetailLines, live_picture
+from node.client import Client, FollowedRound, Question
+from node.client import follow as follow_round
 from node.hardening import keep_private
-from protocol.types import TaskType
+from protocol.types import OutcomeReason
 
 _POSITIVE = validators.Number(gt=0)
 
 
 async def ask(
-    query: Annotated[str, Parameter(allow_leading_hyphen=True, help="The question; - reads it from stdin.")],
+    query: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="The question; text on stdin follows it, - is stdin alone."),
+    ] = None,
     *,
-    task: Annotated[
-        Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
-    ] = "code",
-    audience: Annotated[
-        Literal["trusted", "members", "public"] | None,
-        Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
-    ] = None,
-    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
-    confidence_min: Annotated[
-        float | None,
+    file: Annotated[
+        tuple[Path, ...],
         Parameter(
-            name="--min-confidence",
-            validator=validators.Number(gte=0, lte=1),
-            help="Probability of being right below which the swarm abstains: outcome degraded, its best guess marked.",
+            negative="", show_default=False, help="A file that follows the question; may be given several times."
         ),
-    ] = None,
-    max_tokens: Annotated[int | None, Parameter(validator=_POSITIVE, help="Length of one answer.")] = None,
+    ] = (),
+    stream: Annotated[
+        bool, Parameter(negative="", help="Print phases as lines, and the answer before its certificate has come.")
+    ] = False,
+    watch: Annotated[
+        bool, Parameter(negative="", help="Show the round live: answers, pairs, and strengths after each wave.")
+    ] = False,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
     ] = 600.0,
     out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
     url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
     json: JsonFlag = False,
+    options: QuestionOptions = QuestionOptions(),  # noqa: B008 - frozen
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Ask the swarm through the local node, and wait for its answer."""
-    question = Question.single(
-        read_query(query),
-        task=TaskType(task),
-        audience=None if audience is None else Audience(audience),
-        max_tokens=max_tokens,
-        confidence_min=confidence_min,
-    )
+    """Ask the swarm through the local node, and wait for its answer.
+
+    The question is the argument, then the text on stdin unless it is a terminal, then each file as a block under its
+    path, together at most 64 KiB.
+    """
+    if stream and (json or watch):
+        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
+    question = options.question(compose(query, file))
+    told_first = _ToldFirst(options.confidence_min) if stream else None
     async with open_client(source, url) as client:
-        followed = await follow(client, question, timeout_s, stderr())
+        if told_first is not None:
+            followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)
+        elif watch:
+            followed = await _watched(client, question, timeout_s)
+        else:
+            followed = await follow(client, question, timeout_s, stderr())
     path = out or kept_path(source, followed.query_id)
     if out is None:
         # The file holds the question, private or not.
@@ -64,7 +74,48 @@ async def ask(
     told = report(followed, path)
     if json:
         print_json(told)
+    elif told_first is not None:
+        told_first.check(followed)
+        print_evidence(told, stdout())
+        print(f"certificate: {path}")
     else:
         print_report(told, stdout())
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+
+
+async def _watched(client: Client, question: Question, timeout_s: float) -> FollowedRound:
+    """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
+    followed = partial(follow_round, client, question, silence_s=timeout_s, details=True)
+    console = stderr()
+    if not console.is_terminal:
+        return await followed(on_event=DetailLines(PlainLines(console)).show)
+    with live_picture(console) as picture:
+        return await followed(on_event=picture.note)
+
+
+class _ToldFirst:
+    """The display of `--stream`: phases on stderr, and the answer on stdout as soon as the node tells it."""
+
+    def __init__(self, confidence_min: float | None) -> None:
+        self._confidence_min = confidence_min
+        self._lines = PlainLines(stderr())
+        self._answer: str | None = None
+
+    def show(self, event: RoundEvent) -> None:
+        """Print the news of an event."""
+        self._lines.show(event)
+        if not isinstance(event, Decided) or not event.winner:
+            return
+        console = stdout()
+        if event.reason is OutcomeReason.LOW_CONFIDENCE:
+            print_abstention(certainty_of(event.p_best, event.p_correct), self._confidence_min, console)
+        console.print(outside(event.answer.strip()), soft_wrap=True)
+        console.print()
+        console.file.flush()
+        self._answer = event.answer
+
+    def check(self, followed: FollowedRound) -> None:
+        """Compare the text that was printed with the certificate's. Raises CliError."""
+        if self._answer != followed.answer:
+            raise CliError("the certificate has another answer than the node told first: do not use the text above")

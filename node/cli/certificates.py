@@ -36,14 +36,28 @@ def refused(fault: Fault) -> CliError:
 def print_report(report: dict[str, Any], console: Console) -> None:
     """Print the winning answer, marked if it is only a guess; then the ranking and the evidence behind it."""
     if report["reason"] == OutcomeReason.LOW_CONFIDENCE:
-        console.print(
-            f"The swarm abstains: {certainty(report)} is less than the {report['confidence_min']:.2f} asked for. "
-            "Its best guess follows: check it, ask again, or ask for less (--min-confidence).",
-            soft_wrap=True,
-        )
-        console.print()
+        print_abstention(certainty(report), report["confidence_min"], console)
     console.print(outside(report["winner"]["text"].strip()), soft_wrap=True)
     console.print()
+    print_evidence(report, console)
+
+
+def print_abstention(told: str, confidence_min: float | None, console: Console) -> None:
+    """Print that the answer which follows is a guess.
+
+    `told`: the winner's certainty in words; `confidence_min`: what was asked for, None if it is not known here.
+    """
+    asked = "what was asked for" if confidence_min is None else f"the {confidence_min:.2f} asked for"
+    console.print(
+        f"The swarm abstains: {told} is less than {asked}. "
+        "Its best guess follows: check it, ask again, or ask for less (--min-confidence).",
+        soft_wrap=True,
+    )
+    console.print()
+
+
+def print_evidence(report: dict[str, Any], console: Console) -> None:
+    """Print the ranking and the evidence behind it."""
     rows = [
         (
             str(place),
@@ -88,10 +102,14 @@ def outcome(report: dict[str, Any]) -> str:
 
 def certainty(report: dict[str, Any]) -> str:
     """Return the winner's probability and the basis of the figure."""
-    p_best = f"P(best) {report['ranking'][0]['p_best']:.2f}"
-    if report["p_correct"] is None:
-        return f"{p_best} (uncalibrated)"
-    return f"P(correct) {report['p_correct']:.2f} (calibrated on the asker's gold; {p_best})"
+    return certainty_of(report["ranking"][0]["p_best"], report["p_correct"])
+
+
+def certainty_of(p_best: float, p_correct: float | None) -> str:
+    """Return the winner's probability, P(correct) if it is calibrated, and the basis of the figure."""
+    if p_correct is None:
+        return f"P(best) {p_best:.2f} (uncalibrated)"
+    return f"P(correct) {p_correct:.2f} (calibrated on the asker's gold; P(best) {p_best:.2f})"
 
 
 def kept_path(source: Source, query_id: str) -> Path:

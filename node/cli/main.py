@@ -27,6 +27,7 @@ _COMMANDS = {
     "peers": "List the local node's peers and their offers.",
     "show": "Show a certificate in words.",
     "verify": "Verify a certificate, offline.",
+    "mcp": "Serve the Model Context Protocol over stdin and stdout, by the local node.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
     "sim": "Simulate swarms of any size, under faults and attacks.",
 }

@@ -83,18 +83,33 @@ def outside(text: str) -> Text:
     return Text(printable(text, keeps="\n\t"))
 
 
-def read_query(argument: str) -> str:
-    """Return the question from the command line or, for "-", from stdin. Raises CliError."""
-    if argument.startswith("-") and argument != "-":
+def read_query(argument: str, *, empty: bool = False) -> str:
+    """Return the question from the command line or, for "-", from stdin. Raises CliError.
+
+    `empty`: whether it may be empty.
+    """
+    if argument == "-":
+        return read_stdin(empty=empty)
+    if argument.startswith("-"):
         # The parser takes an unknown option for the query, because "-" must be allowed; it must not be asked.
         raise CliError(f"unknown option {argument}; a query that begins with a hyphen comes through stdin", Exit.USAGE)
-    raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1) if argument == "-" else os.fsencode(argument)
+    return _query(os.fsencode(argument), empty=empty)
+
+
+def read_stdin(*, empty: bool = False) -> str:
+    """Return the text on stdin, up to its end. Raises CliError; `empty`: whether it may be empty."""
+    if sys.stdin.isatty():
+        stderr().print("reading the question from this terminal; Ctrl-D on an empty line ends it", highlight=False)
+    return _query(sys.stdin.buffer.read(TEXT_BYTES_MAX + 1), empty=empty)
+
+
+def _query(raw: bytes, *, empty: bool) -> str:
     if len(raw) > TEXT_BYTES_MAX:
         raise CliError(f"the query has more than {TEXT_BYTES_MAX} bytes", Exit.USAGE)
     try:
         query = decode(raw)
     except UnicodeDecodeError as error:
         raise CliError("the query is not UTF-8", Exit.USAGE) from error
-    if not query.strip():
+    if not empty and not query.strip():
         raise CliError("the query is empty", Exit.USAGE)
     return query

@@ -59,7 +59,7 @@ async def run(
         engine__url=engine_url,
     )
     config = loaded.config
-    logs.configure(config.log.level, config.log.format, secrets=(config.api.token, *config.engine.secrets))
+    logs.configure(config.log.level, config.log.format, secrets=(*config.api.secrets, *config.engine.secrets))
     for file in loaded.files_of_secrets():
         if open_to_others(file):
             structlog.get_logger().warning("config.exposed", file=str(file), remedy=f"chmod 600 {file}")

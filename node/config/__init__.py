@@ -13,6 +13,7 @@ from node.config.loading import default_file as default_file
 from node.config.loading import load_config as load_config
 from node.config.loading import load_params as load_params
 from node.config.tables import NOBODY_HELP as NOBODY_HELP
+from node.config.tables import ApiKeyTable as ApiKeyTable
 from node.config.tables import ApiTable as ApiTable
 from node.config.tables import CapacityTable as CapacityTable
 from node.config.tables import GoldTable as GoldTable

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 
-from node.config.tables import NodeConfig
+from node.config.tables import ApiKeyTable, NodeConfig
 from node.errors import Exit, UserError
 from node.files import FileError, NoFileError, read_toml
 from node.inference.config import hide_secrets
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from protocol.params import NetworkParams
 
 ENVIRONMENT_PREFIX: Final = "STRAND_"
-SECRETS: Final = frozenset({"api.token", "engine.api_key"})
+SECRETS: Final = frozenset({"api.token", "api.keys", "engine.api_key"})
 URLS: Final = frozenset({"engine.url", "engine.proxy"})
 """Keys whose values may hold a password."""
 
@@ -51,13 +52,16 @@ class LoadedConfig:
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """Yield (key, value, origin) for every key, in order. For secrets the value shows only whether they are set."""
+        """Yield (key, value, origin) for every key, in order.
+
+        For secrets the value shows only whether they are set, and for the API's keys also their names and audiences.
+        """
         for table in fields(self.config):
             values = getattr(self.config, table.name)
             for item in fields(values):
                 key = f"{table.name}.{item.name}"
                 value = getattr(values, item.name)
-                shown = ("(set)" if value else "") if key in SECRETS else value
+                shown = _hidden(value) if key in SECRETS else value
                 if key in URLS:
                     shown = hide_secrets(str(value))
                 yield key, shown, self.origins.get(key, "default")
@@ -74,6 +78,15 @@ class _Given:
 
 
 _Types: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+def _hidden(value: object) -> object:
+    """Return what may be shown of a secret, or of a table of secrets."""
+    if isinstance(value, dict):
+        return {name: _hidden(each) for name, each in value.items()}
+    if isinstance(value, ApiKeyTable):
+        return {"token": _hidden(value.token), "audience": value.audience}
+    return "(set)" if value else ""
 
 
 def default_file() -> Path:
@@ -232,6 +245,8 @@ def _convert(given: _Given, kind: Any) -> Any:
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return tuple(each.value for each in kind)
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 

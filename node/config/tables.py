@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import platformdirs
 
+from node.api.asking import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 
@@ -25,6 +26,14 @@ Weight = Annotated[float, msgspec.Meta(ge=0, le=16)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 KeyHex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+KeyName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
+Token = Annotated[str, msgspec.Meta(min_length=1)]
+
+API_KEYS_MAX: Final = 64
+"""Keys of the HTTP interface: each request is compared with all of them. One for each program and person is enough."""
+
+TOKEN_KEY: Final = "token"
+"""Name of the key that `api.token` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +73,56 @@ class OverlayTable:
             raise ValueError(f"private_networks: {error}") from error
 
 
+class ApiKeyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One key of the HTTP interface."""
+
+    token: Token
+    """What its holder sends."""
+    audience: Audience | None = None
+    """Nodes that may read what its holder asks; None: as the face decides that is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiTable:
     """The HTTP interface."""
 
     bind: str = "127.0.0.1:4210"
-    # Required from every caller if set; empty: anyone who reaches the address.
+    # The first key. If it or another is set, every caller must send one; if none is, anyone is served who reaches the
+    # address.
     token: str = ""
+    # Further keys by name; a text alone is the token.
+    keys: dict[KeyName, Token | ApiKeyTable] = field(default_factory=dict)
+    # Nodes that may read what editors and agents send (OpenAI's API, MCP), unless model id, key or request name others.
+    audience: Audience = Audience.TRUSTED
 
     def __post_init__(self) -> None:
-        """Refuse to serve other machines without a token."""
+        """Refuse to serve other machines without a key, and keys that cannot be told apart."""
         host, _ = self.address
-        if not self.token and not _is_loopback(host):
+        if not (self.token or self.keys) and not _is_loopback(host):
             raise ValueError(f"bind = {self.bind} is reachable from other machines: set token, or bind to 127.0.0.1")
+        if len(self.keys) > API_KEYS_MAX:
+            raise ValueError(f"keys: there are at most {API_KEYS_MAX}")
+        if TOKEN_KEY in self.keys:
+            raise ValueError(f"keys: {TOKEN_KEY!r} is the name of api.token; choose another")
+        tokens = [key.token for key in self.named_keys.values()]
+        if len(set(tokens)) < len(tokens):
+            raise ValueError("keys: two have the same token, so that nobody could tell their holders apart")
+
+    @property
+    def named_keys(self) -> dict[str, ApiKeyTable]:
+        """Return all keys by name, `api.token` first."""
+        first = {TOKEN_KEY: ApiKeyTable(self.token)} if self.token else {}
+        return first | {name: ApiKeyTable(key) if isinstance(key, str) else key for name, key in self.keys.items()}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The tokens, which no line may contain, in the order of the keys."""
+        return tuple(key.token for key in self.named_keys.values())
+
+    @property
+    def own_token(self) -> str:
+        """The token that commands of this configuration send; empty without keys."""
+        return next(iter(self.secrets), "")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -105,6 +151,10 @@ class RoundTable:
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
     # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
     confidence_min: Share = 0.0
+    # Nodes that may read a question's text.
+    audience: Audience = Audience.PUBLIC
+    # Whether texts that look like they hold a secret are sent without being forced one by one, which editors cannot do.
+    allow_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

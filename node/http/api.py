@@ -10,13 +10,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.http.openapi import document
-from node.http.replies import BodyError, ParameterError, Places, integers, json_reply, read_body, refusal, refused_ask
+from node.http.replies import (
+    BodyError,
+    ParameterError,
+    Places,
+    json_reply,
+    read_body,
+    read_parameters,
+    refusal,
+    refused_ask,
+)
 from node.http.rounds import RoundStream
 from node.http.shown import Shown
 from node.rounds.service import AskError
@@ -38,12 +48,13 @@ CHALLENGES_MAX: Final = 2
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(shown: Shown, connections_max: int) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections."""
+def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
+    """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
     handlers = _Api(shown, connections_max).handlers()
+    mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
-        routes=[Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS],
+        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), *mounted],
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
@@ -130,7 +141,7 @@ class _Api:
         return json_reply(self._shown.peers.report())
 
     async def wait(self, request: Request) -> Response:
-        asked, peers = integers(request, ops.WAIT.parameters), self._shown.peers
+        asked, peers = read_parameters(request, ops.WAIT), self._shown.peers
         with self._waits.take() as place:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
@@ -139,7 +150,7 @@ class _Api:
         return json_reply(OffersKnown(peers.offering()))
 
     async def ask(self, request: Request) -> Response:
-        details = bool(integers(request, ops.ASK.parameters)["details"])
+        details = bool(read_parameters(request, ops.ASK)["details"])
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:

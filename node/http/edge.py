@@ -117,23 +117,31 @@ async def keep_serving(
     listen_again: Callable[[], Awaitable[trio.SocketListener]],
 ) -> None:
     """Run `run` on `listener`, and after each failure on a new one, with growing pauses, until cancelled."""
+    listeners = [listener]
+
+    async def serve() -> None:
+        async with listeners.pop() if listeners else await listen_again() as open_listener:
+            await run(open_listener)
+
+    await keep_running("the server", serve)
+
+
+async def keep_running(what: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part of the API, and again after each failure, with growing pauses, until cancelled.
+
+    The API is one face of the node: its own and others' rounds do not end with it. `what` names the part in the log.
+    """
     failures = 0
-    open_listener: trio.SocketListener | None = listener
     while True:
         began_s = trio.current_time()
         try:
-            if open_listener is None:
-                open_listener = await listen_again()
-            async with open_listener:
-                await run(open_listener)
+            await run()
             reason = "it ended"
         except Exception as error:
-            # The API is one face of the node: its own and others' rounds do not end with it.
             reason = describe(error)
-        open_listener = None
         failures = 1 if trio.current_time() - began_s >= PAUSES_S.longest else failures + 1
         pause_s = PAUSES_S.pause(failures)
-        log.error("api.failed", reason=reason, pause_s=pause_s)
+        log.error("api.failed", what=what, reason=reason, pause_s=pause_s)
         await trio.sleep(pause_s)
 
 

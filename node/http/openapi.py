@@ -51,7 +51,7 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
             "name": each.name,
             "in": "query",
             "description": each.description,
-            "schema": {"type": "integer", "minimum": 0, "default": each.default},
+            "schema": each.schema,
         }
         for each in operation.parameters
     ]
@@ -84,6 +84,15 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": "string", "contentMediaType": BYTES}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     return schema
+
+
+def described_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON schema of one struct with its fields described: an object at the root, others in `$defs`."""
+    _, parts = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    for each in _structs((kind,)):
+        _describe_fields(parts[each.__name__], each)
+    root = parts.pop(kind.__name__)
+    return {**root, "$defs": parts} if parts else root
 
 
 def _types(operation: Operation[Any]) -> Iterable[type[msgspec.Struct]]:

@@ -12,10 +12,15 @@ from node.errors import UserError
 from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
+from node.http.mcp.endpoint import McpEndpoint
+from node.http.replies import Places
 from node.http.shown import Shown
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
+
+MCP_SHARE: Final = 4
+"""Divisor: one in four connections may follow a round for an agent."""
 
 TOKEN_CHARS_ADVISED: Final = 16
 """Characters of a token that cannot be guessed: this machine's programs may try some thousand times per second."""
@@ -37,12 +42,17 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
             f"cannot serve HTTP on {config.bind}: {error.strerror or error}; choose another with --bind"
         ) from error
     port = listener.socket.getsockname()[1]
-    if 0 < len(config.token) < TOKEN_CHARS_ADVISED:
-        log.warning("api.token_weak", reason=f"a token should have {TOKEN_CHARS_ADVISED} characters or more")
+    for name, key in config.named_keys.items():
+        if len(key.token) < TOKEN_CHARS_ADVISED:
+            reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
+            log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    edge = Edge(build_app(shown, places), Guard(config.token, host), places)
+    mcp = McpEndpoint(shown, Places(places // MCP_SHARE))
+    edge = Edge(build_app(shown, places, mcp), Guard(config), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    await keep_serving(edge.run, listener, lambda: listen(host, port))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(mcp.run)
+        await keep_serving(edge.run, listener, lambda: listen(host, port))
 
 
 async def listen(host: str, port: int) -> trio.SocketListener:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,30 +99,37 @@ def guarded(app: ASGIApp, guard: Guard) -> ASGIApp:
 
 @asynccontextmanager
 async def open_api(
-    folder: Path, *, token: str = "", capacity: CapacityTable | None = None, host: str = "127.0.0.1"
+    folder: Path, *, capacity: CapacityTable | None = None, host: str = "127.0.0.1", **api: Any
 ) -> AsyncIterator[Served]:
-    """A node without peers and its HTTP interface, on a free port of loopback, until the block ends."""
+    """A node without peers and its HTTP interface, on a free port of loopback, until the block ends.
+
+    `api`: settings of [api], such as the token.
+    """
     config = NodeConfig(
         node=NodeTable(data_dir=folder),
         overlay=OverlayTable(listen=("/ip4/127.0.0.1/tcp/0",)),
-        api=ApiTable(bind=f"{host}:0", token=token),
+        api=ApiTable(bind=f"{host}:0", **api),
         engine=EngineConfig(kind="scripted", seed=1),
         trust=TrustTable(default_weight=1.0),
         capacity=capacity or CapacityTable(),
     )
     async with open_node(config) as node:
         app = declared(build_app(node.shown(), CONNECTIONS_MAX))
-        async with open_edge(app, connections_max=CONNECTIONS_MAX, token=token, host=host) as served:
+        async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api) as served:
             yield replace(served, node=node)
 
 
 @asynccontextmanager
 async def open_edge(
-    app: ASGIApp, *, connections_max: int = 64, token: str = "", host: str = "127.0.0.1"
+    app: ASGIApp,
+    *,
+    connections_max: int = 64,
+    api: ApiTable = ApiTable(bind="127.0.0.1:0"),  # noqa: B008 - frozen
 ) -> AsyncIterator[Served]:
     """An ASGI application behind the connections' limits, on a free port of loopback, until the block ends."""
-    listener = await listen(host, 0)
+    host, port = api.address
+    listener = await listen(host, port)
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(Edge(app, Guard(token, host), connections_max).run, listener)
+        nursery.start_soon(Edge(app, Guard(api), connections_max).run, listener)
         yield Served(host, listener.socket.getsockname()[1])
         nursery.cancel_scope.cancel()

@@ -23,10 +23,11 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
 from node.api.events import BaseEvent
+from node.config import ApiTable
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
-from node.overlay.types import ConnectionCounts, PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest, Outcome, TaskType
@@ -144,6 +145,9 @@ class StillNetwork:
 
     def connection_counts(self) -> ConnectionCounts:
         return self.counts
+
+    def traffic(self) -> Traffic:
+        return Traffic(sent_bytes=70, received_bytes=700)
 
 
 class StillStatus:
@@ -270,6 +274,6 @@ def shown(**facets: Any) -> Shown:
 @asynccontextmanager
 async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(token, "127.0.0.1"))
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

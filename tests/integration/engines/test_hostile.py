@@ -10,6 +10,7 @@ import trio
 from node.inference import Engine, EngineConfig, EngineError, open_engine
 from node.inference.http_json import REPLY_BYTES_MAX
 from node.work.judging import PairPreference, PromptLimits, judge
+from node.work.trial import try_engine
 from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
@@ -186,3 +187,21 @@ async def test_a_server_that_claims_more_tokens_than_were_asked_for_is_not_belie
     replies = {"/v1/completions": as_json(legacy_logprobs(0.6, 0.2)), "/v1/chat/completions": as_json(boast)}
     async with engine_at(replies) as (engine, _):
         assert (await engine.probe()).tokens_per_second <= 24_000
+
+
+@modes
+async def test_a_trial_ends_in_a_line_and_not_in_an_error(mode: Mode) -> None:
+    """Whoever sets a node up must be told what is wrong with a server, whatever it is."""
+    server = Turning(mode.reply, turned=False)
+    wait_ms = WAIT_MS if mode.waits else PATIENCE_MS
+    async with serving(server) as url:
+        config = EngineConfig(kind="openai", url=url, request_timeout_ms=wait_ms)
+        async with open_engine(config) as engine:
+            good = await try_engine(engine, config)
+            assert good.works, good.error
+            server.turned = True
+            trial = await try_engine(engine, config)
+    assert not trial.works
+    assert trial.answer is None and trial.judgement is None
+    assert len(trial.error) <= LINE_CHARS_MAX
+    assert any(words in trial.error for words in mode.words), trial.error

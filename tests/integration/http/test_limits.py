@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from node.config import CapacityTable
+from node.config import ApiTable, CapacityTable
 from node.http import connection, edge
 from node.http.api import WAITS_MAX
 from node.http.edge import (
@@ -224,7 +224,7 @@ async def test_without_descriptors_a_waiting_connection_gives_way(monkeypatch: p
     inner = await listen("127.0.0.1", 0)
     listener, port = Full(inner), inner.socket.getsockname()[1]
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(Edge(hello, Guard("", "127.0.0.1"), 8).run, listener)
+        nursery.start_soon(Edge(hello, Guard(ApiTable()), 8).run, listener)
         served = Served("127.0.0.1", port)
         async with await served.connect(b"GET") as half_open:
             await trio.testing.wait_all_tasks_blocked(0.05)

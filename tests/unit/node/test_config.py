@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
+from node.api.asking import Audience
 from node.cli.init import ReadyFile
-from node.config import ConfigError, NodeConfig, load_config, load_params
+from node.config import ApiKeyTable, ConfigError, NodeConfig, load_config, load_params
 from node.inference.config import EngineKind
 from node.work.judging import prompt_limits
 from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
@@ -107,6 +108,17 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path) -> None:
         ("[capacity]\nopen_rounds_max = 33", "capacity.open_rounds_max in FILE: Expected `int` <= 32"),
         ("[trust.trusted]\nab = 1.0", "trust.trusted in FILE: Expected `str` matching regex '^[0-9a-f]{64}$'"),
         (f'[trust.trusted]\n{KEY} = "1"', "trust.trusted in FILE: Expected `float`, got `str`"),
+        ('[api.keys]\n"a b" = "t"', "api.keys in FILE: Expected `str` matching regex '^[A-Za-z0-9]"),
+        ('[api.keys]\na = ""', "api.keys in FILE: Expected `str` of length >= 1"),
+        ('[api.keys]\na = { audience = "public" }', "api.keys in FILE: Object missing required field `token`"),
+        ('[api.keys]\na = { token = "t", for = "me" }', "api.keys in FILE: Object contains unknown field `for`"),
+        ('[api.keys]\na = { token = "t", audience = "all" }', "api.keys in FILE: Invalid enum value 'all'"),
+        ('[api.keys]\ntoken = "t"', "[api] keys: 'token' is the name of api.token; choose another (in FILE)"),
+        ('[api]\ntoken = "t"\nkeys = { a = "t" }', "[api] keys: two have the same token"),
+        (
+            "[api.keys]\n" + "".join(f'a{number} = "{number}"\n' for number in range(65)),
+            "[api] keys: there are at most",
+        ),
         ('[api]\nbind = "127.0.0.1"', "[api] bind must be HOST:PORT, not '127.0.0.1'"),
         ('[api]\nbind = "127.0.0.1:65536"', "[api] bind must be HOST:PORT, not '127.0.0.1:65536'"),
     ],
@@ -145,6 +157,26 @@ def test_the_world_is_served_only_with_a_token(tmp_path: Path, host: str) -> Non
     path = tmp_path / "good.toml"
     path.write_text(f'[api]\nbind = "{host}:4210"\ntoken = "t"')
     assert load_config(file=path, environment={}).config.api.address == (host.strip("[]"), 4210)
+
+
+def test_keys_of_the_api_come_as_texts_or_tables(tmp_path: Path) -> None:
+    """The node's own commands send the first; what is shown of them are names and audiences."""
+    path = tmp_path / "keys.toml"
+    path.write_text('[api.keys]\nlaptop = "s3cret"\n[api.keys.editor]\ntoken = "s3cret too"\naudience = "members"\n')
+    loaded = load_config(file=path, environment={})
+    assert loaded.config.api.named_keys == {
+        "laptop": ApiKeyTable("s3cret"),
+        "editor": ApiKeyTable("s3cret too", Audience.MEMBERS),
+    }
+    assert loaded.config.api.own_token == "s3cret"
+    assert loaded.files_of_secrets() == {path}
+    rows = {key: value for key, value, _ in loaded.rows()}
+    assert rows["api.keys"] == {"laptop": "(set)", "editor": {"token": "(set)", "audience": "members"}}
+    assert "s3cret" not in str(list(loaded.rows()))
+    environment = {"STRAND_API_KEYS": "phone=a=b, web=c", "STRAND_API_TOKEN": "first", "STRAND_API_BIND": "0.0.0.0:1"}
+    api = load_config(file=path, environment=environment).config.api
+    assert {name: key.token for name, key in api.named_keys.items()} == {"token": "first", "phone": "a=b", "web": "c"}
+    assert api.own_token == "first"
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import httpx2
 import trio
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from trio.testing import MockClock
 
-from node.http.guard import LOOPBACK_PAUSE_S_MAX, PAUSED_MAX, Guard
+from node.api.asking import Audience
+from node.config import ApiKeyTable, ApiTable
+from node.http.guard import LOOPBACK_PAUSE_S_MAX, PAUSED_MAX, ApiKey, Guard
 from node.http.guesses import ADDRESSES_MAX, FORGIVEN_S, FREE_GUESSES, PENALTY_S_MAX, GuessTable
 from tests.support.http_server import guarded
 
@@ -24,8 +26,12 @@ async def hello(_: Scope, __: Receive, send: Send) -> None:
 class Callers:
     """Requests from several addresses to one guard."""
 
-    def __init__(self) -> None:
-        self._app = guarded(hello, Guard("the token of this node", "127.0.0.1"))
+    def __init__(
+        self,
+        config: ApiTable = ApiTable(token="the token of this node"),  # noqa: B008 - frozen
+        app: ASGIApp = hello,
+    ) -> None:
+        self._app = guarded(app, Guard(config))
 
     async def ask(self, address: str, authorization: str) -> httpx2.Response:
         transport = httpx2.ASGITransport(self._app, client=(address, 1))
@@ -73,6 +79,28 @@ async def test_replies_that_are_put_off_are_bounded_in_number(autojump_clock: Mo
         for _ in range(2 * PAUSED_MAX):
             nursery.start_soon(guess)
     assert at_once.count(False) == PAUSED_MAX
+
+
+async def test_a_request_is_served_with_the_key_whose_token_it_brought() -> None:
+    """`api.token` is the first; the application learns the name and what audience it stands for."""
+    seen: list[ApiKey] = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["state"]["api_key"])
+        await hello(scope, receive, send)
+
+    config = ApiTable(
+        token="the token of this node",
+        keys={
+            "laptop": "a token of the laptop",
+            "editor": ApiKeyTable("a token of the editor", Audience.PUBLIC),
+        },
+    )
+    callers = Callers(config, note)
+    for token in config.secrets:
+        assert await callers.statuses(ELSEWHERE, f"Bearer {token}", 1) == [200]
+    assert seen == [ApiKey("token", None), ApiKey("laptop", None), ApiKey("editor", Audience.PUBLIC)]
+    assert await callers.statuses(ELSEWHERE, "Bearer laptop", 1) == [401]
 
 
 def test_waits_double_up_to_a_limit_and_are_forgiven() -> None:

@@ -1,0 +1,61 @@
+"""`/mcp`: the protocol's streamable HTTP transport, without sessions, in the node's own server.
+
+The `mcp` package is loaded, in a thread, when the first request comes: most nodes never get one.
+"""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import trio
+from starlette.types import Receive, Scope, Send
+
+from node.http.edge import keep_running
+from node.http.replies import Places, refusal
+from node.http.shown import Shown
+from node.signals import Signal
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+
+class McpEndpoint:
+    """The ASGI application behind `/mcp`."""
+
+    def __init__(self, shown: Shown, followed: Places) -> None:
+        self._shown = shown
+        self._followed = followed
+        self._is_installed = find_spec("mcp") is not None
+        self._wanted = Signal()
+        self._manager: StreamableHTTPSessionManager | None = None
+        self._changed = Signal()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, after loading the package if it is the first."""
+        if not self._is_installed:
+            lacking = "this node speaks no MCP: the package is missing; pip install 'strand-swarm[mcp]'"
+            await refusal(501, lacking)(scope, receive, send)
+            return
+        self._wanted.fire()
+        await self._changed.wait_until(lambda: self._manager is not None)
+        assert self._manager is not None
+        await self._manager.handle_request(scope, receive, send)
+
+    async def run(self) -> None:
+        """Run the protocol's server from the first request on, until cancelled; build it anew if it fails."""
+        await self._wanted.wait_until(lambda: self._wanted.count > 0)
+        await keep_running("MCP", self._serve)
+
+    async def _serve(self) -> None:
+        manager = await trio.to_thread.run_sync(self._load)
+        async with manager.run():
+            self._manager = manager
+            self._changed.fire()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._manager = None
+
+    def _load(self) -> "StreamableHTTPSessionManager":
+        from node.http.mcp.server import build_manager
+
+        return build_manager(self._shown, self._followed)

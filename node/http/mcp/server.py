@@ -1,0 +1,75 @@
+"""The protocol's server: tools and resources of a node, in the terms of the `mcp` package."""
+
+import base64
+import re
+from importlib.metadata import version
+from typing import Final
+
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+
+from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
+from node.http.mcp.tool import Context
+from node.http.replies import Places
+from node.http.shown import Shown
+from protocol.types import Digest
+
+INSTRUCTIONS: Final = (
+    "A swarm of Rust-specialist language models that answers by peer-ranked consensus. Ask it Rust questions that are "
+    "worth a second opinion, with all code that they are about. An answer is the best that the nodes ranked, with the "
+    "probability that it is the best; a certificate says who answered and judged what, not that the answer is right."
+)
+
+CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
+"""Media type of a certificate's canonical bytes."""
+
+
+def build_manager(shown: Shown, followed: Places) -> StreamableHTTPSessionManager:
+    """Build the transport's manager: each request is served alone, so that no session of a client holds memory."""
+    return StreamableHTTPSessionManager(build_server(shown, followed), stateless=True)
+
+
+def build_server(shown: Shown, followed: Places) -> Server:
+    """Build the server of one node; `followed`: the places of requests that follow a round."""
+    tools = {tool.name: tool for tool in SwarmTools(shown, followed).tools()}
+
+    async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[tool.described() for tool in tools.values()])
+
+    async def call_tool(context: Context, asked: types.CallToolRequestParams) -> types.CallToolResult:
+        tool = tools.get(asked.name)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"no tool {asked.name[:64]!r}; there are {', '.join(tools)}")
+        return await tool.call(asked.arguments or {}, context)
+
+    async def list_templates(_: Context, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
+        certificate = types.ResourceTemplate(
+            name="certificate",
+            uri_template=f"{CERTIFICATE_URI}{{query_id}}",
+            description="A round's certificate in its canonical bytes: `strand verify` checks it offline.",
+            mime_type=CERTIFICATE_MEDIA,
+        )
+        return types.ListResourceTemplatesResult(resource_templates=[certificate])
+
+    async def read(_: Context, asked: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        found = re.fullmatch(f"{CERTIFICATE_URI}([0-9a-f]{{64}})", asked.uri)
+        raw = await shown.rounds.certificate(Digest(bytes.fromhex(found[1]))) if found else None
+        if raw is None:
+            raise MCPError(types.INVALID_PARAMS, "no such certificate here")
+        blob = types.BlobResourceContents(
+            uri=asked.uri, mime_type=CERTIFICATE_MEDIA, blob=base64.b64encode(raw).decode()
+        )
+        return types.ReadResourceResult(contents=[blob])
+
+    return Server(
+        "strand",
+        version=version("strand-swarm"),
+        title="Strand Swarm",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read,
+    )

@@ -1,0 +1,121 @@
+"""The tools of a node: asking its swarm, and reading what came of it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from node.api.asking import Question, Turn
+from node.api.events import Asked, BaseEvent, Progress
+from node.api.following import PHASES, RoundLog
+from node.http.mcp.bodies import AskSwarm, NoArguments, SwarmAnswer
+from node.http.mcp.tool import Context, Tool, ToolError
+from node.http.replies import Places
+from node.http.shown import Shown
+from protocol.types import Outcome, TurnRole
+
+CERTIFICATE_URI: Final = "strand://certificates/"
+"""Beginning of a certificate's URI; the query's id follows."""
+
+
+class SwarmTools:
+    """Tools over what a node shows. `followed` are the places of requests that follow a round."""
+
+    def __init__(self, shown: Shown, followed: Places) -> None:
+        self._shown = shown
+        self._followed = followed
+
+    def tools(self) -> tuple[Tool, ...]:
+        """Return all tools."""
+        return (
+            Tool(
+                "ask_swarm",
+                "Ask a swarm of Rust-specialist language models one question. Its nodes answer it, judge blind pairs "
+                "of each other's answers, and return the best-ranked answer with a signed certificate. It takes from "
+                "seconds to minutes; progress is reported for each phase.",
+                AskSwarm,
+                self.ask,
+                result=SwarmAnswer,
+                read_only=False,
+            ),
+            Tool(
+                "swarm_status",
+                "Tell whether this node takes part in its swarm: its engine, peers, nodes that offer to work, and "
+                "conditions that hinder it, each with its remedy.",
+                NoArguments,
+                self.status,
+            ),
+        )
+
+    async def status(self, _: NoArguments, __: Context) -> Mapping[str, Any]:
+        """Report the node's status."""
+        return _plain(await self._shown.status.report())
+
+    async def ask(self, asked: AskSwarm, context: Context) -> Mapping[str, Any]:
+        """Ask, report progress, and return the answer when the round has ended. Raises AskError and ToolError."""
+        question = Question(
+            (*asked.earlier_turns, Turn(TurnRole.USER, asked.question)),
+            asked.task,
+            audience=asked.audience,
+            max_tokens=asked.max_tokens,
+            pairs_per_judge=asked.pairs_per_judge,
+            confidence_min=asked.min_confidence,
+        )
+        with self._followed.take() as place:
+            if not place:
+                raise ToolError("too many follow rounds; try again later")
+            async with self._shown.rounds.ask(question, details=False) as begun:
+                log, told, members = RoundLog(), _Told(context, len(begun.query.waves)), 0
+                async for event in begun.events:
+                    log.note(event)
+                    await told.note(event)
+                    if isinstance(event, Asked):
+                        members = len(event.members)
+        return _plain(_answer(log, begun.query_id.hex(), members))
+
+
+def _plain(result: msgspec.Struct) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(result)
+    return plain
+
+
+def _answer(log: RoundLog, query_id: str, members: int) -> SwarmAnswer:
+    """Return the result of a round that has ended. Raises ToolError if it has no answer."""
+    decided = log.decided
+    if decided is None or decided.outcome is Outcome.FAILED:
+        raise ToolError(log.why_not())
+    return SwarmAnswer(
+        answer=decided.answer,
+        outcome=decided.outcome,
+        reason=decided.reason,
+        p_best=decided.p_best,
+        p_correct=decided.p_correct,
+        finish=decided.finish,
+        query_id=query_id,
+        certificate=f"{CERTIFICATE_URI}{query_id}" if log.certified else None,
+        members=members,
+    )
+
+
+class _Told:
+    """Progress of one round as the protocol counts it: phases done, and the share of the present one; never less."""
+
+    def __init__(self, context: Context, waves: int) -> None:
+        self._context = context
+        self._waves = waves
+        self._last = -1.0
+
+    async def note(self, event: BaseEvent) -> None:
+        """Report an event's progress, if the client asked for progress and it is news."""
+        if not isinstance(event, Progress) or event.phase not in PHASES:
+            return
+        expected = max(1, len(event.expected))
+        share = len(event.received) / expected
+        if event.phase == "judging":
+            share = (event.wave + share) / self._waves
+        done = PHASES.index(event.phase) + min(1.0, share)
+        if done <= self._last:
+            return
+        self._last = done
+        message = f"{event.phase}: {len(event.received)} of {len(event.expected)}"
+        await self._context.session.report_progress(round(done, 3), len(PHASES), message)

@@ -1,0 +1,67 @@
+"""The official client of the Model Context Protocol against a node's HTTP interface."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import mcp
+import pytest
+import trio
+from mcp.shared.exceptions import MCPError
+
+from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from node.http.api import build_app
+from node.http.mcp.endpoint import McpEndpoint
+from node.http.replies import Places
+from tests.support.http_server import Served, open_api, open_edge
+
+# The official client leaves httpx2's reply before its end, and under trio that is told when it is collected.
+pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning", "ignore:Exception ignored in")
+
+
+@asynccontextmanager
+async def open_mcp(folder: Path) -> AsyncIterator[Served]:
+    """A node without peers, and its interface with `/mcp`."""
+    async with open_api(folder) as api, trio.open_nursery() as nursery:
+        endpoint = McpEndpoint(api.node.shown(), Places(4))
+        nursery.start_soon(endpoint.run)
+        async with open_edge(build_app(api.node.shown(), 64, endpoint)) as served:
+            yield served
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str) -> None:
+    told = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, total, message))
+
+    async with open_mcp(tmp_path) as served, mcp.Client(f"{served.url}/mcp", mode=mode) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert tools >= {"ask_swarm", "swarm_status"}
+        asked = {"question": "Sum a slice.", "audience": "public"}
+        result = await client.call_tool("ask_swarm", asked, progress_callback=progress)
+        assert not result.is_error, result
+        answer = result.structured_content
+        assert answer["outcome"] == "degraded" and answer["answer"]
+        (resource,) = (await client.read_resource(answer["certificate"])).contents
+        certificate = verify_certificate(base64.b64decode(resource.blob))
+        assert isinstance(certificate, VerifiedCertificate)
+    assert [done for done, _, _ in told] == sorted({done for done, _, _ in told})
+    assert told
+
+
+async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) -> None:
+    async with open_mcp(tmp_path) as served, mcp.Client(f"{served.url}/mcp") as client:
+        result = await client.call_tool("ask_swarm", {"question": "x", "colour": "red"})
+        assert result.is_error and "colour" in result.content[0].text
+        result = await client.call_tool("ask_swarm", {"question": " "})
+        assert result.is_error and result.content[0].text == "the query is empty"
+        with pytest.raises(MCPError, match="no tool 'sell_swarm'"):
+            await client.call_tool("sell_swarm", {})
+        with pytest.raises(MCPError, match="no such certificate"):
+            await client.read_resource("strand://certificates/" + "00" * 32)
