@@ -18,6 +18,7 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from protocol import codec
+from protocol.conversation import single
 from protocol.errors import Fault, Verdict
 from protocol.messages import Opening, Pong
 from protocol.signing import VerifiedMessage
@@ -153,7 +154,7 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
+        begun = self.participant.ask(query, single(asking.question.text), self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -394,7 +395,7 @@ class Machine:
         if plan.scenario.reputation.gold:
             verified = verify_certificate(certificate)
             assert not isinstance(verified, Fault)
-            asking = plan.asking(plan.oracle.asked(verified.content).number)
+            asking = plan.asking(plan.oracle.asked(verified.turns[-1].text).number)
             take_in(plan, self._disk.experience, asking, verified.record, verified.ranking)
 
     # -- the engine ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from consensus.certificates.record import Phase
 from consensus.certificates.tally import Ranking
 from consensus.rounds.admission import Refusal
 from protocol.errors import Fault
+from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclineReason, Digest, Key, Outcome, TaskType
 
@@ -76,7 +77,7 @@ class Generate:
     """Answer the query with the local model; the result comes back as `Generated` or `Unable`, or not at all."""
 
     query: Digest
-    content: str
+    turns: tuple[Turn, ...]
     task: TaskType
     max_tokens: int
     deadline_ms: int
@@ -88,7 +89,7 @@ class Judge:
 
     query: Digest
     wave: int
-    content: str
+    turns: tuple[Turn, ...]
     pairs: tuple[tuple[str, str], ...]
     """Texts of each pair: the one shown first, then the one shown second."""
     deadline_ms: int

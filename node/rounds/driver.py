@@ -356,7 +356,7 @@ class Driver:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
         else:
             slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
-            begun = self._participant.ask(asked.query, asked.content, now_ms, slack_ms)
+            begun = self._participant.ask(asked.query, asked.turns, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.turn.release()

@@ -17,7 +17,7 @@ from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Pong, Query
+from protocol.messages import Offer, Pong, Query, Turn
 from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 
@@ -89,7 +89,7 @@ class AskRequest:
     """A request of one of our users to ask the swarm."""
 
     query: Query
-    content: str
+    turns: tuple[Turn, ...]
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     turn: trio.Semaphore

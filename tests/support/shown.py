@@ -112,7 +112,7 @@ PEERS = status_api.Peers(
             clock_offset_ms=None,
             score=0.0,
             score_reason="",
-            wires=(1,),
+            wires=(2,),
             offers=status_api.OfferSummary(("answer", "judge"), "SmolLM2", 40.5, 0),
         ),
     )

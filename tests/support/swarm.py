@@ -23,8 +23,8 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from protocol import codec
+from protocol.conversation import digest_of, single
 from protocol.errors import Fault
-from protocol.hashing import content_digest
 from protocol.messages import (
     AnswerContent,
     CloseCommits,
@@ -137,8 +137,8 @@ class Swarm:
             "specialty": "rust",
             "shard": 0,
             "task": TaskType.CODE,
-            "content": "Which?",
-            "content_digest": content_digest("Which?"),
+            "turns": single("Which?"),
+            "content_digest": digest_of(single("Which?")),
             "max_tokens": 256,
             "answer_ms": 2_000,
             "open_ms": 1_000,
@@ -162,7 +162,7 @@ class Swarm:
     def ask(self, **changes: object) -> Digest:
         """Let `a` ask."""
         asker = self.nodes["a"]
-        begun = asker.participant.ask(self.query(**changes), "Which?", self.now_ms)
+        begun = asker.participant.ask(self.query(**changes), changes.get("turns") or single("Which?"), self.now_ms)
         assert not isinstance(begun, Fault), begun
         query, effects = begun
         self.perform(asker, effects)
