@@ -119,7 +119,7 @@ class RoundRecord:
     @property
     def is_private(self) -> bool:
         """Whether nobody but the members gets the query's text, and the answers, which may quote it."""
-        return not self.query.content
+        return not self.query.turns
 
     @property
     def topic(self) -> str:

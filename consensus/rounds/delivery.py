@@ -97,7 +97,7 @@ def may_fetch(query: Query, source: Key) -> bool:
 
     It holds the answers, which may quote the query. The round's id, by which it is asked for, is known to everybody.
     """
-    return bool(query.content) or source == query.author or any(seat.member == source for seat in query.roster)
+    return bool(query.turns) or source == query.author or any(seat.member == source for seat in query.roster)
 
 
 def query_of(certificate: bytes) -> Query | None:

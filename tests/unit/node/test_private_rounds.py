@@ -33,7 +33,7 @@ def asked(*, private: bool) -> Swarm:
     swarm = Swarm("abc")
     for node in swarm.nodes.values():
         node.text = f"{QUOTED}\n{node.text}"
-    swarm.ask(**{"content": ""} if private else {})
+    swarm.ask(**{"turns": ()} if private else {})
     swarm.run()
     return swarm
 
@@ -120,6 +120,6 @@ def test_members_of_a_private_round_send_their_answers_in_confidence() -> None:
 
         swarm = Swarm("abc")
         swarm.interceptors = dict.fromkeys("abc", watch)  # type: ignore[arg-type]
-        swarm.ask(**{"content": ""} if private else {})
+        swarm.ask(**{"turns": ()} if private else {})
         swarm.run()
         assert {each.message.kind for each in sent if each.confidential} == ({Kind.ANSWER} if private else set())
