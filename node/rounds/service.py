@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import trio
+from msgspec.structs import replace
 
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
@@ -121,6 +122,8 @@ class RoundService:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
+        # Whoever watches the round learns which audience it had.
+        question = replace(question, audience=question.audience or self._config.round.audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._take_turn()

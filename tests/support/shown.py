@@ -286,8 +286,11 @@ def shown(**facets: Any) -> Shown:
 
 
 @asynccontextmanager
-async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
+async def http_client(node: Shown, **api: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a node in memory, without a socket; each reply is checked against its declaration.
+
+    `api`: settings of [api], such as the token.
+    """
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(**api)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client
