@@ -20,6 +20,7 @@ from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
+from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
@@ -34,6 +35,7 @@ from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
 from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
+from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
@@ -68,10 +70,12 @@ class Node:
     history: RoundHistory
     lookout: Lookout
     clock: Clock
+    inbound: InboundRouter
+    meter: RoundMeter
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
-        engine = EngineFacade(self.worker, self.config.engine.kind)
+        engine = EngineFacade(self.worker, self.config.engine)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
         own = self.participant.keypair.public
@@ -83,7 +87,15 @@ class Node:
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
-            metrics=MetricsFacade(self.worker, peers, self.serving, self.reputation, self.store, self.clock),
+            metrics=MetricsFacade(
+                self.worker,
+                peers,
+                self.serving,
+                self.reputation,
+                self.store,
+                self.clock,
+                RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
+            ),
         )
 
 
@@ -126,6 +138,7 @@ async def open_node(
             await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
+            driver.timeline.follow(meter := RoundMeter())
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -145,25 +158,27 @@ async def open_node(
                 history=RoundHistory(key.keypair.public, driver.events, store, clock),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
+                inbound=inbound,
+                meter=meter,
             )
             async with trio.open_nursery() as nursery:
-                await _start_tasks(nursery, node, inbound)
+                await _start_tasks(nursery, node)
                 nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
 
 
-async def _start_tasks(nursery: trio.Nursery, node: Node, inbound: InboundRouter) -> None:
+async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
-    nursery.start_soon(Pulse(node.participant, node.overlay, inbound, node.clock).run)
+    nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
     serving, repeat_on = node.serving, (node.driver.peer_joined, node.serving.turned, node.overlay.addresses_changed)
-    offers = Offers(inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
+    offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)

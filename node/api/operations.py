@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
-from node.api.engine import EngineReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
@@ -119,6 +119,7 @@ ASK: Final[Operation[Any]] = Operation(
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
     body=Body(Question, "not a question"),
+    others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
             "details",
@@ -162,6 +163,9 @@ CERTIFICATE: Final = Operation(
     others={404: ("The node has no such certificate.", Error)},
 )
 ENGINE: Final = Operation("GET", "/api/engine", "Show the engine's abilities, speed and failures.", EngineReport)
+ENGINE_TRIAL: Final = Operation(
+    "POST", "/api/engine/trial", "Let the engine give one real answer and one real judgement.", EngineTrial
+)
 METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
 REPUTATION: Final = Operation(
     "GET",
@@ -206,6 +210,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ROUND,
     CERTIFICATE,
     ENGINE,
+    ENGINE_TRIAL,
     METRICS,
     REPUTATION,
     REPUTATION_EXPORT,

@@ -29,6 +29,7 @@ _COMMANDS = {
     "verify": "Verify a certificate, offline.",
     "mcp": "Serve the Model Context Protocol over stdin and stdout, by the local node.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
+    "completion": "Print the script by which a shell completes this program's commands and options.",
     "sim": "Simulate swarms of any size, under faults and attacks.",
 }
 

@@ -10,7 +10,7 @@ import msgspec
 from node.api import operations as ops
 from node.api.asking import Question
 from node.api.common import Error, Readiness
-from node.api.engine import EngineReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
@@ -31,6 +31,9 @@ CHANGE_S: Final = 30.0
 
 CHALLENGE_S: Final = 900.0
 """Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+
+TRIAL_S: Final = 400.0
+"""Timeout in seconds of a trial of the engine: three parts of two minutes at most, and a little for the node."""
 
 SILENCE_S: Final = 600.0
 """Longest silence of a round in seconds: longer than any of its default budgets."""
@@ -68,6 +71,10 @@ class Client:
     async def engine(self) -> EngineReport:
         """Return the engine's abilities, load and failures."""
         return await self._call(ops.ENGINE)
+
+    async def try_engine(self) -> EngineTrial:
+        """Let the running engine give one real answer and one real judgement."""
+        return await self._call(ops.ENGINE_TRIAL, timeout_s=TRIAL_S)
 
     async def metrics(self) -> str:
         """Return the node's metrics in Prometheus' text format."""

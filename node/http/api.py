@@ -47,6 +47,9 @@ FOLLOWED_SHARE: Final = 2
 CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
+TRIALS_MAX: Final = 1
+"""Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
+
 
 def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
     """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
@@ -104,6 +107,7 @@ class _Api:
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self._followed = Places(connections_max // FOLLOWED_SHARE)
         self._challenges = Places(CHALLENGES_MAX)
+        self._trials = Places(TRIALS_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""
@@ -116,6 +120,7 @@ class _Api:
             ops.ASK: self.ask,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
+            ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
@@ -161,6 +166,12 @@ class _Api:
 
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())
+
+    async def try_engine(self, _: Request) -> Response:
+        with self._trials.take() as place:
+            if not place:
+                return refusal(503, "the engine is being tried already; try again later", retry_after_s=1)
+            return json_reply(await self._shown.engine.trial())
 
     async def metrics(self, _: Request) -> Response:
         return Response(await self._shown.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from node.api.common import Error
 from node.api.operations import JSON, Operation
-from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyError
+from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
 from protocol.types import Digest
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -45,10 +45,10 @@ def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Respo
 
 
 def refused_ask(error: AskError) -> Response:
-    """Build the reply to a round that did not begin: 503 if it may begin at another time, else 400."""
+    """Build the reply to a round that did not begin: 503 if it may begin later, 422 for a secret, else 400."""
     if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
         return refusal(503, str(error), retry_after_s=1)
-    return refusal(400, str(error))
+    return refusal(422 if isinstance(error, SecretTextError) else 400, str(error))
 
 
 class ParameterError(ValueError):

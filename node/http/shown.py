@@ -9,7 +9,7 @@ from typing import Protocol
 
 from node.api.asking import Question
 from node.api.common import Readiness
-from node.api.engine import EngineReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundSummary
 from node.api.serving import ServingReport
@@ -84,6 +84,10 @@ class ShownEngine(Protocol):
 
     def report(self) -> EngineReport:
         """Report the engine's abilities, load and failures."""
+        ...
+
+    async def trial(self) -> EngineTrial:
+        """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
         ...
 
 

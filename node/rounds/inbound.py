@@ -212,8 +212,13 @@ class InboundRouter(Handlers):
             return codec.encode(Pong(clock_ms=self._clock.now_ms()))
         return Refused(f"nothing to serve on {protocol}")
 
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the driver."""
+        return self._send.statistics().current_buffer_used
+
     def _is_full(self) -> bool:
-        return self._send.statistics().current_buffer_used >= INBOX_MAX
+        return self.waiting >= INBOX_MAX
 
     def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
         if self._is_full():

@@ -2,7 +2,7 @@
 
 A test takes real facades over the parts that it is about, and these for the rest:
 
-    app = build_app(shown(engine=EngineFacade(worker, "openai")), connections_max=64)
+    app = build_app(shown(engine=EngineFacade(worker, config)), connections_max=64)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from node.config import ApiTable
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
-from node.overlay.types import ConnectionCounts, PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from node.storage import RoundFilter, RoundPlace
@@ -57,6 +57,14 @@ ENGINE = engine_api.EngineReport(
     roles={"answer": engine_api.RoleReport(False, 0, 0, None)},
     judgement_ms=None,
     cache=None,
+)
+
+TRIAL = engine_api.EngineTrial(
+    works=False,
+    error="it is switched off",
+    probe=engine_api.Attempt(3, "", "it is switched off"),
+    answer=None,
+    judgement=None,
 )
 
 SERVING = serving_api.ServingReport(
@@ -181,6 +189,9 @@ class StillNetwork:
     def connection_counts(self) -> ConnectionCounts:
         return self.counts
 
+    def traffic(self) -> Traffic:
+        return Traffic(sent_bytes=70, received_bytes=700)
+
 
 class StillStatus:
     def readiness(self) -> Readiness:
@@ -266,6 +277,9 @@ class KeptHistory:
 class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
+
+    async def trial(self) -> engine_api.EngineTrial:
+        return TRIAL
 
 
 @dataclass
