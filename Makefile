@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -51,6 +51,10 @@ check: setup-dev docs
 # The site, strictly: a broken link or reference fails. Open dist/site/index.html; it needs no server.
 docs: setup-dev $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m sphinx -q -E -W --keep-going -n -c docs -d dist/.doctrees . dist/site
+
+# What terminals show in the documentation, by running it; a quarter of an hour on two cores (docs/recordings.py).
+docs-recordings: setup-dev
+	$(BIN)/python -P docs/recordings.py
 
 # Manual pages of strand and of each command, for `man -l dist/man/strand-ask.1` or a folder of the MANPATH.
 man: setup-dev $(VENV)/.docs

@@ -19,6 +19,7 @@ from node.facade.engine import EngineFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
+from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
@@ -32,6 +33,7 @@ from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
 from node.rounds.inbound import PROTOCOLS, InboundRouter
+from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
@@ -65,6 +67,8 @@ class Node:
     challenger: Challenger
     lookout: Lookout
     clock: Clock
+    inbound: InboundRouter
+    meter: RoundMeter
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -79,7 +83,15 @@ class Node:
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
-            metrics=MetricsFacade(self.worker, peers, self.serving, self.reputation, self.store, self.clock),
+            metrics=MetricsFacade(
+                self.worker,
+                peers,
+                self.serving,
+                self.reputation,
+                self.store,
+                self.clock,
+                RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
+            ),
         )
 
 
@@ -122,6 +134,7 @@ async def open_node(
             await worker.start()
         async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
+            driver.timeline.follow(meter := RoundMeter())
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -140,24 +153,26 @@ async def open_node(
                 challenger=Challenger(rounds, reputation, config.gold.share),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
+                inbound=inbound,
+                meter=meter,
             )
             async with trio.open_nursery() as nursery:
-                await _start_tasks(nursery, node, inbound)
+                await _start_tasks(nursery, node)
                 nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
 
 
-async def _start_tasks(nursery: trio.Nursery, node: Node, inbound: InboundRouter) -> None:
+async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
-    nursery.start_soon(Pulse(node.participant, node.overlay, inbound, node.clock).run)
+    nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
     serving, repeat_on = node.serving, (node.driver.peer_joined, node.serving.turned, node.overlay.addresses_changed)
-    offers = Offers(inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
+    offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)

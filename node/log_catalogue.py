@@ -93,6 +93,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "addresses": "the node's own addresses",
     "advised": "the limit that a full node needs",
     "after_s": "seconds since the server's start",
+    "api_key": "name of a key of the HTTP interface",
     "by_ms": "milliseconds by which the clock jumped",
     "bytes": "size of a message",
     "condition": "a `ConditionKind`",

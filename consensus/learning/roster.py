@@ -43,6 +43,10 @@ class Trust:
         """Whether the node is no stranger: named, or with earned weights."""
         return self.friends or key in self.weights or key in self.merits
 
+    def names(self, key: Key) -> bool:
+        """Whether the configuration names the node with a weight; a weight of 0 is no trust."""
+        return self.weights.get(key, 0) > 0
+
     def weight(self, key: Key) -> int:
         """Return the weight of the node's vote: the named one, else the earned one, else the default."""
         return self.seat_weights(key).vote
@@ -54,6 +58,11 @@ class Trust:
         if named is None:
             return earned or SeatWeights(self.default_weight, self.default_weight)
         return replace(earned, vote=named, judge=named) if earned else SeatWeights(named, named)
+
+
+def named_offers(offers: Iterable[Offer], trust: Trust, own: Key) -> list[Offer]:
+    """Return the offers of the asker itself and of nodes that its configuration names: those that may read a text."""
+    return [offer for offer in offers if offer.author == own or trust.names(offer.author)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ REPLY_BYTES_MAX = 64
 CERTIFICATE_SOURCES_MAX = 4
 """Nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
 
+TEXT_READERS_MAX = 4_096
+"""Members that fetched a text and whom nobody has taken note of: 64 members in each of the rounds that are kept."""
+
 REFUSALS_MAX = 256
 """Refused queries whose reason is remembered, in case they are repeated: some minutes' worth."""
 
@@ -111,6 +114,8 @@ class Participant:
         self._recovering: dict[Digest, _Recovering] = {}
         self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
+        self.text_readers: deque[tuple[Digest, Key]] = deque(maxlen=TEXT_READERS_MAX)
+        """Members that have fetched the text of a query of ours, each once, by query: taken out by the driver."""
 
     # -- from outside -----------------------------------------------------------------------------------------------
 
@@ -154,7 +159,11 @@ class Participant:
         known = self._rounds.get(request.query)
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
-        return known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+        before = len(known.served.readers)
+        served = known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+        if known.as_requester is not None and len(known.served.readers) > before:
+            self.text_readers.append((request.query, source))
+        return served
 
     def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
         """Check a query that its requester repeats to us. Returns it for `on_admitted`, or an immediate reply."""

@@ -26,6 +26,8 @@ class PullLedger:
 
     ids: dict[Key, set[Digest]] = field(default_factory=dict)
     bytes_: dict[Key, int] = field(default_factory=dict)
+    readers: set[Key] = field(default_factory=set)
+    """Members to which we served the text of a query that does not hold it itself."""
 
     def serve(
         self, record: RoundRecord, content: str, source: Key, request: PullRequest, bytes_max: int
@@ -53,6 +55,8 @@ class PullLedger:
             self.ids[source].update(message.id for message in fitting)
         encoded = codec.encode(PullReply(content=content, envelopes=tuple(message.envelope for message in fitting)))
         self.bytes_[source] = spent + len(encoded)
+        if content:
+            self.readers.add(source)
         return encoded
 
 

@@ -1,11 +1,12 @@
 """Asking the swarm: the question. The reply's events are in `node.api.events`."""
 
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
 import msgspec
 
 from node.api.common import Count, Positive, Share
+from node.api.conversation import Audience as Audience
+from node.api.conversation import Turn as Turn
 from node.api.events import Asked as Asked
 from node.api.events import Certified as Certified
 from node.api.events import Decided as Decided
@@ -13,26 +14,6 @@ from node.api.events import Ended as Ended
 from node.api.events import Progress as Progress
 from node.api.events import RoundEvent as RoundEvent
 from protocol.types import TaskType, TurnRole
-
-
-class Audience(StrEnum):
-    """Nodes that may read a question's text."""
-
-    TRUSTED = "trusted"
-    """Seats for keys that the node's owner named alone; the text is never published."""
-    MEMBERS = "members"
-    """The members of the round, whoever they are; the text is never published."""
-    PUBLIC = "public"
-    """Everybody: the text is gossiped with the query."""
-
-
-class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One turn of a conversation."""
-
-    role: TurnRole
-    """Who speaks: `user`, `assistant` or `system`."""
-    text: str
-    """What is said."""
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

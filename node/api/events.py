@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
+from node.api.conversation import Audience, Turn
 from protocol.types import DeclinedPhase, DeclineReason, FinishReason, Outcome, OutcomeReason, TaskType, TokenSource
 
 SCHEMA_VERSION: Final = 1
@@ -70,6 +71,23 @@ class Asked(BaseEvent, frozen=True, kw_only=True):
     """Kind of task, which decides how equal answers are recognised."""
     seats: tuple[Seated, ...] = ()
     """The roster, with the roles and weights of each seat."""
+    asked_ms: Count = 0
+    """Time of the query, ms since the Unix epoch."""
+    turns: tuple[Turn, ...] = ()
+    """The conversation."""
+    audience: Audience | None = None
+    """Nodes that may read the conversation."""
+    gold: bool = False
+    """Whether the node asked by itself, knowing the right answer."""
+
+
+class TextSent(BaseEvent, frozen=True, kw_only=True):
+    """A member has fetched the text of the query, which is not published, from the asking node."""
+
+    kept: ClassVar[bool] = True
+
+    member: KeyHex
+    """Public key of the member."""
 
 
 class Progress(BaseEvent, frozen=True, kw_only=True):
@@ -185,6 +203,8 @@ class Decided(BaseEvent, frozen=True, kw_only=True):
     """Tokens of the winning answer."""
     token_source: TokenSource | None = None
     """Source of these counts; null if the round failed."""
+    author: str = ""
+    """Public key of the winner's author; empty if the round failed."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):
@@ -262,6 +282,7 @@ class Declined(BaseEvent, frozen=True, kw_only=True):
 
 RoundEvent = (
     Asked
+    | TextSent
     | Progress
     | AnswerOpened
     | BallotCounted

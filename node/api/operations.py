@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
 from node.api.engine import EngineReport, EngineTrial
+from node.api.parameters import AnyParameter, Parameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -48,15 +49,6 @@ Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """An integer of the query string, from 0, of at most nine digits."""
-
-    name: str
-    default: int
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
 class Body:
     """JSON body of a request."""
 
@@ -79,7 +71,7 @@ class Operation(Generic[Reply]):
     """Type of a reply with status 200; for JSON lines, of each line."""
     media: str = JSON
     body: Body | None = None
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[AnyParameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
     """Further replies of this operation alone, by status: description and type of the JSON body."""
 
@@ -124,6 +116,7 @@ ASK: Final[Operation[Any]] = Operation(
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
     body=Body(Question, "not a question"),
+    others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
             "details",

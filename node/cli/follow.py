@@ -12,8 +12,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from consensus.certificates.report import describe
-from node.api.asking import Question
-from node.api.events import Progress, RoundEvent
+from node.api.asking import Audience, Question
+from node.api.events import Asked, Progress, RoundEvent
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound
@@ -75,12 +75,17 @@ class _View:
 
     bars: ProgressBars
     lines: PlainLines | None
+    names_readers: bool = False
+    """Whether to say which nodes alone get the text."""
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
         if self.lines is not None:
             self.lines.show(event)
+        if self.names_readers and isinstance(event, Asked):
+            readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
+            self.bars.console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
             return
         total = len(event.expected)
@@ -107,7 +112,8 @@ async def follow(
     The live picture is drawn on a terminal only; `lines` are printed anywhere.
     """
     with _drawn(console) as bars:
-        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, lines).show)
+        view = _View(bars, lines, question.audience in (Audience.TRUSTED, Audience.MEMBERS))
+        return await follow_round(client, question, silence_s=timeout_s, on_event=view.show)
 
 
 def _who(event: Progress) -> str:

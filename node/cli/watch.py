@@ -21,10 +21,10 @@ from node.api.events import (
     RoundEvent,
     Strengths,
 )
+from node.api.following import PHASES
 from node.cli.follow import PlainLines
 from node.cli.options import outside
 from node.cli.pairs import PairCount, matrix
-from node.client.rounds import PHASES
 
 ANSWERS_SHOWN_MAX: Final = 8
 """Answers in the picture, the strongest ones: as many as a matrix of 80 columns has room for."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -244,6 +245,8 @@ def _convert(given: _Given, kind: Any) -> Any:
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return tuple(each.value for each in kind)
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 

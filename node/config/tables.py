@@ -92,6 +92,8 @@ class ApiTable:
     token: str = ""
     # Further keys by name; a text alone is the token.
     keys: dict[KeyName, Token | ApiKeyTable] = field(default_factory=dict)
+    # Nodes that may read what editors and agents send (OpenAI's API, MCP), unless model id, key or request name others.
+    audience: Audience = Audience.TRUSTED
 
     def __post_init__(self) -> None:
         """Refuse to serve other machines without a key, and keys that cannot be told apart."""
@@ -149,6 +151,10 @@ class RoundTable:
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.90
     # P(correct) below which the outcome is degraded: the swarm abstains. 0: it always answers.
     confidence_min: Share = 0.0
+    # Nodes that may read a question's text.
+    audience: Audience = Audience.PUBLIC
+    # Whether texts that look like they hold a secret are sent without being forced one by one, which editors cannot do.
+    allow_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

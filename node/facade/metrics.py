@@ -37,6 +37,7 @@ class MetricsFacade:
         reputation: Reputation,
         store: Store,
         clock: Clock,
+        rounds: Collector,
     ) -> None:
         self.worker = worker
         self.peers = peers
@@ -44,12 +45,14 @@ class MetricsFacade:
         self.reputation = reputation
         self.store = store
         self.clock = clock
+        self.rounds = rounds
 
     async def render(self) -> bytes:
         """Render all metrics as they are now."""
         # For this scrape alone: a concurrent one has its own count.
         registry = CollectorRegistry()
         registry.register(_NodeCollector(self, await count_certificates(self.store)))
+        registry.register(self.rounds)
         return generate_latest(registry)
 
 

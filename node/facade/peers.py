@@ -9,7 +9,7 @@ import trio
 from consensus.rounds.participant import Participant
 from node.api import status as api
 from node.clock import Clock
-from node.overlay.types import ConnectionCounts, PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.signals import Signal
 from protocol.messages import Offer
 from protocol.types import Key, Role
@@ -34,6 +34,10 @@ class Network(Protocol):
         """Return the counts of inbound connections."""
         ...
 
+    def traffic(self) -> Traffic:
+        """Return the bytes exchanged with peers."""
+        ...
+
 
 class PeersFacade:
     """One node's peers and their offers."""
@@ -55,6 +59,10 @@ class PeersFacade:
     def counts(self) -> ConnectionCounts:
         """Return the counts of inbound connections, as the overlay keeps them."""
         return self._network.connection_counts()
+
+    def traffic(self) -> Traffic:
+        """Return the bytes exchanged with peers, as the overlay counts them."""
+        return self._network.traffic()
 
     def connections(self) -> api.Connections:
         """Report inbound connections."""

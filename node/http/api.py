@@ -17,7 +17,16 @@ from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.http.openapi import document
-from node.http.replies import BodyError, ParameterError, Places, integers, json_reply, read_body, refusal, refused_ask
+from node.http.replies import (
+    BodyError,
+    ParameterError,
+    Places,
+    json_reply,
+    read_body,
+    read_parameters,
+    refusal,
+    refused_ask,
+)
 from node.http.rounds import RoundStream
 from node.http.shown import Shown
 from node.rounds.service import AskError
@@ -137,7 +146,7 @@ class _Api:
         return json_reply(self._shown.peers.report())
 
     async def wait(self, request: Request) -> Response:
-        asked, peers = integers(request, ops.WAIT.parameters), self._shown.peers
+        asked, peers = read_parameters(request, ops.WAIT), self._shown.peers
         with self._waits.take() as place:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
@@ -146,7 +155,7 @@ class _Api:
         return json_reply(OffersKnown(peers.offering()))
 
     async def ask(self, request: Request) -> Response:
-        details = bool(integers(request, ops.ASK.parameters)["details"])
+        details = bool(read_parameters(request, ops.ASK)["details"])
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:

@@ -51,7 +51,7 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
             "name": each.name,
             "in": "query",
             "description": each.description,
-            "schema": {"type": "integer", "minimum": 0, "default": each.default},
+            "schema": each.schema,
         }
         for each in operation.parameters
     ]

@@ -1,6 +1,6 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from node.api.common import Error
-from node.api.operations import JSON, Operation, Parameter
-from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyError
+from node.api.operations import JSON, Operation
+from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -24,9 +24,6 @@ node's replies."""
 
 ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""
-
-DIGITS_MAX: Final = 9
-"""Most digits of an integer in a query string: more than any accepted time in ms or number of nodes."""
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -43,10 +40,10 @@ def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Respo
 
 
 def refused_ask(error: AskError) -> Response:
-    """Build the reply to a round that did not begin: 503 if it may begin at another time, else 400."""
+    """Build the reply to a round that did not begin: 503 if it may begin later, 422 for a secret, else 400."""
     if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
         return refusal(503, str(error), retry_after_s=1)
-    return refusal(400, str(error))
+    return refusal(422 if isinstance(error, SecretTextError) else 400, str(error))
 
 
 class ParameterError(ValueError):
@@ -73,19 +70,20 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
         raise BodyError(f"{body.refusal}: {error}") from error
 
 
-def integers(request: Request, parameters: Sequence[Parameter]) -> dict[str, int]:
-    """Return the integers of a query string by name, none negative, none twice. Raises ParameterError."""
-    defaults = {each.name: each.default for each in parameters}
+def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, Any]:
+    """Return the operation's parameters from the query string by name, none twice. Raises ParameterError."""
+    known = {each.name: each for each in operation.parameters}
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
-    if unknown := [name for name in names if name not in defaults]:
-        raise ParameterError(f"no such parameter: {unknown[0]!r}; this takes {', '.join(defaults)}")
+    if unknown := [name for name in names if name not in known]:
+        raise ParameterError(f"no such parameter: {unknown[0]!r}; this takes {', '.join(known) or 'none'}")
     if len(set(names)) != len(names):
         raise ParameterError("each parameter may be given once")
-    for name, text in given:
-        if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX):
-            raise ParameterError(f"{name} is an integer from 0, of at most {DIGITS_MAX} digits")
-    return {**defaults, **{name: int(text) for name, text in given}}
+    try:
+        values = {name: known[name].read(text) for name, text in given}
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+    return {name: each.default for name, each in known.items()} | values
 
 
 class Places:

@@ -144,7 +144,8 @@ def _config(spec: NodeSpec) -> str:
     values: dict[str, dict[str, object]] = {
         "node": {"data_dir": str(spec.folder), "network": spec.network},
         "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
-        "api": {"bind": "127.0.0.1:0"},
+        # The members are processes of this machine; none is named, because their keys are made when they start.
+        "api": {"bind": "127.0.0.1:0", "audience": "members"},
         "engine": _told(engine) | {"temperature": spec.temperature},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.

@@ -34,12 +34,22 @@ from node.overlay.book import AddressBook
 from node.overlay.connections import guard_connections
 from node.overlay.identity import key_of, peer_id_bytes, peer_id_text
 from node.overlay.interfaces import OwnInterfaces, reachable
+from node.overlay.muxer import Muxer
 from node.overlay.peers import Peers
 from node.overlay.pubsub import SafePubsub, guard_streams
 from node.overlay.scoring import PeerScores
 from node.overlay.slots import Slots
 from node.overlay.streams import StreamClient, StreamServer
-from node.overlay.types import Bootstrap, ConnectionCounts, Handlers, OverlayConfig, OverlayError, PeerInfo, Remembered
+from node.overlay.types import (
+    Bootstrap,
+    ConnectionCounts,
+    Handlers,
+    OverlayConfig,
+    OverlayError,
+    PeerInfo,
+    Remembered,
+    Traffic,
+)
 from node.signals import Signal
 from protocol.errors import Verdict
 from protocol.versions import wires_of
@@ -212,6 +222,10 @@ class Overlay:
     def connection_counts(self) -> ConnectionCounts:
         """Return the inbound connections, and those refused since the start."""
         return self._slots.counts()
+
+    def traffic(self) -> Traffic:
+        """Return the bytes exchanged with peers since the start."""
+        return Muxer.traffic
 
     async def run(self) -> None:
         """Run the overlay's own tasks until cancelled; called by `run_overlay`."""

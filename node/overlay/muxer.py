@@ -22,6 +22,7 @@ from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import FLAG_ACK, FLAG_FIN, FLAG_RST, FLAG_SYN, Yamux, YamuxStream
 
 from consensus.rounds.buckets import Bucket, Rate
+from node.overlay.types import Traffic
 
 _log = structlog.get_logger(__name__)
 
@@ -156,6 +157,8 @@ class MuxedStream(YamuxStream):
 class Muxer(Yamux):
     """A connection's streams, within limits."""
 
+    traffic: ClassVar[Traffic] = Traffic()
+    """Bytes of all connections of this process, ended ones included."""
     _all: ClassVar[weakref.WeakSet[Muxer]] = weakref.WeakSet()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -202,6 +205,7 @@ class Muxer(Yamux):
         async with self._write_lock:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _FRAME_WRITE_S) as scope:
                 await self.secured_conn.write(data)
+                Muxer.traffic.sent_bytes += len(data)
             if scope.cancelled_caught:
                 with trio.CancelScope(shield=True):
                     await self._cleanup_on_error()
@@ -240,6 +244,7 @@ class Muxer(Yamux):
 
     async def _take_frame(self) -> None:
         version, kind, flags, stream_id, length = _HEADER.unpack(await read_exactly(self.secured_conn, _HEADER.size))
+        Muxer.traffic.received_bytes += _HEADER.size
         if version != 0:
             raise OverrunError(f"a frame of version {version}")
         if pause_s := self._frames.spend(1, trio.current_time()):
@@ -308,7 +313,9 @@ class Muxer(Yamux):
             raise OverrunError(f"{length} bytes for a window of {window}")
         self.require_room(length)
         with trio.move_on_after(_FRAME_READ_S):
-            return await read_exactly(self.secured_conn, length)
+            body = await read_exactly(self.secured_conn, length)
+            Muxer.traffic.received_bytes += length
+            return body
         raise OverrunError("a frame was not finished in time")
 
     def _take_end(self, stream: YamuxStream, flags: int) -> None:

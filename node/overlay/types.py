@@ -171,6 +171,14 @@ class ConnectionCounts:
     refused: Mapping[str, int]
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Bytes of frames that were exchanged with peers, of whatever kind; without encryption and TCP, a few percent."""
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
 class Handlers(Protocol):
     """The node's side of the overlay: one object, given when the overlay is opened."""
 

@@ -38,11 +38,13 @@ from node.rounds.inbound import (
     PongReceived,
     PullReplyReceived,
     RepeatedQuery,
+    TextFetched,
     WorkDone,
 )
 from node.rounds.observer import RoundObserver
 from node.rounds.outbox import Outbox
 from node.rounds.reputation import Reputation
+from node.rounds.timeline import RoundTimeline
 from node.signals import Signal
 from node.storage import CertificateSummary, JournalEntry, OpenRound, Store, StoreBlockedError
 from node.work.worker import EngineWorker
@@ -79,6 +81,7 @@ class Driver:
         self._reputation = reputation
         self._clock = clock
         self.events = RoundEvents()
+        self.timeline = RoundTimeline(participant, clock)
         self._observer = RoundObserver(participant, self.events, worker, clock)
         self._turns: dict[Digest, trio.Semaphore] = {}
         """Semaphores of our own open rounds, to release when the rounds are over."""
@@ -145,6 +148,9 @@ class Driver:
                     log.info("pull_reply.rejected", query_id=query.hex()[:16], reason=str(effects))
                     return ()
                 return effects
+            case TextFetched():
+                # The observer tells it after each event.
+                return ()
             case AskRequest():
                 return self._ask(event, now_ms)
             case Offering(offer, shard):
@@ -221,6 +227,7 @@ class Driver:
                 case fx.Progress() | fx.Decide():
                     # Only subscribers of the round need these.
                     pass
+            self.timeline.saw(effect)
             self._observer.saw(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
@@ -350,7 +357,8 @@ class Driver:
             return ()
         query_id, effects = begun
         self._turns[query_id] = asked.turn
-        self._observer.asked(query_id, asked.query)
+        self.timeline.asked(query_id, asked.query)
+        self._observer.asked(query_id, asked.query, asked.question, gold=asked.gold)
         asked.begun.send_nowait(query_id)
         return effects
 

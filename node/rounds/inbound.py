@@ -10,6 +10,7 @@ from consensus.rounds import delivery, events
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
+from node.api.asking import Question
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
 from node.storage import Store, StoreBlockedError
@@ -69,6 +70,11 @@ class WorkDone:
 
 
 @dataclass(frozen=True, slots=True)
+class TextFetched:
+    """Members have fetched the text of a query of ours: see `Participant.text_readers`."""
+
+
+@dataclass(frozen=True, slots=True)
 class PullReplyReceived:
     """A source answered a pull."""
 
@@ -88,6 +94,10 @@ class AskRequest:
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     turn: trio.Semaphore
     """Released when the round is over, or has not begun."""
+    question: Question
+    """The question of which the query was made."""
+    gold: bool = False
+    """Whether the node asks by itself, knowing the right answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ Inbound = (
     Arrived
     | PeerChanged
     | WorkDone
+    | TextFetched
     | PullReplyReceived
     | AskRequest
     | Offering
@@ -187,6 +198,8 @@ class InboundRouter(Handlers):
             return self._take_contribution(source, payload)
         if protocol == PULL:
             served = self._participant.serve_pull(Key(source), payload)
+            if self._participant.text_readers:
+                self.post(TextFetched())
             return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
             try:
@@ -199,8 +212,13 @@ class InboundRouter(Handlers):
             return codec.encode(Pong(clock_ms=self._clock.now_ms()))
         return Refused(f"nothing to serve on {protocol}")
 
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the driver."""
+        return self._send.statistics().current_buffer_used
+
     def _is_full(self) -> bool:
-        return self._send.statistics().current_buffer_used >= INBOX_MAX
+        return self.waiting >= INBOX_MAX
 
     def _take_contribution(self, source: bytes, payload: bytes) -> bytes:
         if self._is_full():

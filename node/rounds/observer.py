@@ -12,6 +12,7 @@ from consensus.certificates.tally import rank
 from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
 from node.api import events
+from node.api.asking import Question
 from node.api.events import BaseEvent
 from node.clock import Clock
 from node.rounds import telling
@@ -64,17 +65,22 @@ class RoundObserver:
         return min(self._open[query].due_ms for query in self._held) if self._held else None
 
     def tick(self, now_ms: int) -> None:
-        """Publish held progress whose time has come."""
+        """Publish who has fetched a text since the last call, and held progress whose time has come."""
+        readers = self._participant.text_readers
+        while readers:
+            query, member = readers.popleft()
+            sent = partial(events.TextSent, member=telling.hexadecimal(member))
+            self._publish(query, "requester", events.TextSent, sent)
         if not self._held:
             return
         for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:
             self._tell_held(query)
             self._open[query].due_ms = now_ms + PROGRESS_MS
 
-    def asked(self, id: Digest, query: Query) -> None:
+    def asked(self, id: Digest, query: Query, question: Question, *, gold: bool = False) -> None:
         """Publish that a round of ours has begun."""
         self._begin(id, "requester")
-        self._publish(id, "requester", events.Asked, partial(telling.asked, query))
+        self._publish(id, "requester", events.Asked, partial(telling.asked, query, question, gold))
 
     def saw(self, effect: fx.Effect) -> None:
         """Publish an effect that was performed, or whose performance has begun."""

@@ -19,10 +19,11 @@ from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
 from node.rounds.inbound import AskRequest, InboundRouter
+from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
 from node.signals import Signal
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Query
+from protocol.messages import Query, Seat
 from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key
 
@@ -35,6 +36,10 @@ class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
 
     code = Exit.NO_QUORUM
+
+
+class SecretTextError(AskError):
+    """The question looks like it holds a secret, and nobody forced it."""
 
 
 class NoDiskError(AskError):
@@ -80,6 +85,11 @@ class RoundService:
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
+    @property
+    def waiting(self) -> int:
+        """Queries of our users that wait for a turn."""
+        return self._turns.statistics().tasks_waiting
+
     @asynccontextmanager
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
@@ -95,20 +105,22 @@ class RoundService:
         Raises:
             AskError: the round cannot begin.
         """
-        waiting = self._turns.statistics().tasks_waiting
+        waiting = self.waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
+        if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
+            raise SecretTextError(why)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         await self._turns.acquire()
-        async with self._begin(question, details) as handle:
+        async with self._begin(question, details, gold=not counted) as handle:
             try:
                 yield handle
             finally:
                 self.ended.fire(int(counted))
 
     @asynccontextmanager
-    async def _begin(self, question: Question, details: bool) -> AsyncIterator[RoundHandle]:
+    async def _begin(self, question: Question, details: bool, *, gold: bool) -> AsyncIterator[RoundHandle]:
         """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
@@ -116,7 +128,9 @@ class RoundService:
             query = self.query(question)
             id = body_id(self._participant.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, question.turns[0].text, begun, self._turns))
+                await self._inbound.deliver(
+                    AskRequest(query, question.turns[0].text, begun, self._turns, question, gold)
+                )
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
@@ -148,24 +162,34 @@ class RoundService:
         if size > params.query_bytes_max:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
-        offers = self._participant.validator.offers.valid(now_ms)
-        trust = self._reputation.trust(question.task)
-        draw = self._draw([offer.author for offer in offers], now_ms)
-        roster = choose_roster(offers, config.node.specialty, trust, params.members_max, draw)
-        if not roster:
-            raise NoQuorumError(
-                f"no node offers {config.node.specialty!r} now, nor does this one: see `strand status`, `strand peers`"
-            )
+        audience = question.audience or config.round.audience
+        roster = self._roster(question, audience, now_ms)
         subject = QuerySubject(
             author=self._participant.keypair.public,
             specialty=config.node.specialty,
             shard=config.node.shard,
             task=question.task,
             content=text,
-            private=question.audience not in (None, Audience.PUBLIC),
+            private=audience is not Audience.PUBLIC,
         )
         priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
         return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
+
+    def _roster(self, question: Question, audience: Audience, now_ms: int) -> tuple[Seat, ...]:
+        """Choose the members among the nodes that may read the question. Raises NoQuorumError."""
+        own, specialty = self._participant.keypair.public, self._config.node.specialty
+        trust = self._reputation.trust(question.task)
+        offers = self._participant.validator.offers.valid(now_ms)
+        allowed = allowed_offers(offers, audience, trust, own)
+        if lacks_named(offers, allowed, specialty, own):
+            raise NoQuorumError(NOBODY_NAMED.format(specialty=specialty))
+        draw = self._draw([offer.author for offer in allowed], now_ms)
+        roster = choose_roster(allowed, specialty, trust, self._participant.params.members_max, draw)
+        if not roster:
+            raise NoQuorumError(
+                f"no node offers {specialty!r} now, nor does this one: see `strand status`, `strand peers`"
+            )
+        return roster
 
     def _budgets(self, question: Question) -> Budgets:
         """Return the question's settings; where it has none, those of our configuration."""

@@ -8,7 +8,8 @@ from consensus.certificates.report import claimed_correct
 from consensus.certificates.tally import Ranking
 from consensus.rounds import effects as fx
 from node.api import events
-from protocol.messages import Ballot, Query
+from node.api.asking import Audience, Question
+from protocol.messages import Ballot, Query, Seat
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role
 
@@ -25,18 +26,29 @@ def hexadecimal(key: bytes) -> str:
     return key.hex()
 
 
-def asked(query: Query) -> events.Asked:
+def asked(query: Query, question: Question, gold: bool) -> events.Asked:
     """Build the first event of a round of ours."""
-    seats = tuple(
-        events.Seated(
-            member=hexadecimal(seat.member),
-            roles=tuple(role.name.lower() for role in Role if role in seat.roles and role.name),
-            vote_weight=seat.vote_weight / ONE,
-            judge_weight=seat.judge_weight / ONE,
-        )
-        for seat in query.roster
+    seats = tuple(seated(seat) for seat in query.roster)
+    audience = question.audience or (Audience.PUBLIC if query.content else Audience.MEMBERS)
+    return events.Asked(
+        members=tuple(seat.member for seat in seats),
+        task=query.task,
+        seats=seats,
+        asked_ms=query.sent_at_ms,
+        turns=question.turns,
+        audience=audience,
+        gold=gold,
     )
-    return events.Asked(members=tuple(seat.member for seat in seats), task=query.task, seats=seats)
+
+
+def seated(seat: Seat) -> events.Seated:
+    """Build the description of a seat."""
+    return events.Seated(
+        member=hexadecimal(seat.member),
+        roles=tuple(role.name.lower() for role in Role if role in seat.roles and role.name),
+        vote_weight=seat.vote_weight / ONE,
+        judge_weight=seat.judge_weight / ONE,
+    )
 
 
 def progress(effect: fx.Progress) -> events.Progress:
@@ -117,6 +129,7 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         answer_tokens=0 if winner is None else winner.answer_tokens,
         token_source=None if winner is None else winner.token_source,
         own_engine=own_engine,
+        author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
     )
 
 

@@ -1,10 +1,10 @@
-"""The data that a node must not forget: journal, certificates, open rounds, seen queries, places of peers.
+"""The data that a node must not forget: journal, certificates, open and asked rounds, seen queries, places of peers.
 
 One SQLite file per key, one process per file, one writer. A call's effect survives SIGKILL once it has returned; with
 `synchronous="full"` a power cut, too. Without it, a start after a power cut says so (`Store.journal_began_ms`).
 
 `records` defines the stored data and its limits, `schema` the versions of the file, `file` a start and an end, `tables`
-the work of each transaction, `store` the calls, `health` and `waiting` their fate while the disk refuses.
+and `history` the work of each transaction, `store` the calls, `health` and `waiting` their fate while the disk refuses.
 """
 
 from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous
@@ -12,10 +12,14 @@ from node.storage.health import Health
 from node.storage.records import (
     LIMITS,
     Acquaintance,
+    AskedRound,
+    CertificateRow,
     CertificateSummary,
     JournalEntry,
     Learned,
     OpenRound,
+    RoundFilter,
+    RoundPlace,
     ServedHour,
     SlotTakenError,
     StoreBlockedError,
@@ -30,11 +34,15 @@ __all__ = [
     "LIMITS",
     "LOCK_NAME",
     "Acquaintance",
+    "AskedRound",
+    "CertificateRow",
     "CertificateSummary",
     "Health",
     "JournalEntry",
     "Learned",
     "OpenRound",
+    "RoundFilter",
+    "RoundPlace",
     "ServedHour",
     "SlotTakenError",
     "Store",

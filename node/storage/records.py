@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.errors import UserError
+from protocol.limits import TIME_MS_MAX
 from protocol.types import Digest, Key, Kind, Outcome
 
 
@@ -46,6 +47,60 @@ class CertificateSummary:
     outcome: Outcome
     winner: bytes
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """A stored certificate in a list: its summary, its size, and whether its round is one that this node asked."""
+
+    age: int
+    """Number that grows with each stored certificate."""
+    summary: CertificateSummary
+    size_bytes: int
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRound:
+    """A round that this node asked (node/rounds/history.py)."""
+
+    query_id: Digest
+    asked_ms: int
+    task: str
+    gold: bool
+    outcome: str
+    """Its outcome; empty if it has none, or none yet."""
+    ending: str
+    """How it ended; empty while it is open."""
+    text: str
+    """The text that is searched, its letters' case folded."""
+    summary: bytes
+    """What a list of rounds shows."""
+    body: bytes
+    """Everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFilter:
+    """Which rounds to list; what is empty excludes none."""
+
+    text: str = ""
+    """A part of the text, its letters' case folded."""
+    task: str = ""
+    outcome: str = ""
+    since_ms: int = 0
+    until_ms: int = TIME_MS_MAX
+    """Last time at which a round may have been asked."""
+    gold: bool = False
+    """Whether to list gold rounds, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlace:
+    """A place in the list of rounds, newest first."""
+
+    asked_ms: int
+    query_id: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +171,7 @@ LIMITS: Final[Mapping[str, TableLimit]] = {
     "served": TableLimit(rows_max=25 * 65, bytes_max=_GIB),
     # As many as the address book remembers (REMEMBERED_MAX), with eight addresses of 300 characters at most.
     "peers": TableLimit(rows_max=256, bytes_max=1 << 20),
+    # Months of a busy user at some 4 KiB each. The texts' bound keeps a search, which reads all of them, within a
+    # second.
+    "rounds": TableLimit(rows_max=20_000, bytes_max=1 << 28),
 }

@@ -88,7 +88,18 @@ CREATE TABLE peers (
 {_counted("peers", "length({row}.addresses)")}
 """
 
-STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED, _PEERS)
+# Rounds that this node asked: what is filtered and searched by stands in columns, the rest in two bodies
+# (node/rounds/history.py). `text` has its letters' case folded. An empty ending: the round was open.
+_ROUNDS: Final = f"""
+CREATE TABLE rounds (
+    age INTEGER PRIMARY KEY, query_id BLOB NOT NULL UNIQUE, asked_ms INTEGER NOT NULL, task TEXT NOT NULL,
+    gold INTEGER NOT NULL, outcome TEXT NOT NULL, ending TEXT NOT NULL, text TEXT NOT NULL, summary BLOB NOT NULL,
+    body BLOB NOT NULL) STRICT;
+CREATE INDEX rounds_by_time ON rounds (asked_ms, query_id);
+{_counted("rounds", "(length(CAST({row}.text AS BLOB)) + length({row}.summary) + length({row}.body))")}
+"""
+
+STEPS: Final[tuple[str, ...]] = (_JOURNAL, _LEARNED, _UNSYNCED_BOOT, _SERVED, _PEERS, _ROUNDS)
 """Step n, counted from 1, leads from version n - 1 to version n."""
 
 VERSION: Final = len(STEPS)

@@ -15,16 +15,20 @@ import structlog
 import trio
 
 from consensus.rounds.backoff import Backoff
-from node.storage import tables
+from node.storage import history, tables
 from node.storage.file import DATABASE_NAME, Start, StoreFile, Synchronous, only_process, open_file
 from node.storage.health import Health, explain, try_room
 from node.storage.records import (
     LIMITS,
     Acquaintance,
+    AskedRound,
+    CertificateRow,
     CertificateSummary,
     JournalEntry,
     Learned,
     OpenRound,
+    RoundFilter,
+    RoundPlace,
     ServedHour,
     StoreBlockedError,
     StoreError,
@@ -81,7 +85,7 @@ class Store:
 
     Every method raises StoreBlockedError while the disk refuses, and StoreError if the file is unusable. Some writes
     wait in memory while the disk refuses, and `mend` writes them: certificates, learned statistics, ends of rounds,
-    costs, the owner's pause and places of peers.
+    costs, asked rounds, the owner's pause and places of peers.
     """
 
     def __init__(
@@ -140,6 +144,39 @@ class Store:
         names = {summary.query_id for summary in waiting}
         stored = await self._run(tables.certificates, rows_max)
         return [*waiting, *(summary for summary in stored if summary.query_id not in names)][:rows_max]
+
+    async def list_certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
+        """Return stored certificates below an age, newest first; those that wait for the disk have no place yet."""
+        return await self._run(history.certificates, before_age, rows_max)
+
+    async def put_asked(self, row: AskedRound) -> None:
+        """Store a round that this node asked, in place of its earlier row."""
+        work = partial(history.put_asked, row=row, limit=self._limits["rounds"])
+        size = len(row.text) + len(row.summary) + len(row.body)
+        await self._write_or_wait(self._run_here, [Write("rounds", row.query_id, work, size)])
+
+    async def asked(self, query_id: Digest) -> AskedRound | None:
+        """Return a round that this node asked, or None."""
+        return await self._run(history.asked, query_id)
+
+    async def unended(self, rows_max: int) -> list[AskedRound]:
+        """Return asked rounds without an ending, newest first."""
+        return await self._run(history.unended, rows_max)
+
+    async def find_asked(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[list[tuple[RoundPlace, bytes]], RoundPlace | None]:
+        """Return at most `rows_max` asked rounds below `after`, newest first, as places and summaries.
+
+        Also returns the place below which to go on; None: there are no more. Other calls go between the steps of a long
+        search.
+        """
+        found: list[tuple[RoundPlace, bytes]] = []
+        while True:
+            more, after = await self._run(history.scan, wanted, after, rows_max - len(found))
+            found += more
+            if after is None or len(found) == rows_max:
+                return found, after
 
     async def put_round(self, joined: OpenRound) -> None:
         """Record that we take part in a round."""

@@ -38,7 +38,7 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> None:
+def prune(connection: sqlite3.Connection, table: str, limit: TableLimit) -> None:
     """Delete the oldest rows while the table is over its limit: some at once, so that not every insert has to."""
     while True:
         rows, size = connection.execute("SELECT rows, bytes FROM usage WHERE name = ?", (table,)).fetchone()
@@ -67,7 +67,7 @@ def write_journal(
                 raise SlotTakenError(
                     f"{entry.kind.name} of wave {entry.wave} in {entry.query_id.hex()} is already written"
                 )
-    _prune(connection, "journal", limit)
+    prune(connection, "journal", limit)
     return journal_began_ms(connection), journal_head(connection)
 
 
@@ -89,7 +89,7 @@ def put_certificate(
         "INSERT INTO certificates (query_id, outcome, winner, created_ms, bytes) VALUES (?, ?, ?, ?, ?)",
         (summary.query_id, summary.outcome, summary.winner, summary.created_ms, certificate),
     )
-    _prune(connection, "certificates", limit)
+    prune(connection, "certificates", limit)
 
 
 def certificate(connection: sqlite3.Connection, query_id: Digest) -> bytes | None:
@@ -115,7 +115,7 @@ def put_round(connection: sqlite3.Connection, joined: OpenRound, limit: TableLim
         "INSERT INTO open_rounds (query_id, requester, deadline_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (joined.query_id, joined.requester, joined.deadline_ms),
     )
-    _prune(connection, "open_rounds", limit)
+    prune(connection, "open_rounds", limit)
 
 
 def drop_round(connection: sqlite3.Connection, query_id: Digest) -> None:
@@ -142,7 +142,7 @@ def admit_query(
     added = connection.execute(
         "INSERT INTO seen_queries (query_id, expires_ms) VALUES (?, ?) ON CONFLICT DO NOTHING", (query_id, expires_ms)
     )
-    _prune(connection, "seen_queries", limit)
+    prune(connection, "seen_queries", limit)
     return added.rowcount == 1
 
 
@@ -152,7 +152,7 @@ def put_learned(connection: sqlite3.Connection, specialty: str, row: Learned, li
     name = (specialty, row.part, row.name)
     connection.execute("DELETE FROM learned WHERE specialty = ? AND part = ? AND name = ?", name)
     connection.execute("INSERT INTO learned (specialty, part, name, body) VALUES (?, ?, ?, ?)", (*name, row.body))
-    _prune(connection, "learned", limit)
+    prune(connection, "learned", limit)
 
 
 def learned(connection: sqlite3.Connection, specialty: str) -> list[Learned]:
@@ -168,7 +168,7 @@ def put_served(connection: sqlite3.Connection, hour: int, rows: Sequence[ServedH
         "INSERT INTO served (hour, requester, rounds, tokens, engine_ms) VALUES (?, ?, ?, ?, ?)",
         [(each.hour, each.requester, each.rounds, each.tokens, each.engine_ms) for each in rows],
     )
-    _prune(connection, "served", limit)
+    prune(connection, "served", limit)
 
 
 def served(connection: sqlite3.Connection, since_hour: int) -> list[ServedHour]:
@@ -199,7 +199,7 @@ def put_peers(connection: sqlite3.Connection, peers: Sequence[Acquaintance], lim
         "INSERT INTO peers (key, addresses, reached, met_ms) VALUES (?, ?, ?, ?)",
         [(each.key, "\n".join(each.addresses), each.reached, each.met_ms) for each in reversed(peers)],
     )
-    _prune(connection, "peers", limit)
+    prune(connection, "peers", limit)
 
 
 def peers(connection: sqlite3.Connection, since_ms: int) -> list[Acquaintance]:

@@ -139,6 +139,21 @@ def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, sw
     assert ran.code == 0, ran
     assert ran.json["query"] == ""
     assert ran.json["cosignatures"] == SWARM_NODES
+    readers = next(line for line in ran.stderr.splitlines() if line.startswith("read by these nodes alone: "))
+    assert len(readers.partition(": ")[2].split()) == SWARM_NODES
+
+
+def test_a_question_for_trusted_nodes_needs_names(shell: Shell, swarm: RunningSwarm) -> None:
+    ran = shell.strand("ask", "Sum a slice.", "--audience", "trusted", "--url", swarm.url)
+    assert_refused(ran, 3, "under [trust.trusted], or ask with audience members")
+
+
+def test_a_question_with_a_secret_is_forced_or_not_sent(shell: Shell, swarm: RunningSwarm) -> None:
+    asked = ("ask", "Why is gh" + "p_" + "A1b2C3d4E5" * 4 + " refused?", "--url", swarm.url, "--json")
+    refused = shell.strand(*asked)
+    assert_refused(refused, 1, "the question looks like it holds a GitHub token")
+    assert "A1b2C3d4E5" not in refused.stderr
+    assert shell.strand(*asked, "--allow-secrets").json["outcome"] == "decided"
 
 
 def test_words_go_to_stdout_whole(shell: Shell, swarm: RunningSwarm) -> None:

@@ -12,8 +12,8 @@ import trio
 
 from node.api.asking import Question
 from node.api.events import Asked, Progress, RoundEvent
+from node.api.following import RoundLog
 from node.client import ClientError, connect
-from node.client.rounds import RoundLog
 
 
 @dataclass(frozen=True, slots=True)

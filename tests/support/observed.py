@@ -1,10 +1,15 @@
-"""The tests' swarm, whose asker `a` tells what happens in its rounds as the daemon's driver does."""
+"""The tests' swarm, whose asker `a` tells what happens in its rounds as the daemon's driver does.
+
+Every node has a timeline of its rounds.
+"""
 
 from typing import Any, cast
 
 from consensus.rounds import effects as fx
+from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
+from node.rounds.timeline import RoundTimeline
 from protocol.types import Digest
 from tests.support.swarm import Node, Swarm
 
@@ -15,7 +20,9 @@ class ObservedSwarm(Swarm):
     def __init__(self, names: str) -> None:
         super().__init__(names)
         self.hub = RoundEvents()
-        self.observer = RoundObserver(self.nodes["a"].participant, self.hub, cast(Any, self), cast(Any, _Clock(self)))
+        clock = cast(Any, _Clock(self))
+        self.observer = RoundObserver(self.nodes["a"].participant, self.hub, cast(Any, self), clock)
+        self.timelines = {name: RoundTimeline(node.participant, clock) for name, node in self.nodes.items()}
 
     def why_declined(self, _: Digest) -> str:
         return ""
@@ -26,7 +33,8 @@ class ObservedSwarm(Swarm):
         begun = self.nodes["a"].participant.ask(query, "Which?", self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
-        self.observer.asked(id, query)
+        self.timelines["a"].asked(id, query)
+        self.observer.asked(id, query, Question.single("Which?"))
         self.perform(self.nodes["a"], effects)
         return id
 
@@ -38,6 +46,7 @@ class ObservedSwarm(Swarm):
 
     def _perform(self, node: Node, effect: fx.Effect) -> None:
         super()._perform(node, effect)
+        self.timelines[node.name].saw(effect)
         if node.name == "a":
             self.observer.saw(effect)
 

@@ -27,7 +27,7 @@ from node.config import ApiTable
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
-from node.overlay.types import ConnectionCounts, PeerInfo
+from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest, Outcome, TaskType
@@ -153,6 +153,9 @@ class StillNetwork:
 
     def connection_counts(self) -> ConnectionCounts:
         return self.counts
+
+    def traffic(self) -> Traffic:
+        return Traffic(sent_bytes=70, received_bytes=700)
 
 
 class StillStatus:

@@ -14,6 +14,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "_counter": ("counter", "_total"),
     "GaugeMetricFamily": ("gauge", ""),
     "CounterMetricFamily": ("counter", "_total"),
+    "HistogramMetricFamily": ("histogram", ""),
     "InfoMetricFamily": ("info", "_info"),
 }
 """Function that makes a metric -> its type, and what the text format adds to its name."""

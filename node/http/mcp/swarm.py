@@ -7,7 +7,7 @@ import msgspec
 
 from node.api.asking import Question, Turn
 from node.api.events import Asked, BaseEvent, Progress
-from node.client.rounds import PHASES, RoundLog
+from node.api.following import PHASES, RoundLog
 from node.http.mcp.bodies import AskSwarm, NoArguments, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.replies import Places

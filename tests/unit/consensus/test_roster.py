@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster
+from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster, named_offers
 from consensus.ranking.judges import FRESH
 from consensus.rounds import offers
 from consensus.rounds.offers import OfferBook
@@ -276,3 +276,12 @@ def test_a_lot_is_the_same_for_everybody_that_holds_it() -> None:
     offers = [offer(name) for name in "abcdefghij"]
     assert seated(offers, NOBODY, 4) == seated(offers[::-1], NOBODY, 4)
     assert len({seated(offers, NOBODY, 4, lot=bytes([lot]) * 32) for lot in range(10)}) > 1
+
+
+def test_a_trusted_text_is_for_nodes_that_the_owner_names_and_for_ourselves() -> None:
+    """Earned weight, friends' default weight and a named weight of 0 are no leave to read."""
+    trust = Trust(ONE, {key("a"): ONE, key("b"): 0}, {key("c"): SeatWeights(ONE, ONE)}, friends=True)
+    offers = [offer(name) for name in "abcdz"]
+    named = named_offers(offers, trust, key("z"))
+    assert "".join(NAMES[each.author] for each in named) == "az"
+    assert seated(named, trust) == "az"

@@ -12,6 +12,7 @@ import trio
 
 from consensus.learning.roster import Trust
 from consensus.rounds.participant import Participant
+from node.api.asking import Question
 from node.api.events import Ended
 from node.clock import Clock
 from node.inference import EngineConfig
@@ -109,7 +110,8 @@ class World:
     async def ask(self, nonce: int = 0) -> Digest | Fault:
         """Ask as a user does."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        await self.inbound.deliver(AskRequest(self.query(nonce), "Which?", begun, self.turn))
+        question = Question.single("Which?")
+        await self.inbound.deliver(AskRequest(self.query(nonce), "Which?", begun, self.turn, question))
         return await began.receive()
 
     def hear(self, query: Query) -> Verdict:

@@ -11,6 +11,7 @@ import trio
 from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
+from node.api.asking import Question
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
 from node.rounds import observer, telling
 from node.rounds.hub import REQUESTER, Subscription
@@ -180,7 +181,7 @@ def told(subscription: Subscription) -> list[tuple[int, str, int]]:
 def begun() -> tuple[ObservedSwarm, Digest]:
     """A round of whose effects only those are told that the test makes up."""
     swarm = ObservedSwarm("abc")
-    swarm.observer.asked(QUERY, swarm.query())
+    swarm.observer.asked(QUERY, swarm.query(), Question.single("Which?"))
     return swarm, QUERY
 
 

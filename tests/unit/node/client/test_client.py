@@ -14,6 +14,7 @@ from starlette.responses import Response
 from node.api import operations
 from node.api.common import Readiness
 from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, Strengths
+from node.api.following import RoundLog
 from node.api.reputation import FORMAT, Exported, ExportedStanding, TakenOver
 from node.cli.errors import Exit, user_error
 from node.client import (
@@ -32,7 +33,6 @@ from node.client import (
     follow,
 )
 from node.client import client as client_module
-from node.client.rounds import RoundLog
 from node.http.shown import Shown
 from node.rounds.service import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX

@@ -10,6 +10,7 @@ from consensus.certificates.record import Phase
 from consensus.certificates.tally import RankedAnswer, Ranking
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import Refusal
+from node.api.asking import Question
 from node.api.events import BaseEvent, Certified, RoundEvent, encode_plain
 from node.rounds import telling
 from protocol.errors import Fault, FaultReason
@@ -71,7 +72,7 @@ def test_progress_says_who_will_not_come_and_why() -> None:
 
 def test_the_beginning_names_the_roster() -> None:
     query = Swarm("ab").query()
-    event = telling.asked(query)
+    event = telling.asked(query, Question.single("Which?"), False)
     members = [seat.member.hex() for seat in query.roster]
     assert line(event) == {"event": "asked", "query_id": QUERY.hex(), "at_ms": 7, "members": members}
     assert [(seat.roles, seat.vote_weight) for seat in event.seats] == [(("answer", "judge"), 1.0)] * 2

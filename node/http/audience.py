@@ -1,0 +1,33 @@
+"""Who may read a question's text: the first that says it of request, model id, API key and the face's default."""
+
+from typing import Final
+
+from node.api.asking import Audience
+
+MODEL_SEPARATOR: Final = ":"
+"""Stands between a model's name and its audience, as in `strand-rust:public`."""
+
+
+def resolve(
+    requested: Audience | None, *, model: Audience | None = None, key: Audience | None = None, default: Audience
+) -> Audience:
+    """Return the audience of a question: the narrowest place that names one decides, whichever it names.
+
+    Args:
+        requested: the audience that the request names.
+        model: the audience in the request's model id.
+        key: the audience of the API key that came with the request.
+        default: the audience of the face, from the configuration.
+    """
+    return requested or model or key or default
+
+
+def split_model(id: str) -> tuple[str, Audience | None]:
+    """Split a model id into its name and its audience: `strand-rust:public` is (`strand-rust`, public).
+
+    An id whose end is no audience is a name as a whole.
+    """
+    name, separator, end = id.rpartition(MODEL_SEPARATOR)
+    if separator and name and end in set(Audience):
+        return name, Audience(end)
+    return id, None

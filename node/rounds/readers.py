@@ -1,0 +1,46 @@
+"""Who may read a question: the offers that its audience allows, and texts that no other node should read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from consensus.learning.roster import Trust, named_offers
+from node.api.asking import Audience, Turn
+from node.text_secrets import find_secret
+from protocol.messages import Offer
+from protocol.types import Key
+
+NOBODY_NAMED: Final = (
+    "no other node that offers {specialty!r} now is trusted with a question's text: name keys of nodes that you trust "
+    "under [trust.trusted], or ask with audience members (`strand ask --audience members`)"
+)
+"""Why a trusted question begins no round although other nodes offer to work."""
+
+
+def allowed_offers(offers: Iterable[Offer], audience: Audience, trust: Trust, own: Key) -> Sequence[Offer]:
+    """Return the offers of nodes that may get a seat: for trusted questions those of named nodes, and our own."""
+    return named_offers(offers, trust, own) if audience is Audience.TRUSTED else list(offers)
+
+
+def lacks_named(offers: Iterable[Offer], allowed: Iterable[Offer], specialty: str, own: Key) -> bool:
+    """Whether other nodes offer the specialty, and none of them is allowed.
+
+    Our own model alone would then answer, although the asker sees that there are others. Where nobody else is there,
+    it may.
+    """
+    others = [{offer.author for offer in each if specialty in offer.specialties} - {own} for each in (offers, allowed)]
+    return bool(others[0]) and not others[1]
+
+
+def secret_line(turns: Sequence[Turn]) -> str | None:
+    """Return the line that refuses turns which look like they hold a secret; None: they do not.
+
+    It names kind and place, never the secret.
+    """
+    for number, turn in enumerate(turns, start=1):
+        if (kind := find_secret(turn.text)) is not None:
+            place = "the question" if len(turns) == 1 else f"turn {number} ({turn.role})"
+            return (
+                f"{place} looks like it holds {kind}, which other nodes would read: take it out, or force it with "
+                "`allow_secrets` (`strand ask --allow-secrets`)"
+            )
+    return None

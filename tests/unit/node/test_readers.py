@@ -1,0 +1,114 @@
+"""Who gets the text of a question: seats by audience, and texts that nobody should get."""
+
+from typing import Any, cast
+
+import pytest
+
+from consensus.learning.experience import Experience
+from consensus.rounds.participant import Participant
+from node.api.asking import Audience, Question, Turn
+from node.clock import Clock
+from node.config import NodeConfig, RoundTable, TrustTable
+from node.rounds.gold import GoldBook
+from node.rounds.hub import RoundEvents
+from node.rounds.inbound import InboundRouter
+from node.rounds.readers import secret_line
+from node.rounds.reputation import Reputation
+from node.rounds.service import NoQuorumError, RoundService, SecretTextError, trust
+from protocol.messages import Offer, Query
+from protocol.types import Role, TurnRole
+from tests.support.shown import StillNetwork
+from tests.support.swarm import keypair, params
+
+OWN = "z"
+SECRET = "gh" + "p_" + "A1b2C3d4E5" * 4
+TRUSTED = TrustTable(default_weight=1.0, friends=True, trusted={keypair("a").public.hex(): 1.0})
+NOBODY = TrustTable(default_weight=1.0, friends=True)
+
+
+def service(*offering: str, trusted: TrustTable = TRUSTED, **table: Any) -> RoundService:
+    """A service whose node hears these nodes offer."""
+    config, clock = NodeConfig(trust=trusted, round=RoundTable(**table)), Clock()
+    participant = Participant(keypair(OWN), params())
+    now_ms = clock.now_ms()
+    for name in offering:
+        offer = Offer(
+            author=keypair(name).public,
+            sequence=1,
+            sent_at_ms=now_ms,
+            roles=Role.ANSWER | Role.JUDGE,
+            specialties=("rust",),
+            model="m",
+            context_tokens=1,
+            milli_tokens_per_second=1,
+            queue=0,
+            addresses=(),
+        )
+        participant.validator.offers.add(offer, now_ms)
+        participant.presence.heard(offer.author, now_ms)
+    reputation = Reputation(Experience(), GoldBook(), trust(config), cast("Any", None), "rust")
+    inbound = InboundRouter(participant, cast("Any", None), clock)
+    network = cast("Any", StillNetwork())
+    return RoundService(participant, network, inbound, RoundEvents(), reputation, config, clock)
+
+
+def seats(query: Query) -> str:
+    names = {keypair(name).public: name for name in "abcz"}
+    return "".join(sorted(names[seat.member] for seat in query.roster))
+
+
+@pytest.mark.parametrize(
+    ("audience", "seated", "gossiped"),
+    [(Audience.TRUSTED, "az", False), (Audience.MEMBERS, "abcz", False), (Audience.PUBLIC, "abcz", True)],
+)
+@pytest.mark.parametrize("asked", [True, False])
+async def test_the_audience_decides_seats_and_text(
+    audience: Audience, seated: str, gossiped: bool, asked: bool
+) -> None:
+    """The question's own audience, else the configuration's."""
+    other = Audience.MEMBERS if audience is Audience.PUBLIC else Audience.PUBLIC
+    query = service(*"abcz", audience=other if asked else audience).query(
+        Question.single("Sum a slice.", audience=audience if asked else None)
+    )
+    assert seats(query) == seated
+    assert bool(query.content) is gossiped
+
+
+@pytest.mark.parametrize(("offering", "trusted"), [("abcz", NOBODY), ("bcz", TRUSTED), ("bc", TRUSTED)])
+async def test_no_trusted_round_begins_where_only_others_offer(offering: str, trusted: TrustTable) -> None:
+    asked = service(*offering, trusted=trusted)
+    with pytest.raises(NoQuorumError) as refused:
+        asked.query(Question.single("Sum a slice.", audience=Audience.TRUSTED))
+    assert "[trust.trusted]" in str(refused.value) and "--audience members" in str(refused.value)
+    assert seats(asked.query(Question.single("Sum a slice.", audience=Audience.MEMBERS))) == offering
+
+
+async def test_a_node_alone_answers_its_owner_whatever_the_audience() -> None:
+    query = service(OWN, trusted=NOBODY).query(Question.single("Sum a slice.", audience=Audience.TRUSTED))
+    assert seats(query) == OWN
+
+
+@pytest.mark.parametrize("audience", Audience)
+async def test_a_text_with_a_secret_is_refused_before_anything_is_sent(audience: Audience) -> None:
+    asked = service(*"abcz")
+    with pytest.raises(SecretTextError) as refused:
+        async with asked.ask(Question.single(f"Why does {SECRET} fail?", audience=audience)):
+            raise AssertionError("the round began")
+    assert str(refused.value).startswith("the question looks like it holds a GitHub token")
+    assert SECRET not in str(refused.value)
+    assert asked._inbound.inbox.statistics().current_buffer_used == 0
+
+
+@pytest.mark.parametrize("by", ["question", "configuration"])
+async def test_a_text_with_a_secret_can_be_forced(by: str) -> None:
+    """It is then refused for the next reason, here that nobody is there."""
+    asked = service(allow_secrets=by == "configuration")
+    with pytest.raises(NoQuorumError):
+        async with asked.ask(Question.single(f"Why does {SECRET} fail?", allow_secrets=by == "question")):
+            raise AssertionError("the round began")
+
+
+def test_the_turn_with_the_secret_is_named() -> None:
+    turns = [Turn(TurnRole.USER, "Hello"), Turn(TurnRole.ASSISTANT, "Yes?"), Turn(TurnRole.USER, SECRET)]
+    assert (secret_line(turns) or "").startswith("turn 3 (user) looks like it holds a GitHub token")
+    assert secret_line(turns[:2]) is None
