@@ -1,6 +1,6 @@
 """The ASGI application: a handler for each operation of `node.api.operations`, and the replies to errors."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
@@ -16,14 +16,17 @@ from node.api import operations as ops
 from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.http.history import History
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
+    Handler,
     ParameterError,
     Places,
     json_reply,
     read_body,
     read_parameters,
+    read_query_id,
     refusal,
     refused_ask,
 )
@@ -31,7 +34,6 @@ from node.http.rounds import RoundStream
 from node.http.shown import Shown
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
-from protocol.types import Digest
 
 WAITS_SHARE: Final = 4
 """Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
@@ -48,12 +50,10 @@ CHALLENGES_MAX: Final = 2
 TRIALS_MAX: Final = 1
 """Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 
 def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
     """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
-    handlers = _Api(shown, connections_max).handlers()
+    handlers = {**_Api(shown, connections_max).handlers(), **History(shown.history).handlers()}
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
@@ -159,11 +159,7 @@ class _Api:
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
-        try:
-            query_id = Digest(bytes.fromhex(request.path_params["query_id"]))
-        except ValueError:
-            return refusal(400, "a query id is 64 hexadecimal digits")
-        raw = await self._shown.rounds.certificate(query_id)
+        raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
             return refusal(404, "no such certificate here")
         return Response(raw, media_type=ops.CERTIFICATE.media)

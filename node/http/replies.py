@@ -1,6 +1,7 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,6 +12,10 @@ from starlette.responses import Response
 from node.api.common import Error
 from node.api.operations import JSON, Operation
 from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
+from protocol.types import Digest
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Serves the requests of one operation."""
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -84,6 +89,14 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
     except ValueError as error:
         raise ParameterError(str(error)) from None
     return {name: each.default for name, each in known.items()} | values
+
+
+def read_query_id(request: Request) -> Digest:
+    """Return the query id that the path names. Raises ParameterError."""
+    text = request.path_params["query_id"]
+    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        raise ParameterError("a query id is 64 hexadecimal digits")
+    return Digest(bytes.fromhex(text))
 
 
 class Places:
