@@ -14,9 +14,6 @@ from node.api.operations import JSON, Operation
 from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
 from protocol.types import Digest
 
-Handler = Callable[[Request], Awaitable[Response]]
-"""Serves the requests of one operation."""
-
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),

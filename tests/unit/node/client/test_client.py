@@ -47,6 +47,7 @@ from tests.support.shown import (
     ROUND,
     SERVING,
     STATUS,
+    TRIAL,
     KeptHistory,
     StillPeers,
     StillReputation,
@@ -83,6 +84,7 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.status() == STATUS
         assert await client.peers() == PEERS
         assert await client.engine() == ENGINE
+        assert await client.try_engine() == TRIAL
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
         assert await client.round(QUERY.hex()) == ROUND
