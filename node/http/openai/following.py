@@ -57,7 +57,8 @@ class FollowedRound:
         self._log.note(event)
         match event:
             case Progress():
-                self.progress = f"{event.phase} {len(event.received)}/{len(event.expected)}"
+                count = f" {len(event.received)}/{len(event.expected)}" if event.expected else ""
+                self.progress = event.phase + count
             case AnswerOpened():
                 self._answers[event.number] = event.answer_id
             case Strengths():

@@ -1,6 +1,6 @@
 """The handlers of the operations below /v1."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,17 +14,15 @@ from node.api.openai.chat import CHAT_FIELDS, COMPLETION_FIELDS, ChatRequest, Co
 from node.api.openai.common import StrandOptions
 from node.api.openai.responses import RESPONSE_FIELDS, ResponseRequest
 from node.api.operations import Operation
-from node.http.audience import resolve
+from node.http.audience import key_audience, resolve
 from node.http.openai import requests
 from node.http.openai.dialects import ChatDialect, CompletionDialect
 from node.http.openai.models import model, models, named_audience
 from node.http.openai.replies import RoundReply
 from node.http.openai.requests import RoundRequest, read_request
 from node.http.openai.responses import ResponseDialect
-from node.http.replies import ErrorContext, Places, json_reply, refusal
+from node.http.replies import ErrorContext, Handler, Places, json_reply, refusal
 from node.http.shown import Shown
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class OpenAiApi:
@@ -97,11 +95,10 @@ class OpenAiApi:
 
     def _audience_of(self, request: Request, model_id: str, options: StrandOptions | None) -> Audience:
         """Return the audience of a request. Raises RefusedError for an unknown model id."""
-        key = getattr(request.state, "api_key", None)
         return resolve(
             options.audience if options else None,
             model=named_audience(model_id, self._specialty),
-            key=key.audience if key is not None else None,
+            key=key_audience(request),
             default=self._audience,
         )
 

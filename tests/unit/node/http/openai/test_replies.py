@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from node.http.openai.dialects import PIECE_CHARS
-from node.rounds.service import AskError, NoDiskError, NoQuorumError, TooBusyError, TooLongError
+from node.rounds.service import AskError, NoDiskError, NoQuorumError, StoppingError, TooBusyError, TooLongError
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
@@ -265,6 +265,7 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
     [
         (TooBusyError("32 queries wait already", 32), 503, "queue_full", "5"),
         (NoQuorumError("no node offers 'rust' now"), 503, "no_quorum", "1"),
+        (StoppingError("this node is being stopped"), 503, "stopping", "5"),
         (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),
         (TooLongError("the query has 9 bytes; this network takes 8"), 400, "context_length_exceeded", None),
         (AskError("the query is empty"), 400, None, None),
