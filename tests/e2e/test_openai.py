@@ -56,7 +56,27 @@ async def test_the_answer_is_the_one_that_the_certificate_proves(swarm: RunningS
     assert (report["outcome"], report["audience"], report["ignored"]) == ("decided", "members", ["temperature"])
     assert len(report["ranking"]) == SWARM_NODES
     assert report["ranking"][0]["answer_id"] == best.answer.hex()
-    assert verified.record.query.max_tokens == 64 and verified.record.query.content == ""
+    assert verified.record.query.max_tokens == 64 and not verified.record.query.turns
+
+
+async def test_a_conversation_is_asked_as_one(swarm: RunningSwarm) -> None:
+    conversation: Any = [
+        {"role": "developer", "content": "Use iterators."},
+        {"role": "user", "content": "Sum a slice."},
+        {"role": "assistant", "content": "Of which type?"},
+        {"role": "user", "content": [{"type": "text", "text": "i64"}]},
+    ]
+    async with AsyncOpenAI(api_key="any", base_url=f"{swarm.url}/v1") as client:
+        told = await client.chat.completions.create(model="strand-rust:public", messages=conversation)
+    async with connect(swarm.url) as node:
+        verified = verify_certificate(await node.certificate(report_of(told)["query_id"]))
+    assert isinstance(verified, VerifiedCertificate)
+    assert [(turn.role, turn.text) for turn in verified.record.query.turns] == [
+        ("system", "Use iterators."),
+        ("user", "Sum a slice."),
+        ("assistant", "Of which type?"),
+        ("user", "i64"),
+    ]
 
 
 async def test_the_async_client_reads_a_stream(swarm: RunningSwarm) -> None:
@@ -111,9 +131,9 @@ def test_llm_asks_as_its_user_would_configure_it(swarm: RunningSwarm, shell: She
         f"- model_id: swarm\n  model_name: {MODEL}\n  api_base: {swarm.url}/v1\n"
     )
     environment = shell.environment() | {"LLM_USER_PATH": str(tmp_path)}
-    for settings in ((), ("--no-stream",)):
+    for settings in ((), ("--no-stream",), ("-s", "Be short."), ("-c",)):
         ran = subprocess.run(
-            [LLM, "-m", "swarm", *settings, "Sum a slice."],
+            [LLM, *(() if "-c" in settings else ("-m", "swarm")), *settings, "Sum a slice."],
             capture_output=True,
             text=True,
             env=environment,
