@@ -12,7 +12,7 @@ from node.api.openai.chat import ChatRequest, CompletionRequest, ContentPart
 from node.api.openai.common import FieldRules, StrandOptions
 from node.api.openai.responses import ResponseRequest
 from node.api.operations import Operation
-from node.http.replies import BodyError, ErrorContext, RefusedError, read_body, refusal
+from node.http.replies import ErrorContext, RefusedError, read_body, refusal
 from protocol.types import TurnRole
 
 ROLES: Final = {
@@ -133,26 +133,22 @@ def stops(stop: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _turns(where: str, messages: Iterable[tuple[str, str | tuple[ContentPart, ...] | None]]) -> tuple[Turn, ...]:
-    return tuple(_turn(f"{where}[{number}]", role, content) for number, (role, content) in enumerate(messages))
+    """Return the turns, without blank ones that are not the user's: editors keep those of a stopped answer."""
+    turns = (_turn(f"{where}[{number}]", role, content) for number, (role, content) in enumerate(messages))
+    return tuple(turn for turn in turns if turn.role is TurnRole.USER or turn.text.strip())
 
 
 def _turn(where: str, role: str, content: str | tuple[ContentPart, ...] | None) -> Turn:
     if role not in ROLES:
-        raise unsupported(
-            f"{where}.role", f"the role {_shown(role)} is not supported here; roles are {', '.join(ROLES)}"
-        )
+        why = f"the role {_shown(role)} is not supported here; roles are {', '.join(ROLES)}"
+        raise unsupported(f"{where}.role", why)
     if isinstance(content, str):
         return Turn(ROLES[role], content)
-    texts = []
     for part in content or ():
         if part.type not in TEXT_PARTS:
-            raise unsupported(
-                f"{where}.content", f"parts of type {_shown(part.type)} are not supported here: send text"
-            )
-        texts.append(part.text or "")
-    if not any(texts):
-        raise BodyError(f"{where} has no text")
-    return Turn(ROLES[role], "".join(texts))
+            why = f"parts of type {_shown(part.type)} are not supported here: send text"
+            raise unsupported(f"{where}.content", why)
+    return Turn(ROLES[role], "".join(part.text or "" for part in content or ()))
 
 
 def _shown(name: str) -> str:

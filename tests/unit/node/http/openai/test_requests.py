@@ -152,8 +152,6 @@ async def test_what_is_inside_of_a_field_is_refused_by_name_too(
         ({"messages": None}, "messages"),
         ({"messages": "Hello"}, "messages"),
         ({"messages": [{"content": "no role"}]}, "messages"),
-        ({"messages": [{"role": "user", "content": None}]}, None),
-        ({"messages": [{"role": "user", "content": []}]}, None),
         ({"model": 7}, "model"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": "many"}, "max_tokens"),
@@ -228,6 +226,11 @@ async def test_a_conversation_becomes_turns() -> None:
         ("assistant", "What of it?"),
         ("user", "Sum it."),
     ]
+    stopped = [*HELLO, {"role": "assistant", "content": ""}, {"role": "system", "content": None}, *HELLO]
+    assert (await asked("/v1/chat/completions", messages=stopped)).turns == (Turn(TurnRole.USER, "Hello"),) * 2
+    # Whether a user's may be blank is the round's decision.
+    blank = [{"role": "user", "content": []}]
+    assert (await asked("/v1/chat/completions", messages=blank)).turns == (Turn(TurnRole.USER, ""),)
     assert (await asked("/v1/completions", prompt=["Hello"])).turns == (Turn(TurnRole.USER, "Hello"),)
 
 
