@@ -5,7 +5,8 @@ The nursery of `run_node` holds everything.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 import trio
@@ -17,6 +18,7 @@ from node.clock import Clock
 from node.config import LoadedConfig, NodeConfig, load_params
 from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
+from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
@@ -24,7 +26,7 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
-from node.http.server import serve
+from node.http.server import reserve, serve
 from node.http.shown import Shown
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
@@ -33,6 +35,7 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
@@ -43,10 +46,15 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
+
+MADE_REMEDY: Final = "stop it and use `strand init` for a node with a configuration of its own"
+"""What else one can do about a node that `strand run` made without being asked to."""
 
 log = structlog.get_logger()
 
@@ -66,15 +74,14 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    history: RoundHistory
     lookout: Lookout
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Where settings that are not defaults come from."""
 
-    def shown(self) -> Shown:
-        """Return the data that the HTTP interface shows."""
+    def shown(self, origins: Mapping[str, str] | None = None) -> Shown:
+        """Return the data that the HTTP interface shows. `origins`: where settings that are no defaults come from."""
         engine = EngineFacade(self.worker, self.config.engine)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
@@ -83,6 +90,7 @@ class Node:
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
+            history=HistoryFacade(self.history, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -95,19 +103,15 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
-            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
+            config=ConfigFacade(LoadedConfig(self.config, origins or {})),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig,
-    make_participant: Callable[..., Participant] = Participant,
-    origins: Mapping[str, str] | None = None,
+    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
-
-    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -115,6 +119,8 @@ async def open_node(
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
     logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
     clock = Clock()
     async with (
         open_store(
@@ -140,9 +146,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter())
+            if tracer is not None:
+                driver.timeline.follow(tracer)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -159,11 +170,11 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                history=RoundHistory(key.keypair.public, driver.events, store, clock),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
                 meter=meter,
-                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -177,6 +188,7 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
+    await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
@@ -193,11 +205,21 @@ async def run_node(
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
     origins: Mapping[str, str] | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
-        url = await nursery.start(serve, node.shown(), config.api)
-        on_ready(node, url)
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
+    # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
+    with await reserve(config.api) as reserved:
+        async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(origins), config.api, reserved)
+            on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

@@ -102,18 +102,24 @@ def default_file() -> Path:
 
 
 def load_config(
-    *, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None
+    *,
+    file: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    folder: Path | None = None,
 ) -> LoadedConfig:
     """Read and check the configuration.
 
     `file` None means `default_file()`, which need not exist. `flags` maps "table.key" to a value; None is "not given".
     Texts from flags and the environment are read by the key's type: lists are separated by commas, `trust.trusted` is
-    KEY=WEIGHT, separated by commas. Raises ConfigError.
+    KEY=WEIGHT, separated by commas. `folder`: `node.data_dir` where nothing names one; None: the user's. Raises
+    ConfigError.
     """
     tables = get_type_hints(NodeConfig)
     types = {name: get_type_hints(table, include_extras=True) for name, table in tables.items()}
     given: dict[str, _Given] = {}
     for entry in (
+        *([] if folder is None else [_Given("node.data_dir", str(folder), "profile", is_text=False)]),
         *_from_file(file, types),
         *_from_environment(environment, types),
         *(_Given(key, value, "flag", is_text=True) for key, value in (flags or {}).items() if value is not None),

@@ -44,10 +44,14 @@ class NodeTable:
     """Identity of the node and place of its data."""
 
     data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
+    # For its owner: `strand status` shows it, peers do not see it.
+    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
     # A name in configs/params, or the path of a parameter file.
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"
     shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    # Time to finish what is under way when the node is stopped; then it declines the rest.
+    stop_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,20 @@ class LogTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingTable:
+    """Traces of rounds by OpenTelemetry, with the extra `tracing`."""
+
+    enabled: bool = False
+    # OTLP over HTTP, with its path, such as http://127.0.0.1:4318/v1/traces; empty: as the OTEL_* variables say.
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is no URL of HTTP."""
+        if self.endpoint and not re.fullmatch(r"https?://[^/\s]+/\S*", self.endpoint):
+            raise ValueError(f"endpoint must be like http://127.0.0.1:4318/v1/traces, not {self.endpoint!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class CapacityTable:
     """Bounds of concurrent work."""
 
@@ -270,6 +288,7 @@ class NodeConfig:
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
+    tracing: TracingTable = field(default_factory=TracingTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,10 +14,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from node.api import operations as ops
-from node.api.asking import OffersKnown
+from node.api.asking import OffersKnown, Question
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.config import ApiTable
+from node.http.audience import key_audience
+from node.http.history import History
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
@@ -67,7 +70,7 @@ def build_app(
     `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
     """
     ui = ui or UiHandlers(ApiTable(), Sessions())
-    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
+    handlers = {**_Api(shown, connections_max).handlers(), **History(shown.history).handlers(), **ui.handlers()}
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
@@ -174,7 +177,10 @@ class _Api:
 
     async def ask(self, request: Request) -> Response:
         details = bool(read_parameters(request, ops.ASK)["details"])
-        return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
+        question: Question = await read_body(request, ops.ASK)
+        if question.audience is None:
+            question = replace(question, audience=key_audience(request))
+        return RoundStream(self._shown.rounds, question, details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))

@@ -240,3 +240,10 @@ def test_metrics_are_read_by_prometheus_own_parser(swarm: RunningSwarm) -> None:
     assert samples["strand_engine_up"].value == 1
     assert samples["strand_nodes_offering"].value == SWARM_NODES
     assert samples["strand_engine_answers_total"].value >= 1
+
+
+def test_a_port_that_is_taken_is_told_before_the_engine_is_asked(shell: Shell, tmp_path: Path, closed_url: str) -> None:
+    taken = closed_url.removeprefix("http://")
+    ran = shell.strand("run", "--bind", taken, "--engine-url", closed_url, "--engine", "openai", "--data-dir", tmp_path)
+    assert_refused(ran, 1, f"cannot serve HTTP on {taken}", "Address already in use", "--bind", "--profile")
+    assert list(tmp_path.iterdir()) == []
