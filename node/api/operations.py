@@ -15,7 +15,7 @@ from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, Complet
 from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -72,6 +72,8 @@ class Body:
     """Beginning of the line that refuses a wrong body."""
     required: bool = True
     """Whether an empty body is refused; if not, it means the type's defaults."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """A body that is taken, if the schema alone does not lead to one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +136,11 @@ ASK: Final[Operation[Any]] = Operation(
     "Ask the swarm, and follow the round: `asked`, `progress` and so on, `decided`, `certified`, `ended`.",
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
-    body=Body(Question, "not a question"),
+    body=Body(
+        Question,
+        "not a question",
+        example={"turns": [{"role": "user", "text": "Write a Rust function that sums a slice."}]},
+    ),
     others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
@@ -197,7 +203,7 @@ REPUTATION_IMPORT: Final = Operation(
     "/api/reputation",
     "Import standings that another node exported, of nodes that this one has not met.",
     TakenOver,
-    body=Body(Exported, "no exported reputation"),
+    body=Body(Exported, "no exported reputation", example={"format": FORMAT, "specialty": "rust", "standings": {}}),
 )
 CHALLENGE: Final = Operation(
     "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", Challenged

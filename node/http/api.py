@@ -58,6 +58,12 @@ CHALLENGES_MAX: Final = 2
 TRIALS_MAX: Final = 1
 """Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
+_ALLOWED: Final = {
+    each.path: ", ".join(sorted({other.method for other in OPERATIONS if other.path == each.path}))
+    for each in OPERATIONS
+}
+"""Methods of each path."""
+
 
 def build_app(
     shown: Shown,
@@ -103,11 +109,14 @@ def build_app(
     return app
 
 
-async def _refuse_http(_: Request, error: Exception) -> Response:
-    """Reply that there is no such path (404), or no such method on it (405)."""
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    """Reply that there is no such path (404), or no such method on it (405), and which there are."""
     assert isinstance(error, HTTPException)
     response = refusal(error.status_code, error.detail)
     response.headers.update(error.headers or {})
+    if error.status_code == 405 and (allowed := _ALLOWED.get(request.scope["route"].path)):
+        # The router knows the first of them alone.
+        response.headers["Allow"] = allowed
     return response
 
 

@@ -58,7 +58,10 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     if parameters:
         told["parameters"] = parameters
     if (body := operation.body) is not None:
-        told["requestBody"] = {"required": body.required, "content": {JSON: {"schema": _schema(body.type)}}}
+        content: dict[str, Any] = {"schema": _schema(body.type)}
+        if body.example:
+            content["example"] = body.example
+        told["requestBody"] = {"required": body.required, "content": {JSON: content}}
     told["responses"] = {str(status): _response(operation, status) for status in _statuses(operation)}
     return told
 
