@@ -42,6 +42,7 @@ WAIT_MS_MAX: Final = 300_000
 
 PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+    "model": {"type": "string", "pattern": "^strand-[^/]+$"},
 }
 """JSON schemas of the parts of paths that have names, by name."""
 
@@ -256,7 +257,14 @@ CHAT: Final = Operation(
     "/v1/chat/completions",
     "Ask the swarm by OpenAI's chat completions.",
     ChatCompletion,
-    body=Body(ChatRequest, "no request for a chat completion"),
+    body=Body(
+        ChatRequest,
+        "no request for a chat completion",
+        example={
+            "model": "strand-rust:members",
+            "messages": [{"role": "user", "content": "Write a Rust function that sums a slice."}],
+        },
+    ),
     others=_ROUND_ERRORS,
     events=(ChatChunk, Problem),
     error=Problem,
@@ -266,7 +274,11 @@ RESPONSES: Final = Operation(
     "/v1/responses",
     "Ask the swarm by OpenAI's Responses API, without state.",
     ResponseObject,
-    body=Body(ResponseRequest, "no request for a response"),
+    body=Body(
+        ResponseRequest,
+        "no request for a response",
+        example={"model": "strand-rust:members", "input": "Write a Rust function that sums a slice."},
+    ),
     others=_ROUND_ERRORS,
     events=(ResponseEvent,),
     error=Problem,
