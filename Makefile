@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs docs-recordings audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -55,6 +55,10 @@ docs: setup-dev $(VENV)/.docs
 # What terminals show in the documentation, by running it; a quarter of an hour on two cores (docs/recordings.py).
 docs-recordings: setup-dev
 	$(BIN)/python -P docs/recordings.py
+
+# Manual pages of strand and of each command, for `man -l dist/man/strand-ask.1` or a folder of the MANPATH.
+man: setup-dev $(VENV)/.docs
+	PYTHONPATH=.:docs/_ext $(BIN)/python -P -m strand_reference.man dist/man
 
 # Hashes, licences and, where a database can be reached, known vulnerabilities of all that is locked.
 audit: setup-dev $(VENV)/.supply $(VENV)/.docs

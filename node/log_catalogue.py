@@ -10,6 +10,7 @@ from typing import Final
 
 EVENTS: Final[Mapping[str, str]] = {
     # the daemon
+    "node.made": "The folder held no node, so the node made its key and its store there.",
     "node.started": "The node has its addresses and takes part.",
     "node.paused": "The node takes on no new rounds for others, for a time or until it is resumed.",
     "node.resumed": "The node takes on rounds for others again.",
@@ -104,6 +105,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "failed_rounds": "rounds in a row that failed",
     "failures": "failures in a row",
     "file": "path of a file",
+    "folder": "path of a folder",
     "followed": "whether the node follows the wall clock",
     "for_ms": "milliseconds of a pause; none: until resumed",
     "gossiped": "whether the contribution was gossiped",

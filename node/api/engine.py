@@ -125,3 +125,29 @@ class EngineReport(msgspec.Struct, frozen=True):
     """Time of one preference, waiting included, ms: a moving average; null before any."""
     cache: CacheReport | None
     """The prefix cache; null if the server does not report it."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One part of a trial."""
+
+    ms: Count
+    """Its duration, ms."""
+    text: str
+    """What came of it: the model's name, the answer, or the preference in words; empty if it failed."""
+    error: str
+    """Reason why nothing did, in one line; empty if it worked."""
+
+
+class EngineTrial(msgspec.Struct, frozen=True):
+    """A real answer and a real judgement by the running engine. A part that needs one that failed is null."""
+
+    works: bool
+    """Whether the engine can both answer and judge."""
+    error: str
+    """Reason why it cannot, in one line; empty if it can."""
+    probe: Attempt
+    """Looking at what the engine can do."""
+    answer: Attempt | None
+    """Answering a short question."""
+    judgement: Attempt | None
+    """Comparing that answer with its first half."""

@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "Run a node.",
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
+    "ui": "Print a link to the local node's page for a browser, and open it.",
     "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",
     "resume": "Accept rounds of other nodes again.",
     "engine": "Show the abilities, speed and failures of the local node's model server.",
@@ -29,6 +30,7 @@ _COMMANDS = {
     "verify": "Verify a certificate, offline.",
     "mcp": "Serve the Model Context Protocol over stdin and stdout, by the local node.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
+    "completion": "Print the script by which a shell completes this program's commands and options.",
     "sim": "Simulate swarms of any size, under faults and attacks.",
 }
 

@@ -82,7 +82,7 @@ async def run(
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
             if until_stdin_closes:
                 nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
-            await run_node(config, on_ready, make_participant)
+            await run_node(config, on_ready, make_participant, loaded.origins)
     return 0
 
 

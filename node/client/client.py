@@ -10,12 +10,14 @@ import msgspec
 from node.api import operations as ops
 from node.api.asking import Question
 from node.api.common import Error, Readiness
-from node.api.engine import EngineReport
+from node.api.config import ConfigReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
+from node.api.ui import UiLink
 from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
@@ -30,6 +32,9 @@ CHANGE_S: Final = 30.0
 
 CHALLENGE_S: Final = 900.0
 """Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+
+TRIAL_S: Final = 400.0
+"""Timeout in seconds of a trial of the engine: three parts of two minutes at most, and a little for the node."""
 
 SILENCE_S: Final = 600.0
 """Longest silence of a round in seconds: longer than any of its default budgets."""
@@ -67,6 +72,10 @@ class Client:
     async def engine(self) -> EngineReport:
         """Return the engine's abilities, load and failures."""
         return await self._call(ops.ENGINE)
+
+    async def try_engine(self) -> EngineTrial:
+        """Let the running engine give one real answer and one real judgement."""
+        return await self._call(ops.ENGINE_TRIAL, timeout_s=TRIAL_S)
 
     async def metrics(self) -> str:
         """Return the node's metrics in Prometheus' text format."""
@@ -144,6 +153,14 @@ class Client:
     async def challenge(self) -> Challenged:
         """Make the node ask the swarm one gold question and learn from the round."""
         return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
+
+    async def config(self) -> ConfigReport:
+        """Return every setting of the node with its origin, without secrets."""
+        return await self._call(ops.CONFIG)
+
+    async def ui_link(self) -> UiLink:
+        """Return a link that opens the node's page in a browser."""
+        return await self._call(ops.UI_LINK)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,14 @@
 """The engine's abilities, load and failures."""
 
 from dataclasses import asdict
+from typing import overload
 
 from node.api import engine as api
 from node.api.status import EngineSummary
+from node.inference import EngineConfig
 from node.inference.status import ServerStatus
 from node.work.fitness import ROLES
+from node.work.trial import Attempt, try_engine
 from node.work.worker import EngineWorker
 from protocol.types import Role
 
@@ -13,10 +16,10 @@ from protocol.types import Role
 class EngineFacade:
     """Reports on one node's engine."""
 
-    def __init__(self, worker: EngineWorker, kind: str) -> None:
-        """Build a facade. `kind`: as configured, even if the probe finds another."""
+    def __init__(self, worker: EngineWorker, config: EngineConfig) -> None:
+        """Build a facade. `config`: its kind is reported even if the probe finds another."""
         self._worker = worker
-        self._kind = kind
+        self._config = config
 
     @property
     def answers(self) -> bool:
@@ -43,7 +46,7 @@ class EngineFacade:
             answers=info is not None,
             server=None if engine.server is None else _server(engine.server),
             trouble=worker.trouble or None,
-            kind=self._kind,
+            kind=self._config.kind,
             probe=None if info is None else api.Probe(**asdict(info)),
             tokens_per_second=round(engine.tokens_per_second, 1),
             concurrency=engine.concurrency,
@@ -57,6 +60,25 @@ class EngineFacade:
             judgement_ms=None if judgement_s is None else round(judgement_s * 1000, 1),
             cache=None if cache is None else api.CacheReport(cache.tokens, cache.hits, cache.hit_rate),
         )
+
+    async def trial(self) -> api.EngineTrial:
+        """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
+        trial = await try_engine(self._worker.engine, self._config)
+        return api.EngineTrial(
+            trial.works, trial.error, _attempt(trial.probe), _attempt(trial.answer), _attempt(trial.judgement)
+        )
+
+
+@overload
+def _attempt(part: Attempt) -> api.Attempt: ...
+
+
+@overload
+def _attempt(part: Attempt | None) -> api.Attempt | None: ...
+
+
+def _attempt(part: Attempt | None) -> api.Attempt | None:
+    return None if part is None else api.Attempt(part.ms, part.text, part.error)
 
 
 def _server(status: ServerStatus) -> api.ServerReport:

@@ -1,6 +1,6 @@
 """The ASGI application: a handler for each operation of `node.api.operations`, and the replies to errors."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
@@ -16,22 +16,26 @@ from node.api import operations as ops
 from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.config import ApiTable
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
+    Handler,
     ParameterError,
     Places,
     json_reply,
     read_body,
     read_parameters,
+    read_query_id,
     refusal,
     refused_ask,
 )
 from node.http.rounds import RoundStream
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
-from protocol.types import Digest
 
 WAITS_SHARE: Final = 4
 """Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
@@ -45,12 +49,19 @@ FOLLOWED_SHARE: Final = 2
 CHALLENGES_MAX: Final = 2
 """Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
 
-Handler = Callable[[Request], Awaitable[Response]]
+TRIALS_MAX: Final = 1
+"""Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
 
-def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
-    handlers = _Api(shown, connections_max).handlers()
+def build_app(
+    shown: Shown, connections_max: int, mcp: ASGIApp | None = None, ui: UiHandlers | None = None
+) -> Starlette:
+    """Build the ASGI application of one node, served to at most `connections_max` connections.
+
+    `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
+    """
+    ui = ui or UiHandlers(ApiTable(), Sessions())
+    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
@@ -104,6 +115,7 @@ class _Api:
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
         self._followed = Places(connections_max // FOLLOWED_SHARE)
         self._challenges = Places(CHALLENGES_MAX)
+        self._trials = Places(TRIALS_MAX)
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""
@@ -116,6 +128,7 @@ class _Api:
             ops.ASK: self.ask,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
+            ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
             ops.REPUTATION: self.reputation,
             ops.REPUTATION_EXPORT: self.export,
@@ -124,6 +137,7 @@ class _Api:
             ops.SERVING: self.serving,
             ops.PAUSE: self.pause,
             ops.RESUME: self.resume,
+            ops.CONFIG: self.config,
             ops.OPENAPI: self.openapi,
         }
 
@@ -154,17 +168,19 @@ class _Api:
         return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
-        try:
-            query_id = Digest(bytes.fromhex(request.path_params["query_id"]))
-        except ValueError:
-            return refusal(400, "a query id is 64 hexadecimal digits")
-        raw = await self._shown.rounds.certificate(query_id)
+        raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
             return refusal(404, "no such certificate here")
         return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())
+
+    async def try_engine(self, _: Request) -> Response:
+        with self._trials.take() as place:
+            if not place:
+                return refusal(503, "the engine is being tried already; try again later", retry_after_s=1)
+            return json_reply(await self._shown.engine.trial())
 
     async def metrics(self, _: Request) -> Response:
         return Response(await self._shown.metrics.render(), media_type=CONTENT_TYPE_LATEST)
@@ -197,6 +213,9 @@ class _Api:
     async def resume(self, _: Request) -> Response:
         await self._shown.serving.resume()
         return json_reply(self._shown.serving.report())
+
+    async def config(self, _: Request) -> Response:
+        return json_reply(self._shown.config.report())
 
     async def openapi(self, _: Request) -> Response:
         return json_reply(document())

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from node.api.asking import Question
 from node.api.common import Readiness
-from node.api.engine import EngineReport
+from node.api.config import ConfigReport
+from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
@@ -67,6 +68,10 @@ class ShownEngine(Protocol):
         """Report the engine's abilities, load and failures."""
         ...
 
+    async def trial(self) -> EngineTrial:
+        """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
+        ...
+
 
 class ShownServing(Protocol):
     """The node's work for others."""
@@ -107,6 +112,14 @@ class ShownReputation(Protocol):
         ...
 
 
+class ShownConfig(Protocol):
+    """Configuration of the node."""
+
+    def report(self) -> ConfigReport:
+        """Report every setting with its origin, without secrets."""
+        ...
+
+
 class ShownMetrics(Protocol):
     """Metrics of the node."""
 
@@ -126,3 +139,4 @@ class Shown:
     serving: ShownServing
     reputation: ShownReputation
     metrics: ShownMetrics
+    config: ShownConfig

@@ -95,7 +95,7 @@ class RoundHistory:
 
     async def _follow(self, known: _Open, event: BaseEvent) -> None:
         """Add an event of an open round."""
-        known.log.note(event)  # type: ignore[arg-type]  # of _KINDS
+        known.log.note(event)
         match event:
             case TextSent():
                 known.readers.add(event.member)

@@ -2,7 +2,7 @@
 
 A test takes real facades over the parts that it is about, and these for the rest:
 
-    app = build_app(shown(engine=EngineFacade(worker, "openai")), connections_max=64)
+    app = build_app(shown(engine=EngineFacade(worker, config)), connections_max=64)
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
 from node.api.events import BaseEvent
-from node.config import ApiTable
+from node.config import ApiTable, LoadedConfig, NodeConfig
+from node.facade.config import ConfigFacade
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
@@ -57,6 +58,14 @@ ENGINE = engine_api.EngineReport(
     cache=None,
 )
 
+TRIAL = engine_api.EngineTrial(
+    works=False,
+    error="it is switched off",
+    probe=engine_api.Attempt(3, "", "it is switched off"),
+    answer=None,
+    judgement=None,
+)
+
 SERVING = serving_api.ServingReport(
     whom="everyone",
     serves_nobody=False,
@@ -75,6 +84,7 @@ SERVING = serving_api.ServingReport(
 
 STATUS = status_api.Status(
     key=KEY,
+    name="mine",
     addresses=("/ip4/127.0.0.1/tcp/4211",),
     network="minimal",
     params_digest="cd" * 32,
@@ -215,6 +225,9 @@ class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
 
+    async def trial(self) -> engine_api.EngineTrial:
+        return TRIAL
+
 
 @dataclass
 class PausableServing:
@@ -267,6 +280,7 @@ def shown(**facets: Any) -> Shown:
         "serving": PausableServing(),
         "reputation": StillReputation(),
         "metrics": StillMetrics(),
+        "config": ConfigFacade(LoadedConfig(NodeConfig(), {"round.threshold": "flag"})),
     }
     return Shown(**{**still, **facets})
 

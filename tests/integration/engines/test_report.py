@@ -18,7 +18,7 @@ from tests.support.shown import http_client, shown
 
 async def told(worker: EngineWorker, config: EngineConfig) -> Any:
     """The body of GET /api/engine at a node with this engine worker."""
-    async with http_client(shown(engine=EngineFacade(worker, config.kind))) as client:
+    async with http_client(shown(engine=EngineFacade(worker, config))) as client:
         return (await client.get("/api/engine")).json()
 
 

@@ -20,7 +20,21 @@ from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.hand import Hand
 from tests.support.processes import assert_refusal_line
 
-COMMANDS = ["demo", "init", "run", "ask", "status", "engine", "peers", "show", "verify", "sim", "config", "config show"]
+COMMANDS = [
+    "completion",
+    "demo",
+    "init",
+    "run",
+    "ask",
+    "status",
+    "engine",
+    "peers",
+    "show",
+    "verify",
+    "sim",
+    "config",
+    "config show",
+]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""
 
