@@ -5,7 +5,7 @@ The nursery of `run_node` holds everything.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -81,11 +81,9 @@ class Node:
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Where settings that are not defaults come from."""
 
-    def shown(self) -> Shown:
-        """Return the data that the HTTP interface shows."""
+    def shown(self, origins: Mapping[str, str] | None = None) -> Shown:
+        """Return the data that the HTTP interface shows. `origins`: where settings that are no defaults come from."""
         engine = EngineFacade(self.worker, self.config.engine)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
@@ -107,19 +105,15 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
-            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
+            config=ConfigFacade(LoadedConfig(self.config, origins or {})),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig,
-    make_participant: Callable[..., Participant] = Participant,
-    origins: Mapping[str, str] | None = None,
+    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
-
-    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -177,7 +171,6 @@ async def open_node(
                 clock=clock,
                 inbound=inbound,
                 meter=_follow_rounds(driver, tracer),
-                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -238,8 +231,8 @@ async def run_node(
     """
     # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
     with await reserve(config.api) as reserved:
-        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
-            url = await nursery.start(serve, node.shown(), config.api, reserved)
+        async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(origins), config.api, reserved)
             on_ready(node, url)
             if stop is not None:
                 shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
