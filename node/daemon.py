@@ -84,6 +84,7 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
             history=HistoryFacade(self.history, self.store),
+            events=self.driver.events,
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
 from node.api.engine import EngineReport, EngineTrial
+from node.api.events import StreamedEvent
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
@@ -154,6 +155,16 @@ ROUND: Final = Operation(
     RoundDetail,
     others={404: ("The node knows no such round.", Error)},
 )
+EVENTS: Final[Operation[Any]] = Operation(
+    "GET",
+    "/api/events",
+    "Follow the events of all rounds of the node as server-sent events, whose data is one event each. The header "
+    "`Last-Event-ID` names the last event that was read: the stream goes on after it, and says what was missed.",
+    StreamedEvent,  # type: ignore[arg-type]  # a union
+    media=EVENT_STREAM,
+    parameters=(TextParameter("round", "Id of the one round to follow; the stream ends with it.", 64),),
+    others={404: ("No such round is open.", Error)},
+)
 CERTIFICATE: Final = Operation(
     "GET",
     "/api/certificates/{query_id}",
@@ -208,6 +219,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     ROUNDS,
     ROUND,
+    EVENTS,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,

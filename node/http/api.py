@@ -16,6 +16,7 @@ from node.api import operations as ops
 from node.api.asking import OffersKnown
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.http.events import Events
 from node.http.history import History
 from node.http.openapi import document
 from node.http.replies import (
@@ -53,7 +54,11 @@ TRIALS_MAX: Final = 1
 
 def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
     """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
-    handlers = {**_Api(shown, connections_max).handlers(), **History(shown.history).handlers()}
+    handlers = {
+        **_Api(shown, connections_max).handlers(),
+        **History(shown.history).handlers(),
+        **Events(shown.events, connections_max).handlers(),
+    }
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.

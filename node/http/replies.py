@@ -93,7 +93,11 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
 
 def read_query_id(request: Request) -> Digest:
     """Return the query id that the path names. Raises ParameterError."""
-    text = request.path_params["query_id"]
+    return parse_query_id(request.path_params["query_id"])
+
+
+def parse_query_id(text: str) -> Digest:
+    """Return the query id that a text gives in hexadecimal. Raises ParameterError."""
     if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
         raise ParameterError("a query id is 64 hexadecimal digits")
     return Digest(bytes.fromhex(text))

@@ -3,7 +3,7 @@
 `node.facade` implements them over the node's parts, tests in memory.
 """
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from node.api.reputation import Challenged, Exported, ReputationReport, TakenOve
 from node.api.rounds import RoundDetail, RoundSummary
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
+from node.rounds.hub import Resumed
 from node.rounds.service import RoundHandle
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
@@ -76,6 +77,21 @@ class ShownHistory(Protocol):
 
     async def round(self, query_id: Digest) -> RoundDetail | None:
         """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
+        ...
+
+
+class ShownEvents(Protocol):
+    """Events of all rounds; `node.rounds.hub.RoundEvents` has them."""
+
+    def resume(self, last_id: str, query: Digest | None) -> AbstractContextManager[Resumed]:
+        """Follow all events of one round or all (None) after the event with this id; empty: from now on.
+
+        Raises UnknownRoundError, TooManySubscribersError.
+        """
+        ...
+
+    def id_of(self, seq: int) -> str:
+        """Return the id of the event with this number."""
         ...
 
 
@@ -146,6 +162,7 @@ class Shown:
     peers: ShownPeers
     rounds: ShownRounds
     history: ShownHistory
+    events: ShownEvents
     engine: ShownEngine
     serving: ShownServing
     reputation: ShownReputation

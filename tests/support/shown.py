@@ -7,8 +7,8 @@ A test takes real facades over the parts that it is about, and these for the res
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
-from node.rounds.hub import ROLES, Subscription
+from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import AskError, RoundHandle
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
@@ -274,6 +274,25 @@ class KeptHistory:
         return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
 
 
+@dataclass
+class EndedEvents:
+    """A stream of events that are all there, and an end; it notes what was resumed."""
+
+    earlier: Sequence[BaseEvent] = ()
+    missed: int | None = 0
+    resumed: list[tuple[str, Digest | None]] = field(default_factory=list)
+
+    @contextmanager
+    def resume(self, last_id: str, query: Digest | None) -> Iterator[Resumed]:
+        self.resumed.append((last_id, query))
+        live = Subscription(None, ROLES)
+        live.end()
+        yield Resumed(self.earlier, self.missed, 7, live)
+
+    def id_of(self, seq: int) -> str:
+        return f"life-{seq}"
+
+
 class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
@@ -330,6 +349,7 @@ def shown(**facets: Any) -> Shown:
         "peers": StillPeers(),
         "rounds": TellingRounds(),
         "history": KeptHistory(),
+        "events": EndedEvents(),
         "engine": StillEngine(),
         "serving": PausableServing(),
         "reputation": StillReputation(),

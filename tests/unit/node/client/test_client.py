@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from node.api import operations
 from node.api.common import Readiness
-from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress, Strengths
+from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, EventsMissed, Progress, Strengths
 from node.api.following import RoundLog
 from node.api.reputation import FORMAT, Exported, ExportedStanding, TakenOver
 from node.cli.errors import Exit, user_error
@@ -47,6 +47,7 @@ from tests.support.shown import (
     ROUND,
     SERVING,
     STATUS,
+    EndedEvents,
     KeptHistory,
     StillPeers,
     StillReputation,
@@ -143,6 +144,35 @@ A_ROUND: tuple[BaseEvent, ...] = (
 async def test_a_round_comes_as_typed_events() -> None:
     async with client_of(shown(rounds=TellingRounds(A_ROUND))) as client:
         assert await ask(client) == list(A_ROUND)
+
+
+async def test_characters_that_end_lines_elsewhere_do_not_here() -> None:
+    """At 7b6292f the library split an answer at U+2028, which JSON may hold as it is."""
+    nothing: Any = {"reason": OutcomeReason.NONE, "winner": KEY, "p_best": 0.5, "p_correct": None}
+    decided = Decided(outcome=Outcome.DECIDED, answer="one\u2028two\x85three", **nothing)
+    async with client_of(shown(rounds=TellingRounds((decided,)))) as client:
+        assert await ask(client) == [decided]
+
+
+async def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "LINE_BYTES_MAX", 64)
+    async with client_of_reply(Response(b"{" * 100)) as client:
+        with pytest.raises(BadReplyError, match="longer than any"):
+            await ask(client)
+
+
+async def test_events_come_with_their_ids_and_unknown_kinds_are_left_aside() -> None:
+    earlier = [msgspec.structs.replace(each, query_id=QUERY.hex(), seq=seq) for seq, each in enumerate(A_ROUND, 3)][:2]
+    events = EndedEvents(earlier, missed=2)
+    async with client_of(shown(events=events)) as client, aclosing(client.events(QUERY.hex(), "life-2")) as stream:
+        told = [each async for each in stream]
+    assert told == [("life-7", EventsMissed(missed=2)), ("life-3", earlier[0]), ("life-4", earlier[1])]
+    assert events.resumed == [("life-2", QUERY)]
+    stream_of = Response(
+        b': hello\n\ndata: {"event": "dreamt"}\n\nid: 1\ndata: {"event": "missed",\ndata: "missed": 1}\n\n'
+    )
+    async with client_of_reply(stream_of) as client, aclosing(client.events()) as stream:
+        assert [each async for each in stream] == [("1", EventsMissed(missed=1))]
 
 
 async def test_a_round_comes_with_details_for_who_wants_them() -> None:
