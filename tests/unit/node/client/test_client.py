@@ -47,6 +47,7 @@ from tests.support.shown import (
     ROUND,
     SERVING,
     STATUS,
+    TRIAL,
     EndedEvents,
     KeptHistory,
     StillPeers,
@@ -84,6 +85,7 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.status() == STATUS
         assert await client.peers() == PEERS
         assert await client.engine() == ENGINE
+        assert await client.try_engine() == TRIAL
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
         assert await client.round(QUERY.hex()) == ROUND
@@ -320,7 +322,7 @@ async def test_where_nobody_listens_is_told() -> None:
             await ask(client)
 
 
-def test_every_operation_but_the_document_and_the_process_check_has_a_call() -> None:
+def test_every_operation_for_programs_but_the_process_check_has_a_call() -> None:
     source = inspect.getsource(client_module)
     names = {name for name, each in vars(operations).items() if each in operations.OPERATIONS}
-    assert {name for name in names if f"ops.{name}" not in source} == {"LIVE", "OPENAPI"}
+    assert {name for name in names if f"ops.{name}" not in source} == {"LIVE", "OPENAPI", "PAGE"}
