@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.events import StreamedEvent
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
+from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
-from protocol.limits import TIME_MS_MAX
+from protocol.limits import CERTIFICATE_BYTES_MAX, TIME_MS_MAX
 from protocol.types import Outcome, TaskType
 
 JSON: Final = "application/json"
@@ -61,15 +63,27 @@ REFUSALS: Final[Mapping[int, str]] = {
 Reply = TypeVar("Reply")
 
 
+BODY_BYTES_MAX: Final = 128 * 1024
+"""Greatest body of a request in bytes: a query of 64 KiB with every character escaped, and its options."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """JSON body of a request."""
+    """Body of a request."""
 
     type: Any
+    """Type of the JSON; `bytes` for a body that is none."""
     refusal: str
     """Beginning of the line that refuses a wrong body."""
     required: bool = True
     """Whether an empty body is refused; if not, it means the type's defaults."""
+    bytes_max: int = BODY_BYTES_MAX
+    """Greatest size in bytes; above BODY_BYTES_MAX the request must have a Content-Length."""
+
+    @property
+    def media(self) -> str:
+        """Media type of the body."""
+        return BYTES if self.type is bytes else JSON
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +188,26 @@ EVENTS: Final[Operation[Any]] = Operation(
     parameters=(TextParameter("round", "Id of the one round to follow; the stream ends with it.", 64),),
     others={404: ("No such round is open.", Error)},
 )
+QUEUE: Final = Operation(
+    "GET", "/api/queue", "Show the node's own rounds that run, and the questions that wait for a turn.", QueueReport
+)
+CERTIFICATES: Final = Operation(
+    "GET",
+    "/api/certificates",
+    "List the certificates that the node holds, those stored last first, page by page.",
+    CertificatePage,
+    parameters=(
+        Parameter("limit", 20, "Most certificates of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+VERIFY: Final = Operation(
+    "POST",
+    "/api/verify",
+    "Verify a certificate from its bytes alone: every signature, the chain, the pairs, the fit, the outcome.",
+    Verification,
+    body=Body(bytes, "no certificate", bytes_max=CERTIFICATE_BYTES_MAX),
+)
 CERTIFICATE: Final = Operation(
     "GET",
     "/api/certificates/{query_id}",
@@ -239,6 +273,9 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ROUNDS,
     ROUND,
     EVENTS,
+    QUEUE,
+    CERTIFICATES,
+    VERIFY,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,

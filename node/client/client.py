@@ -9,11 +9,13 @@ import msgspec
 
 from node.api import operations as ops
 from node.api.asking import Question
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent, StreamedEvent
-from node.api.operations import Operation
+from node.api.operations import BYTES, Operation
+from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
@@ -37,6 +39,9 @@ CHALLENGE_S: Final = 900.0
 
 TRIAL_S: Final = 400.0
 """Timeout in seconds of a trial of the engine: three parts of two minutes at most, and a little for the node."""
+
+VERIFY_S: Final = 120.0
+"""Timeout in seconds of verifying a certificate: some seconds for the largest, and the wait for others."""
 
 SILENCE_S: Final = 600.0
 """Longest silence of a round in seconds: longer than any of its default budgets."""
@@ -143,6 +148,19 @@ class Client:
             async for each in events:
                 if each.data and (event := self._event(each.data, ops.EVENTS)) is not None:
                     yield each.id, event
+
+    async def queue(self) -> QueueReport:
+        """Return the node's own rounds that run, and the questions that wait."""
+        return await self._call(ops.QUEUE)
+
+    async def certificates(self, *, limit: int = 20, after: str = "") -> CertificatePage:
+        """Return a page of the certificates that the node holds; `after`: the `next` of the page before."""
+        return await self._call(ops.CERTIFICATES, params={"limit": limit} | ({"after": after} if after else {}))
+
+    async def verify(self, certificate: bytes) -> Verification:
+        """Make the node verify a certificate."""
+        headers = {"Content-Type": BYTES}
+        return await self._call(ops.VERIFY, timeout_s=VERIFY_S, content=certificate, headers=headers)
 
     async def certificate(self, query_id: str) -> bytes:
         """Return the canonical bytes of a round's certificate, unverified."""

@@ -135,6 +135,7 @@ class _Api:
             ops.PEERS: self.peers,
             ops.WAIT: self.wait,
             ops.ASK: self.ask,
+            ops.QUEUE: self.queue,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
@@ -178,6 +179,9 @@ class _Api:
         if question.audience is None:
             question = replace(question, audience=key_audience(request))
         return RoundStream(self._shown.rounds, question, details, self._followed)
+
+    async def queue(self, _: Request) -> Response:
+        return json_reply(self._shown.rounds.queue())
 
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))

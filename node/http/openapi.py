@@ -58,7 +58,7 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     if parameters:
         told["parameters"] = parameters
     if (body := operation.body) is not None:
-        told["requestBody"] = {"required": body.required, "content": {JSON: {"schema": _schema(body.type)}}}
+        told["requestBody"] = {"required": body.required, "content": {body.media: {"schema": _schema(body.type)}}}
     told["responses"] = {str(status): _response(operation, status) for status in _statuses(operation)}
     return told
 

@@ -47,7 +47,8 @@ def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Respo
 def refused_ask(error: AskError) -> Response:
     """Build the reply to a round that did not begin: 503 if it may begin later, 422 for a secret, else 400."""
     if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
-        return refusal(503, str(error), retry_after_s=1)
+        retry_after_s = error.retry_after_s if isinstance(error, TooBusyError) else 1
+        return refusal(503, str(error), retry_after_s=retry_after_s)
     return refusal(422 if isinstance(error, SecretTextError) else 400, str(error))
 
 

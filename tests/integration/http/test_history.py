@@ -24,6 +24,10 @@ async def test_a_round_is_listed_shown_and_found_after_a_restart(tmp_path: Path)
             (found,) = (await client.rounds(search="SUM A")).rounds
             assert (await client.rounds(search="product")).rounds == ()
             detail = await client.round(followed.query_id)
+            (held,) = (await client.certificates()).certificates
+            verified = await client.verify(await client.certificate(followed.query_id))
+            broken = await client.verify(followed.certificate[:-1])
+            queue = await client.queue()
     assert (found.query_id, found.ending, found.certified) == (followed.query_id, "finished", True)
     assert (found.text, found.turns) == ("Sum a slice.", 1)
     assert detail.round == found and detail.ours
@@ -31,6 +35,11 @@ async def test_a_round_is_listed_shown_and_found_after_a_restart(tmp_path: Path)
     assert detail.received == detail.members, "the node itself is the only member"
     assert detail.timings_ms == followed.timings_ms
     assert detail.proof is not None and [each.text for each in detail.proof.answers] == [followed.answer]
+    assert (held.query_id, held.ours, held.bytes) == (found.query_id, True, len(followed.certificate))
+    assert verified.valid and verified.report is not None
+    assert verified.report.winner.text == followed.answer
+    assert not broken.valid and broken.report is None and broken.reason
+    assert (queue.running, queue.waiting) == ((), ())
 
 
 async def test_a_round_is_followed_by_a_stream_that_breaks_and_goes_on(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from tests.support.shown import (
     KEY,
     PEERS,
     QUERY,
+    QUEUE,
     REPUTATION,
     ROUND,
     SERVING,
@@ -89,6 +90,8 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
         assert await client.round(QUERY.hex()) == ROUND
+        assert await client.queue() == QUEUE
+        assert (await client.verify(b"certificate")).detail == "11 bytes"
         assert (await client.challenge()).query_id == QUERY.hex()
         # Not ready is an answer, not an error.
         assert await client.ready() == Readiness(ready=False, engine=False, peers=True)
@@ -109,6 +112,10 @@ async def test_rounds_come_page_by_page() -> None:
         assert ([each.asked_ms for each in rest.rounds], rest.next) == ([1], None)
         with pytest.raises(BadRequestError, match="limit is an integer from 1 to 100"):
             await client.rounds(limit=101)
+        held = await client.certificates(limit=2)
+        assert (len(held.certificates), held.next) == (2, "2")
+        held = await client.certificates(limit=2, after="2")
+        assert (len(held.certificates), held.next) == (1, None)
 
 
 async def test_what_is_exported_is_imported_typed_or_as_json() -> None:
