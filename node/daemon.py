@@ -4,7 +4,7 @@ The nursery of `run_node` holds everything.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,6 +93,7 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
             history=HistoryFacade(self.history, self.store),
+            events=self.driver.events,
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -122,13 +123,7 @@ async def open_node(
     key = _load_key(config.node.data_dir)
     clock = Clock()
     async with (
-        open_store(
-            config.node.data_dir,
-            public_key=key.keypair.public,
-            fresh_key=key.fresh,
-            now_ms=clock.now_ms(),
-            boot_id=boot_id(),
-        ) as store,
+        _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -200,6 +195,13 @@ def _follow_rounds(driver: Driver, tracer: RoundListener | None) -> RoundMeter:
     if tracer is not None:
         driver.timeline.follow(tracer)
     return meter
+
+
+def _open_store(config: NodeConfig, key: NodeKey, clock: Clock) -> AbstractAsyncContextManager[Store]:
+    now_ms = clock.now_ms()
+    return open_store(
+        config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=now_ms, boot_id=boot_id()
+    )
 
 
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
