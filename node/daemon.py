@@ -3,9 +3,9 @@
 The nursery of `run_node` holds everything.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -15,8 +15,10 @@ from consensus.rounds.participant import Participant
 from node import logs
 from node.boot import boot_id
 from node.clock import Clock
-from node.config import NodeConfig, load_params
+from node.config import LoadedConfig, NodeConfig, load_params
+from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
+from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
@@ -33,6 +35,7 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
@@ -43,6 +46,8 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
@@ -69,10 +74,13 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    history: RoundHistory
     lookout: Lookout
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where settings that are not defaults come from."""
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -84,6 +92,7 @@ class Node:
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
+            history=HistoryFacade(self.history, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -96,14 +105,19 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
+            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+    config: NodeConfig,
+    make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
+
+    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -138,9 +152,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter())
+            if tracer is not None:
+                driver.timeline.follow(tracer)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -157,10 +176,12 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                history=RoundHistory(key.keypair.public, driver.events, store, clock),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
                 meter=meter,
+                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -174,6 +195,7 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
+    await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
@@ -189,13 +211,22 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
     # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
     with await reserve(config.api) as reserved:
-        async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
             url = await nursery.start(serve, node.shown(), config.api, reserved)
             on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

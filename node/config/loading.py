@@ -52,7 +52,7 @@ class LoadedConfig:
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """Yield (key, value, origin) for every key, in order.
+        """Yield (key, value as JSON has it, origin) for every key, in order.
 
         For secrets the value shows only whether they are set, and for the API's keys also their names and audiences.
         """
@@ -64,7 +64,7 @@ class LoadedConfig:
                 shown = _hidden(value) if key in SECRETS else value
                 if key in URLS:
                     shown = hide_secrets(str(value))
-                yield key, shown, self.origins.get(key, "default")
+                yield key, _plain(shown), self.origins.get(key, "default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,13 @@ def _hidden(value: object) -> object:
     if isinstance(value, ApiKeyTable):
         return {"token": _hidden(value.token), "audience": value.audience}
     return "(set)" if value else ""
+
+
+def _plain(value: object) -> object:
+    """Return a value in types that JSON has."""
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)
 
 
 def default_file() -> Path:

@@ -15,7 +15,9 @@ from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
@@ -63,8 +65,10 @@ async def serve(
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    mcp = McpEndpoint(shown, Places(places // MCP_SHARE))
-    edge = Edge(build_app(shown, places, mcp), Guard(config), places)
+    sessions = Sessions()
+    mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
+    app = build_app(shown, places, mcp, UiHandlers(config, sessions))
+    edge = Edge(app, Guard(config, sessions), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mcp.run)

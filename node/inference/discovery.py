@@ -34,6 +34,7 @@ from node.inference.replies import ListedModel, count_logprobs, parse_cache, par
 from node.inference.text_cleanup import clean
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
+from protocol.conversation import single
 from protocol.types import TaskType
 
 TOP_LOGPROBS = (20, 5)
@@ -146,7 +147,7 @@ def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
     """Build the request of a short answer in the exact form of answers, so that its problems show here."""
     seed = None if config.seed is None else 0
     sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
-    return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
+    return answer_request(can, single(SPEED_QUERY), TaskType.OPEN, sampling)
 
 
 async def _find_thinking(asking: ServerClient, config: EngineConfig) -> None:

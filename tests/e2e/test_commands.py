@@ -110,7 +110,7 @@ def test_a_question_is_answered_and_its_certificate_kept(shell: Shell, swarm: Ru
     kept = Path(report["certificate"])
     assert kept.is_relative_to(shell.home)
     assert shell.strand("verify", kept).code == 0
-    assert shell.strand("show", kept, "--json").json["query"] == "Reverse a string."
+    assert shell.strand("show", kept, "--json").json["turns"] == [{"role": "user", "text": "Reverse a string."}]
     shown = shell.strand("show", report["query_id"], "--json", "--url", swarm.url)
     assert shown.json == {key: report[key] for key in shown.json}
 
@@ -137,7 +137,7 @@ def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, sw
         "ask", "-", "--audience", "members", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode()
     )
     assert ran.code == 0, ran
-    assert ran.json["query"] == ""
+    assert ran.json["turns"] == []
     assert ran.json["cosignatures"] == SWARM_NODES
     readers = next(line for line in ran.stderr.splitlines() if line.startswith("read by these nodes alone: "))
     assert len(readers.partition(": ")[2].split()) == SWARM_NODES
