@@ -22,6 +22,7 @@ _COMMANDS = {
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
     "doctor": "Check ports, key, clock, disk, peers and engine, and say what helps.",
+    "top": "Show the local node live: engine, rounds and peers.",
     "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",
     "resume": "Accept rounds of other nodes again.",
     "engine": "Show the abilities, speed and failures of the local node's model server.",
