@@ -10,15 +10,17 @@ from rich.console import Console
 from consensus.certificates.certificate import verify_certificate
 from consensus.certificates.explanation import INTERVAL, Explanation, explain
 from consensus.certificates.record import bodies
+from consensus.certificates.versions import version_of
 from node.api.rounds import ProofAnswer, ProofSeat, RoundProof
 from node.cli.errors import CliError
 from node.cli.options import outside
 from node.cli.pairs import PairCount, print_matrix
 from node.cli.tables import print_rows, shown_key
 from node.facade.proofs import proof_of
-from protocol.errors import Fault, FaultReason
+from protocol.errors import Fault
 from protocol.messages import Ballot
 from protocol.types import Digest, Key
+from protocol.versions import CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,10 @@ def explained(raw: bytes) -> ExplainedRound | None:
 
     Raises CliError for one that does not hold.
     """
+    if version_of(raw) not in (None, CURRENT):
+        return None
     verified = verify_certificate(raw)
     if isinstance(verified, Fault):
-        if verified.reason is FaultReason.OTHER_VERSION:
-            return None
         raise CliError(f"the certificate does not hold: {verified}")
     findings: dict[int, int] = {}
     for ballot in bodies(verified.record.ballots, Ballot):

@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "Run a node.",
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
+    "ui": "Print a link to the local node's page for a browser, and open it.",
     "doctor": "Check ports, key, clock, disk, peers and engine, and say what helps.",
     "top": "Show the local node live: engine, rounds and peers.",
     "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",

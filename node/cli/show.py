@@ -122,12 +122,10 @@ def _document(read: CertificateReading, why: ExplainedRound | None, detail: Roun
 
 
 def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDetail | None, console: Console) -> None:
-    if detail is not None and len(detail.conversation) > 1:
-        for turn in detail.conversation:
-            console.print(outside(f"{turn.role}: {turn.text}"), soft_wrap=True)
-        console.print()
-    elif text := (detail.conversation[-1].text if detail is not None and detail.conversation else read.content):
-        console.print(outside(f"query: {text}"), soft_wrap=True)
+    known = () if detail is None else tuple((str(turn.role), turn.text) for turn in detail.conversation)
+    turns = read.turns or known
+    for role, text in turns:
+        console.print(outside(f"{role if len(turns) > 1 else 'query'}: {text}"), soft_wrap=True)
         console.print()
     print_winner(read.report, console)
     if why is None:
@@ -145,7 +143,7 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
 def _readers(read: CertificateReading, detail: RoundDetail | None) -> str:
     """Say who received the question's text."""
     if detail is None:
-        if read.content:
+        if read.turns:
             return "the text is in the certificate, and was published with the query unless it was added later"
         return "the text is not in the certificate: members fetched it from the asker"
     if detail.received is None:

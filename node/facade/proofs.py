@@ -20,7 +20,7 @@ from node.api.rounds import (
 )
 from node.rounds import telling
 from protocol.messages import Ballot
-from protocol.types import ABSTAIN, ONE, TurnRole
+from protocol.types import ABSTAIN, ONE
 
 
 def proof_of(verified: VerifiedCertificate) -> RoundProof:
@@ -51,13 +51,13 @@ def detail_of(verified: VerifiedCertificate) -> RoundDetail:
     record, ranking = verified.record, verified.ranking
     query, best = record.query, ranking.ranked[0]
     answer = record.contents[best.answer].text
-    turns = (Turn(TurnRole.USER, verified.content),) if verified.content else ()
+    turns = tuple(Turn(turn.role, turn.text) for turn in verified.turns)
     summary = RoundSummary(
         query_id=record.id.hex(),
         asked_ms=query.sent_at_ms,
         ended_ms=None,
         task=query.task,
-        audience=Audience.PUBLIC if query.content else Audience.MEMBERS,
+        audience=Audience.PUBLIC if query.turns else Audience.MEMBERS,
         gold=False,
         text=turns[-1].text[:HEAD_CHARS_MAX] if turns else "",
         turns=len(turns),
@@ -77,7 +77,7 @@ def detail_of(verified: VerifiedCertificate) -> RoundDetail:
         conversation=turns,
         answer=answer,
         members=tuple(seat.member.hex() for seat in query.roster),
-        received=None if query.content else (),
+        received=None if query.turns else (),
         refused={},
         declined={},
         own_engine="",

@@ -14,18 +14,18 @@ from node.api.operations import JSON, Operation
 from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
 from protocol.types import Digest
 
-Handler = Callable[[Request], Awaitable[Response]]
-"""Serves the requests of one operation."""
-
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
 """Headers of every reply, the connection's own refusals included: a browser must not run, frame, cache or share a
 node's replies."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Serves the requests of one operation."""
 
 ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from node.api.asking import Question
 from node.api.common import Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundSummary
@@ -130,6 +131,14 @@ class ShownReputation(Protocol):
         ...
 
 
+class ShownConfig(Protocol):
+    """Configuration of the node."""
+
+    def report(self) -> ConfigReport:
+        """Report every setting with its origin, without secrets."""
+        ...
+
+
 class ShownMetrics(Protocol):
     """Metrics of the node."""
 
@@ -150,3 +159,4 @@ class Shown:
     serving: ShownServing
     reputation: ShownReputation
     metrics: ShownMetrics
+    config: ShownConfig

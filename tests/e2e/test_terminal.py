@@ -20,9 +20,9 @@ def test_a_file_is_asked_about_by_stdin_or_by_name(shell: Shell, swarm: RunningS
     source = shell.home / "bug.rs"
     source.write_text("fn main() {}\n")
     ran = shell.strand("ask", "--json", "--url", swarm.url, stdin=source.read_bytes())
-    assert ran.json["query"] == "fn main() {}\n"
+    assert ran.json["turns"] == [{"role": "user", "text": "fn main() {}\n"}]
     ran = shell.strand("ask", "Why?", "--file", "bug.rs", "--json", "--url", swarm.url)
-    assert ran.json["query"] == "Why?\n\nbug.rs:\n\n```rust\nfn main() {}\n```\n"
+    assert ran.json["turns"][0]["text"] == "Why?\n\nbug.rs:\n\n```rust\nfn main() {}\n```\n"
 
 
 def test_a_stream_tells_phases_and_then_the_certified_answer(shell: Shell, swarm: RunningSwarm) -> None:
@@ -67,6 +67,19 @@ def test_rounds_are_listed_searched_and_explained(shell: Shell, swarm: RunningSw
     assert_refused(shell.strand("show", "f" * 16, "--url", swarm.url), 1, "no rounds", "ffff")
     diff = shell.strand("diff", asked["query_id"], "--json", "--url", swarm.url).json
     assert {diff["a"]["place"], diff["b"]["place"]} == {1, 2}
+
+
+def test_a_conversation_goes_on_from_the_answer(shell: Shell, swarm: RunningSwarm) -> None:
+    first = shell.strand("ask", "Sum a slice.", "--task", "open", "--json", "--url", swarm.url).json
+    then = shell.strand("ask", "--continue", first["query_id"][:16], "And as i64?", "--json", "--url", swarm.url).json
+    last = shell.strand("ask", "--continue", "And now?", "--json", "--url", swarm.url).json
+    assert [turn["text"] for turn in then["turns"]] == ["Sum a slice.", first["winner"]["text"], "And as i64?"]
+    assert [turn["text"] for turn in last["turns"]] == [
+        *(turn["text"] for turn in then["turns"]),
+        then["winner"]["text"],
+        "And now?",
+    ]
+    assert [turn["role"] for turn in last["turns"]] == ["user", "assistant", "user", "assistant", "user"]
 
 
 def test_top_looks_once_where_there_is_no_terminal(shell: Shell, swarm: RunningSwarm) -> None:

@@ -14,6 +14,8 @@ from node.cli.main import run
 from tests.support.processes import assert_refusal_line
 from tests.support.proofs import certificate
 
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "certificates"
+
 TEXTS = {
     "a": "```rust\nfn one() -> i32 {\n    1\n}\n```",
     "b": "```rust\nfn two() -> i32 {\n    2\n}\n```",
@@ -155,11 +157,19 @@ def test_lines_beside_each_other_lose_nothing() -> None:
 
 
 def test_a_certificate_of_an_earlier_version_tells_its_report_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("node.cli.show.explained", lambda _: None)
-    monkeypatch.setattr("node.cli.diff.explained", lambda _: None)
+    earlier = FIXTURES / "wire-1-hbt-2-forms-1-draws-1" / "full.certificate"
+    assert run(["show", str(earlier)]) == 0
+    told = capsys.readouterr().out
+    assert "of an earlier version" in told and "P(best)" in told
+    for command in (["diff", str(earlier)], ["show", str(earlier), "--plot", str(tmp_path / "p.svg")]):
+        assert run(command) == 1
+        assert_refusal_line(capsys.readouterr().err, "earlier version")
+
+
+def test_a_conversation_is_shown_turn_by_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = FIXTURES.glob("wire-2*/conversation.certificate")
     assert run(["show", str(file)]) == 0
-    assert "of an earlier version" in capsys.readouterr().out
-    assert run(["diff", str(file)]) == 1
-    assert run(["show", str(file), "--plot", str(tmp_path / "p.svg")]) == 1
+    told = capsys.readouterr().out
+    assert "user: " in told and "assistant: " in told and "query: " not in told
