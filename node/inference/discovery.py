@@ -73,6 +73,11 @@ _NO_CHAT = re.compile(
 _log = structlog.get_logger(__name__)
 
 
+def writes_text(model: str) -> bool:
+    """Whether a model of this name writes text; others embed, transcribe or draw."""
+    return not _NO_CHAT.search(model)
+
+
 async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
     """Return the models that the server lists. Raises EngineError.
 
@@ -132,7 +137,7 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
         if len(same) == 1:
             return same[0]
     elif names:
-        return next((name for name in names if not _NO_CHAT.search(name)), names[0])
+        return next(filter(writes_text, names), names[0])
     listed = ", ".join(ascii(name[:80]) for name in names[:8]) or "none"
     missing = f"no model {config.model!r}" if config.model else "no model"
     raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}")

@@ -32,6 +32,7 @@ from node.rounds.inbound import (
     QUERY,
     Arrived,
     AskRequest,
+    Barrier,
     Inbound,
     InboundRouter,
     Offering,
@@ -87,6 +88,9 @@ class Driver:
         self._turns: dict[Digest, trio.Semaphore] = {}
         """Semaphores of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
+        self._contributing = 0
+        """Contributions that are neither acknowledged nor gossiped yet."""
+        self._contributed = Signal()
         self.peer_joined = Signal()
         """Fires after a peer has connected; it does not have our offer yet."""
         self.offers_changed = Signal()
@@ -165,6 +169,9 @@ class Driver:
                 else:
                     self._participant.presence.gone(peer)
                 return ()
+            case Barrier(reached):
+                reached.set()
+                return ()
             case _:
                 assert_never(event)
 
@@ -209,6 +216,7 @@ class Driver:
                     for topic in topics:
                         await self._outbox.send(topic, message.envelope)
                 case fx.Contribute():
+                    self._contributing += 1
                     nursery.start_soon(self._contribute, effect)
                 case fx.Pull():
                     nursery.start_soon(self._pull, effect)
@@ -265,7 +273,21 @@ class Driver:
             case _:
                 return effect.query
 
+    async def flush(self) -> None:
+        """Wait until all that is queued now has been handled, and the contributions that follow are delivered."""
+        barrier = Barrier(trio.Event())
+        await self._inbound.deliver(barrier)
+        await barrier.reached.wait()
+        await self._contributed.wait_until(lambda: not self._contributing)
+
     async def _contribute(self, effect: fx.Contribute) -> None:
+        try:
+            await self._hand_over(effect)
+        finally:
+            self._contributing -= 1
+            self._contributed.fire()
+
+    async def _hand_over(self, effect: fx.Contribute) -> None:
         """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
         message = effect.message
         for tries in count(1):

@@ -127,6 +127,13 @@ class PongReceived:
     came_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A mark in the inbox: once it is reached, whatever was queued before it has been handled."""
+
+    reached: trio.Event
+
+
 Inbound = (
     Arrived
     | PeerChanged
@@ -138,6 +145,7 @@ Inbound = (
     | RepeatedQuery
     | delivery.ProbeReply
     | PongReceived
+    | Barrier
 )
 
 

@@ -53,6 +53,10 @@ class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
 
 
+class StoppingError(NoQuorumError):
+    """The node is being stopped, and begins no round."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoundHandle:
     """A round of ours and its events."""
@@ -85,6 +89,11 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
+        self.followed = 0
+        """Rounds that a user, or gold, follows now."""
+        self._is_stopping = False
+        self._waits: set[trio.CancelScope] = set()
+        """Waits for a turn."""
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
@@ -117,12 +126,39 @@ class RoundService:
         question = replace(question, audience=question.audience or self._config.round.audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
-        await self._turns.acquire()
+        await self._take_turn()
         async with self._begin(question, details, gold=not counted) as handle:
+            self.followed += 1
             try:
                 yield handle
             finally:
+                self.followed -= 1
                 self.ended.fire(int(counted))
+
+    async def _take_turn(self) -> None:
+        """Wait for a turn. Raises StoppingError if the node is stopped meanwhile."""
+        with trio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                await self._turns.acquire()
+            finally:
+                self._waits.discard(scope)
+        if scope.cancelled_caught:
+            self._refuse_when_stopping()
+
+    def stop(self) -> None:
+        """Begin no further round, and refuse the queries that wait for one."""
+        self._is_stopping = True
+        for wait in self._waits:
+            wait.cancel()
+
+    async def wait_unfollowed(self) -> None:
+        """Wait until nobody follows a round: its last event has been sent, or its user has gone."""
+        await self.ended.wait_until(lambda: not self.followed)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._is_stopping:
+            raise StoppingError("this node is being stopped; ask another, or again when it is back")
 
     @asynccontextmanager
     async def _begin(self, question: Question, details: bool, *, gold: bool) -> AsyncIterator[RoundHandle]:
@@ -155,6 +191,7 @@ class RoundService:
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
+        self._refuse_when_stopping()
         params, config = self._participant.params, self._config
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:

@@ -26,6 +26,9 @@ from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent, Turn
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role
 
+STOPPING = "the node is being stopped"
+"""Why a node that is being stopped declines, for its owner; members read DeclineReason.ENGINE."""
+
 DECLINED_MAX = 64
 """Rounds for which the reason of our decline is remembered: twice as many as are open at once."""
 
@@ -40,6 +43,8 @@ class Job:
 
     scope: trio.CancelScope
     engine: Engine
+    wave: int | None
+    """The wave to judge; None: an answer."""
     ends_s: float = 0.0
 
     @property
@@ -72,6 +77,7 @@ class EngineWorker:
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
+        self._stopping = False
         self._mute = False
         """Whether it was logged that the engine cannot judge in any way."""
         self.fitness = Fitness()
@@ -124,7 +130,10 @@ class EngineWorker:
 
     async def generate(self, work: Generate) -> None:
         """Answer a query, if the engine can in time."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, None, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, None, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
@@ -133,7 +142,10 @@ class EngineWorker:
 
     async def judge(self, work: Judge) -> None:
         """Compare the pairs of a wave, if the engine can in time; unfinished pairs are abstentions."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, work.wave, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, work.wave, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
@@ -147,6 +159,15 @@ class EngineWorker:
         """
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
+
+    async def stop(self) -> int:
+        """Decline what is in hand, and whatever rounds still ask for; return how many jobs were in hand."""
+        self._stopping = True
+        jobs = {query: job.wave for query, job in self._jobs.items()}
+        for query, wave in jobs.items():
+            self.cancel(query)
+            await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
+        return len(jobs)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), bytes_of(work.turns)
@@ -266,11 +287,11 @@ class EngineWorker:
         return self._clock.trio_deadline(deadline_ms) - trio.current_time()
 
     @contextmanager
-    def _job(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
+    def _job(self, query: Digest, wave: int | None, deadline_ms: int) -> Iterator[Job]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
         with self._charged(query) as engine:
-            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine, wave)
             self._jobs[query] = job
             try:
                 with job.scope:

@@ -23,7 +23,8 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
 from node.api.events import BaseEvent
-from node.config import ApiTable
+from node.config import ApiTable, LoadedConfig, NodeConfig
+from node.facade.config import ConfigFacade
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
@@ -83,6 +84,7 @@ SERVING = serving_api.ServingReport(
 
 STATUS = status_api.Status(
     key=KEY,
+    name="mine",
     addresses=("/ip4/127.0.0.1/tcp/4211",),
     network="minimal",
     params_digest="cd" * 32,
@@ -278,6 +280,7 @@ def shown(**facets: Any) -> Shown:
         "serving": PausableServing(),
         "reputation": StillReputation(),
         "metrics": StillMetrics(),
+        "config": ConfigFacade(LoadedConfig(NodeConfig(), {"round.threshold": "flag"})),
     }
     return Shown(**{**still, **facets})
 
