@@ -18,6 +18,7 @@ from node.clock import Clock
 from node.config import LoadedConfig, NodeConfig, load_params
 from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
+from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
@@ -34,6 +35,7 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
@@ -72,6 +74,7 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    history: RoundHistory
     lookout: Lookout
     clock: Clock
     inbound: InboundRouter
@@ -89,6 +92,7 @@ class Node:
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
+            history=HistoryFacade(self.history, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -172,6 +176,7 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                history=RoundHistory(key.keypair.public, driver.events, store, clock),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
@@ -190,6 +195,7 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
+    await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)

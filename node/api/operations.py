@@ -11,11 +11,14 @@ from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
-from node.api.parameters import AnyParameter, Parameter
+from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
+from protocol.limits import TIME_MS_MAX
+from protocol.types import Outcome, TaskType
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
@@ -135,6 +138,31 @@ ASK: Final[Operation[Any]] = Operation(
         ),
     ),
 )
+ROUNDS: Final = Operation(
+    "GET",
+    "/api/rounds",
+    "List the rounds that the node asked, newest first, page by page.",
+    RoundPage,
+    parameters=(
+        TextParameter(
+            "search", "A part of the conversation or of the answer; upper and lower case are alike.", SEARCH_CHARS_MAX
+        ),
+        WordParameter("task", "Kind of task.", TaskType),
+        WordParameter("outcome", "Outcome of the round.", Outcome),
+        Parameter("since_ms", 0, "First time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("until_ms", TIME_MS_MAX, "Last time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("gold", 0, "1: also the rounds that the node asked by itself.", maximum=1),
+        Parameter("limit", 20, "Most rounds of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+ROUND: Final = Operation(
+    "GET",
+    "/api/rounds/{query_id}",
+    "Show everything that the node knows of one round: who could read it, what became of it, why the answer won.",
+    RoundDetail,
+    others={404: ("The node knows no such round.", Error)},
+)
 CERTIFICATE: Final = Operation(
     "GET",
     "/api/certificates/{query_id}",
@@ -197,6 +225,8 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     PEERS,
     WAIT,
     ASK,
+    ROUNDS,
+    ROUND,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,

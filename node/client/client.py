@@ -15,6 +15,7 @@ from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
@@ -115,6 +116,20 @@ class Client:
             raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
+
+    async def rounds(self, *, limit: int = 20, after: str = "", **wanted: str | int) -> RoundPage:
+        """Return a page of the rounds that the node asked, newest first.
+
+        `after`: the `next` of the page before; `wanted`: `search`, `task`, `outcome`, `since_ms`, `until_ms` and `gold`
+        of the operation.
+        """
+        params = {"limit": limit, **wanted} | ({"after": after} if after else {})
+        return await self._call(ops.ROUNDS, timeout_s=CHANGE_S, params=params)
+
+    async def round(self, query_id: str) -> RoundDetail:
+        """Return everything that the node knows of a round."""
+        path = ops.ROUND.path.format(query_id=query_id)
+        return await self._call(ops.ROUND, timeout_s=CHANGE_S, path=path)
 
     async def certificate(self, query_id: str) -> bytes:
         """Return the canonical bytes of a round's certificate, unverified."""

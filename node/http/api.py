@@ -19,6 +19,7 @@ from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.config import ApiTable
 from node.http.audience import key_audience
+from node.http.history import History
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
@@ -63,7 +64,7 @@ def build_app(
     `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
     """
     ui = ui or UiHandlers(ApiTable(), Sessions())
-    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
+    handlers = {**_Api(shown, connections_max).handlers(), **History(shown.history).handlers(), **ui.handlers()}
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.

@@ -12,9 +12,11 @@ from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundSummary
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
 from node.rounds.service import RoundHandle
+from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
 
 
@@ -58,6 +60,23 @@ class ShownRounds(Protocol):
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
+        ...
+
+
+class ShownHistory(Protocol):
+    """The rounds that the node asked."""
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
+        """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
+
+        Raises StoreBlockedError.
+        """
+        ...
+
+    async def round(self, query_id: Digest) -> RoundDetail | None:
+        """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
         ...
 
 
@@ -135,6 +154,7 @@ class Shown:
     status: ShownStatus
     peers: ShownPeers
     rounds: ShownRounds
+    history: ShownHistory
     engine: ShownEngine
     serving: ShownServing
     reputation: ShownReputation

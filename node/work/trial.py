@@ -84,7 +84,7 @@ async def try_engine(engine: Engine, config: EngineConfig, *, timeout_s: float =
     async def answer() -> str:
         tokens = min(ANSWER_TOKENS, config.max_tokens)
         sampling = Sampling(config.temperature, config.top_p, config.seed, tokens)
-        return (await engine.answer(single(QUERY), TaskType.CODE, sampling)).text
+        return (await engine.answer(QUERY, TaskType.CODE, sampling)).text
 
     probed = await _attempt(probe, timeout_s)
     if not probed.works:
@@ -104,7 +104,7 @@ async def _compare(engine: Engine, config: EngineConfig, info: EngineInfo, text:
     limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
     pairs = ((text, text[: len(text) // 2]),)
     nonce = secrets.token_bytes(16)
-    async with judge(engine, single(QUERY), pairs, nonce=nonce, limits=limits, told=info.control_tokens) as judgements:
+    async with judge(engine, QUERY, pairs, nonce=nonce, limits=limits, told=info.control_tokens) as judgements:
         async for judgement in judgements:
             if judgement.preference is None:
                 raise EngineError(f"it abstains: {judgement.reason}")

@@ -18,9 +18,10 @@ import trio
 
 from node.api import engine as engine_api
 from node.api import reputation as reputation_api
+from node.api import rounds as rounds_api
 from node.api import serving as serving_api
 from node.api import status as status_api
-from node.api.asking import Question
+from node.api.asking import Audience, Question, Turn
 from node.api.common import Readiness
 from node.api.events import BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
@@ -31,7 +32,8 @@ from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
-from protocol.types import Digest, Outcome, TaskType
+from node.storage import RoundFilter, RoundPlace
+from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import guarded
 from tests.support.swarm import Swarm
@@ -139,6 +141,39 @@ REPUTATION = reputation_api.ReputationReport(
     ),
 )
 
+ROUND = rounds_api.RoundDetail(
+    round=rounds_api.RoundSummary(
+        query_id=QUERY.hex(),
+        asked_ms=1_000,
+        ended_ms=2_000,
+        task=TaskType.CODE,
+        audience=Audience.MEMBERS,
+        gold=False,
+        text="Sum a slice.",
+        turns=1,
+        ending="finished",
+        outcome=Outcome.DECIDED,
+        reason=OutcomeReason.NONE,
+        why_not="",
+        p_best=0.9,
+        p_correct=None,
+        author=KEY,
+        answer="a.iter().sum()",
+        certified=True,
+    ),
+    ours=True,
+    conversation=(Turn(TurnRole.USER, "Sum a slice."),),
+    answer="a.iter().sum()",
+    members=(KEY,),
+    received=(KEY,),
+    refused={},
+    declined={},
+    own_engine="",
+    timings_ms={"answering": 500, "to_answer": 900, "total": 1_000},
+    certificate_url=f"/api/certificates/{QUERY.hex()}",
+    proof=None,
+)
+
 
 @dataclass
 class StillNetwork:
@@ -221,6 +256,26 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     return RoundHandle(query_id, Swarm("abc").query(), subscription)
 
 
+@dataclass
+class KeptHistory:
+    """Rounds in memory, newest first; it filters nothing, and notes what was wanted."""
+
+    details: Sequence[rounds_api.RoundDetail] = (ROUND,)
+    wanted: list[RoundFilter] = field(default_factory=list)
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[rounds_api.RoundSummary, ...], RoundPlace | None]:
+        self.wanted.append(wanted)
+        left = [each.round for each in self.details if after is None or each.round.asked_ms < after.asked_ms]
+        last = left[:rows_max][-1] if len(left) > rows_max else None
+        place = None if last is None else RoundPlace(last.asked_ms, Digest(bytes.fromhex(last.query_id)))
+        return tuple(left[:rows_max]), place
+
+    async def round(self, query_id: Digest) -> rounds_api.RoundDetail | None:
+        return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
+
+
 class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
@@ -276,6 +331,7 @@ def shown(**facets: Any) -> Shown:
         "status": StillStatus(),
         "peers": StillPeers(),
         "rounds": TellingRounds(),
+        "history": KeptHistory(),
         "engine": StillEngine(),
         "serving": PausableServing(),
         "reputation": StillReputation(),
