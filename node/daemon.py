@@ -117,6 +117,7 @@ async def open_node(
             fresh_key=key.fresh,
             now_ms=clock.now_ms(),
             boot_id=boot_id(),
+            bytes_max=config.node.store_bytes_max,
         ) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
