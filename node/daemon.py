@@ -3,9 +3,10 @@
 The nursery of `run_node` holds everything.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -14,8 +15,10 @@ from consensus.rounds.participant import Participant
 from node import logs
 from node.boot import boot_id
 from node.clock import Clock
-from node.config import NodeConfig, load_params
+from node.config import LoadedConfig, NodeConfig, load_params
+from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
+from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
@@ -23,7 +26,7 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
-from node.http.server import serve
+from node.http.server import reserve, serve
 from node.http.shown import Shown
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
@@ -32,6 +35,7 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
@@ -48,6 +52,9 @@ from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
+
+MADE_REMEDY: Final = "stop it and use `strand init` for a node with a configuration of its own"
+"""What else one can do about a node that `strand run` made without being asked to."""
 
 log = structlog.get_logger()
 
@@ -67,10 +74,13 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    history: RoundHistory
     lookout: Lookout
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where settings that are not defaults come from."""
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -82,6 +92,7 @@ class Node:
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
+            history=HistoryFacade(self.history, self.store),
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -94,14 +105,19 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
+            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+    config: NodeConfig,
+    make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
+
+    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -109,6 +125,8 @@ async def open_node(
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
     logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
     clock = Clock()
     async with (
         open_store(
@@ -159,10 +177,12 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                history=RoundHistory(key.keypair.public, driver.events, store, clock),
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
                 meter=meter,
+                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -176,6 +196,7 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
+    await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
@@ -191,19 +212,22 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
     stop: StopRequest | None = None,
 ) -> None:
     """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
 
     `on_ready` gets the node and the interface's URL.
     """
-    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
-        url = await nursery.start(serve, node.shown(), config.api)
-        on_ready(node, url)
-        if stop is not None:
-            shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
-            await shutdown.run(await stop.wait(), config.node.stop_ms)
-            nursery.cancel_scope.cancel()
+    # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
+    with await reserve(config.api) as reserved:
+        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(), config.api, reserved)
+            on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

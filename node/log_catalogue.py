@@ -10,6 +10,7 @@ from typing import Final
 
 EVENTS: Final[Mapping[str, str]] = {
     # the daemon
+    "node.made": "The folder held no node, so the node made its key and its store there.",
     "node.started": "The node has its addresses and takes part.",
     "node.stopping": "The node was told to stop: it takes nothing new and finishes what it holds.",
     "node.declined": "The time to finish was over: the node declined what was in hand and goes.",
@@ -108,6 +109,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "failed_rounds": "rounds in a row that failed",
     "failures": "failures in a row",
     "file": "path of a file",
+    "folder": "path of a folder",
     "followed": "whether the node follows the wall clock",
     "for_ms": "milliseconds of a pause; none: until resumed",
     "gossiped": "whether the contribution was gossiped",

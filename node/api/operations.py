@@ -9,11 +9,16 @@ from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
-from node.api.parameters import AnyParameter, Parameter
+from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
+from node.api.ui import UiLink
+from protocol.limits import TIME_MS_MAX
+from protocol.types import Outcome, TaskType
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
@@ -24,16 +29,23 @@ EVENT_STREAM: Final = "text/event-stream"
 
 BYTES: Final = "application/octet-stream"
 
+HTML: Final = "text/html"
+
 PROMETHEUS: Final = "text/plain"
 """Prometheus' text format; the header also names its version."""
 
 WAIT_MS_MAX: Final = 300_000
 """Greatest time (ms) that a client may wait for offers in one request."""
 
+PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+}
+"""JSON schemas of the parts of paths that have names, by name."""
+
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request is not HTTP/1.1, or not what the operation takes.",
-    401: "The token is missing or wrong.",
-    403: "The request comes from a web page, or names another host than this machine.",
+    401: "The token is missing or wrong, or the browser's session is over.",
+    403: "The request comes from a web page that is not served, or Host does not name the node.",
     408: "The request did not come in time.",
     413: "The body is too large.",
     429: "Too many wrong tokens came from this address; `Retry-After` says when to try again.",
@@ -126,6 +138,31 @@ ASK: Final[Operation[Any]] = Operation(
         ),
     ),
 )
+ROUNDS: Final = Operation(
+    "GET",
+    "/api/rounds",
+    "List the rounds that the node asked, newest first, page by page.",
+    RoundPage,
+    parameters=(
+        TextParameter(
+            "search", "A part of the conversation or of the answer; upper and lower case are alike.", SEARCH_CHARS_MAX
+        ),
+        WordParameter("task", "Kind of task.", TaskType),
+        WordParameter("outcome", "Outcome of the round.", Outcome),
+        Parameter("since_ms", 0, "First time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("until_ms", TIME_MS_MAX, "Last time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("gold", 0, "1: also the rounds that the node asked by itself.", maximum=1),
+        Parameter("limit", 20, "Most rounds of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+ROUND: Final = Operation(
+    "GET",
+    "/api/rounds/{query_id}",
+    "Show everything that the node knows of one round: who could read it, what became of it, why the answer won.",
+    RoundDetail,
+    others={404: ("The node knows no such round.", Error)},
+)
 CERTIFICATE: Final = Operation(
     "GET",
     "/api/certificates/{query_id}",
@@ -169,6 +206,16 @@ PAUSE: Final = Operation(
     body=Body(Pause, "no pause", required=False),
 )
 RESUME: Final = Operation("POST", "/api/resume", "Accept rounds of other nodes again.", ServingReport)
+CONFIG: Final = Operation(
+    "GET", "/api/config", "Show every setting and where it comes from, without secrets.", ConfigReport
+)
+PAGE: Final = Operation("GET", "/ui", "Show a page for people.", str, media=HTML)
+UI_LINK: Final = Operation(
+    "POST",
+    "/api/ui-links",
+    "Make a link to the page for people; on a node with keys it lets a browser in, once and for 60 s.",
+    UiLink,
+)
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
@@ -178,6 +225,8 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     PEERS,
     WAIT,
     ASK,
+    ROUNDS,
+    ROUND,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,
@@ -189,6 +238,9 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     SERVING,
     PAUSE,
     RESUME,
+    CONFIG,
+    PAGE,
+    UI_LINK,
     OPENAPI,
 )
 """All operations, in the order of the document."""

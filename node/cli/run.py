@@ -90,7 +90,7 @@ async def run(
             nursery.start_soon(stopping.manager.run)
             if until_stdin_closes:
                 nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
-            await run_node(config, on_ready, make_participant, stopping.request)
+            await run_node(config, on_ready, make_participant, loaded.origins, stopping.request)
             nursery.cancel_scope.cancel()
     return stopping.exit_code
 

@@ -10,12 +10,15 @@ import msgspec
 from node.api import operations as ops
 from node.api.asking import Question
 from node.api.common import Error, Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
+from node.api.ui import UiLink
 from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
@@ -114,6 +117,20 @@ class Client:
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
+    async def rounds(self, *, limit: int = 20, after: str = "", **wanted: str | int) -> RoundPage:
+        """Return a page of the rounds that the node asked, newest first.
+
+        `after`: the `next` of the page before; `wanted`: `search`, `task`, `outcome`, `since_ms`, `until_ms` and `gold`
+        of the operation.
+        """
+        params = {"limit": limit, **wanted} | ({"after": after} if after else {})
+        return await self._call(ops.ROUNDS, timeout_s=CHANGE_S, params=params)
+
+    async def round(self, query_id: str) -> RoundDetail:
+        """Return everything that the node knows of a round."""
+        path = ops.ROUND.path.format(query_id=query_id)
+        return await self._call(ops.ROUND, timeout_s=CHANGE_S, path=path)
+
     async def certificate(self, query_id: str) -> bytes:
         """Return the canonical bytes of a round's certificate, unverified."""
         path = ops.CERTIFICATE.path.format(query_id=query_id)
@@ -151,6 +168,14 @@ class Client:
     async def challenge(self) -> Challenged:
         """Make the node ask the swarm one gold question and learn from the round."""
         return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
+
+    async def config(self) -> ConfigReport:
+        """Return every setting of the node with its origin, without secrets."""
+        return await self._call(ops.CONFIG)
+
+    async def ui_link(self) -> UiLink:
+        """Return a link that opens the node's page in a browser."""
+        return await self._call(ops.UI_LINK)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ class StatusFacade:
         """Report the node's status."""
         return Status(
             key=self._own.hex(),
+            name=self._config.name,
             addresses=self._peers.addresses(),
             network=self._params.network,
             params_digest=self._params.digest.hex(),

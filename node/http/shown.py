@@ -9,11 +9,14 @@ from typing import Protocol
 
 from node.api.asking import Question
 from node.api.common import Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundSummary
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
 from node.rounds.service import RoundHandle
+from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
 
 
@@ -57,6 +60,23 @@ class ShownRounds(Protocol):
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
+        ...
+
+
+class ShownHistory(Protocol):
+    """The rounds that the node asked."""
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
+        """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
+
+        Raises StoreBlockedError.
+        """
+        ...
+
+    async def round(self, query_id: Digest) -> RoundDetail | None:
+        """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
         ...
 
 
@@ -111,6 +131,14 @@ class ShownReputation(Protocol):
         ...
 
 
+class ShownConfig(Protocol):
+    """Configuration of the node."""
+
+    def report(self) -> ConfigReport:
+        """Report every setting with its origin, without secrets."""
+        ...
+
+
 class ShownMetrics(Protocol):
     """Metrics of the node."""
 
@@ -126,7 +154,9 @@ class Shown:
     status: ShownStatus
     peers: ShownPeers
     rounds: ShownRounds
+    history: ShownHistory
     engine: ShownEngine
     serving: ShownServing
     reputation: ShownReputation
     metrics: ShownMetrics
+    config: ShownConfig

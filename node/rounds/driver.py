@@ -7,6 +7,7 @@ does wait for the journal, because a message may leave only after its slot is on
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -288,20 +289,25 @@ class Driver:
 
     async def _hand_over(self, effect: fx.Contribute) -> None:
         """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
-        message, why = effect.message, ""
-        reply: bytes | None = None
-        try:
-            reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
-        except PeerUnreachable as error:
-            why = str(error)
-        handover = delivery.hand_over(message, reply)
-        if handover.gossip:
-            await self._outbox.send(effect.topic, message.envelope)
-        if reply != b"":
-            why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
-            log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
-        if handover.delivered is not None:
-            await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
+        message = effect.message
+        for tries in count(1):
+            reply: bytes | None = None
+            why = ""
+            try:
+                reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
+            except PeerUnreachable as error:
+                why = str(error)
+            handover = delivery.hand_over(effect, reply, tries)
+            if handover.gossip:
+                await self._outbox.send(effect.topic, message.envelope)
+            if reply != b"":
+                why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
+                log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
+            if handover.delivered is not None:
+                await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
+            if handover.again_ms is None:
+                return
+            await trio.sleep(handover.again_ms / 1000)
 
     async def _pull(self, effect: fx.Pull) -> None:
         """Ask one source after another until a reply is useful; if none is, the machine asks again in time (R13)."""
@@ -372,7 +378,7 @@ class Driver:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
         else:
             slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
-            begun = self._participant.ask(asked.query, asked.content, now_ms, slack_ms)
+            begun = self._participant.ask(asked.query, asked.turns, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.turn.release()

@@ -18,6 +18,7 @@ from node.rounds.reputation import Reputation
 from node.signals import Signal
 from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
+from protocol.conversation import bytes_of
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
 from protocol.messages import Query
 from protocol.types import ONE, Digest, Key, TaskType
@@ -141,7 +142,7 @@ class Serving(Admission):
     def _over(self, query: Query, now_ms: int) -> Refusal | None:
         """Return the strangers' limit that leaves no room for a round of this cost, if there is one."""
         left = self.left(now_ms)
-        tokens = query.max_tokens + len(query.content.encode()) // BYTES_PER_TOKEN
+        tokens = query.max_tokens + bytes_of(query.turns) // BYTES_PER_TOKEN
         costs = ((left.rounds_hour, 1), (left.rounds_day, 1), (left.tokens_hour, tokens), (left.tokens_day, tokens))
         if any(room is not None and room < cost for room, cost in costs):
             return Refusal.OVER_QUOTA

@@ -20,9 +20,10 @@ from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
 from node.work.judging import judge, prompt_bytes, prompt_limits
 from node.work.serving import Serving
+from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
-from protocol.messages import AnswerContent
+from protocol.messages import AnswerContent, Turn
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role
 
 STOPPING = "the node is being stopped"
@@ -169,7 +170,7 @@ class EngineWorker:
         return len(jobs)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
-        config, pace, size = self._config, self._pace(info), len(work.content.encode())
+        config, pace, size = self._config, self._pace(info), bytes_of(work.turns)
         max_tokens = min(work.max_tokens, config.max_tokens)
         # Thoughts take time and context, as the answer does.
         written = max_tokens + info.thinking_tokens
@@ -180,10 +181,10 @@ class EngineWorker:
             return
         job.ends_s = trio.current_time() + pace.answer_s(size, written)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
-        seed = None if config.seed is None else _seed(config.seed, work.content)
+        seed = None if config.seed is None else _seed(config.seed, work.turns)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
-            completion = await job.engine.answer(work.content, work.task, sampling)
+            completion = await job.engine.answer(work.turns, work.task, sampling)
         except EngineError as error:
             await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
             return
@@ -208,7 +209,7 @@ class EngineWorker:
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
-        pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
+        pace, size = self._pace(info), prompt_bytes(work.turns, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -225,7 +226,7 @@ class EngineWorker:
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
                 job.engine,
-                work.content,
+                work.turns,
                 work.pairs,
                 nonce=nonce,
                 limits=limits,
@@ -309,7 +310,6 @@ class EngineWorker:
                 yield Charged(self.engine, account)
 
 
-def _seed(seed: int, content: str) -> int:
-    return int.from_bytes(
-        domain_digest(b"strand/sampling/1", seed.to_bytes(16, "big", signed=True), content.encode())[:4], "big"
-    )
+def _seed(seed: int, turns: tuple[Turn, ...]) -> int:
+    digest = domain_digest(b"strand/sampling/1", seed.to_bytes(16, "big", signed=True), digest_of(turns))
+    return int.from_bytes(digest[:4], "big")

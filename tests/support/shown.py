@@ -18,19 +18,22 @@ import trio
 
 from node.api import engine as engine_api
 from node.api import reputation as reputation_api
+from node.api import rounds as rounds_api
 from node.api import serving as serving_api
 from node.api import status as status_api
-from node.api.asking import Question
+from node.api.asking import Audience, Question, Turn
 from node.api.common import Readiness
 from node.api.events import BaseEvent
-from node.config import ApiTable
+from node.config import ApiTable, LoadedConfig, NodeConfig
+from node.facade.config import ConfigFacade
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
-from protocol.types import Digest, Outcome, TaskType
+from node.storage import RoundFilter, RoundPlace
+from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import guarded
 from tests.support.swarm import Swarm
@@ -83,6 +86,7 @@ SERVING = serving_api.ServingReport(
 
 STATUS = status_api.Status(
     key=KEY,
+    name="mine",
     addresses=("/ip4/127.0.0.1/tcp/4211",),
     network="minimal",
     params_digest="cd" * 32,
@@ -112,7 +116,7 @@ PEERS = status_api.Peers(
             clock_offset_ms=None,
             score=0.0,
             score_reason="",
-            wires=(1,),
+            wires=(2,),
             offers=status_api.OfferSummary(("answer", "judge"), "SmolLM2", 40.5, 0),
         ),
     )
@@ -135,6 +139,39 @@ REPUTATION = reputation_api.ReputationReport(
             weights={task: reputation_api.Weights(1.0, 1.0, 0.0) for task in TaskType},
         ),
     ),
+)
+
+ROUND = rounds_api.RoundDetail(
+    round=rounds_api.RoundSummary(
+        query_id=QUERY.hex(),
+        asked_ms=1_000,
+        ended_ms=2_000,
+        task=TaskType.CODE,
+        audience=Audience.MEMBERS,
+        gold=False,
+        text="Sum a slice.",
+        turns=1,
+        ending="finished",
+        outcome=Outcome.DECIDED,
+        reason=OutcomeReason.NONE,
+        why_not="",
+        p_best=0.9,
+        p_correct=None,
+        author=KEY,
+        answer="a.iter().sum()",
+        certified=True,
+    ),
+    ours=True,
+    conversation=(Turn(TurnRole.USER, "Sum a slice."),),
+    answer="a.iter().sum()",
+    members=(KEY,),
+    received=(KEY,),
+    refused={},
+    declined={},
+    own_engine="",
+    timings_ms={"answering": 500, "to_answer": 900, "total": 1_000},
+    certificate_url=f"/api/certificates/{QUERY.hex()}",
+    proof=None,
 )
 
 
@@ -219,6 +256,26 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     return RoundHandle(query_id, Swarm("abc").query(), subscription)
 
 
+@dataclass
+class KeptHistory:
+    """Rounds in memory, newest first; it filters nothing, and notes what was wanted."""
+
+    details: Sequence[rounds_api.RoundDetail] = (ROUND,)
+    wanted: list[RoundFilter] = field(default_factory=list)
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[rounds_api.RoundSummary, ...], RoundPlace | None]:
+        self.wanted.append(wanted)
+        left = [each.round for each in self.details if after is None or each.round.asked_ms < after.asked_ms]
+        last = left[:rows_max][-1] if len(left) > rows_max else None
+        place = None if last is None else RoundPlace(last.asked_ms, Digest(bytes.fromhex(last.query_id)))
+        return tuple(left[:rows_max]), place
+
+    async def round(self, query_id: Digest) -> rounds_api.RoundDetail | None:
+        return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
+
+
 class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
@@ -274,17 +331,22 @@ def shown(**facets: Any) -> Shown:
         "status": StillStatus(),
         "peers": StillPeers(),
         "rounds": TellingRounds(),
+        "history": KeptHistory(),
         "engine": StillEngine(),
         "serving": PausableServing(),
         "reputation": StillReputation(),
         "metrics": StillMetrics(),
+        "config": ConfigFacade(LoadedConfig(NodeConfig(), {"round.threshold": "flag"})),
     }
     return Shown(**{**still, **facets})
 
 
 @asynccontextmanager
-async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
+async def http_client(node: Shown, **api: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a node in memory, without a socket; each reply is checked against its declaration.
+
+    `api`: settings of [api], such as the token.
+    """
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(**api)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

@@ -18,6 +18,7 @@ from node.rounds.inbound import InboundRouter, WorkDone
 from node.storage import Store
 from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
+from protocol.conversation import single
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
@@ -31,10 +32,10 @@ class Room:
         self.worker, self._clock, self._inbound = worker, clock, inbound
 
     def judge(self, seconds: float, query: Digest = QUERY, wave: int = 0) -> Judge:
-        return Judge(query, wave, "Sum.", PAIRS, self._clock.now_ms() + round(seconds * 1000))
+        return Judge(query, wave, single("Sum."), PAIRS, self._clock.now_ms() + round(seconds * 1000))
 
     def generate(self, seconds: float, tokens: int, query: Digest = QUERY, content: str = "Sum.") -> Generate:
-        return Generate(query, content, TaskType.CODE, tokens, self._clock.now_ms() + round(seconds * 1000))
+        return Generate(query, single(content), TaskType.CODE, tokens, self._clock.now_ms() + round(seconds * 1000))
 
     def mail(self) -> list[Generated | Judged]:
         inbox = self._inbound.inbox

@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from starlette.responses import Response
 
@@ -43,8 +44,11 @@ from tests.support.shown import (
     PEERS,
     QUERY,
     REPUTATION,
+    ROUND,
     SERVING,
     STATUS,
+    TRIAL,
+    KeptHistory,
     StillPeers,
     StillReputation,
     TellingRounds,
@@ -80,12 +84,30 @@ async def test_each_call_gives_the_type_that_the_server_sent() -> None:
         assert await client.status() == STATUS
         assert await client.peers() == PEERS
         assert await client.engine() == ENGINE
+        assert await client.try_engine() == TRIAL
         assert await client.serving() == await client.pause(5) == await client.resume() == SERVING
         assert await client.reputation() == REPUTATION
+        assert await client.round(QUERY.hex()) == ROUND
         assert (await client.challenge()).query_id == QUERY.hex()
         # Not ready is an answer, not an error.
         assert await client.ready() == Readiness(ready=False, engine=False, peers=True)
         assert (await client.metrics()).startswith("# HELP")
+
+
+async def test_rounds_come_page_by_page() -> None:
+    details = [
+        msgspec.structs.replace(ROUND, round=msgspec.structs.replace(ROUND.round, asked_ms=at_ms))
+        for at_ms in (3, 2, 1)
+    ]
+    history = KeptHistory(details)
+    async with client_of(shown(history=history)) as client:
+        page = await client.rounds(limit=2, search="Straße", gold=1)
+        assert ([each.asked_ms for each in page.rounds], history.wanted[0].text) == ([3, 2], "strasse")
+        assert history.wanted[0].gold
+        rest = await client.rounds(limit=2, after=page.next or "")
+        assert ([each.asked_ms for each in rest.rounds], rest.next) == ([1], None)
+        with pytest.raises(BadRequestError, match="limit is an integer from 1 to 100"):
+            await client.rounds(limit=101)
 
 
 async def test_what_is_exported_is_imported_typed_or_as_json() -> None:
@@ -196,6 +218,7 @@ def test_the_end_of_the_nodes_own_part_as_a_member_does_not_end_the_round() -> N
     ("call", "kind", "words", "code"),
     [
         (lambda client: client.certificate("zz"), BadRequestError, "64 hexadecimal digits", Exit.USAGE),
+        (lambda client: client.round(bytes(32).hex()), RefusedError, "no such round", Exit.REFUSED),
         (lambda client: client.certificate(bytes(32).hex()), RefusedError, "no such certificate", Exit.REFUSED),
         (lambda client: client.challenge(), UnavailableError, "nobody is there", Exit.NO_QUORUM),
         (ask, BadRequestError, "too long", Exit.USAGE),
@@ -269,7 +292,7 @@ async def test_where_nobody_listens_is_told() -> None:
             await ask(client)
 
 
-def test_every_operation_but_the_document_and_the_process_check_has_a_call() -> None:
+def test_every_operation_for_programs_but_the_process_check_has_a_call() -> None:
     source = inspect.getsource(client_module)
     names = {name for name, each in vars(operations).items() if each in operations.OPERATIONS}
-    assert {name for name in names if f"ops.{name}" not in source} == {"LIVE", "OPENAPI"}
+    assert {name for name in names if f"ops.{name}" not in source} == {"LIVE", "OPENAPI", "PAGE"}

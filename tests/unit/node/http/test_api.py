@@ -118,6 +118,14 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         ("/api/certificates/zz", 400, "64 hexadecimal digits"),
         (f"/api/certificates/{Digest(bytes(32)).hex()}", 404, "no such certificate"),
         ("/api/wait?offers=x", 400, "offers is an integer"),
+        ("/api/rounds?task=cooking", 400, "task is one of code, final, open"),
+        ("/api/rounds?limit=0", 400, "limit is an integer from 1 to 100"),
+        ("/api/rounds?limit=1&limit=2", 400, "may be given once"),
+        ("/api/rounds?search=" + 201 * "x", 400, "search has at most 200 characters"),
+        ("/api/rounds?since_ms=99999999999999999", 400, "since_ms is an integer from 0"),
+        ("/api/rounds?after=1.zz", 400, "after is what an earlier page has"),
+        ("/api/rounds/zz", 400, "64 hexadecimal digits"),
+        (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
         ("/api/nothing", 404, "Not Found"),
         ("/api/pause", 405, "Method Not Allowed"),
@@ -216,6 +224,10 @@ def test_limits_of_input_stand_in_the_document() -> None:
         "minimum": 0,
         "maximum": 1,
     }
+    listed = {each["name"]: each["schema"] for each in document()["paths"]["/api/rounds"]["get"]["parameters"]}
+    assert listed["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    assert listed["outcome"] == {"type": "string", "enum": ["decided", "degraded", "failed"]}
+    assert listed["search"]["maxLength"] == 200
     assert schemas["Exported"]["properties"]["standings"]["maxProperties"] == reputation_api.STANDINGS_MAX
 
 
