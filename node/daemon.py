@@ -6,6 +6,7 @@ The nursery of `run_node` holds everything.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -123,10 +124,7 @@ async def open_node(
     """
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
-    key = load_or_create_key(config.node.data_dir)
-    logs.hide(key.seed.hex(), repr(key.seed))
-    if key.fresh:
-        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
+    key = _own_key(config.node.data_dir)
     clock = Clock()
     async with (
         open_store(
@@ -158,9 +156,7 @@ async def open_node(
             open_tracing(config.tracing, key.keypair.public) as tracer,
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
-            driver.timeline.follow(meter := RoundMeter())
-            if tracer is not None:
-                driver.timeline.follow(tracer)
+            driver.timeline.follow(meter := RoundMeter(), *([] if tracer is None else [tracer]))
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -190,6 +186,15 @@ async def open_node(
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
+
+
+def _own_key(folder: Path) -> NodeKey:
+    """Load the key in `folder`, or make it; no line of the log will hold it."""
+    key = load_or_create_key(folder)
+    logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(folder), remedy=MADE_REMEDY)
+    return key
 
 
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:

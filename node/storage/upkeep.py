@@ -34,6 +34,10 @@ _FILES: Final = ("", "-wal", "-shm", HEAD_SUFFIX)
 """Suffixes of a store's files."""
 
 
+Copied = Mapping[str, int]
+"""Rows that were copied, by table."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableSize:
     """Contents of one table."""
@@ -96,7 +100,7 @@ def prune(folder: Path, bytes_max: int | None) -> tuple[int, int]:
         return deleted, before.file_bytes - size(folder).file_bytes
 
 
-def back_up(folder: Path, target: Path) -> Mapping[str, int]:
+def back_up(folder: Path, target: Path) -> Copied:
     """Copy the store in `folder`, also while a node runs on it, to the new file `target`.
 
     Returns the rows of each table that was copied. Raises StoreError.
@@ -104,7 +108,7 @@ def back_up(folder: Path, target: Path) -> Mapping[str, int]:
     return _copy(folder / DATABASE_NAME, target, 0, None)
 
 
-def restore(folder: Path, source: Path, owner: bytes, now_ms: int) -> Mapping[str, int]:
+def restore(folder: Path, source: Path, owner: bytes, now_ms: int) -> Copied:
     """Make a store in `folder`, which has none, of a backup of the node with the public key `owner`.
 
     Returns the rows of each table. Raises StoreError.
@@ -116,17 +120,17 @@ def restore(folder: Path, source: Path, owner: bytes, now_ms: int) -> Mapping[st
         return _copy(source, path, now_ms, owner)
 
 
-def remove(folder: Path) -> None:
-    """Remove the store in `folder`, which no node uses. Raises StoreError."""
+def remove(folder: Path, *others: str) -> None:
+    """Remove the store in `folder`, which no node uses, and then `others` of its files. Raises StoreError."""
     with only_process(folder):
         try:
-            for suffix in _FILES:
-                (folder / (DATABASE_NAME + suffix)).unlink(missing_ok=True)
+            for name in (*(DATABASE_NAME + suffix for suffix in _FILES), *others):
+                (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise explain_os(error, folder) from error
 
 
-def _copy(source: Path, target: Path, now_ms: int, owner: bytes | None) -> Mapping[str, int]:
+def _copy(source: Path, target: Path, now_ms: int, owner: bytes | None) -> Copied:
     """Write a new store file with the CARRIED tables of `source`, in its version, and with an empty journal.
 
     The new journal is complete from `now_ms` on at the earliest, and after the last message of the one that is left
@@ -154,7 +158,7 @@ def _copy(source: Path, target: Path, now_ms: int, owner: bytes | None) -> Mappi
             return _carry(connection, copy, max(now_ms, began_ms, 0 if last is None else last + 1))
 
 
-def _carry(source: sqlite3.Connection, copy: sqlite3.Connection, began_ms: int) -> Mapping[str, int]:
+def _carry(source: sqlite3.Connection, copy: sqlite3.Connection, began_ms: int) -> Copied:
     """Copy the tables row by row, within one transaction of each connection: the source's is one moment of it."""
     copied: dict[str, int] = {}
     with source, copy:
