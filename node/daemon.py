@@ -157,10 +157,9 @@ async def open_node(
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter(), *([] if tracer is None else [tracer]))
-            acquaintances = Acquaintances(overlay, store, clock)
-            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,
                 params=params,
@@ -173,7 +172,7 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
-                history=RoundHistory(key.keypair.public, driver.events, store, clock),
+                history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
@@ -182,7 +181,6 @@ async def open_node(
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
-                nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
@@ -199,6 +197,9 @@ def _own_key(folder: Path) -> NodeKey:
 
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
+    acquaintances = Acquaintances(node.overlay, node.store, node.clock)
+    await acquaintances.recall()
+    nursery.start_soon(acquaintances.run)
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     await nursery.start(node.history.run)
