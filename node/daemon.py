@@ -145,10 +145,9 @@ async def open_node(
             open_tracing(config.tracing, key.keypair.public) as tracer,
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
-            acquaintances = Acquaintances(overlay, store, clock)
-            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,
                 params=params,
@@ -161,7 +160,7 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
-                history=RoundHistory(key.keypair.public, driver.events, store, clock),
+                history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
@@ -169,7 +168,6 @@ async def open_node(
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
-                nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
@@ -198,14 +196,21 @@ def _follow_rounds(driver: Driver, tracer: RoundListener | None) -> RoundMeter:
 
 
 def _open_store(config: NodeConfig, key: NodeKey, clock: Clock) -> AbstractAsyncContextManager[Store]:
-    now_ms = clock.now_ms()
     return open_store(
-        config.node.data_dir, public_key=key.keypair.public, fresh_key=key.fresh, now_ms=now_ms, boot_id=boot_id()
+        config.node.data_dir,
+        public_key=key.keypair.public,
+        fresh_key=key.fresh,
+        now_ms=clock.now_ms(),
+        boot_id=boot_id(),
+        bytes_max=config.node.store_bytes_max,
     )
 
 
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
+    acquaintances = Acquaintances(node.overlay, node.store, node.clock)
+    await acquaintances.recall()
+    nursery.start_soon(acquaintances.run)
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     await nursery.start(node.history.run)
