@@ -39,6 +39,10 @@ class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
 
 
+class TooLongError(AskError):
+    """The text is longer than the network takes."""
+
+
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
 
@@ -207,7 +211,7 @@ class RoundService:
         params, config = self._participant.params, self._config
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:
-            raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
+            raise TooLongError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         audience = question.audience or config.round.audience
         roster = self._roster(question, audience, now_ms)
