@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
 from node.http.guard import BODY_BYTES_MAX
-from node.http.replies import SECURITY_HEADERS, refusal
+from node.http.replies import SECURITY_HEADERS, Refusal, refusal
 from node.overlay.addresses import SENDER_BITS, address_group
 
 HEADER_BYTES_MAX: Final = 16 * 1024
@@ -78,6 +78,8 @@ class Connection:
         """Bytes of a reply's head, which are sent with the first of its body."""
         self._is_head = False
         """Whether the request's method is HEAD, whose reply has no body."""
+        self._path = ""
+        """Path of the request, by which a refusal takes its form; empty before it is read."""
         self._reply_headers: tuple[tuple[bytes, bytes], ...] = ()
         """What the gate adds to every reply to the request."""
         self._client: tuple[str, int] = stream.socket.getpeername()[:2]
@@ -103,6 +105,8 @@ class Connection:
         """Send the connection's own reply if none has begun; close the connection after it."""
         if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
+        if isinstance(response, Refusal):
+            response = response.on(self._path)
         headers = [*response.raw_headers, *self._common_headers(), (b"connection", b"close")]
         data = self._encode(h11.Response(status_code=response.status_code, headers=headers))
         if not self._is_head:
@@ -135,7 +139,7 @@ class Connection:
 
     async def _next_request(self) -> h11.Request | None:
         """Return the next request's header; None if the client closed the connection or sends nothing."""
-        self._is_head = False
+        self._is_head, self._path = False, ""
         self._reply_headers = ()
         with trio.move_on_after(REQUEST_S):
             event = await self._next_event()
@@ -186,13 +190,14 @@ class Connection:
             host, path, query = _absolute(request.target)
             # RFC 9112 3.2.2: then the Host header is ignored.
             headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
+        self._path = unquote(path.decode())
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": request.http_version.decode(),
             "method": request.method.decode().upper(),
             "scheme": "http",
-            "path": unquote(path.decode()),
+            "path": self._path,
             "raw_path": path,
             "query_string": query,
             "root_path": "",

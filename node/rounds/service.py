@@ -35,6 +35,10 @@ class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
 
 
+class TooLongError(AskError):
+    """The text is longer than the network takes."""
+
+
 class NoQuorumError(AskError):
     """No node offers to work on such a query now."""
 
@@ -51,6 +55,11 @@ class NoDiskError(AskError):
 
 class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
+
+    def __init__(self, message: str, waiting: int) -> None:
+        """Create the error. `waiting`: queries that wait already."""
+        super().__init__(message)
+        self.waiting = waiting
 
 
 class StoppingError(NoQuorumError):
@@ -119,7 +128,7 @@ class RoundService:
         """
         waiting = self.waiting
         if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
-            raise TooBusyError(f"{waiting} queries wait already; try again later")
+            raise TooBusyError(f"{waiting} queries wait already; try again later", waiting)
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
         # Whoever watches the round learns which audience it had.
@@ -187,7 +196,7 @@ class RoundService:
             with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
                 yield events
         except TooManySubscribersError as error:
-            raise TooBusyError(str(error)) from error
+            raise TooBusyError(str(error), self._turns.statistics().tasks_waiting) from error
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
@@ -195,7 +204,7 @@ class RoundService:
         params, config = self._participant.params, self._config
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:
-            raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
+            raise TooLongError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         audience = question.audience or config.round.audience
         roster = self._roster(question, audience, now_ms)

@@ -230,6 +230,7 @@ async def test_a_slow_node_times_out_is_busy_and_still_ends_in_order(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRAND_CAPACITY_WAITING_QUERIES_MAX", "0")
+    monkeypatch.setenv("STRAND_NODE_STOP_MS", "500")
     async with AsyncExitStack() as stack:
         spec = NodeSpec(tmp_path / "slow", EngineConfig(kind="scripted", latency_ms=600_000))
         node = await start_node(spec, stack)
@@ -264,7 +265,9 @@ async def test_a_node_ends_in_order(tmp_path: Path, ending: str) -> None:
             assert await node.process.wait() == 0
     text = node.log.read_text()
     assert "Traceback" not in text
-    assert [record["event"] for record in log_records(node.log)] == ["node.made", "node.started"]
+    # Whoever holds stdin open wants the node to go with it, at once.
+    orderly = [] if ending == "stdin" else ["node.stopping", "node.stopped"]
+    assert [record["event"] for record in log_records(node.log)] == ["node.made", "node.started", *orderly]
 
 
 def _begin_round(url: str) -> HTTPResponse:

@@ -250,5 +250,5 @@ async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_p
         assert await facade.round(query(9)) is None
     assert detail is not None and detail.proof is not None and not detail.ours
     assert detail.round.outcome == swarm.verified().ranking.outcome
-    assert detail.conversation[0].text == swarm.verified().content
+    assert detail.conversation[0].text == swarm.verified().turns[0].text
     assert detail.received is None
