@@ -4,7 +4,7 @@ The nursery of `run_node` holds everything.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,6 +93,7 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
             history=HistoryFacade(self.history, self.store),
+            events=self.driver.events,
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -122,14 +123,7 @@ async def open_node(
     key = _load_key(config.node.data_dir)
     clock = Clock()
     async with (
-        open_store(
-            config.node.data_dir,
-            public_key=key.keypair.public,
-            fresh_key=key.fresh,
-            now_ms=clock.now_ms(),
-            boot_id=boot_id(),
-            bytes_max=config.node.store_bytes_max,
-        ) as store,
+        _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -151,10 +145,9 @@ async def open_node(
             open_tracing(config.tracing, key.keypair.public) as tracer,
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
-            acquaintances = Acquaintances(overlay, store, clock)
-            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,
                 params=params,
@@ -167,7 +160,7 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
-                history=RoundHistory(key.keypair.public, driver.events, store, clock),
+                history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
@@ -175,7 +168,6 @@ async def open_node(
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
-                nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
@@ -203,8 +195,22 @@ def _follow_rounds(driver: Driver, tracer: RoundListener | None) -> RoundMeter:
     return meter
 
 
+def _open_store(config: NodeConfig, key: NodeKey, clock: Clock) -> AbstractAsyncContextManager[Store]:
+    return open_store(
+        config.node.data_dir,
+        public_key=key.keypair.public,
+        fresh_key=key.fresh,
+        now_ms=clock.now_ms(),
+        boot_id=boot_id(),
+        bytes_max=config.node.store_bytes_max,
+    )
+
+
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
+    acquaintances = Acquaintances(node.overlay, node.store, node.clock)
+    await acquaintances.recall()
+    nursery.start_soon(acquaintances.run)
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     await nursery.start(node.history.run)

@@ -1,8 +1,7 @@
 """Live display of a round on a terminal, and its certificate in a file."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from rich.progress import Progress as ProgressBars
 from consensus.certificates.report import describe
 from node.api.asking import Audience, Question
 from node.api.events import Asked, Progress, RoundEvent
-from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound
 from node.client import follow as follow_round
+from node.files import write_whole
 
 _PHASES = {
     "answering": "answering",
@@ -129,15 +128,5 @@ def _who(event: Progress) -> str:
 
 
 def save_certificate(certificate: bytes, path: Path) -> None:
-    """Write a certificate so that it appears as a whole or not at all. Raises CliError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # Private: a folder that is made here may later hold the node's key.
-        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        draft.write_bytes(certificate)
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise CliError(f"cannot write {path}: {error.strerror}") from error
+    """Write a certificate so that it appears as a whole or not at all. Raises FileError."""
+    write_whole(path, certificate)

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from node.api import operations as ops
 from node.config import ApiTable
+from node.http.bodies import body_bytes_max
 from node.http.guesses import GuessTable
 from node.http.keys import ApiKey as ApiKey
 from node.http.keys import Keys
@@ -17,9 +18,6 @@ from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.replies import Places, refusal
 from node.http.sessions import UI_PATH, Sessions
 from node.overlay.addresses import AddressClass, class_of
-
-BODY_BYTES_MAX: Final = 128 * 1024
-"""Greatest body of a request in bytes: a query of 64 KiB with every character escaped, and its options."""
 
 LOOPBACK_PAUSE_S_MAX: Final = 2.0
 """Longest delay in seconds of the reply to a wrong token from this machine."""
@@ -85,8 +83,8 @@ class Guard:
         elif not self._keys and not self._origins.names_us(host, scope["server"], any_port=True):
             return refusal(403, "without an API key only this machine is served: Host must name this node")
         # h11 has checked that it is one number.
-        if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
-            return refusal(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
+        if int(headers.get("content-length", "0")) > (bytes_max := body_bytes_max(scope)):
+            return refusal(413, f"a request's body has at most {bytes_max} bytes")
         return None
 
     def _let_in(self, scope: Scope, host: str) -> Response | None:
