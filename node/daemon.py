@@ -4,8 +4,9 @@ The nursery of `run_node` holds everything.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -43,6 +44,7 @@ from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
 from node.rounds.round_log import log_rounds
 from node.rounds.service import RoundService, trust
+from node.rounds.timeline import RoundListener
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
@@ -91,6 +93,7 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
             history=HistoryFacade(self.history, self.store),
+            events=self.driver.events,
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -117,19 +120,10 @@ async def open_node(
     """
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
-    key = load_or_create_key(config.node.data_dir)
-    logs.hide(key.seed.hex(), repr(key.seed))
-    if key.fresh:
-        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
+    key = _load_key(config.node.data_dir)
     clock = Clock()
     async with (
-        open_store(
-            config.node.data_dir,
-            public_key=key.keypair.public,
-            fresh_key=key.fresh,
-            now_ms=clock.now_ms(),
-            boot_id=boot_id(),
-        ) as store,
+        _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -137,7 +131,7 @@ async def open_node(
         participant = make_participant(
             key.keypair,
             params,
-            joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
+            joins_from_ms=_joins_from_ms(store, params),
             admission=serving,
             trusted=(*trust(config).weights, key.keypair.public),
         )
@@ -151,13 +145,9 @@ async def open_node(
             open_tracing(config.tracing, key.keypair.public) as tracer,
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
-            driver.timeline.follow(meter := RoundMeter())
-            if tracer is not None:
-                driver.timeline.follow(tracer)
-            acquaintances = Acquaintances(overlay, store, clock)
-            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,
                 params=params,
@@ -170,22 +160,57 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
-                history=RoundHistory(key.keypair.public, driver.events, store, clock),
+                history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
-                meter=meter,
+                meter=_follow_rounds(driver, tracer),
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
-                nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
 
 
+def _load_key(data_dir: Path) -> NodeKey:
+    """Load the node's key, or make one and say so; no line of the log will hold it. Raises KeyFileError."""
+    key = load_or_create_key(data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(data_dir), remedy=MADE_REMEDY)
+    return key
+
+
+def _joins_from_ms(store: Store, params: NetworkParams) -> int:
+    """Return the date of a query from which the node may take part (rule R12)."""
+    return 0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms
+
+
+def _follow_rounds(driver: Driver, tracer: RoundListener | None) -> RoundMeter:
+    """Let a meter, and the tracer if there is one, follow the node's rounds. Returns the meter."""
+    driver.timeline.follow(meter := RoundMeter())
+    if tracer is not None:
+        driver.timeline.follow(tracer)
+    return meter
+
+
+def _open_store(config: NodeConfig, key: NodeKey, clock: Clock) -> AbstractAsyncContextManager[Store]:
+    return open_store(
+        config.node.data_dir,
+        public_key=key.keypair.public,
+        fresh_key=key.fresh,
+        now_ms=clock.now_ms(),
+        boot_id=boot_id(),
+        bytes_max=config.node.store_bytes_max,
+    )
+
+
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
+    acquaintances = Acquaintances(node.overlay, node.store, node.clock)
+    await acquaintances.recall()
+    nursery.start_soon(acquaintances.run)
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
     await nursery.start(node.history.run)

@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
+from node.api.events import StreamedEvent
 from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
 from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
+from node.api.queue import QueueReport
 from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
-from protocol.limits import TIME_MS_MAX
+from protocol.limits import CERTIFICATE_BYTES_MAX, TIME_MS_MAX
 from protocol.types import Outcome, TaskType
 
 JSON: Final = "application/json"
@@ -64,17 +67,29 @@ REFUSALS: Final[Mapping[int, str]] = {
 Reply = TypeVar("Reply")
 
 
+BODY_BYTES_MAX: Final = 128 * 1024
+"""Greatest body of a request in bytes: a query of 64 KiB with every character escaped, and its options."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """JSON body of a request."""
+    """Body of a request."""
 
     type: Any
+    """Type of the JSON; `bytes` for a body that is none."""
     refusal: str
     """Beginning of the line that refuses a wrong body."""
     required: bool = True
     """Whether an empty body is refused; if not, it means the type's defaults."""
     example: Mapping[str, Any] = field(default_factory=dict)
     """A body that is taken, if the schema alone does not lead to one."""
+    bytes_max: int = BODY_BYTES_MAX
+    """Greatest size in bytes; above BODY_BYTES_MAX the request must have a Content-Length."""
+
+    @property
+    def media(self) -> str:
+        """Media type of the body."""
+        return BYTES if self.type is bytes else JSON
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,6 +191,36 @@ ROUND: Final = Operation(
     "Show everything that the node knows of one round: who could read it, what became of it, why the answer won.",
     RoundDetail,
     others={404: ("The node knows no such round.", Error)},
+)
+EVENTS: Final[Operation[Any]] = Operation(
+    "GET",
+    "/api/events",
+    "Follow the events of all rounds of the node as server-sent events, whose data is one event each. The header "
+    "`Last-Event-ID` names the last event that was read: the stream goes on after it, and says what was missed.",
+    StreamedEvent,  # type: ignore[arg-type]  # a union
+    media=EVENT_STREAM,
+    parameters=(TextParameter("round", "Id of the one round to follow; the stream ends with it.", 64),),
+    others={404: ("No such round is open.", Error)},
+)
+QUEUE: Final = Operation(
+    "GET", "/api/queue", "Show the node's own rounds that run, and the questions that wait for a turn.", QueueReport
+)
+CERTIFICATES: Final = Operation(
+    "GET",
+    "/api/certificates",
+    "List the certificates that the node holds, those stored last first, page by page.",
+    CertificatePage,
+    parameters=(
+        Parameter("limit", 20, "Most certificates of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+VERIFY: Final = Operation(
+    "POST",
+    "/api/verify",
+    "Verify a certificate from its bytes alone: every signature, the chain, the pairs, the fit, the outcome.",
+    Verification,
+    body=Body(bytes, "no certificate", bytes_max=CERTIFICATE_BYTES_MAX),
 )
 CERTIFICATE: Final = Operation(
     "GET",
@@ -303,6 +348,10 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     ROUNDS,
     ROUND,
+    EVENTS,
+    QUEUE,
+    CERTIFICATES,
+    VERIFY,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,

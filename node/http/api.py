@@ -19,6 +19,7 @@ from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.config import ApiTable
 from node.http.audience import key_audience
+from node.http.events import Events
 from node.http.history import History
 from node.http.openai.handlers import OpenAiApi
 from node.http.openapi import document
@@ -87,6 +88,7 @@ def build_app(
     handlers = {
         **_Api(shown, connections_max, followed).handlers(),
         **History(shown.history).handlers(),
+        **Events(shown.events, connections_max).handlers(),
         **ui.handlers(),
         **OpenAiApi(shown, followed, audience).handlers(),
     }
@@ -163,6 +165,7 @@ class _Api:
             ops.PEERS: self.peers,
             ops.WAIT: self.wait,
             ops.ASK: self.ask,
+            ops.QUEUE: self.queue,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
@@ -206,6 +209,9 @@ class _Api:
         if question.audience is None:
             question = replace(question, audience=key_audience(request))
         return RoundStream(self._shown.rounds, question, details, self._followed)
+
+    async def queue(self, _: Request) -> Response:
+        return json_reply(self._shown.rounds.queue())
 
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))

@@ -61,7 +61,7 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": _schema(body.type)}
         if body.example:
             content["example"] = body.example
-        told["requestBody"] = {"required": body.required, "content": {JSON: content}}
+        told["requestBody"] = {"required": body.required, "content": {body.media: content}}
     told["responses"] = {str(status): _response(operation, status) for status in _statuses(operation)}
     return told
 

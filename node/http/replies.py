@@ -146,7 +146,7 @@ def refused_ask(error: AskError) -> Refusal:
     match error:
         case TooBusyError():
             context = ErrorContext("queue_full", queue_position=error.waiting + 1)
-            return refusal(503, str(error), retry_after_s=BUSY_RETRY_S, context=context)
+            return refusal(503, str(error), retry_after_s=error.retry_after_s, context=context)
         case StoppingError():
             return refusal(503, str(error), retry_after_s=BUSY_RETRY_S, context=ErrorContext("stopping"))
         case NoQuorumError():
@@ -208,7 +208,11 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
 
 def read_query_id(request: Request) -> Digest:
     """Return the query id that the path names. Raises ParameterError."""
-    text = request.path_params["query_id"]
+    return parse_query_id(request.path_params["query_id"])
+
+
+def parse_query_id(text: str) -> Digest:
+    """Return the query id that a text gives in hexadecimal. Raises ParameterError."""
     if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
         raise ParameterError("a query id is 64 hexadecimal digits")
     return Digest(bytes.fromhex(text))

@@ -47,7 +47,10 @@ def check_reply(method: str, path: str, status: int, media: str, body: bytes) ->
     if str in types and status == 200:
         body.decode()
         return
-    for line in body.splitlines() if expected == JSON_LINES else [body]:
+    lines = body.splitlines() if expected == JSON_LINES else [body]
+    if status == 200 and expected == EVENT_STREAM:
+        lines = [each.data.encode() for each in parse(body).events]
+    for line in lines:
         assert any(_is_exactly(line, kind) for kind in types), f"{operation.id}: {line[:200]!r} is none of {types}"
 
 

@@ -69,8 +69,13 @@ BODIES: dict[Operation[Any], Any] = {
 }
 
 
+RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate"}
+
+
 async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
     path = operation.path.replace("{query_id}", QUERY.hex()).replace("{model}", "strand-rust")
+    if operation in RAW_BODIES:
+        return await http.request(operation.method, path, content=RAW_BODIES[operation])
     return await http.request(operation.method, path, json=BODIES.get(operation, body))
 
 
@@ -138,6 +143,9 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         ("/api/rounds?search=" + 201 * "x", 400, "search has at most 200 characters"),
         ("/api/rounds?since_ms=99999999999999999", 400, "since_ms is an integer from 0"),
         ("/api/rounds?after=1.zz", 400, "after is what an earlier page has"),
+        ("/api/certificates?after=x", 400, "after is what an earlier page has"),
+        ("/api/certificates?limit=0", 400, "limit is an integer from 1 to 100"),
+        ("/api/events?round=zz", 400, "64 hexadecimal digits"),
         ("/api/rounds/zz", 400, "64 hexadecimal digits"),
         (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
