@@ -47,7 +47,7 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    mcp = McpEndpoint(shown, Places(places // MCP_SHARE))
+    mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
     edge = Edge(build_app(shown, places, mcp), Guard(config), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:

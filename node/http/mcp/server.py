@@ -10,6 +10,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
+from node.api.conversation import Audience
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
 from node.http.replies import Places
@@ -26,14 +27,14 @@ CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
 """Media type of a certificate's canonical bytes."""
 
 
-def build_manager(shown: Shown, followed: Places) -> StreamableHTTPSessionManager:
+def build_manager(shown: Shown, followed: Places, audience: Audience) -> StreamableHTTPSessionManager:
     """Build the transport's manager: each request is served alone, so that no session of a client holds memory."""
-    return StreamableHTTPSessionManager(build_server(shown, followed), stateless=True)
+    return StreamableHTTPSessionManager(build_server(shown, followed, audience), stateless=True)
 
 
-def build_server(shown: Shown, followed: Places) -> Server:
-    """Build the server of one node; `followed`: the places of requests that follow a round."""
-    tools = {tool.name: tool for tool in SwarmTools(shown, followed).tools()}
+def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
+    """Build the server of one node; the arguments are those of `McpEndpoint`."""
+    tools = {tool.name: tool for tool in SwarmTools(shown, followed, audience).tools()}
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[tool.described() for tool in tools.values()])

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from node.api.asking import Question, Turn
+from node.api.asking import Question
+from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Progress
 from node.api.following import PHASES, RoundLog
+from node.http.audience import resolve
 from node.http.mcp.bodies import AskSwarm, NoArguments, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.replies import Places
@@ -19,11 +21,12 @@ CERTIFICATE_URI: Final = "strand://certificates/"
 
 
 class SwarmTools:
-    """Tools over what a node shows. `followed` are the places of requests that follow a round."""
+    """Tools over what a node shows; the arguments are those of `McpEndpoint`."""
 
-    def __init__(self, shown: Shown, followed: Places) -> None:
+    def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
         self._shown = shown
         self._followed = followed
+        self._audience = audience
 
     def tools(self) -> tuple[Tool, ...]:
         """Return all tools."""
@@ -56,7 +59,7 @@ class SwarmTools:
         question = Question(
             (*asked.earlier_turns, Turn(TurnRole.USER, asked.question)),
             asked.task,
-            audience=asked.audience,
+            audience=resolve(asked.audience, key=_key_audience(context), default=self._audience),
             max_tokens=asked.max_tokens,
             pairs_per_judge=asked.pairs_per_judge,
             confidence_min=asked.min_confidence,
@@ -72,6 +75,12 @@ class SwarmTools:
                     if isinstance(event, Asked):
                         members = len(event.members)
         return _plain(_answer(log, begun.query_id.hex(), members))
+
+
+def _key_audience(context: Context) -> Audience | None:
+    """Return the audience of the API key that came with the call's request."""
+    key = None if context.request is None else context.request.scope.get("state", {}).get("api_key")
+    return None if key is None else key.audience
 
 
 def _plain(result: msgspec.Struct) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from node.api.conversation import Audience
 from node.http.api import build_app
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"
 async def open_mcp(folder: Path) -> AsyncIterator[Served]:
     """A node without peers, and its interface with `/mcp`."""
     async with open_api(folder) as api, trio.open_nursery() as nursery:
-        endpoint = McpEndpoint(api.node.shown(), Places(4))
+        endpoint = McpEndpoint(api.node.shown(), Places(4), Audience.TRUSTED)
         nursery.start_soon(endpoint.run)
         async with open_edge(build_app(api.node.shown(), 64, endpoint)) as served:
             yield served
