@@ -3,9 +3,10 @@
 The nursery of `run_node` holds everything.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -14,7 +15,8 @@ from consensus.rounds.participant import Participant
 from node import logs
 from node.boot import boot_id
 from node.clock import Clock
-from node.config import NodeConfig, load_params
+from node.config import LoadedConfig, NodeConfig, load_params
+from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
@@ -23,7 +25,7 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
-from node.http.server import serve
+from node.http.server import reserve, serve
 from node.http.shown import Shown
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
@@ -42,10 +44,15 @@ from node.rounds.service import RoundService, trust
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
+
+MADE_REMEDY: Final = "stop it and use `strand init` for a node with a configuration of its own"
+"""What else one can do about a node that `strand run` made without being asked to."""
 
 log = structlog.get_logger()
 
@@ -69,6 +76,8 @@ class Node:
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where settings that are not defaults come from."""
 
     def shown(self) -> Shown:
         """Return the data that the HTTP interface shows."""
@@ -92,14 +101,19 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
+            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
+    config: NodeConfig,
+    make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
+
+    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
@@ -107,6 +121,8 @@ async def open_node(
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
     key = load_or_create_key(config.node.data_dir)
     logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
     clock = Clock()
     async with (
         open_store(
@@ -132,9 +148,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             driver.timeline.follow(meter := RoundMeter())
+            if tracer is not None:
+                driver.timeline.follow(tracer)
             acquaintances = Acquaintances(overlay, store, clock)
             await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
@@ -155,6 +176,7 @@ async def open_node(
                 clock=clock,
                 inbound=inbound,
                 meter=meter,
+                origins=origins or {},
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
@@ -183,11 +205,22 @@ async def run_node(
     config: NodeConfig,
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
+    origins: Mapping[str, str] | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
-    async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
-        url = await nursery.start(serve, node.shown(), config.api)
-        on_ready(node, url)
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
+    # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
+    with await reserve(config.api) as reserved:
+        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(), config.api, reserved)
+            on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

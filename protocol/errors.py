@@ -47,6 +47,8 @@ class FaultReason(StrEnum):
     """A query's specialty or shard is not that of the topic (R14), or the kind does not belong on this channel."""
     OVER_LIMIT = "over_limit"
     """The message is well-formed, but outside the network's parameters."""
+    NO_QUESTION = "no_question"
+    """The last turn of the query's conversation is not the user's, so nothing is asked (P7)."""
 
     # -- useless to all: IGNORE. It stops here, and its sender pays for our work: the author from a small budget, a
     # relaying peer from a wide one, because an honest peer may have known less or been earlier
@@ -128,6 +130,7 @@ REJECTED = frozenset(
         FaultReason.WRONG_AUTHOR,
         FaultReason.WRONG_TOPIC,
         FaultReason.OVER_LIMIT,
+        FaultReason.NO_QUESTION,
     }
 )
 """Reasons whose fault lies in the bytes: verdict REJECT."""

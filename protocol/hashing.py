@@ -32,9 +32,9 @@ def message_id(preimage: bytes) -> Digest:
     return Digest(blake2b(preimage, digest_size=32).digest())
 
 
-def content_digest(content: str) -> Digest:
-    """Return the digest of a query's text, by which members pull a private query's content."""
-    return domain_digest(CONTENT_TAG, content.encode())
+def content_digest(conversation: bytes) -> Digest:
+    """Return the digest of an encoded `Conversation`: see `protocol.conversation.digest_of`."""
+    return domain_digest(CONTENT_TAG, conversation)
 
 
 def certificate_digest(certificate: bytes) -> Digest:

@@ -1,4 +1,4 @@
-"""Hard limits of wire version 1, each with its unit and reason. NetworkParams may be tighter, never wider."""
+"""Hard limits of wire version 2, each with its unit and reason. NetworkParams may be tighter, never wider."""
 
 KEY_BYTES = 32
 """Bytes of a public key: Ed25519."""
@@ -35,7 +35,10 @@ MEMBERS_MAX = 64
 """Seats in a roster. A sub-mesh holds about 50 nodes, and the CPU cost of gossip grows with their number."""
 
 TEXT_BYTES_MAX = 64 * 1024
-"""Bytes of a query or of an answer, UTF-8: about 16,000 tokens. Canonical forms cost time linear in it."""
+"""Bytes of a turn of a query, or of an answer, UTF-8: about 16,000 tokens. Canonical forms cost time linear in it."""
+
+TURNS_MAX = 32
+"""Turns of a conversation: sixteen questions and answers, after which a judge could hardly read them all."""
 
 TOKENS_MAX = 32_768
 """Tokens of one answer: Qwen2.5-Coder's native context length."""

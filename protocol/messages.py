@@ -42,6 +42,7 @@ from protocol.types import (
     StopReason,
     TaskType,
     TokenSource,
+    TurnRole,
 )
 from protocol.versions import WIRE
 
@@ -93,6 +94,25 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a conversation."""
+
+    role: TurnRole
+    text: Annotated[str, Size(1, limits.TEXT_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What a query asks, oldest turn first. Never sent in this form: its encoding is what a query's digest covers."""
+
+    turns: Annotated[tuple[Turn, ...], Count(1, limits.TURNS_MAX)]
+
+
+Turns = Annotated[tuple[Turn, ...], Count(0, limits.TURNS_MAX)]
+"""A conversation's turns, or none where a private query's text is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A question to the members of its roster. The query's id identifies the round."""
 
@@ -101,9 +121,10 @@ class Query:
     specialty: Name
     shard: Annotated[int, Range(0, 65535)]
     task: TaskType
-    content: Text
-    """Text of the question. Empty for a private query: members pull it by `content_digest` from the requester."""
+    turns: Turns
+    """The conversation, whose last turn asks. Empty for a private query: members pull it from the requester."""
     content_digest: DigestField
+    """Digest of the conversation (P7)."""
     max_tokens: Tokens
     answer_ms: DurationMs
     open_ms: DurationMs
@@ -372,8 +393,8 @@ class Certificate:
     version: Annotated[int, Range(WIRE, WIRE)]
     params: NetworkParams
     query: Envelope
-    content: Text
-    """A private query's text if its holder chose to add it, else empty; its digest is in the query."""
+    turns: Turns
+    """A private query's conversation if its holder chose to add it, else empty; its digest is in the query."""
     closings: Annotated[tuple[Envelope, ...], Count(1, limits.CLOSINGS_MAX)]
     answers: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
     ballots: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.WAVES_MAX)]
@@ -393,9 +414,9 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReply:
-    """The reply to a pull: the envelopes that the server holds and may give, and a private query's content."""
+    """The reply to a pull: the envelopes that the server holds and may give, and a private query's conversation."""
 
-    content: Text
+    turns: Turns
     envelopes: Annotated[tuple[Envelope, ...], Count(0, limits.PULL_IDS_MAX)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-WIRE: Final = 1
+WIRE: Final = 2
 """Version of the wire: message schemas, codec, frame, signing domains, stream protocols, certificate layout.
 
 It stands in the domain of every signature, in the digest of the network's parameters and so in every topic, in the
@@ -31,12 +31,12 @@ _NAME: Final = re.compile(r"[a-z]{1,16}/[1-9][0-9]{0,3}")
 
 
 def domain(purpose: str) -> bytes:
-    """Return the domain tag of this wire version for one purpose: b"strand/message/1"."""
+    """Return the domain tag of this wire version for one purpose: b"strand/message/2"."""
     return f"strand/{purpose}/{WIRE}".encode()
 
 
 def stream_protocol(purpose: str) -> str:
-    """Return the libp2p stream protocol of this wire version for one purpose: "/strand/contribute/1"."""
+    """Return the libp2p stream protocol of this wire version for one purpose: "/strand/contribute/2"."""
     return f"/strand/{purpose}/{WIRE}"
 
 

@@ -20,6 +20,7 @@ from protocol.messages import (
     CloseWave,
     Closing,
     Contribution,
+    Conversation,
     Cosign,
     Decline,
 )
@@ -83,7 +84,7 @@ def _order(papers: ParsedCertificate) -> Iterator[Finding]:
         ("evidence", papers.certificate.evidence),
         ("co-signatures", papers.certificate.cosigns),
     ):
-        ids = [hash_of(b"strand/message/1", papers.network, each[:1], each[65:]) for each in envelopes]
+        ids = [hash_of(b"strand/message/2", papers.network, each[:1], each[65:]) for each in envelopes]
         if ids != sorted(set(ids)):
             yield Finding("C2", f"{name} do not ascend by id")
     for named in (papers.answers, *papers.ballots, *papers.declines, *papers.accusations):
@@ -93,13 +94,19 @@ def _order(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _text(papers: ParsedCertificate) -> Iterator[Finding]:
-    """C4: the query's text has its digest, and stands beside the query only if the query lacks it."""
-    query, beside = papers.query[1], papers.certificate.content
-    if query.content and beside:
-        yield Finding("C4", "the text of a public query stands here twice")
-    for text in (query.content, beside):
-        if text and hash_of(b"strand/content/1", text.encode()) != query.content_digest:
-            yield Finding("C4", "a text that does not have the query's digest")
+    """P7, C4: the conversation is valid, has its digest, and stands beside the query only if that lacks it."""
+    query, beside = papers.query[1], papers.certificate.turns
+    if query.turns and beside:
+        yield Finding("C4", "the conversation of a public query stands here twice")
+    for turns, rule in ((query.turns, "P7"), (beside, "C4")):
+        if not turns:
+            continue
+        if hash_of(b"strand/content/2", codec.encode(Conversation(turns=turns))) != query.content_digest:
+            yield Finding(rule, "a conversation that does not have the query's digest")
+        if turns[-1].role != "user":
+            yield Finding(rule, "a conversation whose last turn is not the user's")
+        if sum(len(turn.text.encode()) for turn in turns) > papers.certificate.params.query_bytes_max:
+            yield Finding(rule, "a conversation of more bytes than the network takes")
 
 
 def _chain(papers: ParsedCertificate) -> Iterator[Finding]:
@@ -192,8 +199,8 @@ def _openings(papers: ParsedCertificate) -> Iterator[Finding]:
         if member not in papers.seats or Role.ANSWER not in papers.seats[member].roles:
             yield Finding("R4", f"a commitment of {member.hex()[:8]}, who has no answering seat")
     for _, answer in papers.answers:
-        content = hash_of(b"strand/answer/1", codec.encode(answer.content))
-        opened = hash_of(b"strand/commit/1", papers.network, papers.query[0], answer.author, answer.salt, content)
+        content = hash_of(b"strand/answer/2", codec.encode(answer.content))
+        opened = hash_of(b"strand/commit/2", papers.network, papers.query[0], answer.author, answer.salt, content)
         if listed.get(answer.author) != opened:
             yield Finding("R4", f"answer of {answer.author.hex()[:8]} opens no listed commitment")
 
@@ -345,7 +352,7 @@ def _conclude(papers: ParsedCertificate) -> Audited:
         cosigners=cosigners,
         weighty=weighty,
         full=signed * 3 > len(weighty) * 2 if len(weighty) > 3 else 0 < signed == len(weighty),
-        beacon=hash_of(b"strand/beacon/1", query_id, papers.commits[0], *salts),
+        beacon=hash_of(b"strand/beacon/2", query_id, papers.commits[0], *salts),
         closings=papers.closings,
         accused=papers.accused,
     )

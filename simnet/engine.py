@@ -39,7 +39,7 @@ class SimEngine:
     def generate(self, effect: fx.Generate, life: int, now_ms: int, deadline_ms: int) -> Job | None:
         """Write an answer; None for no answer. `life` salts it, so that answers differ after a restart."""
         plan = self._plan
-        question = plan.oracle.asked(effect.content)
+        question = plan.oracle.asked(effect.turns[-1].text)
         content = mind.write(plan, question, self._node)
         if content is None:
             return None
@@ -49,7 +49,7 @@ class SimEngine:
     def judge(self, effect: fx.Judge, now_ms: int, deadline_ms: int) -> Job:
         """Compare pairs."""
         plan = self._plan
-        question = plan.oracle.asked(effect.content)
+        question = plan.oracle.asked(effect.turns[-1].text)
         preferences = tuple(mind.prefer(plan, question, self._node, first, second) for first, second in effect.pairs)
         work_ms = plan.scenario.engine.judge_ms * len(preferences)
         return self._work(Judged(effect.wave, preferences), work_ms, now_ms, deadline_ms)

@@ -18,6 +18,7 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from protocol import codec
+from protocol.conversation import single
 from protocol.errors import Fault, Verdict
 from protocol.messages import Opening, Pong
 from protocol.signing import VerifiedMessage
@@ -153,7 +154,7 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, asking.question.text, self.now_ms, slack_ms)
+        begun = self.participant.ask(query, single(asking.question.text), self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -282,16 +283,18 @@ class Machine:
             standing=message.kind is Kind.OFFER,
         )
 
-    def _contribute(self, effect: fx.Contribute) -> None:
-        """Send by stream; without an acknowledgement gossip."""
+    def _contribute(self, effect: fx.Contribute, tries: int = 1) -> None:
+        """Send by stream; without an acknowledgement gossip, or send again what is confidential."""
         message = effect.message
         self._stage.checkers.signed(self.node, message)
         self._note("contribute", message.id)
 
         def acknowledged(reply: bytes | None) -> None:
-            handover = delivery.hand_over(message, reply)
+            handover = delivery.hand_over(effect, reply, tries)
             if handover.gossip:
                 self._publish(effect.topic, message)
+            if handover.again_ms is not None:
+                self._after(handover.again_ms, self._contribute, effect, tries + 1)
             if handover.delivered is not None:
                 self._stage.checkers.delivered(self.node, message, self.now_ms)
                 self.perform(self.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
@@ -392,7 +395,7 @@ class Machine:
         if plan.scenario.reputation.gold:
             verified = verify_certificate(certificate)
             assert not isinstance(verified, Fault)
-            asking = plan.asking(plan.oracle.asked(verified.content).number)
+            asking = plan.asking(plan.oracle.asked(verified.turns[-1].text).number)
             take_in(plan, self._disk.experience, asking, verified.record, verified.ranking)
 
     # -- the engine ----------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, 
 
     With findings at this stage there is nothing to reason about.
     """
-    network = hash_of(b"strand/params/1", codec.encode(certificate.params))
+    network = hash_of(b"strand/params/2", codec.encode(certificate.params))
     findings: list[Finding] = []
 
     def take(envelopes: Sequence[bytes], schema: type[Body] | tuple[type[Body], ...], rule: str) -> list[Opened[Body]]:
@@ -147,7 +147,7 @@ def open_paper(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
     body = codec.decode(MESSAGE_TYPES[kind], envelope[65:])
     if isinstance(body, Fault):
         return Finding(body.rule, str(body))
-    signed = b"strand/message/1" + network + envelope[:1] + envelope[65:]
+    signed = b"strand/message/2" + network + envelope[:1] + envelope[65:]
     try:
         VerifyKey(body.author).verify(signed, envelope[1:65])
     except (BadSignatureError, ValueError):

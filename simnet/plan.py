@@ -9,6 +9,7 @@ from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust
 from consensus.learning.waves import PAIRS, wave_plan
 from consensus.ranking.bradley_terry import PriorParameters
+from protocol.conversation import single
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
 from protocol.signing import Keypair
@@ -107,7 +108,7 @@ class Plan:
             ),
         )
         author, asked = self.key(asking.requester), asking.question
-        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, asked.text)
+        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, single(asked.text))
         nonce = chance(self.scenario.seed, "nonce", asking.number).randbytes(32)
         return build_query(subject, self.budgets, priors, roster, sent_at_ms, nonce)
 

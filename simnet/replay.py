@@ -104,7 +104,7 @@ class _Replayed:
                 served = node.serve_pull(each.source, each.request)
                 return served if isinstance(served, Fault) else []
             case told.Asked():
-                begun = node.ask(each.query, each.content, each.at_ms, each.slack_ms)
+                begun = node.ask(each.query, each.turns, each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
             case told.Wrote():
                 return node.on_work_done(each.query, Generated(each.content, each.salt), each.at_ms)

@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.record import Phase, RoundRecord, check_contribution, open_record
+from consensus.certificates.record import Phase, RoundRecord, check_contribution, check_turns, open_record
 from consensus.certificates.tally import Ranking, rank
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import content_digest
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally, CloseWave, Cosign
+from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally, CloseWave, Cosign, Turn
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection
@@ -23,8 +22,8 @@ class VerifiedCertificate:
 
     record: RoundRecord
     ranking: Ranking
-    content: str
-    """The query's text; empty for a private query whose text was left out."""
+    turns: tuple[Turn, ...]
+    """The query's conversation; empty for a private query whose text was left out."""
     cosigners: frozenset[Key]
     full: bool
     """Whether more than two thirds of the members with weight co-signed; all of them if there are three or fewer."""
@@ -51,7 +50,7 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
         version=WIRE,
         params=record.params,
         query=record.message.envelope,
-        content="",
+        turns=(),
         closings=tuple(closing.envelope for closing in record.closings),
         answers=apart(record.answers),
         ballots=apart(record.ballots),
@@ -83,12 +82,11 @@ def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) ->
     cosigners = _check_cosigns(record, certificate)
     if isinstance(cosigners, Fault):
         return cosigners
-    content = record.query.content or certificate.content
-    if certificate.content and (
-        record.query.content or content_digest(certificate.content) != record.query.content_digest
-    ):
-        return Fault(FaultReason.SURPLUS, "C4", "content that is not the private query's")
-    return VerifiedCertificate(record, rank(record), content, cosigners, _is_full(record, cosigners, trusted))
+    beside = certificate.turns
+    if beside and (record.query.turns or check_turns(record.params, record.query, beside) is not None):
+        return Fault(FaultReason.SURPLUS, "C4", "turns that are not the private query's")
+    turns = record.query.turns or beside
+    return VerifiedCertificate(record, rank(record), turns, cosigners, _is_full(record, cosigners, trusted))
 
 
 def _riding(record: RoundRecord) -> frozenset[bytes]:

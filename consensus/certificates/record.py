@@ -12,14 +12,15 @@ from typing import Final, Protocol, TypeVar
 
 from consensus.ranking.clusters import canonical_form
 from protocol import codec
+from protocol.conversation import bytes_of, digest_of
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import answer_digest, commitment, content_digest
-from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Decline, Query, Seat
+from protocol.hashing import answer_digest, commitment
+from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Decline, Query, Seat, Turn
 from protocol.params import NetworkParams
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
 from protocol.topics import topic
-from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType
+from protocol.types import ABSTAIN, DeclinedPhase, Digest, Key, Role, TaskType, TurnRole
 from protocol.versions import AGGREGATOR, CANONICAL_FORM, DRAWS
 
 Body = TypeVar("Body")
@@ -116,6 +117,11 @@ class RoundRecord:
         return self.closings[-1].id if self.closings else self.message.id
 
     @property
+    def is_private(self) -> bool:
+        """Whether nobody but the members gets the query's text, and the answers, which may quote it."""
+        return not self.query.turns
+
+    @property
     def topic(self) -> str:
         """The sub-mesh in which the round takes place."""
         return topic(self.params, self.query.specialty, self.query.shard)
@@ -184,12 +190,9 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord
         return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")
     if (params.aggregator, params.canonical_form, params.draws) != (AGGREGATOR, CANONICAL_FORM, DRAWS):
         return Fault(FaultReason.OVER_LIMIT, "R8", "the network's aggregator, canonical form or draws are not ours")
-    content = query.content.encode()
     budgets = (query.answer_ms, query.open_ms, query.judge_ms, query.cosign_ms)
-    if len(content) > params.query_bytes_max:
-        return Fault(FaultReason.OVER_LIMIT, "P6", f"query of {len(content)} bytes")
-    if content and content_digest(query.content) != query.content_digest:
-        return Fault(FaultReason.OVER_LIMIT, "P6", "content does not have its digest")
+    if query.turns and (fault := check_turns(params, query, query.turns)) is not None:
+        return fault
     if max(budgets) > params.phase_ms_max or query.patience_ms > params.patience_ms_max:
         return Fault(FaultReason.OVER_LIMIT, "R11", "a budget or the patience is longer than the network allows")
     if len(query.waves) > params.waves_max or max(query.waves) > params.pairs_per_wave_max:
@@ -200,6 +203,20 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord
     if not ascending(members):
         return Fault(FaultReason.MALFORMED, "R1", "the roster is not in ascending order")
     return RoundRecord(params, message, query, {seat.member: seat for seat in query.roster})
+
+
+def check_turns(params: NetworkParams, query: Query, turns: tuple[Turn, ...]) -> Fault | None:
+    """P7: return why this conversation is not the query's, or not one that the network takes; None if all is well.
+
+    Whoever brings the turns, with the query or beside it: a private query's are checked when they are pulled.
+    """
+    if (size := bytes_of(turns)) > params.query_bytes_max:
+        return Fault(FaultReason.OVER_LIMIT, "P7", f"query of {size} bytes")
+    if turns[-1].role is not TurnRole.USER:
+        return Fault(FaultReason.NO_QUESTION, "P7", f"the last turn is the {turns[-1].role}'s")
+    if digest_of(turns) != query.content_digest:
+        return Fault(FaultReason.OVER_LIMIT, "P7", "the turns do not have the query's digest")
+    return None
 
 
 def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault | None:

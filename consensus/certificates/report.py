@@ -21,8 +21,8 @@ class CertificateReading:
 
     report: dict[str, Any]
     """The description, as `describe` returns it."""
-    content: str
-    """The query's text; empty for a private query whose text was left out."""
+    turns: tuple[tuple[str, str], ...]
+    """Role and text of each turn of the query's conversation; empty for a private query whose text was left out."""
     cosigners: frozenset[Key]
     full: bool
     """Co-signed by more than two thirds of the members with weight; by all of them if there are three or fewer."""
@@ -35,8 +35,8 @@ def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> Certifi
     verified = verify_certificate(raw, trusted=trusted)
     if isinstance(verified, Fault):
         return verified
-    digest = verified.ranking.digest
-    return CertificateReading(describe(verified), verified.content, verified.cosigners, verified.full, digest)
+    turns = tuple((str(turn.role), turn.text) for turn in verified.turns)
+    return CertificateReading(describe(verified), turns, verified.cosigners, verified.full, verified.ranking.digest)
 
 
 def claimed_correct(ranking: Ranking) -> float | None:
@@ -65,7 +65,7 @@ def describe(verified: VerifiedCertificate) -> dict[str, Any]:
     decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
     return {
         "query_id": record.id.hex(),
-        "query": verified.content,
+        "turns": [{"role": turn.role, "text": turn.text} for turn in verified.turns],
         "requester": record.query.author.hex(),
         "network": record.params.network,
         "outcome": ranking.outcome,

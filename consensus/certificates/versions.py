@@ -1,12 +1,13 @@
 """Readers of certificates: one for each version of wire and aggregator that was kept (rule C6).
 
-Today there is one. Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions"). Every
-reader promises the same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
+Before the wire or the aggregator changes, today's is frozen (protocol/README.md, "Versions"). Every reader promises the
+same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
+from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1
 from consensus.certificates.report import CertificateReading, reading_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason
@@ -23,7 +24,10 @@ class Reader(Protocol):
         ...
 
 
-READERS: Final[Mapping[RoundVersion, Reader]] = {versions.CURRENT: reading_of}
+READERS: Final[Mapping[RoundVersion, Reader]] = {
+    versions.CURRENT: reading_of,
+    RoundVersion(1, "hbt/2", "forms/1", "draws/1"): wire_1_hbt_2_forms_1_draws_1.reading_of,
+}
 """The reader of each version that this software reads."""
 
 

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from consensus.learning.experience import QueryPriors
-from protocol.hashing import content_digest
-from protocol.messages import Query, Seat
+from protocol.conversation import digest_of
+from protocol.messages import Query, Seat, Turn
 from protocol.params import NetworkParams
 from protocol.types import ONE, Key, TaskType
 
 
 @dataclass(frozen=True, slots=True)
 class QuerySubject:
-    """Content and addressees of a query."""
+    """Conversation and addressees of a query."""
 
     author: Key
     specialty: str
     shard: int
     task: TaskType
-    content: str
+    turns: tuple[Turn, ...]
     private: bool = False
-    """Whether only the seated members get the text; the query then holds its digest alone."""
+    """Whether only the seated members get the turns; the query then holds its digest alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def build_query(
         specialty=subject.specialty,
         shard=subject.shard,
         task=subject.task,
-        content="" if subject.private else subject.content,
-        content_digest=content_digest(subject.content),
+        turns=() if subject.private else subject.turns,
+        content_digest=digest_of(subject.turns),
         max_tokens=budgets.max_tokens,
         answer_ms=budgets.answer_ms,
         open_ms=budgets.open_ms,

@@ -10,6 +10,7 @@ from consensus.certificates.record import Phase
 from consensus.certificates.tally import Ranking
 from consensus.rounds.admission import Refusal
 from protocol.errors import Fault
+from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclineReason, Digest, Key, Outcome, TaskType
 
@@ -47,12 +48,15 @@ class Publish:
 class Contribute:
     """Send to the requester by stream; if it is not acknowledged within ACKNOWLEDGE_MS, gossip the same message.
 
-    `Delivered` reports which of the two happened.
+    `Delivered` reports which of the two happened. What is confidential is sent by stream again instead
+    (`consensus.rounds.delivery`).
     """
 
     requester: Key
     topic: str
     message: VerifiedMessage
+    confidential: bool = False
+    """Whether nobody but the round's nodes may read it, as an answer to a private query, which quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Generate:
     """Answer the query with the local model; the result comes back as `Generated` or `Unable`, or not at all."""
 
     query: Digest
-    content: str
+    turns: tuple[Turn, ...]
     task: TaskType
     max_tokens: int
     deadline_ms: int
@@ -85,7 +89,7 @@ class Judge:
 
     query: Digest
     wave: int
-    content: str
+    turns: tuple[Turn, ...]
     pairs: tuple[tuple[str, str], ...]
     """Texts of each pair: the one shown first, then the one shown second."""
     deadline_ms: int

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from consensus.rounds.admission import Refusal
-from protocol.messages import AnswerContent
+from protocol.messages import AnswerContent, Turn
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclineReason, Digest, Key
 
@@ -17,10 +17,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A pull was answered: verified messages of this round, and the text of a private query ("" if not given)."""
+    """A pull was answered: verified messages of this round, and the turns of a private query, if given."""
 
     messages: tuple[VerifiedMessage, ...]
-    content: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

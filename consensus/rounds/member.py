@@ -24,6 +24,7 @@ from protocol.messages import (
     Cosign,
     Decline,
     Opening,
+    Turn,
 )
 from protocol.signing import Keypair, VerifiedMessage, seal
 from protocol.types import (
@@ -59,12 +60,12 @@ REPAIR_MS = 2_000
 def start(
     record: RoundRecord,
     keypair: Keypair,
-    content: str,
+    turns: tuple[Turn, ...],
     now_ms: int,
     restored: Restored,
     phase_ms_max: int = DURATION_MS_MAX,
 ) -> MemberTransition:
-    """Join a round whose roster names us. `content` is empty for a private query whose text must be pulled first.
+    """Join a round whose roster names us. `turns` are empty for a private query whose text must be pulled first.
 
     After a restart, `restored` makes us repeat ourselves or stay silent. No phase takes longer than `phase_ms_max`
     here: its closing then counts as overdue.
@@ -72,12 +73,12 @@ def start(
     state = Member(
         record=record,
         keypair=keypair,
-        content=content,
+        turns=turns,
         restored=restored,
         wake_at_ms=now_ms + min(record.budget_ms, phase_ms_max) + REPAIR_MS,
         phase_ms_max=phase_ms_max,
     )
-    if not state.content:
+    if not state.turns:
         return MemberTransition(replace(state, unheard_since_ms=now_ms), (_pull(state, ()),))
     return _owed(_answer_query(state, now_ms), now_ms)
 
@@ -102,8 +103,8 @@ def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
 
 def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
     match event:
-        case Pulled(messages, content):
-            return _take_pulled(state, messages, content, now_ms)
+        case Pulled(messages, turns):
+            return _take_pulled(state, messages, turns, now_ms)
         case Generated(content, salt):
             return _commit(state, Opening(content=content, salt=salt))
         case Judged(wave, preferences):
@@ -136,9 +137,7 @@ def _answer_query(state: Member, now_ms: int) -> MemberTransition:
         return _repeat(state, declined)
     query = state.record.query
     deadline_ms = now_ms + state.budget_ms
-    return MemberTransition(
-        state, (Generate(state.record.id, state.content, query.task, query.max_tokens, deadline_ms),)
-    )
+    return MemberTransition(state, (Generate(state.record.id, state.turns, query.task, query.max_tokens, deadline_ms),))
 
 
 def _commit(state: Member, opening: Opening) -> MemberTransition:
@@ -177,7 +176,7 @@ def _judge(state: Member, now_ms: int) -> MemberTransition:
     """R6: request the comparison of exactly the pairs that follow from the closing."""
     record = state.record
     pairs = record.assignment.get(state.key)
-    if not pairs or not state.content:
+    if not pairs or not state.turns:
         return MemberTransition(state)
     ballot = Slot(record.id, state.key, Kind.BALLOT, record.wave)
     for slot in (ballot, _decline_slot(state, DeclinedPhase.JUDGING, record.wave)):
@@ -192,7 +191,7 @@ def _judge(state: Member, now_ms: int) -> MemberTransition:
             Judge(
                 query=record.id,
                 wave=record.wave,
-                content=state.content,
+                turns=state.turns,
                 pairs=shown,
                 deadline_ms=now_ms + state.budget_ms,
                 cut=frozenset(text for pair in shown for text in pair if text in cut),
@@ -298,11 +297,13 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Me
     return advanced
 
 
-def _take_pulled(state: Member, messages: tuple[VerifiedMessage, ...], content: str, now_ms: int) -> MemberTransition:
+def _take_pulled(
+    state: Member, messages: tuple[VerifiedMessage, ...], turns: tuple[Turn, ...], now_ms: int
+) -> MemberTransition:
     """R13: take a whole reply at once, so that a closing is tried when all its messages are available."""
     effects: tuple[Effect, ...] = ()
-    if content and not state.content:
-        state = replace(state, content=content, unheard_since_ms=None)
+    if turns and not state.turns:
+        state = replace(state, turns=turns, unheard_since_ms=None)
         if state.record.phase is Phase.ANSWERING:
             answering = _answer_query(state, now_ms)
             state, effects = answering.state, answering.effects
@@ -451,7 +452,8 @@ def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
 
 
 def _send(state: Member, message: VerifiedMessage) -> Contribute:
-    return Contribute(state.record.query.author, state.record.topic, message)
+    confidential = state.record.is_private and message.kind is Kind.ANSWER
+    return Contribute(state.record.query.author, state.record.topic, message, confidential)
 
 
 def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:

@@ -8,7 +8,7 @@ from consensus.certificates.record import RoundRecord
 from consensus.rounds.effects import Effect
 from consensus.rounds.objections import Sent
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Opening
+from protocol.messages import Opening, Turn
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Objection
 
@@ -39,7 +39,7 @@ class Member:
 
     record: RoundRecord
     keypair: Keypair
-    content: str
+    turns: tuple[Turn, ...]
     restored: Restored
     wake_at_ms: int
     """When to send a Tick."""

@@ -6,23 +6,24 @@ member exchange messages here, not over the network. It answers pulls and turns 
 
 from collections import OrderedDict, deque
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, open_record, round_ms
+from consensus.certificates.record import RoundRecord, check_turns, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
 from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
-from consensus.rounds.membership import Member, Restored
+from consensus.rounds.membership import Restored
 from consensus.rounds.presence import Presence
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, PullLedger
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.states import Recovering, RoundAtNode, concerns_member, concerns_requester
 from consensus.rounds.validation import LINGER_MS, Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import content_digest, domain_digest
+from protocol.hashing import domain_digest
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
+from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query, Turn
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
@@ -48,43 +49,6 @@ REFUSALS_MAX = 256
 """Refused queries whose reason is remembered, in case they are repeated: some minutes' worth."""
 
 
-@dataclass(slots=True)
-class _Round:
-    """A round of ours, in either role or both."""
-
-    expires_ms: int
-    content: str
-    as_requester: requester.Requester | None = None
-    as_member: Member | None = None
-    served: PullLedger = field(default_factory=PullLedger)
-
-    @property
-    def record(self) -> RoundRecord:
-        machine = self.as_requester or self.as_member
-        assert machine is not None
-        return machine.record
-
-    @property
-    def over(self) -> bool:
-        return all(machine.over for machine in (self.as_requester, self.as_member) if machine is not None)
-
-    @property
-    def wake_at_ms(self) -> int:
-        """Next time at which a machine is due; the round must not be over."""
-        machines = (self.as_requester, self.as_member)
-        return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
-
-
-@dataclass(slots=True)
-class _Recovering:
-    """A round from before a restart. Its requester may be unreachable at first, so it is asked again and again."""
-
-    asked_by: Key
-    restored: Restored
-    deadline_ms: int
-    wake_at_ms: int = 0
-
-
 class Participant:
     """All rounds of one node. Methods take the time and return the effects to perform, in order."""
 
@@ -107,11 +71,11 @@ class Participant:
         self.validator = Validator(params, joins_from_ms=joins_from_ms, trusted=trusted)
         self.presence = Presence(params.clock_skew_ms, trusted)
         self._admission = PlacesOnly() if admission is None else admission
-        self._rounds: dict[Digest, _Round] = {}
-        self._open: dict[Digest, _Round] = {}
+        self._rounds: dict[Digest, RoundAtNode] = {}
+        self._open: dict[Digest, RoundAtNode] = {}
         """The rounds that are not over, the only ones that time and new work concern."""
         self._own_mail: deque[tuple[Digest, VerifiedMessage]] = deque()
-        self._recovering: dict[Digest, _Recovering] = {}
+        self._recovering: dict[Digest, Recovering] = {}
         self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
         self.text_readers: deque[tuple[Digest, Key]] = deque(maxlen=TEXT_READERS_MAX)
@@ -146,9 +110,9 @@ class Participant:
         known = self._rounds.get(query)
         if known is None:
             return []
-        if reply.content and content_digest(reply.content) != known.record.query.content_digest:
-            return Fault(FaultReason.MALFORMED, "R13", "content that is not the query's")
-        known.content = known.content or reply.content
+        if reply.turns and (fault := check_turns(self.params, known.record.query, reply.turns)) is not None:
+            return fault
+        known.turns = known.turns or reply.turns
         return self._take_pulled(query, reply, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
@@ -160,7 +124,7 @@ class Participant:
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
         before = len(known.served.readers)
-        served = known.served.serve(known.record, known.content, source, request, self.params.pull_bytes_max)
+        served = known.served.serve(known.record, known.turns, source, request, self.params.pull_bytes_max)
         if known.as_requester is not None and len(known.served.readers) > before:
             self.text_readers.append((request.query, source))
         return served
@@ -198,8 +162,10 @@ class Participant:
 
     # -- from ourselves ---------------------------------------------------------------------------------------------
 
-    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `content` is its text, even if the query is private.
+    def ask(
+        self, query: Query, turns: tuple[Turn, ...], now_ms: int, slack_ms: int = 0
+    ) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `turns` are its conversation, even if the query is private.
 
         `slack_ms`: extension of our patience for the seats' distance (`presence.slack_ms`).
         """
@@ -210,7 +176,7 @@ class Participant:
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms, slack_ms)
-        known = _Round(now_ms + round_ms(query) + LINGER_MS, content, as_requester=started.state)
+        known = RoundAtNode(now_ms + round_ms(query) + LINGER_MS, turns, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
@@ -262,7 +228,7 @@ class Participant:
     def recover(self, query: Digest, asked_by: Key, restored: Restored, deadline_ms: int) -> None:
         """Resume a round from before a restart, once its chain can be pulled (R12): `tick` requests it."""
         self.validator.reserve(query, asked_by, deadline_ms)
-        self._recovering[query] = _Recovering(asked_by, restored, deadline_ms)
+        self._recovering[query] = Recovering(asked_by, restored, deadline_ms)
 
     def leave(self, query: Digest) -> list[Effect]:
         """Leave a round at once, in both roles: our last message was not journalled, so it does not exist (R12).
@@ -347,15 +313,15 @@ class Participant:
         known = self._rounds.get(message.id)
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
-        content = known.content if known is not None else query.content
+        turns = known.turns if known is not None else query.turns
         phase_ms_max = DURATION_MS_MAX
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
             self._admission.joined(message.id, query, now_ms, again=restored is not None)
-        started = member.start(record, self.keypair, content, now_ms, restored or Restored(), phase_ms_max)
+        started = member.start(record, self.keypair, turns, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
-            known = self._rounds[message.id] = _Round(now_ms + round_ms(query) + LINGER_MS, content)
+            known = self._rounds[message.id] = RoundAtNode(now_ms + round_ms(query) + LINGER_MS, turns)
         known.as_member = started.state
         self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
@@ -396,9 +362,9 @@ class Participant:
                 admitted.message.kind in CLOSINGS and admitted.message.id not in held
             ):
                 messages.append(admitted.message)
-        if not messages and not effects and (not reply.content or at_member.content):
+        if not messages and not effects and (not reply.turns or at_member.turns):
             return fault
-        return [*effects, *self._step(query, Pulled(tuple(messages), reply.content), now_ms)]
+        return [*effects, *self._step(query, Pulled(tuple(messages), reply.turns), now_ms)]
 
     def _notice(self, notice: Notice) -> list[Effect]:
         known = self._rounds.get(notice.query)
@@ -434,11 +400,11 @@ class Participant:
             return []
         effects: list[Effect] = []
         # The member first: a contribution must be in its pool when the requester's closing names it.
-        if known.as_member is not None and _concerns_member(event):
+        if known.as_member is not None and concerns_member(event):
             at_member = member.step(known.as_member, event, now_ms)
             known.as_member = at_member.state
             effects += self._route(query, at_member.effects, now_ms)
-        if known.as_requester is not None and _concerns_requester(event):
+        if known.as_requester is not None and concerns_requester(event):
             at_requester = requester.step(known.as_requester, event, now_ms)
             known.as_requester = at_requester.state
             effects += self._route(query, at_requester.effects, now_ms)
@@ -478,26 +444,6 @@ class Participant:
         for id in over[: max(0, len(kept) + 1 - ROUNDS_KEPT)]:
             del kept[id]
         self._rounds = kept
-
-
-def _concerns_requester(event: Event) -> bool:
-    match event:
-        case Received(message):
-            return message.kind not in CLOSINGS
-        case Tick() | Replied() | Alive():
-            return True
-        case _:
-            return False
-
-
-def _concerns_member(event: Event) -> bool:
-    match event:
-        case Received(message):
-            return message.kind not in (Kind.COMMIT, Kind.COSIGN)
-        case Replied() | Alive():
-            return False
-        case _:
-            return True
 
 
 def _refusal(reply: bytes) -> Refusal | None:

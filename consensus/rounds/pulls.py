@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 
 from consensus.certificates.record import RoundRecord
 from protocol import codec
+from protocol.conversation import bytes_of
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest
+from protocol.messages import PullReply, PullRequest, Turn
 from protocol.signing import VerifiedMessage
 from protocol.types import Digest, Key
 
 PULL_FRAME_BYTES = 64
 """Bytes of a pull reply without its contents."""
+
+TURN_FRAME_BYTES = 32
+"""Largest number of bytes of a turn beside its text: two names of fields, the role, and the heads of each."""
 
 ENVELOPE_FRAME_BYTES = 5
 """Largest number of bytes that msgpack puts before a byte string."""
@@ -30,9 +34,9 @@ class PullLedger:
     """Members to which we served the text of a query that does not hold it itself."""
 
     def serve(
-        self, record: RoundRecord, content: str, source: Key, request: PullRequest, bytes_max: int
+        self, record: RoundRecord, turns: tuple[Turn, ...], source: Key, request: PullRequest, bytes_max: int
     ) -> bytes | Fault:
-        """Answer one request of `source`, within `bytes_max` for it in this round; `content` is the query's text.
+        """Answer one request of `source`, within `bytes_max` for it in this round; `turns` are the query's.
 
         Faults: NOT_A_MEMBER without a seat, BUSY if its bytes are spent.
         """
@@ -42,22 +46,27 @@ class PullLedger:
             held = {each.id: each for each in record.named}
             served = self.ids.setdefault(source, set())
             wanted = [held[id] for id in request.ids if id in held and id not in served]
-            content = ""
+            turns = ()
         else:
             # The chain is served again on each request: so a member notices that it has missed a closing.
             wanted = [record.message, *record.closings]
-            content = "" if record.query.content else content
+            turns = () if record.query.turns else turns
         spent = self.bytes_.get(source, 0)
-        fitting = _fitting(wanted, bytes_max - spent - PULL_FRAME_BYTES - len(content.encode()))
+        fitting = _fitting(wanted, bytes_max - spent - PULL_FRAME_BYTES - _bytes_of(turns))
         if len(fitting) < min(1, len(wanted)):
             return Fault(FaultReason.BUSY, "R13", "this member's byte budget for the round is spent")
         if request.ids:
             self.ids[source].update(message.id for message in fitting)
-        encoded = codec.encode(PullReply(content=content, envelopes=tuple(message.envelope for message in fitting)))
+        encoded = codec.encode(PullReply(turns=turns, envelopes=tuple(message.envelope for message in fitting)))
         self.bytes_[source] = spent + len(encoded)
-        if content:
+        if turns:
             self.readers.add(source)
         return encoded
+
+
+def _bytes_of(turns: Sequence[Turn]) -> int:
+    """Return the bytes of these turns in a reply, at most."""
+    return bytes_of(turns) + TURN_FRAME_BYTES * len(turns)
 
 
 def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:

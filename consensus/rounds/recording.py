@@ -17,9 +17,9 @@ from consensus.rounds.participant import REPLY_BYTES_MAX
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
 from protocol import codec, limits
 from protocol.errors import Fault, FaultReason
-from protocol.messages import AnswerContent, Offer, Opening, Query
+from protocol.messages import AnswerContent, Offer, Opening, Query, Turns
 from protocol.params import NetworkParams
-from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, Text, TimeMs
+from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, TimeMs
 from protocol.types import ABSTAIN, ONE, DeclineReason
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
@@ -40,7 +40,7 @@ LENGTH_BYTES = 4
 class Beginning:
     """The recorded node's key and the settings with which its participant was made."""
 
-    version: Annotated[int, Range(3, 3)] = 3
+    version: Annotated[int, Range(4, 4)] = 4
     key: KeyField
     params: NetworkParams
     joins_from_ms: TimeMs
@@ -133,7 +133,7 @@ class Asked:
 
     at_ms: TimeMs
     query: Query
-    content: Text
+    turns: Turns
     slack_ms: DurationMs
 
 

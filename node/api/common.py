@@ -38,8 +38,10 @@ class Readiness(msgspec.Struct, frozen=True):
     """Whether the node can take part in rounds."""
 
     ready: bool
-    """Whether both conditions below hold."""
+    """Whether the engine answers, a peer is connected, and the node is not being stopped."""
     engine: bool
     """Whether the engine replied to its last probe."""
     peers: bool
     """Whether at least one peer is connected."""
+    stopping: bool = False
+    """Whether the node is being stopped: it finishes what it holds and takes nothing new."""

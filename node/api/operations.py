@@ -9,11 +9,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.common import Error, Liveness, Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.parameters import AnyParameter, Parameter
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
+from node.api.ui import UiLink
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
@@ -24,16 +26,23 @@ EVENT_STREAM: Final = "text/event-stream"
 
 BYTES: Final = "application/octet-stream"
 
+HTML: Final = "text/html"
+
 PROMETHEUS: Final = "text/plain"
 """Prometheus' text format; the header also names its version."""
 
 WAIT_MS_MAX: Final = 300_000
 """Greatest time (ms) that a client may wait for offers in one request."""
 
+PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+}
+"""JSON schemas of the parts of paths that have names, by name."""
+
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request is not HTTP/1.1, or not what the operation takes.",
-    401: "The token is missing or wrong.",
-    403: "The request comes from a web page, or names another host than this machine.",
+    401: "The token is missing or wrong, or the browser's session is over.",
+    403: "The request comes from a web page that is not served, or Host does not name the node.",
     408: "The request did not come in time.",
     413: "The body is too large.",
     429: "Too many wrong tokens came from this address; `Retry-After` says when to try again.",
@@ -169,6 +178,16 @@ PAUSE: Final = Operation(
     body=Body(Pause, "no pause", required=False),
 )
 RESUME: Final = Operation("POST", "/api/resume", "Accept rounds of other nodes again.", ServingReport)
+CONFIG: Final = Operation(
+    "GET", "/api/config", "Show every setting and where it comes from, without secrets.", ConfigReport
+)
+PAGE: Final = Operation("GET", "/ui", "Show a page for people.", str, media=HTML)
+UI_LINK: Final = Operation(
+    "POST",
+    "/api/ui-links",
+    "Make a link to the page for people; on a node with keys it lets a browser in, once and for 60 s.",
+    UiLink,
+)
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
 
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
@@ -189,6 +208,9 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     SERVING,
     PAUSE,
     RESUME,
+    CONFIG,
+    PAGE,
+    UI_LINK,
     OPENAPI,
 )
 """All operations, in the order of the document."""

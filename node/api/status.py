@@ -63,6 +63,8 @@ class Status(msgspec.Struct, frozen=True):
 
     key: KeyHex
     """The node's public key."""
+    name: str
+    """The owner's name for it; empty if it has none."""
     addresses: tuple[str, ...]
     """Multiaddrs at which peers reach it."""
     network: str

@@ -15,7 +15,7 @@ def show(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Show every setting."""
-    rows = [(key, _plain(value), where) for key, value, where in source.load().rows()]
+    rows = list(source.load().rows())
     if json:
         print_json({key: {"value": value, "origin": where} if origin else value for key, value, where in rows})
         return 0
@@ -28,9 +28,3 @@ def show(
 def _toml(value: object) -> str:
     """Return a value in the form of the file; empty if the file cannot express it (nothing is set)."""
     return "" if value is None else json_module.dumps(value, ensure_ascii=False)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)

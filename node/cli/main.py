@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "Run a node.",
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
+    "ui": "Print a link to the local node's page for a browser, and open it.",
     "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",
     "resume": "Accept rounds of other nodes again.",
     "engine": "Show the abilities, speed and failures of the local node's model server.",

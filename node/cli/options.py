@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from node.cli.errors import CliError, Exit
-from node.config import LoadedConfig, load_config
+from node.config import LoadedConfig, Profile, default_file, load_config
 from node.files import decode
 from node.text import printable
 from protocol.limits import TEXT_BYTES_MAX
@@ -26,12 +26,48 @@ class Source:
 
     config: Annotated[Path | None, Parameter(help="Configuration file (TOML).")] = None
     data_dir: Annotated[Path | None, Parameter(help="Folder of key, store and certificates.")] = None
+    profile: Annotated[
+        str | None, Parameter(help="One of several nodes of yours, made by `strand init --profile NAME`.")
+    ] = None
 
     def load(self, **flags: object) -> LoadedConfig:
-        """Load the configuration under these flags ("table.key" with a double underscore for the dot)."""
+        """Load the configuration under these flags ("table.key" with a double underscore for the dot).
+
+        Raises ConfigError, and ProfileError if there is no such profile.
+        """
+        if (profile := self.named) is not None:
+            profile.require()
+        return self._load(None if profile is None else profile.file, flags)
+
+    def load_defaults(self, **flags: object) -> LoadedConfig:
+        """Load as `load` does, as if no configuration file existed yet."""
+        return self._load(Path(os.devnull), flags)
+
+    @property
+    def named(self) -> Profile | None:
+        """The profile; None without one. Raises ProfileError for an invalid name, CliError beside a file."""
+        if self.profile is None:
+            return None
+        if self.config is not None:
+            raise CliError("--profile has a configuration file of its own: leave --config out", Exit.USAGE)
+        return Profile(self.profile)
+
+    @property
+    def file(self) -> Path:
+        """The configuration file, which need not exist."""
+        profile = self.named
+        return self.config or (default_file() if profile is None else profile.file)
+
+    def _load(self, file: Path | None, flags: Mapping[str, object]) -> LoadedConfig:
+        profile = self.named
         given = {name.replace("__", "."): value for name, value in flags.items()}
         data_dir = None if self.data_dir is None else str(self.data_dir)
-        return load_config(file=self.config, environment=os.environ, flags={"node.data_dir": data_dir, **given})
+        return load_config(
+            file=file or self.config,
+            environment=os.environ,
+            flags={"node.data_dir": data_dir, **given},
+            folder=None if profile is None else profile.folder,
+        )
 
 
 KEY_DIGITS = 12

@@ -43,8 +43,8 @@ async def show(
         print_json(report)
         return 0
     console = stdout()
-    if read.content:
-        console.print(outside(f"query: {read.content}"), soft_wrap=True)
+    for role, text in read.turns:
+        console.print(outside(f"{role if len(read.turns) > 1 else 'query'}: {text}"), soft_wrap=True)
         console.print()
     print_report(report, console)
     return 0

@@ -43,6 +43,7 @@ def _lines(told: Status) -> dict[str, object]:
     """Return the status as names and values; a list has a line for each of its values."""
     engine, serving = told.engine, told.serving
     lines: dict[str, object] = {
+        **({"name": told.name} if told.name else {}),
         "key": told.key,
         "addresses": list(told.addresses),
         "network": told.network,

@@ -10,12 +10,14 @@ import msgspec
 from node.api import operations as ops
 from node.api.asking import Question
 from node.api.common import Error, Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.events import RoundEvent
 from node.api.operations import Operation
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
+from node.api.ui import UiLink
 from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
@@ -151,6 +153,14 @@ class Client:
     async def challenge(self) -> Challenged:
         """Make the node ask the swarm one gold question and learn from the round."""
         return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
+
+    async def config(self) -> ConfigReport:
+        """Return every setting of the node with its origin, without secrets."""
+        return await self._call(ops.CONFIG)
+
+    async def ui_link(self) -> UiLink:
+        """Return a link that opens the node's page in a browser."""
+        return await self._call(ops.UI_LINK)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

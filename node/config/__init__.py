@@ -12,6 +12,9 @@ from node.config.loading import LoadedConfig as LoadedConfig
 from node.config.loading import default_file as default_file
 from node.config.loading import load_config as load_config
 from node.config.loading import load_params as load_params
+from node.config.profiles import Profile as Profile
+from node.config.profiles import ProfileError as ProfileError
+from node.config.profiles import free_ports as free_ports
 from node.config.tables import NOBODY_HELP as NOBODY_HELP
 from node.config.tables import ApiKeyTable as ApiKeyTable
 from node.config.tables import ApiTable as ApiTable
@@ -23,4 +26,7 @@ from node.config.tables import NodeTable as NodeTable
 from node.config.tables import OverlayTable as OverlayTable
 from node.config.tables import RoundTable as RoundTable
 from node.config.tables import ServeTable as ServeTable
+from node.config.tables import TracingTable as TracingTable
 from node.config.tables import TrustTable as TrustTable
+from node.config.writing import toml_text as toml_text
+from node.config.writing import toml_value as toml_value

@@ -52,7 +52,7 @@ class LoadedConfig:
         return {Path(origin) for origin in told if origin != "flag" and not origin.startswith("environment ")}
 
     def rows(self) -> Iterator[tuple[str, object, str]]:
-        """Yield (key, value, origin) for every key, in order.
+        """Yield (key, value as JSON has it, origin) for every key, in order.
 
         For secrets the value shows only whether they are set, and for the API's keys also their names and audiences.
         """
@@ -64,7 +64,7 @@ class LoadedConfig:
                 shown = _hidden(value) if key in SECRETS else value
                 if key in URLS:
                     shown = hide_secrets(str(value))
-                yield key, shown, self.origins.get(key, "default")
+                yield key, _plain(shown), self.origins.get(key, "default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +89,37 @@ def _hidden(value: object) -> object:
     return "(set)" if value else ""
 
 
+def _plain(value: object) -> object:
+    """Return a value in types that JSON has."""
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)
+
+
 def default_file() -> Path:
     """Return the default configuration file."""
     return platformdirs.user_config_path("strand") / "node.toml"
 
 
 def load_config(
-    *, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None
+    *,
+    file: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    folder: Path | None = None,
 ) -> LoadedConfig:
     """Read and check the configuration.
 
     `file` None means `default_file()`, which need not exist. `flags` maps "table.key" to a value; None is "not given".
     Texts from flags and the environment are read by the key's type: lists are separated by commas, `trust.trusted` is
-    KEY=WEIGHT, separated by commas. Raises ConfigError.
+    KEY=WEIGHT, separated by commas. `folder`: `node.data_dir` where nothing names one; None: the user's. Raises
+    ConfigError.
     """
     tables = get_type_hints(NodeConfig)
     types = {name: get_type_hints(table, include_extras=True) for name, table in tables.items()}
     given: dict[str, _Given] = {}
     for entry in (
+        *([] if folder is None else [_Given("node.data_dir", str(folder), "profile", is_text=False)]),
         *_from_file(file, types),
         *_from_environment(environment, types),
         *(_Given(key, value, "flag", is_text=True) for key, value in (flags or {}).items() if value is not None),

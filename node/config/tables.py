@@ -32,6 +32,9 @@ Token = Annotated[str, msgspec.Meta(min_length=1)]
 API_KEYS_MAX: Final = 64
 """Keys of the HTTP interface: each request is compared with all of them. One for each program and person is enough."""
 
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?")
+"""An origin as browsers write it: small letters, no default port, no path."""
+
 TOKEN_KEY: Final = "token"
 """Name of the key that `api.token` is."""
 
@@ -41,10 +44,14 @@ class NodeTable:
     """Identity of the node and place of its data."""
 
     data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
+    # For its owner: `strand status` shows it, peers do not see it.
+    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
     # A name in configs/params, or the path of a parameter file.
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"
     shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    # Time to finish what is under way when the node is stopped; then it declines the rest.
+    stop_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,9 @@ class ApiTable:
     token: str = ""
     # Further keys by name; a text alone is the token.
     keys: dict[KeyName, Token | ApiKeyTable] = field(default_factory=dict)
+    # Origins of other servers' pages that may use the interface, such as "https://example.org"; also that under which a
+    # proxy serves this node.
+    origins: tuple[str, ...] = ()
     # Nodes that may read what editors and agents send (OpenAI's API, MCP), unless model id, key or request name others.
     audience: Audience = Audience.TRUSTED
 
@@ -100,6 +110,9 @@ class ApiTable:
         host, _ = self.address
         if not (self.token or self.keys) and not _is_loopback(host):
             raise ValueError(f"bind = {self.bind} is reachable from other machines: set token, or bind to 127.0.0.1")
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f'origins: {origin!r} is not like "https://example.org" or "http://127.0.0.1:8080"')
         if len(self.keys) > API_KEYS_MAX:
             raise ValueError(f"keys: there are at most {API_KEYS_MAX}")
         if TOKEN_KEY in self.keys:
@@ -237,6 +250,20 @@ class LogTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingTable:
+    """Traces of rounds by OpenTelemetry, with the extra `tracing`."""
+
+    enabled: bool = False
+    # OTLP over HTTP, with its path, such as http://127.0.0.1:4318/v1/traces; empty: as the OTEL_* variables say.
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is no URL of HTTP."""
+        if self.endpoint and not re.fullmatch(r"https?://[^/\s]+/\S*", self.endpoint):
+            raise ValueError(f"endpoint must be like http://127.0.0.1:4318/v1/traces, not {self.endpoint!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class CapacityTable:
     """Bounds of concurrent work."""
 
@@ -261,6 +288,7 @@ class NodeConfig:
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
+    tracing: TracingTable = field(default_factory=TracingTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property

@@ -1,9 +1,10 @@
 """The ASGI application: a handler for each operation of `node.api.operations`, and the replies to errors."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,25 +14,30 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from node.api import operations as ops
-from node.api.asking import OffersKnown
+from node.api.asking import OffersKnown, Question
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.config import ApiTable
+from node.http.audience import key_audience
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
+    Handler,
     ParameterError,
     Places,
     json_reply,
     read_body,
     read_parameters,
+    read_query_id,
     refusal,
     refused_ask,
 )
 from node.http.rounds import RoundStream
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 from node.rounds.service import AskError
 from node.storage import StoreBlockedError
-from protocol.types import Digest
 
 WAITS_SHARE: Final = 4
 """Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
@@ -48,12 +54,16 @@ CHALLENGES_MAX: Final = 2
 TRIALS_MAX: Final = 1
 """Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 
+def build_app(
+    shown: Shown, connections_max: int, mcp: ASGIApp | None = None, ui: UiHandlers | None = None
+) -> Starlette:
+    """Build the ASGI application of one node, served to at most `connections_max` connections.
 
-def build_app(shown: Shown, connections_max: int, mcp: ASGIApp | None = None) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections; `mcp` serves /mcp."""
-    handlers = _Api(shown, connections_max).handlers()
+    `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
+    """
+    ui = ui or UiHandlers(ApiTable(), Sessions())
+    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
@@ -129,6 +139,7 @@ class _Api:
             ops.SERVING: self.serving,
             ops.PAUSE: self.pause,
             ops.RESUME: self.resume,
+            ops.CONFIG: self.config,
             ops.OPENAPI: self.openapi,
         }
 
@@ -156,14 +167,13 @@ class _Api:
 
     async def ask(self, request: Request) -> Response:
         details = bool(read_parameters(request, ops.ASK)["details"])
-        return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
+        question: Question = await read_body(request, ops.ASK)
+        if question.audience is None:
+            question = replace(question, audience=key_audience(request))
+        return RoundStream(self._shown.rounds, question, details, self._followed)
 
     async def certificate(self, request: Request) -> Response:
-        try:
-            query_id = Digest(bytes.fromhex(request.path_params["query_id"]))
-        except ValueError:
-            return refusal(400, "a query id is 64 hexadecimal digits")
-        raw = await self._shown.rounds.certificate(query_id)
+        raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
             return refusal(404, "no such certificate here")
         return Response(raw, media_type=ops.CERTIFICATE.media)
@@ -208,6 +218,9 @@ class _Api:
     async def resume(self, _: Request) -> Response:
         await self._shown.serving.resume()
         return json_reply(self._shown.serving.report())
+
+    async def config(self, _: Request) -> Response:
+        return json_reply(self._shown.config.report())
 
     async def openapi(self, _: Request) -> Response:
         return json_reply(document())

@@ -51,7 +51,10 @@ class Gate(Protocol):
     """Port: decides from a header whether its request is served."""
 
     async def refuse(self, scope: Scope) -> Response | None:
-        """Return the refusal of a request, or None."""
+        """Return the reply to a request that the application does not get, or None.
+
+        `scope["state"]["reply_headers"]`, if set, is added to every reply to the request.
+        """
         ...
 
 
@@ -75,6 +78,8 @@ class Connection:
         """Bytes of a reply's head, which are sent with the first of its body."""
         self._is_head = False
         """Whether the request's method is HEAD, whose reply has no body."""
+        self._reply_headers: tuple[tuple[bytes, bytes], ...] = ()
+        """What the gate adds to every reply to the request."""
         self._client: tuple[str, int] = stream.socket.getpeername()[:2]
         self._server: tuple[str, int] = stream.socket.getsockname()[:2]
         self.group = address_group(self._client[0], SENDER_BITS)
@@ -98,7 +103,7 @@ class Connection:
         """Send the connection's own reply if none has begun; close the connection after it."""
         if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
-        headers = [*response.raw_headers, *_common_headers(), (b"connection", b"close")]
+        headers = [*response.raw_headers, *self._common_headers(), (b"connection", b"close")]
         data = self._encode(h11.Response(status_code=response.status_code, headers=headers))
         if not self._is_head:
             data += self._encode(h11.Data(data=bytes(response.body)))
@@ -115,6 +120,7 @@ class Connection:
             return False
         scope = self._scope(request)
         refused = await self._gate.refuse(scope)
+        self._reply_headers = scope["state"].get("reply_headers", ())
         if refused is not None:
             await self.reply(refused)
             return False
@@ -130,6 +136,7 @@ class Connection:
     async def _next_request(self) -> h11.Request | None:
         """Return the next request's header; None if the client closed the connection or sends nothing."""
         self._is_head = False
+        self._reply_headers = ()
         with trio.move_on_after(REQUEST_S):
             event = await self._next_event()
             if isinstance(event, h11.Request):
@@ -192,6 +199,7 @@ class Connection:
             "headers": headers,
             "client": self._client,
             "server": self._server,
+            "state": {},
         }
 
     # -- while it is worked on -------------------------------------------------------------------------------------
@@ -231,7 +239,7 @@ class Connection:
     async def _send(self, message: Message) -> None:
         """Send one ASGI message. Raises trio.TooSlowError or trio.BrokenResourceError."""
         if message["type"] == "http.response.start":
-            headers = [*message["headers"], *_common_headers()]
+            headers = [*message["headers"], *self._common_headers()]
             self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
         elif message["type"] == "http.response.body":
             body = bytes(message.get("body", b""))
@@ -243,6 +251,9 @@ class Connection:
             await self._write(data)
 
     # -- the wire --------------------------------------------------------------------------------------------------
+
+    def _common_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return (*SECURITY_HEADERS, *self._reply_headers, (b"date", formatdate(usegmt=True).encode()))
 
     def _encode(self, event: h11.Event) -> bytes:
         return self._h11.send(event) or b""
@@ -268,10 +279,6 @@ class Connection:
                     dropped += len(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
-
-
-def _common_headers() -> tuple[tuple[bytes, bytes], ...]:
-    return (*SECURITY_HEADERS, (b"date", formatdate(usegmt=True).encode()))
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:

@@ -1,20 +1,20 @@
 """Admission to the HTTP interface: decided from a request's header, before its body is read."""
 
-import hashlib
-import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import trio
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Scope
 
-from node.api.asking import Audience
 from node.config import ApiTable
 from node.http.guesses import GuessTable
+from node.http.keys import ApiKey as ApiKey
+from node.http.keys import Keys
+from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.replies import Places, refusal
+from node.http.sessions import UI_PATH, Sessions
 from node.overlay.addresses import AddressClass, class_of
 
 BODY_BYTES_MAX: Final = 128 * 1024
@@ -26,76 +26,90 @@ LOOPBACK_PAUSE_S_MAX: Final = 2.0
 PAUSED_MAX: Final = 32
 """Replies that may be delayed at once; the next wrong token gets the same refusal at once."""
 
-_LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+NO_TOKEN: Final = "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
+NO_SESSION: Final = "this page needs a session: `strand ui` makes a link that opens one, valid once and for 60 s"
 
-_OWN_FETCHES: Final = frozenset({"none", "same-origin"})
-"""Accepted values of Sec-Fetch-Site: the user typed the address, or the page is ours. Programs do not send the header.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """The key that a request was served with; `scope["state"]["api_key"]`, which a node without keys leaves out."""
-
-    name: str
-    """Its name in the configuration; `api.token` is `token`."""
-    audience: Audience | None
-    """Nodes that may read what its holder asks; None: as the face decides that is asked."""
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
 
 
 class Guard:
-    """Decides whether a request is served.
+    """Decides whether a request is served, and with which key.
 
-    Without keys only local programs are served, and no web page in a browser: a foreign page reaches this machine
-    under a name of its own that resolves to 127.0.0.1 (DNS rebinding). Host must therefore be a name that only a local
-    program uses. With keys any Host is accepted, because such a page does not have one.
+    Pages of other origins are refused unless the owner allows theirs. A node without keys serves programs of this
+    machine and its own pages; Host must then name the node in every request, because a foreign page reaches this
+    machine under a name of its own that resolves to it (DNS rebinding). With keys a program may use any Host, because
+    such a page does not have one. A browser may have a session in place of a token.
     """
 
-    def __init__(self, config: ApiTable, now_s: Callable[[], float] = trio.current_time) -> None:
-        host, _ = config.address
-        self._keys = [
-            (_digest(key.token.encode()), ApiKey(name, key.audience)) for name, key in config.named_keys.items()
-        ]
-        self._hosts = _LOOPBACK_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+    def __init__(
+        self,
+        config: ApiTable,
+        sessions: Sessions | None = None,
+        now_s: Callable[[], float] = trio.current_time,
+    ) -> None:
+        self._keys = Keys(config)
+        self._origins = Origins(config)
+        self._sessions = sessions or Sessions(now_s)
         self._now_s = now_s
         self._guesses = GuessTable()
         self._paused = Places(PAUSED_MAX)
 
     async def refuse(self, scope: Scope) -> Response | None:
-        """Return the refusal of a request, with 401, 403, 413 or 429; None if it is served, its key in the state."""
-        headers = Headers(scope=scope)
-        if "origin" in headers or not _OWN_FETCHES.issuperset(headers.getlist("sec-fetch-site")):
-            return refusal(403, "web pages are not served: the request has an Origin, or Sec-Fetch-Site")
+        """Return the reply to a request that the application does not get; None if it is served.
+
+        That is a refusal with 401, 403, 413 or 429, the reply to an allowed page's preflight, or the redirection of a
+        one-time link. `scope["state"]` gets the key, and headers for every reply to a page of an allowed origin.
+        """
+        headers, state = Headers(scope=scope), scope.setdefault("state", {})
+        host = headers.get("host", "")
+        try:
+            caller = self._origins.caller(headers, scope["server"])
+        except ForeignError as error:
+            return refusal(403, str(error))
+        if caller is Caller.ALLOWED_PAGE:
+            state["reply_headers"] = allowing(headers["origin"])
+            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+                # It never holds a token.
+                return Response(status_code=204)
         if self._keys:
-            found = await self._find_key(headers, scope["client"][0])
+            found = self._let_in(scope, host) or await self._find_key(scope, headers, caller)
             if isinstance(found, Response):
                 return found
-            scope.setdefault("state", {})["api_key"] = found
-        elif _host_name(headers.get("host", "")) not in self._hosts:
-            return refusal(403, "only local programs are served without an API key: Host must name this machine")
+            state["api_key"] = found
+        elif not self._origins.names_us(host, scope["server"], any_port=True):
+            return refusal(403, "without an API key only this machine is served: Host must name this node")
         # h11 has checked that it is one number.
         if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
             return refusal(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
         return None
 
-    async def _find_key(self, headers: Headers, address: str) -> ApiKey | Response:
-        """Return the key whose token was sent, or a refusal; slow down clients that guess.
+    def _let_in(self, scope: Scope, host: str) -> Response | None:
+        """Return the redirection that lets in a browser with a valid one-time link; else None."""
+        if scope["path"] != UI_PATH or scope["method"] != "GET" or not self._origins.names_us(host, scope["server"]):
+            return None
+        code = QueryParams(scope["query_string"]).get("code", "")
+        return self._sessions.let_in(code, scope["server"][1], over_tls=self._origins.is_over_tls(host))
+
+    async def _find_key(self, scope: Scope, headers: Headers, caller: Caller) -> ApiKey | Response:
+        """Return the key whose token or session was sent, or a refusal; slow down clients that guess.
 
         A remote address that guessed is refused unheard for a while. This machine never is: else any local program
         could lock out the others, which share its address. Its right token is always served at once, and only replies
         to wrong ones are delayed.
         """
+        address = scope["client"][0]
         local = class_of(address) is AddressClass.LOOPBACK
         if not local and (wait_s := self._guesses.wait_s(address, self._now_s())) > 0:
             return _too_many(wait_s)
         given = headers.getlist("authorization")
+        if not given:
+            # A session cannot be guessed, and no token was tried, so nothing is counted.
+            return self._key_of_session(scope, headers, caller)
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not token:
-            # No token was tried, so nothing is counted.
-            return _unauthorised(
-                "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
-            )
-        if (key := self._key_of(token)) is not None:
+            return _unauthorised(NO_TOKEN)
+        if (key := self._keys.find(token.encode("latin-1"))) is not None:
             if not local:
                 self._guesses.note_right(address)
             return key
@@ -108,22 +122,20 @@ class Guard:
                     await trio.sleep(min(wait_s, LOOPBACK_PAUSE_S_MAX))
         return _too_many(wait_s)
 
-    def _key_of(self, token: str) -> ApiKey | None:
-        """Return the key with this token; the time that it takes tells nothing about the tokens."""
-        given = _digest(token.encode("latin-1"))
-        right = [key for digest, key in self._keys if hmac.compare_digest(given, digest)]
-        return right[0] if right else None
+    def _key_of_session(self, scope: Scope, headers: Headers, caller: Caller) -> ApiKey | Response:
+        """Return the key of the browser's session, or a refusal.
 
-
-def _digest(token: bytes) -> bytes:
-    """Return a digest of equal length for all tokens, so that a comparison does not reveal the right one's length."""
-    return hashlib.sha256(token).digest()
-
-
-def _host_name(host: str) -> str:
-    """Return the Host header without its port."""
-    name, _, port = host.rpartition(":")
-    return (name if name and port.isascii() and port.isdecimal() else host).lower()
+        Browsers attach the cookie to requests of other servers on this host, too. What changes something is therefore
+        served only to pages that say by Origin that they are ours.
+        """
+        key = self._sessions.key_of(headers.getlist("cookie"), scope["server"][1])
+        if key is None or caller is Caller.ALLOWED_PAGE:
+            return _unauthorised(NO_SESSION if scope["path"] == UI_PATH else NO_TOKEN)
+        if not self._origins.names_us(headers.get("host", ""), scope["server"]):
+            return refusal(403, "a session is valid under the node's own address only: Host does not name it")
+        if scope["method"] not in _SAFE_METHODS and caller is not Caller.OWN_PAGE:
+            return refusal(403, "with a session only the node's own pages may change something: Origin is missing")
+        return key
 
 
 def _unauthorised(why: str) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard, get_args
 
 import msgspec
 
-from node.api.operations import BYTES, JSON, OPERATIONS, REFUSALS, Operation
+from node.api.operations import BYTES, JSON, OPERATIONS, PATH_SCHEMAS, REFUSALS, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
@@ -43,7 +43,7 @@ def document() -> Mapping[str, Any]:
 def _operation(operation: Operation[Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(name, {"type": "string"})}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     parameters += [

@@ -1,6 +1,7 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,16 +12,20 @@ from starlette.responses import Response
 from node.api.common import Error
 from node.api.operations import JSON, Operation
 from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
+from protocol.types import Digest
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
 )
 """Headers of every reply, the connection's own refusals included: a browser must not run, frame, cache or share a
 node's replies."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Serves the requests of one operation."""
 
 ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""
@@ -84,6 +89,14 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
     except ValueError as error:
         raise ParameterError(str(error)) from None
     return {name: each.default for name, each in known.items()} | values
+
+
+def read_query_id(request: Request) -> Digest:
+    """Return the query id that the path names. Raises ParameterError."""
+    text = request.path_params["query_id"]
+    if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        raise ParameterError("a query id is 64 hexadecimal digits")
+    return Digest(bytes.fromhex(text))
 
 
 class Places:

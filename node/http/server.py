@@ -1,5 +1,6 @@
 """Serves the API and restarts it after failures; the node's rounds do not depend on it."""
 
+import errno
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
+from node.http.sessions import Sessions
 from node.http.shown import Shown
+from node.http.ui import UiHandlers
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
@@ -32,23 +35,40 @@ class ApiBindError(UserError):
     """The HTTP interface's address cannot be used. The message is one line for the user."""
 
 
-async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until cancelled; report the URL when the task has started. Raises ApiBindError, at the start only."""
+async def reserve(config: ApiTable) -> trio.socket.SocketType:
+    """Take the address before anything slow is started; nobody can connect before `serve`. Raises ApiBindError."""
+    try:
+        return await bind(*config.address)
+    except OSError as error:
+        raise _cannot_serve(config, error) from error
+
+
+async def serve(
+    shown: Shown,
+    config: ApiTable,
+    reserved: trio.socket.SocketType,
+    task_status: Any = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve on a reserved address until cancelled; report the URL when the task has started.
+
+    Raises ApiBindError, at the start only.
+    """
     host, port = config.address
     try:
-        listener = await listen(host, port)
+        reserved.listen(BACKLOG)
     except OSError as error:
-        raise ApiBindError(
-            f"cannot serve HTTP on {config.bind}: {error.strerror or error}; choose another with --bind"
-        ) from error
+        raise _cannot_serve(config, error) from error
+    listener = trio.SocketListener(reserved)
     port = listener.socket.getsockname()[1]
     for name, key in config.named_keys.items():
         if len(key.token) < TOKEN_CHARS_ADVISED:
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
+    sessions = Sessions()
     mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
-    edge = Edge(build_app(shown, places, mcp), Guard(config), places)
+    app = build_app(shown, places, mcp, UiHandlers(config, sessions))
+    edge = Edge(app, Guard(config, sessions), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mcp.run)
@@ -57,12 +77,26 @@ async def serve(shown: Shown, config: ApiTable, task_status: Any = trio.TASK_STA
 
 async def listen(host: str, port: int) -> trio.SocketListener:
     """Listen on one address. Raises OSError."""
+    sock = await bind(host, port)
+    sock.listen(BACKLOG)
+    return trio.SocketListener(sock)
+
+
+async def bind(host: str, port: int) -> trio.socket.SocketType:
+    """Bind a socket to one address. Raises OSError."""
     family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
     with ExitStack() as stack:
         sock = stack.enter_context(trio.socket.socket(family, trio.socket.SOCK_STREAM))
-        # A restarted node finds its old connections in TIME_WAIT.
-        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
+        # A restarted node finds its old connections in TIME_WAIT. Of free ports, two programs might get the same.
+        if port:
+            sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
         await sock.bind((host, port))
-        sock.listen(BACKLOG)
         stack.pop_all()
-    return trio.SocketListener(sock)
+    return sock
+
+
+def _cannot_serve(config: ApiTable, error: OSError) -> ApiBindError:
+    help_ = "choose another with --bind"
+    if error.errno == errno.EADDRINUSE:
+        help_ += ", or give each of your nodes a --profile; `strand status` tells whether a node is there"
+    return ApiBindError(f"cannot serve HTTP on {config.bind}: {error.strerror or error}; {help_}")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from node.api.asking import Question
 from node.api.common import Readiness
+from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.serving import ServingReport
@@ -111,6 +112,14 @@ class ShownReputation(Protocol):
         ...
 
 
+class ShownConfig(Protocol):
+    """Configuration of the node."""
+
+    def report(self) -> ConfigReport:
+        """Report every setting with its origin, without secrets."""
+        ...
+
+
 class ShownMetrics(Protocol):
     """Metrics of the node."""
 
@@ -130,3 +139,4 @@ class Shown:
     serving: ShownServing
     reputation: ShownReputation
     metrics: ShownMetrics
+    config: ShownConfig

@@ -10,6 +10,7 @@ from node.inference.ports import CacheReport, JudgingMethod, Sampling
 from node.inference.prompts import answer_messages
 from node.inference.replies import ListedModel
 from node.inference.vllm import dialect as vllm
+from protocol.messages import Turn
 from protocol.types import TaskType
 
 CHAT = "/v1/chat/completions"
@@ -126,11 +127,11 @@ class Abilities:
 # -- requests ----------------------------------------------------------------------------------------------------------
 
 
-def answer_request(can: Abilities, query: str, task: TaskType, sampling: Sampling) -> dict[str, Any]:
+def answer_request(can: Abilities, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> dict[str, Any]:
     """Build the body that requests an answer; the tokens for thoughts are added to the answer's own length."""
     body: dict[str, Any] = {
         "model": can.model,
-        "messages": answer_messages(query, task, can.control_tokens),
+        "messages": answer_messages(turns, task, can.control_tokens),
         "max_tokens": sampling.max_tokens + can.thinking_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

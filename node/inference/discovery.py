@@ -34,6 +34,7 @@ from node.inference.replies import ListedModel, count_logprobs, parse_cache, par
 from node.inference.text_cleanup import clean
 from node.inference.untrusted import control_tokens
 from node.inference.vllm import dialect as vllm
+from protocol.conversation import single
 from protocol.types import TaskType
 
 TOP_LOGPROBS = (20, 5)
@@ -70,6 +71,11 @@ _NO_CHAT = re.compile(
 
 
 _log = structlog.get_logger(__name__)
+
+
+def writes_text(model: str) -> bool:
+    """Whether a model of this name writes text; others embed, transcribe or draw."""
+    return not _NO_CHAT.search(model)
 
 
 async def list_models(client: JsonClient, config: EngineConfig) -> tuple[ListedModel, ...]:
@@ -131,7 +137,7 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
         if len(same) == 1:
             return same[0]
     elif names:
-        return next((name for name in names if not _NO_CHAT.search(name)), names[0])
+        return next(filter(writes_text, names), names[0])
     listed = ", ".join(ascii(name[:80]) for name in names[:8]) or "none"
     missing = f"no model {config.model!r}" if config.model else "no model"
     raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}")
@@ -141,7 +147,7 @@ def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:
     """Build the request of a short answer in the exact form of answers, so that its problems show here."""
     seed = None if config.seed is None else 0
     sampling = Sampling(config.temperature, config.top_p, seed, max_tokens=SPEED_TOKENS)
-    return answer_request(can, SPEED_QUERY, TaskType.OPEN, sampling)
+    return answer_request(can, single(SPEED_QUERY), TaskType.OPEN, sampling)
 
 
 async def _find_thinking(asking: ServerClient, config: EngineConfig) -> None:

@@ -19,7 +19,9 @@ from node.inference.ports import (
     Sampling,
 )
 from node.inference.status import ServerStatus
+from protocol.conversation import bytes_of
 from protocol.limits import COUNT_MAX
+from protocol.messages import Turn
 from protocol.types import TaskType
 
 MEMORY = 0.9
@@ -98,12 +100,12 @@ class Metered(_Around):
         self._judging_tokens = info.judging_tokens
         return info
 
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+    async def answer(self, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> Completion:
         """Answer with the wrapped engine and record its speed."""
         self.counts.answers += 1
         started_s = trio.current_time()
         with self._watched():
-            completion = await self._engine.answer(query, task, sampling)
+            completion = await self._engine.answer(turns, task, sampling)
         self._speeds.append(completion.answer_tokens / max(trio.current_time() - started_s, 0.001))
         return completion
 
@@ -167,10 +169,10 @@ class Charged(_Around):
         """Probe the engine; nobody pays."""
         return await self._engine.probe()
 
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
+    async def answer(self, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> Completion:
         """Answer in the payer's turn, and charge for it."""
-        async with self._paid(len(query.encode()) // BYTES_PER_TOKEN) as bill:
-            completion = await self._engine.answer(query, task, sampling)
+        async with self._paid(bytes_of(turns) // BYTES_PER_TOKEN) as bill:
+            completion = await self._engine.answer(turns, task, sampling)
             bill.tokens = min(max(completion.prompt_tokens, 0) + max(completion.answer_tokens, 0), COUNT_MAX)
         return completion
 

@@ -26,6 +26,7 @@ from node.inference.ports import (
 from node.inference.replies import parse_cache, parse_text
 from node.inference.status import ServerStatus
 from node.inference.text_cleanup import clean
+from protocol.messages import Turn
 from protocol.types import TaskType
 
 BUSY = frozenset({429, 503})
@@ -111,11 +112,11 @@ class OpenAIEngine:
             control_tokens=can.control_tokens,
         )
 
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """Answer a query, as Engine.answer."""
+    async def answer(self, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> Completion:
+        """Answer a conversation, as Engine.answer."""
         asking = await self._server()
         limited = replace(sampling, max_tokens=min(sampling.max_tokens, self._config.max_tokens))
-        completion = await asking.complete(answer_request(asking.can, query, task, limited))
+        completion = await asking.complete(answer_request(asking.can, turns, task, limited))
         text = clean(completion.text)
         if not text:
             tokens = completion.answer_tokens

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from node.errors import Exit, UserError
 from node.inference.status import ServerStatus
+from protocol.messages import Turn
 from protocol.types import FinishReason, TaskType, TokenSource
 
 BYTES_PER_TOKEN = 4
@@ -187,8 +188,8 @@ class Engine(Protocol):
         """Ask the engine for its model and abilities and time a short generation; raises EngineError."""
         ...
 
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """Answer `query`; raises EngineError."""
+    async def answer(self, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> Completion:
+        """Answer the last turn of a conversation, which is never empty; raises EngineError."""
         ...
 
     async def preference(self, prompt: JudgePrompt) -> float | None:

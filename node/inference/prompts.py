@@ -1,8 +1,10 @@
 """The instructions of a language model for answering a query."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from node.inference.conversation import as_text
 from node.inference.untrusted import shown
+from protocol.messages import Turn
 from protocol.types import TaskType
 
 _SPECIALIST = "You are a Rust specialist."
@@ -17,12 +19,12 @@ _TASKS = {
 }
 
 
-def answer_messages(query: str, task: TaskType, told: Iterable[str] = ()) -> list[dict[str, str]]:
-    """Build the chat messages that ask for an answer to `query`, which cannot end its own turn.
+def answer_messages(turns: Sequence[Turn], task: TaskType, told: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Build the chat messages that ask for an answer to a conversation, which cannot end the message it is shown in.
 
     `told`: the control tokens of the engine's own tokenizer.
     """
     return [
         {"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"},
-        {"role": "user", "content": shown(query, told)},
+        {"role": "user", "content": shown(as_text(turns), told)},
     ]

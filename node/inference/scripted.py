@@ -19,7 +19,9 @@ import trio
 
 from node.files import FileError, read_text
 from node.inference.config import EngineConfig
+from node.inference.conversation import as_text
 from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, JudgingMethod, Sampling
+from protocol.messages import Turn
 from protocol.types import FinishReason, TaskType
 
 SLOPE = 10.0
@@ -81,8 +83,9 @@ class ScriptedEngine:
         """Return fixed abilities."""
         return EngineInfo("scripted", "scripted", self._context_tokens, TOKENS_PER_SECOND, JudgingMethod.SCRIPT)
 
-    async def answer(self, query: str, task: TaskType, sampling: Sampling) -> Completion:
-        """Return the answer of this seed and query, which is always the same."""
+    async def answer(self, turns: tuple[Turn, ...], task: TaskType, sampling: Sampling) -> Completion:
+        """Return the answer of this seed and conversation, which is always the same."""
+        query = as_text(turns)
         await trio.sleep(self._latency_ms / 1000)
         digest = hashlib.blake2b(f"{self._seed}/{query}".encode("utf-8", "replace"), digest_size=8).digest()
         random = Random(int.from_bytes(digest, "big"))

@@ -6,7 +6,7 @@ loads libp2p on its first call (0.3 to 2.4 seconds).
     async with open_overlay(seed, config, handlers) as overlay:
         await overlay.subscribe(topic)
         await overlay.publish(topic, data)
-        answer = await overlay.request(peer, "/strand/pull/1", payload, timeout_ms=2_000)
+        answer = await overlay.request(peer, "/strand/pull/2", payload, timeout_ms=2_000)
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import msgspec
 from consensus.certificates.record import RoundRecord, bodies, form_of
 from node.config import ConfigError
 from node.files import FileError, read_text
-from protocol.hashing import content_digest
+from protocol.conversation import digest_of, single
 from protocol.messages import Answer
 from protocol.types import Digest, TaskType
 
@@ -41,7 +41,7 @@ class GoldBook:
     def __init__(self, questions: tuple[GoldQuestion, ...] = ()) -> None:
         self.questions = questions
         # By digest, because a private query's record does not hold the text.
-        self._by_digest = {content_digest(each.query): each for each in questions}
+        self._by_digest = {digest_of(single(each.query)): each for each in questions}
 
     def truth(self, record: RoundRecord) -> Mapping[Digest, bool] | None:
         """Map the ids of a round's answers to whether each is right; None if the query and task are not gold."""

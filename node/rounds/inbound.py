@@ -17,7 +17,7 @@ from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Pong, Query
+from protocol.messages import Offer, Pong, Query, Turn
 from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 
@@ -28,7 +28,7 @@ PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
 CERTIFICATE = stream_protocol("certificate")
-"""Request: a query's id. Response: its certificate, or empty."""
+"""Request: a query's id. Response: its certificate, or empty; that of a private query for its members alone."""
 
 QUERY = stream_protocol("query")
 """Request: a query's envelope, from its requester. Response: empty if we work on it, else the reason (`Refusal`)."""
@@ -89,7 +89,7 @@ class AskRequest:
     """A request of one of our users to ask the swarm."""
 
     query: Query
-    content: str
+    turns: tuple[Turn, ...]
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     turn: trio.Semaphore
@@ -127,6 +127,13 @@ class PongReceived:
     came_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A mark in the inbox: once it is reached, whatever was queued before it has been handled."""
+
+    reached: trio.Event
+
+
 Inbound = (
     Arrived
     | PeerChanged
@@ -138,6 +145,7 @@ Inbound = (
     | RepeatedQuery
     | delivery.ProbeReply
     | PongReceived
+    | Barrier
 )
 
 
@@ -203,7 +211,7 @@ class InboundRouter(Handlers):
             return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
             try:
-                return await self._store.certificate(Digest(payload)) or b""
+                return await self._serve_certificate(Key(source), Digest(payload))
             except StoreBlockedError as error:
                 return Refused(str(error))
         if protocol == QUERY:
@@ -216,6 +224,16 @@ class InboundRouter(Handlers):
     def waiting(self) -> int:
         """Events that wait for the driver."""
         return self._send.statistics().current_buffer_used
+
+    async def _serve_certificate(self, source: Key, query_id: Digest) -> bytes:
+        """Return a certificate that the source may have, else nothing. Raises StoreBlockedError."""
+        raw = await self._store.certificate(query_id)
+        if raw is None:
+            return b""
+        record = self._participant.record(query_id)
+        # An old round is known from its certificate alone, of up to 8 MiB.
+        query = await trio.to_thread.run_sync(delivery.query_of, raw) if record is None else record.query
+        return raw if query is not None and delivery.may_fetch(query, source) else b""
 
     def _is_full(self) -> bool:
         return self.waiting >= INBOX_MAX

@@ -21,7 +21,7 @@ from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
 from consensus.rounds.validation import Admitted, Validator
 from node.errors import UserError
 from protocol.errors import Fault, Verdict
-from protocol.messages import Offer, Query
+from protocol.messages import Offer, Query, Turn
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Kind
@@ -181,10 +181,12 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.PullServed(source=source, request=raw)):
             return super().serve_pull(source, raw)
 
-    def ask(self, query: Query, content: str, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+    def ask(
+        self, query: Query, turns: tuple[Turn, ...], now_ms: int, slack_ms: int = 0
+    ) -> tuple[Digest, list[Effect]] | Fault:
         """Begin a round, and record the question."""
-        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, content=content, slack_ms=slack_ms)):
-            return super().ask(query, content, now_ms, slack_ms)
+        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, turns=turns, slack_ms=slack_ms)):
+            return super().ask(query, turns, now_ms, slack_ms)
 
     def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
         """Handle a seat's reply to a query, and record it."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import trio
+from msgspec.structs import replace
 
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
@@ -22,10 +23,12 @@ from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
 from node.signals import Signal
+from protocol.conversation import bytes_of
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Query, Seat
+from protocol.limits import TURNS_MAX
+from protocol.messages import Query, Seat, Turn
 from protocol.signing import body_id
-from protocol.types import ONE, Digest, Key
+from protocol.types import ONE, Digest, Key, TurnRole
 
 
 class AskError(UserError):
@@ -48,6 +51,10 @@ class NoDiskError(AskError):
 
 class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
+
+
+class StoppingError(NoQuorumError):
+    """The node is being stopped, and begins no round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,11 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
+        self.followed = 0
+        """Rounds that a user, or gold, follows now."""
+        self._is_stopping = False
+        self._waits: set[trio.CancelScope] = set()
+        """Waits for a turn."""
         # Members refuse more open rounds of one key, so these would end without answers.
         self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
 
@@ -110,14 +122,43 @@ class RoundService:
             raise TooBusyError(f"{waiting} queries wait already; try again later")
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
+        # Whoever watches the round learns which audience it had.
+        question = replace(question, audience=question.audience or self._config.round.audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
-        await self._turns.acquire()
+        await self._take_turn()
         async with self._begin(question, details, gold=not counted) as handle:
+            self.followed += 1
             try:
                 yield handle
             finally:
+                self.followed -= 1
                 self.ended.fire(int(counted))
+
+    async def _take_turn(self) -> None:
+        """Wait for a turn. Raises StoppingError if the node is stopped meanwhile."""
+        with trio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                await self._turns.acquire()
+            finally:
+                self._waits.discard(scope)
+        if scope.cancelled_caught:
+            self._refuse_when_stopping()
+
+    def stop(self) -> None:
+        """Begin no further round, and refuse the queries that wait for one."""
+        self._is_stopping = True
+        for wait in self._waits:
+            wait.cancel()
+
+    async def wait_unfollowed(self) -> None:
+        """Wait until nobody follows a round: its last event has been sent, or its user has gone."""
+        await self.ended.wait_until(lambda: not self.followed)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._is_stopping:
+            raise StoppingError("this node is being stopped; ask another, or again when it is back")
 
     @asynccontextmanager
     async def _begin(self, question: Question, details: bool, *, gold: bool) -> AsyncIterator[RoundHandle]:
@@ -128,9 +169,7 @@ class RoundService:
             query = self.query(question)
             id = body_id(self._participant.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(
-                    AskRequest(query, question.turns[0].text, begun, self._turns, question, gold)
-                )
+                await self._inbound.deliver(AskRequest(query, turns_of(question), begun, self._turns, question, gold))
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
@@ -152,14 +191,10 @@ class RoundService:
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
+        self._refuse_when_stopping()
         params, config = self._participant.params, self._config
-        if len(question.turns) != 1:
-            raise AskError("a question is one turn")
-        text = question.turns[0].text
-        size = len(text.encode())
-        if not text.strip():
-            raise AskError("the query is empty")
-        if size > params.query_bytes_max:
+        turns = turns_of(question)
+        if (size := bytes_of(turns)) > params.query_bytes_max:
             raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         audience = question.audience or config.round.audience
@@ -169,7 +204,7 @@ class RoundService:
             specialty=config.node.specialty,
             shard=config.node.shard,
             task=question.task,
-            content=text,
+            turns=turns,
             private=audience is not Audience.PUBLIC,
         )
         priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
@@ -213,6 +248,20 @@ class RoundService:
         seatable = participant.presence.seatable(offering, now_ms, participant.params.offer_valid_ms)
         groups = {Key(peer.key): peer.group for peer in self._overlay.peers()}
         return Draw(participant.keypair.public, secrets.token_bytes(32), seatable, groups)
+
+
+def turns_of(question: Question) -> tuple[Turn, ...]:
+    """Return the conversation of a question as it is sent. Raises AskError if a query may not hold it (P7)."""
+    if not question.turns:
+        raise AskError("the query is empty")
+    if len(question.turns) > TURNS_MAX:
+        raise AskError(f"the conversation has {len(question.turns)} turns; a query takes {TURNS_MAX}")
+    for number, turn in enumerate(question.turns, start=1):
+        if not turn.text.strip():
+            raise AskError("the query is empty" if len(question.turns) == 1 else f"turn {number} is empty")
+    if (last := question.turns[-1].role) is not TurnRole.USER:
+        raise AskError(f"the last turn must be the user's, which asks; here it is the {last}'s")
+    return tuple(Turn(role=turn.role, text=turn.text) for turn in question.turns)
 
 
 def trust(config: NodeConfig) -> Trust:

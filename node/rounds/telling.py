@@ -29,7 +29,7 @@ def hexadecimal(key: bytes) -> str:
 def asked(query: Query, question: Question, gold: bool) -> events.Asked:
     """Build the first event of a round of ours."""
     seats = tuple(seated(seat) for seat in query.roster)
-    audience = question.audience or (Audience.PUBLIC if query.content else Audience.MEMBERS)
+    audience = question.audience or (Audience.PUBLIC if query.turns else Audience.MEMBERS)
     return events.Asked(
         members=tuple(seat.member for seat in seats),
         task=query.task,

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 import trio
 
 from node.inference.comparing import CHOICE, EXAMPLE_TAG, REASON, block, preamble
+from node.inference.conversation import as_text
 from node.inference.ports import Engine, EngineError, JudgePrompt, Reasoning
 from node.inference.untrusted import shown
 from node.work.quoting import names_letters, quoted_answer, quoted_query
+from protocol.messages import Turn
 from protocol.types import ONE
 
 NONCE_BYTES_MIN = 8
@@ -89,7 +91,7 @@ class _Half:
 @trio.as_safe_channel
 async def judge(
     engine: Engine,
-    query: str,
+    turns: Sequence[Turn],
     pairs: Sequence[tuple[str, str]],
     *,
     nonce: bytes,
@@ -97,7 +99,7 @@ async def judge(
     cut: Container[str] = frozenset(),
     told: Collection[str] = frozenset(),
 ) -> AsyncGenerator[PairPreference, None]:
-    """Judge `pairs` of answers to `query`, and yield each once, as soon as it is known.
+    """Judge `pairs` of answers to a conversation, and yield each once, as soon as it is known.
 
     Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels
     pending requests. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs
@@ -111,7 +113,7 @@ async def judge(
         elif not ask.swapped:
             yield PairPreference(ask.index, ONE // 2)
     prompts = (
-        (ask, judge_prompt(query, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
+        (ask, judge_prompt(turns, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
         for ask in asks
     )
     halves: dict[int, _Half] = {}
@@ -148,14 +150,15 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: 
     return PromptLimits(min(QUERY_BYTES_MAX, free_tokens - 2 * answer_bytes), answer_bytes, reasoning_tokens)
 
 
-def prompt_bytes(query: str, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
+def prompt_bytes(turns: Sequence[Turn], pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
     """Return the bytes of the longest prompt of these pairs, without delimiters and the judge's own text."""
     shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
+    query = as_text(turns)
     return len(preamble(limits.reasoning_tokens > 0)) + min(len(query.encode()), limits.query_bytes_max) + shown
 
 
 def judge_prompt(
-    query: str,
+    turns: Sequence[Turn],
     first: str,
     second: str,
     *,
@@ -167,6 +170,7 @@ def judge_prompt(
     """Return the prompt that shows `first` as A and `second` as B. The common part of a query's prompts comes first."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
+    query = as_text(turns)
     tag, lettered = fence_tag(nonce), names_letters(query)
     pair = block(
         _untagged(quoted_query(query, limits.query_bytes_max, told)),

@@ -18,6 +18,7 @@ from node.rounds.reputation import Reputation
 from node.signals import Signal
 from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
+from protocol.conversation import bytes_of
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
 from protocol.messages import Query
 from protocol.types import ONE, Digest, Key, TaskType
@@ -36,6 +37,7 @@ _REASONS = (
     Refusal.OVER_QUOTA,
     Refusal.OVER_BUDGET,
     Refusal.OFF_HOURS,
+    Refusal.STOPPING,
 )
 """Reasons given here; the others come from the validator and the requester."""
 
@@ -76,8 +78,10 @@ class Serving(Admission):
         self.ledger = ledger
         self.paused_until_ms = 0
         """End of the owner's pause; TIME_MS_MAX: until it is resumed."""
+        self.is_stopping = False
+        """Whether the node takes no new rounds until the end of its process."""
         self.turned = Signal()
-        """Fires after the owner has paused or resumed the node."""
+        """Fires after the owner has paused, resumed or stopped the node."""
         self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
         """Refused queries that named us in their roster, since the node's start."""
         self.ignored = 0
@@ -138,7 +142,7 @@ class Serving(Admission):
     def _over(self, query: Query, now_ms: int) -> Refusal | None:
         """Return the strangers' limit that leaves no room for a round of this cost, if there is one."""
         left = self.left(now_ms)
-        tokens = query.max_tokens + len(query.content.encode()) // BYTES_PER_TOKEN
+        tokens = query.max_tokens + bytes_of(query.turns) // BYTES_PER_TOKEN
         costs = ((left.rounds_hour, 1), (left.rounds_day, 1), (left.tokens_hour, tokens), (left.tokens_day, tokens))
         if any(room is not None and room < cost for room, cost in costs):
             return Refusal.OVER_QUOTA
@@ -168,6 +172,8 @@ class Serving(Admission):
 
     def closed(self, now_ms: int) -> Refusal | None:
         """Return why the node takes nobody's work now; None if it does."""
+        if self.is_stopping:
+            return Refusal.STOPPING
         if now_ms < self.paused_until_ms:
             return Refusal.PAUSED
         at = datetime.fromtimestamp(now_ms / 1000)
@@ -214,6 +220,11 @@ class Serving(Admission):
         self.paused_until_ms = 0
         self.turned.fire()
         log.info("node.resumed")
+
+    def stop(self) -> None:
+        """Take no new rounds until the end of the process."""
+        self.is_stopping = True
+        self.turned.fire()
 
     # -- the engine ------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ import trio
 
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.work.judging import judge, prompt_limits
+from protocol.conversation import single
 from protocol.types import ONE, TaskType
 
-QUERY: Final = "Write a Rust function that returns the larger of two numbers."
+QUERY: Final = single("Write a Rust function that returns the larger of two numbers.")
 
 ANSWER_TOKENS: Final = 128
 """Longest answer of a trial in tokens: the function and a sentence. A slow CPU writes ten tokens a second."""

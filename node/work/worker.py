@@ -20,10 +20,14 @@ from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
 from node.work.judging import judge, prompt_bytes, prompt_limits
 from node.work.serving import Serving
+from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
-from protocol.messages import AnswerContent
+from protocol.messages import AnswerContent, Turn
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role
+
+STOPPING = "the node is being stopped"
+"""Why a node that is being stopped declines, for its owner; members read DeclineReason.ENGINE."""
 
 DECLINED_MAX = 64
 """Rounds for which the reason of our decline is remembered: twice as many as are open at once."""
@@ -39,6 +43,8 @@ class Job:
 
     scope: trio.CancelScope
     engine: Engine
+    wave: int | None
+    """The wave to judge; None: an answer."""
     ends_s: float = 0.0
 
     @property
@@ -71,6 +77,7 @@ class EngineWorker:
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
+        self._stopping = False
         self._mute = False
         """Whether it was logged that the engine cannot judge in any way."""
         self.fitness = Fitness()
@@ -123,7 +130,10 @@ class EngineWorker:
 
     async def generate(self, work: Generate) -> None:
         """Answer a query, if the engine can in time."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, None, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, None, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
@@ -132,7 +142,10 @@ class EngineWorker:
 
     async def judge(self, work: Judge) -> None:
         """Compare the pairs of a wave, if the engine can in time; unfinished pairs are abstentions."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, work.wave, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, work.wave, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
@@ -147,8 +160,17 @@ class EngineWorker:
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
 
+    async def stop(self) -> int:
+        """Decline what is in hand, and whatever rounds still ask for; return how many jobs were in hand."""
+        self._stopping = True
+        jobs = {query: job.wave for query, job in self._jobs.items()}
+        for query, wave in jobs.items():
+            self.cancel(query)
+            await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
+        return len(jobs)
+
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
-        config, pace, size = self._config, self._pace(info), len(work.content.encode())
+        config, pace, size = self._config, self._pace(info), bytes_of(work.turns)
         max_tokens = min(work.max_tokens, config.max_tokens)
         # Thoughts take time and context, as the answer does.
         written = max_tokens + info.thinking_tokens
@@ -159,10 +181,10 @@ class EngineWorker:
             return
         job.ends_s = trio.current_time() + pace.answer_s(size, written)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
-        seed = None if config.seed is None else _seed(config.seed, work.content)
+        seed = None if config.seed is None else _seed(config.seed, work.turns)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
-            completion = await job.engine.answer(work.content, work.task, sampling)
+            completion = await job.engine.answer(work.turns, work.task, sampling)
         except EngineError as error:
             await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
             return
@@ -187,7 +209,7 @@ class EngineWorker:
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
-        pace, size = self._pace(info), prompt_bytes(work.content, work.pairs, limits)
+        pace, size = self._pace(info), prompt_bytes(work.turns, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -204,7 +226,7 @@ class EngineWorker:
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
                 job.engine,
-                work.content,
+                work.turns,
                 work.pairs,
                 nonce=nonce,
                 limits=limits,
@@ -265,11 +287,11 @@ class EngineWorker:
         return self._clock.trio_deadline(deadline_ms) - trio.current_time()
 
     @contextmanager
-    def _job(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
+    def _job(self, query: Digest, wave: int | None, deadline_ms: int) -> Iterator[Job]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
         with self._charged(query) as engine:
-            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine, wave)
             self._jobs[query] = job
             try:
                 with job.scope:
@@ -288,7 +310,6 @@ class EngineWorker:
                 yield Charged(self.engine, account)
 
 
-def _seed(seed: int, content: str) -> int:
-    return int.from_bytes(
-        domain_digest(b"strand/sampling/1", seed.to_bytes(16, "big", signed=True), content.encode())[:4], "big"
-    )
+def _seed(seed: int, turns: tuple[Turn, ...]) -> int:
+    digest = domain_digest(b"strand/sampling/1", seed.to_bytes(16, "big", signed=True), digest_of(turns))
+    return int.from_bytes(digest[:4], "big")

@@ -31,6 +31,7 @@ from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
 from node.inference.http_json import JsonClient, open_json_client
 from node.work.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits
+from protocol.conversation import single
 from tests.bench.harness import Bench, Figure, tree_cpu_s
 from tests.support.engine_server import StandIn, serving
 from tests.vllm import servers
@@ -141,7 +142,7 @@ class Round:
         if shuffled:
             random.Random(len(asks)).shuffle(asks)
         shown = (self.pairs[ask.index][::-1] if ask.swapped else self.pairs[ask.index] for ask in asks)
-        return [judge_prompt(self.query, *pair, nonce=self.nonce, limits=limits) for pair in shown]
+        return [judge_prompt(single(self.query), *pair, nonce=self.nonce, limits=limits) for pair in shown]
 
 
 @dataclass(slots=True)
@@ -223,7 +224,7 @@ async def one_at_a_time(bench: ServerBench, round_: Round) -> int:
 
 async def ours(bench: ServerBench, round_: Round) -> int:
     told = 0
-    judging = judge(bench.engine, round_.query, round_.pairs, nonce=round_.nonce, limits=bench.limits)
+    judging = judge(bench.engine, single(round_.query), round_.pairs, nonce=round_.nonce, limits=bench.limits)
     async with judging as judgements:
         async for judgement in judgements:
             told += judgement.preference is not None

@@ -22,7 +22,7 @@ from node.local.nodes import NodeSpec, start_node
 from protocol.limits import TEXT_BYTES_MAX
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.support.asking import question_body
-from tests.support.processes import PATIENCE_S, Shell, assert_refusal_line, assert_refused, log_records
+from tests.support.processes import PATIENCE_S, Ran, Shell, assert_refusal_line, assert_refused, log_records
 
 SCRIPTED = EngineConfig(kind="scripted")
 
@@ -110,7 +110,7 @@ def test_a_question_is_answered_and_its_certificate_kept(shell: Shell, swarm: Ru
     kept = Path(report["certificate"])
     assert kept.is_relative_to(shell.home)
     assert shell.strand("verify", kept).code == 0
-    assert shell.strand("show", kept, "--json").json["query"] == "Reverse a string."
+    assert shell.strand("show", kept, "--json").json["turns"] == [{"role": "user", "text": "Reverse a string."}]
     shown = shell.strand("show", report["query_id"], "--json", "--url", swarm.url)
     assert shown.json == {key: report[key] for key in shown.json}
 
@@ -137,7 +137,7 @@ def test_a_private_question_from_stdin_is_pulled_by_the_members(shell: Shell, sw
         "ask", "-", "--audience", "members", "--strict", "--json", "--url", swarm.url, stdin="Größe?\n".encode()
     )
     assert ran.code == 0, ran
-    assert ran.json["query"] == ""
+    assert ran.json["turns"] == []
     assert ran.json["cosignatures"] == SWARM_NODES
     readers = next(line for line in ran.stderr.splitlines() if line.startswith("read by these nodes alone: "))
     assert len(readers.partition(": ")[2].split()) == SWARM_NODES
@@ -221,7 +221,9 @@ async def test_a_node_that_cannot_start_says_why(shell: Shell, tmp_path: Path) -
 
 def test_a_node_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> None:
     ran = shell.strand("run", "--engine", "openai", "--engine-url", closed_url, "--listen", "/ip4/127.0.0.1/tcp/0")
-    assert_refused(ran, 4, closed_url, "not reachable")
+    made, line = ran.stderr.splitlines(keepends=True)
+    assert "node.made" in made and str(shell.home) in made
+    assert_refused(Ran(ran.code, ran.stdout, line), 4, closed_url, "not reachable")
 
 
 async def test_a_slow_node_times_out_is_busy_and_still_ends_in_order(
@@ -262,7 +264,7 @@ async def test_a_node_ends_in_order(tmp_path: Path, ending: str) -> None:
             assert await node.process.wait() == 0
     text = node.log.read_text()
     assert "Traceback" not in text
-    assert [record["event"] for record in log_records(node.log)] == ["node.started"]
+    assert [record["event"] for record in log_records(node.log)] == ["node.made", "node.started"]
 
 
 def _begin_round(url: str) -> HTTPResponse:

@@ -104,7 +104,7 @@ def test_a_certificate_is_shown_in_words_and_as_json(shell: Shell, demo: Demo) -
     report = demo.ran.json
     told = shell.strand("show", demo.certificate)
     assert told.code == 0
-    assert report["query"] in told.stdout
+    assert report["turns"][0]["text"] in told.stdout
     assert report["winner"]["text"].strip() in told.stdout
     assert "co-signed by 5 of 5 members" in told.stdout
     shown = shell.strand("show", demo.certificate, "--json").json

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from email.message import Message
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -31,14 +32,21 @@ from tests.support.processes import PATIENCE_S, Shell, assert_refused
 def ask(
     url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, chunked: bool = False
 ) -> tuple[int, bytes]:
+    """One request as it is given, whose reply is one that its operation declares."""
+    status, told, answer = ask_raw(url, method, path, body, headers, chunked)
+    check_reply(method, path.partition("?")[0], status, told["content-type"], answer)
+    return status, answer
+
+
+def ask_raw(
+    url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, chunked: bool = False
+) -> tuple[int, Message, bytes]:
     """One request as it is given, with nothing that a well-meaning client would correct."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}), encode_chunked=chunked)
         response = connection.getresponse()
-        answer = response.read()
-        check_reply(method, path.partition("?")[0], response.status, response.headers["content-type"], answer)
-        return response.status, answer
+        return response.status, response.headers, response.read()
     finally:
         connection.close()
 
@@ -88,6 +96,40 @@ async def test_with_a_token_every_request_needs_it(
         status_of = partial(shell.strand, "status", "--json", "--config", config, "--url", node.url)
         assert (await trio.to_thread.run_sync(status_of)).json["key"] == node.key
     assert "a secret of the test" not in node.log.read_text()
+
+
+async def test_a_browser_is_let_in_by_a_link(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`strand ui` prints it and gives it to the browser; it names no token, and the node's log names no link."""
+    monkeypatch.setenv("STRAND_API_KEYS", "laptop=a secret of the test")
+    given, browser = tmp_path / "given", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {given}\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    config = tmp_path / "client.toml"
+    config.write_text('[api.keys]\nlaptop = "a secret of the test"\n')
+    async with AsyncExitStack() as stack:
+        node = await start_node(NodeSpec(tmp_path / "node", EngineConfig(kind="scripted")), stack)
+        ui = partial(shell.strand, "ui", "--config", config, "--url", node.url)
+        ran = await trio.to_thread.run_sync(ui)
+        link = ran.stdout.strip()
+        assert (ran.code, ran.stderr, given.read_text()) == (0, "", link)
+        assert link.startswith(f"{node.url}/ui?code=")
+        opened = partial(ask_raw, node.url, "GET", link.removeprefix(node.url))
+        status, headers, _ = await trio.to_thread.run_sync(opened)
+        assert (status, headers["location"]) == (303, "/ui")
+        assert (await trio.to_thread.run_sync(opened))[0] == 401
+        cookie = {"Cookie": headers["set-cookie"].partition(";")[0]}
+        settings = await trio.to_thread.run_sync(partial(ask, node.url, "GET", "/api/config", headers=cookie))
+        assert json.loads(settings[1])["settings"]["api.keys"] == {
+            "value": {"laptop": "(set)"},
+            "origin": "environment STRAND_API_KEYS",
+        }
+        given.unlink()
+        ran = await trio.to_thread.run_sync(partial(ui, "--no-open", "--json"))
+        assert ran.json["valid_s"] == 60
+        assert not given.exists()
+    said = node.log.read_text()
+    assert "a secret of the test" not in said and "code=" not in said
 
 
 @pytest.mark.parametrize(
@@ -198,3 +240,10 @@ def test_metrics_are_read_by_prometheus_own_parser(swarm: RunningSwarm) -> None:
     assert samples["strand_engine_up"].value == 1
     assert samples["strand_nodes_offering"].value == SWARM_NODES
     assert samples["strand_engine_answers_total"].value >= 1
+
+
+def test_a_port_that_is_taken_is_told_before_the_engine_is_asked(shell: Shell, tmp_path: Path, closed_url: str) -> None:
+    taken = closed_url.removeprefix("http://")
+    ran = shell.strand("run", "--bind", taken, "--engine-url", closed_url, "--engine", "openai", "--data-dir", tmp_path)
+    assert_refused(ran, 1, f"cannot serve HTTP on {taken}", "Address already in use", "--bind", "--profile")
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from node.local.nodes import Child, NodeSpec, start_node
 from node.overlay import Overlay, open_overlay
 from node.rounds.inbound import CONTRIBUTE, PROTOCOLS, PULL
 from protocol import codec
-from protocol.hashing import content_digest
+from protocol.conversation import digest_of, single
 from protocol.messages import Answer, CloseCommits, Commit, Commitment, Message, Offer, PullReply, Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
@@ -46,7 +46,7 @@ class Requester(Recorder):
         await super().on_request(protocol, source, payload)
         if protocol == CONTRIBUTE:
             return b""
-        return codec.encode(PullReply(content="", envelopes=tuple(message.envelope for message in self.chain)))
+        return codec.encode(PullReply(turns=(), envelopes=tuple(message.envelope for message in self.chain)))
 
     async def contribution(self, kind: type[Body], nth: int = 0) -> tuple[Body, bytes]:
         """The nth contribution of this kind by stream, and its bytes."""
@@ -154,8 +154,8 @@ async def _query(overlay: Overlay, requester: Requester, member: Child) -> Verif
         specialty="rust",
         shard=0,
         task=TaskType.CODE,
-        content="Sum a slice.",
-        content_digest=content_digest("Sum a slice."),
+        turns=single("Sum a slice."),
+        content_digest=digest_of(single("Sum a slice.")),
         max_tokens=256,
         answer_ms=60_000,
         open_ms=60_000,

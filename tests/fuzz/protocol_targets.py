@@ -221,6 +221,6 @@ CERTIFICATE = Target(
     name="certificate",
     open=open_verifier,
     seeds=certificate_seeds,
-    tokens=[*MSGPACK, *(name.encode() for name in (*LISTS, "query", "params", "content", "version"))],
+    tokens=[*MSGPACK, *(name.encode() for name in (*LISTS, "query", "params", "turns", "role", "text", "version"))],
     structured=st.tuples(st.integers(0, 2), st.lists(steps, max_size=6)).map(lambda p: bytes((p[0],)) + b"".join(p[1])),
 )

@@ -31,8 +31,8 @@ from node.keys import load_or_create_key
 from node.local.nodes import Child, NodeSpec, start_swarm
 from node.overlay import OverlayConfig, open_overlay
 from node.rounds.inbound import PROTOCOLS
+from protocol.conversation import digest_of, single
 from protocol.errors import Verdict
-from protocol.hashing import content_digest
 from protocol.messages import Query, Seat
 from protocol.signing import Keypair, seal
 from protocol.topics import topic
@@ -135,8 +135,8 @@ def query_of(keypair: Keypair, victims: list[Key], case: dict[str, Any]) -> Quer
         specialty="rust",
         shard=0,
         task=TaskType.CODE,
-        content=text,
-        content_digest=content_digest(text),
+        turns=single(text),
+        content_digest=digest_of(single(text)),
         max_tokens=4_096,
         answer_ms=600_000,
         open_ms=600_000,

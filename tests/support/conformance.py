@@ -13,6 +13,7 @@ import trio
 
 from node.inference import EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
 from node.work.judging import judge, prompt_limits
+from protocol.conversation import single
 from protocol.types import FinishReason, TaskType
 
 QUERY = "Write a Rust function that returns the sum of a slice of i32."
@@ -65,7 +66,7 @@ class Conformance:
     async def test_an_answer_keeps_to_its_length_and_says_that_it_was_cut(self, server: Server) -> None:
         async with server.serve() as config, open_engine(config) as engine:
             await engine.probe()
-            completion = await engine.answer(QUERY, TaskType.CODE, SHORT)
+            completion = await engine.answer(single(QUERY), TaskType.CODE, SHORT)
         assert completion.text.strip()
         assert completion.finish is FinishReason.LENGTH
         assert 0 < completion.answer_tokens <= SHORT.max_tokens
@@ -75,7 +76,7 @@ class Conformance:
         async with server.serve() as config, open_engine(config) as engine:
             limits = prompt_limits((await engine.probe()).context_tokens, 400)
             pairs = [(GOOD, GARBAGE), (GARBAGE, GOOD)]
-            async with judge(engine, QUERY, pairs, nonce=bytes(8), limits=limits) as judgements:
+            async with judge(engine, single(QUERY), pairs, nonce=bytes(8), limits=limits) as judgements:
                 found = {each.index: each.preference async for each in judgements}
         if server.expected.prefers:
             assert found[0] is not None
@@ -89,17 +90,17 @@ class Conformance:
             words = "word " * (await engine.probe()).context_tokens * 2
             if server.expected.context:
                 with pytest.raises(EngineError) as caught:
-                    await engine.answer(words, TaskType.CODE, SHORT)
+                    await engine.answer(single(words), TaskType.CODE, SHORT)
                 assert str(caught.value).isprintable()
             else:
-                assert (await engine.answer(words, TaskType.CODE, SHORT)).prompt_tokens > len(words.split())
-            assert (await engine.answer(QUERY, TaskType.CODE, SHORT)).text
+                assert (await engine.answer(single(words), TaskType.CODE, SHORT)).prompt_tokens > len(words.split())
+            assert (await engine.answer(single(QUERY), TaskType.CODE, SHORT)).text
 
     async def test_requests_at_the_same_time_are_all_answered(self, server: Server) -> None:
         texts: list[str] = []
 
         async def ask() -> None:
-            texts.append((await engine.answer(QUERY, TaskType.OPEN, SHORT)).text)
+            texts.append((await engine.answer(single(QUERY), TaskType.OPEN, SHORT)).text)
 
         async with server.serve() as config, open_engine(config) as engine, trio.open_nursery() as nursery:
             await engine.probe()
@@ -112,9 +113,9 @@ class Conformance:
         async with server.serve() as config, open_engine(config) as engine:
             await engine.probe()
             with trio.move_on_after(0.05):
-                await engine.answer(QUERY, TaskType.CODE, replace(SHORT, max_tokens=1000))
+                await engine.answer(single(QUERY), TaskType.CODE, replace(SHORT, max_tokens=1000))
             with trio.fail_after(PATIENCE_S):
-                assert (await engine.answer(QUERY, TaskType.CODE, SHORT)).text
+                assert (await engine.answer(single(QUERY), TaskType.CODE, SHORT)).text
 
     async def test_an_unknown_model_and_a_wrong_key_are_told_apart(self, server: Server) -> None:
         async with server.serve() as config:

@@ -18,12 +18,16 @@ ENTRY = "consensus.certificates.report"
 
 _IMPORT = re.compile(rf"^(\s*)(from|import) ({'|'.join(PACKAGES)})\b", re.MULTILINE)
 
-_ADAPTER = '''"""The reader of {version}: a copy of what read it, frozen. Nothing here is edited or shared."""
+_ADAPTER = '''"""The reader of {version}: a copy of what read it, frozen.
+
+Nothing below this file is edited or shared. The file fits what the copy finds into today's `CertificateReading`.
+"""
 
 from collections.abc import Collection
 
 from {package}.consensus.certificates import report as frozen
 from {package}.protocol.errors import Fault as FrozenFault
+from {package}.protocol.types import Key as FrozenKey
 
 from consensus.certificates.report import CertificateReading
 from protocol.errors import Fault, FaultReason
@@ -32,10 +36,12 @@ from protocol.types import Key
 
 def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
     """Recompute a certificate of this version from its bytes alone."""
-    read = frozen.reading_of(raw, trusted=trusted)
+    theirs = None if trusted is None else frozenset(map(FrozenKey, trusted))
+    read = frozen.reading_of(raw, trusted=theirs)
     if isinstance(read, FrozenFault):
         return Fault(FaultReason(read.reason.value), read.rule, read.detail)
-    return CertificateReading(read.report, read.content, read.cosigners, read.full, read.ranking_digest)
+    cosigners = frozenset(map(Key, read.cosigners))
+    return CertificateReading(read.report, read.turns, cosigners, read.full, read.ranking_digest)
 '''
 
 

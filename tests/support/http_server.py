@@ -27,6 +27,8 @@ from node.http.api import build_app
 from node.http.edge import CONNECTIONS_MAX, Edge
 from node.http.guard import Guard
 from node.http.server import listen
+from node.http.sessions import Sessions
+from node.http.ui import UiHandlers
 from node.inference.config import EngineConfig
 from tests.support.declared import declared
 
@@ -114,8 +116,9 @@ async def open_api(
         capacity=capacity or CapacityTable(),
     )
     async with open_node(config) as node:
-        app = declared(build_app(node.shown(), CONNECTIONS_MAX))
-        async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api) as served:
+        sessions = Sessions()
+        app = declared(build_app(node.shown(), CONNECTIONS_MAX, ui=UiHandlers(config.api, sessions)))
+        async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api, sessions=sessions) as served:
             yield replace(served, node=node)
 
 
@@ -125,11 +128,12 @@ async def open_edge(
     *,
     connections_max: int = 64,
     api: ApiTable = ApiTable(bind="127.0.0.1:0"),  # noqa: B008 - frozen
+    sessions: Sessions | None = None,
 ) -> AsyncIterator[Served]:
     """An ASGI application behind the connections' limits, on a free port of loopback, until the block ends."""
     host, port = api.address
     listener = await listen(host, port)
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(Edge(app, Guard(api), connections_max).run, listener)
+        nursery.start_soon(Edge(app, Guard(api, sessions), connections_max).run, listener)
         yield Served(host, listener.socket.getsockname()[1])
         nursery.cancel_scope.cancel()

@@ -7,6 +7,8 @@ from consensus.rounds import effects as fx
 from consensus.rounds import member, requester
 from consensus.rounds.events import Delivered, Event, Generated, Received
 from consensus.rounds.membership import Restored
+from protocol.conversation import single
+from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
 from protocol.types import Kind
 from tests.support.hand import Hand
@@ -43,9 +45,11 @@ class AtRequester:
 class AtMember:
     """The machine of the member `b`, beside a hand that says what the others say."""
 
-    def __init__(self, hand: Hand, *, content: str = "Which?", restored: Restored | None = None) -> None:
+    def __init__(
+        self, hand: Hand, *, turns: tuple[Turn, ...] = single("Which?"), restored: Restored | None = None
+    ) -> None:
         self.hand = hand
-        begun = member.start(hand.record, hand.pair("b"), content, NOW, restored or Restored())
+        begun = member.start(hand.record, hand.pair("b"), turns, NOW, restored or Restored())
         self.state, self.begun = begun.state, begun.effects
 
     def step(self, event: Event, now_ms: int = NOW, *, delivered: bool = True) -> tuple[fx.Effect, ...]:

@@ -1,6 +1,6 @@
 """One example of every kind of message, its numbers of every width, for vectors and forgeries."""
 
-from protocol.hashing import content_digest
+from protocol.conversation import digest_of
 from protocol.messages import (
     Answer,
     AnswerContent,
@@ -20,6 +20,7 @@ from protocol.messages import (
     Offer,
     Query,
     Seat,
+    Turn,
 )
 from protocol.signing import Keypair, seal
 from protocol.types import (
@@ -37,6 +38,7 @@ from protocol.types import (
     StopReason,
     TaskType,
     TokenSource,
+    TurnRole,
 )
 
 SEED = bytes(range(32))
@@ -53,6 +55,15 @@ CONTENT = AnswerContent(
     answer_tokens=70_000,
     token_source=TokenSource.ESTIMATE,
 )
+
+
+CONVERSATION = (
+    Turn(role=TurnRole.SYSTEM, text="Be brief."),
+    Turn(role=TurnRole.USER, text="Wie groß?"),
+    Turn(role=TurnRole.ASSISTANT, text="Sehr."),
+    Turn(role=TurnRole.USER, text="Which is longer?"),
+)
+"""A conversation with every role."""
 
 
 def digest(letter: str) -> Digest:
@@ -160,8 +171,8 @@ def _query() -> Query:
         specialty="rust",
         shard=256,
         task=TaskType.CODE,
-        content="Which is longer?",
-        content_digest=content_digest("Which is longer?"),
+        turns=CONVERSATION,
+        content_digest=digest_of(CONVERSATION),
         max_tokens=256,
         answer_ms=30_000,
         open_ms=2_000,

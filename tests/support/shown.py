@@ -23,7 +23,8 @@ from node.api import status as status_api
 from node.api.asking import Question
 from node.api.common import Readiness
 from node.api.events import BaseEvent
-from node.config import ApiTable
+from node.config import ApiTable, LoadedConfig, NodeConfig
+from node.facade.config import ConfigFacade
 from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
@@ -83,6 +84,7 @@ SERVING = serving_api.ServingReport(
 
 STATUS = status_api.Status(
     key=KEY,
+    name="mine",
     addresses=("/ip4/127.0.0.1/tcp/4211",),
     network="minimal",
     params_digest="cd" * 32,
@@ -112,7 +114,7 @@ PEERS = status_api.Peers(
             clock_offset_ms=None,
             score=0.0,
             score_reason="",
-            wires=(1,),
+            wires=(2,),
             offers=status_api.OfferSummary(("answer", "judge"), "SmolLM2", 40.5, 0),
         ),
     )
@@ -278,13 +280,17 @@ def shown(**facets: Any) -> Shown:
         "serving": PausableServing(),
         "reputation": StillReputation(),
         "metrics": StillMetrics(),
+        "config": ConfigFacade(LoadedConfig(NodeConfig(), {"round.threshold": "flag"})),
     }
     return Shown(**{**still, **facets})
 
 
 @asynccontextmanager
-async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
+async def http_client(node: Shown, **api: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a node in memory, without a socket; each reply is checked against its declaration.
+
+    `api`: settings of [api], such as the token.
+    """
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(**api)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

@@ -23,8 +23,8 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
 from protocol import codec
+from protocol.conversation import digest_of, single
 from protocol.errors import Fault
-from protocol.hashing import content_digest
 from protocol.messages import (
     AnswerContent,
     CloseCommits,
@@ -137,8 +137,8 @@ class Swarm:
             "specialty": "rust",
             "shard": 0,
             "task": TaskType.CODE,
-            "content": "Which?",
-            "content_digest": content_digest("Which?"),
+            "turns": single("Which?"),
+            "content_digest": digest_of(single("Which?")),
             "max_tokens": 256,
             "answer_ms": 2_000,
             "open_ms": 1_000,
@@ -162,7 +162,7 @@ class Swarm:
     def ask(self, **changes: object) -> Digest:
         """Let `a` ask."""
         asker = self.nodes["a"]
-        begun = asker.participant.ask(self.query(**changes), "Which?", self.now_ms)
+        begun = asker.participant.ask(self.query(**changes), changes.get("turns") or single("Which?"), self.now_ms)
         assert not isinstance(begun, Fault), begun
         query, effects = begun
         self.perform(asker, effects)
@@ -256,7 +256,7 @@ class Swarm:
                         self.gossip(other, topics[0], message)
             case fx.Contribute(requester, _, message):
                 self.say(f"{node.name} -> {self.name(requester)}    {self.describe(message)}")
-                self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], message))
+                self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], effect))
             case fx.Pull():
                 self.say(f"{node.name} pulls {len(effect.ids) or 'the chain'}")
                 self.at(2 * STREAM_MS, lambda: self._pull(node, effect))
@@ -295,21 +295,22 @@ class Swarm:
 
         self.at(GOSSIP_MS, deliver)
 
-    def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
+    def _stream(self, node: Node, other: Node, effect: fx.Contribute) -> None:
         """One contribution by stream. A requester that is down gets nothing: gossip would not reach it either."""
+        message = effect.message
         if not other.up:
             return
         if self._is_deaf(other, message):
             # A requester that censors acknowledges all the same.
-            self._handed_over(node, message, b"")
+            self._handed_over(node, effect, b"")
             return
         source = node.participant.keypair.public
         admitted = other.participant.validator.admit_stream(source, message.envelope, self.now_ms)
-        self._handed_over(node, message, delivery.reply_to_contribution(admitted))
+        self._handed_over(node, effect, delivery.reply_to_contribution(admitted))
         self._admit(other, message, admitted)
 
-    def _handed_over(self, node: Node, message: VerifiedMessage, reply: bytes) -> None:
-        handover = delivery.hand_over(message, reply)
+    def _handed_over(self, node: Node, effect: fx.Contribute, reply: bytes) -> None:
+        handover = delivery.hand_over(effect, reply)
         if node.up and handover.delivered is not None:
             self.perform(node, node.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from node.inference import JudgePrompt
 from node.inference.comparing import CHOICE, block, preamble
 from node.work.judging import PromptLimits, combine, fence_tag, judge_prompt
+from protocol.conversation import single
 from protocol.types import ONE
 from tests.support.injections import Attack, Base
 
@@ -71,7 +72,7 @@ class Meter:
 
 def today(query: str, first: str, second: str) -> JudgePrompt:
     """The prompt as a node asks it."""
-    return judge_prompt(query, first, second, nonce=NONCE, limits=LIMITS)
+    return judge_prompt(single(query), first, second, nonce=NONCE, limits=LIMITS)
 
 
 def as_written(query: str, first: str, second: str) -> JudgePrompt:

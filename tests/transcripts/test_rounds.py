@@ -304,11 +304,11 @@ def test_restart(when_ms: int) -> None:
 def test_private_query() -> None:
     """A private query's text is pulled by the members from the requester, and its digest checked."""
     swarm = Swarm("abcd")
-    swarm.ask(content="")
+    swarm.ask(turns=())
     swarm.run()
     check(swarm, "private_query")
     assert swarm.verified().ranking.outcome is Outcome.DECIDED
-    assert swarm.verified().content == ""
+    assert swarm.verified().turns == ()
 
 
 def test_contributions_that_do_not_ride_are_pulled() -> None:

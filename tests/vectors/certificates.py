@@ -14,12 +14,14 @@ from typing import Any
 from consensus.certificates.report import CertificateReading, reading_of
 from consensus.rounds import effects as fx
 from protocol import codec
+from protocol.conversation import digest_of, single
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Certificate, Commit
 from protocol.signing import seal
 from protocol.topics import topic
 from protocol.types import ONE, DeclineReason, Digest, Kind, TaskType
 from protocol.versions import CURRENT, RoundVersion
+from tests.support.samples import CONVERSATION
 from tests.support.swarm import Interceptor, Node, Swarm, answer_text, keypair, params
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "certificates"
@@ -101,7 +103,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[Swarm], None], dict[str, Any]]] = {
     "abstained": ("abcde", _honest, {"waves": (1, 1), "threshold": 1, "confidence_min": ONE}),
     "calibrated": ("abcde", _honest, {"calibration_intercept": -ONE // 4, "calibration_slope": ONE // 2}),
     "waves": ("abcde", _honest, {"waves": (1, 2)}),
-    "private": ("abcd", _honest, {"content": ""}),
+    "private": ("abcd", _honest, {"turns": ()}),
+    "conversation": ("abcd", _honest, {"turns": CONVERSATION, "content_digest": digest_of(CONVERSATION)}),
     "unopened": ("abcd", _unopened, {}),
     "declines": ("abcde", _declines, {"answer_ms": 10_000, "judge_ms": 10_000}),
     "evidence": ("abcde", _evidence, {}),
@@ -135,7 +138,7 @@ def certificates() -> dict[str, bytes]:
     made |= {f"{name}_apart": make(name, apart=True) for name in APART}
     private = codec.decode(Certificate, made[REVEALED], bytes_max=CERTIFICATE_BYTES_MAX)
     assert isinstance(private, Certificate)
-    made[f"{REVEALED}_revealed"] = codec.encode(replace(private, content="Which?"))
+    made[f"{REVEALED}_revealed"] = codec.encode(replace(private, turns=single("Which?")))
     return made
 
 
@@ -144,7 +147,7 @@ def reading(read: CertificateReading) -> dict[str, Any]:
     return {
         "ranking_digest": read.ranking_digest.hex(),
         "full": read.full,
-        "content": read.content,
+        "turns": [list(turn) for turn in read.turns],
         "cosigners": sorted(key.hex() for key in read.cosigners),
         "report": read.report,
     }

@@ -6,10 +6,11 @@ from enum import Enum
 from typing import Any
 
 from protocol import codec
-from protocol.hashing import answer_digest, beacon, certificate_digest, commitment, content_digest
+from protocol.conversation import digest_of
+from protocol.hashing import answer_digest, beacon, certificate_digest, commitment
 from protocol.signing import seal
 from protocol.topics import topic
-from tests.support.samples import CONTENT, KEYPAIR, NETWORK, SEED, digest, samples
+from tests.support.samples import CONTENT, CONVERSATION, KEYPAIR, NETWORK, SEED, digest, samples
 from tests.support.swarm import Swarm, params
 
 
@@ -39,7 +40,10 @@ def digests() -> dict[str, Any]:
     return {
         "params": {name: each.digest.hex() for name, each in sets.items()},
         "topic": {name: topic(each, "rust", 7) for name, each in sets.items()},
-        "content": {"text": "Wie groß?", "digest": content_digest("Wie groß?").hex()},
+        "content": {
+            "turns": [[str(turn.role), turn.text] for turn in CONVERSATION],
+            "digest": digest_of(CONVERSATION).hex(),
+        },
         "answer": {"fields": readable(CONTENT), "digest": content.hex()},
         "commitment": commitment(NETWORK, digest("q"), KEYPAIR.public, salts[0], content).hex(),
         "beacon": beacon(digest("q"), digest("k"), salts).hex(),

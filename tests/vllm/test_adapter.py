@@ -9,6 +9,7 @@ import trio
 
 from node.inference import EngineConfig, EngineError, Sampling, VllmConfig, open_engine
 from node.inference.vllm.server import free_port
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.vllm.servers import BIN, READY_S, checkpoint
 
@@ -50,12 +51,12 @@ async def test_an_adapter_answers_differently_from_its_base(tiny: Path, tmp_path
         info = await engine.probe()
         assert (info.model, info.models, info.adapters) == ("strand", ("base", "strand"), ("strand",))
         assert info.context_tokens == 2048
-        adapted = await engine.answer("Sum a slice.", TaskType.CODE, GREEDY)
-        again = await engine.answer("Sum a slice.", TaskType.CODE, GREEDY)
+        adapted = await engine.answer(single("Sum a slice."), TaskType.CODE, GREEDY)
+        again = await engine.answer(single("Sum a slice."), TaskType.CODE, GREEDY)
         assert again.text == adapted.text
         # The same server, asked for the base by its name.
         async with open_engine(replace(CONFIG, url=f"http://127.0.0.1:{port}", model="base")) as base:
-            assert (await base.answer("Sum a slice.", TaskType.CODE, GREEDY)).text != adapted.text
+            assert (await base.answer(single("Sum a slice."), TaskType.CODE, GREEDY)).text != adapted.text
 
 
 @pytest.mark.parametrize(

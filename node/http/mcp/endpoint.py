@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 from starlette.types import Receive, Scope, Send
 
-from node.api.conversation import Audience
+from node.api.asking import Audience
 from node.http.edge import keep_running
 from node.http.replies import Places, refusal
 from node.http.shown import Shown
@@ -23,11 +23,7 @@ class McpEndpoint:
     """The ASGI application behind `/mcp`."""
 
     def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
-        """Build the endpoint.
-
-        `followed`: the places of requests that follow a round; `audience`: nodes that may read a question for which
-        neither the call nor the API key says it.
-        """
+        """Build the endpoint; `followed`, `audience`: see SwarmTools."""
         self._shown = shown
         self._followed = followed
         self._audience = audience

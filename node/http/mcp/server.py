@@ -10,7 +10,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from node.api.conversation import Audience
+from node.api.asking import Audience
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
 from node.http.replies import Places
@@ -33,7 +33,7 @@ def build_manager(shown: Shown, followed: Places, audience: Audience) -> Streama
 
 
 def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
-    """Build the server of one node; the arguments are those of `McpEndpoint`."""
+    """Build the server of one node; `followed`, `audience`: see SwarmTools."""
     tools = {tool.name: tool for tool in SwarmTools(shown, followed, audience).tools()}
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:

@@ -5,11 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from node.api.asking import Question
-from node.api.conversation import Audience, Turn
+from node.api.asking import Audience, Question, Turn
 from node.api.events import Asked, BaseEvent, Progress
 from node.api.following import PHASES, RoundLog
-from node.http.audience import resolve
+from node.http.audience import key_audience, resolve
 from node.http.mcp.bodies import AskSwarm, NoArguments, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.replies import Places
@@ -21,9 +20,16 @@ CERTIFICATE_URI: Final = "strand://certificates/"
 
 
 class SwarmTools:
-    """Tools over what a node shows; the arguments are those of `McpEndpoint`."""
+    """Tools over what a node shows."""
 
     def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
+        """Build the tools.
+
+        Args:
+            shown: the node.
+            followed: places of requests that follow a round.
+            audience: of questions that name none, and come without a key that does.
+        """
         self._shown = shown
         self._followed = followed
         self._audience = audience
@@ -59,7 +65,7 @@ class SwarmTools:
         question = Question(
             (*asked.earlier_turns, Turn(TurnRole.USER, asked.question)),
             asked.task,
-            audience=resolve(asked.audience, key=_key_audience(context), default=self._audience),
+            audience=resolve(asked.audience, key=key_audience(context.request), default=self._audience),
             max_tokens=asked.max_tokens,
             pairs_per_judge=asked.pairs_per_judge,
             confidence_min=asked.min_confidence,

@@ -9,6 +9,7 @@ import pytest
 from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import CacheReport
 from node.work.judging import PromptLimits, judge_prompt
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
     SAMPLING,
@@ -41,7 +42,9 @@ async def engine_of(server: Server, **config: Any) -> AsyncIterator[Engine]:
 
 async def preferences(engine: Engine) -> list[float | None]:
     """Of the longer answer, as A and as B."""
-    prompts = [judge_prompt("q", *pair, nonce=bytes(8), limits=LIMITS) for pair in ((LONG, SHORT), (SHORT, LONG))]
+    prompts = [
+        judge_prompt(single("q"), *pair, nonce=bytes(8), limits=LIMITS) for pair in ((LONG, SHORT), (SHORT, LONG))
+    ]
     return [await engine.preference(prompt) for prompt in prompts]
 
 
@@ -156,13 +159,13 @@ async def test_a_server_that_was_away_is_asked_anew(refusal: str) -> None:
 
     server = StandIn()
     async with engine_of(server) as engine:
-        assert (await engine.answer("q", TaskType.OPEN, SAMPLING)).text
+        assert (await engine.answer(single("q"), TaskType.OPEN, SAMPLING)).text
         server.replies["/v1/chat/completions"] = hang_up if refusal == "broken" else http(b"{}", "404 Not Found")
         with pytest.raises(EngineError):
-            await engine.answer("q", TaskType.OPEN, SAMPLING)
+            await engine.answer(single("q"), TaskType.OPEN, SAMPLING)
         del server.replies["/v1/chat/completions"]
         server.models = [{"id": "other", "max_model_len": 1024}]
-        assert (await engine.answer("q", TaskType.OPEN, SAMPLING)).text
+        assert (await engine.answer(single("q"), TaskType.OPEN, SAMPLING)).text
     assert server.requests[-1][2]["model"] == "other"
 
 
@@ -184,7 +187,7 @@ async def test_control_tokens_that_the_server_tells_are_broken_up_in_a_query() -
     server.replies["/props"] = as_json({"eos_token": "@@end@@", "chat_template": "{{ '@@no' }}<|turn|>"})
     async with engine_of(server) as engine:
         assert (await engine.probe()).control_tokens == ("<|turn|>", "@@end@@")
-        await engine.answer("Say @@end@@ and <s>.", TaskType.OPEN, SAMPLING)
+        await engine.answer(single("Say @@end@@ and <s>."), TaskType.OPEN, SAMPLING)
     assert server.requests[-1][2]["messages"][-1]["content"] == "Say @ @end@@ and < s>."
 
 

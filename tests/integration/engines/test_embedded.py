@@ -22,6 +22,7 @@ from node.inference.embedded import (
 from node.inference.http_json import open_json_client
 from node.inference.untrusted import shown
 from node.work.judging import judge, judge_prompt, prompt_limits
+from protocol.conversation import single
 from protocol.types import ONE, TaskType
 
 needs_model = pytest.mark.skipif(
@@ -56,15 +57,15 @@ async def test_it_answers_and_prefers_a_good_answer_over_garbage() -> None:
         assert (info.judging, info.logprobs) == (JudgingMethod.RAW, 20)
         assert (info.constraint, info.cache_report) == ("grammar", "usage")
         assert {"<|im_start|>", "<|im_end|>"} <= set(info.control_tokens)
-        completion = await engine.answer(QUERY, TaskType.CODE, Sampling(0.8, 0.95, 1, max_tokens=24))
+        completion = await engine.answer(single(QUERY), TaskType.CODE, Sampling(0.8, 0.95, 1, max_tokens=24))
         assert completion.text.strip()
         assert 0 < completion.answer_tokens <= 24
         limits = prompt_limits(info.context_tokens, 1200)
         pairs = [(GOOD, GARBAGE), (GARBAGE, GOOD)]
-        async with judge(engine, QUERY, pairs, nonce=bytes(range(8)), limits=limits) as judgements:
+        async with judge(engine, single(QUERY), pairs, nonce=bytes(range(8)), limits=limits) as judgements:
             preferences = {judgement.index: judgement.preference async for judgement in judgements}
         limits = prompt_limits(info.context_tokens, 600, reasoning_tokens=8)
-        async with judge(engine, QUERY, pairs[:1], nonce=bytes(range(8)), limits=limits) as judgements:
+        async with judge(engine, single(QUERY), pairs[:1], nonce=bytes(range(8)), limits=limits) as judgements:
             (reasoned,) = [judgement async for judgement in judgements]
     assert preferences[0] is not None
     assert preferences[0] > 32768
@@ -97,7 +98,7 @@ async def test_the_longest_texts_of_the_dearest_characters_fit_the_context_that_
         context_tokens = (await engine.probe()).context_tokens
         assert context_tokens == 1536
         limits = prompt_limits(context_tokens, 10_000)
-        prompt = judge_prompt("ᚠᛇ" * 5000, "𓀀𓁀" * 5000, "\x01\x02🜁" * 5000, nonce=bytes(8), limits=limits)
+        prompt = judge_prompt(single("ᚠᛇ" * 5000), "𓀀𓁀" * 5000, "\x01\x02🜁" * 5000, nonce=bytes(8), limits=limits)
         assert await engine.preference(prompt) is not None
 
 

@@ -11,6 +11,7 @@ from node.inference import Engine, EngineConfig, EngineError, open_engine
 from node.inference.http_json import REPLY_BYTES_MAX
 from node.work.judging import PairPreference, PromptLimits, judge
 from node.work.trial import try_engine
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -41,7 +42,7 @@ PAIRS = [("one", "two"), ("one", "three")]
 Operation = Callable[[Engine], Awaitable[object]]
 OPERATIONS: dict[str, Operation] = {
     "probe": lambda engine: engine.probe(),
-    "answer": lambda engine: engine.answer("query", TaskType.CODE, SAMPLING),
+    "answer": lambda engine: engine.answer(single("query"), TaskType.CODE, SAMPLING),
     "preference": lambda engine: engine.preference(PROMPT),
 }
 operations = pytest.mark.parametrize("operation", list(OPERATIONS.values()), ids=list(OPERATIONS))
@@ -106,7 +107,7 @@ async def test_a_server_that_turns_wrong_is_one_clear_line(mode: Mode, operation
 async def test_a_ballot_of_a_wrong_server_is_all_abstentions(mode: Mode) -> None:
     async with turning(mode, known=False) as engine:
         with trio.fail_after(60):
-            async with judge(engine, "query", PAIRS, nonce=NONCE, limits=LIMITS) as judgements:
+            async with judge(engine, single("query"), PAIRS, nonce=NONCE, limits=LIMITS) as judgements:
                 found = [judgement async for judgement in judgements]
     assert sorted(found, key=lambda each: each.index) == [PairPreference(0, None), PairPreference(1, None)]
 

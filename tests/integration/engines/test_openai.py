@@ -9,6 +9,7 @@ import trio
 from node.inference import EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import Reasoning
 from node.work.judging import PromptLimits, judge_prompt
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
     ANSWER,
@@ -33,7 +34,7 @@ async def failure_of(reply: Reply, **config: Any) -> str:
     replies = {"/v1/chat/completions": reply, "/v1/completions": as_json(legacy_logprobs(0.5, 0.4))}
     async with engine_at(replies, **config) as (engine, _):
         with pytest.raises(EngineError) as caught:
-            await engine.answer("query", TaskType.CODE, SAMPLING)
+            await engine.answer(single("query"), TaskType.CODE, SAMPLING)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -41,7 +42,7 @@ async def failure_of(reply: Reply, **config: Any) -> str:
 async def test_an_answer_with_its_settings_and_the_key() -> None:
     replies = {"/v1/chat/completions": as_json(ANSWER), "/v1/completions": as_json(legacy_logprobs(0.5, 0.4))}
     async with engine_at(replies, api_key="secret", max_tokens=32) as (engine, server):
-        completion = await engine.answer("the query", TaskType.FINAL, SAMPLING)
+        completion = await engine.answer(single("the query"), TaskType.FINAL, SAMPLING)
     assert (completion.text, completion.finish, completion.answer_tokens) == ("fn main() {}", "stop", 4)
     path, head, body = server.requests[-1]
     assert path == "/v1/chat/completions"
@@ -128,7 +129,9 @@ async def test_each_way_of_judging_can_reason(abilities: dict[str, Any]) -> None
         serving(server) as url,
         open_engine(EngineConfig(kind="openai", url=url, api_key=StandIn.KEY)) as engine,
     ):
-        prompts = [judge_prompt("q", *pair, nonce=bytes(8), limits=limits) for pair in ((long, short), (short, long))]
+        prompts = [
+            judge_prompt(single("q"), *pair, nonce=bytes(8), limits=limits) for pair in ((long, short), (short, long))
+        ]
         as_a, as_b = [await engine.preference(prompt) for prompt in prompts]
     assert as_a is not None
     assert as_b is not None
@@ -161,7 +164,7 @@ async def test_reasoning_and_debris_are_no_part_of_an_answer() -> None:
     choice = {"message": {"content": "<think>\nhm\n</think>\n\nfn main() {}<|im_end|>"}, "finish_reason": "stop"}
     replies = {"/v1/chat/completions": as_json(ANSWER | {"choices": [choice]})}
     async with engine_at(replies) as (engine, _):
-        assert (await engine.answer("query", TaskType.CODE, SAMPLING)).text == "fn main() {}"
+        assert (await engine.answer(single("query"), TaskType.CODE, SAMPLING)).text == "fn main() {}"
 
 
 async def test_a_model_that_was_cut_while_it_thought_has_no_answer() -> None:

@@ -13,6 +13,7 @@ import pytest
 from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
 from node.inference.abilities import THINKING_TOKENS
 from node.work.judging import PromptLimits, judge_prompt
+from protocol.conversation import single
 from protocol.types import FinishReason, TaskType, TokenSource
 from tests.support.engine_server import SAMPLING, Server, StandIn, as_json, chat_logprobs, http, serving
 from tests.support.quirks import THOUGHTS, Quirks, Quirky, openai_says
@@ -40,7 +41,9 @@ async def engine_of(server: Server, **config: Any) -> AsyncIterator[Engine]:
 
 async def preferences(engine: Engine) -> list[float | None]:
     """Of the longer answer, as A and as B."""
-    prompts = [judge_prompt("q", *pair, nonce=bytes(8), limits=LIMITS) for pair in ((LONG, SHORT), (SHORT, LONG))]
+    prompts = [
+        judge_prompt(single("q"), *pair, nonce=bytes(8), limits=LIMITS) for pair in ((LONG, SHORT), (SHORT, LONG))
+    ]
     return [await engine.preference(prompt) for prompt in prompts]
 
 
@@ -212,7 +215,7 @@ async def test_a_server_with_a_quirk_answers_and_judges_in_a_way_that_works(row:
         info = await engine.probe()
         assert (info.judging, {name: getattr(info, name) for name in row.found}) == (row.judging, dict(row.found))
         assert info.tokens_per_second > 0
-        completion = await engine.answer("q", TaskType.CODE, SAMPLING)
+        completion = await engine.answer(single("q"), TaskType.CODE, SAMPLING)
         assert completion.text.split() == ["word"] * 50
         assert completion.token_source is (TokenSource.ENGINE if row.quirks.usage else TokenSource.ESTIMATE)
         assert completion.finish is FinishReason.STOP
@@ -224,14 +227,14 @@ async def test_a_server_with_a_quirk_answers_and_judges_in_a_way_that_works(row:
             assert as_b is not None
             assert as_a > 0.5 > as_b
         asked = len(server.requests)
-        await engine.answer("q", TaskType.CODE, SAMPLING)
+        await engine.answer(single("q"), TaskType.CODE, SAMPLING)
         assert len(server.requests) == asked + 1, "what was refused once is left out"
 
 
 async def test_what_the_system_says_moves_into_the_users_message() -> None:
     server = Quirky(Quirks(refuses=("system", "max_tokens")))
     async with engine_of(server) as engine:
-        await engine.answer("the query", TaskType.FINAL, SAMPLING)
+        await engine.answer(single("the query"), TaskType.FINAL, SAMPLING)
     body = server.requests[-1][2]
     (message,) = body["messages"]
     assert message["role"] == "user"
@@ -247,7 +250,7 @@ async def test_a_prompt_over_the_context_is_not_taken_for_a_limit_by_another_nam
         server.replies["/v1/chat/completions"] = as_json(openai_says(TOO_LARGE), "400 Bad Request")
         asked = len(server.requests)
         with pytest.raises(EngineError, match="too large"):
-            await engine.answer("q", TaskType.CODE, SAMPLING)
+            await engine.answer(single("q"), TaskType.CODE, SAMPLING)
         assert len(server.requests) == asked + 1
         del server.replies["/v1/chat/completions"]
         assert (await engine.probe()).refused == ()
@@ -286,7 +289,7 @@ async def test_a_probe_that_sees_thoughts_alone_is_a_measurement() -> None:
         assert info.tokens_per_second > 0
         # An answer that is cut while the model thinks is one line, and no fault of the next.
         server.quirks = Quirks(thinks="apart", usage=False)
-        short = await engine.answer("q", TaskType.OPEN, Sampling(0.8, 0.95, None, max_tokens=8))
+        short = await engine.answer(single("q"), TaskType.OPEN, Sampling(0.8, 0.95, None, max_tokens=8))
     assert server.requests[-1][2]["max_tokens"] == 8 + THINKING_TOKENS > THOUGHTS
     assert short.text
 

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, open_engine
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.certificates import self_signed
 from tests.support.engine_server import ANSWER, MODELS, SAMPLING, Server, as_json, http, legacy_logprobs, serving
@@ -40,7 +41,7 @@ async def serving_tls(server: Server, **certificate: object) -> AsyncIterator[st
 
 async def answer(**config: str) -> str:
     async with open_engine(EngineConfig(kind="openai", **config)) as engine:  # type: ignore[arg-type]
-        return (await engine.answer("query", TaskType.CODE, SAMPLING)).text
+        return (await engine.answer(single("query"), TaskType.CODE, SAMPLING)).text
 
 
 @pytest.mark.parametrize(

@@ -159,31 +159,48 @@ async def test_a_client_is_told_to_go_on_only_if_its_body_will_be_read(tmp_path:
         assert statuses(await api.exchange(head % b"page.example")) == [403]
 
 
-HOSTILE_HEADERS: dict[str, tuple[Mapping[bytes, bytes], int]] = {
-    "a local program": ({}, 200),
+HOSTILE_HEADERS: dict[str, tuple[dict[bytes, bytes], int]] = {
     "a local program by name": ({b"Host": b"LOCALHOST:80"}, 200),
     "the bind address": ({b"Host": b"127.0.0.2:4210"}, 200),
     "a rebound name": ({b"Host": b"page.example"}, 403),
+    "a rebound name with our port": ({b"Host": b"page.example:PORT"}, 403),
     "a rebound name that looks local": ({b"Host": b"127.0.0.1.example"}, 403),
+    "another machine": ({b"Host": b"127.0.0.3:PORT"}, 403),
     "a name with an end": ({b"Host": b"localhost."}, 403),
     "a port of letters": ({b"Host": b"localhost:x"}, 403),
     "a page": ({b"Sec-Fetch-Site": b"cross-site"}, 403),
     "a page of the same site": ({b"Sec-Fetch-Site": b"same-site"}, 403),
     "an odd page": ({b"Sec-Fetch-Site": b"\xff"}, 403),
+    "a page of two kinds": ({b"Sec-Fetch-Site": b"same-origin\r\nSec-Fetch-Site: cross-site"}, 403),
     "the address bar": ({b"Sec-Fetch-Site": b"none"}, 200),
-    "a page of ours": ({b"Sec-Fetch-Site": b"same-origin"}, 200),
-    "an origin": ({b"Origin": b"http://127.0.0.1"}, 403),
+    "a page of ours that reads": ({b"Sec-Fetch-Site": b"same-origin"}, 200),
+    "a page of ours": ({b"Sec-Fetch-Site": b"same-origin", b"Origin": b"http://127.0.0.1:PORT"}, 200),
+    "a page of ours in an old browser": ({b"Origin": b"http://127.0.0.1:PORT"}, 200),
+    "a page of ours by another name": ({b"Host": b"LocalHost:PORT", b"Origin": b"http://localhost:PORT"}, 200),
+    "a page of ours by a name that it was not given": ({b"Origin": b"http://localhost:PORT"}, 403),
+    "a page of ours under TLS": ({b"Origin": b"https://127.0.0.1:PORT"}, 403),
+    "a rebound page": ({b"Host": b"page.example:PORT", b"Origin": b"http://page.example:PORT"}, 403),
+    "a rebound page that reads": ({b"Host": b"page.example:PORT", b"Sec-Fetch-Site": b"same-origin"}, 403),
+    "a page of another port": ({b"Origin": b"http://127.0.0.1:1"}, 403),
+    "a page of another port that names it as ours": ({b"Host": b"127.0.0.1:1", b"Origin": b"http://127.0.0.1:1"}, 403),
+    "a page that claims to be ours": ({b"Sec-Fetch-Site": b"cross-site", b"Origin": b"http://127.0.0.1:PORT"}, 403),
+    "a form of another page": ({b"Origin": b"http://page.example", b"Content-Type": b"text/plain"}, 403),
     "an origin that is none": ({b"Origin": b"null"}, 403),
+    "an origin that is none, on our port": ({b"Origin": b"null", b"Sec-Fetch-Site": b"same-origin"}, 403),
+    "two origins": ({b"Origin": b"http://127.0.0.1:PORT\r\nOrigin: http://127.0.0.1:PORT"}, 403),
+    "an empty origin": ({b"Origin": b""}, 403),
+    "an origin that is not ASCII": ({b"Origin": b"\xff"}, 403),
 }
+"""PORT stands for the node's own."""
 
 
-def _request(method: str, path: str, headers: Mapping[bytes, bytes]) -> bytes:
-    given = {b"Host": b"127.0.0.1", b"Content-Length": b"0", b"Connection": b"close", **headers}
+def _request(method: str, path: str, headers: Mapping[bytes, bytes], port: int = 80) -> bytes:
+    given = {b"Host": b"127.0.0.1:PORT", b"Content-Length": b"0", b"Connection": b"close", **headers}
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in given.items())
-    return f"{method} {path} HTTP/1.1\r\n".encode() + lines + b"\r\n"
+    return (f"{method} {path} HTTP/1.1\r\n".encode() + lines + b"\r\n").replace(b"PORT", str(port).encode())
 
 
-async def test_no_page_is_served_whatever_its_method(tmp_path: Path) -> None:
+async def test_no_foreign_page_is_served_whatever_its_method(tmp_path: Path) -> None:
     async with open_api(tmp_path, host="127.0.0.2") as api:
         for name, (headers, status) in HOSTILE_HEADERS.items():
             for method, path, served in (
@@ -195,7 +212,8 @@ async def test_no_page_is_served_whatever_its_method(tmp_path: Path) -> None:
                 ("GET", "/metrics", 200),
             ):
                 expected = served if status == 200 else status
-                assert statuses(await api.exchange(_request(method, path, headers))) == [expected], (name, method)
+                request = _request(method, path, headers, api.port)
+                assert statuses(await api.exchange(request)) == [expected], (name, method)
 
 
 AUTHORIZATIONS: dict[str, tuple[bytes, int]] = {

@@ -13,7 +13,7 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.conversation import Audience
+from node.api.asking import Audience
 from node.http.api import build_app
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
@@ -44,7 +44,7 @@ async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str
     async with open_mcp(tmp_path) as served, mcp.Client(f"{served.url}/mcp", mode=mode) as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         assert tools >= {"ask_swarm", "swarm_status"}
-        asked = {"question": "Sum a slice.", "audience": "public"}
+        asked = {"question": "Sum a slice."}
         result = await client.call_tool("ask_swarm", asked, progress_callback=progress)
         assert not result.is_error, result
         answer = result.structured_content
@@ -52,6 +52,7 @@ async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str
         (resource,) = (await client.read_resource(answer["certificate"])).contents
         certificate = verify_certificate(base64.b64decode(resource.blob))
         assert isinstance(certificate, VerifiedCertificate)
+        assert certificate.content == "", "what agents ask is not published unless they say so"
     assert [done for done, _, _ in told] == sorted({done for done, _, _ in told})
     assert told
 

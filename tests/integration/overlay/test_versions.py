@@ -8,9 +8,10 @@ from node.overlay import Overlay, PeerUnreachable
 from node.overlay.types import PeerInfo
 from node.rounds.inbound import PROTOCOLS
 from node.watch.conditions import Condition, View, conditions
+from protocol.versions import WIRE
 from tests.integration.overlay.world import TOPIC, Recorder, node, until
 
-SECOND = tuple(protocol.removesuffix("/1") + "/2" for protocol in PROTOCOLS)
+SECOND = tuple(protocol.removesuffix(f"/{WIRE}") + f"/{WIRE + 1}" for protocol in PROTOCOLS)
 """The stream protocols of a version that this test alone knows."""
 
 
@@ -44,10 +45,10 @@ async def test_each_other_version_is_told_with_its_remedy() -> None:
         await until(lambda: na.protocols_of_peers() == {nb.key: frozenset(SECOND), nc.key: frozenset(PROTOCOLS)})
         (condition,) = seen_by(na)
         assert str(condition) == (
-            "1 of 2 peers speak a newer version of the wire (2, this node 1), so that no message passes between them "
-            "and us: upgrade this node"
+            f"1 of 2 peers speak a newer version of the wire ({WIRE + 1}, this node {WIRE}), so that no message passes "
+            "between them and us: upgrade this node"
         )
-        assert (known(na, nb).wires, known(na, nc).wires) == ((2,), (1,))
+        assert (known(na, nb).wires, known(na, nc).wires) == ((WIRE + 1,), (WIRE,))
         await until(lambda: na.key in nc.protocols_of_peers() and nc.protocols_of_peers()[na.key])
         assert "other_version" not in {each.kind for each in seen_by(nc)}
         with pytest.raises(PeerUnreachable):

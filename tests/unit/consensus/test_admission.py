@@ -170,7 +170,7 @@ def test_an_acknowledgement_keeps_the_place() -> None:
 
 def test_a_private_query_whose_text_does_not_come_gives_its_place_to_others() -> None:
     node = Node(total=2)
-    assert node.ask(stranger(1), content="") is not None
+    assert node.ask(stranger(1), turns=()) is not None
     node.wait(300 + UNTAKEN_MS)
     assert node.ask(stranger(2)) is not None
 

@@ -10,6 +10,7 @@ import pytest
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.rounds.effects import Contribute, Effect
 from protocol import codec
+from protocol.conversation import single
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Certificate, Commit, Cosign
@@ -114,7 +115,7 @@ def test_it_holds_and_is_canonical(made: str, request: pytest.FixtureRequest) ->
     verified = verify_certificate(each.raw)
     assert isinstance(verified, VerifiedCertificate)
     assert verified.ranking.outcome is Outcome.DECIDED and verified.full
-    assert verified.content == "Which?"
+    assert verified.turns == single("Which?")
     assert codec.encode(each.certificate) == each.raw
 
 
@@ -136,15 +137,15 @@ def test_unopened_commitments_are_shown() -> None:
 
 def test_the_content_of_a_private_query() -> None:
     """Its holder may add the text; another text is refused, and so is a second copy of a public one."""
-    made = make("abcd", params(), {}, content="")
-    for text in ("", "Which?"):
-        verified = made.verify(content=text)
-        assert isinstance(verified, VerifiedCertificate) and verified.content == text
-    assert made.refused(content="What?") is FaultReason.SURPLUS
+    made = make("abcd", params(), {}, turns=())
+    for turns in ((), single("Which?")):
+        verified = made.verify(turns=turns)
+        assert isinstance(verified, VerifiedCertificate) and verified.turns == turns
+    assert made.refused(turns=single("What?")) is FaultReason.SURPLUS
 
 
 def test_content_beside_a_public_query(compact: Made) -> None:
-    assert compact.refused(content="Which?") is FaultReason.SURPLUS
+    assert compact.refused(turns=single("Which?")) is FaultReason.SURPLUS
 
 
 # -- every byte --------------------------------------------------------------------------------------------------------
@@ -310,7 +311,7 @@ def _certificate(hand: Hand, closings: tuple[VerifiedMessage, ...], *cosigns: Ve
         version=WIRE,
         params=hand.params,
         query=hand.query.envelope,
-        content="",
+        turns=(),
         closings=tuple(closing.envelope for closing in closings),
         answers=(),
         ballots=(),

@@ -14,6 +14,7 @@ from consensus.rounds.events import Generated, Judged, Pulled, Received, Tick
 from consensus.rounds.member import PULLS_MAX, REPAIR_MS
 from consensus.rounds.membership import Restored
 from protocol import codec
+from protocol.conversation import single
 from protocol.errors import FaultReason
 from protocol.messages import AnswerContent, Cosign, Decline, Opening
 from protocol.types import ABSTAIN, ONE, Digest, FinishReason, Kind, Objection
@@ -267,11 +268,11 @@ def test_commitments_and_cosignatures_are_not_pooled() -> None:
 
 
 def test_a_private_querys_text_is_pulled_before_anything() -> None:
-    at = AtMember(Hand(content=""), content="")
+    at = AtMember(Hand(turns=()), turns=())
     assert [type(effect) for effect in at.begun] == [fx.Pull]
-    (generate,) = at.step(Pulled((), "Which?"))
-    assert isinstance(generate, fx.Generate) and generate.content == "Which?"
-    assert not at.step(Pulled((), "Which?")), "asked once"
+    (generate,) = at.step(Pulled((), single("Which?")))
+    assert isinstance(generate, fx.Generate) and generate.turns == single("Which?")
+    assert not at.step(Pulled((), single("Which?"))), "asked once"
 
 
 def test_an_answer_that_is_ready_too_late_is_of_no_use() -> None:

@@ -124,7 +124,7 @@ def test_recovered_rounds_count_as_open() -> None:
         node.recover(query.id, asker.public, Restored(), START_MS + 60_000)
     assert admit(node, asker, 100, "abcd") is FaultReason.TOO_MANY_ROUNDS
     for query in before:
-        reply = codec.encode(PullReply(content="", envelopes=(query.envelope,)))
+        reply = codec.encode(PullReply(turns=(), envelopes=(query.envelope,)))
         recovered = node.on_pull_reply(query.id, reply, START_MS)
         assert isinstance(recovered, list) and any(isinstance(effect, fx.Generate) for effect in recovered)
     assert admit(node, asker, 101, "abcd") is FaultReason.TOO_MANY_ROUNDS

@@ -9,6 +9,7 @@ from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
 from consensus.rounds.pulls import PullLedger
 from protocol import codec
+from protocol.conversation import single
 from protocol.errors import Fault, FaultReason
 from protocol.messages import PullReply, PullRequest
 from protocol.signing import seal
@@ -73,9 +74,9 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
     """A fault tells the driver to ask the next source; nothing of the reply is kept."""
     swarm, _, query = served
     member_of = swarm.nodes["b"].participant
-    wrong = codec.encode(PullReply(content="What?", envelopes=()))
-    forged = codec.encode(PullReply(content="", envelopes=(bytes(100),)))
-    nothing = codec.encode(PullReply(content="", envelopes=()))
+    wrong = codec.encode(PullReply(turns=single("What?"), envelopes=()))
+    forged = codec.encode(PullReply(turns=(), envelopes=(bytes(100),)))
+    nothing = codec.encode(PullReply(turns=(), envelopes=()))
     for raw in (b"\xc0", wrong, forged, nothing):
         assert isinstance(member_of.on_pull_reply(query, raw, swarm.now_ms), Fault)
     assert member_of.on_pull_reply(Digest(bytes(32)), wrong, swarm.now_ms) == []
@@ -90,7 +91,7 @@ def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:
     (closing,) = swarm.nodes["a"].participant._rounds[query].record.closings[:1]
     rival_body = replace(closing.body, commitments=closing.body.commitments[:2])
     rival = seal(keypair("a"), swarm.params.digest, rival_body)
-    reply = codec.encode(PullReply(content="", envelopes=(rival.envelope, bytes(100))))
+    reply = codec.encode(PullReply(turns=(), envelopes=(rival.envelope, bytes(100))))
     effects = hand_over.on_pull_reply(query, reply, swarm.now_ms)
     assert not isinstance(effects, Fault)
     assert any(isinstance(effect, fx.Publish) and effect.message.kind is Kind.EVIDENCE for effect in effects)

@@ -6,12 +6,12 @@ from consensus.certificates.record import round_ms
 from consensus.learning.experience import QueryPriors
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.ranking.bradley_terry import PriorParameters
-from protocol.hashing import content_digest
+from protocol.conversation import digest_of, single
 from protocol.messages import Query
 from protocol.types import TaskType
 from tests.support.swarm import START_MS, Swarm, keypair, params
 
-SUBJECT = QuerySubject(keypair("a").public, "rust", 3, TaskType.CODE, "Which?")
+SUBJECT = QuerySubject(keypair("a").public, "rust", 3, TaskType.CODE, single("Which?"))
 BUDGETS = Budgets(
     max_tokens=256, answer_ms=2_000, open_ms=1_000, judge_ms=2_100, cosign_ms=1_100, patience_ms=300, waves=(1, 2),
     threshold=0.9, confidence_min=0.25,
@@ -26,8 +26,8 @@ def test_every_field_of_a_query_comes_from_one_place() -> None:
         specialty="rust",
         shard=3,
         task=TaskType.CODE,
-        content="Which?",
-        content_digest=content_digest("Which?"),
+        turns=single("Which?"),
+        content_digest=digest_of(single("Which?")),
         max_tokens=256,
         answer_ms=2_000,
         open_ms=1_000,
@@ -50,7 +50,7 @@ def test_every_field_of_a_query_comes_from_one_place() -> None:
 
 def test_a_private_query_holds_the_digest_of_its_text_alone() -> None:
     query = build_query(replace(SUBJECT, private=True), BUDGETS, PRIORS, (), START_MS, b"n" * 32)
-    assert (query.content, query.content_digest) == ("", content_digest("Which?"))
+    assert (query.turns, query.content_digest) == ((), digest_of(single("Which?")))
 
 
 def test_budgets_are_cut_to_what_the_network_allows_and_no_further() -> None:

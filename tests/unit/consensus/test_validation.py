@@ -9,12 +9,12 @@ import pytest
 from consensus.certificates.record import round_ms
 from consensus.rounds import validation
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator
+from protocol.conversation import digest_of, single
 from protocol.errors import Fault, FaultReason, Verdict
-from protocol.hashing import content_digest
-from protocol.messages import Cosign, Notice, Offer, Query
+from protocol.messages import Cosign, Notice, Offer, Query, Turn
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import DeclinedPhase, Digest, Key, Kind, Role
+from protocol.types import DeclinedPhase, Digest, Key, Kind, Role, TurnRole
 from tests.support.hand import Hand, changed_query
 from tests.support.swarm import START_MS, keypair, params
 
@@ -168,8 +168,8 @@ def test_a_query_on_another_topic(hand: Hand, on: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"content": "x" * 4_097, "content_digest": content_digest("x" * 4_097)}, "P6"),
-        ({"content": "Another?"}, "P6"),
+        ({"turns": single("x" * 4_097), "content_digest": digest_of(single("x" * 4_097))}, "P7"),
+        ({"turns": single("Another?")}, "P7"),
         ({"answer_ms": 10_001}, "R11"),
         ({"open_ms": 10_001}, "R11"),
         ({"judge_ms": 10_001}, "R11"),
@@ -185,10 +185,31 @@ def test_a_query_outside_of_the_networks_parameters(hand: Hand, changes: dict[st
     refused(gossip(Validator(PARAMS), changed_query(hand, **changes)), FaultReason.OVER_LIMIT, REJECT, rule)
 
 
+def test_a_conversation_that_asks_nothing(hand: Hand) -> None:
+    """P7: the last turn is the user's, whoever spoke before."""
+    answered = (*single("Which?"), Turn(role=TurnRole.ASSISTANT, text="This."))
+    query = changed_query(hand, turns=answered, content_digest=digest_of(answered))
+    refused(gossip(Validator(PARAMS), query), FaultReason.NO_QUESTION, REJECT, "P7")
+
+
+def test_all_turns_together_are_bounded(hand: Hand) -> None:
+    turns = (Turn(role=TurnRole.SYSTEM, text="x" * 2_048), *single("y" * 2_048))
+    query = changed_query(hand, turns=turns, content_digest=digest_of(turns))
+    assert isinstance(gossip(Validator(PARAMS), query), Admitted)
+    longer = (*turns[:1], *single("y" * 2_049))
+    query = changed_query(hand, turns=longer, content_digest=digest_of(longer))
+    refused(gossip(Validator(PARAMS), query), FaultReason.OVER_LIMIT, REJECT, "P7")
+
+
 def test_a_query_at_the_bounds(hand: Hand) -> None:
     text = "x" * 4_096
     query = changed_query(
-        hand, content=text, content_digest=content_digest(text), answer_ms=10_000, patience_ms=1_000, waves=(4, 4)
+        hand,
+        turns=single(text),
+        content_digest=digest_of(single(text)),
+        answer_ms=10_000,
+        patience_ms=1_000,
+        waves=(4, 4),
     )
     assert isinstance(gossip(Validator(PARAMS), query), Admitted)
 

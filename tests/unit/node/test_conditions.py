@@ -17,7 +17,7 @@ WELL = View(
     topic=TOPIC,
     bootstraps=(Bootstrap(ADDRESS, connected=True, failed=None),),
     topics={PEER: frozenset({TOPIC}), SECOND: frozenset({TOPIC})},
-    protocols={PEER: frozenset({"/strand/contribute/1", "/strand/pull/1"})},
+    protocols={PEER: frozenset({"/strand/contribute/2", "/strand/pull/2"})},
     clocks=2,
     clocks_off=0,
     offset_ms=3,
@@ -71,21 +71,21 @@ def of_others(text: str) -> dict[bytes, frozenset[str]]:
         ),
         (
             # One word for one thing: its topics have another digest for its version alone.
-            replace(WELL, topics={**WELL.topics, **of_others(OTHER_TOPIC)}, protocols=of_others("/strand/pull/2")),
+            replace(WELL, topics={**WELL.topics, **of_others(OTHER_TOPIC)}, protocols=of_others("/strand/pull/3")),
             ["other_version"],
-            ["1 of 2 peers speak a newer version of the wire (2, this node 1)", "upgrade this node"],
+            ["1 of 2 peers speak a newer version of the wire (3, this node 2)", "upgrade this node"],
         ),
         (
             replace(
                 WELL,
                 topics={**WELL.topics, **of_others(OTHER_TOPIC), b"r" * 32: frozenset({OTHER_TOPIC})},
-                protocols=of_others("/strand/pull/2"),
+                protocols=of_others("/strand/pull/3"),
             ),
             ["other_version", "other_parameters"],
             ["1 of 3 peers speak a newer", "1 of 2 peers have other network parameters"],
         ),
-        (replace(WELL, protocols={PEER: frozenset({"/strand/pull/1", "/strand/pull/2"})}), [], []),
-        (replace(WELL, protocols=of_others("/strand/pull/02")), [], []),
+        (replace(WELL, protocols={PEER: frozenset({"/strand/pull/2", "/strand/pull/3"})}), [], []),
+        (replace(WELL, protocols=of_others("/strand/pull/03")), [], []),
         (
             replace(WELL, topics=of_others(f"/strand/mainnet/{DIGEST}/rust/0")),
             ["other_parameters"],
@@ -153,11 +153,11 @@ def test_its_end_is_told_once_and_its_return_not_at_once() -> None:
 
 def test_peers_of_older_versions_have_a_remedy_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a node of version 2 sees it, in a network that is being upgraded."""
-    monkeypatch.setattr("node.watch.conditions.WIRE", 2)
-    speak = {PEER: frozenset({"/strand/pull/1"}), SECOND: frozenset({"/strand/pull/3"})}
+    monkeypatch.setattr("node.watch.conditions.WIRE", 3)
+    speak = {PEER: frozenset({"/strand/pull/2"}), SECOND: frozenset({"/strand/pull/4"})}
     newer, older = conditions(replace(WELL, protocols=speak))
     assert (newer.kind, newer.about, older.kind, older.about) == ("other_version", "newer", "other_version", "older")
-    assert str(older).startswith("1 of 2 peers speak an older version of the wire (1, this node 2)")
+    assert str(older).startswith("1 of 2 peers speak an older version of the wire (2, this node 3)")
     assert older.remedy == "have their owners upgrade them"
 
 

@@ -25,6 +25,7 @@ from node.rounds.inbound import AskRequest, InboundRouter
 from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
 from node.work.worker import EngineWorker
+from protocol.conversation import single
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.messages import Query
 from protocol.signing import VerifiedMessage, open_envelope, seal
@@ -111,7 +112,7 @@ class World:
         """Ask as a user does."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         question = Question.single("Which?")
-        await self.inbound.deliver(AskRequest(self.query(nonce), "Which?", begun, self.turn, question))
+        await self.inbound.deliver(AskRequest(self.query(nonce), single("Which?"), begun, self.turn, question))
         return await began.receive()
 
     def hear(self, query: Query) -> Verdict:

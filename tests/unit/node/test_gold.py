@@ -7,7 +7,7 @@ import pytest
 from node.config import ConfigError
 from node.rounds import gold
 from node.rounds.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
-from protocol.hashing import content_digest
+from protocol.conversation import digest_of, single
 from protocol.types import TaskType
 from tests.support.swarm import answer_text
 from tests.support.updates import told
@@ -106,8 +106,8 @@ def test_several_answers_can_be_right() -> None:
 
 def test_a_private_query_can_be_gold() -> None:
     """Its text stands nowhere in the round; its digest does."""
-    round_ = told(ROUND, content="", content_digest=content_digest("Which?"))
-    assert round_.record.query.content == ""
+    round_ = told(ROUND, turns=(), content_digest=digest_of(single("Which?")))
+    assert round_.record.query.turns == ()
     truth = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
     assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
 

@@ -71,7 +71,7 @@ async def test_the_audience_decides_seats_and_text(
         Question.single("Sum a slice.", audience=audience if asked else None)
     )
     assert seats(query) == seated
-    assert bool(query.content) is gossiped
+    assert bool(query.turns) is gossiped
 
 
 @pytest.mark.parametrize(("offering", "trusted"), [("abcz", NOBODY), ("bcz", TRUSTED), ("bc", TRUSTED)])

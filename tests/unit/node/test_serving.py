@@ -27,6 +27,7 @@ from node.rounds.reputation import Reputation
 from node.rounds.service import trust
 from node.work.ledger import Spent
 from node.work.serving import Serving, open_serving
+from protocol.conversation import single
 from protocol.limits import DURATION_MS_MAX
 from protocol.types import ONE, Digest, TaskType
 from tests.support.stores import opened
@@ -244,7 +245,7 @@ async def test_work_is_charged_to_whoever_asked(tmp_path: Path, autojump_clock: 
         at.joined(QUERY, replace(Swarm("abcd").query(), author=STRANGER), at._clock.now_ms(), again=False)
         with at.account(QUERY) as account:
             charged = Charged(engine, account)
-            completion = await charged.answer("Sum a slice.", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
+            completion = await charged.answer(single("Sum a slice."), TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
             await charged.preference(PROMPT)
         with at.account(Digest(b"o" * 32)) as account:
             await Charged(engine, account).preference(PROMPT)

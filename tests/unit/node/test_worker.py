@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from consensus.rounds.effects import Generate, Judge
-from consensus.rounds.events import Generated, Judged
+from consensus.rounds.events import Generated, Judged, Unable
 from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.inference import EngineConfig
@@ -18,7 +18,8 @@ from node.rounds.inbound import InboundRouter, WorkDone
 from node.storage import Store
 from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
-from protocol.types import ABSTAIN, Digest, Role, TaskType
+from protocol.conversation import single
+from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
 PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
@@ -31,16 +32,23 @@ class Room:
         self.worker, self._clock, self._inbound = worker, clock, inbound
 
     def judge(self, seconds: float, query: Digest = QUERY, wave: int = 0) -> Judge:
-        return Judge(query, wave, "Sum.", PAIRS, self._clock.now_ms() + round(seconds * 1000))
+        return Judge(query, wave, single("Sum."), PAIRS, self._clock.now_ms() + round(seconds * 1000))
 
     def generate(self, seconds: float, tokens: int, query: Digest = QUERY, content: str = "Sum.") -> Generate:
-        return Generate(query, content, TaskType.CODE, tokens, self._clock.now_ms() + round(seconds * 1000))
+        return Generate(query, single(content), TaskType.CODE, tokens, self._clock.now_ms() + round(seconds * 1000))
 
     def mail(self) -> list[Generated | Judged]:
         inbox = self._inbound.inbox
         found = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
         return [
             each.event for each in found if isinstance(each, WorkDone) and isinstance(each.event, Generated | Judged)
+        ]
+
+    def declined(self) -> list[tuple[Digest, Unable]]:
+        inbox = self._inbound.inbox
+        found = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
+        return [
+            (each.query, each.event) for each in found if isinstance(each, WorkDone) and isinstance(each.event, Unable)
         ]
 
 
@@ -196,3 +204,23 @@ async def test_one_abstention_of_three_is_a_ballot() -> None:
         await at.worker.judge(replace(at.judge(seconds=60), pairs=pairs))
     assert [each["pairs"] for each in logs if each["event"] == "ballot.abstained"] == [1]
     assert at.worker.fitness.records[Role.JUDGE].failed == 0
+
+
+async def test_a_node_that_stops_declines_what_is_in_hand_and_what_rounds_still_ask_for(
+    autojump_clock: MockClock,
+) -> None:
+    at = await room(latency_s=60)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(at.worker.generate, at.generate(seconds=600, tokens=10))
+        nursery.start_soon(at.worker.judge, at.judge(seconds=600, query=OTHER, wave=2))
+        await wait_all_tasks_blocked()
+        assert await at.worker.stop() == 2
+    await at.worker.judge(at.judge(seconds=600, wave=1))
+    *in_hand, later = at.declined()
+    assert sorted(in_hand, key=lambda each: each[0]) == [
+        (OTHER, Unable(2, DeclineReason.ENGINE)),
+        (QUERY, Unable(None, DeclineReason.ENGINE)),
+    ]
+    assert later == (QUERY, Unable(1, DeclineReason.ENGINE))
+    assert autojump_clock.current_time() < 1, "no request was waited for"
+    assert at.worker.queue == 0

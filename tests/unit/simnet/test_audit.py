@@ -12,8 +12,9 @@ import pytest
 from consensus.certificates.certificate import verify_certificate
 from consensus.certificates.evidence import accuse
 from protocol import codec
+from protocol.conversation import digest_of, single
 from protocol.errors import Fault
-from protocol.hashing import answer_digest, commitment, content_digest
+from protocol.hashing import answer_digest, commitment
 from protocol.limits import CERTIFICATE_BYTES_MAX, SLOT_MESSAGE_BYTES_MAX
 from protocol.messages import (
     Answer,
@@ -30,6 +31,7 @@ from protocol.messages import (
     Cosign,
     Decline,
     Message,
+    Turn,
 )
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.types import (
@@ -44,7 +46,9 @@ from protocol.types import (
     OutcomeReason,
     Role,
     StopReason,
+    TurnRole,
 )
+from protocol.versions import WIRE
 from simnet.audit import Audited, audit
 from simnet.parsed_certificate import Finding
 from tests.support.swarm import Swarm, answer_text, keypair, params
@@ -52,6 +56,9 @@ from tests.transcripts.test_rounds import drop
 from tests.unit.consensus.test_certificate import APART, equivocate, make
 
 NAMES = "abcde"
+ANSWERED = (*single("Which?"), Turn(role=TurnRole.ASSISTANT, text="This."))
+"""A conversation that asks nothing."""
+
 KEYS = {keypair(name).public: keypair(name) for name in (*NAMES, "z")}
 
 
@@ -103,10 +110,10 @@ class Forge:
 
     def audit(self) -> Audited | tuple[Finding, ...]:
         certificate = Certificate(
-            version=1,
+            version=WIRE,
             params=self.network,
             query=self.query.envelope,
-            content="",
+            turns=(),
             closings=tuple(each.envelope for each in (self.commits, self.slate, self.wave, self.tally)),
             answers=envelopes(self.answers),
             ballots=envelopes([*self.first_wave, *self.last_wave]),
@@ -138,9 +145,9 @@ class Forge:
         )
 
     def pairs(self, name: str) -> list[tuple[int, int]]:
-        """Each answer but its own, once."""
+        """Each answer but its own, once; of an odd number the first is shown again, beside the last."""
         others = [at for at, answer in enumerate(self.answers) if answer.author != keypair(name).public]
-        return list(zip(others[::2], others[1::2], strict=False))
+        return list(zip(others[::2], [*others[1::2], others[0]], strict=False))
 
     def ballot(self, name: str, on: VerifiedMessage, wave: int) -> Ballot:
         judgements = tuple(judgement(first, second) for first, second in self.pairs(name))
@@ -212,7 +219,7 @@ def apart() -> Swarm:
 
 
 def private() -> Swarm:
-    return asked(Swarm("abcd"), content="")
+    return asked(Swarm("abcd"), turns=())
 
 
 def degraded() -> Swarm:
@@ -548,10 +555,13 @@ def riding_along_unnamed(body: Any) -> Any:
         ("C3", {"slate": lambda body: replace(body, answers=body.answers[1:])}),
         ("C3", {"slate": riding_along_unnamed}),
         ("R13", {"wave": riding_along_unnamed}),
-        ("C4", {"certificate": change(content="Which?")}),
-        ("C4", {"query": change(content="What?")}),
-        ("C4", {"query": change(content="", content_digest=content_digest("Which?")),
-                "certificate": change(content="What?")}),
+        ("C4", {"certificate": change(turns=single("Which?"))}),
+        ("P7", {"query": change(turns=single("What?"))}),
+        ("P7", {"query": change(turns=ANSWERED, content_digest=digest_of(ANSWERED))}),
+        ("P7", {"query": change(turns=single("x" * 4_097), content_digest=digest_of(single("x" * 4_097)))}),
+        ("C4", {"query": change(turns=(), content_digest=digest_of(ANSWERED)), "certificate": change(turns=ANSWERED)}),
+        ("C4", {"query": change(turns=(), content_digest=digest_of(single("Which?"))),
+                "certificate": change(turns=single("What?"))}),
         ("C5", {"certificate": lambda each: replace(each, cosigns=each.ballots)}),
     ],
 )  # fmt: skip

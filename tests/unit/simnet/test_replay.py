@@ -58,7 +58,7 @@ def test_a_round(tmp_path: Path, stack: ExitStack) -> None:
 def test_pulls_and_two_waves(tmp_path: Path, stack: ExitStack) -> None:
     """R13: nothing rides along, and the query is private."""
     swarm = RecordedSwarm("abcde", tmp_path, stack, replace(params(), ride_along_bytes_max=0))
-    query = swarm.ask(content="", waves=(1, 2))
+    query = swarm.ask(turns=(), waves=(1, 2))
     swarm.run()
     stranger = keypair("z").public
     refused = swarm.nodes["a"].participant.serve_pull(stranger, codec.encode(PullRequest(query=query, ids=())))

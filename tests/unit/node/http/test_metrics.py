@@ -31,6 +31,7 @@ from node.signals import Signal
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
+from protocol.conversation import single
 from protocol.messages import Offer
 from protocol.types import Digest, Key, Outcome, Role, TaskType
 from tests.support.engine_server import PROMPT, as_json, engine_at, http, legacy_logprobs
@@ -132,7 +133,7 @@ async def watched(
 async def test_every_figure_under_the_name_that_conventions_give_it(tmp_path: Path) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
         await node.worker.probe()
-        await node.worker.engine.answer("q", TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
+        await node.worker.engine.answer(single("q"), TaskType.CODE, Sampling(0.8, 0.95, 1, 10))
         for _ in range(2):
             await node.worker.engine.preference(PROMPT)
         summary = CertificateSummary(Digest(bytes(32)), Outcome.DECIDED, b"", 0)

@@ -6,10 +6,11 @@ import pytest
 
 from node.inference.abilities import SKIPS, SYSTEM, Abilities, answer_request, refused_parameter, shaped
 from node.inference.ports import Sampling
+from protocol.conversation import single
 from protocol.types import TaskType
 
 CAN = Abilities("m", (), 4096)
-BODY = answer_request(CAN, "the query", TaskType.OPEN, Sampling(0.8, 0.95, 7, 64))
+BODY = answer_request(CAN, single("the query"), TaskType.OPEN, Sampling(0.8, 0.95, 7, 64))
 RAW: dict[str, Any] = {"model": "m", "prompt": "p", "max_tokens": 1, "temperature": 0, "logprobs": 20}
 
 

@@ -10,6 +10,7 @@ from node.inference import EngineConfig, EngineError, JudgePrompt, Sampling, ope
 from node.inference.metered import MEMORY, SPEEDS_MAX, Metered
 from node.inference.ports import Reasoning
 from node.inference.scripted import TOKENS_PER_SECOND, open_scripted
+from protocol.conversation import single
 from protocol.types import TaskType
 
 SAMPLING = Sampling(0.8, 0.95, None, max_tokens=100)
@@ -22,7 +23,7 @@ async def metered(latency_ms: int = 0) -> Metered:
 
 async def test_answers_and_judgements_are_counted_and_handed_on() -> None:
     engine = await metered()
-    completion = await engine.answer("q", TaskType.CODE, SAMPLING)
+    completion = await engine.answer(single("q"), TaskType.CODE, SAMPLING)
     assert completion.text
     assert await engine.preference(PROMPT) is not None
     assert await engine.preference(PROMPT) is not None
@@ -82,13 +83,13 @@ async def test_the_time_to_write_reasoning_is_no_time_to_read(
 async def test_one_slow_answer_does_not_make_a_slow_engine(autojump_clock: MockClock) -> None:
     engine = Metered(await open_scripted(EngineConfig(kind="scripted", seed=1, latency_ms=100_000)))
     assert engine.tokens_per_second == 0
-    completion = await engine.answer("q", TaskType.CODE, SAMPLING)
+    completion = await engine.answer(single("q"), TaskType.CODE, SAMPLING)
     assert engine.tokens_per_second == pytest.approx(completion.answer_tokens / 100)
     await engine.probe()
     assert engine.tokens_per_second == TOKENS_PER_SECOND
     for _ in range(SPEEDS_MAX - 1):
-        await engine.answer("q", TaskType.CODE, SAMPLING)
+        await engine.answer(single("q"), TaskType.CODE, SAMPLING)
     assert engine.tokens_per_second == TOKENS_PER_SECOND
-    await engine.answer("q", TaskType.CODE, SAMPLING)
+    await engine.answer(single("q"), TaskType.CODE, SAMPLING)
     assert engine.tokens_per_second == pytest.approx(completion.answer_tokens / 100)
     assert autojump_clock.current_time() > 100 * SPEEDS_MAX

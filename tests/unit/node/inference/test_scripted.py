@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, JudgePrompt, Sampling, open_engine
+from protocol.conversation import single
 from protocol.types import TaskType
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, seed=1, max_tokens=256)
@@ -14,7 +15,7 @@ SAMPLING = Sampling(temperature=0.8, top_p=0.95, seed=1, max_tokens=256)
 
 async def answer_of(config: EngineConfig, query: str = "q", task: TaskType = TaskType.CODE) -> str:
     async with open_engine(config) as engine:
-        return (await engine.answer(query, task, SAMPLING)).text
+        return (await engine.answer(single(query), task, SAMPLING)).text
 
 
 async def preference_of(config: EngineConfig, first: str, second: str) -> float | None:
@@ -55,7 +56,7 @@ async def test_final_answers_end_with_an_answer_line() -> None:
 
 async def test_an_answer_is_cut_at_the_token_limit() -> None:
     async with open_engine(EngineConfig(kind="scripted", seed=1)) as engine:
-        completion = await engine.answer("q", TaskType.CODE, Sampling(0.8, 0.95, None, max_tokens=5))
+        completion = await engine.answer(single("q"), TaskType.CODE, Sampling(0.8, 0.95, None, max_tokens=5))
     assert (completion.finish, completion.answer_tokens, len(completion.text)) == ("length", 5, 20)
 
 

@@ -16,6 +16,7 @@ from node.inference.supervision import (
     Supervisor,
     last_line,
 )
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import PROMPT, SAMPLING, StandIn, serving
 
@@ -103,7 +104,7 @@ async def test_a_server_that_is_not_ready_is_not_asked(ask: str) -> None:
         async with open_openai(EngineConfig(kind="openai", url=url, api_key=StandIn.KEY), status) as engine:
             asks: dict[str, Callable[[], Awaitable[object]]] = {
                 "probe": engine.probe,
-                "answer": lambda: engine.answer("q", TaskType.CODE, SAMPLING),
+                "answer": lambda: engine.answer(single("q"), TaskType.CODE, SAMPLING),
                 "preference": lambda: engine.preference(PROMPT),
             }
             status.become(EngineStage.LOADING, "50% Completed")

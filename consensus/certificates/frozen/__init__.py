@@ -1,0 +1,1 @@
+"""Readers of earlier versions, frozen: nothing here is edited."""
