@@ -18,7 +18,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.api.events import AnswerOpened, Asked, BallotCounted, Certified, Decided, Ended, Joined, RoundEvent, Strengths
-from node.http.guard import BODY_BYTES_MAX
+from node.api.operations import BODY_BYTES_MAX
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm

@@ -52,7 +52,7 @@ async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str
         (resource,) = (await client.read_resource(answer["certificate"])).contents
         certificate = verify_certificate(base64.b64decode(resource.blob))
         assert isinstance(certificate, VerifiedCertificate)
-        assert certificate.content == "", "what agents ask is not published unless they say so"
+        assert certificate.turns == (), "what agents ask is not published unless they say so"
     assert [done for done, _, _ in told] == sorted({done for done, _, _ in told})
     assert told
 

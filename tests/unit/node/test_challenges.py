@@ -48,7 +48,7 @@ class Swarm:
             raise self.refusal
         if self.busy:
             self.busy -= 1
-            raise TooBusyError("32 queries wait already")
+            raise TooBusyError("32 queries wait already", 32)
         end = Ended(role="requester", ending="finished", outcome=Outcome.DECIDED, fault=None)
         yield begun([end], self.query_id)
 
