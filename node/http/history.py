@@ -16,9 +16,9 @@ from node.http.shown import ShownHistory
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
 
-READS_MAX: Final = 8
-"""Requests that may search the history or read a round at once: a search reads up to 256 MiB, a round takes a core to
-verify its certificate, as any certificate does that is sent to be verified."""
+READS_MAX: Final = 4
+"""Requests that may search the history, read a round or verify a certificate at once: each step of a search holds the
+store for some milliseconds, for which the journal waits, and verifying takes a core."""
 
 _AGE: Final = re.compile(r"[0-9]{1,18}")
 _PLACE: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")

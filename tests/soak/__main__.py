@@ -18,6 +18,7 @@ MINUTES_MAX = {
     "connections": 10,
     "junk": 5,
     "schemathesis": 10,
+    "api_load": 90,
     "query_flood": 30,
     "hosts": 30,
     "kills": 40,

@@ -77,6 +77,16 @@ async def test_an_honest_request_is_served_beside_half_open_connections(beginnin
             assert await is_closed(streams[0])
 
 
+async def test_an_honest_request_is_served_while_all_half_open_connections_stay() -> None:
+    """Where there is room for all, none gives way: each can still finish its own request afterwards."""
+    async with AsyncExitStack() as stack, open_edge(hello, connections_max=CONNECTIONS_MAX) as served:
+        streams = [await stack.enter_async_context(await served.connect(ENDING_GET[:-2])) for _ in range(HALF_OPEN)]
+        assert statuses(await ask(served)) == [200]
+        for stream in streams:
+            await stream.send_all(ENDING_GET[-2:])
+        assert [statuses(await read_all(stream)) for stream in streams] == [[200]] * HALF_OPEN
+
+
 async def test_a_connection_is_refused_only_while_every_other_is_served() -> None:
     """Nobody who is being served is sent away for a newcomer."""
     go_on = trio.Event()
