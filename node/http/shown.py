@@ -56,6 +56,10 @@ class ShownRounds(Protocol):
         """
         ...
 
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        ...
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         ...
