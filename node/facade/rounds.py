@@ -33,6 +33,10 @@ class RoundsFacade:
             wait_s=round(queue.wait_s, 1),
         )
 
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        return await self._service.cancel(query_id)
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)

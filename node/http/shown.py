@@ -65,6 +65,10 @@ class ShownRounds(Protocol):
         """Report the rounds that run, and the questions that wait."""
         ...
 
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        ...
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         ...

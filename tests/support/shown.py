@@ -237,6 +237,7 @@ class TellingRounds:
     refusal: AskError | None = None
     certificates: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
+    cancelled: list[Digest] = field(default_factory=list)
     counted: int = 0
     detailed: int = 0
 
@@ -256,6 +257,10 @@ class TellingRounds:
 
     def queue(self) -> queue_api.QueueReport:
         return QUEUE
+
+    async def cancel(self, query_id: Digest) -> bool:
+        self.cancelled.append(query_id)
+        return True
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         return self.certificates.get(query_id)
