@@ -59,6 +59,14 @@ def load_key(folder: Path) -> NodeKey | None:
     return NodeKey(Keypair(seed), seed, fresh=False)
 
 
+def require_key(folder: Path) -> NodeKey:
+    """Load the key in `folder`. Raises KeyFileError, also if there is none."""
+    key = load_key(folder)
+    if key is None:
+        raise KeyFileError(f"there is no key in {folder}: make one by `strand init`, or restore it from a backup")
+    return key
+
+
 def _create(path: Path) -> bool:
     """Write a new seed under another name first: `path` appears complete or not at all, and never replaces a key."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -1,6 +1,6 @@
-"""Types and replies that several bodies share."""
+"""Types, headers and replies that several operations share."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,6 +18,10 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A number or a time in ms that is at least 1."""
+
+HOPS_HEADER: Final = "Strand-Hops"
+"""Header of every request that a node's engine sends. A node refuses to ask the swarm for such a request: nodes that
+are engines of each other would multiply one question without end."""
 
 
 class Error(msgspec.Struct, frozen=True):

@@ -4,10 +4,13 @@ import msgspec
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.versions import read_any_version
+from node.api.certificates import Verification, report_of
 from node.api.rounds import RoundDetail, RoundProof, RoundSummary
 from node.facade.proofs import detail_of, proof_of
 from node.rounds.history import RoundHistory
-from node.storage import RoundFilter, RoundPlace, Store
+from node.storage import CertificateRow, RoundFilter, RoundPlace, Store
+from protocol.errors import Fault
 from protocol.types import Digest
 
 
@@ -43,8 +46,23 @@ class HistoryFacade:
             return None
         return msgspec.structs.replace(detail, certificate_url=f"/api/certificates/{query_id.hex()}")
 
+    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
+        """Return certificates below an age, those stored last first. Raises StoreBlockedError."""
+        return await self._store.list_certificates(before_age, rows_max)
+
+    async def verify(self, raw: bytes) -> Verification:
+        """Verify a certificate of any version from its bytes alone."""
+        return await trio.to_thread.run_sync(_verify, raw, limiter=self._verifying)
+
 
 def _read(raw: bytes) -> tuple[RoundDetail, RoundProof] | None:
     """Verify and describe a stored certificate; None if it is of another version."""
     verified = verify_certificate(raw)
     return (detail_of(verified), proof_of(verified)) if isinstance(verified, VerifiedCertificate) else None
+
+
+def _verify(raw: bytes) -> Verification:
+    read = read_any_version(raw)
+    if isinstance(read, Fault):
+        return Verification(False, read.reason, read.rule, read.detail, None)
+    return Verification(True, "", "", "", report_of(read.report))

@@ -3,6 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 
 from node.api.asking import Question
+from node.api.queue import QueuedQuestion, QueueReport
+from node.api.rounds import HEAD_CHARS_MAX
+from node.rounds.queue import QueuedAsk
 from node.rounds.service import RoundHandle, RoundService
 from node.storage import Store
 from protocol.types import Digest
@@ -19,6 +22,23 @@ class RoundsFacade:
         """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
         return self._service.ask(question, details=details)
 
+    def queue(self) -> QueueReport:
+        """Report the rounds that run, and the questions that wait."""
+        queue = self._service.queue
+        return QueueReport(
+            running=tuple(map(_queued, queue.running)),
+            running_max=queue.turns_max,
+            waiting=tuple(map(_queued, queue.waiting)),
+            waiting_max=queue.waiting_max,
+            wait_s=round(queue.wait_s, 1),
+        )
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)
+
+
+def _queued(ask: QueuedAsk) -> QueuedQuestion:
+    question = ask.question
+    text = question.turns[-1].text[:HEAD_CHARS_MAX]
+    return QueuedQuestion(ask.query_id, ask.since_ms, question.task, question.audience, ask.gold, text)

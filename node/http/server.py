@@ -67,7 +67,7 @@ async def serve(
     places = connections_max(descriptor_limit())
     sessions = Sessions()
     mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
-    app = build_app(shown, places, mcp, UiHandlers(config, sessions))
+    app = build_app(shown, places, mcp, UiHandlers(config, sessions), audience=config.audience)
     edge = Edge(app, Guard(config, sessions), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:

@@ -40,6 +40,7 @@ from node.rounds.inbound import (
     PongReceived,
     PullReplyReceived,
     RepeatedQuery,
+    RoundTurn,
     TextFetched,
     WorkDone,
 )
@@ -85,8 +86,8 @@ class Driver:
         self.events = RoundEvents()
         self.timeline = RoundTimeline(participant, clock)
         self._observer = RoundObserver(participant, self.events, worker, clock)
-        self._turns: dict[Digest, trio.Semaphore] = {}
-        """Semaphores of our own open rounds, to release when the rounds are over."""
+        self._turns: dict[Digest, RoundTurn] = {}
+        """Turns of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
         self._contributing = 0
         """Contributions that are neither acknowledged nor gossiped yet."""

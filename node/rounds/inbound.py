@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
@@ -84,6 +85,14 @@ class PullReplyReceived:
     """Gets whether the reply was useful, so that the puller may stop; capacity 1."""
 
 
+class RoundTurn(Protocol):
+    """Port: the right to one round of our own."""
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AskRequest:
     """A request of one of our users to ask the swarm."""
@@ -92,7 +101,7 @@ class AskRequest:
     turns: tuple[Turn, ...]
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
-    turn: trio.Semaphore
+    turn: RoundTurn
     """Released when the round is over, or has not begun."""
     question: Question
     """The question of which the query was made."""

@@ -7,8 +7,8 @@ A test takes real facades over the parts that it is about, and these for the res
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,9 @@ import httpx2
 import msgspec
 import trio
 
+from node.api import certificates as certificates_api
 from node.api import engine as engine_api
+from node.api import queue as queue_api
 from node.api import reputation as reputation_api
 from node.api import rounds as rounds_api
 from node.api import serving as serving_api
@@ -30,9 +32,9 @@ from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
-from node.rounds.hub import ROLES, Subscription
+from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import AskError, RoundHandle
-from node.storage import RoundFilter, RoundPlace
+from node.storage import CertificateRow, CertificateSummary, RoundFilter, RoundPlace
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import guarded
@@ -175,6 +177,15 @@ ROUND = rounds_api.RoundDetail(
 )
 
 
+QUEUE = queue_api.QueueReport(
+    running=(queue_api.QueuedQuestion(QUERY.hex(), 1_000, TaskType.CODE, None, False, "Sum a slice."),),
+    running_max=2,
+    waiting=(queue_api.QueuedQuestion("", 1_500, TaskType.FINAL, Audience.PUBLIC, True, "6 times 7?"),),
+    waiting_max=32,
+    wait_s=12.5,
+)
+
+
 @dataclass
 class StillNetwork:
     """An overlay whose peers neither come nor go."""
@@ -243,6 +254,9 @@ class TellingRounds:
             raise self.refusal
         yield begun(self.events)
 
+    def queue(self) -> queue_api.QueueReport:
+        return QUEUE
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         return self.certificates.get(query_id)
 
@@ -274,6 +288,36 @@ class KeptHistory:
 
     async def round(self, query_id: Digest) -> rounds_api.RoundDetail | None:
         return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
+
+    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
+        ages = range(len(self.details), 0, -1)
+        return [
+            CertificateRow(age, CertificateSummary(QUERY, Outcome.DECIDED, bytes.fromhex(KEY), 7), 99, True)
+            for age in ages
+            if before_age is None or age < before_age
+        ][:rows_max]
+
+    async def verify(self, raw: bytes) -> certificates_api.Verification:
+        return certificates_api.Verification(False, "malformed", "P2", f"{len(raw)} bytes", None)
+
+
+@dataclass
+class EndedEvents:
+    """A stream of events that are all there, and an end; it notes what was resumed."""
+
+    earlier: Sequence[BaseEvent] = ()
+    missed: int | None = 0
+    resumed: list[tuple[str, Digest | None]] = field(default_factory=list)
+
+    @contextmanager
+    def resume(self, last_id: str, query: Digest | None) -> Iterator[Resumed]:
+        self.resumed.append((last_id, query))
+        live = Subscription(None, ROLES)
+        live.end()
+        yield Resumed(self.earlier, self.missed, 7, live)
+
+    def id_of(self, seq: int) -> str:
+        return f"life-{seq}"
 
 
 class StillEngine:
@@ -332,6 +376,7 @@ def shown(**facets: Any) -> Shown:
         "peers": StillPeers(),
         "rounds": TellingRounds(),
         "history": KeptHistory(),
+        "events": EndedEvents(),
         "engine": StillEngine(),
         "serving": PausableServing(),
         "reputation": StillReputation(),

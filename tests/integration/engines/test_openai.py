@@ -254,7 +254,7 @@ async def test_no_more_requests_than_configured_are_in_flight() -> None:
         await engine.probe()
         server.replies["/v1/chat/completions"] = wait
         for _ in range(6):
-            nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
+            nursery.start_soon(engine.answer, single("query"), TaskType.CODE, SAMPLING)
     assert server.in_flight_most == 2
 
 
@@ -263,7 +263,7 @@ async def test_a_cancelled_request_closes_its_connection_so_that_the_server_stop
     async with engine_at(replies) as (engine, server), trio.open_nursery() as nursery:
         await engine.probe()
         server.replies["/v1/chat/completions"] = server.hang
-        nursery.start_soon(engine.answer, "query", TaskType.CODE, SAMPLING)
+        nursery.start_soon(engine.answer, single("query"), TaskType.CODE, SAMPLING)
         with trio.fail_after(20):
             while not server.in_flight:
                 await trio.lowlevel.checkpoint()
