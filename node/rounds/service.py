@@ -1,6 +1,7 @@
 """From a user's question to a signed query and its round."""
 
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key, TurnRole
 
 STOPPING: Final = "this node is being stopped; ask another, or again when it is back"
+
+RECENT_MAX = 16
+"""Rounds of users whose audience is remembered: gold, at its default share, asks one question beside ten."""
 
 
 class AskError(UserError):
@@ -103,6 +107,8 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
+        self.recent: deque[Audience] = deque(maxlen=RECENT_MAX)
+        """Audiences of our users' latest rounds: gold has one of these, because another would give it away."""
         self.followed = 0
         """Rounds that a user, or gold, follows now."""
         self._is_stopping = False
@@ -134,8 +140,9 @@ class RoundService:
             raise self._too_busy()
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
+        audience = question.audience or self._config.round.audience
         # Whoever watches the round learns which audience it had.
-        question = replace(question, audience=question.audience or self._config.round.audience)
+        question = replace(question, audience=audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         turn = await self._take_turn(question, gold=not counted)
@@ -145,6 +152,8 @@ class RoundService:
                 yield handle
             finally:
                 self.followed -= 1
+                if counted:
+                    self.recent.append(audience)
                 self.ended.fire(int(counted))
 
     async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:

@@ -281,6 +281,8 @@ async def test_a_keys_audience_is_that_of_the_plain_model() -> None:
     async with official_client(shown(rounds=rounds), api=ApiTable(keys=keys), key="a token of the editor") as client:
         for model in ("strand-rust", "strand-rust:public"):
             await client.completions.create(model=model, prompt="Hello")
+        plain = await client.models.retrieve("strand-rust")
+        assert (plain.model_extra or {})["strand"]["audience"] == "members"
     assert [question.audience for question in rounds.asked] == ["members", "public"]
 
 
