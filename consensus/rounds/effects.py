@@ -179,8 +179,8 @@ class Ending(StrEnum):
     LOST = "lost"
     """Closings came neither in time nor by pulling."""
     LEFT = "left"
-    """The node left it: its next message could not be journalled, or the requester took no contribution of it and
-    another round needed the working place."""
+    """The node left it: its next message could not be journalled, it was stopped, or the requester took no contribution
+    of it and another round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)
