@@ -71,12 +71,27 @@ licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 sbom: setup-dev
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply sbom
 
+# The last version that runs on Node 20; it has no dependencies.
+OPENAI_JS := 6.49.0
+OPENAI_JS_SHA512 := 69809cd02e8bf3ae1e47a592608c101b25eb8b0fe7232671d0e6ef87338456e934ce8043a729e349bae2a27588eeaeb90791fc8c95f40d747db2713333a6df3e
+
 # Clients that users have beside ours, in an environment of their own: `llm` would load the demo's model package.
-clients: $(CLIENTS)/.ready
+clients: $(CLIENTS)/.ready $(CLIENTS)/npm/.openai-$(OPENAI_JS)
 $(CLIENTS)/.ready: requirements-clients.txt
 	test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements-clients.txt
 	touch $@
+
+$(CLIENTS)/npm/.openai-$(OPENAI_JS): $(CLIENTS)/.ready
+	rm -rf $(@D) && mkdir -p $(@D)/node_modules/openai
+ifeq ($(shell command -v npm),)
+	@echo "there is no npm: tests of the JavaScript client are skipped"
+else
+	cd $(@D) && npm pack --silent openai@$(OPENAI_JS) >/dev/null
+	cd $(@D) && echo "$(OPENAI_JS_SHA512)  openai-$(OPENAI_JS).tgz" | sha512sum --check --quiet -
+	tar -xzf $(@D)/openai-$(OPENAI_JS).tgz -C $(@D)/node_modules/openai --strip-components 1
+	touch $@
+endif
 
 # Under a quarter of an hour; BENCH alone: `make bench BENCH="fit wire"`. The table of all figures is in dist/ too.
 bench: setup-dev

@@ -4,8 +4,9 @@ The nursery of `run_node` holds everything.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -18,6 +19,7 @@ from node.clock import Clock
 from node.config import LoadedConfig, NodeConfig, load_params
 from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
+from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
 from node.facade.peers import PeersFacade
 from node.facade.reputation import ReputationFacade
@@ -34,6 +36,7 @@ from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
@@ -41,9 +44,12 @@ from node.rounds.pulse import Pulse
 from node.rounds.reputation import Reputation, open_reputation
 from node.rounds.round_log import log_rounds
 from node.rounds.service import RoundService, trust
+from node.rounds.timeline import RoundListener
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
+from node.watch.shutdown import Shutdown, StopRequest
+from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
@@ -70,15 +76,14 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    history: RoundHistory
     lookout: Lookout
     clock: Clock
     inbound: InboundRouter
     meter: RoundMeter
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Where settings that are not defaults come from."""
 
-    def shown(self) -> Shown:
-        """Return the data that the HTTP interface shows."""
+    def shown(self, origins: Mapping[str, str] | None = None) -> Shown:
+        """Return the data that the HTTP interface shows. `origins`: where settings that are no defaults come from."""
         engine = EngineFacade(self.worker, self.config.engine)
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
@@ -87,6 +92,8 @@ class Node:
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
             rounds=RoundsFacade(self.rounds, self.store),
+            history=HistoryFacade(self.history, self.store),
+            events=self.driver.events,
             engine=engine,
             serving=serving,
             reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
@@ -99,37 +106,24 @@ class Node:
                 self.clock,
                 RoundMetrics(self.meter, self.driver.timeline, self.rounds, self.inbound, peers),
             ),
-            config=ConfigFacade(LoadedConfig(self.config, self.origins)),
+            config=ConfigFacade(LoadedConfig(self.config, origins or {})),
         )
 
 
 @asynccontextmanager
 async def open_node(
-    config: NodeConfig,
-    make_participant: Callable[..., Participant] = Participant,
-    origins: Mapping[str, str] | None = None,
+    config: NodeConfig, make_participant: Callable[..., Participant] = Participant
 ) -> AsyncIterator[Node]:
     """Run a node for as long as the block runs. `make_participant` is called like Participant.
-
-    `origins`: where settings come from, for those who ask the node.
 
     Raises ConfigError, KeyFileError, StoreError, EngineError or OverlayError, each one line for the user.
     """
     params = load_params(config.node.network)
     gold = load_gold(config.gold.file) if config.gold.file else GoldBook()
-    key = load_or_create_key(config.node.data_dir)
-    logs.hide(key.seed.hex(), repr(key.seed))
-    if key.fresh:
-        log.info("node.made", folder=str(config.node.data_dir), remedy=MADE_REMEDY)
+    key = _load_key(config.node.data_dir)
     clock = Clock()
     async with (
-        open_store(
-            config.node.data_dir,
-            public_key=key.keypair.public,
-            fresh_key=key.fresh,
-            now_ms=clock.now_ms(),
-            boot_id=boot_id(),
-        ) as store,
+        _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
@@ -137,7 +131,7 @@ async def open_node(
         participant = make_participant(
             key.keypair,
             params,
-            joins_from_ms=0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms,
+            joins_from_ms=_joins_from_ms(store, params),
             admission=serving,
             trusted=(*trust(config).weights, key.keypair.public),
         )
@@ -146,13 +140,14 @@ async def open_node(
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
-        async with open_overlay(key.seed, _overlay_config(config), inbound) as overlay:
+        async with (
+            open_overlay(key.seed, _overlay_config(config), inbound) as overlay,
+            open_tracing(config.tracing, key.keypair.public) as tracer,
+        ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
-            driver.timeline.follow(meter := RoundMeter())
-            acquaintances = Acquaintances(overlay, store, clock)
-            await acquaintances.recall()
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
             rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,
                 params=params,
@@ -165,24 +160,60 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
                 inbound=inbound,
-                meter=meter,
-                origins=origins or {},
+                meter=_follow_rounds(driver, tracer),
             )
             async with trio.open_nursery() as nursery:
                 await _start_tasks(nursery, node)
-                nursery.start_soon(acquaintances.run)
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
 
 
+def _load_key(data_dir: Path) -> NodeKey:
+    """Load the node's key, or make one and say so; no line of the log will hold it. Raises KeyFileError."""
+    key = load_or_create_key(data_dir)
+    logs.hide(key.seed.hex(), repr(key.seed))
+    if key.fresh:
+        log.info("node.made", folder=str(data_dir), remedy=MADE_REMEDY)
+    return key
+
+
+def _joins_from_ms(store: Store, params: NetworkParams) -> int:
+    """Return the date of a query from which the node may take part (rule R12)."""
+    return 0 if store.journal_is_complete else store.journal_began_ms + params.clock_skew_ms
+
+
+def _follow_rounds(driver: Driver, tracer: RoundListener | None) -> RoundMeter:
+    """Let a meter, and the tracer if there is one, follow the node's rounds. Returns the meter."""
+    driver.timeline.follow(meter := RoundMeter())
+    if tracer is not None:
+        driver.timeline.follow(tracer)
+    return meter
+
+
+def _open_store(config: NodeConfig, key: NodeKey, clock: Clock) -> AbstractAsyncContextManager[Store]:
+    return open_store(
+        config.node.data_dir,
+        public_key=key.keypair.public,
+        fresh_key=key.fresh,
+        now_ms=clock.now_ms(),
+        boot_id=boot_id(),
+        bytes_max=config.node.store_bytes_max,
+    )
+
+
 async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     """Start everything that runs for as long as the node lives."""
+    acquaintances = Acquaintances(node.overlay, node.store, node.clock)
+    await acquaintances.recall()
+    nursery.start_soon(acquaintances.run)
     nursery.start_soon(node.store.mend)
     await nursery.start(log_rounds, node.driver.events)
+    await nursery.start(node.history.run)
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
@@ -199,13 +230,21 @@ async def run_node(
     on_ready: Callable[[Node, str], None],
     make_participant: Callable[..., Participant] = Participant,
     origins: Mapping[str, str] | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
-    """Run a node with its HTTP interface until cancelled; `on_ready` gets the node and the interface's URL."""
+    """Run a node with its HTTP interface until it is stopped (`node.watch.shutdown`) or cancelled, which is abrupt.
+
+    `on_ready` gets the node and the interface's URL.
+    """
     # Before the engine, which may take minutes to load: a port that is taken is the commonest mistake.
     with await reserve(config.api) as reserved:
-        async with open_node(config, make_participant, origins) as node, trio.open_nursery() as nursery:
-            url = await nursery.start(serve, node.shown(), config.api, reserved)
+        async with open_node(config, make_participant) as node, trio.open_nursery() as nursery:
+            url = await nursery.start(serve, node.shown(origins), config.api, reserved)
             on_ready(node, url)
+            if stop is not None:
+                shutdown = Shutdown(node.serving, node.rounds, node.worker, node.driver)
+                await shutdown.run(await stop.wait(), config.node.stop_ms)
+                nursery.cancel_scope.cancel()
 
 
 def _overlay_config(config: NodeConfig) -> OverlayConfig:

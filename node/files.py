@@ -4,6 +4,7 @@ Editors and shells write UTF-8 with or without a byte order mark and with either
 """
 
 import codecs
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,6 +93,18 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnwritableError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it appears as a whole or not at all; folders that are made are private. Raises FileError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        # Private: a folder that is made here may later hold the node's key.
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        with remove_if_broken(draft):
+            draft.write_bytes(content)
+            draft.replace(path)
 
 
 @contextmanager

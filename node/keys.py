@@ -46,6 +46,27 @@ def load_or_create_key(folder: Path) -> NodeKey:
     return NodeKey(Keypair(seed), seed, fresh)
 
 
+def load_key(folder: Path) -> NodeKey | None:
+    """Load the key in `folder`; None if there is none. Nothing is made. Raises KeyFileError."""
+    path = folder / KEY_NAME
+    try:
+        if not os.path.lexists(path):
+            return None
+        _check_private(folder, folder.stat(), "700")
+        seed = _read(path)
+    except OSError as error:
+        raise KeyFileError(f"cannot use the key file {path}: {error.strerror}") from error
+    return NodeKey(Keypair(seed), seed, fresh=False)
+
+
+def require_key(folder: Path) -> NodeKey:
+    """Load the key in `folder`. Raises KeyFileError, also if there is none."""
+    key = load_key(folder)
+    if key is None:
+        raise KeyFileError(f"there is no key in {folder}: make one by `strand init`, or restore it from a backup")
+    return key
+
+
 def _create(path: Path) -> bool:
     """Write a new seed under another name first: `path` appears complete or not at all, and never replaces a key."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

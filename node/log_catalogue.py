@@ -12,6 +12,9 @@ EVENTS: Final[Mapping[str, str]] = {
     # the daemon
     "node.made": "The folder held no node, so the node made its key and its store there.",
     "node.started": "The node has its addresses and takes part.",
+    "node.stopping": "The node was told to stop: it takes nothing new and finishes what it holds.",
+    "node.declined": "The time to finish was over: the node declined what was in hand and goes.",
+    "node.stopped": "The node has finished or declined all that it held.",
     "node.paused": "The node takes on no new rounds for others, for a time or until it is resumed.",
     "node.resumed": "The node takes on rounds for others again.",
     "clock.set": "The wall clock jumped; the node follows it if that cannot break an open round.",
@@ -23,6 +26,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "condition.raised": "Something keeps the node from taking part; the line says what helps.",
     "condition.cleared": "A condition that was logged holds no longer.",
     "acquaintances.recalled": "Peers of an earlier life were read from the store.",
+    "tracing.started": "Rounds are traced: their spans are sent to a collector.",
     "recording.stopped": "The recording of `strand run --record` ended before the node did.",
     # rounds
     "round.ended": "The canonical line of one round and one role of this node in it.",
@@ -116,6 +120,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "lines": "lines that were left out",
     "model": "the model's name, as its server says",
     "name": "an announced address",
+    "open_rounds": "rounds that are open, both roles of a round of its own by themselves",
     "outcome": "an `Outcome`",
     "pairs": "pairs of a wave",
     "parameter": "a request's parameter",
@@ -140,6 +145,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "waiting_bytes": "bytes that wait",
     "what": "the request's method and path",
     "whom": "the setting of `serve.whom`",
+    "within_ms": "milliseconds within which something will be over",
     "words": "an engine's own words",
 }
 """Maps a field to its content. `event`, `level` and `timestamp` are structlog's."""

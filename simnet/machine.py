@@ -291,16 +291,18 @@ class Machine:
             standing=message.kind is Kind.OFFER,
         )
 
-    def _contribute(self, effect: fx.Contribute) -> None:
-        """Send by stream; without an acknowledgement gossip."""
+    def _contribute(self, effect: fx.Contribute, tries: int = 1) -> None:
+        """Send by stream; without an acknowledgement gossip, or send again what is confidential."""
         message = effect.message
         self._stage.checkers.signed(self.node, message)
         self._note("contribute", message.id)
 
         def acknowledged(reply: bytes | None) -> None:
-            handover = delivery.hand_over(message, reply)
+            handover = delivery.hand_over(effect, reply, tries)
             if handover.gossip:
                 self._publish(effect.topic, message)
+            if handover.again_ms is not None:
+                self._after(handover.again_ms, self._contribute, effect, tries + 1)
             if handover.delivered is not None:
                 self._stage.checkers.delivered(self.node, message, self.now_ms)
                 self.perform(self.participant.on_work_done(handover.query, handover.delivered, self.now_ms))

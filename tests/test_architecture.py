@@ -66,6 +66,10 @@ def test_only_the_overlay_knows_libp2p() -> None:
     assert found and all(name.startswith("node/overlay") for name in found), found
 
 
+def test_only_one_module_knows_opentelemetry() -> None:
+    assert importers("opentelemetry") == {"node/watch/spans.py"}
+
+
 def test_layers() -> None:
     """The same contract as import-linter's, so that it holds wherever the tests run."""
     below = {

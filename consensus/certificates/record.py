@@ -118,6 +118,11 @@ class RoundRecord:
         return self.closings[-1].id if self.closings else self.message.id
 
     @property
+    def is_private(self) -> bool:
+        """Whether nobody but the members gets the query's text, and the answers, which may quote it."""
+        return not self.query.turns
+
+    @property
     def topic(self) -> str:
         """The sub-mesh in which the round takes place."""
         return topic(self.params, self.query.specialty, self.query.shard)

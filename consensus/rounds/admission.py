@@ -44,6 +44,8 @@ class Refusal(StrEnum):
     """Strangers have used their share of the engine's time. Ask again within the hour."""
     OFF_HOURS = "off_hours"
     """The node works at other hours. Ask again then."""
+    STOPPING = "stopping"
+    """The node is being stopped. Ask others; its offer is withdrawn."""
     CLOCK = "clock"
     """The query's date is too far from the node's clock. Set the clock and ask anew."""
     NOT_SEATED = "not_seated"

@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from consensus.rounds import effects as fx
+from consensus.rounds.backoff import Backoff
 from consensus.rounds.events import Delivered
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted, guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
-from protocol.messages import Contribution, PullRequest, Query
+from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.messages import Certificate, Contribution, PullRequest, Query
 from protocol.params import NetworkParams
-from protocol.signing import VerifiedMessage
+from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key
 
 NO_ROOM: Final = FaultReason.BUSY.encode()
 """Reply to a contribution or a query that was not checked or could not be queued: try another way, or again."""
+
+STREAM_TRIES_MAX: Final = 4
+"""Times that a confidential contribution is sent: with pauses and ACKNOWLEDGE_MS each, the ten seconds that members
+usually have to open their answers."""
+
+STREAM_PAUSES_MS: Final = Backoff(250, 1_000)
+"""Milliseconds before it is sent again: a requester that has no room, or that redials, needs some hundred."""
 
 # -- contributions (R10) -----------------------------------------------------------------------------------------------
 
@@ -40,15 +49,25 @@ class Handover:
     gossip: bool
     """Whether to gossip the contribution instead: its requester was not reached, or had no room."""
     delivered: Delivered | None
-    """The event for the member's round. None: the requester refused it, and would again."""
+    """The event for the member's round. None: the requester refused it, and would again, or was not reached."""
+    again_ms: int | None = None
+    """Milliseconds after which to send it by stream again; None: it is not."""
 
 
-def hand_over(message: VerifiedMessage, reply: bytes | None) -> Handover:
-    """Read a requester's reply to this contribution. None: no reply came within ACKNOWLEDGE_MS."""
+def hand_over(sent: fx.Contribute, reply: bytes | None, tries: int = 1) -> Handover:
+    """Read a requester's reply to a contribution that was sent so often. None: no reply came within ACKNOWLEDGE_MS.
+
+    What is confidential is not gossiped. So nobody can prove later that the requester could have had it, and it counts
+    as delivered only when it is acknowledged (R10).
+    """
+    message = sent.message
     assert isinstance(message.body, Contribution)
-    gossip = reply is None or reply == NO_ROOM
-    taken = gossip or not reply
-    return Handover(message.body.query, gossip, Delivered(message.id, acknowledged=not gossip) if taken else None)
+    missed = reply is None or reply == NO_ROOM
+    if missed and sent.confidential:
+        again_ms = STREAM_PAUSES_MS.pause(tries) if tries < STREAM_TRIES_MAX else None
+        return Handover(message.body.query, gossip=False, delivered=None, again_ms=again_ms)
+    taken = missed or not reply
+    return Handover(message.body.query, missed, Delivered(message.id, acknowledged=not missed) if taken else None)
 
 
 # -- pulls and certificates (R13) --------------------------------------------------------------------------------------
@@ -71,6 +90,21 @@ def pull_sources(pull: fx.Pull, own: Key) -> tuple[Key, ...]:
 def is_announced(fetch: fx.FetchCertificate, raw: bytes) -> bool:
     """Whether a source served the announced certificate; if not, ask the next one."""
     return len(raw) <= fetch.bytes_max and certificate_digest(raw) == fetch.digest
+
+
+def may_fetch(query: Query, source: Key) -> bool:
+    """Whether a node may have a round's certificate: that of a private query is for its asker and members alone.
+
+    It holds the answers, which may quote the query. The round's id, by which it is asked for, is known to everybody.
+    """
+    return bool(query.turns) or source == query.author or any(seat.member == source for seat in query.roster)
+
+
+def query_of(certificate: bytes) -> Query | None:
+    """Return the query in a stored certificate, unverified; None: it has none that we can read."""
+    decoded = codec.decode(Certificate, certificate, bytes_max=CERTIFICATE_BYTES_MAX)
+    message = None if isinstance(decoded, Fault) else open_envelope(decoded.query, decoded.params.digest)
+    return message.body if isinstance(message, VerifiedMessage) and isinstance(message.body, Query) else None
 
 
 # -- queries (V6, R12) -------------------------------------------------------------------------------------------------

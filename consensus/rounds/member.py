@@ -461,7 +461,8 @@ def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
 
 
 def _send(state: Member, message: VerifiedMessage) -> Contribute:
-    return Contribute(state.record.query.author, state.record.topic, message)
+    confidential = state.record.is_private and message.kind is Kind.ANSWER
+    return Contribute(state.record.query.author, state.record.topic, message, confidential)
 
 
 def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:

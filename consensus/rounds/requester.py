@@ -439,10 +439,15 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransitio
 
 
 def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:
-    """Return contributions to ride along in the closing, smallest first, within the network's limit."""
+    """Return contributions to ride along in the closing, smallest first, within the network's limit.
+
+    Everybody reads a closing. So answers of a private round do not ride along: members pull them.
+    """
     riders: list[bytes] = []
     room = state.record.params.ride_along_bytes_max
-    messages = (message for each in named for message in each.values())
+    messages = [message for each in named for message in each.values()]
+    if state.record.is_private:
+        messages = [message for message in messages if message.kind is not Kind.ANSWER]
     for message in sorted(messages, key=lambda each: (len(each.envelope), each.id)):
         room -= len(message.envelope)
         if room < 0:

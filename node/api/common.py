@@ -1,6 +1,6 @@
-"""Types and replies that several bodies share."""
+"""Types, headers and replies that several operations share."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,6 +18,10 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A number or a time in ms that is at least 1."""
+
+HOPS_HEADER: Final = "Strand-Hops"
+"""Header of every request that a node's engine sends. A node refuses to ask the swarm for such a request: nodes that
+are engines of each other would multiply one question without end."""
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -38,8 +42,10 @@ class Readiness(msgspec.Struct, frozen=True):
     """Whether the node can take part in rounds."""
 
     ready: bool
-    """Whether both conditions below hold."""
+    """Whether the engine answers, a peer is connected, and the node is not being stopped."""
     engine: bool
     """Whether the engine replied to its last probe."""
     peers: bool
     """Whether at least one peer is connected."""
+    stopping: bool = False
+    """Whether the node is being stopped: it finishes what it holds and takes nothing new."""

@@ -297,8 +297,19 @@ RoundEvent = (
 )
 """Union of all kinds, as which a line is decoded."""
 
+
+class EventsMissed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="missed"):
+    """A stream of events that goes on where another ended, and has lost some in between."""
+
+    missed: Count | None
+    """Number of lost events of any round, at least; null: the node has started since, so that nobody knows."""
+
+
+StreamedEvent = RoundEvent | EventsMissed
+"""Union of all that a stream of all rounds holds."""
+
 PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
-    Asked: ("query_id", "at_ms", "members"),
+    Asked: ("query_id", "at_ms", "members", "audience"),
     Progress: ("phase", "wave", "received", "expected", "silent", "refused", "declined", "at_ms"),
     Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine"),
     Certified: ("outcome", "bytes", "at_ms"),

@@ -45,8 +45,9 @@ class RoundLog:
         """Return the length of each phase, the time to the answer and the total, ms."""
         phases = list(self.phase_began_ms.items())
         total = self.ended.at_ms if self.ended else 0
-        ends = [began for _, began in phases[1:]] + [total]
-        timings = {phase: end - began for (phase, began), end in zip(phases, ends, strict=True)}
+        ends = [*(began for _, began in phases[1:]), total]
+        # A round that is left at once has no phase, and so no end of one.
+        timings = {phase: end - began for (phase, began), end in zip(phases, ends, strict=False)}
         return {**timings, "to_answer": self.decided.at_ms if self.decided else 0, "total": total}
 
     def why_not(self) -> str:

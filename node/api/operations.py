@@ -8,14 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from node.api.asking import OffersKnown, Question, RoundEvent
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
-from node.api.parameters import AnyParameter, Parameter
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.events import StreamedEvent
+from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
+from node.api.openai.common import Model, Models, Problem
+from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest
+from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
+from node.api.queue import QueueReport
+from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
+from protocol.limits import CERTIFICATE_BYTES_MAX, TIME_MS_MAX
+from protocol.types import Outcome, TaskType
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
@@ -36,6 +45,7 @@ WAIT_MS_MAX: Final = 300_000
 
 PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+    "model": {"type": "string", "pattern": "^strand-[^/]+$"},
 }
 """JSON schemas of the parts of paths that have names, by name."""
 
@@ -52,20 +62,34 @@ REFUSALS: Final[Mapping[int, str]] = {
     503: "The node is busy, or its disk takes nothing; `Retry-After` may say when to try again.",
     505: "Only HTTP/1.1 is spoken.",
 }
-"""Statuses that any operation may reply beside its own, with an Error as the body."""
+"""Statuses that any operation may reply beside its own, with its type of error as the body."""
 
 Reply = TypeVar("Reply")
 
 
+BODY_BYTES_MAX: Final = 128 * 1024
+"""Greatest body of a request in bytes: a query of 64 KiB with every character escaped, and its options."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """JSON body of a request."""
+    """Body of a request."""
 
     type: Any
+    """Type of the JSON; `bytes` for a body that is none."""
     refusal: str
     """Beginning of the line that refuses a wrong body."""
     required: bool = True
     """Whether an empty body is refused; if not, it means the type's defaults."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """A body that is taken, if the schema alone does not lead to one."""
+    bytes_max: int = BODY_BYTES_MAX
+    """Greatest size in bytes; above BODY_BYTES_MAX the request must have a Content-Length."""
+
+    @property
+    def media(self) -> str:
+        """Media type of the body."""
+        return BYTES if self.type is bytes else JSON
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +107,10 @@ class Operation(Generic[Reply]):
     parameters: tuple[AnyParameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
     """Further replies of this operation alone, by status: description and type of the JSON body."""
+    events: tuple[Any, ...] = ()
+    """Types of the events' data, if a request may ask for a stream of server-sent events in place of the reply."""
+    error: type = Error
+    """Type of the body of every refusal."""
 
     @property
     def id(self) -> str:
@@ -95,7 +123,7 @@ class Operation(Generic[Reply]):
         found: tuple[Any, ...] = (self.reply,) if status == 200 else ()
         if status in self.others:
             found += (self.others[status][1],)
-        return found + ((Error,) if status in REFUSALS else ())
+        return found + ((self.error,) if status in REFUSALS else ())
 
 
 LIVE: Final = Operation("GET", "/health/live", "Say that the process runs.", Liveness)
@@ -124,7 +152,11 @@ ASK: Final[Operation[Any]] = Operation(
     "Ask the swarm, and follow the round: `asked`, `progress` and so on, `decided`, `certified`, `ended`.",
     RoundEvent,  # type: ignore[arg-type]  # a union
     media=JSON_LINES,
-    body=Body(Question, "not a question"),
+    body=Body(
+        Question,
+        "not a question",
+        example={"turns": [{"role": "user", "text": "Write a Rust function that sums a slice."}]},
+    ),
     others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
         Parameter(
@@ -134,6 +166,61 @@ ASK: Final[Operation[Any]] = Operation(
             "above, without `seq`, `missed`, `version`, the seats, and what is known of the winner's tokens.",
         ),
     ),
+)
+ROUNDS: Final = Operation(
+    "GET",
+    "/api/rounds",
+    "List the rounds that the node asked, newest first, page by page.",
+    RoundPage,
+    parameters=(
+        TextParameter(
+            "search", "A part of the conversation or of the answer; upper and lower case are alike.", SEARCH_CHARS_MAX
+        ),
+        WordParameter("task", "Kind of task.", TaskType),
+        WordParameter("outcome", "Outcome of the round.", Outcome),
+        Parameter("since_ms", 0, "First time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("until_ms", TIME_MS_MAX, "Last time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
+        Parameter("gold", 0, "1: also the rounds that the node asked by itself.", maximum=1),
+        Parameter("limit", 20, "Most rounds of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+ROUND: Final = Operation(
+    "GET",
+    "/api/rounds/{query_id}",
+    "Show everything that the node knows of one round: who could read it, what became of it, why the answer won.",
+    RoundDetail,
+    others={404: ("The node knows no such round.", Error)},
+)
+EVENTS: Final[Operation[Any]] = Operation(
+    "GET",
+    "/api/events",
+    "Follow the events of all rounds of the node as server-sent events, whose data is one event each. The header "
+    "`Last-Event-ID` names the last event that was read: the stream goes on after it, and says what was missed.",
+    StreamedEvent,  # type: ignore[arg-type]  # a union
+    media=EVENT_STREAM,
+    parameters=(TextParameter("round", "Id of the one round to follow; the stream ends with it.", 64),),
+    others={404: ("No such round is open.", Error)},
+)
+QUEUE: Final = Operation(
+    "GET", "/api/queue", "Show the node's own rounds that run, and the questions that wait for a turn.", QueueReport
+)
+CERTIFICATES: Final = Operation(
+    "GET",
+    "/api/certificates",
+    "List the certificates that the node holds, those stored last first, page by page.",
+    CertificatePage,
+    parameters=(
+        Parameter("limit", 20, "Most certificates of the page.", minimum=1, maximum=PAGE_MAX),
+        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+    ),
+)
+VERIFY: Final = Operation(
+    "POST",
+    "/api/verify",
+    "Verify a certificate from its bytes alone: every signature, the chain, the pairs, the fit, the outcome.",
+    Verification,
+    body=Body(bytes, "no certificate", bytes_max=CERTIFICATE_BYTES_MAX),
 )
 CERTIFICATE: Final = Operation(
     "GET",
@@ -162,7 +249,7 @@ REPUTATION_IMPORT: Final = Operation(
     "/api/reputation",
     "Import standings that another node exported, of nodes that this one has not met.",
     TakenOver,
-    body=Body(Exported, "no exported reputation"),
+    body=Body(Exported, "no exported reputation", example={"format": FORMAT, "specialty": "rust", "standings": {}}),
 )
 CHALLENGE: Final = Operation(
     "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", Challenged
@@ -190,6 +277,68 @@ UI_LINK: Final = Operation(
 )
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
 
+HOP_REFUSED: Final = ("The request comes from a node: none may be another one's engine through the swarm.", Problem)
+NO_MODEL: Final = ("There is no such model.", Problem)
+MODELS: Final = Operation(
+    "GET", "/v1/models", "List the model ids of this node.", Models, others={508: HOP_REFUSED}, error=Problem
+)
+MODEL: Final = Operation(
+    "GET",
+    "/v1/models/{model}",
+    "Show one model id.",
+    Model,
+    others={404: NO_MODEL, 508: HOP_REFUSED},
+    error=Problem,
+)
+_ROUND_ERRORS: Final[Mapping[int, tuple[str, type]]] = {
+    404: NO_MODEL,
+    422: ("The text looks like it holds a secret, or the swarm is less sure than `min_confidence`.", Problem),
+    502: ("The round gave no answer: its members declined, or it was lost.", Problem),
+    504: ("The round gave no answer: none came in time.", Problem),
+    508: HOP_REFUSED,
+}
+CHAT: Final = Operation(
+    "POST",
+    "/v1/chat/completions",
+    "Ask the swarm by OpenAI's chat completions.",
+    ChatCompletion,
+    body=Body(
+        ChatRequest,
+        "no request for a chat completion",
+        example={
+            "model": "strand-rust:members",
+            "messages": [{"role": "user", "content": "Write a Rust function that sums a slice."}],
+        },
+    ),
+    others=_ROUND_ERRORS,
+    events=(ChatChunk, Problem),
+    error=Problem,
+)
+RESPONSES: Final = Operation(
+    "POST",
+    "/v1/responses",
+    "Ask the swarm by OpenAI's Responses API, without state.",
+    ResponseObject,
+    body=Body(
+        ResponseRequest,
+        "no request for a response",
+        example={"model": "strand-rust:members", "input": "Write a Rust function that sums a slice."},
+    ),
+    others=_ROUND_ERRORS,
+    events=(ResponseEvent,),
+    error=Problem,
+)
+COMPLETIONS: Final = Operation(
+    "POST",
+    "/v1/completions",
+    "Ask the swarm by OpenAI's older text completions.",
+    TextCompletion,
+    body=Body(CompletionRequest, "no request for a completion"),
+    others=_ROUND_ERRORS,
+    events=(TextCompletion, Problem),
+    error=Problem,
+)
+
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     LIVE,
     READY,
@@ -197,6 +346,12 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     PEERS,
     WAIT,
     ASK,
+    ROUNDS,
+    ROUND,
+    EVENTS,
+    QUEUE,
+    CERTIFICATES,
+    VERIFY,
     CERTIFICATE,
     ENGINE,
     ENGINE_TRIAL,
@@ -212,5 +367,10 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     PAGE,
     UI_LINK,
     OPENAPI,
+    MODELS,
+    MODEL,
+    CHAT,
+    RESPONSES,
+    COMPLETIONS,
 )
 """All operations, in the order of the document."""

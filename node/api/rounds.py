@@ -33,8 +33,7 @@ class RoundSummary(msgspec.Struct, frozen=True):
     asked_ms: Count
     """Time of the query, ms since the Unix epoch."""
     ended_ms: Count | None
-    """Time of the end, ms since the Unix epoch; null while the round is open, and if the node stopped before its end.
-    """
+    """Time of the end, ms since the Unix epoch; null while the round is open, and if the node stopped before it."""
     task: TaskType
     """Kind of task."""
     audience: Audience

@@ -82,7 +82,7 @@ class ServingReport(msgspec.Struct, frozen=True):
     open: bool
     """Whether the node joins rounds of others now."""
     why_not: str | None
-    """Reason why it does not: `paused` or `off_hours`."""
+    """Reason why it does not: `paused`, `off_hours` or `stopping`."""
     paused_for_ms: int | None
     """Time until the pause ends by itself, ms; null if it does not, or if there is none."""
     strangers: Strangers

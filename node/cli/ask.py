@@ -9,8 +9,9 @@ from cyclopts import Parameter, validators
 from node.api.events import Decided, RoundEvent
 from node.cli.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
 from node.cli.client import open_client
+from node.cli.continued import earlier_round, named_round
 from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, report, save_certificate
+from node.cli.follow import PlainLines, follow, report, save_certificate, say_readers
 from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.cli.question import QuestionOptions, compose
 from node.cli.watch import DetailLines, live_picture
@@ -34,6 +35,15 @@ async def ask(
             negative="", show_default=False, help="A file that follows the question; may be given several times."
         ),
     ] = (),
+    continue_: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            name="--continue",
+            negative="",
+            consume_multiple=(0, 2),
+            help="Go on with the conversation of the last round asked, or of the round with this id.",
+        ),
+    ] = None,
     stream: Annotated[
         bool, Parameter(negative="", help="Print phases as lines, and the answer before its certificate has come.")
     ] = False,
@@ -57,9 +67,14 @@ async def ask(
     """
     if stream and (json or watch):
         raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
-    question = options.question(compose(query, file))
+    earlier = None
+    if continue_ is not None:
+        earlier, query = named_round(continue_, query)
+    text = compose(query, file)
     told_first = _ToldFirst(options.confidence_min) if stream else None
     async with open_client(source, url) as client:
+        after = None if continue_ is None else await earlier_round(client, earlier)
+        question = options.question(text, after)
         if told_first is not None:
             followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)
         elif watch:
@@ -91,7 +106,12 @@ async def _watched(client: Client, question: Question, timeout_s: float) -> Foll
     if not console.is_terminal:
         return await followed(on_event=DetailLines(PlainLines(console)).show)
     with live_picture(console) as picture:
-        return await followed(on_event=picture.note)
+
+        def show(event: RoundEvent) -> None:
+            say_readers(event, console)
+            picture.note(event)
+
+        return await followed(on_event=show)
 
 
 class _ToldFirst:
@@ -104,6 +124,7 @@ class _ToldFirst:
 
     def show(self, event: RoundEvent) -> None:
         """Print the news of an event."""
+        say_readers(event, self._lines.console)
         self._lines.show(event)
         if not isinstance(event, Decided) or not event.winner:
             return

@@ -35,11 +35,16 @@ def refused(fault: Fault) -> CliError:
 
 def print_report(report: dict[str, Any], console: Console) -> None:
     """Print the winning answer, marked if it is only a guess; then the ranking and the evidence behind it."""
+    print_winner(report, console)
+    print_evidence(report, console)
+
+
+def print_winner(report: dict[str, Any], console: Console) -> None:
+    """Print the winning answer, marked if it is only a guess."""
     if report["reason"] == OutcomeReason.LOW_CONFIDENCE:
         print_abstention(certainty(report), report["confidence_min"], console)
     console.print(outside(report["winner"]["text"].strip()), soft_wrap=True)
     console.print()
-    print_evidence(report, console)
 
 
 def print_abstention(told: str, confidence_min: float | None, console: Console) -> None:
@@ -58,6 +63,12 @@ def print_abstention(told: str, confidence_min: float | None, console: Console) 
 
 def print_evidence(report: dict[str, Any], console: Console) -> None:
     """Print the ranking and the evidence behind it."""
+    print_ranking(report, console)
+    print_summary(report, console)
+
+
+def print_ranking(report: dict[str, Any], console: Console) -> None:
+    """Print the ranked answers as a table."""
     rows = [
         (
             str(place),
@@ -70,6 +81,10 @@ def print_evidence(report: dict[str, Any], console: Console) -> None:
         for place, row in enumerate(report["ranking"], 1)
     ]
     print_rows(("place", "author", "strength", "P(best)", "equal answers", "finish"), rows, console)
+
+
+def print_summary(report: dict[str, Any], console: Console) -> None:
+    """Print the outcome in a line, and what kept members from contributing."""
     kind = "full" if report["full"] else "partial"
     console.print(
         f"{outcome(report)}, {certainty(report)}, stopped: {report['stop']}; {report['ballots']} ballots, "

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from node.cli.errors import CliError, Exit
 from node.cli.options import any_case
-from node.config import toml_text
 from node.inference.config import EngineKind
+from node.toml import toml_text
 
 HEAD: Final = """\
 # A node's configuration, made by `strand init`. Change it as you like: `strand config show --origin` shows every

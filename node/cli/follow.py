@@ -1,8 +1,7 @@
 """Live display of a round on a terminal, and its certificate in a file."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from rich.progress import Progress as ProgressBars
 from consensus.certificates.report import describe
 from node.api.asking import Audience, Question
 from node.api.events import Asked, Progress, RoundEvent
-from node.cli.errors import CliError
 from node.cli.options import outside
 from node.client import Client, FollowedRound
 from node.client import follow as follow_round
+from node.files import write_whole
 
 _PHASES = {
     "answering": "answering",
@@ -75,17 +74,13 @@ class _View:
 
     bars: ProgressBars
     lines: PlainLines | None
-    names_readers: bool = False
-    """Whether to say which nodes alone get the text."""
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
         if self.lines is not None:
             self.lines.show(event)
-        if self.names_readers and isinstance(event, Asked):
-            readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
-            self.bars.console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
+        say_readers(event, self.bars.console)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
             return
         total = len(event.expected)
@@ -112,8 +107,14 @@ async def follow(
     The live picture is drawn on a terminal only; `lines` are printed anywhere.
     """
     with _drawn(console) as bars:
-        view = _View(bars, lines, question.audience in (Audience.TRUSTED, Audience.MEMBERS))
-        return await follow_round(client, question, silence_s=timeout_s, on_event=view.show)
+        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, lines).show)
+
+
+def say_readers(event: RoundEvent, console: Console) -> None:
+    """Print at a round's begin which nodes get the text, if it is not published."""
+    if isinstance(event, Asked) and event.audience in (Audience.TRUSTED, Audience.MEMBERS):
+        readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
+        console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
 
 
 def _who(event: Progress) -> str:
@@ -129,15 +130,5 @@ def _who(event: Progress) -> str:
 
 
 def save_certificate(certificate: bytes, path: Path) -> None:
-    """Write a certificate so that it appears as a whole or not at all. Raises CliError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # Private: a folder that is made here may later hold the node's key.
-        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        draft.write_bytes(certificate)
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise CliError(f"cannot write {path}: {error.strerror}") from error
+    """Write a certificate so that it appears as a whole or not at all. Raises FileError."""
+    write_whole(path, certificate)

@@ -17,12 +17,13 @@ from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, Source, any_case, outside, print_json, stderr
 from node.cli.questions import Questions, is_terminal
 from node.clock import Clock
-from node.config import NodeConfig, free_ports, load_config, toml_value
+from node.config import NodeConfig, free_ports, load_config
 from node.files import remove_if_broken, writing
 from node.hardening import keep_private, open_private, open_to_others
 from node.keys import NodeKey, load_or_create_key
 from node.overlay.identity import peer_id_text
 from node.storage import open_store
+from node.toml import toml_value
 
 ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
 """Names of the files in configs/node."""

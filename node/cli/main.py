@@ -22,11 +22,17 @@ _COMMANDS = {
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
     "ui": "Print a link to the local node's page for a browser, and open it.",
+    "doctor": "Check ports, key, clock, disk, peers and engine, and say what helps.",
+    "top": "Show the local node live: engine, rounds and peers.",
+    "id": "Show this node's key, peer id, addresses and folder.",
+    "reset": "Remove the store of a stopped node, with --key its key, too, after a confirmation.",
     "pause": "Stop accepting rounds of other nodes, for a time or until `resume`.",
     "resume": "Accept rounds of other nodes again.",
     "engine": "Show the abilities, speed and failures of the local node's model server.",
     "peers": "List the local node's peers and their offers.",
-    "show": "Show a certificate in words.",
+    "rounds": "List the rounds that the local node asked; search them.",
+    "show": "Show a round: who got the question, and why the answer won.",
+    "diff": "Show how two ranked answers of a round differ.",
     "verify": "Verify a certificate, offline.",
     "mcp": "Serve the Model Context Protocol over stdin and stdout, by the local node.",
     "aggregate": "Rank answers by anybody's pairwise judgements.",
@@ -40,6 +46,13 @@ _REPUTATION = (
     ("export", "export", "Write the local node's standings as JSON."),
     ("take_over", "import", "Import standings that another node exported, of nodes not met yet."),
     ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
+)
+
+_STORE = (
+    ("size", "size", "Show what the store holds and how large it is."),
+    ("prune", "prune", "Delete the oldest history of a stopped node beyond a size."),
+    ("backup", "backup", "Copy the history and what was learned to a new file, also while the node runs."),
+    ("restore", "restore", "Make the store of a node without one from a backup."),
 )
 
 _MODEL = (
@@ -72,6 +85,10 @@ def build_app() -> App:
     for function, name, help_text in _REPUTATION:
         reputation.command(f"node.cli.reputation:{function}", name=name, help=help_text)
     app.command(reputation)
+    store = App(name="store", help="The local node's store.")
+    for function, name, help_text in _STORE:
+        store.command(f"node.cli.store:{function}", name=name, help=help_text)
+    app.command(store)
     model = App(name="model", help="Models on this machine.")
     for function, name, help_text in _MODEL:
         model.command(f"node.cli.model:{function}", name=name, help=help_text)

@@ -9,13 +9,16 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter, validators
 
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience, Turn
+from node.api.rounds import RoundDetail
+from node.cli.continued import turns_of
 from node.cli.errors import CliError, Exit
 from node.cli.options import any_case, read_query, read_stdin
 from node.files import read_text
 from node.text import one_line
 from protocol.limits import TEXT_BYTES_MAX
-from protocol.types import TaskType
+from protocol.types import TaskType, TurnRole
 
 FILES_MAX: Final = 32
 """Files of one question: each is named in it, and a judge reads all of them."""
@@ -41,8 +44,11 @@ class QuestionOptions:
     """What is asked for beside the text; for options that are left out, the node's configuration holds."""
 
     task: Annotated[
-        Literal["code", "final", "open"], Parameter(converter=any_case, help="How equal answers are recognised.")
-    ] = "code"
+        Literal["code", "final", "open"] | None,
+        Parameter(
+            converter=any_case, help="How equal answers are recognised; code, or as in the round that is continued."
+        ),
+    ] = None
     audience: Annotated[
         Literal["trusted", "members", "public"] | None,
         Parameter(converter=any_case, help="Nodes that may read the text; members and trusted are not gossiped."),
@@ -60,12 +66,18 @@ class QuestionOptions:
     ] = None
     max_tokens: Annotated[int | None, Parameter(validator=validators.Number(gt=0), help="Length of one answer.")] = None
 
-    def question(self, text: str) -> Question:
-        """Return the question of one turn with these options."""
-        return Question.single(
-            text,
-            task=TaskType(self.task),
-            audience=None if self.audience is None else Audience(self.audience),
+    def question(self, text: str, after: RoundDetail | None = None) -> Question:
+        """Return the question with these options, as the next turn of the round `after` if there is one.
+
+        Task and audience are then those of that round: who did not get its text must not get it with the next turn.
+        """
+        earlier = () if after is None else turns_of(after)
+        task = TaskType.CODE if after is None else after.round.task
+        audience = None if after is None else after.round.audience
+        return Question(
+            (*earlier, Turn(TurnRole.USER, text)),
+            task=task if self.task is None else TaskType(self.task),
+            audience=audience if self.audience is None else Audience(self.audience),
             allow_secrets=self.allow_secrets,
             max_tokens=self.max_tokens,
             confidence_min=self.confidence_min,

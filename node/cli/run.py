@@ -1,6 +1,7 @@
 """`strand run`."""
 
 import json as json_module
+import os
 import signal
 import sys
 from contextlib import nullcontext
@@ -14,13 +15,15 @@ from cyclopts import Parameter
 from consensus.rounds.participant import Participant
 from node import logs
 from node.cli.options import JsonFlag, Source, any_case
-from node.cli.signals import ENDING, first_signal
+from node.cli.service_manager import ServiceManager
+from node.cli.signals import ENDING, on_signals
 from node.config import NOBODY_HELP
 from node.daemon import Node, run_node
 from node.descriptors import raise_descriptor_limit
 from node.hardening import forbid_dumps, keep_private, open_to_others
 from node.inference.config import EngineKind
 from node.rounds.recording import recording
+from node.watch.shutdown import StopRequest
 
 
 async def run(
@@ -44,7 +47,7 @@ async def run(
     until_stdin_closes: Annotated[bool, Parameter(negative="", help="Stop when stdin is closed.")] = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Run a node until Ctrl-C, SIGTERM or SIGHUP."""
+    """Run a node until Ctrl-C, SIGTERM or SIGHUP: it finishes what it holds, within node.stop_ms; a second ends it."""
     keep_private()
     forbid_dumps()
     loaded = source.load(
@@ -67,8 +70,11 @@ async def run(
         structlog.get_logger().warning("serving.nobody_named", whom=config.serves, remedy=NOBODY_HELP)
     raise_descriptor_limit()
 
+    stopping = _Stopping(config.node.stop_ms, ServiceManager(os.environ), quiet=json)
+
     def on_ready(node: Node, url: str) -> None:
         addresses = list(node.overlay.addresses())
+        stopping.on_ready(f"ready: {url}")
         if json:
             ready = {"url": url, "key": node.overlay.key.hex(), "addresses": addresses}
             print(json_module.dumps(ready), flush=True)
@@ -79,11 +85,47 @@ async def run(
 
     with nullcontext(Participant) if record is None else recording(record) as make_participant:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            stopping.scope = nursery.cancel_scope
+            nursery.start_soon(on_signals, stopping.take, signal.SIGINT, *ENDING)
+            nursery.start_soon(stopping.manager.run)
             if until_stdin_closes:
                 nursery.start_soon(_stop_at_end_of_stdin, nursery.cancel_scope)
-            await run_node(config, on_ready, make_participant, loaded.origins)
-    return 0
+            await run_node(config, on_ready, make_participant, loaded.origins, stopping.request)
+            nursery.cancel_scope.cancel()
+    return stopping.exit_code
+
+
+class _Stopping:
+    """What signals do to a running node, and what the terminal and the service manager are told of it."""
+
+    def __init__(self, stop_ms: int, manager: ServiceManager, *, quiet: bool) -> None:
+        self.request = StopRequest()
+        self.scope = trio.CancelScope()
+        """Cancelled to end at once; that still closes the store."""
+        self.exit_code = 0
+        self.manager = manager
+        self._stop_ms = stop_ms
+        self._quiet = quiet
+        self._is_ready = False
+
+    def on_ready(self, status: str) -> None:
+        """Take note that the node has started: from now on it has something to finish."""
+        self._is_ready = True
+        self.manager.ready(status)
+
+    def take(self, number: signal.Signals) -> None:
+        """Take a signal: the first stops the node in an orderly way, any other at once."""
+        if self.request.reason:
+            self.exit_code = 128 + number
+            self.scope.cancel()
+            return
+        self.request.make(number.name)
+        within_s = f"{self._stop_ms / 1000:g} s"
+        self.manager.stopping(f"stopping within {within_s}")
+        if not self._is_ready:
+            self.scope.cancel()
+        elif not self._quiet:
+            print(f"stopping: it finishes what it holds, within {within_s}; again ends it at once", file=sys.stderr)
 
 
 def trust_flags(default_weight: float | None, friends: bool) -> dict[str, str | None]:
@@ -95,11 +137,6 @@ def trust_flags(default_weight: float | None, friends: bool) -> dict[str, str | 
     }
 
 
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    await first_signal(signal.SIGINT, *ENDING)
-    scope.cancel()
-
-
 async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:
     async with trio.lowlevel.FdStream(_own_stdin()) as stdin:
         while await stdin.receive_some(4096):
@@ -109,6 +146,4 @@ async def _stop_at_end_of_stdin(scope: trio.CancelScope) -> None:
 
 def _own_stdin() -> int:
     """Return a copy, because FdStream closes its descriptor."""
-    import os
-
     return os.dup(sys.stdin.fileno())

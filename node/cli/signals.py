@@ -31,13 +31,14 @@ async def until_ended(work: Callable[[], Awaitable[int | None]]) -> int:
     return 128 + ended_by[0]
 
 
-async def first_signal(*signals: signal.Signals) -> int:
-    """Wait for one of these signals."""
+async def on_signals(take: Callable[[signal.Signals], None], *signals: signal.Signals) -> None:
+    """Call `take` with each of these signals as it comes, until cancelled."""
     heeded = _heeded(signals)
     if not heeded:
         await trio.sleep_forever()
     with trio.open_signal_receiver(*heeded) as received:
-        return await anext(received)
+        async for number in received:
+            take(signal.Signals(number))
 
 
 def _heeded(signals: Iterable[signal.Signals]) -> list[signal.Signals]:

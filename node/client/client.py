@@ -1,7 +1,7 @@
 """Typed calls of a node's HTTP interface."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final, TypeVar, get_args
 
 import httpx2
@@ -9,16 +9,20 @@ import msgspec
 
 from node.api import operations as ops
 from node.api.asking import Question
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
-from node.api.events import RoundEvent
-from node.api.operations import Operation
+from node.api.events import RoundEvent, StreamedEvent
+from node.api.operations import BYTES, Operation
+from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import UiLink
 from node.client.errors import AddressError, BadReplyError, RefusedError, TimedOutError, UnreachableError, refused
+from node.client.sse import read_events
 from protocol.limits import CERTIFICATE_BYTES_MAX
 
 CONNECT_S: Final = 5.0
@@ -36,10 +40,19 @@ CHALLENGE_S: Final = 900.0
 TRIAL_S: Final = 400.0
 """Timeout in seconds of a trial of the engine: three parts of two minutes at most, and a little for the node."""
 
+VERIFY_S: Final = 120.0
+"""Timeout in seconds of verifying a certificate: some seconds for the largest, and the wait for others."""
+
 SILENCE_S: Final = 600.0
 """Longest silence of a round in seconds: longer than any of its default budgets."""
 
-_KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(RoundEvent))
+STREAM_SILENCE_S: Final = 45.0
+"""Longest silence of a stream of events in seconds: a node sends a comment every ten."""
+
+LINE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of one line of a stream: the beginning of a round with 64 KiB of text is far below."""
+
+_KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(StreamedEvent))
 
 Reply = TypeVar("Reply")
 
@@ -98,23 +111,56 @@ class Client:
         `details`: whether to yield all kinds of events with all fields; else only what the command line shows. Raises
         TimedOutError after `silence_s` without an event. `contextlib.aclosing` lets a caller leave early.
         """
-        timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
         body, query = msgspec.json.encode(question), {"details": int(details)}
-        try:
-            async with self._http.stream(
-                ops.ASK.method, ops.ASK.path, content=body, params=query, timeout=timeout
-            ) as response:
-                if response.status_code != 200:
-                    await response.aread()
-                    self._check(response)
-                async with _lines(response) as lines:
-                    async for line in lines:
-                        if (event := self._event(line)) is not None:
-                            yield event
-        except httpx2.TimeoutException as error:
-            raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+        async with self._stream(ops.ASK, silence_s, content=body, params=query) as lines:
+            async for line in lines:
+                if (event := self._event(line, ops.ASK)) is not None:
+                    yield event
+
+    async def rounds(self, *, limit: int = 20, after: str = "", **wanted: str | int) -> RoundPage:
+        """Return a page of the rounds that the node asked, newest first.
+
+        `after`: the `next` of the page before; `wanted`: `search`, `task`, `outcome`, `since_ms`, `until_ms` and `gold`
+        of the operation.
+        """
+        params = {"limit": limit, **wanted} | ({"after": after} if after else {})
+        return await self._call(ops.ROUNDS, timeout_s=CHANGE_S, params=params)
+
+    async def round(self, query_id: str) -> RoundDetail:
+        """Return everything that the node knows of a round."""
+        path = ops.ROUND.path.format(query_id=query_id)
+        return await self._call(ops.ROUND, timeout_s=CHANGE_S, path=path)
+
+    async def events(
+        self, round_id: str = "", last_id: str = "", silence_s: float = STREAM_SILENCE_S
+    ) -> AsyncGenerator[tuple[str, StreamedEvent]]:
+        """Yield the events of all rounds of the node, or of one, as they occur, each with its id.
+
+        `last_id`: id of the last event that was read from an earlier stream, to go on after it. Ends with the one
+        round. Raises TimedOutError after `silence_s` without even a sign of life.
+        """
+        params = {"round": round_id} if round_id else {}
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        async with (
+            self._stream(ops.EVENTS, silence_s, params=params, headers=headers) as lines,
+            aclosing(read_events(lines)) as events,
+        ):
+            async for each in events:
+                if each.data and (event := self._event(each.data, ops.EVENTS)) is not None:
+                    yield each.id, event
+
+    async def queue(self) -> QueueReport:
+        """Return the node's own rounds that run, and the questions that wait."""
+        return await self._call(ops.QUEUE)
+
+    async def certificates(self, *, limit: int = 20, after: str = "") -> CertificatePage:
+        """Return a page of the certificates that the node holds; `after`: the `next` of the page before."""
+        return await self._call(ops.CERTIFICATES, params={"limit": limit} | ({"after": after} if after else {}))
+
+    async def verify(self, certificate: bytes) -> Verification:
+        """Make the node verify a certificate."""
+        headers = {"Content-Type": BYTES}
+        return await self._call(ops.VERIFY, timeout_s=VERIFY_S, content=certificate, headers=headers)
 
     async def certificate(self, query_id: str) -> bytes:
         """Return the canonical bytes of a round's certificate, unverified."""
@@ -170,6 +216,24 @@ class Client:
         self._check(response)
         return self._decode(response.content, operation.reply)
 
+    @asynccontextmanager
+    async def _stream(
+        self, operation: Operation[Any], silence_s: float, **more: Any
+    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Call an operation whose reply lasts, and yield the reply's lines as they arrive."""
+        timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
+        try:
+            async with self._http.stream(operation.method, operation.path, timeout=timeout, **more) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    self._check(response)
+                async with _lines(response) as lines:
+                    yield lines
+        except httpx2.TimeoutException as error:
+            raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+
     async def _send(
         self, operation: Operation[Any], timeout_s: float, *, path: str = "", **more: Any
     ) -> httpx2.Response:
@@ -206,10 +270,10 @@ class Client:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._no_node() from error
 
-    def _event(self, line: str) -> RoundEvent | None:
-        """Decode an event of the round; None for a kind that only newer nodes have."""
+    def _event(self, line: bytes, operation: Operation[Any]) -> Any:
+        """Decode an event of a round; None for a kind that only newer nodes have."""
         try:
-            return self._decode(line, ops.ASK.reply)  # type: ignore[no-any-return]
+            return self._decode(line, operation.reply)
         except BadReplyError:
             if self._decode(line, _Kind).event in _KINDS:
                 raise
@@ -220,17 +284,34 @@ class Client:
 
 
 @asynccontextmanager
-async def _lines(response: httpx2.Response) -> AsyncIterator[AsyncIterator[str]]:
+async def _lines(response: httpx2.Response) -> AsyncIterator[AsyncIterator[bytes]]:
     """Yield the lines of a body as they arrive; if the caller leaves early, the connection is closed."""
-    lines = response.aiter_lines()
+    pieces = response.aiter_bytes()
     try:
-        yield lines
+        async with aclosing(_split(pieces)) as lines:
+            yield lines
     finally:
         await response.aclose()
         # The library's generators hang in each other, and trio complains of those that are dropped before their end.
         with suppress(httpx2.HTTPError, httpx2.StreamError):
-            async for _ in lines:
+            async for _ in pieces:
                 pass
+
+
+async def _split(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield lines without their ends. The library's own splitting also breaks at characters that JSON may hold.
+
+    Raises BadReplyError for a line above LINE_BYTES_MAX.
+    """
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r")
+        if len(rest) > LINE_BYTES_MAX:
+            raise BadReplyError("a line is longer than any of a node")
+    if rest:
+        yield rest
 
 
 @asynccontextmanager

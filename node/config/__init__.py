@@ -26,6 +26,5 @@ from node.config.tables import NodeTable as NodeTable
 from node.config.tables import OverlayTable as OverlayTable
 from node.config.tables import RoundTable as RoundTable
 from node.config.tables import ServeTable as ServeTable
+from node.config.tables import TracingTable as TracingTable
 from node.config.tables import TrustTable as TrustTable
-from node.config.writing import toml_text as toml_text
-from node.config.writing import toml_value as toml_value

@@ -19,6 +19,9 @@ NOBODY_HELP: Final = (
 )
 """Why a node works for nobody, and the remedy."""
 
+STORE_BYTES_MIN: Final = 16 << 20
+"""Least quota of a store in bytes: two certificates as large as possible, and what the node has learned."""
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 BudgetMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 # The aggregator takes weights up to 16 (WEIGHT_MAX); its own clip for earned ones is 1.6.
@@ -50,6 +53,15 @@ class NodeTable:
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"
     shard: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    # Time to finish what is under way when the node is stopped; then it declines the rest.
+    stop_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 30_000
+    # Bytes of the store: beyond them the oldest certificates and asked rounds go. 0: the tables' own limits, 2.3 GiB.
+    store_bytes_max: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a quota that would leave no history."""
+        if 0 < self.store_bytes_max < STORE_BYTES_MIN:
+            raise ValueError(f"store_bytes_max must be at least {STORE_BYTES_MIN} (16 MiB), or 0 for none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +260,20 @@ class LogTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingTable:
+    """Traces of rounds by OpenTelemetry, with the extra `tracing`."""
+
+    enabled: bool = False
+    # OTLP over HTTP, with its path, such as http://127.0.0.1:4318/v1/traces; empty: as the OTEL_* variables say.
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is no URL of HTTP."""
+        if self.endpoint and not re.fullmatch(r"https?://[^/\s]+/\S*", self.endpoint):
+            raise ValueError(f"endpoint must be like http://127.0.0.1:4318/v1/traces, not {self.endpoint!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class CapacityTable:
     """Bounds of concurrent work."""
 
@@ -272,6 +298,7 @@ class NodeConfig:
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
+    tracing: TracingTable = field(default_factory=TracingTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property

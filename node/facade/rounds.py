@@ -3,6 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 
 from node.api.asking import Question
+from node.api.queue import QueuedQuestion, QueueReport
+from node.api.rounds import HEAD_CHARS_MAX
+from node.rounds.queue import QueuedAsk
 from node.rounds.service import RoundHandle, RoundService
 from node.storage import Store
 from protocol.types import Digest
@@ -23,6 +26,23 @@ class RoundsFacade:
         """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
         return await self._service.cancel(query_id)
 
+    def queue(self) -> QueueReport:
+        """Report the rounds that run, and the questions that wait."""
+        queue = self._service.queue
+        return QueueReport(
+            running=tuple(map(_queued, queue.running)),
+            running_max=queue.turns_max,
+            waiting=tuple(map(_queued, queue.waiting)),
+            waiting_max=queue.waiting_max,
+            wait_s=round(queue.wait_s, 1),
+        )
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         return await self._store.certificate(query_id)
+
+
+def _queued(ask: QueuedAsk) -> QueuedQuestion:
+    question = ask.question
+    text = question.turns[-1].text[:HEAD_CHARS_MAX]
+    return QueuedQuestion(ask.query_id, ask.since_ms, question.task, question.audience, ask.gold, text)

@@ -16,6 +16,11 @@ class ServingFacade:
         self._config = config
         self._clock = clock
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the node is being stopped."""
+        return self._serving.is_stopping
+
     async def pause(self, for_ms: int | None) -> None:
         """Join no new rounds of others for `for_ms`, or until `resume`. Raises StoreBlockedError."""
         await self._serving.pause(for_ms)

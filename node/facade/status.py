@@ -38,9 +38,9 @@ class StatusFacade:
         self._lookout = lookout
 
     def readiness(self) -> Readiness:
-        """Whether the engine answers and a peer is connected."""
-        engine, peers = self._engine.answers, self._peers.connected() > 0
-        return Readiness(engine and peers, engine, peers)
+        """Whether the engine answers, a peer is connected, and the node is not being stopped."""
+        engine, peers, stopping = self._engine.answers, self._peers.connected() > 0, self._serving.is_stopping
+        return Readiness(engine and peers and not stopping, engine, peers, stopping)
 
     async def report(self) -> Status:
         """Report the node's status."""

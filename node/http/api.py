@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,16 +14,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from node.api import operations as ops
-from node.api.asking import OffersKnown
+from node.api.asking import Audience, OffersKnown, Question
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.config import ApiTable
+from node.http.audience import key_audience
+from node.http.events import Events
+from node.http.history import History
+from node.http.openai.handlers import OpenAiApi
 from node.http.openapi import document
 from node.http.replies import (
     BodyError,
+    ErrorContext,
     Handler,
     ParameterError,
     Places,
+    RefusedError,
     json_reply,
     read_body,
     read_parameters,
@@ -52,16 +59,39 @@ CHALLENGES_MAX: Final = 2
 TRIALS_MAX: Final = 1
 """Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
+_ALLOWED: Final = {
+    each.path: ", ".join(sorted({other.method for other in OPERATIONS if other.path == each.path}))
+    for each in OPERATIONS
+}
+"""Methods of each path."""
+
 
 def build_app(
-    shown: Shown, connections_max: int, mcp: ASGIApp | None = None, ui: UiHandlers | None = None
+    shown: Shown,
+    connections_max: int,
+    mcp: ASGIApp | None = None,
+    ui: UiHandlers | None = None,
+    *,
+    audience: Audience = Audience.TRUSTED,
 ) -> Starlette:
-    """Build the ASGI application of one node, served to at most `connections_max` connections.
+    """Build the ASGI application of one node.
 
-    `mcp` serves /mcp. `ui`: the page for people with the guard's sessions; without it, of a node without keys.
+    Args:
+        shown: what the node shows and does.
+        connections_max: connections to which it is served at most.
+        mcp: serves /mcp.
+        ui: the page for people with the guard's sessions; without it, of a node without keys.
+        audience: nodes that may read what clients of OpenAI's API send, unless they name others.
     """
     ui = ui or UiHandlers(ApiTable(), Sessions())
-    handlers = {**_Api(shown, connections_max).handlers(), **ui.handlers()}
+    followed = Places(connections_max // FOLLOWED_SHARE)
+    handlers = {
+        **_Api(shown, connections_max, followed).handlers(),
+        **History(shown.history).handlers(),
+        **Events(shown.events, connections_max).handlers(),
+        **ui.handlers(),
+        **OpenAiApi(shown, followed, audience).handlers(),
+    }
     mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
@@ -70,6 +100,7 @@ def build_app(
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
             BodyError: _refuse_request,
+            RefusedError: _refuse,
             AskError: _refuse_ask,
             StoreBlockedError: _blocked,
             Exception: _fail,
@@ -80,16 +111,24 @@ def build_app(
     return app
 
 
-async def _refuse_http(_: Request, error: Exception) -> Response:
-    """Reply that there is no such path (404), or no such method on it (405)."""
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    """Reply that there is no such path (404), or no such method on it (405), and which there are."""
     assert isinstance(error, HTTPException)
     response = refusal(error.status_code, error.detail)
     response.headers.update(error.headers or {})
+    if error.status_code == 405 and (allowed := _ALLOWED.get(request.scope["route"].path)):
+        # The router knows the first of them alone.
+        response.headers["Allow"] = allowed
     return response
 
 
 async def _refuse_request(_: Request, error: Exception) -> Response:
-    return refusal(400, str(error))
+    return refusal(400, str(error), context=ErrorContext(param=getattr(error, "field", None)))
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return error.reply
 
 
 async def _refuse_ask(_: Request, error: Exception) -> Response:
@@ -110,10 +149,10 @@ async def _fail(_: Request, __: Exception) -> Response:
 class _Api:
     """The handlers, and the places of requests that take long."""
 
-    def __init__(self, shown: Shown, connections_max: int) -> None:
+    def __init__(self, shown: Shown, connections_max: int, followed: Places) -> None:
         self._shown = shown
         self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
-        self._followed = Places(connections_max // FOLLOWED_SHARE)
+        self._followed = followed
         self._challenges = Places(CHALLENGES_MAX)
         self._trials = Places(TRIALS_MAX)
 
@@ -126,6 +165,7 @@ class _Api:
             ops.PEERS: self.peers,
             ops.WAIT: self.wait,
             ops.ASK: self.ask,
+            ops.QUEUE: self.queue,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
@@ -165,7 +205,13 @@ class _Api:
 
     async def ask(self, request: Request) -> Response:
         details = bool(read_parameters(request, ops.ASK)["details"])
-        return RoundStream(self._shown.rounds, await read_body(request, ops.ASK), details, self._followed)
+        question: Question = await read_body(request, ops.ASK)
+        if question.audience is None:
+            question = replace(question, audience=key_audience(request))
+        return RoundStream(self._shown.rounds, question, details, self._followed)
+
+    async def queue(self, _: Request) -> Response:
+        return json_reply(self._shown.rounds.queue())
 
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))

@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from starlette.requests import Request
+
 from node.api.asking import Audience
+from node.http.guard import ApiKey
 
 MODEL_SEPARATOR: Final = ":"
 """Stands between a model's name and its audience, as in `strand-rust:public`."""
@@ -20,6 +23,12 @@ def resolve(
         default: the audience of the face, from the configuration.
     """
     return requested or model or key or default
+
+
+def key_audience(request: Request | None) -> Audience | None:
+    """Return the audience of the API key with which a request was served; None: it names none, or no key came."""
+    key: ApiKey | None = None if request is None else getattr(request.state, "api_key", None)
+    return None if key is None else key.audience
 
 
 def split_model(id: str) -> tuple[str, Audience | None]:

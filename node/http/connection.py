@@ -15,8 +15,8 @@ import trio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from node.http.guard import BODY_BYTES_MAX
-from node.http.replies import SECURITY_HEADERS, refusal
+from node.http.bodies import BodyRoom
+from node.http.replies import SECURITY_HEADERS, Refusal, refusal
 from node.overlay.addresses import SENDER_BITS, address_group
 
 HEADER_BYTES_MAX: Final = 16 * 1024
@@ -24,6 +24,9 @@ HEADER_BYTES_MAX: Final = 16 * 1024
 
 BODY_PIECES_MAX: Final = 4_096
 """Most chunks or segments of one body: each costs about 20 µs, however small it is."""
+
+PIECE_BYTES: Final = 1_024
+"""Bytes of the pieces of a large body, on average, at least: less than a segment of any network."""
 
 REQUEST_S: Final = 10.0
 """Seconds from a connection's start, or from the last reply, to the end of the next request's header."""
@@ -69,15 +72,18 @@ class _RefusedError(Exception):
 class Connection:
     """One client. `serve` ends with the connection; remote faults end it quietly, faults in the node are raised."""
 
-    def __init__(self, stream: trio.SocketStream, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, stream: trio.SocketStream, app: ASGIApp, gate: Gate, room: BodyRoom) -> None:
         self._stream = stream
         self._app = app
         self._gate = gate
+        self._room = room
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEADER_BYTES_MAX)
         self._unsent = b""
         """Bytes of a reply's head, which are sent with the first of its body."""
         self._is_head = False
         """Whether the request's method is HEAD, whose reply has no body."""
+        self._path = ""
+        """Path of the request, by which a refusal takes its form; empty before it is read."""
         self._reply_headers: tuple[tuple[bytes, bytes], ...] = ()
         """What the gate adds to every reply to the request."""
         self._client: tuple[str, int] = stream.socket.getpeername()[:2]
@@ -103,6 +109,8 @@ class Connection:
         """Send the connection's own reply if none has begun; close the connection after it."""
         if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
+        if isinstance(response, Refusal):
+            response = response.on(self._path)
         headers = [*response.raw_headers, *self._common_headers(), (b"connection", b"close")]
         data = self._encode(h11.Response(status_code=response.status_code, headers=headers))
         if not self._is_head:
@@ -124,7 +132,14 @@ class Connection:
         if refused is not None:
             await self.reply(refused)
             return False
-        body = await self._read_body()
+        with self._room.take(scope) as bytes_max:
+            if not bytes_max:
+                await self.reply(refusal(503, "too many large bodies at once; try again later", retry_after_s=1))
+                return False
+            return await self._serve_body(scope, await self._read_body(bytes_max))
+
+    async def _serve_body(self, scope: Scope, body: bytes) -> bool:
+        """Serve a request that is read whole; return whether another may follow."""
         self.waits_for_client = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
@@ -135,7 +150,7 @@ class Connection:
 
     async def _next_request(self) -> h11.Request | None:
         """Return the next request's header; None if the client closed the connection or sends nothing."""
-        self._is_head = False
+        self._is_head, self._path = False, ""
         self._reply_headers = ()
         with trio.move_on_after(REQUEST_S):
             event = await self._next_event()
@@ -146,22 +161,23 @@ class Connection:
             raise _RefusedError(408, f"the header of a request did not come within {REQUEST_S:.0f} s")
         return None
 
-    async def _read_body(self) -> bytes:
-        """Return the whole body, of at most BODY_BYTES_MAX. Raises _RefusedError."""
+    async def _read_body(self, bytes_max: int) -> bytes:
+        """Return the whole body, of at most `bytes_max`. Raises _RefusedError."""
+        pieces_max = max(BODY_PIECES_MAX, bytes_max // PIECE_BYTES)
         if self._h11.they_are_waiting_for_100_continue and not self._h11.trailing_data[0]:
             await self._write(self._encode(h11.InformationalResponse(status_code=100, headers=[])))
         body = bytearray()
         with trio.move_on_after(BODY_S):
-            for _ in range(BODY_PIECES_MAX):
+            for _ in range(pieces_max):
                 event = await self._next_event()
                 if isinstance(event, h11.EndOfMessage):
                     return bytes(body)
                 if not isinstance(event, h11.Data):
                     raise trio.BrokenResourceError
                 body += event.data
-                if len(body) > BODY_BYTES_MAX:
-                    raise _RefusedError(413, f"a request's body has at most {BODY_BYTES_MAX} bytes")
-            raise _RefusedError(413, f"a request's body comes in at most {BODY_PIECES_MAX} pieces")
+                if len(body) > bytes_max:
+                    raise _RefusedError(413, f"a request's body has at most {bytes_max} bytes")
+            raise _RefusedError(413, f"a request's body comes in at most {pieces_max} pieces")
         raise _RefusedError(408, f"the body of a request did not come within {BODY_S:.0f} s")
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
@@ -186,13 +202,14 @@ class Connection:
             host, path, query = _absolute(request.target)
             # RFC 9112 3.2.2: then the Host header is ignored.
             headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
+        self._path = unquote(path.decode())
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": request.http_version.decode(),
             "method": request.method.decode().upper(),
             "scheme": "http",
-            "path": unquote(path.decode()),
+            "path": self._path,
             "raw_path": path,
             "query_string": query,
             "root_path": "",

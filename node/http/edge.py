@@ -13,12 +13,14 @@ import trio
 from starlette.types import ASGIApp
 
 from consensus.rounds.backoff import Backoff
+from node.http.bodies import BodyRoom
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
 from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
-"""Connections at once if descriptors are plentiful: with a body of 128 KiB each, 64 MiB."""
+"""Connections at once if descriptors are plentiful: 64 MiB with a body of 128 KiB each. Large ones are few (`bodies`).
+"""
 
 CONNECTIONS_MIN: Final = 16
 """Connections at once even if descriptors are few: a user's command takes one."""
@@ -57,6 +59,7 @@ class Edge:
     def __init__(self, app: ASGIApp, gate: Gate, connections_max: int) -> None:
         self._app = app
         self._gate = gate
+        self._room = BodyRoom()
         self._connections_max = connections_max
         self._connections: dict[Connection, trio.CancelScope] = {}
 
@@ -83,7 +86,7 @@ class Edge:
         """
         async with stream:
             try:
-                connection = Connection(stream, self._app, self._gate)
+                connection = Connection(stream, self._app, self._gate, self._room)
             except OSError:
                 # The client had gone before it was accepted.
                 return

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard, get_args
 
 import msgspec
 
-from node.api.operations import BYTES, JSON, OPERATIONS, PATH_SCHEMAS, REFUSALS, Operation
+from node.api.operations import BYTES, EVENT_STREAM, JSON, OPERATIONS, PATH_SCHEMAS, REFUSALS, Operation
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
@@ -58,7 +58,10 @@ def _operation(operation: Operation[Any]) -> dict[str, Any]:
     if parameters:
         told["parameters"] = parameters
     if (body := operation.body) is not None:
-        told["requestBody"] = {"required": body.required, "content": {JSON: {"schema": _schema(body.type)}}}
+        content: dict[str, Any] = {"schema": _schema(body.type)}
+        if body.example:
+            content["example"] = body.example
+        told["requestBody"] = {"required": body.required, "content": {body.media: content}}
     told["responses"] = {str(status): _response(operation, status) for status in _statuses(operation)}
     return told
 
@@ -75,7 +78,19 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
     if status != 200:
         words = [operation.others[status][0]] if status in operation.others else []
         words += [REFUSALS[status]] if status in REFUSALS else []
-    return {"description": " ".join(words), "content": {media: {"schema": schema}}}
+    content = {media: {"schema": schema}}
+    if status == 200 and operation.events:
+        words = ["As asked; of a stream, the schema is that of each event."]
+        content[EVENT_STREAM] = {"schema": _event_schema(operation)}
+    return {"description": " ".join(words), "content": content}
+
+
+def _event_schema(operation: Operation[Any]) -> dict[str, Any]:
+    """Return the schema of one server-sent event, whose data is text that holds JSON."""
+    kinds = {"anyOf": [_schema(each) for each in operation.events]}
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kinds}
+    data = {"description": "JSON, or the end of a completion.", "anyOf": [told, {"const": "[DONE]"}]}
+    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 
 
 def _schema(kind: Any) -> dict[str, Any]:
@@ -98,6 +113,7 @@ def described_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
 def _types(operation: Operation[Any]) -> Iterable[type[msgspec.Struct]]:
     """Return the structs of an operation's bodies."""
     bodies = [each for status in _statuses(operation) for each in operation.types(status)]
+    bodies += operation.events
     if operation.body is not None:
         bodies.append(operation.body.type)
     for each in bodies:

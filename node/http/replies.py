@@ -1,17 +1,28 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from node.api.common import Error
+from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, Operation
-from node.rounds.service import AskError, NoDiskError, NoQuorumError, SecretTextError, TooBusyError
+from node.rounds.service import (
+    AskError,
+    NoDiskError,
+    NoQuorumError,
+    SecretTextError,
+    StoppingError,
+    TooBusyError,
+    TooLongError,
+)
 from protocol.types import Digest
 
 SECURITY_HEADERS: Final = (
@@ -31,24 +42,122 @@ ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""
 
 
+OPENAI_PATHS: Final = "/v1/"
+"""Beginning of the paths whose errors have OpenAI's form."""
+
+BUSY_RETRY_S: Final = 5
+"""Seconds after which a client should try again when the queue is full: a round takes some seconds at least."""
+
+NO_RETRY: Final = ("x-should-retry", "false")
+"""Header that keeps OpenAI's clients from repeating a request, as they do twice after any 5xx: a round that failed must
+not be asked three times unseen."""
+
+RETRIED: Final = frozenset({408, 429, 503})
+"""Statuses that say that nothing was done and that another time may be better."""
+
+_INVALID: Final = "invalid_request_error"
+
+_KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", None),
+    404: (_INVALID, "not_found"),
+    413: (_INVALID, "request_too_large"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    503: ("server_error", "unavailable"),
+}
+"""OpenAI's kind of error, and the usual code, by status."""
+
+_FIELD: Final = re.compile(r" - at `\$\.(\w+)|required field `(\w+)`$")
+"""Place of the fault in msgspec's errors."""
+
+
 def json_reply(value: Any, status: int = 200) -> Response:
     """Build a reply from a body of `node.api`, or from JSON values."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
 
 
-def refusal(status: int, why: str, *, retry_after_s: int | None = None) -> Response:
-    """Build a reply with an Error, one line of at most ERROR_CHARS_MAX characters."""
-    response = json_reply(Error(" ".join(why.split())[:ERROR_CHARS_MAX]), status)
+@dataclass(frozen=True, slots=True)
+class ErrorContext:
+    """What OpenAI's form of an error says beside its line."""
+
+    code: str | None = None
+    """Word for programs; None: the usual one of the status."""
+    param: str | None = None
+    """Field of the request that the error is about."""
+    queue_position: int | None = None
+    strand: StrandReport | None = None
+
+
+class Refusal(Response):
+    """An error of one line, in the form that the clients of its path read: OpenAI's below /v1, else an Error.
+
+    It takes the path's form when it is sent, so that the guard, the connection and the routes refuse alike.
+    """
+
+    def __init__(self, status: int, why: str, context: ErrorContext = ErrorContext()) -> None:
+        self.why = " ".join(why.split())[:ERROR_CHARS_MAX]
+        self.context = context
+        super().__init__(msgspec.json.encode(Error(self.why)), status, media_type=JSON)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it in the form of the scope's path."""
+        shaped = self.on(scope["path"])
+        await (super().__call__ if shaped is self else shaped)(scope, receive, send)
+
+    def on(self, path: str) -> Response:
+        """Return the refusal in the form of this path."""
+        if not path.startswith(OPENAI_PATHS):
+            return self
+        response = json_reply(self.problem(), self.status_code)
+        response.headers.update({name: value for name, value in self.headers.items() if name != "content-length"})
+        if self.status_code not in RETRIED:
+            response.headers[NO_RETRY[0]] = NO_RETRY[1]
+        return response
+
+    def problem(self) -> Problem:
+        """Return the error in OpenAI's form."""
+        kind, code = _KINDS.get(self.status_code, ("server_error" if self.status_code >= 500 else _INVALID, None))
+        context = self.context
+        return Problem(
+            ErrorDetail(self.why, kind, context.param, context.code or code, context.queue_position, context.strand)
+        )
+
+
+class RefusedError(Exception):
+    """A request is not served. `reply` says why."""
+
+    def __init__(self, reply: Refusal) -> None:
+        super().__init__(reply.why)
+        self.reply = reply
+
+
+def refusal(
+    status: int, why: str, *, retry_after_s: int | None = None, context: ErrorContext = ErrorContext()
+) -> Refusal:
+    """Build an error of one line of at most ERROR_CHARS_MAX characters."""
+    response = Refusal(status, why, context)
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return response
 
 
-def refused_ask(error: AskError) -> Response:
+def refused_ask(error: AskError) -> Refusal:
     """Build the reply to a round that did not begin: 503 if it may begin later, 422 for a secret, else 400."""
-    if isinstance(error, NoDiskError | NoQuorumError | TooBusyError):
-        return refusal(503, str(error), retry_after_s=1)
-    return refusal(422 if isinstance(error, SecretTextError) else 400, str(error))
+    match error:
+        case TooBusyError():
+            context = ErrorContext("queue_full", queue_position=error.waiting + 1)
+            return refusal(503, str(error), retry_after_s=error.retry_after_s, context=context)
+        case StoppingError():
+            return refusal(503, str(error), retry_after_s=BUSY_RETRY_S, context=ErrorContext("stopping"))
+        case NoQuorumError():
+            return refusal(503, str(error), retry_after_s=1, context=ErrorContext("no_quorum"))
+        case NoDiskError():
+            return refusal(503, str(error), retry_after_s=1, context=ErrorContext("disk_blocked"))
+        case SecretTextError():
+            return refusal(422, str(error), context=ErrorContext("secret_found"))
+        case TooLongError():
+            return refusal(400, str(error), context=ErrorContext("context_length_exceeded"))
+    return refusal(400, str(error))
 
 
 class ParameterError(ValueError):
@@ -58,12 +167,18 @@ class ParameterError(ValueError):
 class BodyError(ValueError):
     """A body that the operation does not accept. The message is one line for the caller."""
 
+    @property
+    def field(self) -> str | None:
+        """Return the field of the body that is wrong, if the decoder names one."""
+        found = _FIELD.search(str(self))
+        return found[1] or found[2] if found else None
+
 
 async def read_body(request: Request, operation: Operation[Any]) -> Any:
     """Decode the request's body as the operation's type. Raises BodyError.
 
-    The connection has read it whole, within the size limit. Decoding stops at the first bracket that nests deeper than
-    the type, because unknown fields are refused.
+    The connection has read it whole, within the size limit. Where unknown fields are refused, decoding stops at the
+    first bracket that nests deeper than the type; else after a thousand of them.
     """
     body, raw = operation.body, await request.body()
     assert body is not None
@@ -71,7 +186,7 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
         return body.type()
     try:
         return msgspec.json.decode(raw, type=body.type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(f"{body.refusal}: {error}") from error
 
 
@@ -93,7 +208,11 @@ def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, An
 
 def read_query_id(request: Request) -> Digest:
     """Return the query id that the path names. Raises ParameterError."""
-    text = request.path_params["query_id"]
+    return parse_query_id(request.path_params["query_id"])
+
+
+def parse_query_id(text: str) -> Digest:
+    """Return the query id that a text gives in hexadecimal. Raises ParameterError."""
     if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
         raise ParameterError("a query id is 64 hexadecimal digits")
     return Digest(bytes.fromhex(text))

@@ -65,8 +65,9 @@ async def serve(
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
     places = connections_max(descriptor_limit())
-    sessions, mcp = Sessions(), McpEndpoint(shown, Places(places // MCP_SHARE))
-    app = build_app(shown, places, mcp, UiHandlers(config, sessions))
+    sessions = Sessions()
+    mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
+    app = build_app(shown, places, mcp, UiHandlers(config, sessions), audience=config.audience)
     edge = Edge(app, Guard(config, sessions), places)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:

@@ -3,18 +3,23 @@
 `node.facade` implements them over the node's parts, tests in memory.
 """
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from node.api.asking import Question
+from node.api.certificates import Verification
 from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
+from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.rounds import RoundDetail, RoundSummary
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
+from node.rounds.hub import Resumed
 from node.rounds.service import RoundHandle
+from node.storage import CertificateRow, RoundFilter, RoundPlace
 from protocol.types import Digest
 
 
@@ -60,8 +65,52 @@ class ShownRounds(Protocol):
         """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
         ...
 
+    def queue(self) -> QueueReport:
+        """Report the rounds that run, and the questions that wait."""
+        ...
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
+        ...
+
+
+class ShownHistory(Protocol):
+    """The rounds that the node asked, and the certificates that it holds."""
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
+        """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
+
+        Raises StoreBlockedError.
+        """
+        ...
+
+    async def round(self, query_id: Digest) -> RoundDetail | None:
+        """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
+        ...
+
+    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
+        """Return certificates below an age, those stored last first. Raises StoreBlockedError."""
+        ...
+
+    async def verify(self, raw: bytes) -> Verification:
+        """Verify a certificate of any version from its bytes alone."""
+        ...
+
+
+class ShownEvents(Protocol):
+    """Events of all rounds; `node.rounds.hub.RoundEvents` has them."""
+
+    def resume(self, last_id: str, query: Digest | None) -> AbstractContextManager[Resumed]:
+        """Follow all events of one round or all (None) after the event with this id; empty: from now on.
+
+        Raises UnknownRoundError, TooManySubscribersError.
+        """
+        ...
+
+    def id_of(self, seq: int) -> str:
+        """Return the id of the event with this number."""
         ...
 
 
@@ -139,6 +188,8 @@ class Shown:
     status: ShownStatus
     peers: ShownPeers
     rounds: ShownRounds
+    history: ShownHistory
+    events: ShownEvents
     engine: ShownEngine
     serving: ShownServing
     reputation: ShownReputation

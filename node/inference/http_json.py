@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import trio
 
+from node.api.common import HOPS_HEADER
 from node.inference.address import ServerAddress, innermost_cause, parse_address, parse_proxy, trusted_authorities
 from node.inference.config import HIDDEN, EngineConfig
 from node.inference.ports import EngineError
@@ -43,6 +44,7 @@ _CAUSES = {
     404: "does not know the model or the path",
     429: "has too much to do",
     503: "is not ready or has too much to do",
+    508: "is a Strand node, which is no engine: give engine.url a model server's",
 }
 
 
@@ -174,7 +176,9 @@ async def open_json_client(config: EngineConfig, *, timeout_ms: int, concurrency
     if not (api_key.isascii() and api_key.isprintable()):
         raise EngineError("the engine's API key holds characters that no HTTP header can carry")
     address, proxy = parse_address(config.url), parse_proxy(config.proxy)
-    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    headers = {"Accept-Encoding": "identity", HOPS_HEADER: "1"}
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
     client = httpx2.AsyncClient(
         headers=headers,
         timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),

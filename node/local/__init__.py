@@ -7,10 +7,11 @@ Nodes are only processes here: the package imports neither the daemon nor the co
 """
 
 from node.local.nodes import Child, LocalNodeError, NodeSpec, StartTimeoutError, start_node
-from node.local.swarm import LocalSwarm, local_swarm, open_swarm
+from node.local.swarm import Ended, LocalSwarm, local_swarm, open_swarm
 
 __all__ = [
     "Child",
+    "Ended",
     "LocalNodeError",
     "LocalSwarm",
     "NodeSpec",

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -17,6 +17,7 @@ from node.files import writing
 from node.hardening import open_private
 from node.inference import EngineConfig, VllmConfig
 from node.inference.supervision import end_with_stdin
+from node.toml import toml_text
 
 NODES_MAX = 25
 """Most nodes on one machine: each is a process of about 90 MB."""
@@ -28,6 +29,12 @@ READY_BYTES_MAX = 64 * 1024
 """Longest line of a child in bytes: its URL, key and addresses."""
 
 RECORDING_NAME = "recording"
+
+LOG_NAME = "node.log"
+
+LOG_BYTES_MAX = 16 * 1024 * 1024
+"""Bytes of a log with which a node is started: some ten thousand rounds. A longer one becomes the log before, which
+there is one of."""
 
 STOP_S = 5.0
 """Seconds for a child to end after its stdin is closed; then it is killed."""
@@ -71,8 +78,17 @@ class NodeSpec:
     """Whether every node counts as known, however new its key is."""
     overlay: Mapping[str, object] = field(default_factory=dict)
     """Further settings of the [overlay] table; without `listen` the node is on loopback."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings by "table.key", stronger than all of the above."""
+    environment: Mapping[str, str] | None = None
+    """Variables of its process, stronger than its settings; None: those of this process."""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
     """Command that runs `strand`; another machine or a test may use its own."""
+
+    @property
+    def name(self) -> str:
+        """The node's name for people."""
+        return str(self.settings.get("node.name") or self.folder.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,8 @@ class Child:
     """Multiaddrs at which other nodes reach it."""
     log: Path
     """Log file, one JSON object per line."""
+    token: str = ""
+    """Token of its HTTP interface, as its spec has it; empty: it has none."""
 
 
 async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
@@ -107,22 +125,63 @@ async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[
 
 async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
     """Start a node and wait until it is ready; `stack` stops it. Raises LocalNodeError."""
+    child = await launch(spec)
+    stack.push_async_callback(end_node, child)
+    return child
+
+
+async def launch(spec: NodeSpec) -> Child:
+    """Start a node and wait until it is ready; a node that is not ready is not left behind. Raises LocalNodeError."""
     config = spec.folder / "node.toml"
     with writing(config):
         spec.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open_private(config, "w") as config_file:
-            config_file.write(_config(spec))
-    log = spec.folder / "node.log"
+            config_file.write(toml_text(_tables(spec)))
+    log = spec.folder / LOG_NAME
+    with writing(log):
+        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+            log.replace(log.with_suffix(".log.1"))
+        log_file = open_private(log, "ab")
     # Keys must stay out of argument lists and files that others may read.
-    environment = {**os.environ, "STRAND_ENGINE_API_KEY": spec.engine.api_key}
+    environment = {
+        **(os.environ if spec.environment is None else spec.environment),
+        "STRAND_ENGINE_API_KEY": spec.engine.api_key,
+    }
     command = [*spec.command, "run", "--json", "--until-stdin-closes", "--config", str(config)]
     if spec.record:
         command += ["--record", str(spec.folder / RECORDING_NAME)]
-    with open_private(log, "ab") as log_file:
+    with log_file:
         process = await trio.lowlevel.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            env=environment,
+            # Ctrl-C at a terminal goes to all of its processes; this one ends its children itself, in order.
+            start_new_session=True,
         )
-    stack.push_async_callback(partial(end_with_stdin, process, STOP_S))
+    ready: dict[str, Any] = {}
+    try:
+        ready = json.loads(await _ready_line(process, spec, log))
+    finally:
+        if not ready:
+            await end_with_stdin(process, STOP_S)
+    token = str(spec.settings.get("api.token") or "")
+    return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log, token)
+
+
+async def end_node(child: Child) -> None:
+    """End a node in order; kill it if it takes more than STOP_S."""
+    await end_with_stdin(child.process, STOP_S)
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a node's log."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("strand: ") if lines else "it said nothing"
+
+
+async def _ready_line(process: trio.Process, spec: NodeSpec, log: Path) -> bytes:
     assert process.stdout is not None
     line = b""
     try:
@@ -131,22 +190,19 @@ async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:
                 chunk = await process.stdout.receive_some(READY_BYTES_MAX)
                 if not chunk:
                     await process.wait()
-                    raise LocalNodeError(f"a node did not start: {_last_line(log)}")
+                    raise LocalNodeError(f"the node {spec.name} did not start: {last_words(log)}")
                 line += chunk
     except trio.TooSlowError as error:
-        raise StartTimeoutError(f"a node did not start within {START_S:.0f} s") from error
-    ready = json.loads(line)
-    return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log)
+        raise StartTimeoutError(f"the node {spec.name} did not start within {START_S:.0f} s") from error
+    return line
 
 
-def _config(spec: NodeSpec) -> str:
-    engine = spec.engine
-    values: dict[str, dict[str, object]] = {
-        "node": {"data_dir": str(spec.folder), "network": spec.network},
+def _tables(spec: NodeSpec) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {
+        "node": {"data_dir": spec.folder, "network": spec.network},
         "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
-        # The members are processes of this machine; none is named, because their keys are made when they start.
-        "api": {"bind": "127.0.0.1:0", "audience": "members"},
-        "engine": _told(engine) | {"temperature": spec.temperature},
+        "api": {"bind": "127.0.0.1:0"},
+        "engine": _told(spec.engine) | {"temperature": spec.temperature, "seed": spec.seed},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.
         "trust": {"default_weight": 1.0, "friends": spec.friends},
@@ -155,21 +211,12 @@ def _config(spec: NodeSpec) -> str:
         "round": {"patience_ms": spec.patience_ms, **spec.round},
         "log": {"format": "json"},
     }
-    if spec.seed is not None:
-        values["engine"]["seed"] = spec.seed
-    # JSON's strings, numbers and lists are valid TOML.
-    tables = (
-        f"[{table}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-        for table, keys in values.items()
-    )
-    return "\n".join(tables)
+    for name, value in spec.settings.items():
+        table, _, key = name.partition(".")
+        tables.setdefault(table, {})[key] = value
+    return tables
 
 
 def _told(table: EngineConfig | VllmConfig) -> dict[str, object]:
-    """Return the settings without the key and without None, which TOML cannot express."""
-    return {name: value for name, value in asdict(table).items() if value is not None and name != "api_key"}
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("strand: ") if lines else "it said nothing"
+    """Return the settings without the key."""
+    return {name: value for name, value in asdict(table).items() if name != "api_key"}

@@ -1,34 +1,61 @@
 """A swarm of node processes as one value."""
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from consensus.rounds.backoff import Backoff
 from node.client import Client, connect
 from node.inference import EngineConfig
-from node.local.nodes import NODES_MAX, START_S, Child, NodeSpec, start_node, start_swarm
+from node.local.nodes import (
+    NODES_MAX,
+    START_S,
+    Child,
+    LocalNodeError,
+    NodeSpec,
+    end_node,
+    last_words,
+    launch,
+)
 
 SCRIPTED: Final = EngineConfig(kind="scripted")
 """An engine without a model, which replies at once."""
+
+RESTART_PAUSES_S: Final = Backoff(1.0, 60.0)
+"""Seconds before a node that ended is started again; the longest is short beside what a model takes to load."""
+
+STABLE_S: Final = 60.0
+"""Seconds after which a node's end is no longer one in a row of failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a node that nobody asked for."""
+
+    name: str
+    why: str
+    pause_s: float
+    """Seconds until it is started again."""
 
 
 class LocalSwarm:
     """Running nodes; the others joined through the first."""
 
-    def __init__(self, specs: Sequence[NodeSpec], nodes: list[Child], stack: AsyncExitStack) -> None:
-        """Wrap running nodes. `stack`: stops them, and those that are restarted."""
-        self.nodes = nodes
+    def __init__(self, specs: Sequence[NodeSpec]) -> None:
+        """Describe a swarm; `open_swarm` starts and stops it."""
+        self.nodes: list[Child] = []
+        """The nodes in the order of their specs."""
         self._specs = specs
-        self._stack = stack
+        self._started: dict[int, Child] = {}
 
     def connect(self, node: int = 0) -> AbstractAsyncContextManager[Client]:
         """Return a client of one node."""
-        return connect(self.nodes[node].url)
+        return connect(self.nodes[node].url, self.nodes[node].token)
 
     async def meet(self) -> None:
         """Wait until every node has the offers of all others. Raises TimedOutError after START_S."""
@@ -50,7 +77,50 @@ class LocalSwarm:
         """Restart a node that has ended, with the contents of its folder. Raises LocalNodeError."""
         # Its address is new, so no node can find it, and the first peer it knew may be down as well.
         known = tuple(each.addresses[0] for number, each in enumerate(self.nodes) if number != node)
-        self.nodes[node] = await start_node(replace(self._specs[node], bootstrap=known), self._stack)
+        await end_node(self.nodes[node])
+        self.nodes[node] = self._started[node] = await launch(replace(self._specs[node], bootstrap=known))
+
+    async def watch(self, on_end: Callable[[Ended], None]) -> None:
+        """Start nodes again that end, after growing pauses, until cancelled; `on_end` is told of each end."""
+        async with trio.open_nursery() as nursery:
+            for node in range(len(self.nodes)):
+                nursery.start_soon(self._watch, node, on_end)
+
+    async def _watch(self, node: int, on_end: Callable[[Ended], None]) -> None:
+        failures, began_s = 0, trio.current_time()
+        while True:
+            code = await self.nodes[node].process.wait()
+            why = f"signal {-code}" if code < 0 else f"code {code}: {last_words(self.nodes[node].log)}"
+            failures = 1 if trio.current_time() - began_s >= STABLE_S else failures + 1
+            while True:
+                pause_s = RESTART_PAUSES_S.pause(failures)
+                on_end(Ended(self._specs[node].name, why, pause_s))
+                await trio.sleep(pause_s)
+                began_s = trio.current_time()
+                try:
+                    await self.restart(node)
+                    break
+                except LocalNodeError as error:
+                    why, failures = str(error), failures + 1
+
+    async def start(self) -> None:
+        """Start the first node alone, then the others, which find each other through it. Raises LocalNodeError."""
+        self._started[0] = await launch(self._specs[0])
+        async with trio.open_nursery() as nursery:
+            for index, spec in enumerate(self._specs[1:], 1):
+                joining = replace(spec, bootstrap=self._started[0].addresses[:1])
+                nursery.start_soon(self._start, index, joining)
+        self.nodes = [self._started[index] for index in range(len(self._specs))]
+
+    async def stop(self) -> None:
+        """End all nodes at once, in order; those that take more than STOP_S are killed."""
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                for child in self._started.values():
+                    nursery.start_soon(end_node, child)
+
+    async def _start(self, index: int, spec: NodeSpec) -> None:
+        self._started[index] = await launch(spec)
 
 
 @asynccontextmanager
@@ -59,8 +129,12 @@ async def open_swarm(specs: Sequence[NodeSpec]) -> AsyncIterator[LocalSwarm]:
 
     Raises LocalNodeError if one does not start, UnwritableError for a folder.
     """
-    async with AsyncExitStack() as stack:
-        yield LocalSwarm(specs, await start_swarm(specs, stack), stack)
+    swarm = LocalSwarm(specs)
+    try:
+        await swarm.start()
+        yield swarm
+    finally:
+        await swarm.stop()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ does wait for the journal, because a message may leave only after its slot is on
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
 import structlog
@@ -31,6 +32,7 @@ from node.rounds.inbound import (
     QUERY,
     Arrived,
     AskRequest,
+    Barrier,
     CancelRequest,
     Inbound,
     InboundRouter,
@@ -39,6 +41,7 @@ from node.rounds.inbound import (
     PongReceived,
     PullReplyReceived,
     RepeatedQuery,
+    RoundTurn,
     TextFetched,
     WorkDone,
 )
@@ -84,9 +87,12 @@ class Driver:
         self.events = RoundEvents()
         self.timeline = RoundTimeline(participant, clock)
         self._observer = RoundObserver(participant, self.events, worker, clock)
-        self._turns: dict[Digest, trio.Semaphore] = {}
-        """Semaphores of our own open rounds, to release when the rounds are over."""
+        self._turns: dict[Digest, RoundTurn] = {}
+        """Turns of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
+        self._contributing = 0
+        """Contributions that are neither acknowledged nor gossiped yet."""
+        self._contributed = Signal()
         self.peer_joined = Signal()
         """Fires after a peer has connected; it does not have our offer yet."""
         self.offers_changed = Signal()
@@ -169,6 +175,9 @@ class Driver:
                 else:
                     self._participant.presence.gone(peer)
                 return ()
+            case Barrier(reached):
+                reached.set()
+                return ()
             case _:
                 assert_never(event)
 
@@ -213,6 +222,7 @@ class Driver:
                     for topic in topics:
                         await self._outbox.send(topic, message.envelope)
                 case fx.Contribute():
+                    self._contributing += 1
                     nursery.start_soon(self._contribute, effect)
                 case fx.Pull():
                     nursery.start_soon(self._pull, effect)
@@ -271,22 +281,41 @@ class Driver:
             case _:
                 return effect.query
 
+    async def flush(self) -> None:
+        """Wait until all that is queued now has been handled, and the contributions that follow are delivered."""
+        barrier = Barrier(trio.Event())
+        await self._inbound.deliver(barrier)
+        await barrier.reached.wait()
+        await self._contributed.wait_until(lambda: not self._contributing)
+
     async def _contribute(self, effect: fx.Contribute) -> None:
-        """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
-        message, why = effect.message, ""
-        reply: bytes | None = None
         try:
-            reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
-        except PeerUnreachable as error:
-            why = str(error)
-        handover = delivery.hand_over(message, reply)
-        if handover.gossip:
-            await self._outbox.send(effect.topic, message.envelope)
-        if reply != b"":
-            why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
-            log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
-        if handover.delivered is not None:
-            await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
+            await self._hand_over(effect)
+        finally:
+            self._contributing -= 1
+            self._contributed.fire()
+
+    async def _hand_over(self, effect: fx.Contribute) -> None:
+        """Contribute by stream; without acknowledgement by gossip, which also reaches a requester we cannot dial."""
+        message = effect.message
+        for tries in count(1):
+            reply: bytes | None = None
+            why = ""
+            try:
+                reply = await self._request(effect.requester, CONTRIBUTE, message.envelope, fx.ACKNOWLEDGE_MS)
+            except PeerUnreachable as error:
+                why = str(error)
+            handover = delivery.hand_over(effect, reply, tries)
+            if handover.gossip:
+                await self._outbox.send(effect.topic, message.envelope)
+            if reply != b"":
+                why = why[:128] if reply is None else reply[:128].decode("utf-8", "replace")
+                log.info("contribution.refused", kind=message.kind.name, gossiped=handover.gossip, reason=why)
+            if handover.delivered is not None:
+                await self._inbound.deliver(WorkDone(handover.query, handover.delivered))
+            if handover.again_ms is None:
+                return
+            await trio.sleep(handover.again_ms / 1000)
 
     async def _pull(self, effect: fx.Pull) -> None:
         """Ask one source after another until a reply is useful; if none is, the machine asks again in time (R13)."""

@@ -1,14 +1,17 @@
 """The one hub through which askers, HTTP and the log follow rounds. Publishing never waits for them."""
 
+import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Literal, Self
 
 import msgspec
 import trio
 
 from node.api.events import BaseEvent
+from node.rounds.ring import EventRing
 from node.signals import Signal
 from protocol.types import Digest
 
@@ -18,6 +21,12 @@ within a few seconds. Beyond that, the oldest is lost."""
 
 SUBSCRIBERS_MAX: Final = 512
 """Subscribers at once: as many as the HTTP interface has connections at most (`node.http.edge`)."""
+
+LIFE_BYTES: Final = 8
+"""Bytes of the mark of a node's life: two lives do not share one by chance."""
+
+SEQ_DIGITS_MAX: Final = 16
+"""Digits of an event's number: more than a node ever publishes."""
 
 RoundRole = Literal["requester", "member"]
 """Role of this node in a round: requester, member, or both if it works on its own query."""
@@ -95,10 +104,32 @@ class Subscription:
             raise StopAsyncIteration from None
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream of events that goes on after an earlier one."""
+
+    earlier: Sequence[BaseEvent]
+    """Events since then."""
+    missed: int | None
+    """How many are lost, at least; None: they are of another life of the node, so that nobody knows."""
+    floor: int
+    """Number up to which events may be lost."""
+    live: Subscription
+    """Events from now on."""
+
+
+class UnknownRoundError(Exception):
+    """No such round is open, nor has any event that could be resumed with."""
+
+
 class RoundEvents:
     """Numbers the events of rounds, and publishes them to all subscribers."""
 
     def __init__(self) -> None:
+        self.life = secrets.token_hex(LIFE_BYTES)
+        """Marks this life of the node: numbers of events begin anew with each start."""
+        self._ring = EventRing()
+        self._open: set[Digest] = set()
         self._subscriptions: dict[Digest | None, list[Subscription]] = {}
         """Subscriptions by the round that they follow; None: all rounds. No empty lists."""
         self._count = 0
@@ -128,8 +159,53 @@ class RoundEvents:
             if not self._subscriptions[query]:
                 del self._subscriptions[query]
 
+    def id_of(self, seq: int) -> str:
+        """Return the name of an event by which a stream is resumed after it."""
+        return f"{self.life}-{seq}"
+
+    @contextmanager
+    def resume(self, last_id: str = "", query: Digest | None = None) -> Iterator[Resumed]:
+        """Follow all events of one round or all (None) after the event with this id; empty: from now on.
+
+        While anybody does, and for a while after (EventRing), all events are kept. Raises UnknownRoundError,
+        TooManySubscribersError.
+        """
+        if query is not None and query not in self._open and not self._of_round(self._since(last_id)[0], query):
+            raise UnknownRoundError
+        if not self._ring.is_on:
+            # A gap: nobody knows what was not even built until now.
+            self._seq += 1
+        with self._ring.held(self._seq), self.subscribe(query) as live:
+            earlier, missed = self._since(last_id)
+            if query is not None:
+                earlier = self._of_round(earlier, query)
+                if query not in self._open:
+                    live.end()
+            yield Resumed(earlier, missed, self._ring.floor, live)
+
+    @staticmethod
+    def _of_round(found: Sequence[BaseEvent], query: Digest) -> Sequence[BaseEvent]:
+        name = query.hex()
+        return [each for each in found if each.query_id == name]
+
+    def _since(self, last_id: str) -> tuple[Sequence[BaseEvent], int | None]:
+        """Return the events after the one with this id, and how many of them are lost."""
+        if not last_id or not self._ring.is_on:
+            return (), 0
+        life, _, number = last_id.partition("-")
+        seq = int(number) if number.isascii() and number.isdecimal() and len(number) <= SEQ_DIGITS_MAX else -1
+        if life != self.life or not 0 <= seq <= self._seq:
+            return self._ring.after(0), None
+        return self._ring.after(seq), max(0, self._ring.floor - seq)
+
+    def begin(self, query: Digest) -> None:
+        """Note that a round is open."""
+        self._open.add(query)
+
     def wants(self, query: Digest, role: RoundRole, *kinds: Kind) -> bool:
         """Whether a subscriber gets one of these kinds in this round."""
+        if self._ring.is_on:
+            return True
         for each in self._listeners(query):
             for kind in kinds:
                 if each.wants(role, kind):
@@ -139,20 +215,24 @@ class RoundEvents:
     def publish(self, query: Digest, role: RoundRole, kind: Kind, build: Callable[[int], BaseEvent]) -> None:
         """Publish an event of this kind.
 
-        `build` makes it with its number, and is called only if a subscriber gets it.
+        `build` makes it with its number, and is called only if a subscriber gets it, or could resume with it.
         """
-        if not self._count:
+        is_kept = self._ring.is_on
+        if not self._count and not is_kept:
             return
         listeners = [each for each in self._listeners(query) if each.wants(role, kind)]
-        if not listeners:
+        if not listeners and not is_kept:
             return
         self._seq += 1
         event = build(self._seq)
+        if is_kept:
+            self._ring.put(event)
         for each in listeners:
             each.put(event)
 
     def end(self, query: Digest) -> None:
         """End the subscriptions to a round that is over."""
+        self._open.discard(query)
         for each in self._subscriptions.get(query, ()):
             each.end()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 import trio
@@ -28,7 +29,7 @@ PULL = stream_protocol("pull")
 """Request: a PullRequest. Response: a PullReply."""
 
 CERTIFICATE = stream_protocol("certificate")
-"""Request: a query's id. Response: its certificate, or empty."""
+"""Request: a query's id. Response: its certificate, or empty; that of a private query for its members alone."""
 
 QUERY = stream_protocol("query")
 """Request: a query's envelope, from its requester. Response: empty if we work on it, else the reason (`Refusal`)."""
@@ -84,6 +85,14 @@ class PullReplyReceived:
     """Gets whether the reply was useful, so that the puller may stop; capacity 1."""
 
 
+class RoundTurn(Protocol):
+    """Port: the right to one round of our own."""
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AskRequest:
     """A request of one of our users to ask the swarm."""
@@ -92,7 +101,7 @@ class AskRequest:
     turns: tuple[Turn, ...]
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
-    turn: trio.Semaphore
+    turn: RoundTurn
     """Released when the round is over, or has not begun."""
     question: Question
     """The question of which the query was made."""
@@ -136,6 +145,13 @@ class PongReceived:
     came_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """A mark in the inbox: once it is reached, whatever was queued before it has been handled."""
+
+    reached: trio.Event
+
+
 Inbound = (
     Arrived
     | PeerChanged
@@ -148,6 +164,7 @@ Inbound = (
     | RepeatedQuery
     | delivery.ProbeReply
     | PongReceived
+    | Barrier
 )
 
 
@@ -213,7 +230,7 @@ class InboundRouter(Handlers):
             return Refused(str(served)) if isinstance(served, Fault) else served
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
             try:
-                return await self._store.certificate(Digest(payload)) or b""
+                return await self._serve_certificate(Key(source), Digest(payload))
             except StoreBlockedError as error:
                 return Refused(str(error))
         if protocol == QUERY:
@@ -226,6 +243,16 @@ class InboundRouter(Handlers):
     def waiting(self) -> int:
         """Events that wait for the driver."""
         return self._send.statistics().current_buffer_used
+
+    async def _serve_certificate(self, source: Key, query_id: Digest) -> bytes:
+        """Return a certificate that the source may have, else nothing. Raises StoreBlockedError."""
+        raw = await self._store.certificate(query_id)
+        if raw is None:
+            return b""
+        record = self._participant.record(query_id)
+        # An old round is known from its certificate alone, of up to 8 MiB.
+        query = await trio.to_thread.run_sync(delivery.query_of, raw) if record is None else record.query
+        return raw if query is not None and delivery.may_fetch(query, source) else b""
 
     def _is_full(self) -> bool:
         return self.waiting >= INBOX_MAX

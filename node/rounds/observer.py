@@ -112,6 +112,7 @@ class RoundObserver:
     # -- the course of a round -------------------------------------------------------------------------------------
 
     def _begin(self, query: Digest, role: RoundRole) -> None:
+        self._hub.begin(query)
         self._open.setdefault(query, _Observed(self._clock.now_ms())).roles.add(role)
 
     def _progress(self, effect: fx.Progress) -> None:

@@ -1,11 +1,14 @@
 """From a user's question to a signed query and its round."""
 
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import trio
+from msgspec.structs import replace
 
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
@@ -19,6 +22,7 @@ from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
 from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
+from node.rounds.queue import QueuedAsk, QueueFullError, RoundQueue
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
 from node.signals import Signal
@@ -29,9 +33,18 @@ from protocol.messages import Query, Seat, Turn
 from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key, TurnRole
 
+STOPPING: Final = "this node is being stopped; ask another, or again when it is back"
+
+RECENT_MAX = 16
+"""Rounds of users whose audience is remembered: gold, at its default share, asks one question beside ten."""
+
 
 class AskError(UserError):
     """The swarm cannot be asked this; the message is one line for the user."""
+
+
+class TooLongError(AskError):
+    """The text is longer than the network takes."""
 
 
 class NoQuorumError(AskError):
@@ -50,6 +63,16 @@ class NoDiskError(AskError):
 
 class TooBusyError(AskError):
     """As many of our users wait for a round as the configuration allows."""
+
+    def __init__(self, message: str, retry_after_s: int = 1, waiting: int = 0) -> None:
+        """Build the error. `retry_after_s`: when there may be room again; `waiting`: questions that wait."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.waiting = waiting
+
+
+class StoppingError(NoQuorumError):
+    """The node is being stopped, and begins no round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +107,19 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
+        self.recent: deque[Audience] = deque(maxlen=RECENT_MAX)
+        """Audiences of our users' latest rounds: gold has one of these, because another would give it away."""
+        self.followed = 0
+        """Rounds that a user, or gold, follows now."""
+        self._is_stopping = False
         # Members refuse more open rounds of one key, so these would end without answers.
-        self._turns = trio.Semaphore(participant.params.open_rounds_per_key_max)
+        self.queue = RoundQueue(participant.params.open_rounds_per_key_max, config.capacity.waiting_queries_max)
+        """Our questions that wait for a turn, and those that have one."""
 
     @property
     def waiting(self) -> int:
         """Queries of our users that wait for a turn."""
-        return self._turns.statistics().tasks_waiting
+        return len(self.queue.waiting)
 
     @asynccontextmanager
     async def ask(
@@ -107,18 +136,24 @@ class RoundService:
         Raises:
             AskError: the round cannot begin.
         """
-        waiting = self.waiting
-        if self._turns.value == 0 and waiting >= self._config.capacity.waiting_queries_max:
-            raise TooBusyError(f"{waiting} queries wait already; try again later")
+        if self.queue.is_full:
+            raise self._too_busy()
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
+        audience = question.audience or self._config.round.audience
+        # Whoever watches the round learns which audience it had.
+        question = replace(question, audience=audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
-        await self._turns.acquire()
-        async with self._begin(question, details, gold=not counted) as handle:
+        turn = await self._take_turn(question, gold=not counted)
+        async with self._begin(turn, details) as handle:
+            self.followed += 1
             try:
                 yield handle
             finally:
+                self.followed -= 1
+                if counted:
+                    self.recent.append(audience)
                 self.ended.fire(int(counted))
 
     async def cancel(self, query_id: Digest) -> bool:
@@ -131,26 +166,55 @@ class RoundService:
             await self._inbound.deliver(CancelRequest(query_id, tell))
             return await told.receive()
 
+    async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:
+        """Wait for a turn. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""
+        try:
+            turn = await self.queue.take_turn(question, gold=gold, since_ms=self._clock.now_ms())
+        except QueueFullError as error:
+            raise self._too_busy() from error
+        if turn is None:
+            raise StoppingError(STOPPING)
+        return turn
+
+    def _too_busy(self) -> TooBusyError:
+        waiting = len(self.queue.waiting)
+        return TooBusyError(f"{waiting} queries wait already; try again later", self.queue.retry_after_s, waiting)
+
+    def stop(self) -> None:
+        """Begin no further round, and refuse the queries that wait for one."""
+        self._is_stopping = True
+        self.queue.close()
+
+    async def wait_unfollowed(self) -> None:
+        """Wait until nobody follows a round: its last event has been sent, or its user has gone."""
+        await self.ended.wait_until(lambda: not self.followed)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._is_stopping:
+            raise StoppingError(STOPPING)
+
     @asynccontextmanager
-    async def _begin(self, question: Question, details: bool, *, gold: bool) -> AsyncIterator[RoundHandle]:
+    async def _begin(self, turn: QueuedAsk, details: bool) -> AsyncIterator[RoundHandle]:
         """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
+        question = turn.question
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
             query = self.query(question)
             id = body_id(self._participant.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, turns_of(question), begun, self._turns, question, gold))
+                await self._inbound.deliver(AskRequest(query, turns_of(question), begun, turn, question, turn.gold))
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
                     raise NoDiskError(f"this node takes no new work: {answer.detail}")
                 if isinstance(answer, Fault):
                     raise AskError(f"the network's parameters do not allow this query: {answer}")
+                turn.query_id = answer.hex()
                 yield RoundHandle(answer, query, events)
         finally:
             if not handed_over:
-                self._turns.release()
+                turn.release()
 
     @contextmanager
     def _follow(self, id: Digest, details: bool) -> Iterator[Subscription]:
@@ -158,14 +222,15 @@ class RoundService:
             with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
                 yield events
         except TooManySubscribersError as error:
-            raise TooBusyError(str(error)) from error
+            raise TooBusyError(str(error), self.queue.retry_after_s) from error
 
     def query(self, question: Question) -> Query:
         """Build the query of a question under our configuration. Raises AskError."""
+        self._refuse_when_stopping()
         params, config = self._participant.params, self._config
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:
-            raise AskError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
+            raise TooLongError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")
         now_ms = self._clock.now_ms()
         audience = question.audience or config.round.audience
         roster = self._roster(question, audience, now_ms)

@@ -123,9 +123,9 @@ class RoundTimeline:
         self.ended = Signal()
         """Counts the ends of rounds, each role by itself."""
 
-    def follow(self, listener: RoundListener) -> None:
-        """Pass all rounds that begin from now on to this listener, too."""
-        self._listeners.append(listener)
+    def follow(self, *listeners: RoundListener) -> None:
+        """Pass all rounds that begin from now on to these listeners, too."""
+        self._listeners += listeners
 
     def open_rounds(self, role: RoundRole) -> tuple[Digest, ...]:
         """Return the rounds that are open in a role, oldest first."""

@@ -5,9 +5,10 @@ One SQLite file per key, one process per file, one writer. A call's effect survi
 
 `records` defines the stored data and its limits, `schema` the versions of the file, `file` a start and an end, `tables`
 and `history` the work of each transaction, `store` the calls, `health` and `waiting` their fate while the disk refuses.
+`quota` bounds the whole file, and `upkeep` works on it from outside of a node.
 """
 
-from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous
+from node.storage.file import DATABASE_NAME, LOCK_NAME, Synchronous, only_process
 from node.storage.health import Health
 from node.storage.records import (
     LIMITS,
@@ -50,5 +51,6 @@ __all__ = [
     "StoreError",
     "Synchronous",
     "TableLimit",
+    "only_process",
     "open_store",
 ]

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from consensus.rounds.backoff import Backoff
-from node.storage import history, tables
+from node.storage import history, quota, tables
 from node.storage.file import DATABASE_NAME, Start, StoreFile, Synchronous, only_process, open_file
 from node.storage.health import Health, explain, try_room
 from node.storage.records import (
@@ -63,17 +63,20 @@ async def open_store(
     boot_id: str = "",
     synchronous: Synchronous = "normal",
     limits: Mapping[str, TableLimit] = LIMITS,
+    bytes_max: int = 0,
 ) -> AsyncIterator["Store"]:
     """Open, or create, the store of the node with `public_key` in `folder`, and lock out every other process.
 
-    The other arguments are those of `Start`. Raises StoreError.
+    `bytes_max` is the quota (node/storage/quota.py), beside the tables' `limits`; 0: there is none. The other arguments
+    are those of `Start`. Raises StoreError.
     """
     start = Start(public_key, fresh_key, now_ms, boot_id, synchronous)
     with only_process(folder):
         turn = trio.CapacityLimiter(1)
         file = await trio.to_thread.run_sync(open_file, folder / DATABASE_NAME, start, limiter=turn)
-        store = Store(file, turn, limits, synchronous)
+        store = Store(file, turn, limits, synchronous, bytes_max)
         try:
+            await store.keep_quota()
             yield store
         finally:
             with trio.CancelScope(shield=True):
@@ -89,13 +92,19 @@ class Store:
     """
 
     def __init__(
-        self, file: StoreFile, turn: trio.CapacityLimiter, limits: Mapping[str, TableLimit], synchronous: Synchronous
+        self,
+        file: StoreFile,
+        turn: trio.CapacityLimiter,
+        limits: Mapping[str, TableLimit],
+        synchronous: Synchronous,
+        bytes_max: int,
     ) -> None:
         """Wrap an open file; `turn` has one token, so that calls run one after the other."""
         self.health = Health()
         self._file = file
         self._turn = turn
         self._limits = limits
+        self._bytes_max = bytes_max
         self._commits_sync = synchronous == "full"
         self._calls = 0
         self._waiting = WriteQueue()
@@ -132,7 +141,8 @@ class Store:
         limit = self._limits["certificates"]
         work = partial(tables.put_certificate, summary=summary, certificate=certificate, limit=limit)
         held = (summary, certificate)
-        await self._write_or_wait(self._run, [Write("certificates", summary.query_id, work, len(certificate), held)])
+        write = Write("certificates", summary.query_id, work, len(certificate), held)
+        await self._write_or_wait(self._run, [write, *self._quota()])
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's bytes, if we have it."""
@@ -153,7 +163,7 @@ class Store:
         """Store a round that this node asked, in place of its earlier row."""
         work = partial(history.put_asked, row=row, limit=self._limits["rounds"])
         size = len(row.text) + len(row.summary) + len(row.body)
-        await self._write_or_wait(self._run_here, [Write("rounds", row.query_id, work, size)])
+        await self._write_or_wait(self._run_here, [Write("rounds", row.query_id, work, size), *self._quota()])
 
     async def asked(self, query_id: Digest) -> AskedRound | None:
         """Return a round that this node asked, or None."""
@@ -165,18 +175,18 @@ class Store:
 
     async def find_asked(
         self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[list[tuple[RoundPlace, bytes]], RoundPlace | None]:
+    ) -> list[tuple[RoundPlace, bytes]]:
         """Return at most `rows_max` asked rounds below `after`, newest first, as places and summaries.
 
-        Also returns the place below which to go on; None: there are no more. Other calls go between the steps of a long
-        search.
+        Other calls go between the steps of a long search.
         """
         found: list[tuple[RoundPlace, bytes]] = []
-        while True:
+        while len(found) < rows_max:
             more, after = await self._run(history.scan, wanted, after, rows_max - len(found))
             found += more
-            if after is None or len(found) == rows_max:
-                return found, after
+            if after is None:
+                break
+        return found
 
     async def put_round(self, joined: OpenRound) -> None:
         """Record that we take part in a round."""
@@ -240,6 +250,19 @@ class Store:
     async def peers(self, since_ms: int) -> list[Acquaintance]:
         """Return the peers that were met since then, the most important first."""
         return await self._run(tables.peers, since_ms)
+
+    async def keep_quota(self) -> None:
+        """Delete the oldest history if the store is over its quota. Writes of history do so, too."""
+        if writes := self._quota():
+            await self._write_or_wait(self._run, writes)
+            # It may have deleted messages of the journal.
+            self._journal_began_ms = await self._run(tables.journal_began_ms)
+
+    def _quota(self) -> list[Write]:
+        """Return the write that keeps the quota, after others of the same transaction; none without a quota."""
+        if not self._bytes_max:
+            return []
+        return [Write("usage", b"", partial(_keep_quota, bytes_max=self._bytes_max))]
 
     async def mend(self) -> None:
         """Retry, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
@@ -327,5 +350,13 @@ class Store:
         """
         self._calls += 1
         if self._calls % CHECKPOINT_CALLS == 0:
+            if self._bytes_max:
+                # For the journal, which grows without history.
+                with suppress(StoreBlockedError), self._noting_trouble():
+                    await trio.to_thread.run_sync(self._transaction, quota.enforce, self._bytes_max, limiter=self._turn)
             with suppress(StoreBlockedError), self._noting_trouble():
                 await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._turn)
+
+
+def _keep_quota(connection: sqlite3.Connection, bytes_max: int) -> None:
+    quota.enforce(connection, bytes_max)

@@ -37,6 +37,7 @@ _REASONS = (
     Refusal.OVER_QUOTA,
     Refusal.OVER_BUDGET,
     Refusal.OFF_HOURS,
+    Refusal.STOPPING,
 )
 """Reasons given here; the others come from the validator and the requester."""
 
@@ -77,8 +78,10 @@ class Serving(Admission):
         self.ledger = ledger
         self.paused_until_ms = 0
         """End of the owner's pause; TIME_MS_MAX: until it is resumed."""
+        self.is_stopping = False
+        """Whether the node takes no new rounds until the end of its process."""
         self.turned = Signal()
-        """Fires after the owner has paused or resumed the node."""
+        """Fires after the owner has paused, resumed or stopped the node."""
         self.refused: dict[Refusal, int] = dict.fromkeys(_REASONS, 0)
         """Refused queries that named us in their roster, since the node's start."""
         self.ignored = 0
@@ -169,6 +172,8 @@ class Serving(Admission):
 
     def closed(self, now_ms: int) -> Refusal | None:
         """Return why the node takes nobody's work now; None if it does."""
+        if self.is_stopping:
+            return Refusal.STOPPING
         if now_ms < self.paused_until_ms:
             return Refusal.PAUSED
         at = datetime.fromtimestamp(now_ms / 1000)
@@ -215,6 +220,11 @@ class Serving(Admission):
         self.paused_until_ms = 0
         self.turned.fire()
         log.info("node.resumed")
+
+    def stop(self) -> None:
+        """Take no new rounds until the end of the process."""
+        self.is_stopping = True
+        self.turned.fire()
 
     # -- the engine ------------------------------------------------------------------------------------------------
 

@@ -16,15 +16,18 @@ from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
-from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
+from node.work.capacity import Pace, QuerySize, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
-from node.work.judging import judge, prompt_bytes, prompt_limits
+from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent, Turn
 from protocol.types import ABSTAIN, DeclineReason, Digest, Role
+
+STOPPING = "the node is being stopped"
+"""Why a node that is being stopped declines, for its owner; members read DeclineReason.ENGINE."""
 
 DECLINED_MAX = 64
 """Rounds for which the reason of our decline is remembered: twice as many as are open at once."""
@@ -40,6 +43,8 @@ class Job:
 
     scope: trio.CancelScope
     engine: Engine
+    wave: int | None
+    """The wave to judge; None: an answer."""
     ends_s: float = 0.0
 
     @property
@@ -72,6 +77,7 @@ class EngineWorker:
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
+        self._stopping = False
         self._mute = False
         """Whether it was logged that the engine cannot judge in any way."""
         self.fitness = Fitness()
@@ -124,7 +130,10 @@ class EngineWorker:
 
     async def generate(self, work: Generate) -> None:
         """Answer a query, if the engine can in time."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, None, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, None, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, None, DeclineReason.ENGINE, self.trouble)
@@ -133,7 +142,10 @@ class EngineWorker:
 
     async def judge(self, work: Judge) -> None:
         """Compare the pairs of a wave, if the engine can in time; unfinished pairs are abstentions."""
-        with self._job(work.query, work.deadline_ms) as job:
+        if self._stopping:
+            await self._decline(work.query, work.wave, DeclineReason.ENGINE, STOPPING)
+            return
+        with self._job(work.query, work.wave, work.deadline_ms) as job:
             info = self.info or await self.probe()
             if info is None:
                 await self._decline(work.query, work.wave, DeclineReason.ENGINE, self.trouble)
@@ -148,8 +160,17 @@ class EngineWorker:
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
 
+    async def stop(self) -> int:
+        """Decline what is in hand, and whatever rounds still ask for; return how many jobs were in hand."""
+        self._stopping = True
+        jobs = {query: job.wave for query, job in self._jobs.items()}
+        for query, wave in jobs.items():
+            self.cancel(query)
+            await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
+        return len(jobs)
+
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
-        config, pace, size = self._config, self._pace(info), bytes_of(work.turns)
+        config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))
         max_tokens = min(work.max_tokens, config.max_tokens)
         # Thoughts take time and context, as the answer does.
         written = max_tokens + info.thinking_tokens
@@ -158,14 +179,18 @@ class EngineWorker:
             self.engine.forget_pace()
             await self._decline(work.query, None, DeclineReason.CAPACITY, refusal)
             return
-        job.ends_s = trio.current_time() + pace.answer_s(size, written)
+        job.ends_s = trio.current_time() + pace.answer_s(size.bytes, written)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
         seed = None if config.seed is None else _seed(config.seed, work.turns)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
             completion = await job.engine.answer(work.turns, work.task, sampling)
         except EngineError as error:
-            await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
+            if size.tokens_max + written > info.context_tokens:
+                # It may have been refused for its length, which speaks against nobody's engine.
+                await self._decline(work.query, None, DeclineReason.CAPACITY, str(error))
+            else:
+                await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
             return
         if len(completion.text.encode()) > TEXT_BYTES_MAX:
             await self._fail(work.query, None, DeclineReason.CAPACITY, f"an answer of over {TEXT_BYTES_MAX} bytes")
@@ -184,11 +209,16 @@ class EngineWorker:
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
         config = self._config
         try:
-            limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+            room = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
-        pace, size = self._pace(info), prompt_bytes(work.turns, work.pairs, limits)
+        asked_bytes = query_bytes(work.turns, info.control_tokens)
+        if (limits := room.beside(asked_bytes)) is None:
+            why = f"a query of {asked_bytes} bytes leaves no room for answers in {info.context_tokens} tokens"
+            await self._decline(work.query, work.wave, DeclineReason.CAPACITY, why)
+            return
+        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -201,7 +231,7 @@ class EngineWorker:
         log.info("judging.started", query_id=work.query.hex(), pairs=len(work.pairs))
         preferences = [ABSTAIN] * len(work.pairs)
         abstained: list[str] = []
-        nonce = secrets.token_bytes(16)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
                 job.engine,
@@ -219,7 +249,7 @@ class EngineWorker:
                         preferences[judgement.index] = judgement.preference
         if in_time.cancelled_caught:
             log.info("ballot.shortened", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
-        self._note_ballot(work.query, len(work.pairs), abstained)
+        self._note_ballot(work.query, len(work.pairs), abstained, blames=limits.fits_surely)
         await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
@@ -242,12 +272,16 @@ class EngineWorker:
         """Return why our engine gave nothing to a round, for the owner; empty if it did or the reason is unknown."""
         return self._declined.get(query, "")
 
-    def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str]) -> None:
-        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?"""
+    def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str], *, blames: bool) -> None:
+        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?
+
+        `blames`: whether that counts against the engine; it does not where prompts may have been too long for it.
+        """
         if voids(len(abstained), pairs):
             why = f"{len(abstained)} of {pairs} pairs: {abstained[-1]}"
             self._note_declined(query, why)
-            self.fitness.failed(Role.JUDGE, query.hex(), why)
+            if blames:
+                self.fitness.failed(Role.JUDGE, query.hex(), why)
             return
         if abstained:
             log.warning("ballot.abstained", query_id=query.hex()[:16], pairs=len(abstained), reason=abstained[-1])
@@ -266,11 +300,11 @@ class EngineWorker:
         return self._clock.trio_deadline(deadline_ms) - trio.current_time()
 
     @contextmanager
-    def _job(self, query: Digest, deadline_ms: int) -> Iterator[Job]:
+    def _job(self, query: Digest, wave: int | None, deadline_ms: int) -> Iterator[Job]:
         """Work on a query until its deadline or until it is cancelled."""
         self.cancel(query)
         with self._charged(query) as engine:
-            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine)
+            job = Job(trio.CancelScope(deadline=self._clock.trio_deadline(deadline_ms)), engine, wave)
             self._jobs[query] = job
             try:
                 with job.scope:

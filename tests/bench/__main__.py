@@ -18,6 +18,7 @@ TITLES = {
     "fit": "The aggregator beside two libraries",
     "wire": "The wire beside the libraries under it",
     "aggregate": "`strand aggregate` on a made-up arena",
+    "http": "The HTTP interface beside one with an empty handler",
     "round": "A round of seven processes beside an empty one",
     "sim": "Simulated swarms of growing size",
     "judging": "Judging beside one prompt at a time and a full server",

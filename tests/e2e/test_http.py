@@ -18,7 +18,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.api.events import AnswerOpened, Asked, BallotCounted, Certified, Decided, Ended, Joined, RoundEvent, Strengths
-from node.http.guard import BODY_BYTES_MAX
+from node.api.operations import BODY_BYTES_MAX
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
@@ -220,7 +220,7 @@ def test_no_request_ends_the_process(swarm: RunningSwarm, name: str) -> None:
         ("GET", "/api/wait?offers=many", 400),
         ("GET", "/api/certificates/zz", 400),
         ("GET", f"/api/certificates/{'0' * 64}", 404),
-        ("GET", "/api/certificates/00", 404),
+        ("GET", "/api/certificates/00", 400),
         ("GET", "/api/certificates/..%2f..%2fnode.key", 404),
         ("GET", "/api/engine", 200),
         ("POST", "/api/engine", 405),

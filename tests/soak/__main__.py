@@ -17,6 +17,8 @@ MINUTES_MAX = {
     "properties": 60,
     "connections": 10,
     "junk": 5,
+    "schemathesis": 10,
+    "api_load": 90,
     "query_flood": 30,
     "hosts": 30,
     "kills": 40,

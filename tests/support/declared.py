@@ -10,7 +10,8 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.api.events import PLAIN_KEYS, RoundEvent, encode_plain
-from node.api.operations import BYTES, JSON, JSON_LINES, OPERATIONS, REFUSALS, Operation
+from node.api.operations import BYTES, EVENT_STREAM, JSON, JSON_LINES, OPERATIONS, REFUSALS, Operation
+from tests.support.sse import parse
 
 
 def operation_of(method: str, path: str) -> Operation[Any] | None:
@@ -34,6 +35,11 @@ def check_reply(method: str, path: str, status: int, media: str, body: bytes) ->
         return
     types = operation.types(status)
     assert types, f"{operation.id} does not declare {status}"
+    if status == 200 and operation.events and media == EVENT_STREAM:
+        for each in parse(body).events:
+            told = any(_is_exactly(each.data.encode(), kind) for kind in operation.events)
+            assert told or each.data == "[DONE]", f"{operation.id}: {each} is none of {operation.events}"
+        return
     expected = operation.media if status == 200 else JSON
     assert media.partition(";")[0] == expected, f"{operation.id}: {media}"
     if method == "HEAD" or expected == BYTES or bytes in types:
@@ -41,7 +47,10 @@ def check_reply(method: str, path: str, status: int, media: str, body: bytes) ->
     if str in types and status == 200:
         body.decode()
         return
-    for line in body.splitlines() if expected == JSON_LINES else [body]:
+    lines = body.splitlines() if expected == JSON_LINES else [body]
+    if status == 200 and expected == EVENT_STREAM:
+        lines = [each.data.encode() for each in parse(body).events]
+    for line in lines:
         assert any(_is_exactly(line, kind) for kind in types), f"{operation.id}: {line[:200]!r} is none of {types}"
 
 

@@ -10,6 +10,7 @@ from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
 from node.rounds.timeline import RoundTimeline
+from protocol.conversation import single
 from protocol.types import Digest
 from tests.support.swarm import Node, Swarm
 
@@ -30,7 +31,7 @@ class ObservedSwarm(Swarm):
     def begin(self, **changes: object) -> Digest:
         """Let `a` ask, as the driver does."""
         query = self.query(**changes)
-        begun = self.nodes["a"].participant.ask(query, "Which?", self.now_ms)
+        begun = self.nodes["a"].participant.ask(query, single("Which?"), self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
         self.timelines["a"].asked(id, query)

@@ -7,8 +7,8 @@ A test takes real facades over the parts that it is about, and these for the res
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,14 @@ import httpx2
 import msgspec
 import trio
 
+from node.api import certificates as certificates_api
 from node.api import engine as engine_api
+from node.api import queue as queue_api
 from node.api import reputation as reputation_api
+from node.api import rounds as rounds_api
 from node.api import serving as serving_api
 from node.api import status as status_api
-from node.api.asking import Question
+from node.api.asking import Audience, Question, Turn
 from node.api.common import Readiness
 from node.api.events import BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
@@ -29,9 +32,10 @@ from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
-from node.rounds.hub import ROLES, Subscription
+from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import AskError, RoundHandle
-from protocol.types import Digest, Outcome, TaskType
+from node.storage import CertificateRow, CertificateSummary, RoundFilter, RoundPlace
+from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import guarded
 from tests.support.swarm import Swarm
@@ -139,6 +143,48 @@ REPUTATION = reputation_api.ReputationReport(
     ),
 )
 
+ROUND = rounds_api.RoundDetail(
+    round=rounds_api.RoundSummary(
+        query_id=QUERY.hex(),
+        asked_ms=1_000,
+        ended_ms=2_000,
+        task=TaskType.CODE,
+        audience=Audience.MEMBERS,
+        gold=False,
+        text="Sum a slice.",
+        turns=1,
+        ending="finished",
+        outcome=Outcome.DECIDED,
+        reason=OutcomeReason.NONE,
+        why_not="",
+        p_best=0.9,
+        p_correct=None,
+        author=KEY,
+        answer="a.iter().sum()",
+        certified=True,
+    ),
+    ours=True,
+    conversation=(Turn(TurnRole.USER, "Sum a slice."),),
+    answer="a.iter().sum()",
+    members=(KEY,),
+    received=(KEY,),
+    refused={},
+    declined={},
+    own_engine="",
+    timings_ms={"answering": 500, "to_answer": 900, "total": 1_000},
+    certificate_url=f"/api/certificates/{QUERY.hex()}",
+    proof=None,
+)
+
+
+QUEUE = queue_api.QueueReport(
+    running=(queue_api.QueuedQuestion(QUERY.hex(), 1_000, TaskType.CODE, None, False, "Sum a slice."),),
+    running_max=2,
+    waiting=(queue_api.QueuedQuestion("", 1_500, TaskType.FINAL, Audience.PUBLIC, True, "6 times 7?"),),
+    waiting_max=32,
+    wait_s=12.5,
+)
+
 
 @dataclass
 class StillNetwork:
@@ -213,6 +259,9 @@ class TellingRounds:
         self.cancelled.append(query_id)
         return True
 
+    def queue(self) -> queue_api.QueueReport:
+        return QUEUE
+
     async def certificate(self, query_id: Digest) -> bytes | None:
         return self.certificates.get(query_id)
 
@@ -224,6 +273,56 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
         subscription.put(msgspec.structs.replace(each, seq=each.seq or number))
     subscription.end()
     return RoundHandle(query_id, Swarm("abc").query(), subscription)
+
+
+@dataclass
+class KeptHistory:
+    """Rounds in memory, newest first; it filters nothing, and notes what was wanted."""
+
+    details: Sequence[rounds_api.RoundDetail] = (ROUND,)
+    wanted: list[RoundFilter] = field(default_factory=list)
+
+    async def rounds(
+        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
+    ) -> tuple[tuple[rounds_api.RoundSummary, ...], RoundPlace | None]:
+        self.wanted.append(wanted)
+        left = [each.round for each in self.details if after is None or each.round.asked_ms < after.asked_ms]
+        last = left[:rows_max][-1] if len(left) > rows_max else None
+        place = None if last is None else RoundPlace(last.asked_ms, Digest(bytes.fromhex(last.query_id)))
+        return tuple(left[:rows_max]), place
+
+    async def round(self, query_id: Digest) -> rounds_api.RoundDetail | None:
+        return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
+
+    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
+        ages = range(len(self.details), 0, -1)
+        return [
+            CertificateRow(age, CertificateSummary(QUERY, Outcome.DECIDED, bytes.fromhex(KEY), 7), 99, True)
+            for age in ages
+            if before_age is None or age < before_age
+        ][:rows_max]
+
+    async def verify(self, raw: bytes) -> certificates_api.Verification:
+        return certificates_api.Verification(False, "malformed", "P2", f"{len(raw)} bytes", None)
+
+
+@dataclass
+class EndedEvents:
+    """A stream of events that are all there, and an end; it notes what was resumed."""
+
+    earlier: Sequence[BaseEvent] = ()
+    missed: int | None = 0
+    resumed: list[tuple[str, Digest | None]] = field(default_factory=list)
+
+    @contextmanager
+    def resume(self, last_id: str, query: Digest | None) -> Iterator[Resumed]:
+        self.resumed.append((last_id, query))
+        live = Subscription(None, ROLES)
+        live.end()
+        yield Resumed(self.earlier, self.missed, 7, live)
+
+    def id_of(self, seq: int) -> str:
+        return f"life-{seq}"
 
 
 class StillEngine:
@@ -281,6 +380,8 @@ def shown(**facets: Any) -> Shown:
         "status": StillStatus(),
         "peers": StillPeers(),
         "rounds": TellingRounds(),
+        "history": KeptHistory(),
+        "events": EndedEvents(),
         "engine": StillEngine(),
         "serving": PausableServing(),
         "reputation": StillReputation(),
@@ -291,8 +392,11 @@ def shown(**facets: Any) -> Shown:
 
 
 @asynccontextmanager
-async def http_client(node: Shown, *, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a node in memory, without a socket; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(token=token)))
+async def http_client(node: Shown, **api: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a node in memory, without a socket; each reply is checked against its declaration.
+
+    `api`: settings of [api], such as the token.
+    """
+    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(**api)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

@@ -263,7 +263,7 @@ class Swarm:
                         self.gossip(other, topics[0], message)
             case fx.Contribute(requester, _, message):
                 self.say(f"{node.name} -> {self.name(requester)}    {self.describe(message)}")
-                self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], message))
+                self.at(STREAM_MS, lambda: self._stream(node, self.nodes[self.name(requester)], effect))
             case fx.Pull():
                 self.say(f"{node.name} pulls {len(effect.ids) or 'the chain'}")
                 self.at(2 * STREAM_MS, lambda: self._pull(node, effect))
@@ -304,21 +304,22 @@ class Swarm:
 
         self.at(GOSSIP_MS, deliver)
 
-    def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
+    def _stream(self, node: Node, other: Node, effect: fx.Contribute) -> None:
         """One contribution by stream. A requester that is down gets nothing: gossip would not reach it either."""
+        message = effect.message
         if not other.up:
             return
         if self._is_deaf(other, message):
             # A requester that censors acknowledges all the same.
-            self._handed_over(node, message, b"")
+            self._handed_over(node, effect, b"")
             return
         source = node.participant.keypair.public
         admitted = other.participant.validator.admit_stream(source, message.envelope, self.now_ms)
-        self._handed_over(node, message, delivery.reply_to_contribution(admitted))
+        self._handed_over(node, effect, delivery.reply_to_contribution(admitted))
         self._admit(other, message, admitted)
 
-    def _handed_over(self, node: Node, message: VerifiedMessage, reply: bytes) -> None:
-        handover = delivery.hand_over(message, reply)
+    def _handed_over(self, node: Node, effect: fx.Contribute, reply: bytes) -> None:
+        handover = delivery.hand_over(effect, reply)
         if node.up and handover.delivered is not None:
             self.perform(node, node.participant.on_work_done(handover.query, handover.delivered, self.now_ms))
 

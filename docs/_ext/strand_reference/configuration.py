@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from types import NoneType, UnionType
@@ -91,6 +92,11 @@ def _words(hint: Any) -> Iterator[str]:
         yield f"list of: {type_of(arguments[0])}"
     elif origin is dict:
         yield f"table of: {type_of(arguments[0])} = {type_of(arguments[1])}"
+    elif isinstance(hint, type) and issubclass(hint, StrEnum):
+        yield "one of " + " ".join(f"`{choice}`" for choice in hint)
+    elif isinstance(hint, msgspec.StructMeta):
+        hints = get_type_hints(hint, include_extras=True)
+        yield "table of: " + "; ".join(f"`{name}` = {type_of(each)}" for name, each in hints.items())
     else:
         yield _PLAIN[hint]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 from starlette.types import Receive, Scope, Send
 
+from node.api.asking import Audience
 from node.http.edge import keep_running
 from node.http.replies import Places, refusal
 from node.http.shown import Shown
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 class McpEndpoint:
     """The ASGI application behind `/mcp`."""
 
-    def __init__(self, shown: Shown, followed: Places) -> None:
+    def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
+        """Build the endpoint; `followed`, `audience`: see SwarmTools."""
         self._shown = shown
         self._followed = followed
+        self._audience = audience
         self._is_installed = find_spec("mcp") is not None
         self._wanted = Signal()
         self._manager: StreamableHTTPSessionManager | None = None
@@ -58,4 +61,4 @@ class McpEndpoint:
     def _load(self) -> "StreamableHTTPSessionManager":
         from node.http.mcp.server import build_manager
 
-        return build_manager(self._shown, self._followed)
+        return build_manager(self._shown, self._followed, self._audience)

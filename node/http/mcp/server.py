@@ -10,10 +10,12 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
+from node.api.asking import Audience
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
 from node.http.replies import Places
 from node.http.shown import Shown
+from node.storage import CertificateRow
 from protocol.types import Digest
 
 INSTRUCTIONS: Final = (
@@ -25,15 +27,20 @@ INSTRUCTIONS: Final = (
 CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
 """Media type of a certificate's canonical bytes."""
 
+RESOURCES_MAX: Final = 50
+"""Certificates on one page of the list of resources."""
 
-def build_manager(shown: Shown, followed: Places) -> StreamableHTTPSessionManager:
+_AGE: Final = re.compile(r"[0-9]{1,18}")
+
+
+def build_manager(shown: Shown, followed: Places, audience: Audience) -> StreamableHTTPSessionManager:
     """Build the transport's manager: each request is served alone, so that no session of a client holds memory."""
-    return StreamableHTTPSessionManager(build_server(shown, followed), stateless=True)
+    return StreamableHTTPSessionManager(build_server(shown, followed, audience), stateless=True)
 
 
-def build_server(shown: Shown, followed: Places) -> Server:
-    """Build the server of one node; `followed`: the places of requests that follow a round."""
-    tools = {tool.name: tool for tool in SwarmTools(shown, followed).tools()}
+def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
+    """Build the server of one node; `followed`, `audience`: see SwarmTools."""
+    tools = {tool.name: tool for tool in SwarmTools(shown, followed, audience).tools()}
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[tool.described() for tool in tools.values()])
@@ -43,6 +50,14 @@ def build_server(shown: Shown, followed: Places) -> Server:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"no tool {asked.name[:64]!r}; there are {', '.join(tools)}")
         return await tool.call(asked.arguments or {}, context)
+
+    async def list_resources(_: Context, page: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+        cursor = page.cursor if page else None
+        if cursor is not None and not _AGE.fullmatch(cursor):
+            raise MCPError(types.INVALID_PARAMS, "no such cursor")
+        rows = await shown.history.certificates(None if cursor is None else int(cursor), RESOURCES_MAX + 1)
+        more = str(rows[RESOURCES_MAX - 1].age) if len(rows) > RESOURCES_MAX else None
+        return types.ListResourcesResult(resources=[_resource(row) for row in rows[:RESOURCES_MAX]], next_cursor=more)
 
     async def list_templates(_: Context, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
         certificate = types.ResourceTemplate(
@@ -70,6 +85,19 @@ def build_server(shown: Shown, followed: Places) -> Server:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read,
+    )
+
+
+def _resource(row: CertificateRow) -> types.Resource:
+    """Describe a certificate that the node holds."""
+    query_id = row.summary.query_id.hex()
+    return types.Resource(
+        name=query_id[:16],
+        title=f"{row.summary.outcome} certificate of {'a round of ours' if row.is_ours else 'a round of another node'}",
+        uri=f"{CERTIFICATE_URI}{query_id}",
+        mime_type=CERTIFICATE_MEDIA,
+        size=row.size_bytes,
     )

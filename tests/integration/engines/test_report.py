@@ -64,3 +64,14 @@ async def test_an_engine_that_went_away_is_one_line_and_its_figures() -> None:
     assert "\n" not in answer["trouble"]
     assert answer["failures"] == 2
     assert dict(rows(msgspec.convert(answer, EngineReport)))["last failure"] == answer["trouble"]
+
+
+async def test_the_running_engine_is_tried_where_the_node_counts_it() -> None:
+    config = EngineConfig(kind="scripted", seed=1)
+    async with open_engine(config) as engine:
+        worker = EngineWorker(engine, config, cast(InboundRouter, None), Clock())
+        async with http_client(shown(engine=EngineFacade(worker, config))) as client:
+            tried = (await client.post("/api/engine/trial")).json()
+    assert (tried["works"], tried["error"], tried["probe"]["text"]) == (True, "", "scripted")
+    assert "pub fn" in tried["answer"]["text"] and tried["judgement"]["text"].startswith("50%")
+    assert (worker.engine.counts.answers, worker.engine.counts.judgements) == (1, 2)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from node.api.operations import BODY_BYTES_MAX
 from node.http.connection import BODY_PIECES_MAX, HEADER_BYTES_MAX
-from node.http.guard import BODY_BYTES_MAX
 from node.http.replies import SECURITY_HEADERS
 from tests.support.http_server import GET, open_api, statuses
 

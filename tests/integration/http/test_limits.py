@@ -9,7 +9,6 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import trio
@@ -18,9 +17,12 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from node.api.asking import Question
+from node.api.operations import BODY_BYTES_MAX
 from node.config import ApiTable, CapacityTable
 from node.http import connection, edge
 from node.http.api import WAITS_MAX
+from node.http.bodies import LARGE_BODIES_MAX
 from node.http.edge import (
     CONNECTIONS_MAX,
     CONNECTIONS_MIN,
@@ -32,6 +34,7 @@ from node.http.edge import (
 )
 from node.http.guard import Guard
 from node.http.server import listen
+from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.asking import question_body
 from tests.support.http_server import GET, PATIENCE_S, Served, open_api, open_edge, read_all, statuses
 
@@ -72,6 +75,16 @@ async def test_an_honest_request_is_served_beside_half_open_connections(beginnin
         with trio.fail_after(connection.REQUEST_S / 2):
             assert statuses(await ask(served)) == [200]
             assert await is_closed(streams[0])
+
+
+async def test_an_honest_request_is_served_while_all_half_open_connections_stay() -> None:
+    """Where there is room for all, none gives way: each can still finish its own request afterwards."""
+    async with AsyncExitStack() as stack, open_edge(hello, connections_max=CONNECTIONS_MAX) as served:
+        streams = [await stack.enter_async_context(await served.connect(ENDING_GET[:-2])) for _ in range(HALF_OPEN)]
+        assert statuses(await ask(served)) == [200]
+        for stream in streams:
+            await stream.send_all(ENDING_GET[-2:])
+        assert [statuses(await read_all(stream)) for stream in streams] == [[200]] * HALF_OPEN
 
 
 async def test_a_connection_is_refused_only_while_every_other_is_served() -> None:
@@ -164,21 +177,53 @@ async def test_an_ask_whose_client_hung_up_leaves_the_queue(tmp_path: Path) -> N
     async with open_api(tmp_path, capacity=CapacityTable(waiting_queries_max=1)) as api:
         assert api.node is not None
         assert '"offers":1' in (await ask(api, WAIT.replace(b"=99", b"=1") + ENDING_GET)).decode()
-        turns = cast("Any", api.node.rounds)._turns
-        while turns.value:
-            turns.acquire_nowait()
+        queue, question = api.node.rounds.queue, Question.single("Sum.")
+        turns = [await queue.take_turn(question, gold=False, since_ms=0) for _ in range(queue.turns_max)]
         async with await api.connect(post):
             with trio.fail_after(PATIENCE_S):
                 while statuses(await ask(api, post.replace(b"\r\nC", b"\r\nConnection: close\r\nC", 1))) != [503]:
                     pass
         with trio.fail_after(PATIENCE_S):
-            while turns.statistics().tasks_waiting:
+            while queue.waiting:
                 await trio.testing.wait_all_tasks_blocked()
         async with await api.connect(post) as stream:
             await trio.testing.wait_all_tasks_blocked(0.05)
-            turns.release()
+            assert turns[0] is not None
+            turns[0].release()
             with trio.fail_after(PATIENCE_S):
                 assert statuses(await stream.receive_some(65_536)) == [200]
+
+
+def upload(path: bytes, length: int, body: bytes) -> bytes:
+    return b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
+        path,
+        length,
+        body,
+    )
+
+
+async def test_large_bodies_are_for_one_operation_and_few_at_once() -> None:
+    """Others are refused by their header, so that nobody fills the memory by many large bodies."""
+    sizes: list[int] = []
+
+    async def measure(scope: Scope, receive: Receive, send: Send) -> None:
+        sizes.append(len((await receive())["body"]))
+        await hello(scope, receive, send)
+
+    large = b"x" * CERTIFICATE_BYTES_MAX
+    async with open_edge(measure) as served, AsyncExitStack() as stack:
+        assert statuses(await ask(served, upload(b"/api/verify", len(large), large))) == [200]
+        assert statuses(await ask(served, upload(b"/api/verify", len(large) + 1, b""))) == [413]
+        assert statuses(await ask(served, upload(b"/api/ask", BODY_BYTES_MAX + 1, b""))) == [413]
+        chunk = b"%x\r\n%s\r\n" % (BODY_BYTES_MAX + 1, b"x" * (BODY_BYTES_MAX + 1))
+        head = b"POST /api/verify HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert statuses(await ask(served, head + chunk)) == [413], "a large body says its length"
+        for _ in range(LARGE_BODIES_MAX):
+            await stack.enter_async_context(await served.connect(upload(b"/api/verify", len(large), b"x")))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert statuses(await ask(served, upload(b"/api/verify", len(large), b""))) == [503]
+        assert statuses(await ask(served, upload(b"/api/verify", 3, b"abc"))) == [200], "a small one is read"
+    assert sizes == [len(large), 3]
 
 
 async def test_a_failure_of_ours_ends_its_own_connection_in_one_line() -> None:

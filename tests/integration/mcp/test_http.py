@@ -13,6 +13,7 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from node.api.asking import Audience
 from node.http.api import build_app
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"
 async def open_mcp(folder: Path) -> AsyncIterator[Served]:
     """A node without peers, and its interface with `/mcp`."""
     async with open_api(folder) as api, trio.open_nursery() as nursery:
-        endpoint = McpEndpoint(api.node.shown(), Places(4))
+        endpoint = McpEndpoint(api.node.shown(), Places(4), Audience.TRUSTED)
         nursery.start_soon(endpoint.run)
         async with open_edge(build_app(api.node.shown(), 64, endpoint)) as served:
             yield served
@@ -43,7 +44,7 @@ async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str
     async with open_mcp(tmp_path) as served, mcp.Client(f"{served.url}/mcp", mode=mode) as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         assert tools >= {"ask_swarm", "swarm_status"}
-        asked = {"question": "Sum a slice.", "audience": "public"}
+        asked = {"question": "Sum a slice."}
         result = await client.call_tool("ask_swarm", asked, progress_callback=progress)
         assert not result.is_error, result
         answer = result.structured_content
@@ -51,6 +52,7 @@ async def test_an_agent_asks_and_reads_the_certificate(tmp_path: Path, mode: str
         (resource,) = (await client.read_resource(answer["certificate"])).contents
         certificate = verify_certificate(base64.b64decode(resource.blob))
         assert isinstance(certificate, VerifiedCertificate)
+        assert certificate.turns == (), "what agents ask is not published unless they say so"
     assert [done for done, _, _ in told] == sorted({done for done, _, _ in told})
     assert told
 
@@ -61,6 +63,20 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) ->
         assert result.is_error and "colour" in result.content[0].text
         result = await client.call_tool("ask_swarm", {"question": " "})
         assert result.is_error and result.content[0].text == "the query is empty"
+        refused = {
+            "give either query_id or certificate": {},
+            "the certificate is not base64": {"certificate": "?"},
+            "no such certificate here": {"query_id": "00" * 32},
+        }
+        for words, arguments in refused.items():
+            result = await client.call_tool("verify_certificate", arguments)
+            assert result.is_error and result.content[0].text == words
+        result = await client.call_tool("verify_certificate", {"certificate": base64.b64encode(b"junk").decode()})
+        assert not result.is_error and result.structured_content["valid"] is False
+        result = await client.call_tool("explain_round", {"query_id": "00" * 32})
+        assert result.is_error and result.content[0].text.startswith("no such round here")
+        with pytest.raises(MCPError, match="no such cursor"):
+            await client.list_resources(cursor="x")
         with pytest.raises(MCPError, match="no tool 'sell_swarm'"):
             await client.call_tool("sell_swarm", {})
         with pytest.raises(MCPError, match="no such certificate"):

@@ -33,9 +33,21 @@ QUERY = Digest(b"q" * 32)
 def test_reading_a_reply_to_a_contribution(reply: bytes | None, gossip: bool, acknowledged: bool | None) -> None:
     hand = Hand()
     sent = hand.commit("b")
-    handover = delivery.hand_over(sent, reply)
+    handover = delivery.hand_over(fx.Contribute(KEY_A, "/strand/topic", sent), reply)
     expected = None if acknowledged is None else Delivered(sent.id, acknowledged=acknowledged)
     assert handover == delivery.Handover(hand.record.id, gossip, expected)
+
+
+@pytest.mark.parametrize("reply", [None, str(FaultReason.BUSY).encode()])
+def test_what_is_confidential_is_sent_again_and_counts_when_it_is_acknowledged(reply: bytes | None) -> None:
+    """Its author cannot blame a requester that it may not have reached."""
+    hand = Hand().to_opening()
+    sent = fx.Contribute(KEY_A, "/strand/topic", hand.answer("b"), confidential=True)
+    read = [delivery.hand_over(sent, reply, tries) for tries in range(1, delivery.STREAM_TRIES_MAX + 1)]
+    assert not any(each.gossip or each.delivered for each in read)
+    assert [each.again_ms is None for each in read] == [False] * (delivery.STREAM_TRIES_MAX - 1) + [True]
+    acknowledged = delivery.hand_over(sent, b"").delivered
+    assert acknowledged is not None and acknowledged.acknowledged
 
 
 def test_what_a_requester_has_already_is_taken_and_a_fault_is_told() -> None:

@@ -5,8 +5,9 @@ import tomllib
 
 import pytest
 
-from node.config import Profile, ProfileError, free_ports, toml_text, toml_value
+from node.config import Profile, ProfileError, free_ports
 from node.config.profiles import FIRST_PORT, PROFILES_MAX, is_free, profile_names
+from node.toml import toml_text, toml_value
 from tests.support.home import home as home
 
 

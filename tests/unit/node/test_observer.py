@@ -113,6 +113,21 @@ def test_what_is_told_is_what_the_certificate_says() -> None:
     assert (decided.finish, decided.prompt_tokens, decided.answer_tokens) == (winner.finish, 10, 20)
 
 
+def test_who_fetches_the_text_of_a_private_query_is_told_once() -> None:
+    """The asker's own member has the text already; a published text is nobody's to fetch."""
+    swarm = ObservedSwarm("abcd")
+    with swarm.hub.subscribe(kinds=[events.TextSent]) as sent:
+        swarm.begin(turns=())
+        swarm.run()
+        assert isinstance(swarm.verified().ranking.winner, bytes)
+        members = [swarm.name(bytes.fromhex(each.member)) for each in heard(sent) if isinstance(each, events.TextSent)]
+        assert sorted(members) == ["b", "c", "d"]
+        swarm = ObservedSwarm("abcd")
+        swarm.begin()
+        swarm.run()
+        assert heard(sent) == []
+
+
 def test_an_asker_is_told_its_own_events_alone() -> None:
     swarm = ObservedSwarm("abc")
     with swarm.hub.subscribe(kinds=PLAIN_KEYS, roles=REQUESTER) as asked:

@@ -9,17 +9,19 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from consensus.rounds.effects import Generate, Judge
-from consensus.rounds.events import Generated, Judged
+from consensus.rounds.events import Generated, Judged, Unable
 from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.inference import EngineConfig
+from node.inference import Engine, EngineConfig, EngineError
+from node.inference.metered import Metered
 from node.inference.scripted import open_scripted
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.storage import Store
 from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
 from protocol.conversation import single
-from protocol.types import ABSTAIN, Digest, Role, TaskType
+from protocol.messages import Turn
+from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType, TurnRole
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
 PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
@@ -42,6 +44,13 @@ class Room:
         found = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
         return [
             each.event for each in found if isinstance(each, WorkDone) and isinstance(each.event, Generated | Judged)
+        ]
+
+    def declined(self) -> list[tuple[Digest, Unable]]:
+        inbox = self._inbound.inbox
+        found = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
+        return [
+            (each.query, each.event) for each in found if isinstance(each, WorkDone) and isinstance(each.event, Unable)
         ]
 
 
@@ -125,6 +134,57 @@ async def test_a_query_over_the_context_is_not_asked() -> None:
     assert (at.worker.engine.counts.answers, at.mail()) == (0, [])
 
 
+class Refusing:
+    """An engine that refuses every prompt, as a server does whose context is full."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def answer(self, *_: Any) -> Any:
+        raise EngineError("the request exceeds the available context size")
+
+    preference = answer
+
+
+@pytest.mark.parametrize(("bytes_", "reason"), [(2_000, DeclineReason.CAPACITY), (200, DeclineReason.ENGINE)])
+async def test_a_query_that_may_be_too_long_costs_no_role(bytes_: int, reason: DeclineReason) -> None:
+    """A server counts tokens better than we do; askers of long queries could end roles otherwise."""
+    at = await room(latency_s=0, context_tokens=1_000)
+    at.worker.engine = Metered(cast(Engine, Refusing(at.worker.engine)))
+    for number in range(FAILED_ROUNDS_MAX):
+        await at.worker.generate(at.generate(100, 10, Digest(bytes([number]) * 32), content="x" * bytes_))
+    assert [each for _, each in at.declined()] == [Unable(None, reason)] * FAILED_ROUNDS_MAX
+    assert (Role.ANSWER in at.worker.roles) is (reason is DeclineReason.CAPACITY)
+
+
+@pytest.mark.parametrize(("bytes_", "judged"), [(2_500, True), (8_000, True), (10_000, False)])
+async def test_a_query_is_judged_whole_or_not_at_all(bytes_: int, judged: bool) -> None:
+    """Whatever its turns: nothing of them is cut for a judge, and declining costs no role."""
+    at = await room(latency_s=0, context_tokens=4_096)
+    turns = (*single("x" * (bytes_ // 2)), Turn(role=TurnRole.ASSISTANT, text="y" * (bytes_ // 2)), *single("Sum."))
+    for _ in range(FAILED_ROUNDS_MAX):
+        await at.worker.judge(replace(at.judge(seconds=100), turns=turns))
+    if judged:
+        assert [type(each) for each in at.mail()] == [Judged] * FAILED_ROUNDS_MAX
+    else:
+        assert at.worker.engine.counts.judgements == 0
+        assert at.declined() == [(QUERY, Unable(0, DeclineReason.CAPACITY))] * FAILED_ROUNDS_MAX
+    assert Role.JUDGE in at.worker.roles
+
+
+@pytest.mark.parametrize(("bytes_", "keeps"), [(6_000, True), (200, False)])
+async def test_a_query_whose_prompts_may_be_too_long_costs_no_role_of_a_judge(bytes_: int, keeps: bool) -> None:
+    at = await room(latency_s=0, context_tokens=4_096)
+    at.worker.engine = Metered(cast(Engine, Refusing(at.worker.engine)))
+    for number in range(FAILED_ROUNDS_MAX):
+        work = replace(at.judge(seconds=100), query=Digest(bytes([number]) * 32), turns=single("x" * bytes_))
+        await at.worker.judge(work)
+    assert (Role.JUDGE in at.worker.roles) is keeps
+
+
 async def test_work_in_hand_leaves_no_time_for_more(autojump_clock: MockClock) -> None:
     at = await room(latency_s=8)
     async with trio.open_nursery() as nursery:
@@ -197,3 +257,23 @@ async def test_one_abstention_of_three_is_a_ballot() -> None:
         await at.worker.judge(replace(at.judge(seconds=60), pairs=pairs))
     assert [each["pairs"] for each in logs if each["event"] == "ballot.abstained"] == [1]
     assert at.worker.fitness.records[Role.JUDGE].failed == 0
+
+
+async def test_a_node_that_stops_declines_what_is_in_hand_and_what_rounds_still_ask_for(
+    autojump_clock: MockClock,
+) -> None:
+    at = await room(latency_s=60)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(at.worker.generate, at.generate(seconds=600, tokens=10))
+        nursery.start_soon(at.worker.judge, at.judge(seconds=600, query=OTHER, wave=2))
+        await wait_all_tasks_blocked()
+        assert await at.worker.stop() == 2
+    await at.worker.judge(at.judge(seconds=600, wave=1))
+    *in_hand, later = at.declined()
+    assert sorted(in_hand, key=lambda each: each[0]) == [
+        (OTHER, Unable(2, DeclineReason.ENGINE)),
+        (QUERY, Unable(None, DeclineReason.ENGINE)),
+    ]
+    assert later == (QUERY, Unable(1, DeclineReason.ENGINE))
+    assert autojump_clock.current_time() < 1, "no request was waited for"
+    assert at.worker.queue == 0

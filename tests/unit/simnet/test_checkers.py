@@ -94,10 +94,10 @@ class Watched(Swarm):
             self.checkers.heard(number(node.name), message, self.now_ms)
         super()._admit(node, message, admitted)
 
-    def _stream(self, node: Node, other: Node, message: VerifiedMessage) -> None:
+    def _stream(self, node: Node, other: Node, effect: fx.Contribute) -> None:
         if node.up and other.up:
-            self.checkers.delivered(number(node.name), message, self.now_ms)
-        super()._stream(node, other, message)
+            self.checkers.delivered(number(node.name), effect.message, self.now_ms)
+        super()._stream(node, other, effect)
 
     def restart(self, name: str) -> None:
         self.checkers.restarted(number(name))

@@ -130,9 +130,9 @@ def test_a_certificate_appears_whole_in_folders_of_our_own(tmp_path: Path) -> No
 def test_a_certificate_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(CliError, match="cannot write"):
+    with pytest.raises(UnwritableError, match="cannot write"):
         save_certificate(b"", tmp_path / "file" / "one.strand")
-    with pytest.raises(CliError, match="cannot write"):
+    with pytest.raises(UnwritableError, match="cannot write"):
         save_certificate(b"", tmp_path / "folder")
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
 

@@ -19,7 +19,7 @@ from node.http.api import build_app
 from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
 from node.rounds.service import AskError, NoQuorumError
-from protocol.types import Digest, Outcome
+from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply
 from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
@@ -38,6 +38,17 @@ A_ROUND = (
         refused={},
         declined={},
     ),
+    events.Decided(
+        query_id=QUERY.hex(),
+        seq=3,
+        at_ms=1,
+        outcome=Outcome.DECIDED,
+        reason=OutcomeReason.NONE,
+        winner="d4" * 32,
+        p_best=0.9,
+        p_correct=None,
+        answer="fn sum() {}",
+    ),
     events.Certified(query_id=QUERY.hex(), seq=4, at_ms=2, outcome=Outcome.DECIDED, bytes=11),
     events.Ended(
         query_id=QUERY.hex(), seq=5, at_ms=3, role="requester", ending="finished", outcome=Outcome.DECIDED, fault=None
@@ -52,11 +63,19 @@ BODIES: dict[Operation[Any], Any] = {
         "standings": {KEY: {"rounds": 1, "judged": [1.0, 0.0, 0.0, 0.0]}},
     },
     ops.PAUSE: {"for_ms": 60_000},
+    ops.CHAT: {"model": "strand-rust", "messages": [{"role": "user", "content": "Sum a slice."}]},
+    ops.RESPONSES: {"model": "strand-rust", "input": "Sum a slice."},
+    ops.COMPLETIONS: {"model": "strand-rust", "prompt": "Sum a slice."},
 }
 
 
+RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate"}
+
+
 async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
-    path = operation.path.replace("{query_id}", QUERY.hex())
+    path = operation.path.replace("{query_id}", QUERY.hex()).replace("{model}", "strand-rust")
+    if operation in RAW_BODIES:
+        return await http.request(operation.method, path, content=RAW_BODIES[operation])
     return await http.request(operation.method, path, json=BODIES.get(operation, body))
 
 
@@ -89,8 +108,8 @@ async def test_a_round_is_told_line_by_line() -> None:
     async with http_client(shown(rounds=rounds)) as http:
         response = await call(http, ops.ASK)
     events = [json.loads(line) for line in response.text.splitlines()]
-    assert [event["event"] for event in events] == ["asked", "progress", "certified", "ended"]
-    assert [event["at_ms"] for event in events] == [0, 1, 2, 3]
+    assert [event["event"] for event in events] == ["asked", "progress", "decided", "certified", "ended"]
+    assert [event["at_ms"] for event in events] == [0, 1, 1, 2, 3]
     assert events[0]["query_id"] == QUERY.hex()
     assert len(events[0]["members"]) == 3
     assert rounds.asked == [msgspec.convert(BODIES[ops.ASK], type(rounds.asked[0]))]
@@ -118,6 +137,17 @@ async def test_a_question_that_begins_no_round_says_why(error: AskError, status:
         ("/api/certificates/zz", 400, "64 hexadecimal digits"),
         (f"/api/certificates/{Digest(bytes(32)).hex()}", 404, "no such certificate"),
         ("/api/wait?offers=x", 400, "offers is an integer"),
+        ("/api/rounds?task=cooking", 400, "task is one of code, final, open"),
+        ("/api/rounds?limit=0", 400, "limit is an integer from 1 to 100"),
+        ("/api/rounds?limit=1&limit=2", 400, "may be given once"),
+        ("/api/rounds?search=" + 201 * "x", 400, "search has at most 200 characters"),
+        ("/api/rounds?since_ms=99999999999999999", 400, "since_ms is an integer from 0"),
+        ("/api/rounds?after=1.zz", 400, "after is what an earlier page has"),
+        ("/api/certificates?after=x", 400, "after is what an earlier page has"),
+        ("/api/certificates?limit=0", 400, "limit is an integer from 1 to 100"),
+        ("/api/events?round=zz", 400, "64 hexadecimal digits"),
+        ("/api/rounds/zz", 400, "64 hexadecimal digits"),
+        (f"/api/rounds/{Digest(bytes(32)).hex()}", 404, "no such round"),
         ("/api/wait?surprise=1", 400, "this takes offers, timeout_ms"),
         ("/api/nothing", 404, "Not Found"),
         ("/api/pause", 405, "Method Not Allowed"),
@@ -203,7 +233,8 @@ def test_every_field_and_type_is_described() -> None:
     for name, schema in document()["components"]["schemas"].items():
         assert schema.get("description", "").endswith("."), name
         for field, told in schema.get("properties", {}).items():
-            assert field == "event" or told.get("description", "").endswith("."), f"{name}.{field}"
+            # The name of an event's kind is described by its class.
+            assert told.keys() == {"enum"} or told.get("description", "").endswith("."), f"{name}.{field}"
     assert field_descriptions(ops.PAUSE.body.type) == {"for_ms": "Length of the pause, ms; at most a year."}  # type: ignore[union-attr]
 
 
@@ -216,6 +247,10 @@ def test_limits_of_input_stand_in_the_document() -> None:
         "minimum": 0,
         "maximum": 1,
     }
+    listed = {each["name"]: each["schema"] for each in document()["paths"]["/api/rounds"]["get"]["parameters"]}
+    assert listed["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    assert listed["outcome"] == {"type": "string", "enum": ["decided", "degraded", "failed"]}
+    assert listed["search"]["maxLength"] == 200
     assert schemas["Exported"]["properties"]["standings"]["maxProperties"] == reputation_api.STANDINGS_MAX
 
 

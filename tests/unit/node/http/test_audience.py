@@ -3,7 +3,10 @@
 import pytest
 
 from node.api.asking import Audience
+from node.config.tables import ApiKeyTable
 from node.http.audience import resolve, split_model
+from tests.support.asking import question_body
+from tests.support.shown import TellingRounds, http_client, shown
 
 TRUSTED, MEMBERS, PUBLIC = Audience
 
@@ -37,3 +40,23 @@ def test_the_request_decides_then_the_model_then_the_key_then_the_face(
 )
 def test_a_model_id_may_end_in_an_audience(id: str, name: str, audience: Audience | None) -> None:
     assert split_model(id) == (name, audience)
+
+
+@pytest.mark.parametrize(
+    ("token", "requested", "asked"),
+    [
+        ("editors", None, TRUSTED),
+        ("editors", MEMBERS, MEMBERS),
+        ("plain", None, None),
+        ("plain", PUBLIC, PUBLIC),
+    ],
+)
+async def test_a_question_has_the_audience_of_its_key_unless_it_names_one(
+    token: str, requested: Audience | None, asked: Audience | None
+) -> None:
+    """None: the configuration's holds."""
+    rounds, keys = TellingRounds(), {"plain": "plain", "editors": ApiKeyTable("editors", TRUSTED)}
+    async with http_client(shown(rounds=rounds), keys=keys) as http:
+        body = question_body("Sum a slice.", **({} if requested is None else {"audience": requested}))
+        await http.post("/api/ask", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert [question.audience for question in rounds.asked] == [asked]

@@ -15,10 +15,10 @@ import trio
 from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX
 from consensus.learning.reputation import VOTE_MIN
 from consensus.learning.roster import Trust
+from node.api.operations import BODY_BYTES_MAX
 from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
 from node.facade.reputation import ReputationFacade
-from node.http.guard import BODY_BYTES_MAX
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
@@ -40,6 +40,7 @@ class Refusing(TellingRounds):
     def __init__(self) -> None:
         super().__init__()
         self.ended = Signal()
+        self.recent = ()
 
 
 @dataclass

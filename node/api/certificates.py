@@ -1,0 +1,137 @@
+"""The certificates that a node holds, and what one says when it is verified."""
+
+from typing import Any
+
+import msgspec
+
+from node.api.common import Count, DigestHex, KeyHex, Share
+from node.api.conversation import Turn
+from node.api.rounds import ProofDecline
+from protocol.types import FinishReason, Outcome, OutcomeReason, StopReason, TokenSource
+
+
+class HeldCertificate(msgspec.Struct, frozen=True):
+    """A certificate in the node's store."""
+
+    query_id: DigestHex
+    """Id of the round, by which the certificate is fetched."""
+    outcome: Outcome
+    """Outcome of the round."""
+    author: str
+    """Public key of the winner's author; empty if the round failed."""
+    stored_ms: Count
+    """When it was stored, ms since the Unix epoch."""
+    bytes: Count
+    """Its size."""
+    ours: bool
+    """Whether this node asked the round, and still knows it; else it was a member."""
+
+
+class CertificatePage(msgspec.Struct, frozen=True):
+    """A page of the certificates that the node holds, those stored last first."""
+
+    certificates: tuple[HeldCertificate, ...]
+    """The page's certificates."""
+    next: str | None
+    """Value of `after` for the next page; null: there is none."""
+
+
+class ReportedWinner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The winning answer."""
+
+    answer_id: DigestHex
+    """Id of the message that opened it."""
+    author: KeyHex
+    """Public key of its author."""
+    text: str
+    """The answer."""
+
+
+class ReportedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One answer of the ranking."""
+
+    answer_id: DigestHex
+    """Id of the message that opened it."""
+    author: KeyHex
+    """Public key of its author."""
+    strength: float
+    """Bradley-Terry log-parameter."""
+    p_best: Share
+    """Probability that no other cluster is better than this answer's."""
+    cluster_size: Count
+    """Number of equal answers, this one included."""
+    finish: FinishReason
+    """Reason why the model stopped generating."""
+    tokens: Count
+    """Tokens of the answer."""
+    token_source: TokenSource
+    """Source of this count."""
+
+
+class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a valid certificate says, as `strand show --json` prints it."""
+
+    query_id: DigestHex
+    """Id of the round."""
+    turns: tuple[Turn, ...]
+    """The conversation; none if the query was not published and its text was left out."""
+    requester: KeyHex
+    """Public key of the node that asked."""
+    network: str
+    """Name of the network."""
+    outcome: Outcome
+    """Outcome of the round."""
+    reason: OutcomeReason
+    """Reason why the outcome is not `decided`; else `none`."""
+    stop: StopReason
+    """Reason why judging ended."""
+    p_correct: Share | None
+    """Probability that the answer is right; null if it is not calibrated on the requester's gold."""
+    confidence_min: Share
+    """P(correct) below which the outcome is degraded."""
+    winner: ReportedWinner
+    """The winning answer."""
+    ranking: tuple[ReportedAnswer, ...]
+    """All answers, best first."""
+    ballots: Count
+    """Ballots that count."""
+    comparisons: Count
+    """Comparisons in these ballots."""
+    abstentions: Count
+    """Comparisons of these in which the judge abstained."""
+    declines: tuple[ProofDecline, ...]
+    """Declines that closings list."""
+    decisive_share: Share | None
+    """Share of the judgements that are clear; null without any."""
+    cosignatures: Count
+    """Members that co-signed."""
+    members: Count
+    """Members of the roster."""
+    full: bool
+    """Whether more than two thirds of the members with weight co-signed; all if they are three or fewer."""
+    unopened: tuple[KeyHex, ...]
+    """Members that committed to an answer and did not open it."""
+    silent_judges: tuple[KeyHex, ...]
+    """Judges that had pairs and neither declined nor have a ballot that counts."""
+    removed: tuple[KeyHex, ...]
+    """Members that were removed for equivocation."""
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """Result of verifying a certificate from its bytes alone."""
+
+    valid: bool
+    """Whether it holds: every signature, the chain, the pairs, the fit, the outcome."""
+    reason: str
+    """Reason why it does not hold; empty if it does."""
+    rule: str
+    """Rule that it breaks; empty if it holds."""
+    detail: str
+    """More on the reason; may be empty."""
+    report: CertificateReport | None
+    """What it says; null if it does not hold."""
+
+
+def report_of(described: dict[str, Any]) -> CertificateReport:
+    """Return the description of a certificate of any version in its type."""
+    return msgspec.convert(described, CertificateReport)

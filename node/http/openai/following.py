@@ -1,0 +1,133 @@
+"""What a client of OpenAI's API sees of a round: its progress, its answer, or the reason why there is none."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from node.api import operations as ops
+from node.api.events import AnswerOpened, AnswerStrength, BaseEvent, Decided, Progress, Strengths
+from node.api.following import RoundLog
+from node.api.openai.common import RankedAnswer, StrandReport, Usage
+from node.http.openai.requests import RoundRequest
+from node.http.replies import ErrorContext, Refusal, refusal
+from node.rounds.service import RoundHandle
+from protocol.types import FinishReason, Outcome, OutcomeReason
+
+WAITING: Final = "waiting for a turn"
+"""Progress of a round that has not begun."""
+
+_LATE: Final = frozenset({OutcomeReason.NO_COMMITMENTS, OutcomeReason.NO_ANSWERS})
+"""Reasons of a failure that mean that time ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The winning answer, as the client sees it."""
+
+    text: str
+    """As `stop` left it."""
+    truncated: bool
+    finish: Literal["stop", "length"]
+    usage: Usage
+
+
+class FollowedRound:
+    """What the events of one round have shown so far."""
+
+    def __init__(self, request: RoundRequest) -> None:
+        self._request = request
+        self._log = RoundLog()
+        self._answers: dict[int, str] = {}
+        """Ids of the answers by number."""
+        self._ranking: tuple[AnswerStrength, ...] = ()
+        self.query_id = ""
+        """The round's id; empty before it begins."""
+        self.created_s = 0
+        """Time of the query, s since 1970."""
+        self.progress = WAITING
+        """How far the round has come, in a few words."""
+
+    def begin(self, handle: RoundHandle) -> None:
+        """Note that the round has begun."""
+        self.query_id = handle.query_id.hex()
+        self.created_s = handle.query.sent_at_ms // 1000
+        self.progress = "asked"
+
+    def note(self, event: BaseEvent) -> None:
+        """Add one event."""
+        self._log.note(event)
+        match event:
+            case Progress():
+                count = f" {len(event.received)}/{len(event.expected)}" if event.expected else ""
+                self.progress = event.phase + count
+            case AnswerOpened():
+                self._answers[event.number] = event.answer_id
+            case Strengths():
+                self._ranking = event.ranking
+
+    def answer(self) -> Answer | None:
+        """Return the answer; None while it is not decided, or if there is none that the client takes."""
+        decided = self._log.decided
+        if decided is None or decided.outcome is Outcome.FAILED or self._is_refused(decided):
+            return None
+        text = _before(decided.answer, self._request.stop)
+        truncated = len(text) < len(decided.answer)
+        finish: Literal["stop", "length"] = (
+            "length" if decided.finish is FinishReason.LENGTH and not truncated else "stop"
+        )
+        total = decided.prompt_tokens + decided.answer_tokens
+        return Answer(text, truncated, finish, Usage(decided.prompt_tokens, decided.answer_tokens, total))
+
+    def failure(self) -> Refusal | None:
+        """Return the reply of a round that is over and gave no answer that the client takes; None: it gave one."""
+        decided = self._log.decided
+        if decided is None:
+            return refusal(502, self._log.why_not(), context=ErrorContext("round_lost"))
+        if decided.outcome is Outcome.FAILED:
+            late = decided.reason in _LATE
+            context = ErrorContext("round_timed_out" if late else "round_failed", strand=self.report())
+            return refusal(504 if late else 502, self._log.why_not(), context=context)
+        if self._is_refused(decided):
+            why = "the swarm is less sure of its best answer than strand.min_confidence"
+            context = ErrorContext("low_confidence", "strand.min_confidence", strand=self.report())
+            return refusal(422, why, context=context)
+        return None
+
+    def report(self) -> StrandReport | None:
+        """Return what the swarm says of its answer; None while it is not decided."""
+        decided, answer = self._log.decided, self.answer()
+        if decided is None:
+            return None
+        truncated = answer is not None and answer.truncated
+        return StrandReport(
+            query_id=self.query_id,
+            certificate=ops.CERTIFICATE.path.format(query_id=self.query_id) if self._log.certified else None,
+            audience=self._request.audience,
+            outcome=decided.outcome,
+            reason=decided.reason,
+            p_best=decided.p_best,
+            p_correct=decided.p_correct,
+            ranking=tuple(self._ranked(each) for each in self._ranking),
+            token_source=decided.token_source,
+            truncated=truncated,
+            signed_text=decided.answer if truncated else None,
+            ignored=self._request.ignored,
+        )
+
+    def _is_refused(self, decided: Decided) -> bool:
+        """Whether the client has said that it wants no guess like this one."""
+        return self._request.question.confidence_min is not None and decided.reason is OutcomeReason.LOW_CONFIDENCE
+
+    def _ranked(self, strength: AnswerStrength) -> RankedAnswer:
+        return RankedAnswer(
+            answer_id=self._answers.get(strength.number, ""),
+            author=strength.author,
+            p_best=strength.p_best,
+            strength=strength.strength,
+            cluster_size=strength.cluster_size,
+        )
+
+
+def _before(text: str, stops: tuple[str, ...]) -> str:
+    """Return the text up to the first of these texts."""
+    ends = [end for stop in stops if (end := text.find(stop)) >= 0]
+    return text[: min(ends, default=len(text))]

@@ -1,0 +1,140 @@
+"""A council: a lasting swarm on this machine, one node a model, whose nodes keep their keys and what they learned."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from node.errors import Exit, UserError
+from node.files import read_toml
+from node.inference import EngineConfig
+from node.keys import load_or_create_key
+from node.local.nodes import NODES_MAX, NodeSpec
+
+FILE_BYTES_MAX: Final = 256 * 1024
+"""Bytes of a council's file: NODES_MAX engines take some kilobytes."""
+
+PATIENCE_MS: Final = 20_000
+"""Milliseconds to wait for stragglers after a quorum: models that share a machine answer one after another."""
+
+_OWN_KEYS: Final = frozenset({"models", "key_env"})
+_SLUG: Final = re.compile(r"[^a-z0-9]+")
+_SLUG_CHARS_MAX: Final = 32
+"""Characters of a model's name in its folder's name, which people read; the digest behind them is what counts."""
+
+
+class CouncilError(UserError):
+    """A council cannot be made of what was given. The message is one line for the user."""
+
+    code = Exit.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Council:
+    """A council to start."""
+
+    engines: Sequence[EngineConfig]
+    """One for each node. The first node asks and learns, and has the HTTP interface that others use."""
+    folder: Path
+    """Folder of all nodes; each has its own there, by its engine and model, whatever their order is."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of every node, by "table.key"."""
+    first: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings of the first node."""
+
+    def specs(self) -> list[NodeSpec]:
+        """Make the nodes' keys where there are none yet, and return the nodes, which trust each other.
+
+        Nobody else is served: another user of this machine can reach them, too. Raises CouncilError or KeyFileError.
+        """
+        if not 1 <= len(self.engines) <= NODES_MAX:
+            raise CouncilError(f"a council has 1 to {NODES_MAX} nodes, not {len(self.engines)}")
+        folders = [self.folder / name for name in node_names(self.engines)]
+        keys = [load_or_create_key(folder).keypair.public.hex() for folder in folders]
+        # Settings that a variable names for a user's own node would hold for all of these.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STRAND_")}
+        specs = []
+        for index, (engine, folder) in enumerate(zip(self.engines, folders, strict=True)):
+            others = [key for number, key in enumerate(keys) if number != index]
+            own = {
+                "node.name": (engine.model or engine.kind)[:64],
+                "trust.default_weight": 0.0,
+                "trust.trusted": dict.fromkeys(others, 1.0),
+                "serve.whom": "named",
+                "serve.keys": others,
+                "round.patience_ms": PATIENCE_MS,
+                **self.settings,
+                **(self.first if index == 0 else {}),
+            }
+            specs.append(
+                NodeSpec(
+                    folder,
+                    engine,
+                    seed=engine.seed,
+                    temperature=engine.temperature,
+                    friends=False,
+                    settings=own,
+                    environment=environment,
+                )
+            )
+        return specs
+
+
+def node_names(engines: Iterable[EngineConfig]) -> list[str]:
+    """Return the names of the nodes' folders: the same for the same engine, wherever in the list it stands."""
+    seen: dict[str, int] = {}
+    names = []
+    for engine in engines:
+        source = f"{engine.kind}\n{engine.url}\n{engine.model}\n{engine.model_path}\n{engine.script}"
+        seen[source] = seen.get(source, 0) + 1
+        digest = blake2b(f"{source}\n{seen[source]}".encode(), digest_size=4).hexdigest()
+        slug = _SLUG.sub("-", (engine.model or engine.kind).lower()).strip("-")[:_SLUG_CHARS_MAX]
+        names.append(f"{slug}-{digest}")
+    return names
+
+
+def read_engines(path: Path) -> list[EngineConfig]:
+    """Read the `[[engine]]` tables of a council's file, one engine for each of their models.
+
+    A table has the keys of a configuration's [engine], without `model`; `models`, a list; and `key_env`, the variable
+    that holds the API key. Raises CouncilError or FileError.
+    """
+    content = read_toml(path, FILE_BYTES_MAX)
+    tables = content.pop("engine", None)
+    if content or not isinstance(tables, list) or not tables:
+        odd = f", not of {next(iter(content))!r}" if content else ""
+        raise CouncilError(f"{path} consists of tables [[engine]]{odd}")
+    return [engine for number, table in enumerate(tables, 1) for engine in _engines(table, f"{path}, engine {number}")]
+
+
+def _engines(table: object, where: str) -> list[EngineConfig]:
+    if not isinstance(table, dict):
+        raise CouncilError(f"{where}: it is no table")
+    known = {item.name for item in fields(EngineConfig)} - {"model"} | _OWN_KEYS
+    if odd := sorted(table.keys() - known):
+        raise CouncilError(f"{where}: unknown key {odd[0]!r}: it has {', '.join(sorted(known))}")
+    models = table.get("models", [""])
+    if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
+        raise CouncilError(f"{where}: models is a list of names")
+    given = {name: value for name, value in table.items() if name not in _OWN_KEYS}
+    if "url" in given:
+        given.setdefault("kind", "openai")
+    if "key_env" in table:
+        given["api_key"] = key_of(table["key_env"], where)
+    try:
+        return [msgspec.convert({**given, "model": model}, EngineConfig) for model in models]
+    except msgspec.ValidationError as error:
+        raise CouncilError(f"{where}: {error}") from error
+
+
+def key_of(variable: object, where: str) -> str:
+    """Return the API key that a variable of the environment holds. Raises CouncilError."""
+    key = os.environ.get(variable, "") if isinstance(variable, str) else ""
+    if not key:
+        raise CouncilError(f"{where}: the variable {variable} of the environment is not set")
+    return key

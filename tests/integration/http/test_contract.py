@@ -1,0 +1,38 @@
+"""The OpenAPI document of real nodes, against which schemathesis makes up requests.
+
+2,000 of them, and with other seeds: `make test-soak SOAK=schemathesis`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from node.api.operations import OPERATIONS
+from node.client import connect
+from node.inference import EngineConfig
+from node.local.nodes import NodeSpec, start_swarm
+from tests.support.contract import explore
+
+CASES = 800
+"""half of them are the edges of each value, which a smaller number would not spare; a few seconds on two cores"""
+
+NODES = 3
+
+
+async def test_every_reply_is_one_that_the_document_describes(tmp_path: Path) -> None:
+    """No 5xx but 503 and those of failed rounds; what does not fit is refused; also a question is asked for real."""
+    specs = [NodeSpec(tmp_path / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
+    async with AsyncExitStack() as stack:
+        asked = (await start_swarm(specs, stack))[0]
+        async with connect(asked.url) as client:
+            await client.wait_offers(NODES, 60.0)
+        explored = await trio.to_thread.run_sync(partial(explore, asked.url, CASES))
+        assert explored.faults == {}, "\n".join(explored.lines())
+        assert explored.cases >= CASES
+        assert {label for label, _ in explored.replies} == {f"{each.method} {each.path}" for each in OPERATIONS}
+        assert explored.replies["POST /api/ask", 200] > 10
+        assert asked.process.returncode is None

@@ -1,0 +1,285 @@
+"""Replies in OpenAI's forms, read by OpenAI's own client: whole and streamed, of rounds that went well and others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionChunk
+
+from node.http.openai.dialects import PIECE_CHARS
+from node.rounds.service import AskError, NoDiskError, NoQuorumError, StoppingError, TooBusyError, TooLongError
+from protocol.types import FinishReason, Outcome, OutcomeReason
+from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
+from tests.support.shown import QUERY, TellingRounds, http_client, shown
+
+# Its generators hang in each other, and trio complains of those that are dropped before their end.
+pytestmark = pytest.mark.filterwarnings("ignore:Async generator '(httpx2|openai)[.]:ResourceWarning")
+
+MODEL = "strand-rust"
+HELLO: Any = [{"role": "user", "content": "Hello"}]
+QUERY_ID = QUERY.hex()
+
+REPORT = {
+    "query_id": QUERY_ID,
+    "certificate": f"/api/certificates/{QUERY_ID}",
+    "audience": "trusted",
+    "outcome": "decided",
+    "reason": "none",
+    "p_best": 0.8,
+    "p_correct": 0.75,
+    "ranking": [
+        {"answer_id": OPENED[1].answer_id, "author": AUTHORS[1], "p_best": 0.8, "strength": 0.7, "cluster_size": 1},
+        {"answer_id": OPENED[0].answer_id, "author": AUTHORS[0], "p_best": 0.2, "strength": -0.7, "cluster_size": 1},
+    ],
+    "token_source": "engine",
+    "truncated": False,
+    "signed_text": None,
+    "ignored": [],
+}
+
+
+def node(result: Any = None) -> Any:
+    return shown(rounds=TellingRounds(a_round(result)))
+
+
+async def chunks_of(client: AsyncOpenAI, **settings: Any) -> list[ChatCompletionChunk]:
+    stream = await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True, **settings)
+    return [chunk async for chunk in stream]
+
+
+# -- chat completions ---
+
+
+async def test_a_chat_completion_is_the_winner_with_what_the_swarm_says_of_it() -> None:
+    async with official_client(node()) as client:
+        told = await client.chat.completions.create(model=MODEL, messages=HELLO)
+    (choice,) = told.choices
+    assert (told.id, told.model, told.object) == (f"chatcmpl-{QUERY_ID}", MODEL, "chat.completion")
+    assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", ANSWER, "stop")
+    assert told.usage is not None
+    assert (told.usage.prompt_tokens, told.usage.completion_tokens, told.usage.total_tokens) == (9, 14, 23)
+    assert told.model_extra == {"strand": REPORT}
+
+
+@pytest.mark.parametrize("with_usage", [False, True])
+async def test_a_streamed_chat_is_the_same_in_pieces(with_usage: bool) -> None:
+    text = "ß" * (2 * PIECE_CHARS + 1)
+    async with official_client(node(decided(answer=text))) as client:
+        chunks = await chunks_of(client, stream_options={"include_usage": with_usage})
+    assert {(chunk.id, chunk.model, chunk.object) for chunk in chunks} == {
+        (f"chatcmpl-{QUERY_ID}", MODEL, "chat.completion.chunk")
+    }
+    with_choice = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    assert [choice.delta.role for choice in with_choice] == ["assistant", None, None, None, None]
+    assert [len(choice.delta.content or "") for choice in with_choice] == [0, PIECE_CHARS, PIECE_CHARS, 1, 0]
+    assert "".join(choice.delta.content or "" for choice in with_choice) == text
+    assert [choice.finish_reason for choice in with_choice] == [None, None, None, None, "stop"]
+    assert [chunk.usage for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+    assert chunks[-1].model_extra == {"strand": REPORT}
+    if with_usage:
+        assert chunks[-1].choices == [] and chunks[-1].usage is not None
+        assert chunks[-1].usage.total_tokens == 23
+    else:
+        assert chunks[-1].usage is None
+
+
+async def test_the_stream_begins_with_the_role_and_ends_with_done() -> None:
+    async with http_client(node()) as http:
+        body = {"model": MODEL, "messages": HELLO, "stream": True}
+        response = await http.post("/v1/chat/completions", json=body)
+    assert response.headers["content-type"] == "text/event-stream"
+    lines = response.text.split("\n\n")
+    assert '"delta":{"role":"assistant","content":""}' in lines[0]
+    assert lines[1] == ": answering 1/2"
+    assert lines[-2:] == ["data: [DONE]", ""]
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop", "view", "reason"),
+    [
+        (FinishReason.LENGTH, None, ANSWER, "length"),
+        (FinishReason.STOP, None, ANSWER, "stop"),
+        (FinishReason.LENGTH, ["// END", "\n}"], ANSWER[: ANSWER.index("\n}")], "stop"),
+        (FinishReason.LENGTH, "fn", "", "stop"),
+        (FinishReason.LENGTH, "not there", ANSWER, "length"),
+    ],
+)
+async def test_stop_shortens_the_view_alone(finish: FinishReason, stop: Any, view: str, reason: str) -> None:
+    async with official_client(node(decided(finish=finish))) as client:
+        whole = await client.chat.completions.create(model=MODEL, messages=HELLO, stop=stop)
+        chunks = await chunks_of(client, stop=stop)
+    choice = whole.choices[0]
+    assert (choice.message.content, choice.finish_reason) == (view, reason)
+    assert whole.usage is not None and whole.usage.completion_tokens == 14
+    report = (whole.model_extra or {})["strand"]
+    assert report["truncated"] == (view != ANSWER)
+    assert report["signed_text"] == (None if view == ANSWER else ANSWER)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == view
+    assert chunks[-1].choices[0].finish_reason == reason
+    assert chunks[-1].model_extra == whole.model_extra
+
+
+# -- the other two forms ---
+
+
+async def test_a_text_completion_is_the_winner_too() -> None:
+    async with official_client(node()) as client:
+        told = await client.completions.create(model=MODEL, prompt="Hello", stop="// END")
+        stream = await client.completions.create(
+            model=MODEL, prompt="Hello", stop="// END", stream=True, stream_options={"include_usage": True}
+        )
+        pieces = [piece async for piece in stream]
+    view = ANSWER[: ANSWER.index("// END")]
+    assert (told.id, told.choices[0].text, told.choices[0].finish_reason) == (f"cmpl-{QUERY_ID}", view, "stop")
+    assert told.usage is not None and told.usage.total_tokens == 23
+    assert (told.model_extra or {})["strand"]["signed_text"] == ANSWER
+    assert "".join(piece.choices[0].text for piece in pieces[:-1]) == view
+    assert pieces[-2].choices[0].finish_reason == "stop"
+    assert pieces[-1].usage == told.usage and pieces[-1].model_extra == told.model_extra
+
+
+async def test_a_response_is_the_winner_too() -> None:
+    async with official_client(node()) as client:
+        told = await client.responses.create(model=MODEL, input="Hello", instructions="Be short.")
+    assert (told.id, told.status, told.output_text) == (f"resp_{QUERY_ID}", "completed", ANSWER)
+    assert told.instructions == "Be short." and told.error is None and told.incomplete_details is None
+    assert told.usage is not None
+    assert (told.usage.input_tokens, told.usage.output_tokens, told.usage.total_tokens) == (9, 14, 23)
+    assert told.model_extra == {"strand": REPORT}
+
+
+async def test_a_response_that_reached_its_length_is_incomplete() -> None:
+    async with official_client(node(decided(finish=FinishReason.LENGTH))) as client:
+        told = await client.responses.create(model=MODEL, input="Hello", max_output_tokens=14)
+        stream = await client.responses.create(model=MODEL, input="Hello", max_output_tokens=14, stream=True)
+        last = [event async for event in stream][-1]
+    assert told.status == "incomplete" and told.output_text == ANSWER
+    assert told.incomplete_details is not None and told.incomplete_details.reason == "max_output_tokens"
+    assert last.type == "response.incomplete" and last.response == told
+
+
+async def test_a_streamed_response_tells_its_events_in_openais_order() -> None:
+    async with official_client(node()) as client:
+        whole = await client.responses.create(model=MODEL, input="Hello")
+        events = [event async for event in await client.responses.create(model=MODEL, input="Hello", stream=True)]
+    assert [event.type for event in events] == [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert [event.sequence_number for event in events] == list(range(9))
+    assert events[-1].type == "response.completed" and events[-1].response == whole
+    assert events[4].type == "response.output_text.delta" and events[4].delta == ANSWER
+
+
+async def test_openais_helper_that_gathers_a_streamed_response_takes_it() -> None:
+    async with official_client(node()) as client, client.responses.stream(model=MODEL, input="Hello") as stream:
+        async for _ in stream:
+            pass
+        gathered = await stream.get_final_response()
+    assert gathered.output_text == ANSWER
+
+
+# -- rounds that did not go well ---
+
+
+@pytest.mark.parametrize(
+    "reason", [OutcomeReason.TOO_FEW_ANSWERS, OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE]
+)
+async def test_a_degraded_outcome_is_the_best_guess_and_says_so(reason: OutcomeReason) -> None:
+    """The node's own confidence_min may degrade a round, too: whoever asked for no limit gets the guess."""
+    async with official_client(node(decided(Outcome.DEGRADED, reason))) as client:
+        told = await client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert told.choices[0].message.content == ANSWER
+    report = (told.model_extra or {})["strand"]
+    assert (report["outcome"], report["reason"]) == ("degraded", reason)
+
+
+async def test_who_wants_confidence_gets_no_guess() -> None:
+    strict = {"strand": {"min_confidence": 0.9}}
+    async with official_client(node(decided(Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE))) as client:
+        with pytest.raises(openai.UnprocessableEntityError) as caught:
+            await client.chat.completions.create(model=MODEL, messages=HELLO, extra_body=strict)
+        assert caught.value.code == "low_confidence" and caught.value.param == "strand.min_confidence"
+        assert isinstance(caught.value.body, dict) and caught.value.body["strand"]["p_best"] == 0.8
+        with pytest.raises(openai.APIError) as streamed:
+            await chunks_of(client, extra_body=strict)
+        assert streamed.value.code == "low_confidence" and streamed.value.body == caught.value.body
+        events = [
+            event
+            async for event in await client.responses.create(model=MODEL, input="Hello", stream=True, extra_body=strict)
+        ]
+    assert [event.type for event in events] == ["response.created", "response.in_progress", "response.failed"]
+    assert events[-1].type == "response.failed" and events[-1].response.error is not None
+    # Another weakness than confidence is still the best guess.
+    async with official_client(node(decided(Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES))) as client:
+        told = await client.chat.completions.create(model=MODEL, messages=HELLO, extra_body=strict)
+    assert told.choices[0].message.content == ANSWER
+
+
+FAILURES = [
+    (a_round(decided(Outcome.FAILED, OutcomeReason.DECLINED)), 502, "round_failed", "the round failed: declined"),
+    (a_round(decided(Outcome.FAILED, OutcomeReason.NO_ANSWERS)), 504, "round_timed_out", "no_answers"),
+    (a_round(decided(Outcome.FAILED, OutcomeReason.NO_COMMITMENTS)), 504, "round_timed_out", "no_commitments"),
+    ((ended(None, "rule X"),), 502, "round_lost", "the round is void: rule X"),
+    ((), 502, "round_lost", "the node stopped"),
+]
+
+
+@pytest.mark.parametrize(("told", "status", "code", "words"), FAILURES)
+async def test_a_round_without_an_answer_is_asked_once(told: Any, status: int, code: str, words: str) -> None:
+    """OpenAI's client repeats every request that ends with 5xx twice, unless it is told not to."""
+    rounds = TellingRounds(told)
+    async with official_client(shown(rounds=rounds)) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(model=MODEL, messages=HELLO)
+    assert (caught.value.status_code, caught.value.code) == (status, code)
+    assert words in str(caught.value)
+    assert len(rounds.asked) == 1
+
+
+@pytest.mark.parametrize(("told", "status", "code", "words"), FAILURES)
+async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status: int, code: str, words: str) -> None:
+    assert status >= 500
+    rounds = TellingRounds(told)
+    async with official_client(shown(rounds=rounds)) as client:
+        with pytest.raises(openai.APIError) as caught:
+            await chunks_of(client)
+    assert caught.value.code == code and words in str(caught.value)
+    assert len(rounds.asked) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/completions"])
+@pytest.mark.parametrize(
+    ("error", "status", "code", "retry_after"),
+    [
+        (TooBusyError("32 queries wait already", 5, 32), 503, "queue_full", "5"),
+        (NoQuorumError("no node offers 'rust' now"), 503, "no_quorum", "1"),
+        (StoppingError("this node is being stopped"), 503, "stopping", "5"),
+        (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),
+        (TooLongError("the query has 9 bytes; this network takes 8"), 400, "context_length_exceeded", None),
+        (AskError("the query is empty"), 400, None, None),
+    ],
+)
+async def test_a_round_that_does_not_begin_has_a_status_also_where_a_stream_is_asked_for(
+    stream: bool, path: str, error: AskError, status: int, code: str | None, retry_after: str | None
+) -> None:
+    question = {"/v1/chat/completions": {"messages": HELLO}, "/v1/responses": {"input": "Hello"}}
+    body = {"model": MODEL, "stream": stream, **question.get(path, {"prompt": "Hello"})}
+    async with http_client(shown(rounds=TellingRounds(refusal=error))) as http:
+        response = await http.post(path, json=body)
+    told = response.json()["error"]
+    assert (response.status_code, told["code"], told["message"]) == (status, code, str(error))
+    assert response.headers.get("retry-after") == retry_after
+    assert told.get("queue_position") == (33 if code == "queue_full" else None)
+    assert ("x-should-retry" in response.headers) == (status == 400)

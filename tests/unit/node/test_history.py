@@ -1,0 +1,264 @@
+"""The history of asked rounds: what is written of a real round, in virtual time, and what a later life reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio.testing
+
+from node.api.asking import Audience, Turn
+from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
+from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
+from node.clock import Clock
+from node.facade.history import HistoryFacade
+from node.rounds.history import RoundHistory
+from node.rounds.hub import RoundEvents
+from node.storage import CertificateSummary, RoundFilter, Store, TableLimit
+from protocol.types import Key, Outcome, OutcomeReason, TaskType, TurnRole
+from tests.support.observed import ObservedSwarm
+from tests.support.stores import opened, query
+
+OWN = Key(b"a" * 32)
+OTHER = "bb" * 32
+THIRD = "cc" * 32
+
+
+@dataclass
+class At:
+    """A history that is being written."""
+
+    hub: RoundEvents
+    store: Store
+    history: RoundHistory
+
+    async def tell(self, number: int, event: BaseEvent) -> None:
+        """Publish an event of a round, and wait until the history has taken it."""
+        stamped = msgspec.structs.replace(event, query_id=query(number).hex())
+        self.hub.publish(query(number), "requester", type(event), lambda _: stamped)
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def texts(self, **wanted: Any) -> list[str]:
+        rounds, _ = await self.history.find(RoundFilter(**wanted), None, 100)
+        return [each.text for each in rounds]
+
+    async def round(self, number: int) -> RoundDetail:
+        detail = await self.history.detail(query(number))
+        assert detail is not None
+        return detail
+
+
+@asynccontextmanager
+async def writing(folder: Path, hub: RoundEvents | None = None, **limits: TableLimit) -> AsyncIterator[At]:
+    hub = hub or RoundEvents()
+    async with opened(folder, **limits) as store, trio.open_nursery() as nursery:
+        history = RoundHistory(OWN, hub, store, Clock())
+        await nursery.start(history.run)
+        yield At(hub, store, history)
+        nursery.cancel_scope.cancel()
+
+
+def asked(text: str = "Which?", at_ms: int = 5, audience: Audience = Audience.MEMBERS, **more: Any) -> Asked:
+    members = (OWN.hex(), OTHER, THIRD)
+    turns = (Turn(TurnRole.USER, text),)
+    return Asked(members=members, task=TaskType.CODE, asked_ms=at_ms, turns=turns, audience=audience, **more)
+
+
+def progress(phase: str, *received: str, at_ms: int = 0) -> Progress:
+    return Progress(
+        phase=phase,
+        wave=0,
+        received=received,
+        expected=(OTHER, THIRD),
+        silent=(),
+        refused={THIRD: "busy"},
+        declined={},
+        at_ms=at_ms,
+    )
+
+
+DECIDED = Decided(
+    outcome=Outcome.DECIDED,
+    reason=OutcomeReason.NONE,
+    winner="ab" * 32,
+    p_best=0.9,
+    p_correct=None,
+    answer="That one.",
+    author=OTHER,
+    at_ms=40,
+)
+
+
+def ended(ending: str = "finished") -> Ended:
+    return Ended(role="requester", ending=ending, outcome=Outcome.DECIDED, fault=None, at_ms=50)
+
+
+async def test_a_round_is_there_while_it_is_open_and_when_it_is_over(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        (found,), place = await at.history.find(RoundFilter(), None, 10)
+        assert (found.text, found.ending, found.outcome, place) == ("Which?", None, None, None)
+        await at.tell(1, progress("answering", OTHER, at_ms=0))
+        await at.tell(1, progress("judging", OTHER, at_ms=20))
+        await at.tell(1, DECIDED)
+        assert (await at.round(1)).answer == "That one."
+        await at.tell(1, ended())
+        detail = await at.round(1)
+        ((found,), _) = await at.history.find(RoundFilter(), None, 10)
+    assert detail.round == found
+    assert (found.ending, found.outcome, found.author, found.p_best) == ("finished", "decided", OTHER, 0.9)
+    assert detail.timings_ms == {"answering": 20, "judging": 30, "to_answer": 40, "total": 50}
+    assert detail.refused == {THIRD: "busy"}
+    assert detail.received == tuple(sorted((OWN.hex(), OTHER))), "the own node, and who contributed"
+
+
+async def test_who_fetched_the_text_is_noted_also_after_the_end(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        await at.tell(1, TextSent(member=OTHER))
+        await at.tell(1, ended())
+        assert (await at.round(1)).received == tuple(sorted((OWN.hex(), OTHER)))
+        await at.tell(1, TextSent(member=THIRD))
+        assert (await at.round(1)).received == tuple(sorted((OWN.hex(), OTHER, THIRD)))
+        await at.tell(2, asked(audience=Audience.PUBLIC))
+        await at.tell(2, ended())
+        assert (await at.round(2)).received is None, "everybody may have it"
+        await at.tell(3, TextSent(member=THIRD))
+        assert await at.history.detail(query(3)) is None, "a round of which nobody knows"
+
+
+async def test_a_round_during_which_the_node_stopped_is_interrupted(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked("first"))
+        await at.tell(1, ended("left"))
+        await at.tell(2, asked("second"))
+    async with writing(tmp_path) as at:
+        one, two = await at.round(1), await at.round(2)
+        assert (one.round.ending, two.round.ending) == ("left", INTERRUPTED)
+        assert "took nothing any more" in one.round.why_not and "the node stopped" in two.round.why_not
+        assert two.round.ended_ms is None
+
+
+async def test_the_last_page_leads_to_none(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        for number in range(1, 5):
+            await at.tell(number, asked(str(number), number))
+        first, place = await at.history.find(RoundFilter(), None, 2)
+        second, end = await at.history.find(RoundFilter(), place, 2)
+    assert [each.text for each in (*first, *second)] == ["4", "3", "2", "1"]
+    assert place is not None and end is None
+
+
+async def test_gold_is_shown_to_those_who_want_it(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked("a user's", 1))
+        await at.tell(2, asked("gold", 2, gold=True))
+        assert await at.texts() == ["a user's"]
+        assert await at.texts(gold=True) == ["gold", "a user's"]
+
+
+async def test_a_search_looks_into_questions_and_answers_whatever_the_case(tmp_path: Path) -> None:
+    """`%` and `_` are letters as any other."""
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked("Straße 100%", 1))
+        await at.tell(1, DECIDED)
+        await at.tell(1, ended())
+        await at.tell(2, asked("a_b", 2))
+        for wanted, numbers in (("STRASSE", [1]), ("0%", [1]), ("that one", [1]), ("_", [2]), ("%b", []), ("", [2, 1])):
+            found, _ = await at.history.find(RoundFilter(text=wanted.casefold()), None, 10)
+            assert [each.query_id for each in found] == [query(number).hex() for number in numbers], wanted
+
+
+async def test_a_list_shows_the_beginning_of_long_texts(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked("x" * 60_000))
+        assert await at.texts() == ["x" * HEAD_CHARS_MAX]
+        assert len((await at.round(1)).conversation[0].text) == 60_000
+
+
+async def test_the_oldest_rounds_go_when_there_are_too_many(tmp_path: Path) -> None:
+    """Each round is written twice, which counts once."""
+    async with writing(tmp_path, rounds=TableLimit(rows_max=3, bytes_max=1 << 20)) as at:
+        for number in range(1, 6):
+            await at.tell(number, asked(str(number), number))
+            await at.tell(number, ended())
+        assert await at.texts() == ["5", "4", "3"]
+
+
+async def test_many_long_texts_stay_within_the_tables_bytes(tmp_path: Path) -> None:
+    """A character of four bytes counts as four."""
+    text = "\U0001f980" * 10_000
+    async with writing(tmp_path, rounds=TableLimit(rows_max=100, bytes_max=300_000)) as at:
+        for number in range(1, 9):
+            await at.tell(number, asked(text, number))
+        assert 1 <= len(await at.texts()) <= 300_000 // (2 * 40_000)
+
+
+async def test_what_another_strand_wrote_is_left_aside(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        row = await at.store.asked(query(1))
+        assert row is not None
+        alien = msgspec.json.encode({"audience": "aliens"})
+        await at.store.put_asked(replace(row, query_id=query(2), summary=alien, body=alien))
+        assert await at.texts() == ["Which?"]
+        assert await at.history.detail(query(2)) is None
+    async with writing(tmp_path) as at:
+        assert (await at.round(1)).round.ending == INTERRUPTED, "the start is not disturbed"
+
+
+async def test_a_real_round_is_proved_from_its_certificate(tmp_path: Path) -> None:
+    """Given a round of four nodes, when it is over, then the history says what the verified certificate does."""
+    swarm = ObservedSwarm("abcd")
+    async with writing(tmp_path, swarm.hub) as at:
+        id = swarm.begin(waves=(2, 2))
+        swarm.run()
+        await trio.testing.wait_all_tasks_blocked()
+        verified = swarm.verified()
+        facade = HistoryFacade(at.history, at.store)
+        before = await facade.round(id)
+        assert before is not None and before.proof is None and before.certificate_url is None
+        assert swarm.certificate is not None
+        await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
+        detail = await facade.round(id)
+    assert detail is not None and detail.proof is not None
+    proof, record, ranking = detail.proof, verified.record, verified.ranking
+    assert detail.round == before.round and detail.round.certified
+    assert detail.certificate_url == f"/api/certificates/{id.hex()}"
+    assert [each.answer_id for each in proof.answers] == [each.answer.hex() for each in ranking.ranked]
+    assert [each.place for each in proof.answers] == [1, 2, 3, 4]
+    assert proof.answers[0].text == detail.answer == record.contents[ranking.ranked[0].answer].text
+    assert len(proof.ballots) == len(record.ballots)
+    assert sum(each.judgements + each.abstentions for each in proof.pairs) == sum(
+        len(each.pairs) for each in proof.ballots
+    )
+    assert all(each.one < each.other and 0 <= each.preferred <= each.judgements for each in proof.pairs)
+    for each in proof.pairs:
+        shown = [
+            pair.preference if pair.first == each.one else 1 - pair.preference
+            for ballot in proof.ballots
+            for pair in ballot.pairs
+            if {pair.first, pair.second} == {each.one, each.other} and pair.preference is not None
+        ]
+        assert (len(shown), sum(shown)) == (each.judgements, each.preferred)
+    assert {seat.member for seat in proof.seats} == set(detail.members)
+
+
+async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:
+    swarm = ObservedSwarm("abc")
+    id = swarm.begin()
+    swarm.run()
+    async with writing(tmp_path) as at:
+        assert swarm.certificate is not None
+        await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
+        facade = HistoryFacade(at.history, at.store)
+        detail = await facade.round(id)
+        assert await facade.round(query(9)) is None
+    assert detail is not None and detail.proof is not None and not detail.ours
+    assert detail.round.outcome == swarm.verified().ranking.outcome
+    assert detail.conversation[0].text == swarm.verified().turns[0].text
+    assert detail.received is None
