@@ -61,12 +61,12 @@ class ShownRounds(Protocol):
         """
         ...
 
-    def queue(self) -> QueueReport:
-        """Report the rounds that run, and the questions that wait."""
-        ...
-
     async def cancel(self, query_id: Digest) -> bool:
         """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        ...
+
+    def queue(self) -> QueueReport:
+        """Report the rounds that run, and the questions that wait."""
         ...
 
     async def certificate(self, query_id: Digest) -> bytes | None:

@@ -255,12 +255,12 @@ class TellingRounds:
             raise self.refusal
         yield begun(self.events)
 
-    def queue(self) -> queue_api.QueueReport:
-        return QUEUE
-
     async def cancel(self, query_id: Digest) -> bool:
         self.cancelled.append(query_id)
         return True
+
+    def queue(self) -> queue_api.QueueReport:
+        return QUEUE
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         return self.certificates.get(query_id)
