@@ -181,8 +181,8 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     """The requester cancelled it before its tally (R16). It keeps its place until `PlaceFreed`."""
     LEFT = "left"
-    """The node left it: its next message could not be journalled, or the requester took no contribution of it and
-    another round needed the working place."""
+    """The node left it: its next message could not be journalled, it was stopped, or the requester took no contribution
+    of it and another round needed the working place."""
 
 
 @dataclass(frozen=True, slots=True)

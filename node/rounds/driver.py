@@ -288,6 +288,11 @@ class Driver:
         await barrier.reached.wait()
         await self._contributed.wait_until(lambda: not self._contributing)
 
+    def leave_own(self, why: str) -> None:
+        """Tell those who follow our own open rounds that the node stops, and that they will hear no more."""
+        for query in self.timeline.open_rounds("requester"):
+            self._observer.left(query, why)
+
     async def _contribute(self, effect: fx.Contribute) -> None:
         try:
             await self._hand_over(effect)
