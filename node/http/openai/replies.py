@@ -68,7 +68,7 @@ class RoundReply(Response):
         stream, round = EventStream(send, STREAM_HEADERS), FollowedRound(self._request)
         refused: Refusal | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.keep_alive, lambda: round.progress)
+            nursery.start_soon(stream.keep_alive, lambda: self._progress(round))
             try:
                 async with self._follow(round) as events:
                     await stream.send(self._dialect.begun(round))
@@ -82,6 +82,12 @@ class RoundReply(Response):
                 refused = None
             nursery.cancel_scope.cancel()
         return refused
+
+    def _progress(self, round: FollowedRound) -> str:
+        """Return how far the round has come, in a few words."""
+        if round.query_id:
+            return round.progress
+        return f"waiting for a turn; {len(self._rounds.queue().waiting)} in the queue"
 
     async def _send_events(self, stream: EventStream, round: FollowedRound, events: Subscription) -> None:
         """Send progress as comments, and the text once it is decided."""
