@@ -90,7 +90,8 @@ class History:
         with self._reads.take() as place:
             if not place:
                 return _busy()
-            return json_reply(await self._history.verify(await request.body()))
+            raw = await request.body()
+            return json_reply(await self._history.verify(raw)) if raw else refusal(400, "no certificate: it is empty")
 
 
 def _busy() -> Response:
