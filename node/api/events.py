@@ -309,7 +309,7 @@ StreamedEvent = RoundEvent | EventsMissed
 """Union of all that a stream of all rounds holds."""
 
 PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
-    Asked: ("query_id", "at_ms", "members"),
+    Asked: ("query_id", "at_ms", "members", "audience"),
     Progress: ("phase", "wave", "received", "expected", "silent", "refused", "declined", "at_ms"),
     Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine"),
     Certified: ("outcome", "bytes", "at_ms"),

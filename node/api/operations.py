@@ -125,6 +125,8 @@ class Operation(Generic[Reply]):
         return found + ((self.error,) if status in REFUSALS else ())
 
 
+_EXAMPLE: Final = "Write a Rust function that sums a slice."
+
 LIVE: Final = Operation("GET", "/health/live", "Say that the process runs.", Liveness)
 READY: Final = Operation(
     "GET",
@@ -154,7 +156,7 @@ ASK: Final[Operation[Any]] = Operation(
     body=Body(
         Question,
         "not a question",
-        example={"turns": [{"role": "user", "text": "Write a Rust function that sums a slice."}]},
+        example={"turns": [{"role": "user", "text": _EXAMPLE}]},
     ),
     others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
@@ -301,7 +303,11 @@ CHAT: Final = Operation(
     "/v1/chat/completions",
     "Ask the swarm by OpenAI's chat completions.",
     ChatCompletion,
-    body=Body(ChatRequest, "no request for a chat completion"),
+    body=Body(
+        ChatRequest,
+        "no request for a chat completion",
+        example={"model": "strand-rust", "messages": [{"role": "user", "content": _EXAMPLE}]},
+    ),
     others=_ROUND_ERRORS,
     events=(ChatChunk, Problem),
     error=Problem,
@@ -311,7 +317,7 @@ RESPONSES: Final = Operation(
     "/v1/responses",
     "Ask the swarm by OpenAI's Responses API, without state.",
     ResponseObject,
-    body=Body(ResponseRequest, "no request for a response"),
+    body=Body(ResponseRequest, "no request for a response", example={"model": "strand-rust", "input": _EXAMPLE}),
     others=_ROUND_ERRORS,
     events=(ResponseEvent,),
     error=Problem,
@@ -321,7 +327,7 @@ COMPLETIONS: Final = Operation(
     "/v1/completions",
     "Ask the swarm by OpenAI's older text completions.",
     TextCompletion,
-    body=Body(CompletionRequest, "no request for a completion"),
+    body=Body(CompletionRequest, "no request for a completion", example={"model": "strand-rust", "prompt": _EXAMPLE}),
     others=_ROUND_ERRORS,
     events=(TextCompletion, Problem),
     error=Problem,

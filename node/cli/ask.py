@@ -11,7 +11,7 @@ from node.cli.certificates import certainty_of, kept_path, print_abstention, pri
 from node.cli.client import open_client
 from node.cli.continued import earlier_round, named_round
 from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, report, save_certificate
+from node.cli.follow import PlainLines, follow, report, save_certificate, say_readers
 from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.cli.question import QuestionOptions, compose
 from node.cli.watch import DetailLines, live_picture
@@ -106,7 +106,12 @@ async def _watched(client: Client, question: Question, timeout_s: float) -> Foll
     if not console.is_terminal:
         return await followed(on_event=DetailLines(PlainLines(console)).show)
     with live_picture(console) as picture:
-        return await followed(on_event=picture.note)
+
+        def show(event: RoundEvent) -> None:
+            say_readers(event, console)
+            picture.note(event)
+
+        return await followed(on_event=show)
 
 
 class _ToldFirst:
@@ -119,6 +124,7 @@ class _ToldFirst:
 
     def show(self, event: RoundEvent) -> None:
         """Print the news of an event."""
+        say_readers(event, self._lines.console)
         self._lines.show(event)
         if not isinstance(event, Decided) or not event.winner:
             return

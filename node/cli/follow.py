@@ -74,17 +74,13 @@ class _View:
 
     bars: ProgressBars
     lines: PlainLines | None
-    names_readers: bool = False
-    """Whether to say which nodes alone get the text."""
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
         if self.lines is not None:
             self.lines.show(event)
-        if self.names_readers and isinstance(event, Asked):
-            readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
-            self.bars.console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
+        say_readers(event, self.bars.console)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
             return
         total = len(event.expected)
@@ -111,8 +107,14 @@ async def follow(
     The live picture is drawn on a terminal only; `lines` are printed anywhere.
     """
     with _drawn(console) as bars:
-        view = _View(bars, lines, question.audience in (Audience.TRUSTED, Audience.MEMBERS))
-        return await follow_round(client, question, silence_s=timeout_s, on_event=view.show)
+        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, lines).show)
+
+
+def say_readers(event: RoundEvent, console: Console) -> None:
+    """Print at a round's begin which nodes get the text, if it is not published."""
+    if isinstance(event, Asked) and event.audience in (Audience.TRUSTED, Audience.MEMBERS):
+        readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
+        console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
 
 
 def _who(event: Progress) -> str:

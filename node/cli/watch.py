@@ -22,7 +22,7 @@ from node.api.events import (
     Strengths,
 )
 from node.api.following import PHASES
-from node.cli.follow import PlainLines
+from node.cli.follow import PlainLines, say_readers
 from node.cli.options import outside
 from node.cli.pairs import PairCount, matrix
 
@@ -164,6 +164,8 @@ class DetailLines:
     def show(self, event: RoundEvent) -> None:
         """Print the news of an event."""
         match event:
+            case Asked():
+                say_readers(event, self.phases.console)
             case AnswerOpened():
                 self._print(f"answer {event.number + 1} by {event.author[:_KEY_DIGITS]}: {event.answer_tokens} tokens")
             case BallotCounted():

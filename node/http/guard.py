@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Scope
 
+from node.api import operations as ops
 from node.config import ApiTable
 from node.http.bodies import body_bytes_max
 from node.http.guesses import GuessTable
@@ -26,6 +27,10 @@ PAUSED_MAX: Final = 32
 
 NO_TOKEN: Final = "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
 NO_SESSION: Final = "this page needs a session: `strand ui` makes a link that opens one, valid once and for 60 s"
+
+PROBED: Final = frozenset({ops.LIVE.path, ops.READY.path})
+"""Paths that need no token: orchestrators' probes rarely have one, and the replies say nothing of the node's owner, key
+or questions."""
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
@@ -70,12 +75,12 @@ class Guard:
             if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
                 # It never holds a token.
                 return Response(status_code=204)
-        if self._keys:
+        if self._keys and not _is_probe(scope):
             found = self._let_in(scope, host) or await self._find_key(scope, headers, caller)
             if isinstance(found, Response):
                 return found
             state["api_key"] = found
-        elif not self._origins.names_us(host, scope["server"], any_port=True):
+        elif not self._keys and not self._origins.names_us(host, scope["server"], any_port=True):
             return refusal(403, "without an API key only this machine is served: Host must name this node")
         # h11 has checked that it is one number.
         if int(headers.get("content-length", "0")) > (bytes_max := body_bytes_max(scope)):
@@ -134,6 +139,10 @@ class Guard:
         if scope["method"] not in _SAFE_METHODS and caller is not Caller.OWN_PAGE:
             return refusal(403, "with a session only the node's own pages may change something: Origin is missing")
         return key
+
+
+def _is_probe(scope: Scope) -> bool:
+    return scope["path"] in PROBED and scope["method"] in _SAFE_METHODS
 
 
 def _unauthorised(why: str) -> Response:

@@ -11,14 +11,23 @@ from node.api import operations as ops
 from node.api.certificates import CertificatePage, HeldCertificate
 from node.api.operations import Operation
 from node.api.rounds import RoundPage
-from node.http.replies import Handler, ParameterError, Places, json_reply, read_parameters, read_query_id, refusal
+from node.http.replies import (
+    Handler,
+    ParameterError,
+    Places,
+    json_reply,
+    read_body,
+    read_parameters,
+    read_query_id,
+    refusal,
+)
 from node.http.shown import ShownHistory
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
 
-READS_MAX: Final = 8
-"""Requests that may search the history or read a round at once: a search reads up to 256 MiB, a round takes a core to
-verify its certificate, as any certificate does that is sent to be verified."""
+READS_MAX: Final = 4
+"""Requests that may search the history, read a round or verify a certificate at once: each step of a search holds the
+store for some milliseconds, for which the journal waits, and verifying takes a core."""
 
 _AGE: Final = re.compile(r"[0-9]{1,18}")
 _PLACE: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
@@ -90,7 +99,7 @@ class History:
         with self._reads.take() as place:
             if not place:
                 return _busy()
-            return json_reply(await self._history.verify(await request.body()))
+            return json_reply(await self._history.verify(await read_body(request, ops.VERIFY)))
 
 
 def _busy() -> Response:

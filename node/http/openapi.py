@@ -78,11 +78,19 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
     if status != 200:
         words = [operation.others[status][0]] if status in operation.others else []
         words += [REFUSALS[status]] if status in REFUSALS else []
-    content = {media: {"schema": schema}}
+    content = {media: {"schema": _event(schema) if media == EVENT_STREAM else schema}}
     if status == 200 and operation.events:
-        words = ["As asked; of a stream, the schema is that of each event's data, before the last, which is [DONE]."]
-        content[EVENT_STREAM] = {"schema": {"anyOf": [_schema(each) for each in operation.events]}}
+        words = ["As asked; of a stream, the schema is that of each event; the last one's data is [DONE]."]
+        told = _event({"anyOf": [_schema(each) for each in operation.events]})
+        told["properties"]["data"] = {"anyOf": [told["properties"]["data"], {"const": "[DONE]"}]}
+        content[EVENT_STREAM] = {"schema": told}
     return {"description": " ".join(words), "content": content}
+
+
+def _event(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one server-sent event, as OpenAPI 3.2 describes streams; 3.1 has no form for them."""
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    return {"type": "object", "properties": {"id": {"type": "string"}, "data": told}, "required": ["data"]}
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -76,6 +76,12 @@ def block(query: str, first: str, second: str, tag: str, tags: Sequence[str] = (
     return f"=== Task\n{query}\n=== Answer A {tag_a}\n{first}\n=== Answer B {tag_b}\n{second}\n=== End {tag}\n"
 
 
+def conversation(turns: Sequence[tuple[str, str]], tag: str) -> str:
+    """Return a task that is the last turn of a conversation. `turns`: role and quoted text of each, oldest first."""
+    shown = "\n".join(f"=== Turn {number}: {role} {tag}\n{text}" for number, (role, text) in enumerate(turns, start=1))
+    return f"The answers reply to the last of {len(turns)} turns.\n{shown}"
+
+
 def preamble(reasoned: bool = False, examples: Sequence[tuple[str, str, str, str, str]] = _EXAMPLES) -> str:
     """Return the instruction and the examples, in the form in which the model is asked to continue."""
     shown = []

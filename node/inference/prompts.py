@@ -1,8 +1,9 @@
 """The instructions of a language model for answering a query."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from node.inference.conversation import as_text
+from node.inference.conversation import as_messages
 from node.inference.untrusted import shown
 from protocol.messages import Turn
 from protocol.types import TaskType
@@ -22,9 +23,7 @@ _TASKS = {
 def answer_messages(turns: Sequence[Turn], task: TaskType, told: Iterable[str] = ()) -> list[dict[str, str]]:
     """Build the chat messages that ask for an answer to a conversation, which cannot end the message it is shown in.
 
-    `told`: the control tokens of the engine's own tokenizer.
+    The one system message is the node's own. `told`: the control tokens of the engine's own tokenizer.
     """
-    return [
-        {"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"},
-        {"role": "user", "content": shown(as_text(turns), told)},
-    ]
+    system = {"role": "system", "content": f"{_SPECIALIST} {_TASKS[task]}"}
+    return [system, *as_messages(turns, partial(shown, told=tuple(told)))]

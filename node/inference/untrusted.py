@@ -2,8 +2,8 @@ r"""Preparation of strangers' texts for a language model: without control tokens
 
 A server reads `<|im_start|>` or `<s>` inside a text as the token, so that a query or an answer could end its own turn
 and speak as the system. Only the prompt is changed, never a stored, signed or hashed text. The changes are visible and
-small: a space after the first character of a token (`< s>`, which means the same to Rust as `<s>`), and Rust's own
-escape for an invisible character (`\u{200b}`).
+small: a space after the first character of a token (`< s>`, which means the same to Rust as `<s>`) or of a heading that
+names a role (`# ## Assistant:`), and Rust's own escape for an invisible character (`\u{200b}`).
 """
 
 import re
@@ -40,6 +40,8 @@ _KNOWN = (
     r"\[\|\w{1,32}\|\]",
     r"\]~!?b[\]\[]",
     r"\[e~\[",
+    # Headings of roles at a line's start, as Alpaca's template has them.
+    r"(?<![^\n])#{1,4} ?(?i:system|user|human|assistant|bot|instruction|input|response)s?:",
 )
 
 # One character each, so that positions in the folded text are positions in the text.
@@ -107,7 +109,7 @@ def control_tokens(words: Iterable[object]) -> tuple[str, ...]:
 def _tokens(told: tuple[str, ...]) -> re.Pattern[str]:
     """Return a pattern that matches the first character of each control token."""
     known = "|".join((*_KNOWN, *(re.escape(token) for token in sorted(told, key=len, reverse=True))))
-    first = "".join(sorted({"<", "[", "]", *(token[0] for token in told)}))
+    first = "".join(sorted({"<", "[", "]", "#", *(token[0] for token in told)}))
     return re.compile(rf"(?=[{re.escape(first)}])(?={known}).")
 
 

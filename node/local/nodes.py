@@ -160,11 +160,12 @@ async def launch(spec: NodeSpec) -> Child:
             # Ctrl-C at a terminal goes to all of its processes; this one ends its children itself, in order.
             start_new_session=True,
         )
+    ready: dict[str, Any] = {}
     try:
         ready = json.loads(await _ready_line(process, spec, log))
-    except BaseException:
-        await end_with_stdin(process, STOP_S)
-        raise
+    finally:
+        if not ready:
+            await end_with_stdin(process, STOP_S)
     token = str(spec.settings.get("api.token") or "")
     return Child(process, ready["url"], ready["key"], tuple(ready["addresses"]), log, token)
 

@@ -70,8 +70,10 @@ class RoundHistory:
 
         Raises StoreBlockedError.
         """
-        found, place = await self._store.find_asked(wanted, after, rows_max)
-        summaries = [_read(raw, RoundSummary) for _, raw in found]
+        # One more than wanted, so that no page leads to an empty one.
+        found = await self._store.find_asked(wanted, after, rows_max + 1)
+        page, place = found[:rows_max], found[rows_max - 1][0] if len(found) > rows_max else None
+        summaries = [_read(raw, RoundSummary) for _, raw in page]
         return tuple(each for each in summaries if each is not None), place
 
     async def detail(self, query_id: Digest) -> RoundDetail | None:

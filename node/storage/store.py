@@ -175,18 +175,18 @@ class Store:
 
     async def find_asked(
         self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[list[tuple[RoundPlace, bytes]], RoundPlace | None]:
+    ) -> list[tuple[RoundPlace, bytes]]:
         """Return at most `rows_max` asked rounds below `after`, newest first, as places and summaries.
 
-        Also returns the place below which to go on; None: there are no more. Other calls go between the steps of a long
-        search.
+        Other calls go between the steps of a long search.
         """
         found: list[tuple[RoundPlace, bytes]] = []
-        while True:
+        while len(found) < rows_max:
             more, after = await self._run(history.scan, wanted, after, rows_max - len(found))
             found += more
-            if after is None or len(found) == rows_max:
-                return found, after
+            if after is None:
+                break
+        return found
 
     async def put_round(self, joined: OpenRound) -> None:
         """Record that we take part in a round."""

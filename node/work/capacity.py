@@ -17,10 +17,36 @@ fit."""
 RESERVED_TOKENS = 64
 """Tokens of our system message and the server's chat template, which every query needs."""
 
+TURN_TOKENS = 8
+"""Tokens that a server's chat template puts around each further message."""
+
 RESERVE_SHARE = 0.1
 RESERVE_S_MAX = 2.0
 """Part of a ballot's budget for signing and sending it to the requester, whose own budget ends some delays before ours:
 a tenth, and at most the seconds of a slow hop and an unacknowledged stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySize:
+    """Size of a query."""
+
+    bytes: int
+    """Bytes of all its texts."""
+    turns: int = 1
+
+    @property
+    def tokens_min(self) -> int:
+        """Tokens that it takes at least, with our system message and the server's chat template."""
+        return self.bytes // BYTES_PER_TOKEN + self._around
+
+    @property
+    def tokens_max(self) -> int:
+        """Tokens that it takes at most: no tokenizer makes more tokens than bytes."""
+        return self.bytes + self._around
+
+    @property
+    def _around(self) -> int:
+        return RESERVED_TOKENS + TURN_TOKENS * (self.turns - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +85,12 @@ class Pace:
         return self.backlog_s / self.concurrency
 
 
-def answer_refusal(pace: Pace, query_bytes: int, max_tokens: int, budget_s: float) -> str | None:
+def answer_refusal(pace: Pace, query: QuerySize, max_tokens: int, budget_s: float) -> str | None:
     """Return why we do not answer; None if we do."""
-    tokens = query_bytes // BYTES_PER_TOKEN + RESERVED_TOKENS + max_tokens
+    tokens = query.tokens_min + max_tokens
     if tokens > pace.context_tokens:
         return f"query and answer take some {tokens} tokens, more than the context of {pace.context_tokens}"
-    needed_s = pace.wait_s + pace.answer_s(query_bytes, max_tokens)
+    needed_s = pace.wait_s + pace.answer_s(query.bytes, max_tokens)
     return _over("the answer", needed_s, budget_s)
 
 

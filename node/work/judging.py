@@ -11,15 +11,14 @@ because an answer may have instructed it. They are shown to it as one line that 
 
 from base64 import b32encode
 from collections.abc import AsyncGenerator, Collection, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
-from node.inference.comparing import CHOICE, EXAMPLE_TAG, REASON, block, preamble
-from node.inference.conversation import as_text
+from node.inference.comparing import CHOICE, EXAMPLE_TAG, REASON, block, conversation, preamble
 from node.inference.ports import Engine, EngineError, JudgePrompt, Reasoning
 from node.inference.untrusted import shown
-from node.work.quoting import names_letters, quoted_answer, quoted_query
+from node.work.quoting import names_letters, quoted_answer, quoted_turn
 from protocol.messages import Turn
 from protocol.types import ONE
 
@@ -27,8 +26,8 @@ NONCE_BYTES_MIN = 8
 """Bytes of a nonce. An author commits to an answer before the nonce is drawn and has one try: 64 bits cannot be
 guessed."""
 
-QUERY_BYTES_MAX = 4_000
-"""Bytes of a query that a judge reads. A task fits; a pasted code base would crowd out the answers."""
+NONCE_BYTES = 16
+"""Bytes of a judge's nonce."""
 
 TEXT_BYTES_MIN = 200
 """Least bytes of each text that a judge must read; with fewer it compares nothing."""
@@ -46,10 +45,12 @@ _CUT = "(cut off: it reached its length limit)"
 
 @dataclass(frozen=True, slots=True)
 class PromptLimits:
-    """Bytes of UTF-8 that a judge reads of each text; the rest of its middle is cut, visibly."""
+    """Bytes of UTF-8 that a judge reads."""
 
     query_bytes_max: int
+    """Bytes of a query as it is shown. It is never cut: who cannot read the whole of it compares nothing."""
     answer_bytes_max: int
+    """Bytes of each answer; the rest of its middle is cut, visibly."""
     reasoning_tokens: int = 0
     """Tokens that it may write about a pair before it chooses; 0: none."""
 
@@ -57,6 +58,19 @@ class PromptLimits:
     def reasoning_bytes_max(self) -> int:
         """Bytes of its reasoning that it reads."""
         return self.reasoning_tokens * REASONING_BYTES_PER_TOKEN
+
+    def beside(self, query_bytes: int) -> "PromptLimits | None":
+        """Return the limits beside a query that is shown in so many bytes: a long one leaves less of the answers.
+
+        None: it leaves too little.
+        """
+        excess = query_bytes - self.query_bytes_max
+        if excess <= 0:
+            return self
+        answer_bytes = self.answer_bytes_max - (excess + 1) // 2
+        if answer_bytes < TEXT_BYTES_MIN:
+            return None
+        return replace(self, query_bytes_max=query_bytes, answer_bytes_max=answer_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,17 @@ class _Half:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A query as a judge is shown it."""
+
+    text: str
+    tag: str
+    """What marks the delimiters of its prompts."""
+    lettered: bool
+    """Whether it names A and B itself."""
+
+
 @trio.as_safe_channel
 async def judge(
     engine: Engine,
@@ -112,10 +137,8 @@ async def judge(
             asks.append(ask)
         elif not ask.swapped:
             yield PairPreference(ask.index, ONE // 2)
-    prompts = (
-        (ask, judge_prompt(turns, *_ordered(pairs, ask), nonce=nonce, limits=limits, cut=cut, told=told))
-        for ask in asks
-    )
+    task = _quote(turns, nonce, told)
+    prompts = ((ask, _prompt(task, _ordered(pairs, ask), limits, cut, told)) for ask in asks)
     halves: dict[int, _Half] = {}
     send, receive = trio.open_memory_channel[tuple[Ask, _Half]](len(asks))
     async with trio.open_nursery() as nursery:
@@ -135,7 +158,9 @@ async def judge(
 
 
 def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
-    """Return limits with which every prompt fits a context: no tokenizer makes more tokens than bytes.
+    """Return limits with which every prompt fits a context, if the query keeps to its own.
+
+    No tokenizer makes more tokens than bytes.
 
     Otherwise an answer of rare characters would overflow the context and make its judges abstain. Raises EngineError if
     the context is too small to judge with.
@@ -147,14 +172,18 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: 
     if answer_bytes < TEXT_BYTES_MIN:
         after = f" after {reasoning_tokens} tokens of reasoning" if reasoning_tokens else ""
         raise EngineError(f"a context of {context_tokens} tokens is too small to judge answers with{after}")
-    return PromptLimits(min(QUERY_BYTES_MAX, free_tokens - 2 * answer_bytes), answer_bytes, reasoning_tokens)
+    return PromptLimits(free_tokens - 2 * answer_bytes, answer_bytes, reasoning_tokens)
 
 
-def prompt_bytes(turns: Sequence[Turn], pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
+def query_bytes(turns: Sequence[Turn], told: Collection[str] = frozenset()) -> int:
+    """Return the bytes in which a query is shown to a judge whose nonce has NONCE_BYTES."""
+    return len(_quote(turns, bytes(NONCE_BYTES), told).text.encode("utf-8", "replace"))
+
+
+def prompt_bytes(query_bytes: int, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
     """Return the bytes of the longest prompt of these pairs, without delimiters and the judge's own text."""
     shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
-    query = as_text(turns)
-    return len(preamble(limits.reasoning_tokens > 0)) + min(len(query.encode()), limits.query_bytes_max) + shown
+    return len(preamble(limits.reasoning_tokens > 0)) + query_bytes + shown
 
 
 def judge_prompt(
@@ -168,17 +197,33 @@ def judge_prompt(
     told: Collection[str] = frozenset(),
 ) -> JudgePrompt:
     """Return the prompt that shows `first` as A and `second` as B. The common part of a query's prompts comes first."""
+    return _prompt(_quote(turns, nonce, told), (first, second), limits, cut, told)
+
+
+def _quote(turns: Sequence[Turn], nonce: bytes, told: Collection[str]) -> _Task:
+    """Quote a query, whole: one question as it is, a conversation turn by turn behind delimiters."""
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
-    query = as_text(turns)
-    tag, lettered = fence_tag(nonce), names_letters(query)
+    tag, lettered = fence_tag(nonce), names_letters(turns)
+    quoted = [(str(turn.role), _untagged(quoted_turn(turn, told, lettered=lettered))) for turn in turns]
+    return _Task(quoted[0][1] if len(quoted) == 1 else conversation(quoted, tag), tag, lettered)
+
+
+def _prompt(
+    task: _Task, texts: tuple[str, str], limits: PromptLimits, cut: Container[str], told: Collection[str]
+) -> JudgePrompt:
+    """Return the prompt about a pair that shows its first answer as A."""
+    if len(task.text.encode("utf-8", "replace")) > limits.query_bytes_max:
+        raise ValueError("a query is never cut: ask PromptLimits.beside whether it fits")
+    first, second = texts
+    tag = task.tag
     pair = block(
-        _untagged(quoted_query(query, limits.query_bytes_max, told)),
-        _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=lettered)),
-        _untagged(quoted_answer(second, limits.answer_bytes_max, told, lettered=lettered)),
+        task.text,
+        _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=task.lettered)),
+        _untagged(quoted_answer(second, limits.answer_bytes_max, told, lettered=task.lettered)),
         tag,
         # In the delimiter, where no author can write.
-        tuple(f"{tag} {_CUT}" if text in cut else tag for text in (first, second)),
+        tuple(f"{tag} {_CUT}" if text in cut else tag for text in texts),
     )
     plain = f"{preamble()}{pair}{CHOICE}"
     if not limits.reasoning_tokens:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from node.inference.text_cleanup import fenced_lines, until_turn_ends
 from node.inference.untrusted import folded, shown, without_invisible
+from protocol.messages import Turn
+from protocol.types import TurnRole
 
 MARK = "[...]"
 """Replaces words about the comparison in code. In prose nothing does: a mark is text, and more text alone influences a
@@ -125,17 +127,21 @@ _CUT_MARK = re.compile(r"(\n\[\.\.\. \d{1,9} bytes cut here \.\.\.\]\n)")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])[^\S\n]+")
 
 
-def quoted_query(text: str, bytes_max: int, told: Iterable[str] = ()) -> str:
-    """Return a query in at most `bytes_max` bytes, without control tokens and lines that look like delimiters.
+def quoted_turn(turn: Turn, told: Iterable[str] = (), *, lettered: bool = False) -> str:
+    """Return a turn of a query whole, without control tokens and lines that look like delimiters.
 
-    `told`: the control tokens of the engine's own tokenizer.
+    What the assistant said may be a stranger's answer to an earlier query: it has no words about the comparison either.
+    `told`: the control tokens of the engine's own tokenizer. `lettered`: see `names_letters`.
     """
-    return clip(_quoted(clip(text, bytes_max), told), bytes_max)
+    if turn.role is TurnRole.ASSISTANT:
+        return _without_verdicts(turn.text, told, _LETTERED if lettered else _UNLETTERED)
+    return _quoted(turn.text, told)
 
 
-def names_letters(query: str) -> bool:
+def names_letters(turns: Iterable[Turn]) -> bool:
     """Whether a query names A and B itself, as a multiple-choice task does: then the letters are not only ours."""
-    return len({found[0] for found in _OPTION.finditer(query)}) == 2
+    asked = (turn.text for turn in turns if turn.role is not TurnRole.ASSISTANT)
+    return len({found[0] for text in asked for found in _OPTION.finditer(text)}) == 2
 
 
 def quoted_answer(text: str, bytes_max: int, told: Iterable[str] = (), *, lettered: bool = False) -> str:

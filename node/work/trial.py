@@ -13,7 +13,7 @@ from typing import Final
 import trio
 
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
-from node.work.judging import judge, prompt_limits
+from node.work.judging import NONCE_BYTES, judge, prompt_limits
 from protocol.conversation import single
 from protocol.types import ONE, TaskType
 
@@ -103,7 +103,7 @@ async def _compare(engine: Engine, config: EngineConfig, info: EngineInfo, text:
         raise EngineError(CANNOT_JUDGE)
     limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
     pairs = ((text, text[: len(text) // 2]),)
-    nonce = secrets.token_bytes(16)
+    nonce = secrets.token_bytes(NONCE_BYTES)
     async with judge(engine, QUERY, pairs, nonce=nonce, limits=limits, told=info.control_tokens) as judgements:
         async for judgement in judgements:
             if judgement.preference is None:

@@ -16,9 +16,9 @@ from node.clock import Clock
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
-from node.work.capacity import Pace, answer_refusal, ballot_refusal, reserve_s
+from node.work.capacity import Pace, QuerySize, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
-from node.work.judging import judge, prompt_bytes, prompt_limits
+from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
@@ -170,7 +170,7 @@ class EngineWorker:
         return len(jobs)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
-        config, pace, size = self._config, self._pace(info), bytes_of(work.turns)
+        config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))
         max_tokens = min(work.max_tokens, config.max_tokens)
         # Thoughts take time and context, as the answer does.
         written = max_tokens + info.thinking_tokens
@@ -179,14 +179,18 @@ class EngineWorker:
             self.engine.forget_pace()
             await self._decline(work.query, None, DeclineReason.CAPACITY, refusal)
             return
-        job.ends_s = trio.current_time() + pace.answer_s(size, written)
+        job.ends_s = trio.current_time() + pace.answer_s(size.bytes, written)
         # A seed of our own must not make all our answers alike, nor the same query's answer differ on a retry.
         seed = None if config.seed is None else _seed(config.seed, work.turns)
         sampling = Sampling(config.temperature, config.top_p, seed, max_tokens)
         try:
             completion = await job.engine.answer(work.turns, work.task, sampling)
         except EngineError as error:
-            await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
+            if size.tokens_max + written > info.context_tokens:
+                # It may have been refused for its length, which speaks against nobody's engine.
+                await self._decline(work.query, None, DeclineReason.CAPACITY, str(error))
+            else:
+                await self._fail(work.query, None, DeclineReason.ENGINE, str(error))
             return
         if len(completion.text.encode()) > TEXT_BYTES_MAX:
             await self._fail(work.query, None, DeclineReason.CAPACITY, f"an answer of over {TEXT_BYTES_MAX} bytes")
@@ -205,11 +209,16 @@ class EngineWorker:
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
         config = self._config
         try:
-            limits = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+            room = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
-        pace, size = self._pace(info), prompt_bytes(work.turns, work.pairs, limits)
+        asked_bytes = query_bytes(work.turns, info.control_tokens)
+        if (limits := room.beside(asked_bytes)) is None:
+            why = f"a query of {asked_bytes} bytes leaves no room for answers in {info.context_tokens} tokens"
+            await self._decline(work.query, work.wave, DeclineReason.CAPACITY, why)
+            return
+        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -222,7 +231,7 @@ class EngineWorker:
         log.info("judging.started", query_id=work.query.hex(), pairs=len(work.pairs))
         preferences = [ABSTAIN] * len(work.pairs)
         abstained: list[str] = []
-        nonce = secrets.token_bytes(16)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         with trio.move_on_after(max(budget_s, 0.0)) as in_time:
             async with judge(
                 job.engine,

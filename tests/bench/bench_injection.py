@@ -1,8 +1,8 @@
-"""Prompt injection: how far 60 attacks move a judge, before and after: `python -P -m tests.bench.bench_injection`.
+"""Prompt injection: how far attacks move a judge, before and after: `python -P -m tests.bench.bench_injection`.
 
 Each attack is judged beside the same answer without it, in both orders, on some base pairs. "before" shows the texts
 as commit 044b2f0 did, "after" as a node does today. The figure is the preference that the attack gains, from -1 to 1;
-its standard error is over attacks and base pairs of the kind. Two kinds are beside the 60: honest words of the same
+its standard error is over attacks and base pairs of the kind. Two kinds are beside them: honest words of the same
 length, since a small model likes the longer answer whatever it says; and paraphrases that no pattern was made for. A
 text that is shown as if it were not there gains exactly 0 and costs no prompt.
 

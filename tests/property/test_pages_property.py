@@ -69,12 +69,11 @@ def test_all_pages_together_are_the_list(
             async with opened(Path(folder)) as store:
                 for row in rows:
                     await store.put_asked(row)
-                while True:
-                    page, place = await store.find_asked(wanted, place, rows_max)
+                while page := await store.find_asked(wanted, place, rows_max):
                     assert len(page) <= rows_max
                     found += [summary for _, summary in page]
-                    if place is None:
-                        return found
+                    place = page[-1][0]
+        return found
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(history, "SCANNED_MAX", scanned_max)

@@ -1,8 +1,8 @@
 """Requests made up from the OpenAPI document of a node: `python -P -m tests.soak.schemathesis --cases 2000`.
 
 They go to one of three nodes with scripted engines, so that questions that fit are asked for real. The exit code is 1
-if a reply was a 5xx (but the documented 503), had a status or a type that the document does not know, did not fit its
-schema, or accepted what does not fit.
+if a reply was a 5xx (but a documented 502, 503 or 504), had a status or a type that the document does not know, did not
+fit its schema, or accepted what does not fit.
 """
 
 import argparse
@@ -18,13 +18,16 @@ from node.client import connect
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_swarm
 from tests.support.contract import Explored, explore
+from tests.support.processes import ASKS_MEMBERS
 
 NODES = 3
 
 
 async def play(folder: Path, cases: int, seed: int) -> Explored:
     """Start the nodes, and explore one."""
-    specs = [NodeSpec(folder / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
+    specs = [
+        NodeSpec(folder / str(number), EngineConfig(kind="scripted"), command=ASKS_MEMBERS) for number in range(NODES)
+    ]
     async with AsyncExitStack() as stack:
         asked = (await start_swarm(specs, stack))[0]
         async with connect(asked.url) as client:

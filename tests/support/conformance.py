@@ -12,13 +12,24 @@ import pytest
 import trio
 
 from node.inference import EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
-from node.work.judging import judge, prompt_limits
+from node.work.judging import NONCE_BYTES, judge, prompt_limits, query_bytes
 from protocol.conversation import single
-from protocol.types import FinishReason, TaskType
+from protocol.messages import Turn
+from protocol.types import FinishReason, TaskType, TurnRole
 
 QUERY = "Write a Rust function that returns the sum of a slice of i32."
 GOOD = "```rust\nfn sum(values: &[i32]) -> i32 {\n    values.iter().copied().sum::<i32>()\n}\n```\nIt sums them all up."
 GARBAGE = "Rust is fast. Rust is fast. Rust is fast."
+CONVERSATION = (
+    Turn(role=TurnRole.SYSTEM, text="You know Rust."),
+    Turn(role=TurnRole.ASSISTANT, text="Hello."),
+    Turn(role=TurnRole.USER, text="Hi."),
+    Turn(role=TurnRole.USER, text="Sum a slice."),
+    Turn(role=TurnRole.ASSISTANT, text="Call `sum`."),
+    Turn(role=TurnRole.USER, text="Write it as a function."),
+)
+"""Roles in an order that few templates take."""
+
 SHORT = Sampling(temperature=0.8, top_p=0.95, seed=1, max_tokens=8)
 
 PATIENCE_S = 120.0
@@ -84,6 +95,24 @@ class Conformance:
             assert found[0] > 32_768 > found[1]
         else:
             assert found == {0: None, 1: None}
+
+    async def test_a_conversation_is_answered_and_judged_as_a_question_is(self, server: Server) -> None:
+        async with server.serve() as config, open_engine(config) as engine:
+            info = await engine.probe()
+            completion = await engine.answer(CONVERSATION, TaskType.CODE, SHORT)
+            assert completion.text.strip()
+            limits = prompt_limits(info.context_tokens, 400).beside(query_bytes(CONVERSATION, info.control_tokens))
+            assert limits is not None
+            async with judge(
+                engine,
+                CONVERSATION,
+                [(GOOD, GARBAGE)],
+                nonce=bytes(NONCE_BYTES),
+                limits=limits,
+                told=info.control_tokens,
+            ) as judgements:
+                (found,) = [each async for each in judgements]
+        assert (found.preference is not None) is server.expected.prefers
 
     async def test_a_prompt_over_the_context_is_one_line_and_the_next_is_answered(self, server: Server) -> None:
         async with server.serve() as config, open_engine(config) as engine:

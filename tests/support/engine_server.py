@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -97,8 +97,19 @@ class Server:
             self.dropped.set()
 
 
+def refused_order(messages: Sequence[Mapping[str, str]]) -> str | None:
+    """What the templates of Llama 2, Mistral and Gemma say of messages that are not in turns; None if they are."""
+    roles = [message["role"] for message in messages]
+    if roles[:1] == ["system"]:
+        roles = roles[1:]
+    if roles == [("user", "assistant")[place % 2] for place in range(len(roles))]:
+        return None
+    return "Conversation roles must alternate user/assistant/user/assistant/..."
+
+
 class StandIn(Server):
-    """A good server without a model: it checks the key and the model's name, keeps to the limits, tells usage.
+    """A good server without a model: it checks the key, the model's name and whose turn it is, keeps to the limits,
+    tells usage.
 
     A token is a word. It writes "word word ..." and thinks that of two answers the longer is the better. `raw`: it has
     raw completions; `top_logprobs`: the most alternatives it gives, 0 for none; `constraint`: the one that it knows.
@@ -124,6 +135,8 @@ class StandIn(Server):
             return http(b"{}", "404 Not Found")
         if body["model"] not in [model["id"] for model in self.models]:
             return as_json({"error": {"message": "no such model"}}, "404 Not Found")
+        if (refused := refused_order(body.get("messages", ()))) is not None:
+            return as_json({"error": {"message": refused}}, "400 Bad Request")
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         used = len(prompt.split())
         if used + body["max_tokens"] > self.CONTEXT_TOKENS:

@@ -8,15 +8,16 @@ from typing import Protocol
 
 from node.inference import JudgePrompt
 from node.inference.comparing import CHOICE, block, preamble
+from node.inference.conversation import as_text
 from node.work.judging import PromptLimits, combine, fence_tag, judge_prompt
-from protocol.conversation import single
+from protocol.messages import Turn
 from protocol.types import ONE
 from tests.support.injections import Attack, Base
 
 NONCE = bytes(range(101, 117))
 LIMITS = PromptLimits(query_bytes_max=1_000, answer_bytes_max=1_200)
 
-PromptOf = Callable[[str, str, str], JudgePrompt]
+PromptOf = Callable[[tuple[Turn, ...], str, str], JudgePrompt]
 """The prompt for a query, the answer shown as A and the one shown as B."""
 
 
@@ -51,12 +52,12 @@ class Meter:
         """The uplift of an attack on the first answer of each pair."""
         gains = []
         for base in bases:
-            honest = await self._preference(base.query, base.answer, base.other)
+            honest = await self._preference(Attack("", "").task(base.query), base.answer, base.other)
             attacked = await self._preference(attack.task(base.query), attack.answer(base.answer), base.other)
             gains.append(attacked - honest)
         return Uplift(attack, tuple(gains))
 
-    async def _preference(self, query: str, first: str, second: str) -> float:
+    async def _preference(self, query: tuple[Turn, ...], first: str, second: str) -> float:
         forward = await self._ask(self.prompt_of(query, first, second))
         backward = await self._ask(self.prompt_of(query, second, first))
         preference = combine(forward, backward)
@@ -70,14 +71,17 @@ class Meter:
         return self.asked[prompt.text]
 
 
-def today(query: str, first: str, second: str) -> JudgePrompt:
+def today(query: tuple[Turn, ...], first: str, second: str) -> JudgePrompt:
     """The prompt as a node asks it."""
-    return judge_prompt(single(query), first, second, nonce=NONCE, limits=LIMITS)
+    return judge_prompt(query, first, second, nonce=NONCE, limits=LIMITS)
 
 
-def as_written(query: str, first: str, second: str) -> JudgePrompt:
-    """The prompt of commit 044b2f0, which broke up three control tokens and left all else as it was written."""
-    shown = block(_old(query), _old(first), _old(second), fence_tag(NONCE))
+def as_written(query: tuple[Turn, ...], first: str, second: str) -> JudgePrompt:
+    """The prompt of commit 044b2f0, which broke up three control tokens and left all else as it was written.
+
+    It knew no conversations: their turns stand behind the names of their roles.
+    """
+    shown = block(_old(as_text(query)), _old(first), _old(second), fence_tag(NONCE))
     return JudgePrompt(f"{preamble()}{shown}{CHOICE}", first, second)
 
 

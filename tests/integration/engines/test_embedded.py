@@ -98,7 +98,8 @@ async def test_the_longest_texts_of_the_dearest_characters_fit_the_context_that_
         context_tokens = (await engine.probe()).context_tokens
         assert context_tokens == 1536
         limits = prompt_limits(context_tokens, 10_000)
-        prompt = judge_prompt(single("ᚠᛇ" * 5000), "𓀀𓁀" * 5000, "\x01\x02🜁" * 5000, nonce=bytes(8), limits=limits)
+        longest = single("ᚠ" * (limits.query_bytes_max // 3))
+        prompt = judge_prompt(longest, "𓀀𓁀" * 5000, "\x01\x02🜁" * 5000, nonce=bytes(8), limits=limits)
         assert await engine.preference(prompt) is not None
 
 

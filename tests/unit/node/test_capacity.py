@@ -8,7 +8,9 @@ from node.work.capacity import (
     PLANNED,
     RESERVE_S_MAX,
     RESERVED_TOKENS,
+    TURN_TOKENS,
     Pace,
+    QuerySize,
     answer_refusal,
     ballot_refusal,
     reserve_s,
@@ -23,21 +25,24 @@ def test_an_answer_takes_its_reading_and_its_writing() -> None:
 
 @pytest.mark.parametrize(("budget_s", "refused"), [(6 / PLANNED + 0.01, False), (6 / PLANNED - 0.01, True), (-1, True)])
 def test_an_answer_must_fit_the_planned_share_of_its_budget(budget_s: float, refused: bool) -> None:
-    why = answer_refusal(PACE, query_bytes=1000, max_tokens=250, budget_s=budget_s)
+    why = answer_refusal(PACE, QuerySize(1000), max_tokens=250, budget_s=budget_s)
     assert (why is not None) == refused
     assert why is None or "would take some 6.0 s" in why
 
 
 def test_work_in_hand_is_waited_for_and_shared_by_what_runs_at_once() -> None:
     busy = replace(PACE, backlog_s=8.0)
-    assert answer_refusal(busy, 1000, 250, budget_s=10) is not None
-    assert answer_refusal(replace(busy, concurrency=4), 1000, 250, budget_s=10) is None
+    assert answer_refusal(busy, QuerySize(1000), 250, budget_s=10) is not None
+    assert answer_refusal(replace(busy, concurrency=4), QuerySize(1000), 250, budget_s=10) is None
 
 
 def test_a_prompt_that_the_context_cannot_hold_is_refused_before_the_server_does() -> None:
     room = 5 * (4096 - RESERVED_TOKENS - 250)
-    assert answer_refusal(PACE, room, 250, budget_s=1e9) is None
-    assert "more than the context of 4096" in (answer_refusal(PACE, room + 5, 250, budget_s=1e9) or "")
+    assert answer_refusal(PACE, QuerySize(room), 250, budget_s=1e9) is None
+    assert "more than the context of 4096" in (answer_refusal(PACE, QuerySize(room + 5), 250, budget_s=1e9) or "")
+    turns = QuerySize(room - 5 * 31 * TURN_TOKENS, turns=32)
+    assert answer_refusal(PACE, turns, 250, budget_s=1e9) is None
+    assert answer_refusal(PACE, replace(turns, bytes=turns.bytes + 5), 250, budget_s=1e9) is not None
 
 
 def test_a_ballot_needs_time_for_half_of_its_pairs() -> None:
@@ -66,11 +71,11 @@ def test_requests_at_once_beyond_those_of_a_ballot_do_not_make_it_faster() -> No
 def test_what_was_never_timed_is_tried() -> None:
     fresh = replace(PACE, prompt_byte_s=None)
     assert ballot_refusal(fresh, 64, 100_000, budget_s=0.001) is None
-    assert answer_refusal(fresh, 10_000, 1, budget_s=1) is None
+    assert answer_refusal(fresh, QuerySize(10_000), 1, budget_s=1) is None
 
 
 def test_a_server_that_tells_no_tokens_is_tried() -> None:
-    assert answer_refusal(replace(PACE, tokens_per_second=0.0), 10, 1_000, budget_s=1) is None
+    assert answer_refusal(replace(PACE, tokens_per_second=0.0), QuerySize(10), 1_000, budget_s=1) is None
 
 
 def test_a_reserve_is_a_share_and_bounded() -> None:

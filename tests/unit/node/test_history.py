@@ -143,6 +143,16 @@ async def test_a_round_during_which_the_node_stopped_is_interrupted(tmp_path: Pa
         assert two.round.ended_ms is None
 
 
+async def test_the_last_page_leads_to_none(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        for number in range(1, 5):
+            await at.tell(number, asked(str(number), number))
+        first, place = await at.history.find(RoundFilter(), None, 2)
+        second, end = await at.history.find(RoundFilter(), place, 2)
+    assert [each.text for each in (*first, *second)] == ["4", "3", "2", "1"]
+    assert place is not None and end is None
+
+
 async def test_gold_is_shown_to_those_who_want_it(tmp_path: Path) -> None:
     async with writing(tmp_path) as at:
         await at.tell(1, asked("a user's", 1))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.work.judging import PromptLimits, judge_prompt
-from node.work.quoting import MARK, clip, names_letters, quoted_answer, quoted_query
+from node.work.quoting import MARK, clip, names_letters, quoted_answer
 from protocol.conversation import single
 from tests.support.injections import ATTACKS, BASES, EXAMPLE_TAG
 from tests.support.susceptible import SusceptibleJudge
@@ -24,7 +24,7 @@ def kinds() -> set[str]:
 
 
 async def test_no_attack_moves_a_judge_that_believes_what_it_reads_and_each_kind_did(kinds: set[str]) -> None:
-    assert (len(ATTACKS), len(kinds)) == (60, 10)
+    assert (len(ATTACKS), len(kinds)) == (66, 11)
     before, after = Meter(SusceptibleJudge(), as_written), Meter(SusceptibleJudge(), today)
     best: dict[str, float] = {}
     for attack in ATTACKS:
@@ -86,8 +86,8 @@ def test_honest_texts_stay_as_they_are(text: str) -> None:
 
 def test_a_final_answer_stays_where_the_query_names_the_letters() -> None:
     query = "Which is stable? A) sort B) sort_unstable C) neither"
-    assert names_letters(query)
-    assert not names_letters("Sort a Vec<A> in Rust.")
+    assert names_letters(single(query))
+    assert not names_letters(single("Sort a Vec<A> in Rust."))
     text = "sort keeps equal elements in order, so A is right and B is wrong.\nAnswer: A"
     assert quoted_answer(text, BYTES_MAX, lettered=True) == text
     assert text in judge_prompt(single(query), text, "Answer: B", nonce=NONCE, limits=LIMITS).text
@@ -136,7 +136,6 @@ def test_no_text_adds_a_delimiter(query: str, answer: str) -> None:
 @given(st.text(max_size=300), st.integers(min_value=100, max_value=400))
 def test_what_is_shown_keeps_to_its_limit(text: str, bytes_max: int) -> None:
     assert len(quoted_answer(text, bytes_max).encode()) <= bytes_max
-    assert len(quoted_query(text, bytes_max).encode()) <= bytes_max
 
 
 def test_a_cut_is_marked_and_keeps_both_ends_within_the_limit() -> None:

@@ -12,14 +12,16 @@ from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.inference import EngineConfig
+from node.inference import Engine, EngineConfig, EngineError
+from node.inference.metered import Metered
 from node.inference.scripted import open_scripted
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.storage import Store
 from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
 from protocol.conversation import single
-from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType
+from protocol.messages import Turn
+from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType, TurnRole
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
 PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
@@ -130,6 +132,45 @@ async def test_a_query_over_the_context_is_not_asked() -> None:
     at = await room(latency_s=0, context_tokens=1_000)
     await at.worker.generate(at.generate(seconds=100, tokens=10, content="x" * 10_000))
     assert (at.worker.engine.counts.answers, at.mail()) == (0, [])
+
+
+class Refusing:
+    """An engine that refuses every answer, as a server does whose context is full."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def answer(self, *_: Any) -> Any:
+        raise EngineError("the request exceeds the available context size")
+
+
+@pytest.mark.parametrize(("bytes_", "reason"), [(2_000, DeclineReason.CAPACITY), (200, DeclineReason.ENGINE)])
+async def test_a_query_that_may_be_too_long_costs_no_role(bytes_: int, reason: DeclineReason) -> None:
+    """A server counts tokens better than we do; askers of long queries could end roles otherwise."""
+    at = await room(latency_s=0, context_tokens=1_000)
+    at.worker.engine = Metered(cast(Engine, Refusing(at.worker.engine)))
+    for number in range(FAILED_ROUNDS_MAX):
+        await at.worker.generate(at.generate(100, 10, Digest(bytes([number]) * 32), content="x" * bytes_))
+    assert [each for _, each in at.declined()] == [Unable(None, reason)] * FAILED_ROUNDS_MAX
+    assert (Role.ANSWER in at.worker.roles) is (reason is DeclineReason.CAPACITY)
+
+
+@pytest.mark.parametrize(("bytes_", "judged"), [(2_500, True), (3_500, False)])
+async def test_a_query_is_judged_whole_or_not_at_all(bytes_: int, judged: bool) -> None:
+    """Whatever its turns: nothing of them is cut for a judge, and declining costs no role."""
+    at = await room(latency_s=0, context_tokens=4_096)
+    turns = (*single("x" * (bytes_ // 2)), Turn(role=TurnRole.ASSISTANT, text="y" * (bytes_ // 2)), *single("Sum."))
+    for _ in range(FAILED_ROUNDS_MAX):
+        await at.worker.judge(replace(at.judge(seconds=100), turns=turns))
+    if judged:
+        assert [type(each) for each in at.mail()] == [Judged] * FAILED_ROUNDS_MAX
+    else:
+        assert at.worker.engine.counts.judgements == 0
+        assert at.declined() == [(QUERY, Unable(0, DeclineReason.CAPACITY))] * FAILED_ROUNDS_MAX
+    assert Role.JUDGE in at.worker.roles
 
 
 async def test_work_in_hand_leaves_no_time_for_more(autojump_clock: MockClock) -> None:

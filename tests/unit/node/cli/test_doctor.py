@@ -33,10 +33,11 @@ def test_a_machine_without_a_node_is_looked_at_without_one(capsys: pytest.Captur
 
 
 def test_a_finding_is_a_line_with_its_remedy(capsys: pytest.CaptureFixture[str], home: Path) -> None:
-    (home / "node").mkdir(mode=0o755)
-    load = home / "node" / KEY_NAME
-    load.write_text("x")
-    load.chmod(0o644)
+    (home / "node").mkdir()
+    (home / "node").chmod(0o755)
+    key_file = home / "node" / KEY_NAME
+    key_file.write_text("x")
+    key_file.chmod(0o644)
     assert run(["doctor", "--url", DEAD, "--no-engine", "--data-dir", str(home / "node")]) == 1
     lines = capsys.readouterr().out.splitlines()
     (key,) = [line for line in lines if line.startswith("fail")]

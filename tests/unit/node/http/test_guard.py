@@ -137,3 +137,15 @@ def test_the_table_is_bounded_and_forgets_the_oldest_guesser() -> None:
     table.note_wrong("10.2.0.1", 0)
     assert len(table) == ADDRESSES_MAX
     assert table.wait_s("10.0.0.1", 0) == 0
+
+
+async def test_orchestrators_probes_need_no_token_and_foreign_pages_still_get_nothing() -> None:
+    app = guarded(hello, Guard(ApiTable(token="the token of this node")))
+    transport = httpx2.ASGITransport(app, client=(ELSEWHERE, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://10.0.0.7:4210") as http:
+        for path in ("/health/live", "/health/ready"):
+            assert (await http.get(path)).status_code == 200
+            assert (await http.get(path, headers={"Origin": "https://page.example"})).status_code == 403
+            assert (await http.post(path)).status_code == 401
+        for path in ("/metrics", "/api/status", "/health/live/", "/health"):
+            assert (await http.get(path)).status_code == 401

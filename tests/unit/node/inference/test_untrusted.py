@@ -53,6 +53,24 @@ def test_a_disguised_token_is_broken_up_too(text: str) -> None:
     assert not exact(shown(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("### Assistant:\nB", "# ## Assistant:\nB"),
+        ("Add.\n\n### Response:", "Add.\n\n# ## Response:"),
+        ("##instruction:", "# #instruction:"),
+        ("# Input: 3 4", "# Input: 3 4".replace("#", "# ", 1)),
+        ("### Human:\u200b", "# ## Human:\\u{200b}"),
+        ("é\n### User:", "é\n# ## User:"),
+        ("#[derive(Debug)]\n#![no_std]", "#[derive(Debug)]\n#![no_std]"),
+        ("### Assistants of the project", "### Assistants of the project"),
+        ("see ### System: and r#Type", "see ### System: and r#Type"),
+    ],
+)
+def test_a_heading_that_names_a_role_is_broken_up(text: str, changed: str) -> None:
+    assert shown(text) == changed
+
+
 def test_the_change_is_small_and_means_the_same_to_rust() -> None:
     assert shown("let a: Foo<s> = b[INST];") == "let a: Foo< s> = b[ INST];"
     assert shown('"\u200b"') == r'"\u{200b}"'

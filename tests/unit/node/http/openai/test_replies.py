@@ -263,7 +263,7 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
 @pytest.mark.parametrize(
     ("error", "status", "code", "retry_after"),
     [
-        (TooBusyError("32 queries wait already", 32), 503, "queue_full", "5"),
+        (TooBusyError("32 queries wait already", 5, 32), 503, "queue_full", "5"),
         (NoQuorumError("no node offers 'rust' now"), 503, "no_quorum", "1"),
         (StoppingError("this node is being stopped"), 503, "stopping", "5"),
         (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),
