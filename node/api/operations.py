@@ -45,6 +45,7 @@ WAIT_MS_MAX: Final = 300_000
 
 PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+    "model": {"type": "string", "pattern": "^strand-[^/]+$"},
 }
 """JSON schemas of the parts of paths that have names, by name."""
 
@@ -306,7 +307,10 @@ CHAT: Final = Operation(
     body=Body(
         ChatRequest,
         "no request for a chat completion",
-        example={"model": "strand-rust", "messages": [{"role": "user", "content": _EXAMPLE}]},
+        example={
+            "model": "strand-rust:members",
+            "messages": [{"role": "user", "content": _EXAMPLE}],
+        },
     ),
     others=_ROUND_ERRORS,
     events=(ChatChunk, Problem),
@@ -317,7 +321,11 @@ RESPONSES: Final = Operation(
     "/v1/responses",
     "Ask the swarm by OpenAI's Responses API, without state.",
     ResponseObject,
-    body=Body(ResponseRequest, "no request for a response", example={"model": "strand-rust", "input": _EXAMPLE}),
+    body=Body(
+        ResponseRequest,
+        "no request for a response",
+        example={"model": "strand-rust:members", "input": _EXAMPLE},
+    ),
     others=_ROUND_ERRORS,
     events=(ResponseEvent,),
     error=Problem,
@@ -327,7 +335,9 @@ COMPLETIONS: Final = Operation(
     "/v1/completions",
     "Ask the swarm by OpenAI's older text completions.",
     TextCompletion,
-    body=Body(CompletionRequest, "no request for a completion", example={"model": "strand-rust", "prompt": _EXAMPLE}),
+    body=Body(
+        CompletionRequest, "no request for a completion", example={"model": "strand-rust:members", "prompt": _EXAMPLE}
+    ),
     others=_ROUND_ERRORS,
     events=(TextCompletion, Problem),
     error=Problem,

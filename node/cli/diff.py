@@ -43,8 +43,9 @@ class _Side:
 
 async def diff(
     a: Annotated[
-        str, Parameter(help="A certificate file or a query's id; :PLACE names an answer other than the first.")
-    ],
+        str | None,
+        Parameter(help="A certificate file or a query's id, else the last round; :PLACE names another answer."),
+    ] = None,
     b: Annotated[
         str | None, Parameter(help="The same, or the place of another answer of that round; else the next best one.")
     ] = None,
@@ -55,7 +56,7 @@ async def diff(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Show how two ranked answers differ: those of places 1 and 2 of a round, or others by their places."""
-    named, place = _parse(a)
+    named, place = (None, None) if a is None else _parse(a)
     told = await _round(named, source, url)
     one = _side(told, place or 1)
     if b is None:
@@ -95,11 +96,11 @@ def _parse(text: str) -> tuple[str, int | None]:
     return match["round"], None if match["place"] is None else int(match["place"])
 
 
-async def _round(named: str, source: Source, url: str | None) -> ExplainedRound:
+async def _round(named: str | None, source: Source, url: str | None) -> ExplainedRound:
     raw, _ = await load(named, source, url)
     told = explained(raw)
     if told is None:
-        raise CliError(f"{named} is of an earlier version, which tells the winner's text alone")
+        raise CliError(f"{named or 'the certificate'} is of an earlier version, which tells the winner's text alone")
     return told
 
 

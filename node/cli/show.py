@@ -23,7 +23,7 @@ from node.cli.client import open_client
 from node.cli.errors import CliError, Exit
 from node.cli.explained import ExplainedRound, as_json, explained, print_intervals, print_judging
 from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.cli.rounds import whole_id
+from node.cli.rounds import listed, whole_id
 from node.client import RefusedError, UnreachableError
 from node.files import write_whole
 from protocol.errors import Fault
@@ -37,7 +37,10 @@ PLOTS = (".png", ".svg")
 
 
 async def show(
-    certificate: Annotated[str, Parameter(help="A certificate file, or a query's id, whole or as in its file's name.")],
+    certificate: Annotated[
+        str | None,
+        Parameter(help="A certificate file, or a query's id, whole or as in its file's name; else the last round."),
+    ] = None,
     *,
     plot: Annotated[
         Path | None, Parameter(help="Write a picture, .png or .svg: strengths with intervals, and the pairs.")
@@ -63,11 +66,17 @@ async def show(
     return 0
 
 
-async def load(named: str, source: Source, url: str | None) -> tuple[bytes, RoundDetail | None]:
-    """Return the certificate of a file or an id, and what the node knows of the round.
+async def load(named: str | None, source: Source, url: str | None) -> tuple[bytes, RoundDetail | None]:
+    """Return the certificate of a file, an id or the last round asked (None), and what the node knows of the round.
 
     A file is read without the node; with an id the node is asked, too, if it runs. Raises CliError and ClientError.
     """
+    if named is None:
+        async with open_client(source, url) as client:
+            found, _ = await listed(client, 1, gold=0)
+            if not found:
+                raise CliError("no round was asked yet: `strand ask` asks one")
+            return await client.certificate(found[0].query_id), await client.round(found[0].query_id)
     path = Path(named)
     if path.exists() or not re.fullmatch(f"[0-9a-f]{{{FILE_DIGITS},{ID_DIGITS}}}", named):
         return read_certificate(path), None

@@ -80,17 +80,17 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
         words += [REFUSALS[status]] if status in REFUSALS else []
     content = {media: {"schema": _event(schema) if media == EVENT_STREAM else schema}}
     if status == 200 and operation.events:
-        words = ["As asked; of a stream, the schema is that of each event; the last one's data is [DONE]."]
-        told = _event({"anyOf": [_schema(each) for each in operation.events]})
-        told["properties"]["data"] = {"anyOf": [told["properties"]["data"], {"const": "[DONE]"}]}
-        content[EVENT_STREAM] = {"schema": told}
+        words = ["As asked; of a stream, the schema is that of each event."]
+        kinds = {"anyOf": [_schema(each) for each in operation.events]}
+        content[EVENT_STREAM] = {"schema": _event(kinds)}
     return {"description": " ".join(words), "content": content}
 
 
-def _event(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of one server-sent event, as OpenAPI 3.2 describes streams; 3.1 has no form for them."""
-    told = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
-    return {"type": "object", "properties": {"id": {"type": "string"}, "data": told}, "required": ["data"]}
+def _event(kind: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one server-sent event, whose data is text that holds JSON."""
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kind}
+    data = {"description": "JSON, or the end of a completion.", "anyOf": [told, {"const": "[DONE]"}]}
+    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def test_rounds_are_listed_searched_and_explained(shell: Shell, swarm: RunningSw
     assert shown.startswith("query: Which zebra is first?\n")
     assert "audience members: " in shown and "have the text for sure" in shown
     (shell.home / ".local/share/strand/certificates" / f"{asked['query_id'][:16]}.strand").unlink()
+    # Without an id it is the last round.
+    assert shell.strand("show", "--json", "--url", swarm.url).json["query_id"] == asked["query_id"]
     away = shell.strand("show", asked["query_id"][:16], "--json", "--url", swarm.url).json
     assert away["query_id"] == asked["query_id"] and away["audience"] == "members"
     assert_refused(shell.strand("show", "f" * 16, "--url", swarm.url), 1, "no rounds", "ffff")

@@ -18,16 +18,13 @@ from node.client import connect
 from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_swarm
 from tests.support.contract import Explored, explore
-from tests.support.processes import ASKS_MEMBERS
 
 NODES = 3
 
 
 async def play(folder: Path, cases: int, seed: int) -> Explored:
     """Start the nodes, and explore one."""
-    specs = [
-        NodeSpec(folder / str(number), EngineConfig(kind="scripted"), command=ASKS_MEMBERS) for number in range(NODES)
-    ]
+    specs = [NodeSpec(folder / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
     async with AsyncExitStack() as stack:
         asked = (await start_swarm(specs, stack))[0]
         async with connect(asked.url) as client:

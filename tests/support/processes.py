@@ -23,10 +23,6 @@ POLL_S = 0.02
 """Between two looks at a growing file, which tells nobody that it grows."""
 
 
-ASKS_MEMBERS = ("env", "STRAND_API_AUDIENCE=members", sys.executable, "-P", "-m", "node")
-"""The command of a node that asks all members also what comes by OpenAI's API: no key of a test is named as trusted."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What a command left behind."""

@@ -74,7 +74,13 @@ def test_the_beginning_names_the_roster() -> None:
     query = Swarm("ab").query()
     event = telling.asked(query, Question.single("Which?"), False)
     members = [seat.member.hex() for seat in query.roster]
-    assert line(event) == {"event": "asked", "query_id": QUERY.hex(), "at_ms": 7, "members": members, "audience": None}
+    assert line(event) == {
+        "event": "asked",
+        "query_id": QUERY.hex(),
+        "at_ms": 7,
+        "members": members,
+        "audience": "public",
+    }
     assert [(seat.roles, seat.vote_weight) for seat in event.seats] == [(("answer", "judge"), 1.0)] * 2
 
 
