@@ -19,9 +19,10 @@ OWN = f"127.0.0.1:{PORT}"
 ALLOWED = "https://app.example"
 TOKEN = "a token of the test"
 
+NAMED = f"localhost:{PORT}"
 HOSTS = [
     OWN,
-    f"localhost:{PORT}",
+    NAMED,
     "127.0.0.1:1",
     "localhost",
     "page.example",
