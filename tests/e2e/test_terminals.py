@@ -57,7 +57,8 @@ def test_all_of_stdout_is_json_with_a_node(shell: Shell, swarm: RunningSwarm) ->
     """`demo`, `verify` and `show` are read so in test_demo, `run` whenever a test starts a node."""
     ask = ["ask", "Which stream is whose?", "--out", str(shell.home / "asked.strand")]
     plain = (["status"], ["peers"], ["engine"], ["reputation", "show"], ["pause", "--for", "1s"], ["resume"])
-    for command in (ask, *plain):
+    views = (["rounds"], ["show"], ["diff"], ["top"], ["doctor", "--no-engine"])
+    for command in (ask, *plain, *views):
         ran = shell.strand(*command, "--json", "--url", swarm.url)
         assert isinstance(ran.json, dict), ran
 
