@@ -45,6 +45,7 @@ WAIT_MS_MAX: Final = 300_000
 
 PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "query_id": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+    "model": {"type": "string", "pattern": "^strand-[^/]+$"},
 }
 """JSON schemas of the parts of paths that have names, by name."""
 
@@ -301,7 +302,14 @@ CHAT: Final = Operation(
     "/v1/chat/completions",
     "Ask the swarm by OpenAI's chat completions.",
     ChatCompletion,
-    body=Body(ChatRequest, "no request for a chat completion"),
+    body=Body(
+        ChatRequest,
+        "no request for a chat completion",
+        example={
+            "model": "strand-rust:members",
+            "messages": [{"role": "user", "content": "Write a Rust function that sums a slice."}],
+        },
+    ),
     others=_ROUND_ERRORS,
     events=(ChatChunk, Problem),
     error=Problem,
@@ -311,7 +319,11 @@ RESPONSES: Final = Operation(
     "/v1/responses",
     "Ask the swarm by OpenAI's Responses API, without state.",
     ResponseObject,
-    body=Body(ResponseRequest, "no request for a response"),
+    body=Body(
+        ResponseRequest,
+        "no request for a response",
+        example={"model": "strand-rust:members", "input": "Write a Rust function that sums a slice."},
+    ),
     others=_ROUND_ERRORS,
     events=(ResponseEvent,),
     error=Problem,

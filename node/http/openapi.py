@@ -80,9 +80,17 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
         words += [REFUSALS[status]] if status in REFUSALS else []
     content = {media: {"schema": schema}}
     if status == 200 and operation.events:
-        words = ["As asked; of a stream, the schema is that of each event's data, before the last, which is [DONE]."]
-        content[EVENT_STREAM] = {"schema": {"anyOf": [_schema(each) for each in operation.events]}}
+        words = ["As asked; of a stream, the schema is that of each event."]
+        content[EVENT_STREAM] = {"schema": _event_schema(operation)}
     return {"description": " ".join(words), "content": content}
+
+
+def _event_schema(operation: Operation[Any]) -> dict[str, Any]:
+    """Return the schema of one server-sent event, whose data is text that holds JSON."""
+    kinds = {"anyOf": [_schema(each) for each in operation.events]}
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kinds}
+    data = {"description": "JSON, or the end of a completion.", "anyOf": [told, {"const": "[DONE]"}]}
+    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 
 
 def _schema(kind: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Gold rounds: questions with known answers, asked as any other, so that members cannot recognise them."""
 
 import random
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +9,7 @@ from typing import Protocol
 import structlog
 import trio
 
-from node.api.asking import Question
+from node.api.asking import Audience, Question
 from node.api.events import Ended
 from node.rounds.reputation import Reputation
 from node.rounds.service import AskError, RoundHandle, TooBusyError
@@ -29,6 +30,11 @@ class Asking(Protocol):
 
     ended: Signal
     """Fires when one of our users' rounds has ended or the user has left it."""
+
+    @property
+    def recent(self) -> Sequence[Audience]:
+        """Audiences of our users' latest rounds."""
+        ...
 
     def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
         """Begin a round and follow it; `counted`: whether it counts in `ended`. Raises AskError."""
@@ -92,8 +98,11 @@ class Challenger:
         if not questions:
             raise NoGoldError("no gold: name a file of questions and right answers in [gold] file")
         gold = self._random.choice(questions)
+        # One that no user's question has would give it away.
+        audience = self._random.choice(self._service.recent) if self._service.recent else None
+        question = Question.single(gold.query, gold.task, audience=audience)
         outcome = None
-        async with self._service.ask(Question.single(gold.query, gold.task), counted=False) as begun:
+        async with self._service.ask(question, counted=False) as begun:
             async for event in begun.events:
                 if isinstance(event, Ended):
                     outcome = event.outcome

@@ -190,5 +190,5 @@ def _read(raw: bytes, kind: type[T]) -> T | None:
     """Decode a stored body; None if a strand wrote it that knows more words than this one."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return None

@@ -1,6 +1,7 @@
 """From a user's question to a signed query and its round."""
 
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from node.config import NodeConfig
 from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
-from node.rounds.inbound import AskRequest, InboundRouter
+from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
 from node.rounds.queue import QueuedAsk, QueueFullError, RoundQueue
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
@@ -33,6 +34,9 @@ from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key, TurnRole
 
 STOPPING: Final = "this node is being stopped; ask another, or again when it is back"
+
+RECENT_MAX = 16
+"""Rounds of users whose audience is remembered: gold, at its default share, asks one question beside ten."""
 
 
 class AskError(UserError):
@@ -103,6 +107,8 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
+        self.recent: deque[Audience] = deque(maxlen=RECENT_MAX)
+        """Audiences of our users' latest rounds: gold has one of these, because another would give it away."""
         self.followed = 0
         """Rounds that a user, or gold, follows now."""
         self._is_stopping = False
@@ -134,8 +140,9 @@ class RoundService:
             raise self._too_busy()
         if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
             raise SecretTextError(why)
+        audience = question.audience or self._config.round.audience
         # Whoever watches the round learns which audience it had.
-        question = replace(question, audience=question.audience or self._config.round.audience)
+        question = replace(question, audience=audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self.query(question)
         turn = await self._take_turn(question, gold=not counted)
@@ -145,7 +152,19 @@ class RoundService:
                 yield handle
             finally:
                 self.followed -= 1
+                if counted:
+                    self.recent.append(audience)
                 self.ended.fire(int(counted))
+
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours (R16), also in a scope that is cancelled itself. False: nothing is left to cancel.
+
+        Its members stop at once. It keeps one of our turns until its budgets are over.
+        """
+        tell, told = trio.open_memory_channel[bool](1)
+        with trio.CancelScope(shield=True):
+            await self._inbound.deliver(CancelRequest(query_id, tell))
+            return await told.receive()
 
     async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:
         """Wait for a turn. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""

@@ -9,6 +9,7 @@ A judge may write some words about a pair before it chooses. They are no more tr
 because an answer may have instructed it. They are shown to it as one line that can hold no delimiter.
 """
 
+import math
 from base64 import b32encode
 from collections.abc import AsyncGenerator, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,9 @@ TEXT_BYTES_MIN = 200
 RESERVED_TOKENS = 128
 """Tokens of delimiters, a server's chat template and the reply."""
 
+QUERY_BYTES_PER_TOKEN = 3
+"""Bytes of a query per token. Code has three or more; a query of rarer characters may be refused by the server."""
+
 REASONING_BYTES_PER_TOKEN = 5
 """Bytes of a judge's reasoning that are shown per token. English has four or five; more is cut."""
 
@@ -53,6 +57,8 @@ class PromptLimits:
     """Bytes of each answer; the rest of its middle is cut, visibly."""
     reasoning_tokens: int = 0
     """Tokens that it may write about a pair before it chooses; 0: none."""
+    fits_surely: bool = True
+    """Whether every prompt fits the context, whatever its texts: no tokenizer makes more tokens than bytes."""
 
     @property
     def reasoning_bytes_max(self) -> int:
@@ -62,15 +68,15 @@ class PromptLimits:
     def beside(self, query_bytes: int) -> "PromptLimits | None":
         """Return the limits beside a query that is shown in so many bytes: a long one leaves less of the answers.
 
-        None: it leaves too little.
+        None: it leaves too little. Answers of strangers count a token for each byte, the query what text usually takes.
         """
-        excess = query_bytes - self.query_bytes_max
-        if excess <= 0:
+        if query_bytes <= self.query_bytes_max:
             return self
-        answer_bytes = self.answer_bytes_max - (excess + 1) // 2
+        excess_tokens = max(math.ceil(query_bytes / QUERY_BYTES_PER_TOKEN) - self.query_bytes_max, 0)
+        answer_bytes = self.answer_bytes_max - math.ceil(excess_tokens / 2)
         if answer_bytes < TEXT_BYTES_MIN:
             return None
-        return replace(self, query_bytes_max=query_bytes, answer_bytes_max=answer_bytes)
+        return replace(self, query_bytes_max=query_bytes, answer_bytes_max=answer_bytes, fits_surely=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +164,7 @@ async def judge(
 
 
 def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
-    """Return limits with which every prompt fits a context, if the query keeps to its own.
-
-    No tokenizer makes more tokens than bytes.
+    """Return limits with which every prompt surely fits a context, if the query keeps to its own.
 
     Otherwise an answer of rare characters would overflow the context and make its judges abstain. Raises EngineError if
     the context is too small to judge with.

@@ -249,7 +249,7 @@ class EngineWorker:
                         preferences[judgement.index] = judgement.preference
         if in_time.cancelled_caught:
             log.info("ballot.shortened", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
-        self._note_ballot(work.query, len(work.pairs), abstained)
+        self._note_ballot(work.query, len(work.pairs), abstained, blames=limits.fits_surely)
         await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
@@ -272,12 +272,16 @@ class EngineWorker:
         """Return why our engine gave nothing to a round, for the owner; empty if it did or the reason is unknown."""
         return self._declined.get(query, "")
 
-    def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str]) -> None:
-        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?"""
+    def _note_ballot(self, query: Digest, pairs: int, abstained: Sequence[str], *, blames: bool) -> None:
+        """Note what came of a ballot: would the engine's own abstentions void it, without what time has cut off?
+
+        `blames`: whether that counts against the engine; it does not where prompts may have been too long for it.
+        """
         if voids(len(abstained), pairs):
             why = f"{len(abstained)} of {pairs} pairs: {abstained[-1]}"
             self._note_declined(query, why)
-            self.fitness.failed(Role.JUDGE, query.hex(), why)
+            if blames:
+                self.fitness.failed(Role.JUDGE, query.hex(), why)
             return
         if abstained:
             log.warning("ballot.abstained", query_id=query.hex()[:16], pairs=len(abstained), reason=abstained[-1])

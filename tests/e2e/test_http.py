@@ -220,7 +220,7 @@ def test_no_request_ends_the_process(swarm: RunningSwarm, name: str) -> None:
         ("GET", "/api/wait?offers=many", 400),
         ("GET", "/api/certificates/zz", 400),
         ("GET", f"/api/certificates/{'0' * 64}", 404),
-        ("GET", "/api/certificates/00", 404),
+        ("GET", "/api/certificates/00", 400),
         ("GET", "/api/certificates/..%2f..%2fnode.key", 404),
         ("GET", "/api/engine", 200),
         ("POST", "/api/engine", 405),

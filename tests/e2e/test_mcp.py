@@ -28,7 +28,7 @@ async def test_an_agent_asks_over_stdio(shell: Shell, swarm: RunningSwarm) -> No
     async with mcp.Client(command) as client:
         assert client.instructions and "Rust" in client.instructions
         names = {tool.name for tool in (await client.list_tools()).tools}
-        assert names == {"ask_swarm", "swarm_status"}
+        assert names == {"ask_swarm", "explain_round", "verify_certificate", "swarm_status"}
         asked: dict[str, Any] = {"question": "Sum a slice.", "audience": "public"}
         answer = (await client.call_tool("ask_swarm", asked, progress_callback=progress)).structured_content
         assert answer is not None and answer["outcome"] == "decided"
@@ -36,6 +36,13 @@ async def test_an_agent_asks_over_stdio(shell: Shell, swarm: RunningSwarm) -> No
         assert status is not None and status["key"] == swarm.report["requester"]
         (resource,) = (await client.read_resource(answer["certificate"])).contents
         assert resource.uri == answer["certificate"]
+        assert answer["certificate"] in {each.uri for each in (await client.list_resources()).resources}
+        asked = {"query_id": answer["query_id"]}
+        why = (await client.call_tool("explain_round", asked)).structured_content
+        assert why is not None and why["proof"]["answers"][0]["text"] == answer["answer"]
+        assert why["conversation"] == [{"role": "user", "text": "Sum a slice."}]
+        verified = (await client.call_tool("verify_certificate", asked)).structured_content
+        assert verified is not None and verified["valid"], verified
     assert any(message and message.startswith("judging") for message in told)
 
 

@@ -21,7 +21,7 @@ PAGES = [
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
 ]
 
-OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", "2>", "<"})
+OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", "2>", "2>>", "<"})
 """Words of a shell that end a command or redirect it; what follows is not the command's."""
 
 PLACEHOLDER = re.compile(r"<\w+>|\.\.\.|[A-Z]+")

@@ -15,6 +15,7 @@ from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
 from node.http.replies import Places
 from node.http.shown import Shown
+from node.storage import CertificateRow
 from protocol.types import Digest
 
 INSTRUCTIONS: Final = (
@@ -25,6 +26,11 @@ INSTRUCTIONS: Final = (
 
 CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
 """Media type of a certificate's canonical bytes."""
+
+RESOURCES_MAX: Final = 50
+"""Certificates on one page of the list of resources."""
+
+_AGE: Final = re.compile(r"[0-9]{1,18}")
 
 
 def build_manager(shown: Shown, followed: Places, audience: Audience) -> StreamableHTTPSessionManager:
@@ -44,6 +50,14 @@ def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"no tool {asked.name[:64]!r}; there are {', '.join(tools)}")
         return await tool.call(asked.arguments or {}, context)
+
+    async def list_resources(_: Context, page: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+        cursor = page.cursor if page else None
+        if cursor is not None and not _AGE.fullmatch(cursor):
+            raise MCPError(types.INVALID_PARAMS, "no such cursor")
+        rows = await shown.history.certificates(None if cursor is None else int(cursor), RESOURCES_MAX + 1)
+        more = str(rows[RESOURCES_MAX - 1].age) if len(rows) > RESOURCES_MAX else None
+        return types.ListResourcesResult(resources=[_resource(row) for row in rows[:RESOURCES_MAX]], next_cursor=more)
 
     async def list_templates(_: Context, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
         certificate = types.ResourceTemplate(
@@ -71,6 +85,19 @@ def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read,
+    )
+
+
+def _resource(row: CertificateRow) -> types.Resource:
+    """Describe a certificate that the node holds."""
+    query_id = row.summary.query_id.hex()
+    return types.Resource(
+        name=query_id[:16],
+        title=f"{row.summary.outcome} certificate of {'a round of ours' if row.is_ours else 'a round of another node'}",
+        uri=f"{CERTIFICATE_URI}{query_id}",
+        mime_type=CERTIFICATE_MEDIA,
+        size=row.size_bytes,
     )

@@ -1,22 +1,32 @@
 """The tools of a node: asking its swarm, and reading what came of it."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from node.api.asking import Audience, Question, Turn
+from node.api.certificates import Verification
 from node.api.events import Asked, BaseEvent, Progress
 from node.api.following import PHASES, RoundLog
+from node.api.rounds import RoundDetail
 from node.http.audience import key_audience, resolve
-from node.http.mcp.bodies import AskSwarm, NoArguments, SwarmAnswer
+from node.http.mcp.bodies import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.replies import Places
 from node.http.shown import Shown
-from protocol.types import Outcome, TurnRole
+from protocol.types import Digest, Outcome, TurnRole
 
 CERTIFICATE_URI: Final = "strand://certificates/"
 """Beginning of a certificate's URI; the query's id follows."""
+
+ANSWER_CHARS_MAX: Final = 2_000
+"""Characters of one answer in an explanation: a round may have 64 answers of 64 KiB, and a model reads them all."""
+
+VERIFIED_MAX: Final = 2
+"""Certificates that may be verified at once for agents: each takes a core for up to seconds."""
 
 
 class SwarmTools:
@@ -33,6 +43,7 @@ class SwarmTools:
         self._shown = shown
         self._followed = followed
         self._audience = audience
+        self._verified = Places(VERIFIED_MAX)
 
     def tools(self) -> tuple[Tool, ...]:
         """Return all tools."""
@@ -48,6 +59,22 @@ class SwarmTools:
                 read_only=False,
             ),
             Tool(
+                "explain_round",
+                "Explain why an answer won: all answers with places and strengths, the comparisons of each pair, each "
+                "member's weights, who received the question, and how long the phases took. Long answers are cut.",
+                OneRound,
+                self.explain,
+                result=RoundDetail,
+            ),
+            Tool(
+                "verify_certificate",
+                "Verify a certificate by recomputing it: all signatures, who was to compare what, the ranking and the "
+                "outcome. It shows who answered and judged what, not that the answer is right.",
+                OneCertificate,
+                self.verify,
+                result=Verification,
+            ),
+            Tool(
                 "swarm_status",
                 "Tell whether this node takes part in its swarm: its engine, peers, nodes that offer to work, and "
                 "conditions that hinder it, each with its remedy.",
@@ -59,6 +86,28 @@ class SwarmTools:
     async def status(self, _: NoArguments, __: Context) -> Mapping[str, Any]:
         """Report the node's status."""
         return _plain(await self._shown.status.report())
+
+    async def explain(self, asked: OneRound, _: Context) -> Mapping[str, Any]:
+        """Return everything that the node knows of a round. Raises ToolError."""
+        found = await self._shown.history.round(Digest(bytes.fromhex(asked.query_id)))
+        if found is None:
+            raise ToolError("no such round here: this node neither asked it nor holds its certificate")
+        return _plain(_shortened(found))
+
+    async def verify(self, asked: OneCertificate, _: Context) -> Mapping[str, Any]:
+        """Verify a certificate that the node holds, or one that the agent has. Raises ToolError."""
+        if (asked.query_id is None) == (asked.certificate is None):
+            raise ToolError("give either query_id or certificate")
+        if asked.query_id is not None:
+            raw = await self._shown.rounds.certificate(Digest(bytes.fromhex(asked.query_id)))
+            if raw is None:
+                raise ToolError("no such certificate here")
+        else:
+            raw = _decoded(asked.certificate or "")
+        with self._verified.take() as place:
+            if not place:
+                raise ToolError("other certificates are being verified; try again later")
+            return _plain(await self._shown.history.verify(raw))
 
     async def ask(self, asked: AskSwarm, context: Context) -> Mapping[str, Any]:
         """Ask, report progress, and return the answer when the round has ended. Raises AskError and ToolError."""
@@ -81,6 +130,32 @@ class SwarmTools:
                     if isinstance(event, Asked):
                         members = len(event.members)
         return _plain(_answer(log, begun.query_id.hex(), members))
+
+
+def _key_audience(context: Context) -> Audience | None:
+    """Return the audience of the API key that came with the call's request."""
+    key = None if context.request is None else context.request.scope.get("state", {}).get("api_key")
+    return None if key is None else key.audience
+
+
+def _shortened(found: RoundDetail) -> RoundDetail:
+    """Return a round with the answers' texts cut, for a reader that has to read all of it."""
+    if found.proof is None:
+        return found
+    answers = tuple(replace(each, text=_cut(each.text)) for each in found.proof.answers)
+    return replace(found, proof=replace(found.proof, answers=answers))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= ANSWER_CHARS_MAX else f"{text[:ANSWER_CHARS_MAX]}... ({len(text)} characters in all)"
+
+
+def _decoded(certificate: str) -> bytes:
+    """Return a certificate's bytes from base64. Raises ToolError."""
+    try:
+        return base64.b64decode(certificate, validate=True)
+    except ValueError as error:
+        raise ToolError("the certificate is not base64") from error
 
 
 def _plain(result: msgspec.Struct) -> dict[str, Any]:

@@ -45,11 +45,12 @@ class OpenAiApi:
         }
         return {operation: _on_first_hop(handler) for operation, handler in served.items()}
 
-    async def _models(self, _: Request) -> Response:
-        return json_reply(models(self._specialty, self._audience))
+    async def _models(self, request: Request) -> Response:
+        return json_reply(models(self._specialty, key_audience(request) or self._audience))
 
     async def _model(self, request: Request) -> Response:
-        return json_reply(model(request.path_params["model"], self._specialty, self._audience))
+        default = key_audience(request) or self._audience
+        return json_reply(model(request.path_params["model"], self._specialty, default))
 
     async def _chat(self, request: Request) -> Response:
         body, ignored = await read_request(request, ops.CHAT, CHAT_FIELDS)

@@ -24,7 +24,7 @@ NODES = 3
 
 
 async def test_every_reply_is_one_that_the_document_describes(tmp_path: Path) -> None:
-    """No 5xx but the documented 503; what does not fit is refused; also a question is asked for real."""
+    """No 5xx but 503 and those of failed rounds; what does not fit is refused; also a question is asked for real."""
     specs = [NodeSpec(tmp_path / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
     async with AsyncExitStack() as stack:
         asked = (await start_swarm(specs, stack))[0]

@@ -63,6 +63,20 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) ->
         assert result.is_error and "colour" in result.content[0].text
         result = await client.call_tool("ask_swarm", {"question": " "})
         assert result.is_error and result.content[0].text == "the query is empty"
+        refused = {
+            "give either query_id or certificate": {},
+            "the certificate is not base64": {"certificate": "?"},
+            "no such certificate here": {"query_id": "00" * 32},
+        }
+        for words, arguments in refused.items():
+            result = await client.call_tool("verify_certificate", arguments)
+            assert result.is_error and result.content[0].text == words
+        result = await client.call_tool("verify_certificate", {"certificate": base64.b64encode(b"junk").decode()})
+        assert not result.is_error and result.structured_content["valid"] is False
+        result = await client.call_tool("explain_round", {"query_id": "00" * 32})
+        assert result.is_error and result.content[0].text.startswith("no such round here")
+        with pytest.raises(MCPError, match="no such cursor"):
+            await client.list_resources(cursor="x")
         with pytest.raises(MCPError, match="no tool 'sell_swarm'"):
             await client.call_tool("sell_swarm", {})
         with pytest.raises(MCPError, match="no such certificate"):

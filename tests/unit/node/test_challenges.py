@@ -10,7 +10,7 @@ import trio.testing
 
 from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
-from node.api.asking import Question
+from node.api.asking import Audience, Question
 from node.api.events import Ended
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
@@ -32,6 +32,7 @@ class Swarm:
 
     def __init__(self) -> None:
         self.ended = Signal()
+        self.recent: list[Audience] = []
         self.asked: list[Question] = []
         self.at_s: list[float] = []
         self.refusal: AskError | None = None
@@ -68,6 +69,14 @@ async def test_a_challenge_is_asked_as_any_question() -> None:
     swarm = Swarm()
     assert await challenger(swarm).challenge() == Challenged(QUERY, Outcome.DECIDED, None)
     assert swarm.asked == [Question.single("Which?", TaskType.CODE)]
+
+
+async def test_a_challenge_has_the_audience_of_users_questions() -> None:
+    """Any other would give it away: it would be the only one that is gossiped, or that is not."""
+    swarm = Swarm()
+    swarm.recent = [Audience.TRUSTED] * 16
+    await challenger(swarm).challenge()
+    assert swarm.asked == [Question.single("Which?", TaskType.CODE, audience=Audience.TRUSTED)]
 
 
 @pytest.mark.parametrize(("right", "correct"), [("A", True), ("B", False)])

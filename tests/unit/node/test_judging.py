@@ -323,34 +323,32 @@ def test_no_turn_ends_itself_or_speaks_for_another(role: TurnRole) -> None:
 def test_a_query_is_shown_whole_and_takes_its_room_from_the_answers() -> None:
     limits = prompt_limits(4096, 1200)
     assert limits.beside(limits.query_bytes_max) == limits
-    longest = limits.query_bytes_max + 2 * (limits.answer_bytes_max - TEXT_BYTES_MIN)
+    longest = 3 * (limits.query_bytes_max + 2 * (limits.answer_bytes_max - TEXT_BYTES_MIN))
     assert limits.beside(longest + 1) is None
-    for length in (limits.query_bytes_max + 1, longest):
+    empty = len(judge_prompt(single("q"), "", "", nonce=NONCE, limits=limits).text)
+    for length in (limits.query_bytes_max + 1, 3 * limits.query_bytes_max + 10, longest):
         turns = single("q" * length)
         beside = limits.beside(query_bytes(turns))
         assert beside is not None
-        assert beside.answer_bytes_max < limits.answer_bytes_max
+        assert not beside.fits_surely
         text = judge_prompt(turns, "a" * 9_000, "b" * 9_000, nonce=NONCE, limits=beside).text
         assert "q" * length in text
-        empty = judge_prompt(single("q"), "", "", nonce=NONCE, limits=limits).text
-        assert len(text) - len(empty) < limits.query_bytes_max + 2 * limits.answer_bytes_max + 2
+        tokens = length / 3 + len(text) - empty - length
+        assert tokens <= limits.query_bytes_max + 2 * limits.answer_bytes_max + 1
         with pytest.raises(ValueError, match="never cut"):
             judge_prompt(turns, "a", "b", nonce=NONCE, limits=limits)
 
 
-@given(
-    st.lists(
-        st.builds(lambda role, text: Turn(role=role, text=text), st.sampled_from(TurnRole), st.text(min_size=1)),
-        min_size=1,
-        max_size=5,
-    )
-)
+_turns = st.builds(lambda role, text: Turn(role=role, text=text), st.sampled_from(TurnRole), st.text(min_size=1))
+
+
+@given(st.lists(_turns, min_size=1, max_size=5))
 def test_the_size_of_a_query_is_that_of_what_is_shown(turns: list[Turn]) -> None:
-    limits = PromptLimits(1_000_000, 400)
-    texts = [
-        judge_prompt(each, "x", "y", nonce=bytes(NONCE_BYTES), limits=limits).text for each in (turns, single("q"))
-    ]
-    assert query_bytes(turns) - 1 == len(texts[0].encode()) - len(texts[1].encode())
+    long, short = (
+        judge_prompt(each, "x", "y", nonce=bytes(NONCE_BYTES), limits=PromptLimits(100_000, 400)).text.encode()
+        for each in (turns, single("q"))
+    )
+    assert query_bytes(turns) - 1 == len(long) - len(short)
 
 
 def test_answers_are_not_shown_longer_than_configured() -> None:

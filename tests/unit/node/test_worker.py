@@ -135,7 +135,7 @@ async def test_a_query_over_the_context_is_not_asked() -> None:
 
 
 class Refusing:
-    """An engine that refuses every answer, as a server does whose context is full."""
+    """An engine that refuses every prompt, as a server does whose context is full."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -145,6 +145,8 @@ class Refusing:
 
     async def answer(self, *_: Any) -> Any:
         raise EngineError("the request exceeds the available context size")
+
+    preference = answer
 
 
 @pytest.mark.parametrize(("bytes_", "reason"), [(2_000, DeclineReason.CAPACITY), (200, DeclineReason.ENGINE)])
@@ -158,7 +160,7 @@ async def test_a_query_that_may_be_too_long_costs_no_role(bytes_: int, reason: D
     assert (Role.ANSWER in at.worker.roles) is (reason is DeclineReason.CAPACITY)
 
 
-@pytest.mark.parametrize(("bytes_", "judged"), [(2_500, True), (3_500, False)])
+@pytest.mark.parametrize(("bytes_", "judged"), [(2_500, True), (8_000, True), (10_000, False)])
 async def test_a_query_is_judged_whole_or_not_at_all(bytes_: int, judged: bool) -> None:
     """Whatever its turns: nothing of them is cut for a judge, and declining costs no role."""
     at = await room(latency_s=0, context_tokens=4_096)
@@ -171,6 +173,16 @@ async def test_a_query_is_judged_whole_or_not_at_all(bytes_: int, judged: bool) 
         assert at.worker.engine.counts.judgements == 0
         assert at.declined() == [(QUERY, Unable(0, DeclineReason.CAPACITY))] * FAILED_ROUNDS_MAX
     assert Role.JUDGE in at.worker.roles
+
+
+@pytest.mark.parametrize(("bytes_", "keeps"), [(6_000, True), (200, False)])
+async def test_a_query_whose_prompts_may_be_too_long_costs_no_role_of_a_judge(bytes_: int, keeps: bool) -> None:
+    at = await room(latency_s=0, context_tokens=4_096)
+    at.worker.engine = Metered(cast(Engine, Refusing(at.worker.engine)))
+    for number in range(FAILED_ROUNDS_MAX):
+        work = replace(at.judge(seconds=100), query=Digest(bytes([number]) * 32), turns=single("x" * bytes_))
+        await at.worker.judge(work)
+    assert (Role.JUDGE in at.worker.roles) is keeps
 
 
 async def test_work_in_hand_leaves_no_time_for_more(autojump_clock: MockClock) -> None:

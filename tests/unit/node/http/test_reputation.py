@@ -40,6 +40,7 @@ class Refusing(TellingRounds):
     def __init__(self) -> None:
         super().__init__()
         self.ended = Signal()
+        self.recent = ()
 
 
 @dataclass
