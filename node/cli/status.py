@@ -98,6 +98,8 @@ def _works_for(serving: ServingReport) -> str:
         return "nobody: paused" + (
             " until `strand resume`" if left_ms is None else f" for {left_ms / 60_000:.0f} min more"
         )
+    if serving.why_not == "stopping":
+        return "nobody: it is being stopped"
     return f"nobody at this hour; else {whom}"
 
 

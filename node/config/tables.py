@@ -268,9 +268,9 @@ class TracingTable:
     endpoint: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an endpoint that is no URL of HTTP."""
-        if self.endpoint and not re.fullmatch(r"https?://[^/\s]+/\S*", self.endpoint):
-            raise ValueError(f"endpoint must be like http://127.0.0.1:4318/v1/traces, not {self.endpoint!r}")
+        """Refuse an endpoint that is no plain URL of HTTP. Secrets belong into OTEL_EXPORTER_OTLP_HEADERS."""
+        if self.endpoint and not re.fullmatch(r"https?://[^/\s@?#]+/[^\s?#]*", self.endpoint):
+            raise ValueError("endpoint must be like http://127.0.0.1:4318/v1/traces, without a password or a query")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import msgspec
 from consensus.certificates.record import Phase, RoundRecord
 from consensus.certificates.tally import rank
 from consensus.rounds import effects as fx
+from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
 from node.api import events
 from node.api.asking import Question
@@ -108,6 +109,12 @@ class RoundObserver:
                 body = message.body
                 declined = partial(events.Declined, phase=body.phase, wave=body.wave, reason=body.reason)
                 self._publish(Digest(body.query), "member", events.Declined, declined)
+
+    def left(self, query: Digest, why: str) -> None:
+        """Publish that a round of ours goes on without us: the node stops."""
+        left = partial(events.Ended, role="requester", ending=Ending.LEFT, outcome=None, fault=why)
+        self._publish(query, "requester", events.Ended, left)
+        self._hub.end(query)
 
     # -- the course of a round -------------------------------------------------------------------------------------
 

@@ -161,7 +161,8 @@ class RoundTimeline:
     def _requester_phase(self, query: Digest, phase: Phase, wave: int) -> None:
         asked = self._open.get((query, "requester"))
         if asked is not None and (asked.phase, asked.wave) != (str(phase), wave):
-            self._start(query, "requester", "" if phase is Phase.FAILED else str(phase), wave)
+            # A round that failed is over: it waits for nothing.
+            self._start(query, "requester", str(phase) if ("requester", str(phase)) in PHASES else "", wave)
 
     def _contributed(self, body: object) -> None:
         """Take a message of our member that is about to be sent."""

@@ -13,6 +13,9 @@ from node.work.worker import EngineWorker
 LAST_WORDS_S: Final = 5.0
 """Seconds for the declines, once the time to finish is over: a contribution is acknowledged within two, or gossiped."""
 
+STOPPED: Final = "the node was stopped before the round's end"
+"""Why a user's round ends without an answer."""
+
 FAREWELL_S: Final = 1.0
 """Seconds for users whose round has just ended to fetch its certificate; without such users there is no wait."""
 
@@ -63,6 +66,8 @@ class Shutdown:
             with trio.move_on_after(LAST_WORDS_S):
                 log.warning("node.declined", count=await self._worker.stop(), open_rounds=self.open_rounds)
                 await self._driver.flush()
+                self._driver.leave_own(STOPPED)
+                await self._rounds.wait_unfollowed()
         if has_users:
             await trio.sleep(FAREWELL_S)
         log.info("node.stopped", open_rounds=self.open_rounds)

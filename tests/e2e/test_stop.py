@@ -17,6 +17,7 @@ from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_node
 from node.overlay import Overlay
 from node.rounds.inbound import QUERY
+from node.watch.shutdown import STOPPED
 from protocol.messages import Decline, Offer
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclinedPhase, DeclineReason, Role
@@ -97,6 +98,25 @@ async def test_a_requester_that_is_stopped_finishes_its_users_rounds(tmp_path: P
             assert await client.certificate(heard[0].query_id), "what a user asks for next is served"
         assert await node.process.wait() == 0
     assert logged(node)["node.stopping"]["reason"] == "SIGINT"
+
+
+async def test_a_requester_that_cannot_finish_in_time_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other member works for as long as it likes; the user is not kept waiting, nor cut off without a word."""
+    monkeypatch.setenv("STRAND_NODE_STOP_MS", "0")
+    async with AsyncExitStack() as stack:
+        first = await start_node(NodeSpec(tmp_path / "first", BUSY), stack)
+        await start_node(NodeSpec(tmp_path / "second", BUSY, first.addresses[:1]), stack)
+        async with connect(first.url) as client:
+            await client.wait_offers(2, 60)
+            heard = []
+            async with aclosing(client.ask(Question.single("Will it end?"))) as told:
+                async for event in told:
+                    heard.append(event)
+                    if isinstance(event, events.Asked):
+                        first.process.send_signal(signal.SIGTERM)
+            assert isinstance(end := heard[-1], events.Ended)
+            assert (end.ending, end.outcome, end.fault) == ("left", None, STOPPED)
+        assert await first.process.wait() == 0
 
 
 async def test_an_idle_node_ends_at_once(tmp_path: Path) -> None:

@@ -212,7 +212,17 @@ async def test_a_missing_extra_is_one_line_with_the_remedy(monkeypatch: pytest.M
             pass
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:4318", "http://host", "ftp://host/v1/traces", "http:// /v1"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "127.0.0.1:4318",
+        "http://host",
+        "ftp://host/v1/traces",
+        "http:// /v1",
+        "http://a:b@host/v1",
+        "http://host/v1?k=v",
+    ],
+)
 def test_an_endpoint_that_is_no_url_of_http_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="endpoint must be like"):
         TracingTable(enabled=True, endpoint=endpoint)
