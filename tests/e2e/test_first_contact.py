@@ -135,7 +135,7 @@ CASES = (
     ),
     Case(
         "the network is unknown",
-        ("run", "--network", "atlantis"),
+        ("run", "--network", "atlantis", *ANYWHERE),
         2,
         "no network parameters 'atlantis': give a file, or one of devnet, minimal",
     ),
