@@ -149,11 +149,13 @@ def read_stdin(*, empty: bool = False) -> str:
 
 def _query(raw: bytes, *, empty: bool) -> str:
     if len(raw) > TEXT_BYTES_MAX:
-        raise CliError(f"the query has more than {TEXT_BYTES_MAX} bytes", Exit.USAGE)
+        raise CliError(
+            f"the query has more than {TEXT_BYTES_MAX} bytes: shorten it, for no node takes a longer one", Exit.USAGE
+        )
     try:
         query = decode(raw)
     except UnicodeDecodeError as error:
         raise CliError("the query is not UTF-8", Exit.USAGE) from error
     if not empty and not query.strip():
-        raise CliError("the query is empty", Exit.USAGE)
+        raise CliError("the query is empty: write it in quotes, or send it through stdin", Exit.USAGE)
     return query
