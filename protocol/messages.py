@@ -298,6 +298,16 @@ class CloseTally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Ends the round without a result, in place of the next closing (rule R16)."""
+
+    KIND: ClassVar[Kind] = Kind.CANCEL
+    author: KeyField
+    query: DigestField
+    prev: DigestField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cosign:
     """A member's reply to a tally: it has recomputed everything and agrees, or objects and gives the reason."""
 
@@ -339,7 +349,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquivocationProof:
-    """Two different signed messages of one author for one slot (R3). The proof's author is the node that found them."""
+    """Two different signed messages of one author for one slot (R3), or for one place in a chain (R16).
+
+    The proof's author is the node that found them.
+    """
 
     KIND: ClassVar[Kind] = Kind.EVIDENCE
     author: KeyField
@@ -362,8 +375,11 @@ Message = (
     | Notice
     | EquivocationProof
     | Decline
+    | Cancel
 )
-Closing = CloseCommits | CloseSlate | CloseWave | CloseTally
+PhaseClosing = CloseCommits | CloseSlate | CloseWave | CloseTally
+"""Closings that end a phase and count contributions."""
+Closing = PhaseClosing | Cancel
 Contribution = Commit | Answer | Ballot | Cosign | Decline
 
 MESSAGE_TYPES: dict[Kind, type[Message]] = {
@@ -382,6 +398,7 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
         Notice,
         EquivocationProof,
         Decline,
+        Cancel,
     )
 }
 

@@ -32,9 +32,11 @@ class Kind(IntEnum):
     NOTICE = 11
     EVIDENCE = 12
     DECLINE = 13
+    CANCEL = 14
 
 
-CLOSINGS = frozenset({Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY})
+CLOSINGS = frozenset({Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY, Kind.CANCEL})
+"""Kinds of a round's chain after its query."""
 CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN, Kind.DECLINE})
 
 

@@ -18,11 +18,11 @@ from protocol.messages import (
     Ballot,
     Certificate,
     CloseWave,
-    Closing,
     Contribution,
     Conversation,
     Cosign,
     Decline,
+    PhaseClosing,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
 from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, hash_of, open_paper, read_papers
@@ -49,7 +49,7 @@ class Audited:
     """Members with voting weight."""
     full: bool
     beacon: Digest
-    closings: tuple[Opened[Closing], ...]
+    closings: tuple[Opened[PhaseClosing], ...]
     accused: tuple[frozenset[Key], ...]
     """Members removed by each closing and those before it."""
 

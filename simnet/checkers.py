@@ -9,7 +9,7 @@ slot a message fills and what proves equivocation (`certificates.evidence`), whi
 the limits that `_holdings` names.
 """
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
@@ -27,6 +27,7 @@ from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
+    Cancel,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -37,6 +38,7 @@ from protocol.messages import (
     Cosign,
     EquivocationProof,
     Offer,
+    PhaseClosing,
 )
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
@@ -91,6 +93,8 @@ class _Life:
 
     slots: dict[Slot, Digest] = field(default_factory=dict)
     """The first message of each slot."""
+    closings: dict[Digest, Closing] = field(default_factory=dict)
+    """Closings by id."""
     accused: dict[Slot, int] = field(default_factory=dict)
     """Slots that it knows to be filled twice, and since when, ms."""
     came_ms: dict[Digest, int] = field(default_factory=dict)
@@ -100,7 +104,7 @@ class _Life:
 
     @property
     def is_void(self) -> bool:
-        """Whether it knows of two different closings for one slot (R2)."""
+        """Whether it knows of two different closings for one slot (R2), or of a cancel beside a closing (R16)."""
         return any(slot.kind in CLOSINGS for slot in self.accused)
 
 
@@ -110,6 +114,8 @@ class _Round:
     signed: dict[Slot, Digest] = field(default_factory=dict)
     """Messages signed by honest nodes, over all restarts."""
     lives: dict[int, _Life] = field(default_factory=dict)
+    closings: dict[Digest, Closing] = field(default_factory=dict)
+    """Closings signed by an honest requester."""
     winner: Digest | None = None
     """Winner of the first full certificate."""
 
@@ -154,6 +160,7 @@ class Checkers:
         """Check a message of its own that a node's participant journals or sends; call it for repetitions too.
 
         R3, R12: never two different messages for one slot. R2: no co-signature in a round that it knows to be void.
+        R16: never a cancel beside another closing.
         """
         if node not in self._honest:
             return
@@ -167,6 +174,10 @@ class Checkers:
         if slot is None:
             return
         known = self._round(Digest(slot.query))
+        if isinstance(message.body, Closing):
+            if _cancelled_beside(message.body, known.closings.values()):
+                self._violated("R16", f"node {node} signed a cancel beside a closing", known.number)
+            known.closings[message.id] = message.body
         before = known.signed.get(slot)
         if before is None:
             known.signed[slot] = message.id
@@ -194,6 +205,9 @@ class Checkers:
             life.accused.setdefault(slot, at_ms)
         if isinstance(message.body, Closing):
             life.came_ms.setdefault(message.id, at_ms)
+            if _cancelled_beside(message.body, life.closings.values()):
+                life.accused.setdefault(slot, at_ms)
+            life.closings[message.id] = message.body
 
     def delivered(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
         """Record a node's knowledge that its contribution was delivered: from now on an omission is censorship.
@@ -358,6 +372,17 @@ def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
     )
 
 
+def _cancelled_beside(closing: Closing, others: Iterable[Closing]) -> bool:
+    """R16: whether one is a cancel and the other takes its place in the chain, or is the tally."""
+    return any(
+        isinstance(cancel, Cancel)
+        and not isinstance(beside, Cancel)
+        and (beside.prev == cancel.prev or isinstance(beside, CloseTally))
+        for other in others
+        for cancel, beside in ((closing, other), (other, closing))
+    )
+
+
 def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterator[str]:
     """R10: yield omissions of closings: messages that the co-signer had delivered, or held, `grace_ms` earlier."""
     waves = 0
@@ -384,7 +409,7 @@ def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterat
                 yield f"evidence that it held {came_ms - since_ms} ms before is not in {closing.KIND.name}"
 
 
-def _names(closing: Closing, message: VerifiedMessage) -> bool:
+def _names(closing: PhaseClosing, message: VerifiedMessage) -> bool:
     """Whether the closing counts the contribution, or need not because it acts upon another chain."""
     body = message.body
     assert isinstance(body, Contribution)

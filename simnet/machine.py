@@ -160,6 +160,11 @@ class Machine:
         id, effects = begun
         return id, len(roster), effects
 
+    def cancel(self, query: Digest) -> None:
+        """Cancel a round of its own, if there is still something to cancel."""
+        if self.up:
+            self.perform(self.participant.cancel(query, self.now_ms) or ())
+
     def take_gossip(self, topic: str, source: Key, data: bytes) -> Verdict:
         """Validate a gossiped message and act on it."""
         admitted = self.participant.validator.admit_gossip(topic, source, data, self.now_ms)
@@ -257,9 +262,12 @@ class Machine:
                 self._stage.watch.saw(self.node, action)
             case fx.RoundEnded(query, role, _, _, _):
                 self._note(f"{role} {action.ending}", query)
-                if role == "member":
+                if role == "member" and action.ending is not fx.Ending.CANCELLED:
                     self._disk.rounds.pop(query, None)
                 self._stage.watch.saw(self.node, action)
+            case fx.PlaceFreed(query):
+                self._note("place freed", query)
+                self._disk.rounds.pop(query, None)
             case Frame(topic, source, data, to):
                 numbers = None if to is None else tuple(self._stage.plan.number_of[key] for key in to)
                 self._stage.network.publish(self.node, topic, source, data, to=numbers)

@@ -21,11 +21,11 @@ from protocol.messages import (
     CloseSlate,
     CloseTally,
     CloseWave,
-    Closing,
     Cosign,
     Decline,
     EquivocationProof,
     Message,
+    PhaseClosing,
     Query,
     Seat,
 )
@@ -53,7 +53,7 @@ class ParsedCertificate:
     certificate: Certificate
     network: bytes
     query: Opened[Query]
-    closings: tuple[Opened[Closing], ...]
+    closings: tuple[Opened[PhaseClosing], ...]
     commits: Opened[CloseCommits]
     slate: Opened[CloseSlate]
     judging: tuple[Opened[Judging], ...]
@@ -95,7 +95,7 @@ def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, 
 
     queries = take([certificate.query], Query, "C1")
     chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseWave, CloseTally), "C1")
-    closings = tuple((id, body) for id, body in chain if isinstance(body, Closing))
+    closings = tuple((id, body) for id, body in chain if isinstance(body, PhaseClosing))
     carriers = [body for _, body in closings]
     apart: list[Opened[Message]] = [
         *take(certificate.answers, Answer, "C3"),
@@ -156,7 +156,7 @@ def open_paper(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
 
 
 def _inventory(
-    carriers: Sequence[Closing],
+    carriers: Sequence[PhaseClosing],
     apart: Sequence[Opened[Message]],
     riding: Sequence[Sequence[Opened[Message]]],
 ) -> Iterator[Finding]:
@@ -178,7 +178,7 @@ def _inventory(
         yield Finding("C3", f"{len(surplus)} messages that no closing names")
 
 
-def _names(closing: Closing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
+def _names(closing: PhaseClosing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
     """Return the ids that a closing names, by kind."""
     match closing:
         case CloseCommits():

@@ -106,6 +106,8 @@ class _Replayed:
             case told.Asked():
                 begun = node.ask(each.query, each.turns, each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
+            case told.Cancelled():
+                return node.cancel(each.query, each.at_ms) or []
             case told.Wrote():
                 return node.on_work_done(each.query, Generated(each.content, each.salt), each.at_ms)
             case told.Compared():

@@ -57,6 +57,8 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     judge_ms: PositiveMs = 20_000
     cosign_ms: PositiveMs = 5_000
     patience_ms: Ms = 5_000
+    cancel: Share = 0.0
+    """Share of queries whose askers cancel them at some moment of the round."""
     interval_ms: PositiveMs = 30_000
     """Time from one query of a shard to its next. Rounds overlap only if phases take all of their budgets."""
 

@@ -29,6 +29,9 @@ SLACK_MS = 2_000
 CRASH_WINDOW_MS = 8_000
 """Milliseconds after a query in which crashes happen: about as long as a round takes."""
 
+CANCEL_WINDOW_MS = 8_000
+"""Milliseconds after a query in which its asker may cancel it: about as long as a round takes."""
+
 REPLAYS_MS = 150_000
 """Milliseconds after its end that a round is still checked: its messages may be replayed when the mesh has forgotten
 them."""
@@ -51,7 +54,7 @@ class _Open:
     decided_ms: int = 0
     certificate: bytes | None = None
     void: str | None = None
-    """Why the requester itself gave the round up, if it did."""
+    """Why the requester itself gave the round up or cancelled it, if it did."""
 
 
 class World:
@@ -121,7 +124,14 @@ class World:
             self.checkers.open_round(asking, opened.query)
             requester.perform(effects)
             self._break_things(asking)
+            self._cancel_later(asking, opened.query)
         self.clock.after(round_ms(self.plan.budgets) + SLACK_MS, self._close, asking.number)
+
+    def _cancel_later(self, asking: PlannedQuery, query: Digest) -> None:
+        """Draw whether the asker cancels this round, and when."""
+        random = chance(self.plan.scenario.seed, "cancel", asking.number)
+        if random.random() < self.plan.scenario.round.cancel:
+            self.clock.after(random.randrange(CANCEL_WINDOW_MS), self.machines[asking.requester].cancel, query)
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
@@ -176,6 +186,8 @@ class World:
             case fx.Certify(_, _, _, certificate):
                 opened.certificate = certificate
                 opened.phases["certified"] = since_ms
+            case fx.RoundEnded(_, "requester", fx.Ending.CANCELLED):
+                opened.void = str(fx.Ending.CANCELLED)
             case fx.RoundEnded(_, "requester", fx.Ending.VOID, _, fault):
                 opened.void = "" if fault is None else str(fault.reason)
             case fx.RoundEnded():

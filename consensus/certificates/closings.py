@@ -17,7 +17,17 @@ from consensus.ranking.clusters import cluster
 from consensus.ranking.pairing import assign_pairs
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
-from protocol.messages import Answer, Ballot, CloseCommits, CloseSlate, CloseTally, CloseWave, Closing
+from protocol.messages import (
+    Answer,
+    Ballot,
+    Cancel,
+    CloseCommits,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    PhaseClosing,
+)
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role
@@ -76,6 +86,8 @@ def _apply(
     record: RoundRecord, message: VerifiedMessage, closing: Closing, at_hand: Mapping[Digest, VerifiedMessage]
 ) -> RoundRecord | Fault:
     """Apply the closing with everything that it names. Only `record` and the named ids decide the result."""
+    if isinstance(closing, Cancel):
+        return _cancel(record, message)
     if isinstance(closing, CloseCommits):
         return _close_commits(record, message, closing, [at_hand[id] for id in closing.declines])
     cleared = _list_evidence(record, [at_hand[id] for id in closing.evidence])
@@ -90,6 +102,13 @@ def _apply(
     if isinstance(closing, CloseWave):
         return _close_wave(declined, message, closing, ballots)
     return _close_tally(declined, message, closing, ballots)
+
+
+def _cancel(record: RoundRecord, message: VerifiedMessage) -> RoundRecord | Fault:
+    """R16: end the round before its tally; nothing more counts."""
+    if record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.JUDGING):
+        return Fault(FaultReason.WRONG_PHASE, "R16", f"a cancel while {record.phase}")
+    return replace(record, phase=Phase.CANCELLED, closings=(*record.closings, message), assignment={})
 
 
 def _close_commits(
@@ -211,6 +230,8 @@ def _gather(
 
     Only messages that it names may ride along (R13).
     """
+    if isinstance(closing, Cancel):
+        return {}
     riders = {}
     for envelope in closing.ride_along:
         rider = open_envelope(envelope, record.params.digest)
@@ -228,7 +249,7 @@ def _gather(
     return {id: riders[id] if id in riders else pool[id] for id in named}
 
 
-def _named(closing: Closing) -> tuple[tuple[Digest, ...], ...]:
+def _named(closing: PhaseClosing) -> tuple[tuple[Digest, ...], ...]:
     """Return the lists of ids that a closing names."""
     match closing:
         case CloseCommits():

@@ -1,10 +1,21 @@
-"""Slots and equivocation (rule R3): one message for each slot; two that differ are evidence against their author."""
+"""Slots and equivocation (R3): one message for each slot, one for each place in a chain; two are evidence."""
 
 from typing import NamedTuple
 
 from protocol.errors import Fault, FaultReason
 from protocol.limits import WAVES_MAX
-from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Notice, Offer, Query
+from protocol.messages import (
+    Ballot,
+    Cancel,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Decline,
+    EquivocationProof,
+    Notice,
+    Offer,
+    Query,
+)
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.types import DeclinedPhase, Digest, Key, Kind
 
@@ -38,24 +49,45 @@ def declining(query: bytes, author: Key, phase: DeclinedPhase, wave: int) -> Slo
     return Slot(query, author, Kind.DECLINE, list(DeclinedPhase).index(phase) * WAVES_MAX + wave)
 
 
+def contradicts(one: VerifiedMessage, other: VerifiedMessage) -> bool:
+    """Whether no honest node signs both: two different messages of one slot, or a cancel beside a closing (R3, R16).
+
+    A cancel contradicts a closing with the same `prev`, and any tally of its round.
+    """
+    if one.author != other.author or one.id == other.id:
+        return False
+    if (slot := slot_of(one)) is not None and slot == slot_of(other):
+        return True
+    match one.body, other.body:
+        case (Cancel() as cancel, closing) | (closing, Cancel() as cancel) if isinstance(closing, Closing):
+            beside = closing.prev == cancel.prev or isinstance(closing, CloseTally)
+            return closing.query == cancel.query and beside
+        case _:
+            return False
+
+
 def accuse(keypair: Keypair, network: Digest, one: VerifiedMessage, other: VerifiedMessage) -> VerifiedMessage:
-    """Seal evidence from two different messages of one slot."""
+    """Seal evidence from two messages that contradict each other."""
     first, second = sorted((one, other), key=lambda message: message.id)
     body = EquivocationProof(author=keypair.public, first=first.envelope, second=second.envelope)
     return seal(keypair, network, body)
 
 
 def examine(message: VerifiedMessage, network: Digest) -> Slot | Fault:
-    """Return the slot that a piece of evidence proves to be filled twice, or the fault WRONG_EVIDENCE."""
+    """Return the slot that a piece of evidence proves to be filled twice, or the fault WRONG_EVIDENCE.
+
+    For a cancel beside a closing it is the cancel's.
+    """
     if not isinstance(message.body, EquivocationProof):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not evidence")
     first = open_envelope(message.body.first, network)
     second = open_envelope(message.body.second, network)
     if isinstance(first, Fault) or isinstance(second, Fault):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "holds a message that does not verify")
-    slot = slot_of(first)
-    if slot is None or slot != slot_of(second) or first.id >= second.id:
+    if not contradicts(first, second) or first.id >= second.id:
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not two different messages of one slot, lower id first")
+    slot = slot_of(second if isinstance(second.body, Cancel) else first)
+    assert slot is not None, "what contradicts another message fills a slot"
     if isinstance(first.body, Notice):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "notices only inform")
     return slot

@@ -37,6 +37,7 @@ class Phase(StrEnum):
     JUDGING = "judging"
     COSIGNING = "cosigning"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class PhaseBudgets(Protocol):
@@ -136,7 +137,7 @@ class RoundRecord:
                 return self.query.open_ms
             case Phase.JUDGING:
                 return self.query.judge_ms
-            case Phase.COSIGNING | Phase.FAILED:
+            case Phase.COSIGNING | Phase.FAILED | Phase.CANCELLED:
                 return self.query.cosign_ms
 
     @property
@@ -165,7 +166,7 @@ class RoundRecord:
                 keys = set(self.assignment)
             case Phase.COSIGNING:
                 keys = set(self.seats)
-            case Phase.FAILED:
+            case Phase.FAILED | Phase.CANCELLED:
                 keys = set()
         return frozenset(keys - self.removed)
 

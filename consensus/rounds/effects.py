@@ -178,6 +178,8 @@ class Ending(StrEnum):
     """A closing was invalid, or the requester signed two for one slot: nobody co-signs."""
     LOST = "lost"
     """Closings came neither in time nor by pulling."""
+    CANCELLED = "cancelled"
+    """The requester cancelled it before its tally (R16). It keeps its place until `PlaceFreed`."""
     LEFT = "left"
     """The node left it: its next message could not be journalled, it was stopped, or the requester took no contribution
     of it and another round needed the working place."""
@@ -194,6 +196,13 @@ class RoundEnded:
     fault: Fault | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceFreed:
+    """The budgets of a cancelled round are over, and with them all that it held: places, and its asker's turn (R16)."""
+
+    query: Digest
+
+
 Effect = (
     Journal
     | Publish
@@ -208,4 +217,5 @@ Effect = (
     | FetchCertificate
     | Join
     | RoundEnded
+    | PlaceFreed
 )

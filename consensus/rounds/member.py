@@ -1,10 +1,11 @@
 """The member's round machine: answers, opens, judges, co-signs. Pure; the table of transitions is in README.md."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.evidence import Slot, declining, examine, slot_of
+from consensus.certificates.evidence import Slot, contradicts, declining, examine, slot_of
 from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
 from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Journal, Judge, Pull, RoundEnded
 from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
@@ -90,7 +91,15 @@ def leave(state: Member) -> MemberTransition:
 
 def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
     """Apply one event at `now_ms`; return the next state and the effects. A round that is over stays as it is."""
-    return MemberTransition(state) if state.over else _owed(_step(state, event, now_ms), now_ms)
+    if state.over:
+        return MemberTransition(state)
+    stepped = _owed(_step(state, event, now_ms), now_ms)
+    return replace(stepped, effects=without_work(stepped.effects)) if stepped.state.over else stepped
+
+
+def without_work(effects: Iterable[Effect]) -> tuple[Effect, ...]:
+    """Return effects without work of the engine: of a step at whose end the round is over, it would be for nothing."""
+    return tuple(effect for effect in effects if not isinstance(effect, Generate | Judge))
 
 
 def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
@@ -283,12 +292,10 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Me
     """R2: take closings in the order of the chain; early ones wait, within bounds, for a pull."""
     if message.author != state.record.query.author:
         return MemberTransition(state)
-    slot = slot_of(message)
-    waiting = [early.message for early in state.early]
-    rivals = [closing for closing in (*state.record.closings, *waiting) if slot_of(closing) == slot]
-    if any(closing.id != message.id for closing in rivals):
+    known = [*state.record.closings, *(early.message for early in state.early)]
+    if any(contradicts(closing, message) for closing in known):
         return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", message.kind.name))
-    if rivals or len(state.early) >= EARLY_MAX:
+    if any(closing.id == message.id for closing in known) or len(state.early) >= EARLY_MAX:
         return MemberTransition(state)
     advanced = _advance(replace(state, early=(*state.early, Early(message, now_ms))), now_ms)
     after = advanced.state
@@ -364,6 +371,8 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
             return _cosign(state)
         case Phase.FAILED:
             return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
+        case Phase.CANCELLED:
+            return _end(state, Ending.CANCELLED)
 
 
 def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> MemberTransition:

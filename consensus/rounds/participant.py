@@ -12,7 +12,17 @@ from consensus.certificates.evidence import accuse
 from consensus.certificates.record import RoundRecord, check_turns, open_record, round_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
-from consensus.rounds.effects import Contribute, Effect, Ending, FetchCertificate, Join, Publish, Pull, RoundEnded
+from consensus.rounds.effects import (
+    Contribute,
+    Effect,
+    Ending,
+    FetchCertificate,
+    Join,
+    PlaceFreed,
+    Publish,
+    Pull,
+    RoundEnded,
+)
 from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.presence import Presence
@@ -180,6 +190,15 @@ class Participant:
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
+    def cancel(self, query: Digest, now_ms: int) -> list[Effect] | None:
+        """Cancel a round of ours before its tally (R16); None if there is no such round. It keeps its place."""
+        known = self._rounds.get(query)
+        cancelled = None if known is None or known.as_requester is None else requester.cancel(known.as_requester)
+        if known is None or cancelled is None:
+            return None
+        known.as_requester = cancelled.state
+        return self._route(query, cancelled.effects, now_ms)
+
     def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
         """Take a result of our engine for a Generate or a Judge, or the delivery of a Contribute."""
         return self._step(query, event, now_ms)
@@ -199,8 +218,10 @@ class Participant:
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Wake every round that is due."""
-        due = [query for query, known in self._open.items() if known.wake_at_ms <= now_ms]
-        ticked = [effect for query in due for effect in self._step(query, Tick(), now_ms)]
+        due = [(query, known) for query, known in self._open.items() if known.wake_at_ms <= now_ms]
+        ticked: list[Effect] = []
+        for query, known in due:
+            ticked += self._free(query) if known.over else self._step(query, Tick(), now_ms)
         return [*ticked, *self._pull_recovering(now_ms)]
 
     def record(self, query: Digest) -> RoundRecord | None:
@@ -238,7 +259,7 @@ class Participant:
         known = self._rounds.pop(query, None)
         if known is None:
             return []
-        self._open.pop(query, None)
+        held = self._open.pop(query, None) is not None and known.place_until_ms is not None
         self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
         self.validator.close(query)
         fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
@@ -247,7 +268,7 @@ class Participant:
             finishes.append(RoundEnded(query, "member", Ending.LEFT, fault=fault))
         if known.as_requester is not None and not known.as_requester.over:
             finishes.append(RoundEnded(query, "requester", Ending.LEFT, fault=fault))
-        return finishes
+        return [*finishes, PlaceFreed(query)] if held else finishes
 
     def _pull_recovering(self, now_ms: int) -> list[Effect]:
         kept = {query: each for query, each in self._recovering.items() if each.deadline_ms > now_ms}
@@ -284,12 +305,15 @@ class Participant:
         return self._admission.refusal(id, query, places, now_ms)
 
     def _places(self, now_ms: int) -> list[tuple[WorkingPlace, bool]]:
-        """Return the rounds in which we work or which we recover, oldest first; true: its place is free for others."""
+        """Return the rounds in which we work or which we recover, oldest first; true: its place is free for others.
+
+        A cancelled round keeps its place (R16).
+        """
         recovering = [(WorkingPlace(query, each.asked_by), False) for query, each in self._recovering.items()]
         return recovering + [
-            (WorkingPlace(query, known.record.query.author), known.as_member.is_untaken(now_ms))
+            (WorkingPlace(query, known.record.query.author), known.is_untaken(now_ms))
             for query, known in self._open.items()
-            if known.as_member is not None and not known.as_member.over
+            if known.has_working_place
         ]
 
     def _leave_untaken(self, now_ms: int) -> list[Effect]:
@@ -337,7 +361,9 @@ class Participant:
         effects = self._start_member(first, first.body, now_ms, restored)
         taken = self._take_pulled(query, reply, now_ms)
         # A chain without any closing yet is no fault of its source.
-        return effects if isinstance(taken, Fault) else [*effects, *taken]
+        effects = effects if isinstance(taken, Fault) else [*effects, *taken]
+        at_member = self._rounds[query].as_member
+        return list(member.without_work(effects)) if at_member is not None and at_member.over else effects
 
     def _take_pulled(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
         """Take the useful messages of a reply; a Fault if there are none. Valid ones count, whatever else it holds."""
@@ -420,16 +446,29 @@ class Participant:
                 case Publish(message=message) if message.kind in CLOSINGS or message.kind is Kind.QUERY:
                     routed.append(effect)
                     self._own_mail.append((query, message))
+                case RoundEnded(ending=Ending.CANCELLED):
+                    routed.append(effect)
+                    known = self._rounds[query]
+                    known.place_until_ms = known.expires_ms - LINGER_MS
                 case RoundEnded():
                     routed.append(effect)
                     if effect.role == "requester":
                         self._note_silent(query, now_ms)
-                    if self._rounds[query].over:
-                        del self._open[query]
-                        self.validator.close(query)
+                    if self._rounds[query].over and self._rounds[query].place_until_ms is None:
+                        self._close(query)
                 case _:
                     routed.append(effect)
         return routed
+
+    def _free(self, query: Digest) -> list[Effect]:
+        """R16: the budgets of a cancelled round are over."""
+        self._close(query)
+        return [PlaceFreed(query)]
+
+    def _close(self, query: Digest) -> None:
+        """The round is over, and open no longer."""
+        del self._open[query]
+        self.validator.close(query)
 
     def _note_silent(self, query: Digest, now_ms: int) -> None:
         """After a round of ours, suspend seats that neither contributed nor refused."""

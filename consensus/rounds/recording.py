@@ -138,6 +138,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """`cancel`: a round of our own is cancelled, if it still can be."""
+
+    at_ms: TimeMs
+    query: DigestField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wrote:
     """`on_work_done`: our engine wrote an answer."""
 
@@ -251,6 +259,7 @@ Input = (
     | Replied
     | Ponged
     | CouldNot
+    | Cancelled
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -275,6 +284,7 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Replied,
     Ponged,
     CouldNot,
+    Cancelled,
 )
 """Frame kinds: the number is the position in this list, so new ones are appended."""
 

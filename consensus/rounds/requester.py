@@ -20,6 +20,7 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
 from protocol.messages import (
+    Cancel,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -133,6 +134,24 @@ def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
             assert_never(event)
+
+
+def cancel(state: Requester) -> RequesterTransition | None:
+    """R16: end the round in place of its next closing; None if it is over, or its tally closed."""
+    if state.over or state.record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.JUDGING):
+        return None
+    record = state.record
+    message = seal(
+        state.keypair, record.params.digest, Cancel(author=state.keypair.public, query=record.id, prev=record.head)
+    )
+    slot, cancelled = slot_of(message), extend(record, message, {})
+    assert slot is not None and isinstance(cancelled, RoundRecord), cancelled
+    effects = (
+        Journal(slot, message),
+        Publish((record.topic,), message),
+        RoundEnded(record.id, "requester", Ending.CANCELLED),
+    )
+    return RequesterTransition(replace(state, record=cancelled, over=True), effects)
 
 
 # -- contributions -------------------------------------------------------------------------------------------------
@@ -264,8 +283,8 @@ def _close(state: Requester, now_ms: int) -> RequesterTransition:
             return _close_wave(state, now_ms)
         case Phase.COSIGNING:
             return _certify(state)
-        case Phase.FAILED:
-            raise AssertionError("a failed round is over")
+        case Phase.FAILED | Phase.CANCELLED:
+            raise AssertionError("a round that failed or was cancelled is over")
 
 
 def _close_commits(state: Requester, now_ms: int) -> RequesterTransition:

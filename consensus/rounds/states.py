@@ -20,6 +20,8 @@ class RoundAtNode:
     as_requester: requester.Requester | None = None
     as_member: Member | None = None
     served: PullLedger = field(default_factory=PullLedger)
+    place_until_ms: int | None = None
+    """When a cancelled round leaves its place (R16); None: it was not cancelled."""
 
     @property
     def record(self) -> RoundRecord:
@@ -34,8 +36,19 @@ class RoundAtNode:
         return all(machine.over for machine in (self.as_requester, self.as_member) if machine is not None)
 
     @property
+    def has_working_place(self) -> bool:
+        """Whether our member works in it, or it was cancelled and keeps the place (R16)."""
+        return self.as_member is not None and (not self.as_member.over or self.place_until_ms is not None)
+
+    def is_untaken(self, now_ms: int) -> bool:
+        """Whether others may have the working place, because the requester takes nothing of ours."""
+        return self.as_member is not None and not self.as_member.over and self.as_member.is_untaken(now_ms)
+
+    @property
     def wake_at_ms(self) -> int:
-        """Next time at which a machine is due; the round must not be over."""
+        """Next time at which a machine is due, or the place of a cancelled round is free; it must be open here."""
+        if self.over and self.place_until_ms is not None:
+            return self.place_until_ms
         machines = (self.as_requester, self.as_member)
         return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
 

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from consensus.certificates.evidence import Slot, examine, slot_of
+from consensus.certificates.evidence import Slot, contradicts, examine, slot_of
 from consensus.certificates.record import open_record, round_ms
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
@@ -64,6 +64,11 @@ class _Round:
     """Whether it was over from the start, for want of room (V8) or of a journal (R12). A repeated query may be
     admitted."""
     query_gossiped: bool = False
+
+    def contradicted_by(self, message: VerifiedMessage) -> VerifiedMessage | None:
+        """Return a closing that the message contradicts, a cancel or one beside a cancel (R16); None if none does."""
+        closings = (each for slot, held in self.slots.items() if slot.kind in CLOSINGS for each in held)
+        return next((each for each in closings if contradicts(each, message)), None)
 
 
 class Validator:
@@ -369,7 +374,7 @@ class Validator:
             reason = FaultReason.LATE if on_topic is None else FaultReason.NOT_OURS
             return Fault(reason, "V9", message.kind.name)
         known.slots[slot] = [*held, message]
-        return Admitted(message, held[0] if held else None)
+        return Admitted(message, held[0] if held else known.contradicted_by(message))
 
     def _not_known(self, query: Digest, what: str) -> Fault:
         """V9 [DROP] if the round's query was not checked; [IGNORE] else, because the message precedes its query."""

@@ -22,6 +22,10 @@ class RoundsFacade:
         """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
         return self._service.ask(question, details=details)
 
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        return await self._service.cancel(query_id)
+
     def queue(self) -> QueueReport:
         """Report the rounds that run, and the questions that wait."""
         queue = self._service.queue

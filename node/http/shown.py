@@ -61,6 +61,10 @@ class ShownRounds(Protocol):
         """
         ...
 
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours, even in a scope that is cancelled itself; False: nothing is left to cancel."""
+        ...
+
     def queue(self) -> QueueReport:
         """Report the rounds that run, and the questions that wait."""
         ...

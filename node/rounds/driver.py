@@ -33,6 +33,7 @@ from node.rounds.inbound import (
     Arrived,
     AskRequest,
     Barrier,
+    CancelRequest,
     Inbound,
     InboundRouter,
     Offering,
@@ -159,6 +160,10 @@ class Driver:
                 return ()
             case AskRequest():
                 return self._ask(event, now_ms)
+            case CancelRequest(query, is_cancelled):
+                cancelled = self._participant.cancel(query, now_ms)
+                is_cancelled.send_nowait(cancelled is not None)
+                return cancelled or ()
             case Offering(offer, shard):
                 offered = self._participant.offer(offer, shard, now_ms)
                 self.offers_changed.fire()
@@ -201,7 +206,7 @@ class Driver:
         left: set[Digest] = set()
         for effect in effects:
             match effect:
-                case _ if left and self._round_of(effect) in left:
+                case _ if left and not isinstance(effect, fx.RoundEnded) and self._round_of(effect) in left:
                     continue
                 case fx.Journal() | fx.Join():
                     if (query := await self._refused(effect)) is not None:
@@ -234,6 +239,8 @@ class Driver:
                     self._reputation.finished(effect.certificate)
                 case fx.RoundEnded():
                     await self._finish(effect)
+                case fx.PlaceFreed(query):
+                    await self._leave_place(query)
                 case fx.Progress() | fx.Decide():
                     # Only subscribers of the round need these.
                     pass
@@ -370,10 +377,22 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.RoundEnded) -> None:
+        """Stop our engine at once; a cancelled round keeps its place and its asker's turn until PlaceFreed (R16)."""
         if effect.role == "member":
             self._worker.cancel(effect.query)
+        if effect.ending is fx.Ending.CANCELLED:
+            return
+        if effect.role == "member":
             await self._store.drop_round(effect.query)
-        elif (turn := self._turns.pop(effect.query, None)) is not None:
+        else:
+            self._release(effect.query)
+
+    async def _leave_place(self, query: Digest) -> None:
+        self._release(query)
+        await self._store.drop_round(query)
+
+    def _release(self, query: Digest) -> None:
+        if (turn := self._turns.pop(query, None)) is not None:
             turn.release()
 
     # -- our own rounds --------------------------------------------------------------------------------------------

@@ -110,6 +110,15 @@ class AskRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """A request of one of our users to cancel a round of ours."""
+
+    query: Digest
+    is_cancelled: trio.MemorySendChannel[bool]
+    """Gets whether there was still something to cancel; capacity 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offering:
     """An offer of ours to publish, in one shard of each specialty."""
 
@@ -150,6 +159,7 @@ Inbound = (
     | TextFetched
     | PullReplyReceived
     | AskRequest
+    | CancelRequest
     | Offering
     | RepeatedQuery
     | delivery.ProbeReply

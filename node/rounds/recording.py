@@ -188,6 +188,11 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.Asked(at_ms=now_ms, query=query, turns=turns, slack_ms=slack_ms)):
             return super().ask(query, turns, now_ms, slack_ms)
 
+    def cancel(self, query: Digest, now_ms: int) -> list[Effect] | None:
+        """Cancel a round, and record that."""
+        with self._recorder.input(told.Cancelled(at_ms=now_ms, query=query)):
+            return super().cancel(query, now_ms)
+
     def on_query_reply(self, query: Digest, member: Key, reply: bytes, now_ms: int) -> list[Effect]:
         """Handle a seat's reply to a query, and record it."""
         cut = reply[:REPLY_BYTES_MAX]

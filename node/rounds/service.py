@@ -21,7 +21,7 @@ from node.config import NodeConfig
 from node.errors import Exit, UserError
 from node.overlay import Overlay
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
-from node.rounds.inbound import AskRequest, InboundRouter
+from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
 from node.rounds.queue import QueuedAsk, QueueFullError, RoundQueue
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
@@ -155,6 +155,16 @@ class RoundService:
                 if counted:
                     self.recent.append(audience)
                 self.ended.fire(int(counted))
+
+    async def cancel(self, query_id: Digest) -> bool:
+        """Cancel a round of ours (R16), also in a scope that is cancelled itself. False: nothing is left to cancel.
+
+        Its members stop at once. It keeps one of our turns until its budgets are over.
+        """
+        tell, told = trio.open_memory_channel[bool](1)
+        with trio.CancelScope(shield=True):
+            await self._inbound.deliver(CancelRequest(query_id, tell))
+            return await told.receive()
 
     async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:
         """Wait for a turn. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from simnet.adversaries.beacon_grinder import BeaconGrinder
 from simnet.adversaries.behaviour import Behaviour
+from simnet.adversaries.canceller import Canceller
 from simnet.adversaries.censor import Censor
 from simnet.adversaries.closing_equivocator import ClosingEquivocator
 from simnet.adversaries.collude_same_answer import ColludeSameAnswer
@@ -38,7 +39,7 @@ PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replaye
 CROWDING = (PlaceFiller, SilentSeat, DeadSeat, Decliner)
 """Kinds that break no rule but take resources that others need: working places, seats, time."""
 
-REQUESTERS = (Censor, ClosingEquivocator, FavouriteStopper, BeaconGrinder)
+REQUESTERS = (Censor, ClosingEquivocator, Canceller, FavouriteStopper, BeaconGrinder)
 """Kinds that break rules as requesters."""
 
 KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *CROWDING, *REQUESTERS)}

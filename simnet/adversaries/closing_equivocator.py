@@ -31,7 +31,7 @@ class ClosingEquivocator(Behaviour):
                 self.queries += 1
                 return (effect,)
             case closing if isinstance(closing, ABOUT[(self.node + self.queries) % len(ABOUT)]):
-                other = _without_one(closing)
+                other = self.second(closing)
                 if other is closing:
                     return (effect,)
                 second = seal(context.keypair, context.params.digest, other)
@@ -43,6 +43,10 @@ class ClosingEquivocator(Behaviour):
                 )
             case _:
                 return (effect,)
+
+    def second(self, closing: Message) -> Message:
+        """Return what the other half gets; the closing itself: the same."""
+        return _without_one(closing)
 
     def takes(self, message: VerifiedMessage) -> bool:
         """Hide evidence: an honest machine that sees its own two closings gives the round up."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from consensus.certificates import certificate, closings, record
+from consensus.certificates import certificate, closings, evidence, record
 from consensus.rounds import member, requester, validation
 from protocol import signing
 from protocol.recall import forgetting
@@ -127,6 +127,16 @@ def forgives_two_closings() -> AbstractContextManager[None]:
         'return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))',
         "return MemberTransition(state)",
     )
+
+
+@contextmanager
+def forgives_a_cancel() -> Iterator[None]:
+    """R16: a cancel beside a closing is no evidence, and members go on where they heard the closing first."""
+    honest = "return closing.query == cancel.query and beside"
+    with edited(evidence, "contradicts", honest, "return False") as _:
+        lax = evidence.contradicts
+        with patch.object(member, "contradicts", lax), patch.object(validation, "contradicts", lax):
+            yield
 
 
 def draws_no_salts() -> AbstractContextManager[None]:

@@ -102,6 +102,7 @@ TRIALS = (
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
+    Trial("canceller", 1.0, mutants.forgives_a_cancel, "R2", unsigned, 3),
     Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 6),
     Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 6, anywhere=True),
     Trial("beacon-grinder", 0.3, mutants.pairs_by_slate, "R6", unopened, 6, anywhere=True),

@@ -13,6 +13,7 @@ from protocol.messages import (
     AnswerContent,
     Ballot,
     BallotEntry,
+    Cancel,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -160,6 +161,11 @@ class Hand:
             ranking_digest=ranking.digest,
             **self._frame(ballots),
         )
+        return self.seal("a", replace(body, **changes))
+
+    def cancel(self, **changes: Any) -> VerifiedMessage:
+        """The round is cancelled in place of the next closing."""
+        body = Cancel(author=self.key("a"), query=self.record.id, prev=self.record.head)
         return self.seal("a", replace(body, **changes))
 
     def _frame(self, contributions: list[VerifiedMessage]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from protocol.messages import (
     AnswerContent,
     Ballot,
     BallotEntry,
+    Cancel,
     CloseCommits,
     CloseSlate,
     CloseTally,
@@ -132,6 +133,7 @@ def samples() -> dict[Kind, Message]:
         Notice(**on_query, on=digest("t"), certificate_digest=digest("d"), certificate_bytes=123_456),
         EquivocationProof(author=author, first=first.envelope, second=second.envelope),
         Decline(**on_query, on=digest("s"), phase=DeclinedPhase.JUDGING, wave=1, reason=DeclineReason.ENGINE),
+        Cancel(**on_query, prev=digest("s")),
     ]
     return {body.KIND: body for body in bodies}
 

@@ -237,6 +237,7 @@ class TellingRounds:
     refusal: AskError | None = None
     certificates: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
+    cancelled: list[Digest] = field(default_factory=list)
     counted: int = 0
     detailed: int = 0
 
@@ -253,6 +254,10 @@ class TellingRounds:
         if self.refusal is not None:
             raise self.refusal
         yield begun(self.events)
+
+    async def cancel(self, query_id: Digest) -> bool:
+        self.cancelled.append(query_id)
+        return True
 
     def queue(self) -> queue_api.QueueReport:
         return QUEUE

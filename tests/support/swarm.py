@@ -168,6 +168,13 @@ class Swarm:
         self.perform(asker, effects)
         return query
 
+    def cancel(self, query: Digest) -> bool:
+        """Let `a` cancel a round."""
+        asker = self.nodes["a"]
+        effects = asker.participant.cancel(query, self.now_ms)
+        self.perform(asker, effects or [])
+        return effects is not None
+
     def run(self, until_ms: int = 60_000) -> None:
         """Let time pass until nothing is left to happen."""
         end_ms = START_MS + until_ms
@@ -280,6 +287,8 @@ class Swarm:
                 node.finished.append(effect)
                 why = f": {fault.reason}" if fault else f": {outcome}" if outcome else ""
                 self.say(f"{node.name} ends {ending}{why}")
+            case fx.PlaceFreed():
+                self.say(f"{node.name} frees the place")
             case fx.Progress() | fx.FetchCertificate():
                 pass
 

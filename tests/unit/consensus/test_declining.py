@@ -32,7 +32,11 @@ from tests.support.machines import NOW, AtMember, AtRequester, contributed, of_k
 
 def test_only_phases_that_can_be_missed_without_harm_can_be_declined() -> None:
     """Who could withhold its opening without a word against it would choose among beacons."""
-    assert {phase.value for phase in DeclinedPhase} == {phase.value for phase in Phase} - {"opening", "failed"}
+    assert {phase.value for phase in DeclinedPhase} == {phase.value for phase in Phase} - {
+        "opening",
+        "failed",
+        "cancelled",
+    }
 
 
 # -- what counts -------------------------------------------------------------------------------------------------------

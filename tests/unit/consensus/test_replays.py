@@ -16,14 +16,14 @@ from consensus.certificates.evidence import examine
 from consensus.certificates.record import RoundRecord, check_contribution, open_record
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Certificate, Closing, Contribution
+from protocol.messages import Cancel, Certificate, Closing, Contribution
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
-from protocol.signing import VerifiedMessage, open_envelope
+from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
 from protocol.types import DeclineReason, Digest, Kind
 from tests.support.hand import Hand
-from tests.support.swarm import START_MS, Swarm, params
+from tests.support.swarm import START_MS, Swarm, keypair, params
 
 OURS, THEIRS = b"o" * 32, b"t" * 32
 """Nonces of the two rounds."""
@@ -53,7 +53,7 @@ def test_every_message_at_every_state_of_another_round() -> None:
     _, said_there = played(THEIRS)
     pool = {message.id: message for message in (*said_here, *said_there)}
     kinds = {message.kind for message in said_there}
-    assert kinds == set(Kind) - {Kind.OFFER, Kind.EVIDENCE}
+    assert kinds == set(Kind) - {Kind.OFFER, Kind.EVIDENCE, Kind.CANCEL}
     tried = 0
     for record in states(ours):
         for message in said_there:
@@ -68,6 +68,15 @@ def test_every_message_at_every_state_of_another_round() -> None:
         isinstance(message.body, Contribution | Closing) for message in said_there
     )
     assert tried >= 100, "five states, 24 messages"
+
+
+def test_a_cancel_of_another_round_at_every_state() -> None:
+    ours, theirs = played(OURS)[0], played(THEIRS)[0]
+    for record in states(ours):
+        for there in states(theirs):
+            cancel = Cancel(author=there.message.author, query=there.id, prev=there.head)
+            fault = extend(record, seal(keypair("a"), ours.params.digest, cancel), {})
+            assert isinstance(fault, Fault) and fault.reason is FaultReason.WRONG_CHAIN
 
 
 def test_the_same_states_take_what_was_said_there() -> None:

@@ -79,13 +79,19 @@ class GatedEngine:
     engine: Any
     gate: trio.Event = field(default_factory=trio.Event)
     asked: trio.Event = field(default_factory=trio.Event)
+    stopped: trio.Event = field(default_factory=trio.Event)
+    """Whether an answer was cancelled."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
     async def answer(self, *args: Any) -> Any:
         self.asked.set()
-        await self.gate.wait()
+        try:
+            await self.gate.wait()
+        except trio.Cancelled:
+            self.stopped.set()
+            raise
         return await self.engine.answer(*args)
 
 
@@ -104,15 +110,17 @@ class World:
     turn: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
     """Has the value of those rounds of its own that have ended."""
 
-    def query(self, nonce: int = 0) -> Query:
+    def query(self, nonce: int = 0, **changes: Any) -> Query:
         """A query of `a` to `a` and `b`, dated now."""
-        return Swarm("ab").query(sent_at_ms=self.clock.now_ms(), nonce=bytes([nonce]) * 32)
+        return Swarm("ab").query(sent_at_ms=self.clock.now_ms(), nonce=bytes([nonce]) * 32, **changes)
 
-    async def ask(self, nonce: int = 0) -> Digest | Fault:
+    async def ask(self, nonce: int = 0, **changes: Any) -> Digest | Fault:
         """Ask as a user does."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         question = Question.single("Which?")
-        await self.inbound.deliver(AskRequest(self.query(nonce), single("Which?"), begun, self.turn, question))
+        await self.inbound.deliver(
+            AskRequest(self.query(nonce, **changes), single("Which?"), begun, self.turn, question)
+        )
         return await began.receive()
 
     def hear(self, query: Query) -> Verdict:

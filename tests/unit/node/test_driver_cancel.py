@@ -1,0 +1,57 @@
+"""Cancelling a round (R16) at a whole driver: the engine stops, the user is told, and the turn stays taken."""
+
+from pathlib import Path
+
+import trio
+
+from consensus.rounds.effects import Ending
+from node.rounds.hub import REQUESTER
+from node.rounds.inbound import CancelRequest
+from protocol.types import Digest, Kind
+from tests.unit.node.test_driver_disk import PATIENCE_S, World, end_of, refusing, world
+
+ONLY_ANSWERING = {"answer_ms": 2_000, "open_ms": 0, "judge_ms": 0, "cosign_ms": 0}
+"""Two seconds in all, so that the test sees the end of them."""
+
+
+async def cancel(at: World, query: Digest) -> bool:
+    tell, told = trio.open_memory_channel[bool](1)
+    await at.inbound.deliver(CancelRequest(query, tell))
+    return await told.receive()
+
+
+async def test_a_cancelled_round_stops_the_engine_and_keeps_its_turn(tmp_path: Path) -> None:
+    async with world(tmp_path, "a") as at:
+        query = await at.ask(1, **ONLY_ANSWERING)
+        assert isinstance(query, bytes)
+        await at.engine.asked.wait()
+        with at.hub.subscribe(query, roles=REQUESTER) as events:
+            assert await cancel(at, query)
+            assert (await end_of(events)).ending == Ending.CANCELLED
+        with trio.fail_after(PATIENCE_S):
+            await at.engine.stopped.wait()
+        assert at.turn.value == 0, "whoever cancels may not ask again at once"
+        assert [message.kind for message in at.overlay.of_slots()] == [Kind.CANCEL]
+        await at.assert_all_is_journalled()
+        assert not await cancel(at, query), "there is nothing left to cancel"
+        with trio.fail_after(PATIENCE_S):
+            await at.turn.acquire()
+
+
+async def test_a_cancel_that_cannot_be_journalled_is_not_said(tmp_path: Path) -> None:
+    """The user has gone all the same: the round ends here, and its turn is free, for nothing more can come of it."""
+    async with world(tmp_path, "a") as at:
+        query = await at.ask(1)
+        assert isinstance(query, bytes)
+        await at.engine.asked.wait()
+        with refusing(at.store), at.hub.subscribe(query, roles=REQUESTER) as events:
+            assert await cancel(at, query)
+            assert (await end_of(events)).ending == Ending.CANCELLED
+            with trio.fail_after(PATIENCE_S):
+                await at.turn.acquire()
+        assert at.overlay.of_slots() == []
+
+
+async def test_what_is_no_round_of_ours_is_not_cancelled(tmp_path: Path) -> None:
+    async with world(tmp_path, "a") as at:
+        assert not await cancel(at, Digest(bytes(32)))
