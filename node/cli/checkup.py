@@ -98,8 +98,10 @@ def key(folder: Path) -> Finding:
     try:
         found = load_key(folder)
     except KeyFileError as error:
+        if isinstance(error.__cause__, OSError):
+            return fail("key", str(error), "run strand as the owner of that folder, or name another by --data-dir")
         text, _, remedy = str(error).rpartition(": ")
-        return fail("key", text or str(error), remedy if text else "see `strand init`")
+        return fail("key", text or str(error), remedy if text else "move it away; `strand init` makes a new one")
     if found is None:
         return warn("key", f"there is none in {folder} yet", "`strand init` or the first `strand run` makes it")
     return ok("key", f"{found.keypair.public.hex()}, private to this user, in {folder}")

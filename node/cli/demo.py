@@ -1,11 +1,12 @@
 """`strand demo`: a whole swarm on this machine, real processes over libp2p, one question, one verified certificate."""
 
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import trio
 from cyclopts import Parameter
@@ -15,15 +16,24 @@ from node.cli.certificates import FILE_DIGITS, print_report
 from node.cli.errors import CliError, Exit
 from node.cli.follow import PlainLines, follow, report, save_certificate
 from node.cli.options import JsonFlag, outside, print_json, read_query, stderr, stdout
+from node.cli.questions import Questions, is_terminal
+from node.cli.wizard import described
 from node.client import Question
 from node.inference import EngineConfig, EngineInfo, open_engine
-from node.local import Child, NodeSpec, open_swarm
-from node.local.nodes import NODES_MAX, START_S
+from node.inference.servers import find_servers
+from node.local import Child, LocalSwarm, NodeSpec, open_swarm
+from node.local.nodes import NODES_MAX, START_S, plain_environment
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
 PATIENCE_MS = 20_000
 """Milliseconds to wait for stragglers after a quorum: the nodes share one model server and answer one after another."""
+
+EMBEDDED: Final = "embedded"
+"""The engine of who names none."""
+
+QUESTION_S: Final = 30.0
+"""Seconds in which the only question may be answered; then the tiny model is taken."""
 
 JUDGE_ANSWER_BYTES_MAX = 400
 """Bytes of an answer that a judge reads: a round of five then judges in well under a minute on two quiet cores."""
@@ -34,25 +44,45 @@ async def demo(
     *,
     nodes: Annotated[int, Parameter(help="How many nodes to start.")] = 5,
     engine: Annotated[
-        str, Parameter(help="embedded (SmolLM2 on this machine), scripted, or the URL of an OpenAI-compatible server.")
-    ] = "embedded",
-    keep: Annotated[bool, Parameter(negative="", help="Leave the swarm running until Ctrl-C.")] = False,
+        str | None,
+        Parameter(
+            name=("--engine", "--engine-url"),
+            help="embedded (SmolLM2 on this machine), scripted, or the URL of an OpenAI-compatible server.",
+        ),
+    ] = None,
+    model: Annotated[str, Parameter(help="Model of the server at a URL; default: the first that it lists.")] = "",
+    keep: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Leave the swarm running until Ctrl-C. With --json nothing is asked: the object names the first node.",
+        ),
+    ] = False,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     json: JsonFlag = False,
     out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
 ) -> int:
     """Start a swarm of nodes on this machine, ask it, and verify the certificate that comes back.
 
-    With the embedded model (135 million parameters) the answers are poor Rust: it shows the path, not the quality.
+    With the embedded model (135 million parameters) the answers are poor Rust: it shows the path, not the quality. On a
+    terminal a model server on a usual port of this machine is offered instead.
     """
     if not 1 <= nodes <= NODES_MAX:
         raise CliError(f"--nodes is between 1 and {NODES_MAX}", Exit.USAGE)
     query = read_query(query)
     console = stderr()
+    engine = engine or await _offered(console)
     with _folder() as folder:
         async with AsyncExitStack() as stack:
-            config, info = await _engine(engine, stack, console)
+            config, info = await _engine(engine, model, stack, console)
             console.print(f"starting {nodes} node processes")
-            swarm = await stack.enter_async_context(open_swarm(_specs(nodes, config, folder)))
+            # A program gets a token: it may well pass the interface on to others.
+            token = secrets.token_urlsafe(24) if json and keep else ""
+            swarm = await stack.enter_async_context(open_swarm(_specs(nodes, config, folder, token)))
+            if json and keep:
+                await swarm.meet()
+                print_json(await kept_swarm(swarm) | {"engine": _engine_name(engine, info)})
+                await trio.sleep_forever()
             client = await stack.enter_async_context(swarm.connect())
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
@@ -62,21 +92,54 @@ async def demo(
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
             told |= {"nodes": nodes, "engine": _engine_name(engine, info)}
-            if json:
-                print_json(told)
-            else:
-                print_report(told, stdout())
-                print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in told["timings_ms"].items()))
-                print(f"certificate verified: {told['certificate']}")
-                if engine == "embedded":
-                    print(
-                        "The model is tiny, so the Rust is poor; the path from question to certificate is the real one."
-                    )
+            _print(told, engine, as_json=json)
             if keep:
                 sys.stdout.flush()
                 _print_ports(swarm.nodes, console)
                 await trio.sleep_forever()
-    return Exit.OK if told["outcome"] == "decided" else Exit.NO_QUORUM
+    # A degraded outcome is a result, as for `strand ask`: the answer is there, and its certificate holds.
+    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+
+
+async def kept_swarm(swarm: LocalSwarm) -> dict[str, Any]:
+    """Return how programs reach a swarm that keeps running: by its first node. Raises ClientError."""
+    async with swarm.connect() as client:
+        link = await client.ui_link()
+    first = swarm.nodes[0]
+    return {
+        "api": first.url,
+        "openai": f"{first.url}/v1",
+        "token": first.token or None,
+        "ui": link.url,
+        "nodes": [{"url": node.url, "key": node.key, "address": node.addresses[0]} for node in swarm.nodes],
+    }
+
+
+async def _offered(console: Console) -> str:
+    """Return the engine for who named none: on a terminal, a server of this machine if the user wants it."""
+    if not is_terminal():
+        return EMBEDDED
+    found = await find_servers()
+    if not found:
+        return EMBEDDED
+    console.print(outside(f"There is {described(found[0])}."), soft_wrap=True)
+    # Nobody may be there: a terminal is no promise that somebody reads it.
+    with trio.move_on_after(QUESTION_S):
+        asked = "Use it instead of the tiny model?"
+        return found[0].url if await Questions(console).confirm(asked, default=False) else EMBEDDED
+    console.print()
+    return EMBEDDED
+
+
+def _print(told: dict[str, Any], engine: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    print_report(told, stdout())
+    print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in told["timings_ms"].items()))
+    print(f"certificate verified: {told['certificate']}")
+    if engine == EMBEDDED:
+        print("The model is tiny, so the Rust is poor; the path from question to certificate is the real one.")
 
 
 @contextmanager
@@ -91,11 +154,11 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
+async def _engine(kind: str, model: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
     """Return the nodes' engine configuration and its probe. The embedded server is started once, for all."""
     if kind == "scripted":
         config = EngineConfig(kind="scripted")
-    elif kind == "embedded":
+    elif kind == EMBEDDED:
         from node.inference.embedded import embedded_server
 
         told = "starting llama.cpp with SmolLM2-135M-Instruct (the smallest engine that is a real one)"
@@ -105,7 +168,7 @@ async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[E
         )
         config = server.client_config
     elif kind.startswith(("http://", "https://")):
-        config = EngineConfig(kind="openai", url=kind)
+        config = EngineConfig(kind="openai", url=kind, model=model)
     else:
         raise CliError(f"--engine is embedded, scripted or a URL, not {kind!r}", Exit.USAGE)
     async with open_engine(config) as engine:
@@ -114,12 +177,19 @@ async def _engine(kind: str, stack: AsyncExitStack, console: Console) -> tuple[E
 
 def _engine_name(kind: str, info: EngineInfo) -> str:
     """Return the engine's name: for the embedded server its own kind, not that of the client that reaches it."""
-    return f"{kind} llama.cpp: {info.model}" if kind == "embedded" else f"{info.kind}: {info.model}"
+    return f"{kind} llama.cpp: {info.model}" if kind == EMBEDDED else f"{info.kind}: {info.model}"
 
 
-def _specs(nodes: int, config: EngineConfig, folder: Path) -> list[NodeSpec]:
+def _specs(nodes: int, config: EngineConfig, folder: Path, token: str) -> list[NodeSpec]:
     return [
-        NodeSpec(folder / f"node-{index}", config, seed=index, temperature=0.5 + 0.1 * (index % 6))
+        NodeSpec(
+            folder / f"node-{index}",
+            config,
+            seed=index,
+            temperature=0.5 + 0.1 * (index % 6),
+            settings={"api.token": token},
+            environment=plain_environment(),
+        )
         for index in range(nodes)
     ]
 

@@ -1,7 +1,7 @@
 """Why an answer won, read from a certificate: ranking with intervals, pairs, judges with their weights, findings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from msgspec import to_builtins
@@ -102,15 +102,10 @@ def as_json(told: ExplainedRound) -> dict[str, Any]:
     return {
         "interval_share": INTERVAL,
         "intervals": {each.answer_id: list(told.interval(each)) for each in told.ranked},
-        "judges": {key.hex(): vars_of(character) for key, character in told.explanation.characters.items()},
+        "judges": {key.hex(): asdict(character) for key, character in told.explanation.characters.items()},
         "findings": {str(code): count for code, count in sorted(told.findings.items())},
         "proof": to_builtins(told.proof),
     }
-
-
-def vars_of(character: Any) -> dict[str, float]:
-    """Return a judge's character as plain values."""
-    return {name: getattr(character, name) for name in ("honest", "inverse", "coin", "partisan")}
 
 
 def print_intervals(told: ExplainedRound, console: Console) -> None:

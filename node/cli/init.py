@@ -11,18 +11,16 @@ from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from node.boot import boot_id
 from node.cli.choices import Choices, file_text
 from node.cli.errors import CliError, Exit
 from node.cli.options import JsonFlag, Source, any_case, outside, print_json, stderr
 from node.cli.questions import Questions, is_terminal
-from node.clock import Clock
 from node.config import NodeConfig, free_ports, load_config
 from node.files import remove_if_broken, writing
 from node.hardening import keep_private, open_private, open_to_others
-from node.keys import NodeKey, load_or_create_key
+from node.keys import NodeKey
 from node.overlay.identity import peer_id_text
-from node.storage import open_store
+from node.storage.founding import found_node
 from node.toml import toml_value
 
 ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
@@ -70,8 +68,7 @@ async def init(
             _write(file, text)
             # The next `init` would keep the file of one that failed.
             undoing.enter_context(remove_if_broken(file))
-        key = load_or_create_key(config.node.data_dir)
-        await _make_store(config, key)
+        key = await found_node(config.node.data_dir)
     _warn(source, file, config, written=text is not None)
     _tell(file, config, key, written=text is not None, as_json=json)
     return 0
@@ -125,17 +122,6 @@ async def _require_engine(settings: Mapping[str, Any]) -> None:
 def _require_valid(settings: Mapping[str, Any]) -> NodeConfig:
     """Return the configuration that these settings make. Raises ConfigError."""
     return load_config(file=Path(os.devnull), environment={}, flags=settings).config
-
-
-async def _make_store(config: NodeConfig, key: NodeKey) -> None:
-    async with open_store(
-        config.node.data_dir,
-        public_key=key.keypair.public,
-        fresh_key=key.fresh,
-        now_ms=Clock().now_ms(),
-        boot_id=boot_id(),
-    ):
-        pass
 
 
 def _write(file: Path, text: str) -> None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": "Start a swarm of five nodes on this machine, ask it, and verify its certificate.",
     "init": "Make a key, a store and a configuration file.",
     "run": "Run a node.",
+    "local": "Run a lasting swarm on this machine, one node a model.",
     "ask": "Ask the swarm through the local node.",
     "status": "Show whether the local node takes part, and what hinders it.",
     "ui": "Print a link to the local node's page for a browser, and open it.",

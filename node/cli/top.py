@@ -1,7 +1,8 @@
 """`strand top`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -14,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from node.api.engine import EngineReport
+from node.api.events import Ended, Progress, StreamedEvent
+from node.api.queue import QueueReport
 from node.api.rounds import RoundPage, RoundSummary
 from node.api.status import Peer, Peers, Status
 from node.cli.client import open_client
@@ -23,10 +26,13 @@ from node.cli.status import clock, connections
 from node.client import Client, ClientError
 
 EVERY_S: Final = 2.0
-"""Seconds between two looks at the node, unless the user says otherwise: four short requests each."""
+"""Seconds between two looks at the node, unless the user says otherwise: five short requests each."""
 
 EVERY_S_MIN: Final = 0.5
 """Fewest seconds between two looks: a node has better things to do than to describe itself."""
+
+PHASES_MAX: Final = 64
+"""Open rounds whose phases are remembered: more than a node runs at once."""
 
 ROUNDS_SHOWN: Final = 6
 """Rounds in the picture, the latest ones; `strand rounds` lists all."""
@@ -43,6 +49,32 @@ class View:
     engine: EngineReport
     peers: Peers
     rounds: RoundPage
+    queue: QueueReport
+
+
+@dataclass(slots=True)
+class Phases:
+    """The present phase of each round of the node's own, from its events."""
+
+    latest: dict[str, Progress] = field(default_factory=dict)
+    """Last progress of each open round, by its id."""
+
+    def note(self, event: StreamedEvent) -> None:
+        """Take in one event."""
+        if isinstance(event, Progress):
+            self.latest.pop(event.query_id, None)
+            self.latest[event.query_id] = event
+            if len(self.latest) > PHASES_MAX:
+                self.latest.pop(next(iter(self.latest)))
+        elif isinstance(event, Ended) and event.role == "requester":
+            self.latest.pop(event.query_id, None)
+
+    def shown(self, told: RoundSummary) -> str:
+        """Return a round's outcome, or the phase in which it is."""
+        event = self.latest.get(told.query_id)
+        if event is None or told.ending is not None:
+            return ending(told)
+        return f"{event.phase} {len(event.received)}/{len(event.expected)}"
 
 
 async def top(
@@ -63,7 +95,7 @@ async def top(
     async with open_client(source, url) as client:
         view = await look(client)
         if json:
-            print_json({name: to_builtins(getattr(view, name)) for name in ("status", "engine", "peers", "rounds")})
+            print_json({each.name: to_builtins(getattr(view, each.name)) for each in fields(view)})
         elif once or not console.is_terminal:
             _print(picture(view, client.url, _now(), console), console)
         else:
@@ -72,26 +104,43 @@ async def top(
 
 
 async def look(client: Client) -> View:
-    """Ask a node about itself, in four requests. Raises ClientError."""
+    """Ask a node about itself, in five requests. Raises ClientError."""
     # One after another: the node is on this machine, and a failure is one error.
     return View(
-        await client.status(), await client.engine(), await client.peers(), await client.rounds(limit=ROUNDS_SHOWN)
+        await client.status(),
+        await client.engine(),
+        await client.peers(),
+        await client.rounds(limit=ROUNDS_SHOWN),
+        await client.queue(),
     )
 
 
 async def _follow(client: Client, view: View, every_s: float) -> None:
     """Draw the picture again after each look, on a screen of its own, until the user interrupts."""
-    console, trouble = Console(), ""
-    with Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
-        while True:
-            lines_max = max(LINES_MIN, console.height)
-            drawn = picture(view, client.url, _now(), console, lines_max=lines_max, trouble=trouble)
-            live.update(drawn, refresh=True)
-            await trio.sleep(every_s)
-            try:
-                view, trouble = await look(client), ""
-            except ClientError as error:
-                trouble = str(error)
+    console, phases, trouble = Console(), Phases(), ""
+    live = Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+    with live:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_listen, client, phases, every_s)
+            while True:
+                lines_max = max(LINES_MIN, console.height)
+                drawn = picture(view, client.url, _now(), console, phases, lines_max=lines_max, trouble=trouble)
+                live.update(drawn, refresh=True)
+                await trio.sleep(every_s)
+                try:
+                    view, trouble = await look(client), ""
+                except ClientError as error:
+                    trouble = str(error)
+
+
+async def _listen(client: Client, phases: Phases, every_s: float) -> None:
+    """Follow the events of the node's rounds until cancelled; the looks tell what is wrong if they cannot be had."""
+    while True:
+        with suppress(ClientError):
+            async with aclosing(client.events()) as events:
+                async for _, event in events:
+                    phases.note(event)
+        await trio.sleep(every_s)
 
 
 def _print(drawn: RenderableType, console: Console) -> None:
@@ -107,7 +156,14 @@ def _now() -> datetime:
 
 
 def picture(
-    view: View, url: str, now: datetime, console: Console, *, lines_max: int | None = None, trouble: str = ""
+    view: View,
+    url: str,
+    now: datetime,
+    console: Console,
+    phases: Phases | None = None,
+    *,
+    lines_max: int | None = None,
+    trouble: str = "",
 ) -> RenderableType:
     """Return the picture for a console's width, of `lines_max` lines (None: all). `trouble`: why it is an older one."""
     status = view.status
@@ -118,13 +174,13 @@ def picture(
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value in (*_node(status), *_engine(view.engine)):
+    for name, value in (*_node(status), *_engine(view.engine), _questions(view.queue)):
         facts.add_row(name, outside(value))
     troubles = [outside(each.text) for each in status.conditions]
     for each in troubles:
         each.stylize("yellow")
-    parts: list[RenderableType] = [*head, Text(), facts, *troubles, Text(), _rounds(view.rounds.rounds, console.width)]
-    parts.append(Text())
+    rounds = _rounds(view.rounds.rounds, console.width, phases or Phases())
+    parts: list[RenderableType] = [*head, Text(), facts, *troubles, Text(), rounds, Text()]
     peers = sorted(view.peers.peers, key=lambda each: (not each.connected, each.key))
     # Two lines for the peers' heading and for how many more there are.
     above = len(console.render_lines(Group(*parts))) + 2
@@ -157,7 +213,13 @@ def _engine(engine: EngineReport) -> Iterator[tuple[str, str]]:
     yield "", f"{engine.in_flight} of {engine.concurrency} in flight; until now {asked}"
 
 
-def _rounds(found: tuple[RoundSummary, ...], width: int) -> Table:
+def _questions(queue: QueueReport) -> tuple[str, str]:
+    """Return what the node says of its own questions."""
+    told = f"{len(queue.running)} of {queue.running_max} rounds run, {len(queue.waiting)} wait"
+    return "questions", f"{told}; a new one would wait {queue.wait_s:.0f} s" if queue.waiting else told
+
+
+def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Table:
     """Return the latest rounds, a line each; of a question the first words that there is room for."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     names = ("asked", "round", "audience", "outcome", "P(best)", "question")
@@ -168,7 +230,7 @@ def _rounds(found: tuple[RoundSummary, ...], width: int) -> Table:
             f"{datetime.fromtimestamp(each.asked_ms / 1000).astimezone():%H:%M:%S}",
             each.query_id[:16],
             str(each.audience),
-            ending(each),
+            phases.shown(each),
             "" if each.p_best is None else f"{each.p_best:.2f}",
         )
         for each in found

@@ -17,6 +17,7 @@ from node.api.events import (
     BallotCounted,
     Certified,
     Decided,
+    Ended,
     Progress,
     RoundEvent,
     Strengths,
@@ -177,6 +178,8 @@ class DetailLines:
             case Strengths():
                 ranking = ", ".join(f"{x.number + 1} {x.strength:+.2f} P(best) {x.p_best:.2f}" for x in event.ranking)
                 self._print(f"after wave {event.wave + 1}: {ranking}")
+            case Ended(role="member"):
+                pass  # this node's own part as a member ends earlier than the round
             case _ if type(event) in PLAIN_KEYS:
                 self.phases.show(event)
 

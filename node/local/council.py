@@ -13,8 +13,8 @@ import msgspec
 from node.errors import Exit, UserError
 from node.files import read_toml
 from node.inference import EngineConfig
-from node.keys import load_or_create_key
-from node.local.nodes import NODES_MAX, NodeSpec
+from node.local.nodes import NODES_MAX, NodeSpec, plain_environment
+from node.storage.founding import found_node
 
 FILE_BYTES_MAX: Final = 256 * 1024
 """Bytes of a council's file: NODES_MAX engines take some kilobytes."""
@@ -47,26 +47,25 @@ class Council:
     first: Mapping[str, Any] = field(default_factory=dict)
     """Further settings of the first node."""
 
-    def specs(self) -> list[NodeSpec]:
-        """Make the nodes' keys where there are none yet, and return the nodes, which trust each other.
+    async def specs(self) -> list[NodeSpec]:
+        """Make the nodes' keys and stores where there are none yet; return the nodes, which trust each other.
 
-        Nobody else is served: another user of this machine can reach them, too. Raises CouncilError or KeyFileError.
+        Nobody else is served: another user of this machine can reach them, too. Raises CouncilError, KeyFileError or
+        StoreError.
         """
         if not 1 <= len(self.engines) <= NODES_MAX:
             raise CouncilError(f"a council has 1 to {NODES_MAX} nodes, not {len(self.engines)}")
         folders = [self.folder / name for name in node_names(self.engines)]
-        keys = [load_or_create_key(folder).keypair.public.hex() for folder in folders]
-        # Settings that a variable names for a user's own node would hold for all of these.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STRAND_")}
+        keys = [(await found_node(folder)).keypair.public.hex() for folder in folders]
         specs = []
         for index, (engine, folder) in enumerate(zip(self.engines, folders, strict=True)):
-            others = [key for number, key in enumerate(keys) if number != index]
             own = {
                 "node.name": (engine.model or engine.kind)[:64],
                 "trust.default_weight": 0.0,
-                "trust.trusted": dict.fromkeys(others, 1.0),
+                # Its own key, too: the node that asks answers and judges like the rest.
+                "trust.trusted": dict.fromkeys(keys, 1.0),
                 "serve.whom": "named",
-                "serve.keys": others,
+                "serve.keys": keys,
                 "round.patience_ms": PATIENCE_MS,
                 **self.settings,
                 **(self.first if index == 0 else {}),
@@ -79,7 +78,7 @@ class Council:
                     temperature=engine.temperature,
                     friends=False,
                     settings=own,
-                    environment=environment,
+                    environment=plain_environment(),
                 )
             )
         return specs

@@ -175,6 +175,11 @@ async def end_node(child: Child) -> None:
     await end_with_stdin(child.process, STOP_S)
 
 
+def plain_environment() -> dict[str, str]:
+    """Return this process's variables without strand's: those of a user's own node would hold for all others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STRAND_")}
+
+
 def last_words(log: Path) -> str:
     """Return the last line of a node's log."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

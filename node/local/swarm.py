@@ -73,12 +73,18 @@ class LocalSwarm:
         self.nodes[node].process.kill()
         await self.nodes[node].process.wait()
 
-    async def restart(self, node: int) -> None:
-        """Restart a node that has ended, with the contents of its folder. Raises LocalNodeError."""
+    async def restart(self, node: int, *, same_url: bool = False) -> None:
+        """Restart a node that has ended, with the contents of its folder. Raises LocalNodeError.
+
+        `same_url`: where its HTTP interface was, also if its port was any that was free.
+        """
         # Its address is new, so no node can find it, and the first peer it knew may be down as well.
         known = tuple(each.addresses[0] for number, each in enumerate(self.nodes) if number != node)
-        await end_node(self.nodes[node])
-        self.nodes[node] = self._started[node] = await launch(replace(self._specs[node], bootstrap=known))
+        ended, spec = self.nodes[node], replace(self._specs[node], bootstrap=known)
+        await end_node(ended)
+        if same_url:
+            spec = replace(spec, settings={**spec.settings, "api.bind": ended.url.removeprefix("http://")})
+        self.nodes[node] = self._started[node] = await launch(spec)
 
     async def watch(self, on_end: Callable[[Ended], None]) -> None:
         """Start nodes again that end, after growing pauses, until cancelled; `on_end` is told of each end."""
@@ -98,7 +104,7 @@ class LocalSwarm:
                 await trio.sleep(pause_s)
                 began_s = trio.current_time()
                 try:
-                    await self.restart(node)
+                    await self.restart(node, same_url=True)
                     break
                 except LocalNodeError as error:
                     why, failures = str(error), failures + 1

@@ -5,7 +5,6 @@ The swarm ends with the last test of this folder, for its nodes are not idle whi
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class RunningSwarm:
-    """A `strand demo --keep`: its process, what it printed, and its nodes' URLs, the asked one first."""
+    """A `strand demo --keep`: its process, its certificate as JSON, and its nodes' URLs, the asked one first."""
 
     process: subprocess.Popen[str]
     report: dict[str, Any]
@@ -55,10 +54,11 @@ def demo(shell: Shell) -> Demo:
 
 @pytest.fixture(scope="package")
 def swarm(shell: Shell) -> Iterator[RunningSwarm]:
-    command = [STRAND, "demo", "--keep", "--json", "--engine", "scripted", "--nodes", str(SWARM_NODES)]
+    command = [STRAND, "demo", "--keep", "--engine", "scripted", "--nodes", str(SWARM_NODES)]
+    certificate = shell.home / "swarm.strand"
     with subprocess.Popen(
-        [*command, "--out", shell.home / "swarm.strand"],
-        stdout=subprocess.PIPE,
+        [*command, "--out", certificate],
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         env=shell.environment(),
@@ -67,28 +67,25 @@ def swarm(shell: Shell) -> Iterator[RunningSwarm]:
         watchdog = Timer(PATIENCE_S, process.kill)
         watchdog.start()
         try:
-            yield _read_swarm(process, watchdog)
+            urls = _read_urls(process, watchdog)
+            yield RunningSwarm(process, shell.strand("show", certificate, "--json").json, urls)
         finally:
             watchdog.cancel()
             process.kill()
 
 
-def _read_swarm(process: subprocess.Popen[str], watchdog: Timer) -> RunningSwarm:
-    assert process.stdout is not None and process.stderr is not None
-    printed = ""
-    for line in process.stdout:
-        printed += line
-        if line == "}\n":
-            break
-    urls: list[str] = []
+def _read_urls(process: subprocess.Popen[str], watchdog: Timer) -> tuple[str, ...]:
+    assert process.stderr is not None
+    printed, urls = "", list[str]()
     for line in process.stderr:
+        printed += line
         if line.startswith("  http://"):
             urls.append(line.split()[0])
         if len(urls) == SWARM_NODES:
             break
     watchdog.cancel()
     assert len(urls) == SWARM_NODES, printed
-    return RunningSwarm(process, json.loads(printed), tuple(urls))
+    return tuple(urls)
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -121,6 +124,52 @@ def test_a_demo_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> N
     assert_refused(shell.strand("demo", "--engine", closed_url), 4, closed_url, "not reachable")
 
 
+def test_a_kept_demo_tells_programs_how_to_reach_it_and_waits(shell: Shell, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [STRAND, "demo", "--keep", "--json", "--engine", "scripted", "--nodes", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=shell.environment(),
+    ) as process:
+        watchdog = Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        assert process.stdout is not None and process.stderr is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line == "}\n":
+                break
+        told = json.loads(printed)
+        assert set(told) == {"api", "openai", "token", "ui", "nodes", "engine"}
+        assert told["openai"] == f"{told['api']}/v1"
+        assert told["ui"].startswith(f"{told['api']}/")
+        assert len(told["nodes"]) == 3
+        assert told["nodes"][0]["url"] == told["api"]
+        assert_refused(shell.strand("status", "--url", told["api"]), 1, "a token is needed")
+        request = urllib.request.Request(
+            f"{told['api']}/api/status", headers={"Authorization": f"Bearer {told['token']}"}
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE_S) as reply:
+            status = json.load(reply)
+        assert status["key"] == told["nodes"][0]["key"]
+        assert status["nodes_offering"] == 3
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""
+        watchdog.cancel()
+    assert process.returncode == 128 + signal.SIGTERM
+    # Nothing was asked.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_of_one_node_is_degraded_and_no_failure(shell: Shell, tmp_path: Path) -> None:
+    command = ("demo", "--engine", "scripted", "--nodes", "1", "--json", "--out", tmp_path / "one")
+    ran = shell.strand(*command)
+    assert (ran.code, ran.json["outcome"]) == (0, "degraded")
+    assert shell.strand(*command, "--strict").code == 3
+
+
 def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
     """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed."""
     with subprocess.Popen(
@@ -134,9 +183,14 @@ def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
         for line in process.stderr:
             if line.startswith("the swarm keeps running"):
                 break
-        nodes = [os.pidfd_open(pid) for pid in _children(process.pid)]
+        nodes = [os.pidfd_open(pid) for pid in children(process.pid)]
         process.send_signal(signal.SIGKILL)
     assert len(nodes) == 2
+    wait_ended(nodes)
+
+
+def wait_ended(nodes: list[int]) -> None:
+    """Wait for the end of all processes behind these descriptors, and close them."""
     waiting = select.poll()
     for node in nodes:
         waiting.register(node, select.POLLIN)
@@ -149,6 +203,6 @@ def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
             nodes.remove(node)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]

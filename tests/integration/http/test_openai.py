@@ -12,7 +12,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from node.http.guard import BODY_BYTES_MAX
+from node.api.operations import BODY_BYTES_MAX
 from node.http.replies import Refusal
 from node.inference import EngineConfig, EngineError, open_engine
 from tests.support.http_server import Served, open_api, statuses

@@ -7,11 +7,12 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
+from node.api.events import Ended, Progress
 from node.api.rounds import RoundPage
 from node.api.status import OfferSummary, Peers
-from node.cli.top import View, look, picture
+from node.cli.top import PHASES_MAX, Phases, View, look, picture
 from node.client import Client
-from tests.support.shown import ENGINE, PEERS, ROUND, STATUS, http_client, shown
+from tests.support.shown import ENGINE, PEERS, QUEUE, ROUND, STATUS, http_client, shown
 
 NOW = datetime(2026, 11, 29, 3, 7, 9, tzinfo=UTC)
 
@@ -29,13 +30,13 @@ def view(peers: int = 1, model: str = "SmolLM2") -> View:
         structs.replace(PEERS.peers[0], key=f"{number:02x}" * 32, offers=offer, connected=number % 2 == 0)
         for number in range(peers)
     )
-    return View(STATUS, ENGINE, Peers(known), RoundPage((ROUND.round,) * 6, None))
+    return View(STATUS, ENGINE, Peers(known), RoundPage((ROUND.round,) * 6, None), QUEUE)
 
 
 async def test_a_look_asks_for_what_the_picture_shows() -> None:
     async with http_client(shown()) as http:
         found = await look(Client(http, "the node"))
-    assert found == View(STATUS, ENGINE, PEERS, RoundPage((ROUND.round,), None))
+    assert found == View(STATUS, ENGINE, PEERS, RoundPage((ROUND.round,), None), QUEUE)
 
 
 def test_the_picture_holds_the_node_its_engine_rounds_and_peers() -> None:
@@ -68,3 +69,35 @@ def test_a_long_model_name_is_not_cut_and_a_hostile_one_is_harmless() -> None:
 def test_a_node_that_went_away_is_told_above_what_was_known() -> None:
     told = lines(view(), trouble="no node answers at \x1b[31mhttp://127.0.0.1:4210")
     assert told[2].startswith("as of before: no node answers at") and "\x1b" not in told[2]
+
+
+def progress(query_id: str) -> Progress:
+    return Progress(
+        query_id=query_id,
+        phase="judging",
+        wave=1,
+        received=("ab" * 32,),
+        expected=("ab" * 32, "cd" * 32),
+        silent=(),
+        refused={},
+        declined={},
+    )
+
+
+def test_an_open_round_shows_its_phase_until_it_ends() -> None:
+    phases, running = Phases(), structs.replace(ROUND.round, outcome=None, ending=None, p_best=None)
+    assert phases.shown(running) == "open"
+    phases.note(progress(running.query_id))
+    assert phases.shown(running) == "judging 1/2"
+    assert phases.shown(ROUND.round) == "decided", "the look at the rounds is the newer one"
+    phases.note(Ended(query_id=running.query_id, role="member", ending="finished", outcome=None, fault=None))
+    assert phases.latest
+    phases.note(Ended(query_id=running.query_id, role="requester", ending="finished", outcome=None, fault=None))
+    assert not phases.latest
+
+
+def test_phases_of_rounds_that_never_end_are_forgotten() -> None:
+    phases = Phases()
+    for number in range(PHASES_MAX + 10):
+        phases.note(progress(f"{number:064x}"))
+    assert len(phases.latest) == PHASES_MAX

@@ -12,6 +12,7 @@ from node.api.events import (
     Certified,
     ComparedPair,
     Decided,
+    Ended,
     Progress,
     RoundEvent,
     Strengths,
@@ -109,6 +110,17 @@ def test_where_nothing_can_be_redrawn_each_ballot_is_a_line() -> None:
     assert "answer 1 by 000000: 32768 tokens" in told
     assert "ballot of 010101, wave 2: 3:1 0.75, 1:2 abstains" in told
     assert any(line.startswith("after wave 2: 3 -12.50 P(best) 0.08, 1 ") for line in told)
+
+
+def test_the_end_of_this_nodes_own_part_ends_no_phase() -> None:
+    out = io.StringIO()
+    lines = DetailLines(PlainLines(Console(file=out, width=80)))
+    nobody: dict[str, dict[str, str]] = {"refused": {}, "declined": {}}
+    for received in ((), MEMBERS[:1]):
+        lines.show(Progress(phase="cosigning", wave=0, received=received, expected=MEMBERS[:1], silent=(), **nobody))
+        lines.show(Ended(role="member", ending="finished", outcome=None, fault=None))
+    lines.show(Certified(outcome=Outcome.DECIDED, bytes=1))
+    assert out.getvalue().splitlines() == ["co-signing: 0 of 1", "co-signing: 1 of 1 after 0.0 s: 000000"]
 
 
 def test_a_matrix_shows_a_pair_from_both_sides() -> None:

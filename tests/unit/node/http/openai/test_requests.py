@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import httpx2
@@ -58,6 +59,14 @@ def test_each_field_of_openais_package_is_honoured_or_ignored_or_refused(path: s
     honoured = {field.encode_name for field in msgspec.structs.fields(body)} - {"strand"}
     assert not (honoured & rules.refused.keys() or honoured & rules.ignored or rules.ignored & rules.refused.keys())
     assert honoured | rules.refused.keys() | rules.ignored == get_type_hints(params).keys()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_guide_names_each_field(path: str) -> None:
+    body, rules, _ = RULES[path]
+    guide = (Path(__file__).parents[5] / "docs" / "how-to" / "openai.md").read_text()
+    names = {*(field.encode_name for field in msgspec.structs.fields(body)), *rules.refused, *rules.ignored}
+    assert {name for name in names if f"`{name}" not in guide} == set()
 
 
 def refused_fields(path: str) -> list[tuple[str, str]]:

@@ -1,0 +1,90 @@
+"""What a council is made of: the engines of its file, and nodes that keep their folders."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.cli.local import _parse
+from node.inference import EngineConfig
+from node.local.council import Council, CouncilError, node_names, read_engines
+from node.local.nodes import NODES_MAX
+from tests.support.home import home as home
+
+SCRIPTED = EngineConfig(kind="scripted")
+
+
+def engines_of(tmp_path: Path, text: str) -> list[EngineConfig]:
+    file = tmp_path / "council.toml"
+    file.write_text(text)
+    return read_engines(file)
+
+
+def test_a_table_is_an_engine_for_each_of_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_OF_MINE", "secret")
+    text = '[[engine]]\nurl = "http://a"\nmodels = ["x", "y"]\nkey_env = "KEY_OF_MINE"\n[[engine]]\nkind = "embedded"\n'
+    hosted = EngineConfig(kind="openai", url="http://a", api_key="secret")
+    assert engines_of(tmp_path, text) == [replace(hosted, model="x"), replace(hosted, model="y"), EngineConfig()]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "consists of tables"),
+        ("[node]\n", "consists of tables [[engine]], not of 'node'"),
+        ("engine = 3\n", "consists of tables"),
+        ("engine = [3]\n", "engine 1: it is no table"),
+        ('[[engine]]\nurl = "http://a"\n[[engine]]\nmodel = "x"\n', "engine 2: unknown key 'model': it has api_key"),
+        ("[[engine]]\nmodels = []\n", "models is a list of names"),
+        ("[[engine]]\nmodels = [1]\n", "models is a list of names"),
+        ('[[engine]]\nkey_env = "NO_SUCH_KEY"\n', "the variable NO_SUCH_KEY of the environment is not set"),
+        ("[[engine]]\nkey_env = 7\n", "the variable 7"),
+        ('[[engine]]\nkind = "steam"\n', "Invalid enum value 'steam'"),
+        ("[[engine]]\nconcurrency = 0.5\n", "Expected `int`"),
+    ],
+)
+def test_a_file_that_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(CouncilError) as raised:
+        engines_of(tmp_path, text)
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_options_belong_to_the_engine_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_OF_MINE", "secret")
+    options = ["--engine=http://a", "--model=x", "--key-env=KEY_OF_MINE", "--model=x", "--engine=embedded"]
+    hosted = EngineConfig(kind="openai", url="http://a", api_key="secret", model="x")
+    assert _parse(options) == [hosted, hosted, EngineConfig()]
+    with pytest.raises(CouncilError, match="--engine is a URL, embedded or scripted"):
+        _parse(["--engine=steam"])
+
+
+def test_a_folder_follows_the_engine_and_not_its_place() -> None:
+    one, two = replace(SCRIPTED, model="Qwen/Qwen2.5:7b"), replace(SCRIPTED, model="../../etc")
+    first, second, again = node_names([one, two, one])
+    assert node_names([two, one]) == [second, first]
+    assert len({first, second, again}) == 3
+    assert all("/" not in name and "." not in name and len(name) < 64 for name in (first, second, again))
+    assert first.startswith("qwen-qwen2-5-7b-")
+    # A key may be renewed.
+    assert node_names([replace(one, api_key="new")]) == [first]
+
+
+async def test_nodes_of_a_council_trust_each_other_and_serve_nobody_else(tmp_path: Path) -> None:
+    council = Council([SCRIPTED, replace(SCRIPTED, model="x" * 100)], tmp_path, first={"api.bind": "127.0.0.1:1"})
+    first, second = await council.specs()
+    for spec in (first, second):
+        assert len(spec.settings["serve.keys"]) == 2
+        assert spec.settings["serve.whom"] == "named"
+        assert spec.settings["trust.trusted"] == dict.fromkeys(spec.settings["serve.keys"], 1.0)
+    assert first.settings["api.bind"] == "127.0.0.1:1"
+    assert "api.bind" not in second.settings
+    assert len(second.name) == 64
+    assert [spec.settings["serve.keys"] for spec in await council.specs()] == [first.settings["serve.keys"]] * 2
+
+
+@pytest.mark.parametrize("count", [0, NODES_MAX + 1])
+async def test_a_council_has_bounds(tmp_path: Path, count: int) -> None:
+    with pytest.raises(CouncilError, match=f"1 to {NODES_MAX} nodes"):
+        await Council([SCRIPTED] * count, tmp_path).specs()
+    assert list(tmp_path.iterdir()) == []
