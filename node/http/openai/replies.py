@@ -1,4 +1,4 @@
-"""The reply that begins a round and follows it."""
+"""The reply that begins a round, follows it, and cancels it when its client goes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ STREAM_HEADERS: Final = ((b"x-accel-buffering", b"no"),)
 class RoundReply(Response):
     """The reply to a request for an answer, whole or as a stream.
 
-    A client that goes while it waits for its turn leaves the queue.
+    A client that goes while it waits for its turn leaves the queue; one that goes later cancels its round.
     """
 
     def __init__(self, rounds: ShownRounds, request: RoundRequest, dialect: Dialect, places: Places) -> None:
@@ -102,7 +102,13 @@ class RoundReply(Response):
 
     @asynccontextmanager
     async def _follow(self, round: FollowedRound) -> AsyncIterator[Subscription]:
-        """Begin the round. Raises AskError."""
+        """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
         async with self._rounds.ask(self._request.question, details=True) as handle:
             round.begin(handle)
-            yield handle.events
+            is_over = False
+            try:
+                yield handle.events
+                is_over = True
+            finally:
+                if not is_over:
+                    await self._rounds.cancel(handle.query_id)
