@@ -61,15 +61,18 @@ class Shutdown:
         has_users = self._rounds.followed > 0
         with trio.move_on_after(stop_ms / 1000) as in_time:
             await self._finish()
-        if in_time.cancelled_caught:
+        is_late = in_time.cancelled_caught and bool(self.open_rounds or self._rounds.followed)
+        if is_late:
             with trio.move_on_after(LAST_WORDS_S):
                 await self._give_up()
-        if has_users or in_time.cancelled_caught:
+        if has_users or is_late:
             await trio.sleep(FAREWELL_S)
         log.info("node.stopped", open_rounds=self.open_rounds)
 
     async def _finish(self) -> None:
         """Wait until no round is open, and until the users of ours have been told of their ends."""
+        # A question that has had its turn may not have begun yet.
+        await self._driver.flush()
         await self._driver.timeline.ended.wait_until(lambda: not self.open_rounds)
         await self._driver.flush()
         await self._rounds.wait_unfollowed()

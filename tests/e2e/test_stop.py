@@ -122,13 +122,15 @@ async def test_a_requester_that_cannot_finish_in_time_says_so(tmp_path: Path, mo
         assert (ended["role"], ended["ending"]) == ("member", "cancelled")
 
 
-async def test_an_idle_node_ends_at_once(tmp_path: Path) -> None:
+async def test_an_idle_node_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRAND_NODE_STOP_MS", "0")
     async with AsyncExitStack() as stack:
         node = await start_node(NodeSpec(tmp_path / "node", SCRIPTED), stack)
         node.process.send_signal(signal.SIGHUP)
         with trio.fail_after(60):
             assert await node.process.wait() == 0
-    assert logged(node)["node.stopped"]["open_rounds"] == 0
+    lines = logged(node)
+    assert lines["node.stopped"]["open_rounds"] == 0 and "node.declined" not in lines
 
 
 def _last_offer(requester: Requester, member: bytes) -> Offer:
