@@ -33,6 +33,10 @@ from protocol.messages import Query, Seat, Turn
 from protocol.signing import body_id
 from protocol.types import ONE, Digest, Key, TurnRole
 
+CANCEL_S: Final = 2.0
+"""Longest wait in seconds for the driver to take a cancellation: it writes to disk first, and it may have ended before
+the request whose client goes."""
+
 STOPPING: Final = "this node is being stopped; ask another, or again when it is back"
 
 RECENT_MAX = 16
@@ -167,12 +171,14 @@ class RoundService:
     async def cancel(self, query_id: Digest) -> bool:
         """Cancel a round of ours (R16), also in a scope that is cancelled itself. False: nothing is left to cancel.
 
-        Its members stop at once. It keeps one of our turns until its budgets are over.
+        Its members stop at once. It keeps one of our turns until its budgets are over. False also if there is no driver
+        any more, because the node ends.
         """
         tell, told = trio.open_memory_channel[bool](1)
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
             await self._inbound.deliver(CancelRequest(query_id, tell))
             return await told.receive()
+        return False
 
     async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:
         """Wait for a turn. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""

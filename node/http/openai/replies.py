@@ -1,4 +1,4 @@
-"""The reply that begins a round and follows it."""
+"""The reply that begins a round, follows it, and cancels it when its client goes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,7 @@ from node.http.openai.dialects import Dialect
 from node.http.openai.following import FollowedRound
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Places, Refusal, json_reply, refusal, refused_ask
+from node.http.rounds import ask_or_cancel
 from node.http.shown import ShownRounds
 from node.http.sse import EventStream, encode_comment
 from node.rounds.hub import Subscription
@@ -25,7 +26,7 @@ STREAM_HEADERS: Final = ((b"x-accel-buffering", b"no"),)
 class RoundReply(Response):
     """The reply to a request for an answer, whole or as a stream.
 
-    A client that goes while it waits for its turn leaves the queue.
+    A client that goes while it waits for its turn leaves the queue; one that goes later cancels its round.
     """
 
     def __init__(self, rounds: ShownRounds, request: RoundRequest, dialect: Dialect, places: Places) -> None:
@@ -67,7 +68,7 @@ class RoundReply(Response):
         stream, round = EventStream(send, STREAM_HEADERS), FollowedRound(self._request)
         refused: Refusal | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.keep_alive, lambda: round.progress)
+            nursery.start_soon(stream.keep_alive, lambda: self._progress(round))
             try:
                 async with self._follow(round) as events:
                     await stream.send(self._dialect.begun(round))
@@ -81,6 +82,12 @@ class RoundReply(Response):
                 refused = None
             nursery.cancel_scope.cancel()
         return refused
+
+    def _progress(self, round: FollowedRound) -> str:
+        """Return how far the round has come, in a few words."""
+        if round.query_id:
+            return round.progress
+        return f"waiting for a turn; {len(self._rounds.queue().waiting)} in the queue"
 
     async def _send_events(self, stream: EventStream, round: FollowedRound, events: Subscription) -> None:
         """Send progress as comments, and the text once it is decided."""
@@ -102,7 +109,7 @@ class RoundReply(Response):
 
     @asynccontextmanager
     async def _follow(self, round: FollowedRound) -> AsyncIterator[Subscription]:
-        """Begin the round. Raises AskError."""
-        async with self._rounds.ask(self._request.question, details=True) as handle:
+        """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
+        async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
             round.begin(handle)
             yield handle.events

@@ -19,7 +19,7 @@ from node.rounds.service import AskError
 from tests.support.declared import check_reply
 from tests.support.held_rounds import HeldRounds
 from tests.support.openai_rounds import OPENED, certified, decided, ended, progress
-from tests.support.shown import shown
+from tests.support.shown import QUERY, QUEUE, shown
 from tests.support.sse import parse
 
 CHAT = "/v1/chat/completions"
@@ -57,14 +57,14 @@ class Client:
 
 @asynccontextmanager
 async def streaming(
-    rounds: HeldRounds, path: str = CHAT, clients: int = 1, app: ASGIApp | None = None
+    rounds: HeldRounds, path: str = CHAT, clients: int = 1, app: ASGIApp | None = None, *, stream: bool = True
 ) -> AsyncIterator[list[Client]]:
     """Clients that ask for a stream and read it while the block runs; those that still read then leave."""
     app = app or build_app(shown(rounds=rounds), CONNECTIONS)
     readers = [Client() for _ in range(clients)]
 
     async def read(client: Client) -> None:
-        body = msgspec.json.encode({"model": "strand-rust", "stream": True, **QUESTIONS[path]})
+        body = msgspec.json.encode({"model": "strand-rust", "stream": stream, **QUESTIONS[path]})
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
@@ -116,7 +116,7 @@ async def test_who_waits_for_a_turn_hears_of_it(autojump_clock: MockClock) -> No
         await trio.sleep(0.9 * KEEP_ALIVE_S)
         assert client.body == b"" and client.status == 0
         await trio.sleep(2 * KEEP_ALIVE_S)
-        assert client.comments == ["waiting for a turn"] * 2
+        assert client.comments == [f"waiting for a turn; {len(QUEUE.waiting)} in the queue"] * 2
         assert client.data == []
         rounds.turn.set()
         await wait_all_tasks_blocked()
@@ -145,6 +145,36 @@ async def test_a_refusal_within_a_silence_has_its_status(autojump_clock: MockClo
         rounds.turn.set()
     assert client.is_over and client.status == 400
     assert json.loads(client.body)["error"]["message"] == "the members have gone"
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_goes_cancels_its_round(path: str, stream: bool) -> None:
+    rounds = HeldRounds()
+    rounds.turn.set()
+    async with streaming(rounds, path, stream=stream) as (client,):
+        rounds.tell(progress("answering", 1))
+        await wait_all_tasks_blocked()
+        assert rounds.cancelled == [] and not client.is_over
+    assert rounds.cancelled == [QUERY]
+
+
+async def test_a_client_that_goes_while_it_waits_leaves_the_queue() -> None:
+    rounds = HeldRounds()
+    async with streaming(rounds):
+        pass
+    assert len(rounds.asked) == 1 and rounds.cancelled == []
+
+
+async def test_a_round_that_is_over_is_not_cancelled() -> None:
+    rounds = HeldRounds()
+    rounds.turn.set()
+    async with streaming(rounds) as (client,):
+        rounds.tell(decided(), certified(), ended())
+        rounds.events.end()
+        await wait_all_tasks_blocked()
+        assert client.is_over
+    assert rounds.cancelled == []
 
 
 async def test_no_more_are_followed_than_there_are_places() -> None:
