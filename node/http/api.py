@@ -216,7 +216,7 @@ class _Api:
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
-            return refusal(404, "no such certificate here")
+            return refusal(404, "this node has no such certificate: ask another with --url, or name a file")
         return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def engine(self, _: Request) -> Response:
