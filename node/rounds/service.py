@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 from msgspec.structs import replace
@@ -89,6 +89,14 @@ class RoundHandle:
     """Events that the caller asked for; they end with the round, and always include its results."""
 
 
+class RecentQuestion(NamedTuple):
+    """What gold has in common with a user's question."""
+
+    audience: Audience
+    roles: tuple[TurnRole, ...]
+    """Who spoke, turn by turn."""
+
+
 class RoundService:
     """Turns questions into rounds."""
 
@@ -111,8 +119,8 @@ class RoundService:
         self._reputation = reputation
         self.ended = Signal()
         """Counts our users' rounds that have ended or that the user has left."""
-        self.recent: deque[Audience] = deque(maxlen=RECENT_MAX)
-        """Audiences of our users' latest rounds: gold has one of these, because another would give it away."""
+        self.recent: deque[RecentQuestion] = deque(maxlen=RECENT_MAX)
+        """Our users' latest rounds: gold looks like one of these, because anything else would give it away."""
         self.followed = 0
         """Rounds that a user, or gold, follows now."""
         self._is_stopping = False
@@ -157,7 +165,7 @@ class RoundService:
             finally:
                 self.followed -= 1
                 if counted:
-                    self.recent.append(audience)
+                    self.recent.append(RecentQuestion(audience, tuple(turn.role for turn in question.turns)))
                 self.ended.fire(int(counted))
 
     async def cancel(self, query_id: Digest) -> bool:

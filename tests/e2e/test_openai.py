@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from openai import AsyncOpenAI, OpenAI
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.client import connect
+from node.inference import EngineConfig
+from node.local.nodes import LocalNodeError, NodeSpec, start_node
 from tests.e2e.conftest import SWARM_NODES, RunningSwarm
 from tests.support.processes import PATIENCE_S, Shell
 
@@ -123,6 +126,14 @@ def test_the_client_understands_what_is_refused(swarm: RunningSwarm) -> None:
         with pytest.raises(openai.BadRequestError) as previous:
             client.responses.create(model=MODEL, input="Sum a slice.", previous_response_id="resp_1")
         assert previous.value.param == "previous_response_id"
+
+
+async def test_a_node_with_another_as_its_engine_does_not_start(swarm: RunningSwarm, tmp_path: Path) -> None:
+    """So no circle of nodes can be closed: the last of them would not start."""
+    spec = NodeSpec(tmp_path / "node", EngineConfig(kind="openai", url=swarm.url))
+    async with AsyncExitStack() as stack:
+        with pytest.raises(LocalNodeError, match="is a Strand node, which is no engine"):
+            await start_node(spec, stack)
 
 
 @pytest.mark.skipif(not LLM.exists(), reason="there is no `llm`: `make clients` installs it")

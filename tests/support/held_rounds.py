@@ -11,10 +11,11 @@ import trio
 
 from node.api.asking import Question
 from node.api.events import BaseEvent
+from node.api.queue import QueueReport
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import AskError, RoundHandle
 from protocol.types import Digest
-from tests.support.shown import QUERY
+from tests.support.shown import QUERY, QUEUE
 from tests.support.swarm import Swarm
 
 
@@ -52,6 +53,9 @@ class HeldRounds:
     async def cancel(self, query_id: Digest) -> bool:
         self.cancelled.append(query_id)
         return True
+
+    def queue(self) -> QueueReport:
+        return QUEUE
 
     async def certificate(self, query_id: Digest) -> bytes | None:  # noqa: ARG002 - the protocol's
         return None

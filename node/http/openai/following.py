@@ -12,9 +12,6 @@ from node.http.replies import ErrorContext, Refusal, refusal
 from node.rounds.service import RoundHandle
 from protocol.types import FinishReason, Outcome, OutcomeReason
 
-WAITING: Final = "waiting for a turn"
-"""Progress of a round that has not begun."""
-
 _LATE: Final = frozenset({OutcomeReason.NO_COMMITMENTS, OutcomeReason.NO_ANSWERS})
 """Reasons of a failure that mean that time ran out."""
 
@@ -43,8 +40,8 @@ class FollowedRound:
         """The round's id; empty before it begins."""
         self.created_s = 0
         """Time of the query, s since 1970."""
-        self.progress = WAITING
-        """How far the round has come, in a few words."""
+        self.progress = ""
+        """How far the round has come, in a few words; empty before it begins."""
 
     def begin(self, handle: RoundHandle) -> None:
         """Note that the round has begun."""

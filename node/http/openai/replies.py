@@ -13,6 +13,7 @@ from node.http.openai.dialects import Dialect
 from node.http.openai.following import FollowedRound
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Places, Refusal, json_reply, refusal, refused_ask
+from node.http.rounds import ask_or_cancel
 from node.http.shown import ShownRounds
 from node.http.sse import EventStream, encode_comment
 from node.rounds.hub import Subscription
@@ -67,7 +68,7 @@ class RoundReply(Response):
         stream, round = EventStream(send, STREAM_HEADERS), FollowedRound(self._request)
         refused: Refusal | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.keep_alive, lambda: round.progress)
+            nursery.start_soon(stream.keep_alive, lambda: self._progress(round))
             try:
                 async with self._follow(round) as events:
                     await stream.send(self._dialect.begun(round))
@@ -81,6 +82,12 @@ class RoundReply(Response):
                 refused = None
             nursery.cancel_scope.cancel()
         return refused
+
+    def _progress(self, round: FollowedRound) -> str:
+        """Return how far the round has come, in a few words."""
+        if round.query_id:
+            return round.progress
+        return f"waiting for a turn; {len(self._rounds.queue().waiting)} in the queue"
 
     async def _send_events(self, stream: EventStream, round: FollowedRound, events: Subscription) -> None:
         """Send progress as comments, and the text once it is decided."""
@@ -103,12 +110,6 @@ class RoundReply(Response):
     @asynccontextmanager
     async def _follow(self, round: FollowedRound) -> AsyncIterator[Subscription]:
         """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
-        async with self._rounds.ask(self._request.question, details=True) as handle:
+        async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
             round.begin(handle)
-            is_over = False
-            try:
-                yield handle.events
-                is_over = True
-            finally:
-                if not is_over:
-                    await self._rounds.cancel(handle.query_id)
+            yield handle.events

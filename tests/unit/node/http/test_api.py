@@ -170,6 +170,12 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
     assert rounds.asked == []
 
 
+async def test_nothing_is_no_certificate() -> None:
+    async with http_client(shown()) as http:
+        response = await http.post("/api/verify", content=b"")
+    assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
+
+
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:
     async with http_client(shown(peers=StillPeers(offers=3))) as http:
         for offers in (3, 4):

@@ -19,7 +19,7 @@ from node.rounds.service import AskError
 from tests.support.declared import check_reply
 from tests.support.held_rounds import HeldRounds
 from tests.support.openai_rounds import OPENED, certified, decided, ended, progress
-from tests.support.shown import QUERY, shown
+from tests.support.shown import QUERY, QUEUE, shown
 from tests.support.sse import parse
 
 CHAT = "/v1/chat/completions"
@@ -116,7 +116,7 @@ async def test_who_waits_for_a_turn_hears_of_it(autojump_clock: MockClock) -> No
         await trio.sleep(0.9 * KEEP_ALIVE_S)
         assert client.body == b"" and client.status == 0
         await trio.sleep(2 * KEEP_ALIVE_S)
-        assert client.comments == ["waiting for a turn"] * 2
+        assert client.comments == [f"waiting for a turn; {len(QUEUE.waiting)} in the queue"] * 2
         assert client.data == []
         rounds.turn.set()
         await wait_all_tasks_blocked()
