@@ -36,7 +36,8 @@ COLUMNS: Final = 96
 """Columns of the terminal: a page's lines have at most 100."""
 
 BLOCK: Final = re.compile(
-    r"^<!-- recording: (?P<stage>alone|swarm)(?:, (?P<lines>\d+) lines)? -->\n```text\n(?P<body>.*?)^```$",
+    r"^<!-- recording: (?P<stage>alone|swarm)(?:, (?P<lines>\d+) lines)? -->\n"
+    r"(?P<fence>`{3,})text\n(?P<body>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -49,6 +50,8 @@ class Recording:
     span: tuple[int, int]
     """Place of its body in the page's text."""
     stage: str
+    fence: str
+    """What encloses it: longer than any run of backticks in an output, which else would end it."""
     lines_max: int
     """Lines kept of each command's output; the rest becomes `...`."""
     commands: tuple[str, ...]
@@ -66,6 +69,7 @@ def recordings(page: Path, text: str) -> list[Recording]:
             page,
             found.span("body"),
             found["stage"],
+            found["fence"],
             int(found["lines"] or 1_000),
             tuple(line.removeprefix("$ ") for line in found["body"].splitlines() if line.startswith("$ ")),
         )
@@ -154,6 +158,8 @@ def main() -> None:
                 for command in each.commands:
                     print(f"{each.page.relative_to(ROOT)}: {command}", file=sys.stderr)
                     body += f"$ {command}\n" + cut(run(command, variables, Path(folder)), each.lines_max)
+                if each.fence in body:
+                    sys.exit(f"{each.page}: an output holds {each.fence}; give the block a longer fence")
                 bodies[each.page].append((each.span, body))
     for page, text in texts.items():
         if bodies[page]:

@@ -22,6 +22,10 @@ SCHEMA_VERSION: Final = 1
 """Version of the schema; it increases when a key or a kind is dropped or changes its meaning."""
 
 
+STOPPED: Final = "the node was stopped before the round's end"
+"""`Ended.fault` of a round that its node leaves because it stops."""
+
+
 def _tag(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progress
+from node.api.events import STOPPED, Asked, BaseEvent, Certified, Decided, Ended, Progress
 from protocol.types import Outcome
 
 PHASES = ("answering", "opening", "judging", "cosigning")
@@ -62,7 +62,9 @@ class RoundLog:
                 told.append(f"this node's own engine: {self.decided.own_engine}")
             return "; ".join((*told, "see `strand peers` for who offers to answer"))
         if self.ended is not None and self.ended.ending == "cancelled":
-            return "the round was cancelled"
+            return "the round was cancelled by who asked, or because the node was stopped"
+        if self.ended is not None and self.ended.fault == STOPPED:
+            return STOPPED
         if self.ended is not None and self.ended.ending == "left":
             return "the node's disk took nothing any more, so it left the round: see `strand status`"
         if self.ended is not None and self.ended.fault:

@@ -126,6 +126,8 @@ class Operation(Generic[Reply]):
         return found + ((self.error,) if status in REFUSALS else ())
 
 
+_EXAMPLE: Final = "Write a Rust function that sums a slice."
+
 LIVE: Final = Operation("GET", "/health/live", "Say that the process runs.", Liveness)
 READY: Final = Operation(
     "GET",
@@ -155,7 +157,7 @@ ASK: Final[Operation[Any]] = Operation(
     body=Body(
         Question,
         "not a question",
-        example={"turns": [{"role": "user", "text": "Write a Rust function that sums a slice."}]},
+        example={"turns": [{"role": "user", "text": _EXAMPLE}]},
     ),
     others={422: ("The question looks like it holds a secret, and `allow_secrets` is not set.", Error)},
     parameters=(
@@ -307,7 +309,7 @@ CHAT: Final = Operation(
         "no request for a chat completion",
         example={
             "model": "strand-rust:members",
-            "messages": [{"role": "user", "content": "Write a Rust function that sums a slice."}],
+            "messages": [{"role": "user", "content": _EXAMPLE}],
         },
     ),
     others=_ROUND_ERRORS,
@@ -322,7 +324,7 @@ RESPONSES: Final = Operation(
     body=Body(
         ResponseRequest,
         "no request for a response",
-        example={"model": "strand-rust:members", "input": "Write a Rust function that sums a slice."},
+        example={"model": "strand-rust:members", "input": _EXAMPLE},
     ),
     others=_ROUND_ERRORS,
     events=(ResponseEvent,),
@@ -333,7 +335,9 @@ COMPLETIONS: Final = Operation(
     "/v1/completions",
     "Ask the swarm by OpenAI's older text completions.",
     TextCompletion,
-    body=Body(CompletionRequest, "no request for a completion"),
+    body=Body(
+        CompletionRequest, "no request for a completion", example={"model": "strand-rust:members", "prompt": _EXAMPLE}
+    ),
     others=_ROUND_ERRORS,
     events=(TextCompletion, Problem),
     error=Problem,

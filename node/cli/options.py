@@ -136,16 +136,26 @@ def read_stdin(*, empty: bool = False) -> str:
     """Return the text on stdin, up to its end. Raises CliError; `empty`: whether it may be empty."""
     if sys.stdin.isatty():
         stderr().print("reading the question from this terminal; Ctrl-D on an empty line ends it", highlight=False)
-    return _query(sys.stdin.buffer.read(TEXT_BYTES_MAX + 1), empty=empty)
+    # Imported late: help does not need it.
+    from node.cli.signals import ended_at_once
+
+    try:
+        with ended_at_once():
+            raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    except OSError as error:
+        raise CliError(f"cannot read stdin: {error.strerror}", Exit.USAGE) from error
+    return _query(raw, empty=empty)
 
 
 def _query(raw: bytes, *, empty: bool) -> str:
     if len(raw) > TEXT_BYTES_MAX:
-        raise CliError(f"the query has more than {TEXT_BYTES_MAX} bytes", Exit.USAGE)
+        raise CliError(
+            f"the query has more than {TEXT_BYTES_MAX} bytes: shorten it, for no node takes a longer one", Exit.USAGE
+        )
     try:
         query = decode(raw)
     except UnicodeDecodeError as error:
         raise CliError("the query is not UTF-8", Exit.USAGE) from error
     if not empty and not query.strip():
-        raise CliError("the query is empty", Exit.USAGE)
+        raise CliError("the query is empty: write it in quotes, or send it through stdin", Exit.USAGE)
     return query

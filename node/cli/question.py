@@ -103,7 +103,7 @@ def compose(argument: str | None, files: Sequence[Path]) -> str:
             raise CliError(
                 "nothing is asked: give a question in quotes, files by --file, or a text through stdin", Exit.USAGE
             )
-        raise CliError("the query is empty", Exit.USAGE)
+        raise CliError("the query is empty: write it in quotes, or send it through stdin", Exit.USAGE)
     return _joined([part for part in parts if part.strip()], [_block(file, text) for file, text in texts.items()])
 
 

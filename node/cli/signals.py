@@ -2,8 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -29,6 +29,16 @@ async def until_ended(work: Callable[[], Awaitable[int | None]]) -> int:
                 stack.callback(signal.signal, each, signal.signal(each, end))
         return int(await work() or 0)
     return 128 + ended_by[0]
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let a signal in ENDING end the process while the block runs: for a call that waits and that nobody can cancel."""
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for each in _heeded(ENDING):
+                stack.callback(signal.signal, each, signal.signal(each, signal.SIG_DFL))
+        yield
 
 
 async def on_signals(take: Callable[[signal.Signals], None], *signals: signal.Signals) -> None:

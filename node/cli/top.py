@@ -167,7 +167,8 @@ def picture(
 ) -> RenderableType:
     """Return the picture for a console's width, of `lines_max` lines (None: all). `trouble`: why it is an older one."""
     status = view.status
-    head = [Text(f"{url}  {now:%H:%M:%S}  {status.network}, {status.specialty}", style="bold"), Text(status.key)]
+    head = [outside(f"{url}  {now:%H:%M:%S}  {status.network}, {status.specialty}"), Text(status.key)]
+    head[0].stylize("bold")
     if trouble:
         head.append(outside(f"as of before: {trouble}"))
         head[-1].stylize("bold red")
@@ -239,7 +240,7 @@ def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Tabl
     for row, each in zip(rows, found, strict=True):
         words = outside(" ".join(each.text.split()))
         words.truncate(max(WORDS_MIN, width - taken), overflow="ellipsis")
-        table.add_row(*row, words)
+        table.add_row(*map(outside, row), words)
     return table
 
 
@@ -251,7 +252,7 @@ def _peers(peers: list[Peer]) -> Table:
     table.add_column("model", overflow="fold")
     for each in peers:
         offers = each.offers
-        table.add_row(
+        row = (
             each.key[:12],
             each.direction or ("yes" if each.connected else "no"),
             "" if each.round_trip_ms is None else f"{each.round_trip_ms:.0f}",
@@ -259,6 +260,7 @@ def _peers(peers: list[Peer]) -> Table:
             " ".join(offers.roles) if offers else "",
             f"{offers.tokens_per_second:.0f}" if offers else "",
             str(offers.queue) if offers else "",
-            outside(offers.model if offers else ""),
+            offers.model if offers else "",
         )
+        table.add_row(*map(outside, row))
     return table

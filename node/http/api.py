@@ -41,7 +41,7 @@ from node.http.rounds import RoundStream
 from node.http.sessions import Sessions
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
-from node.rounds.service import AskError
+from node.rounds.ask_errors import AskError
 from node.storage import StoreBlockedError
 
 WAITS_SHARE: Final = 4
@@ -216,7 +216,7 @@ class _Api:
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))
         if raw is None:
-            return refusal(404, "no such certificate here")
+            return refusal(404, "this node has no such certificate: ask another with --url, or name a file")
         return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def engine(self, _: Request) -> Response:

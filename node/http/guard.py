@@ -118,7 +118,9 @@ class Guard:
             return key
         wait_s = self._guesses.note_wrong(address, self._now_s())
         if not wait_s:
-            return _unauthorised("this is not a token of the node")
+            return _unauthorised(
+                "this is not a token of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)"
+            )
         if local:
             with self._paused.take() as place:
                 if place:

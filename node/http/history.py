@@ -11,7 +11,16 @@ from node.api import operations as ops
 from node.api.certificates import CertificatePage, HeldCertificate
 from node.api.operations import Operation
 from node.api.rounds import RoundPage
-from node.http.replies import Handler, ParameterError, Places, json_reply, read_parameters, read_query_id, refusal
+from node.http.replies import (
+    Handler,
+    ParameterError,
+    Places,
+    json_reply,
+    read_body,
+    read_parameters,
+    read_query_id,
+    refusal,
+)
 from node.http.shown import ShownHistory
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
@@ -90,7 +99,7 @@ class History:
         with self._reads.take() as place:
             if not place:
                 return _busy()
-            return json_reply(await self._history.verify(await request.body()))
+            return json_reply(await self._history.verify(await read_body(request, ops.VERIFY)))
 
 
 def _busy() -> Response:

@@ -78,17 +78,17 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
     if status != 200:
         words = [operation.others[status][0]] if status in operation.others else []
         words += [REFUSALS[status]] if status in REFUSALS else []
-    content = {media: {"schema": schema}}
+    content = {media: {"schema": _event(schema) if media == EVENT_STREAM else schema}}
     if status == 200 and operation.events:
         words = ["As asked; of a stream, the schema is that of each event."]
-        content[EVENT_STREAM] = {"schema": _event_schema(operation)}
+        kinds = {"anyOf": [_schema(each) for each in operation.events]}
+        content[EVENT_STREAM] = {"schema": _event(kinds)}
     return {"description": " ".join(words), "content": content}
 
 
-def _event_schema(operation: Operation[Any]) -> dict[str, Any]:
+def _event(kind: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one server-sent event, whose data is text that holds JSON."""
-    kinds = {"anyOf": [_schema(each) for each in operation.events]}
-    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kinds}
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kind}
     data = {"description": "JSON, or the end of a completion.", "anyOf": [told, {"const": "[DONE]"}]}
     return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 

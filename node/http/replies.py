@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, Operation
-from node.rounds.service import (
+from node.rounds.ask_errors import (
     AskError,
     NoDiskError,
     NoQuorumError,
@@ -175,7 +175,7 @@ class BodyError(ValueError):
 
 
 async def read_body(request: Request, operation: Operation[Any]) -> Any:
-    """Decode the request's body as the operation's type. Raises BodyError.
+    """Decode the request's body as the operation's type; bytes are returned as they are. Raises BodyError.
 
     The connection has read it whole, within the size limit. Where unknown fields are refused, decoding stops at the
     first bracket that nests deeper than the type; else after a thousand of them.
@@ -184,6 +184,10 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
     assert body is not None
     if not raw and not body.required:
         return body.type()
+    if body.type is bytes:
+        if not raw:
+            raise BodyError(f"{body.refusal}: the body is empty")
+        return raw
     try:
         return msgspec.json.decode(raw, type=body.type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

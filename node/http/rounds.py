@@ -1,6 +1,7 @@
-"""The reply to POST /api/ask: the events of a round as they occur, one JSON object per line."""
+"""Rounds that a request begins: cancelled with the request, or followed as POST /api/ask does, a JSON object a line."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import trio
@@ -12,8 +13,25 @@ from node.api.events import encode_plain
 from node.api.operations import JSON_LINES
 from node.http.replies import Places, refusal, refused_ask
 from node.http.shown import ShownRounds
+from node.rounds.ask_errors import AskError
 from node.rounds.hub import Subscription
-from node.rounds.service import AskError
+from node.rounds.service import RoundHandle
+
+
+@asynccontextmanager
+async def ask_or_cancel(rounds: ShownRounds, question: Question, *, details: bool) -> AsyncIterator[RoundHandle]:
+    """Begin a round and follow it; cancel it if the block is left by an exception, such as its cancellation.
+
+    Raises AskError.
+    """
+    async with rounds.ask(question, details=details) as handle:
+        is_over = False
+        try:
+            yield handle
+            is_over = True
+        finally:
+            if not is_over:
+                await rounds.cancel(handle.query_id)
 
 
 class RoundStream(Response):

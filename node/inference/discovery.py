@@ -140,7 +140,9 @@ def _wanted(models: Sequence[ListedModel], config: EngineConfig) -> str:
         return next(filter(writes_text, names), names[0])
     listed = ", ".join(ascii(name[:80]) for name in names[:8]) or "none"
     missing = f"no model {config.model!r}" if config.model else "no model"
-    raise EngineError(f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}")
+    raise EngineError(
+        f"engine at {hide_secrets(config.url)} has {missing}; it lists: {listed}; name one in engine.model"
+    )
 
 
 def trial_answer(can: Abilities, config: EngineConfig) -> dict[str, Any]:

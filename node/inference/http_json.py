@@ -36,11 +36,13 @@ CAUSE_CHARS_MAX = 200
 REFUSAL_BYTES_MAX = 4096
 """Bytes of a refusal that are searched for its subject: Pydantic repeats the whole request behind the parameter."""
 
+_START = "start it, or correct engine.url"
+
 _BROKEN_OFF = re.compile("disconnected|closed connection|peer unexpectedly closed")
 
 _CAUSES = {
-    401: "refused the API key",
-    403: "refused the API key",
+    401: "refused the API key of engine.api_key",
+    403: "refused the API key of engine.api_key",
     404: "does not know the model or the path",
     429: "has too much to do",
     503: "is not ready or has too much to do",
@@ -111,11 +113,11 @@ class JsonClient:
                 kind = "broke off its reply" if _BROKEN_OFF.search(words) else "does not keep to HTTP"
                 raise Unreachable(f"{where} {kind} to {path}: {words}") from None
             except httpx2.ConnectTimeout:
-                raise Unreachable(f"{where} is not reachable: no connection within {CONNECT_TIMEOUT_S:.0f} s") from None
+                cause = f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
+                raise Unreachable(f"{where} is not reachable: {cause}; {_START}") from None
             except httpx2.TransportError as error:
-                raise Unreachable(
-                    f"{where} is not reachable: {one_line(innermost_cause(error), CAUSE_CHARS_MAX)}"
-                ) from None
+                cause = one_line(innermost_cause(error), CAUSE_CHARS_MAX)
+                raise Unreachable(f"{where} is not reachable: {cause}; {_START}") from None
         if status != 200:
             cause = _CAUSES.get(status, f"replied with HTTP status {status}")
             content = self._hidden(content)

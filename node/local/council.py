@@ -58,9 +58,11 @@ class Council:
         folders = [self.folder / name for name in node_names(self.engines)]
         keys = [(await found_node(folder)).keypair.public.hex() for folder in folders]
         specs = []
+        models = [engine.model or engine.kind for engine in self.engines]
         for index, (engine, folder) in enumerate(zip(self.engines, folders, strict=True)):
+            number = models[: index + 1].count(models[index])
             own = {
-                "node.name": (engine.model or engine.kind)[:64],
+                "node.name": models[index][:56] + (f" ({number})" if number > 1 else ""),
                 "trust.default_weight": 0.0,
                 # Its own key, too: the node that asks answers and judges like the rest.
                 "trust.trusted": dict.fromkeys(keys, 1.0),

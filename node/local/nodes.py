@@ -206,7 +206,8 @@ def _tables(spec: NodeSpec) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {
         "node": {"data_dir": spec.folder, "network": spec.network},
         "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
-        "api": {"bind": "127.0.0.1:0"},
+        # Friends are not named, because their keys are made when they start; all of them are of this machine.
+        "api": {"bind": "127.0.0.1:0", "audience": "members" if spec.friends else "trusted"},
         "engine": _told(spec.engine) | {"temperature": spec.temperature, "seed": spec.seed},
         "vllm": _told(spec.vllm),
         # Nodes of one machine know each other; in an open network a node without history has no weight.

@@ -432,7 +432,7 @@ def _why_not_bound(text: str) -> str:
 
 
 _BIND_FAULTS: Final = {
-    errno.EADDRINUSE: "the port is in use",
+    errno.EADDRINUSE: "the port is in use; choose another with --listen, or give each of your nodes a --profile",
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.EACCES: "ports below 1024 are for root",
 }

@@ -9,12 +9,13 @@ from typing import Protocol
 import structlog
 import trio
 
-from node.api.asking import Audience, Question
+from node.api.asking import Question, Turn
 from node.api.events import Ended
+from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.rounds.service import RecentQuestion, RoundHandle
 from node.signals import Signal
-from protocol.types import Digest, Outcome
+from protocol.types import Digest, Outcome, TurnRole
 
 DELAY_MS_MAX = 60_000
 """Greatest delay (ms) of gold after a user's round: if it followed at once, its time would give it away."""
@@ -32,8 +33,8 @@ class Asking(Protocol):
     """Fires when one of our users' rounds has ended or the user has left it."""
 
     @property
-    def recent(self) -> Sequence[Audience]:
-        """Audiences of our users' latest rounds."""
+    def recent(self) -> Sequence[RecentQuestion]:
+        """Our users' latest rounds."""
         ...
 
     def ask(self, question: Question, *, counted: bool = True) -> AbstractAsyncContextManager[RoundHandle]:
@@ -94,13 +95,13 @@ class Challenger:
 
     async def challenge(self) -> Challenged:
         """Ask one gold question and learn from the round. Raises AskError."""
-        questions = self._reputation.gold.questions
-        if not questions:
+        book, recent = self._reputation.gold, self._service.recent
+        if not book.questions:
             raise NoGoldError("no gold: name a file of questions and right answers in [gold] file")
-        gold = self._random.choice(questions)
-        # One that no user's question has would give it away.
-        audience = self._random.choice(self._service.recent) if self._service.recent else None
-        question = Question.single(gold.query, gold.task, audience=audience)
+        # What no user's question has would give it away: gold is as often a follow-up, and for the same audience.
+        audience, roles = self._random.choice(recent) if recent else (None, (TurnRole.USER,))
+        gold = book.choose(roles, self._random)
+        question = Question(tuple(Turn(turn.role, turn.text) for turn in gold.turns), gold.task, audience=audience)
         outcome = None
         async with self._service.ask(question, counted=False) as begun:
             async for event in begun.events:

@@ -282,11 +282,12 @@ class Driver:
                 return effect.query
 
     async def flush(self) -> None:
-        """Wait until all that is queued now has been handled, and the contributions that follow are delivered."""
+        """Wait until all that is queued now has been handled, and the messages that follow have been sent."""
         barrier = Barrier(trio.Event())
         await self._inbound.deliver(barrier)
         await barrier.reached.wait()
         await self._contributed.wait_until(lambda: not self._contributing)
+        await self._outbox.flush()
 
     def leave_own(self, why: str) -> None:
         """Tell those who follow our own open rounds that the node stops, and that they will hear no more."""

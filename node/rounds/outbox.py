@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from consensus.rounds.buckets import Bucket, Rate
+from node.signals import Signal
 from protocol.types import Digest
 
 if TYPE_CHECKING:
@@ -37,10 +38,18 @@ class Outbox:
         self._evidence: dict[Digest, deque[tuple[str, bytes]]] = {}
         """Evidence by round, in order of turn; no empty queues, EVIDENCE_MAX pieces in all."""
         self._waiting = trio.Semaphore(0)
+        self._unpublished = 0
+        """Messages that were queued and not yet published, evidence aside."""
+        self._published = Signal()
 
     async def send(self, topic: str, envelope: bytes) -> None:
         """Queue a message, waiting for room."""
+        self._unpublished += 1
         await self._send.send((topic, envelope))
+
+    async def flush(self) -> None:
+        """Wait until nothing but evidence waits."""
+        await self._published.wait_until(lambda: not self._unpublished)
 
     def accuse(self, query: Digest, topic: str, envelope: bytes) -> None:
         """Queue evidence about a round; if there is no room, drop the newest piece of the round that has most."""
@@ -59,6 +68,8 @@ class Outbox:
             nursery.start_soon(self._publish_evidence)
             async for topic, envelope in self._to_publish:
                 await self._overlay.publish(topic, envelope)
+                self._unpublished -= 1
+                self._published.fire()
 
     async def _publish_evidence(self) -> None:
         budget = Bucket(EVIDENCE_RATE)

@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 import trio
 
+from node.api.events import STOPPED
 from node.rounds.driver import Driver
 from node.rounds.service import RoundService
 from node.work.serving import Serving
@@ -13,11 +14,9 @@ from node.work.worker import EngineWorker
 LAST_WORDS_S: Final = 5.0
 """Seconds for the declines, once the time to finish is over: a contribution is acknowledged within two, or gossiped."""
 
-STOPPED: Final = "the node was stopped before the round's end"
-"""Why a user's round ends without an answer."""
-
 FAREWELL_S: Final = 1.0
-"""Seconds for users whose round has just ended to fetch its certificate; without such users there is no wait."""
+"""Seconds for users whose round has just ended to fetch its certificate, and for the last gossip to leave; an idle node
+does not wait."""
 
 log = structlog.get_logger()
 
@@ -62,18 +61,28 @@ class Shutdown:
         has_users = self._rounds.followed > 0
         with trio.move_on_after(stop_ms / 1000) as in_time:
             await self._finish()
-        if in_time.cancelled_caught:
+        is_late = in_time.cancelled_caught and bool(self.open_rounds or self._rounds.followed)
+        if is_late:
             with trio.move_on_after(LAST_WORDS_S):
-                log.warning("node.declined", count=await self._worker.stop(), open_rounds=self.open_rounds)
-                await self._driver.flush()
-                self._driver.leave_own(STOPPED)
-                await self._rounds.wait_unfollowed()
-        if has_users:
+                await self._give_up()
+        if has_users or is_late:
             await trio.sleep(FAREWELL_S)
         log.info("node.stopped", open_rounds=self.open_rounds)
 
     async def _finish(self) -> None:
         """Wait until no round is open, and until the users of ours have been told of their ends."""
+        # A question that has had its turn may not have begun yet.
+        await self._driver.flush()
         await self._driver.timeline.ended.wait_until(lambda: not self.open_rounds)
         await self._driver.flush()
+        await self._rounds.wait_unfollowed()
+
+    async def _give_up(self) -> None:
+        """Cancel our own rounds, decline what the engine has in hand for others, and wait until both are said."""
+        for query in self._driver.timeline.open_rounds("requester"):
+            await self._rounds.cancel(query)
+        log.warning("node.declined", count=await self._worker.stop(), open_rounds=self.open_rounds)
+        await self._driver.flush()
+        # Decided ones cannot be cancelled: their users have the answer, and only the co-signatures are missing.
+        self._driver.leave_own(STOPPED)
         await self._rounds.wait_unfollowed()

@@ -53,7 +53,7 @@ class Settings:
     """requests beside the half-open connections"""
 
 
-PATHS = ("/api/status",)
+PATHS = ("/api/status", "/v1/models")
 """What is asked of the node; the empty handler replies to each path alike."""
 
 

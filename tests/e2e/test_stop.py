@@ -17,11 +17,11 @@ from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_node
 from node.overlay import Overlay
 from node.rounds.inbound import QUERY
-from node.watch.shutdown import STOPPED
 from protocol.messages import Decline, Offer
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclinedPhase, DeclineReason, Role
 from tests.e2e.test_restart import SCRIPTED, Requester, _overlay, _query
+from tests.support.processes import logged as logged_until
 
 HOUR_MS = 3_600_000
 BUSY = EngineConfig(kind="scripted", latency_ms=HOUR_MS, request_timeout_ms=HOUR_MS)
@@ -105,7 +105,7 @@ async def test_a_requester_that_cannot_finish_in_time_says_so(tmp_path: Path, mo
     monkeypatch.setenv("STRAND_NODE_STOP_MS", "0")
     async with AsyncExitStack() as stack:
         first = await start_node(NodeSpec(tmp_path / "first", BUSY), stack)
-        await start_node(NodeSpec(tmp_path / "second", BUSY, first.addresses[:1]), stack)
+        second = await start_node(NodeSpec(tmp_path / "second", BUSY, first.addresses[:1]), stack)
         async with connect(first.url) as client:
             await client.wait_offers(2, 60)
             heard = []
@@ -115,17 +115,22 @@ async def test_a_requester_that_cannot_finish_in_time_says_so(tmp_path: Path, mo
                     if isinstance(event, events.Asked):
                         first.process.send_signal(signal.SIGTERM)
             assert isinstance(end := heard[-1], events.Ended)
-            assert (end.ending, end.outcome, end.fault) == ("left", None, STOPPED)
+            assert (end.ending, end.outcome) == ("cancelled", None)
         assert await first.process.wait() == 0
+        # The other's engine, which would work for an hour, is stopped: its owner's log says how the round ended.
+        ended = await logged_until(second.log, lambda line: line["event"] == "round.ended")
+        assert (ended["role"], ended["ending"]) == ("member", "cancelled")
 
 
-async def test_an_idle_node_ends_at_once(tmp_path: Path) -> None:
+async def test_an_idle_node_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRAND_NODE_STOP_MS", "0")
     async with AsyncExitStack() as stack:
         node = await start_node(NodeSpec(tmp_path / "node", SCRIPTED), stack)
         node.process.send_signal(signal.SIGHUP)
         with trio.fail_after(60):
             assert await node.process.wait() == 0
-    assert logged(node)["node.stopped"]["open_rounds"] == 0
+    lines = logged(node)
+    assert lines["node.stopped"]["open_rounds"] == 0 and "node.declined" not in lines
 
 
 def _last_offer(requester: Requester, member: bytes) -> Offer:

@@ -87,7 +87,7 @@ def test_a_conversation_goes_on_from_the_answer(shell: Shell, swarm: RunningSwar
 def test_top_looks_once_where_there_is_no_terminal(shell: Shell, swarm: RunningSwarm) -> None:
     told = shell.strand("top", "--json", "--url", swarm.url).json
     assert told["status"]["nodes_offering"] == SWARM_NODES
-    assert {"status", "engine", "peers", "rounds"} == told.keys()
+    assert {"status", "engine", "peers", "rounds", "queue"} == told.keys()
     words = shell.strand("top", "--url", swarm.url)
     assert words.code == 0 and told["status"]["key"] in words.stdout
 

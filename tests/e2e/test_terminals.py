@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
+from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
 from threading import Timer
@@ -57,7 +58,8 @@ def test_all_of_stdout_is_json_with_a_node(shell: Shell, swarm: RunningSwarm) ->
     """`demo`, `verify` and `show` are read so in test_demo, `run` whenever a test starts a node."""
     ask = ["ask", "Which stream is whose?", "--out", str(shell.home / "asked.strand")]
     plain = (["status"], ["peers"], ["engine"], ["reputation", "show"], ["pause", "--for", "1s"], ["resume"])
-    for command in (ask, *plain):
+    views = (["rounds"], ["show"], ["diff"], ["top"], ["doctor", "--no-engine"])
+    for command in (ask, *plain, *views):
         ran = shell.strand(*command, "--json", "--url", swarm.url)
         assert isinstance(ran.json, dict), ran
 
@@ -97,6 +99,22 @@ def test_a_signal_ends_a_demo_and_its_folder_goes(shell: Shell, tmp_path: Path, 
         watchdog.cancel()
     assert process.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_that_waits_for_stdin(shell: Shell, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [STRAND, "ask", "What is in this pipe?"], stdin=subprocess.PIPE, env=shell.environment()
+    ) as process:
+        watchdog = Timer(PATIENCE_S, process.kill)
+        watchdog.start()
+        # At its start the command may be elsewhere, so the signal is sent again.
+        while process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+        watchdog.cancel()
+    assert process.returncode in (-number, 128 + number)
 
 
 def _is_installed(module: str) -> bool:

@@ -15,13 +15,14 @@ from consensus.learning.waves import MODELS
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
+from protocol.conversation import single
 from protocol.types import ONE, Key, TaskType
 from tests.support.swarm import answer_text
 from tests.support.updates import Told, key, told
 
 OWNER = b"o" * 32
 CODE = TaskType.CODE
-BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), CODE),))
+BOOK = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), CODE),))
 """The one question that the tests' rounds ask."""
 
 LEAST_VOTE = int(VOTE_MIN * ONE)

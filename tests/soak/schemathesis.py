@@ -1,8 +1,8 @@
 """Requests made up from the OpenAPI document of a node: `python -P -m tests.soak.schemathesis --cases 2000`.
 
 They go to one of three nodes with scripted engines, so that questions that fit are asked for real. The exit code is 1
-if a reply was a 5xx (but the documented 503), had a status or a type that the document does not know, did not fit its
-schema, or accepted what does not fit.
+if a reply was a 5xx (but a documented 502, 503 or 504), had a status or a type that the document does not know, did not
+fit its schema, or accepted what does not fit.
 """
 
 import argparse

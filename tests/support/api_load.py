@@ -1,6 +1,7 @@
 """Many clients of one node's HTTP interface at once, whose rounds are real: each has a nonce that its answer must hold.
 
-Three nodes have scripted engines, each with an answer of its own to every question. All clients ask the first. The node
+Three nodes have scripted engines, each with an answer of its own to every question. All clients ask the first, every
+second question by OpenAI's chat completions, as a stream. The node
 gives turns to so many rounds at once as the network allows, lets so many more wait as its configuration says, and
 refuses the rest with 503; a refused client asks again after the time that the node named.
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import httpx2
 import trio
 
 from node.api.events import Asked, Decided, Ended
@@ -70,7 +73,7 @@ class LoadReport:
     completed: int = 0
     refusals: int = 0
     held_ms: list[int] = field(default_factory=list)
-    """of each completed round: how long it had its turn"""
+    """of each completed round that the native API asked for: how long it had its turn"""
     waited_s: list[float] = field(default_factory=list)
     """of each completed round: from the request that was not refused to the answer"""
     first_mib: float = 0.0
@@ -80,7 +83,8 @@ class LoadReport:
     @property
     def share_completed(self) -> float:
         """Completed rounds, of those for which all turns together had time."""
-        return sum(self.held_ms) / 1000 / (self.turns * max(self.ended_s - self.began_s, 1e-9))
+        held_s = statistics.mean(self.held_ms or [0]) / 1000
+        return self.completed * held_s / (self.turns * max(self.ended_s - self.began_s, 1e-9))
 
     def lines(self) -> list[str]:
         """The figures, and what is wrong."""
@@ -105,29 +109,33 @@ class _Clients:
 
     def __init__(self, report: LoadReport, nonces: list[str], asked: Child) -> None:
         self._report = report
-        self._nonces = iter(nonces)
+        self._nonces = enumerate(nonces)
         self._asked = asked
         self._under_way = 0
         self._begun = 0
 
     async def run_one(self) -> None:
-        """Ask one question after another, on one connection after another, until there are none."""
-        async with connect(self._asked.url) as client:
-            for nonce in self._nonces:
+        """Ask one question after another until there are none."""
+        async with (
+            connect(self._asked.url) as client,
+            httpx2.AsyncClient(base_url=self._asked.url, timeout=SILENCE_S, trust_env=False) as http,
+        ):
+            for number, nonce in self._nonces:
+                follow = partial(self._complete, http) if number % 2 else partial(self._follow, client)
                 while True:
-                    if await self._ask(client, nonce):
+                    if await self._ask(follow, nonce):
                         break
                     await trio.sleep(RETRY_S)
                 self._note_memory()
 
-    async def _ask(self, client: Client, nonce: str) -> bool:
+    async def _ask(self, follow: Callable[[str, float], Awaitable[None]], nonce: str) -> bool:
         """Ask, and judge what comes; return whether it was not refused."""
         others, begun_before = self._under_way, self._begun
         self._under_way += 1
         self._begun += 1
         began_s = time.monotonic()
         try:
-            await self._follow(client, nonce, began_s)
+            await follow(nonce, began_s)
         except UnavailableError as error:
             self._report.refusals += 1
             # At the moment of the refusal so many waited; each of them was under way at some time of this request.
@@ -156,9 +164,35 @@ class _Clients:
             return
         if nonce not in decided.answer:
             report.complaints.append(f"{nonce}: its answer is another's: {decided.answer}")
-        report.completed += 1
         report.held_ms.append(ended.at_ms)
-        report.ended_s = time.monotonic()
+        self._note_completed()
+
+    async def _complete(self, http: httpx2.AsyncClient, nonce: str, began_s: float) -> None:
+        """Ask by OpenAI's API."""
+        wanted = {
+            "model": "strand-rust:members",
+            "messages": [{"role": "user", "content": question(nonce).turns[0].text}],
+            "stream": True,
+            "strand": {"pairs_per_judge": 1},
+        }
+        text = ""
+        async with http.stream("POST", "/v1/chat/completions", json=wanted) as response:
+            if response.status_code == 503:
+                await response.aread()
+                raise UnavailableError(response.json()["error"]["message"], 503)
+            async for line in response.aiter_lines():
+                if line.startswith("data: {"):
+                    chunk = json.loads(line.removeprefix("data: "))
+                    text += "".join(each["delta"].get("content") or "" for each in chunk.get("choices", ()))
+        if nonce not in text:
+            self._report.complaints.append(f"{nonce}: {response.status_code}, its text is another's: {text}")
+            return
+        self._report.waited_s.append(time.monotonic() - began_s)
+        self._note_completed()
+
+    def _note_completed(self) -> None:
+        self._report.completed += 1
+        self._report.ended_s = time.monotonic()
 
     def _note_memory(self) -> None:
         self._report.last_mib = rss_mib(self._asked.process.pid)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import hypothesis
 import requests
 import schemathesis
+from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -27,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from node.api.operations import EVENT_STREAM
+from node.api.operations import EVENT_STREAM, EVENTS, JSON
 from tests.support.declared import check_reply
 
 CHECKS = [
@@ -45,7 +47,7 @@ REPLY_S = 60.0
 """seconds for a reply that ends by itself; a round of small budgets takes one or two"""
 
 FOLLOWED_S = 0.2
-"""seconds for which a stream of events is read that does not end by itself"""
+"""seconds of silence after which the stream of all events is left, which does not end by itself"""
 
 WAIT_MS_MAX = 50
 """A made-up request waits for no longer in the node: most times that fit are minutes, and tell no more."""
@@ -85,21 +87,31 @@ class Explorer:
         self.explored = Explored()
 
     def explore(self, cases: int) -> None:
-        """Send about `cases` requests, spread evenly over what can be varied."""
+        """Send about `cases` requests: edges of values, as many of each operation, then what chance makes up."""
         # Loaded from its address it would leave out the operation that serves it.
         told = self._http.get(f"{self._url}/api/openapi.json", timeout=REPLY_S).json()
         document = schemathesis.openapi.from_dict(told)
         operations = [each.ok() for each in document.get_all_operations()]
         for operation in operations:
             generation = document.config.generation_for(operation=operation)
-            for case in document.iter_coverage_cases(
-                operation, generation_modes=list(GenerationMode), generation_config=generation
-            ):
+            edges = list(
+                document.iter_coverage_cases(
+                    operation, generation_modes=list(GenerationMode), generation_config=generation
+                )
+            )
+            share = min(cases // len(operations), len(edges))
+            for case in Random(self._seed).sample(edges, share):
                 self._send(case)
             self._resume()
+        self._send_known(operations, told)
         varied = [(each, mode) for each in operations if _takes_input(each) for mode in GenerationMode]
         for left, (operation, mode) in zip(range(len(varied), 0, -1), varied, strict=True):
-            self._draw(operation.as_strategy(mode), max(1, (cases - self.explored.cases) // left))
+            try:
+                self._draw(operation.as_strategy(mode), max(1, (cases - self.explored.cases) // left))
+            except Unsatisfiable:
+                # Whatever a client sends fits, such as any text as a part of the path.
+                if mode is GenerationMode.POSITIVE:
+                    raise
             self._resume()
 
     def _draw(self, strategy: Any, cases: int) -> None:
@@ -117,6 +129,20 @@ class Explorer:
 
         send()
 
+    def _send_known(self, operations: list[Any], document: Any) -> None:
+        """Send the document's example bodies, then paths that name something which is there by now."""
+        for operation in operations:
+            content = document["paths"][operation.path][operation.method].get("requestBody", {}).get("content", {})
+            if "example" in (told := content.get(JSON, {})):
+                self._draw(operation.as_strategy(body=told["example"], media_type=JSON), 1)
+        rounds = self._http.get(f"{self._url}/api/rounds", timeout=REPLY_S).json()["rounds"]
+        models = self._http.get(f"{self._url}/v1/models", timeout=REPLY_S).json()["data"]
+        known = {"query_id": rounds[-1]["query_id"], "model": models[0]["id"]}
+        for operation in operations:
+            parts = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
+            if parts:
+                self._draw(operation.as_strategy(path_parameters=parts), 1)
+
     def _resume(self) -> None:
         self._http.post(f"{self._url}/api/resume", timeout=REPLY_S).raise_for_status()
 
@@ -127,8 +153,7 @@ class Explorer:
             wanted["params"]["timeout_ms"] = min(int(wanted["params"]["timeout_ms"]), WAIT_MS_MAX)
         self.explored.cases += 1
         with self._http.request(**wanted, timeout=REPLY_S, stream=True) as response:
-            media = response.headers.get("content-type", "").partition(";")[0]
-            if media == EVENT_STREAM and response.ok:
+            if case.operation.path == EVENTS.path and response.headers.get("content-type") == EVENT_STREAM:
                 content = b"".join(_heard(response))
                 response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
             label, status = case.operation.label, response.status_code

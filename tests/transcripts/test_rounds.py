@@ -301,6 +301,17 @@ def test_restart(when_ms: int) -> None:
     assert not any("refuses" in line and "slot" in line for line in swarm.trace)
 
 
+def test_cancelled() -> None:
+    """R16: the asker goes away while members judge; they stop, and the round keeps its place to the end."""
+    swarm = Swarm("abcd")
+    query = swarm.ask()
+    swarm.at(200, lambda: swarm.cancel(query) and None)
+    swarm.run()
+    check(swarm, "cancelled")
+    assert swarm.certificate is None and swarm.decision is None
+    assert {effect.ending for node in swarm.nodes.values() for effect in node.finished} == {fx.Ending.CANCELLED}
+
+
 def test_private_query() -> None:
     """A private query's text is pulled by the members from the requester, and its digest checked."""
     swarm = Swarm("abcd")

@@ -109,6 +109,10 @@ def kind(schema: Document | bool) -> str:
     if reference := schema.get("$ref"):
         name = reference.rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
+    if schema.get("required") == ["data"]:
+        return f"events whose data is {kind(schema['properties']['data'])}"
+    if "contentSchema" in schema:
+        return kind(schema["contentSchema"])
     for word, joint in (("anyOf", " or "), ("oneOf", " or "), ("allOf", " and ")):
         if word in schema:
             return joint.join(kind(each) for each in schema[word])

@@ -1,13 +1,14 @@
-"""`/mcp`: the protocol's streamable HTTP transport, without sessions, in the node's own server.
+"""`/mcp`: the protocol's streamable HTTP transport in the node's own server.
 
 The `mcp` package is loaded, in a thread, when the first request comes: most nodes never get one.
 """
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
 from node.api.asking import Audience
 from node.http.edge import keep_running
@@ -17,6 +18,9 @@ from node.signals import Signal
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+HANDSHAKE_S: Final = 5.0
+"""Seconds in which a session begins: it takes milliseconds."""
 
 
 class McpEndpoint:
@@ -41,7 +45,32 @@ class McpEndpoint:
         self._wanted.fire()
         await self._changed.wait_until(lambda: self._manager is not None)
         assert self._manager is not None
-        await self._manager.handle_request(scope, receive, send)
+        headers = Headers(scope=scope)
+        if "mcp-session-id" in headers or "mcp-protocol-version" in headers:
+            await self._manager.handle_request(scope, receive, send)
+        else:
+            await self._shake_hands(self._manager, scope, receive, send)
+
+    async def _shake_hands(
+        self, manager: "StreamableHTTPSessionManager", scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a request that begins a session, to its end; only then reply.
+
+        A client closes the connection when it has read the reply, and that would cancel the request's last steps, with
+        which the manager gives up the session.
+        """
+        reply: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            reply.append(message)
+
+        with trio.CancelScope(deadline=trio.current_time() + HANDSHAKE_S, shield=True) as limit:
+            await manager.handle_request(scope, receive, keep)
+        if limit.cancelled_caught:
+            await refusal(503, "the node is busy; try again later", retry_after_s=1)(scope, receive, send)
+            return
+        for message in reply:
+            await send(message)
 
     async def run(self) -> None:
         """Run the protocol's server from the first request on, until cancelled; build it anew if it fails."""

@@ -30,12 +30,24 @@ CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
 RESOURCES_MAX: Final = 50
 """Certificates on one page of the list of resources."""
 
+SESSIONS_MAX: Final = 64
+"""Sessions of clients that speak an earlier version of the protocol: one for each agent, some 50 KB each."""
+
+SESSION_IDLE_S: Final = 600.0
+"""Seconds without a request after which such a session ends; its client begins another."""
+
 _AGE: Final = re.compile(r"[0-9]{1,18}")
 
 
 def build_manager(shown: Shown, followed: Places, audience: Audience) -> StreamableHTTPSessionManager:
-    """Build the transport's manager: each request is served alone, so that no session of a client holds memory."""
-    return StreamableHTTPSessionManager(build_server(shown, followed, audience), stateless=True)
+    """Build the transport's manager.
+
+    Requests of the protocol from 2026-07-28 on stand alone. Earlier ones cancel a call by another request, so they have
+    sessions.
+    """
+    return StreamableHTTPSessionManager(
+        build_server(shown, followed, audience), max_sessions=SESSIONS_MAX, session_idle_timeout=SESSION_IDLE_S
+    )
 
 
 def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:

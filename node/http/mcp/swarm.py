@@ -16,6 +16,7 @@ from node.http.audience import key_audience, resolve
 from node.http.mcp.bodies import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.replies import Places
+from node.http.rounds import ask_or_cancel
 from node.http.shown import Shown
 from protocol.types import Digest, Outcome, TurnRole
 
@@ -110,7 +111,10 @@ class SwarmTools:
             return _plain(await self._shown.history.verify(raw))
 
     async def ask(self, asked: AskSwarm, context: Context) -> Mapping[str, Any]:
-        """Ask, report progress, and return the answer when the round has ended. Raises AskError and ToolError."""
+        """Ask, report progress, and return the answer when the round has ended; a cancelled call cancels the round.
+
+        Raises AskError and ToolError.
+        """
         question = Question(
             (*asked.earlier_turns, Turn(TurnRole.USER, asked.question)),
             asked.task,
@@ -122,7 +126,7 @@ class SwarmTools:
         with self._followed.take() as place:
             if not place:
                 raise ToolError("too many follow rounds; try again later")
-            async with self._shown.rounds.ask(question, details=False) as begun:
+            async with ask_or_cancel(self._shown.rounds, question, details=False) as begun:
                 log, told, members = RoundLog(), _Told(context, len(begun.query.waves)), 0
                 async for event in begun.events:
                     log.note(event)

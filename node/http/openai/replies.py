@@ -13,10 +13,11 @@ from node.http.openai.dialects import Dialect
 from node.http.openai.following import FollowedRound
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Places, Refusal, json_reply, refusal, refused_ask
+from node.http.rounds import ask_or_cancel
 from node.http.shown import ShownRounds
 from node.http.sse import EventStream, encode_comment
+from node.rounds.ask_errors import AskError
 from node.rounds.hub import Subscription
-from node.rounds.service import AskError
 
 STREAM_HEADERS: Final = ((b"x-accel-buffering", b"no"),)
 """Keeps nginx, a common proxy, from holding events back until the reply is complete."""
@@ -109,12 +110,6 @@ class RoundReply(Response):
     @asynccontextmanager
     async def _follow(self, round: FollowedRound) -> AsyncIterator[Subscription]:
         """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
-        async with self._rounds.ask(self._request.question, details=True) as handle:
+        async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
             round.begin(handle)
-            is_over = False
-            try:
-                yield handle.events
-                is_over = True
-            finally:
-                if not is_over:
-                    await self._rounds.cancel(handle.query_id)
+            yield handle.events

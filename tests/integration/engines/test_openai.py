@@ -209,7 +209,10 @@ async def test_a_failure_that_passes_does_not_settle_how_to_judge() -> None:
         (as_json({"choices": []}), "without choices"),
         (as_json({"error": {"message": "no such model"}}, "404 Not Found"), "no such model"),
         (as_json({"detail": "pinned to another model"}, "400 Bad Request"), "pinned to another model"),
-        (as_json({"error": "bad key"}, "401 Unauthorized"), "refused the API key (/v1/chat/completions): bad key"),
+        (
+            as_json({"error": "bad key"}, "401 Unauthorized"),
+            "refused the API key of engine.api_key (/v1/chat/completions): bad key",
+        ),
         (http(b"oops", "500 Internal Server Error"), "HTTP status 500"),
         (as_json({"error": {"message": "a\x1b[31m\nb" + "c" * 999}}, "500 Internal Server Error"), "a�[31m bccc"),
         (http(b"", "302 Found", "Location: http://127.0.0.1:9/\r\n"), "HTTP status 302"),

@@ -17,8 +17,8 @@ from node.inference import EngineConfig
 from node.local.nodes import NodeSpec, start_swarm
 from tests.support.contract import explore
 
-CASES = 800
-"""half of them are the edges of each value, which a smaller number would not spare; a few seconds on two cores"""
+CASES = 500
+"""a quarter of a minute on two cores that have nothing else to do"""
 
 NODES = 3
 
@@ -34,5 +34,6 @@ async def test_every_reply_is_one_that_the_document_describes(tmp_path: Path) ->
         assert explored.faults == {}, "\n".join(explored.lines())
         assert explored.cases >= CASES
         assert {label for label, _ in explored.replies} == {f"{each.method} {each.path}" for each in OPERATIONS}
-        assert explored.replies["POST /api/ask", 200] > 10
+        for path in ("/api/ask", "/v1/chat/completions", "/v1/responses", "/v1/completions"):
+            assert explored.replies[f"POST {path}", 200] > 0, "\n".join(explored.lines())
         assert asked.process.returncode is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import mcp
@@ -13,11 +14,16 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Audience
+from node.api.asking import Audience, Question
+from node.api.events import Progress
 from node.http.api import build_app
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.replies import Places
-from tests.support.http_server import Served, open_api, open_edge
+from node.rounds.hub import ROLES, Subscription
+from node.rounds.service import RoundHandle
+from protocol.types import Digest
+from tests.support.http_server import PATIENCE_S, Served, open_api, open_edge
+from tests.support.shown import KEY, QUERY, TellingRounds, begun, shown
 
 # The official client leaves httpx2's reply before its end, and under trio that is told when it is collected.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning", "ignore:Exception ignored in")
@@ -81,3 +87,48 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) ->
             await client.call_tool("sell_swarm", {})
         with pytest.raises(MCPError, match="no such certificate"):
             await client.read_resource("strand://certificates/" + "00" * 32)
+
+
+class OpenRounds(TellingRounds):
+    """A round that begins, and never ends by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = trio.Event()
+
+    @asynccontextmanager
+    async def _ask(self, _: Question) -> AsyncIterator[RoundHandle]:
+        events = Subscription(None, ROLES)
+        events.put(
+            Progress(
+                phase="answering", wave=0, received=(KEY,), expected=(KEY, KEY), silent=(), refused={}, declined={}
+            )
+        )
+        yield replace(begun(()), events=events)
+
+    async def cancel(self, query_id: Digest) -> bool:
+        self.gone.set()
+        return await super().cancel(query_id)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_call_that_is_cancelled_cancels_its_round(mode: str) -> None:
+    rounds = OpenRounds()
+    endpoint = McpEndpoint(shown(rounds=rounds), Places(4), Audience.TRUSTED)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(endpoint.run)
+        async with (
+            open_edge(build_app(shown(rounds=rounds), 64, endpoint)) as served,
+            mcp.Client(f"{served.url}/mcp", mode=mode) as client,
+        ):
+            with trio.CancelScope() as call:
+
+                async def progress(_: float, __: float | None, ___: str | None) -> None:
+                    call.cancel()
+
+                await client.call_tool("ask_swarm", {"question": "Wait."}, progress_callback=progress)
+            assert call.cancelled_caught
+            with trio.fail_after(PATIENCE_S):
+                await rounds.gone.wait()
+        nursery.cancel_scope.cancel()
+    assert rounds.cancelled == [QUERY]

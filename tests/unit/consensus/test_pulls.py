@@ -8,14 +8,16 @@ import pytest
 from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
 from consensus.rounds.pulls import PullLedger
+from consensus.rounds.validation import Admitted
 from protocol import codec
-from protocol.conversation import single
+from protocol.conversation import digest_of, single
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest
+from protocol.messages import PullReply, PullRequest, Turn
 from protocol.signing import seal
 from protocol.topics import topic
-from protocol.types import Digest, Kind
+from protocol.types import Digest, Kind, TurnRole
 from tests.support.hand import Hand
+from tests.support.samples import CONVERSATION
 from tests.support.swarm import Swarm, keypair
 from tests.unit.consensus.test_certificate import APART, equivocate
 
@@ -80,6 +82,41 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
     for raw in (b"\xc0", wrong, forged, nothing):
         assert isinstance(member_of.on_pull_reply(query, raw, swarm.now_ms), Fault)
     assert member_of.on_pull_reply(Digest(bytes(32)), wrong, swarm.now_ms) == []
+
+
+def test_a_private_conversation_is_checked_when_it_is_pulled() -> None:
+    """P7: its requester signed no more than a digest, so a member would answer what asks nothing."""
+    answered = (*single("Which?"), Turn(role=TurnRole.ASSISTANT, text="This."))
+    for turns, reason in ((CONVERSATION, None), (answered, FaultReason.NO_QUESTION)):
+        swarm = Swarm("ab")
+        query = seal(keypair("a"), swarm.params.digest, swarm.query(turns=(), content_digest=digest_of(turns)))
+        member = swarm.nodes["b"].participant
+        admitted = member.validator.admit_gossip(
+            topic(swarm.params, "rust", 0), query.author, query.envelope, swarm.now_ms
+        )
+        assert isinstance(admitted, Admitted)
+        (pulls,) = [effect for effect in member.on_admitted(admitted, swarm.now_ms) if isinstance(effect, fx.Pull)]
+        reply = codec.encode(PullReply(turns=turns, envelopes=(query.envelope,)))
+        effects = member.on_pull_reply(pulls.query, reply, swarm.now_ms)
+        if reason is not None:
+            assert isinstance(effects, Fault) and effects.reason is reason
+        else:
+            assert [effect.turns for effect in effects if isinstance(effect, fx.Generate)] == [turns]
+
+
+def test_a_reply_with_turns_keeps_within_the_members_bytes() -> None:
+    swarm = Swarm("ab", APART)
+    asker, least = swarm.nodes["a"].participant, 0
+    begun = asker.ask(swarm.query(turns=(), content_digest=digest_of(CONVERSATION)), CONVERSATION, swarm.now_ms)
+    assert not isinstance(begun, Fault)
+    for most in range(1_000, 2_000, 50):
+        asker._rounds[begun[0]].served = PullLedger()
+        asker.params = replace(APART, pull_bytes_max=most)
+        reply = asker.serve_pull(keypair("b").public, codec.encode(PullRequest(query=begun[0], ids=())))
+        if not isinstance(reply, Fault):
+            least = least or most
+            assert len(reply) <= most
+    assert least
 
 
 def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:

@@ -12,17 +12,19 @@ from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
 from node.api.asking import Audience, Question
 from node.api.events import Ended
+from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, RoundHandle, TooBusyError
+from node.rounds.service import RecentQuestion, RoundHandle
 from node.signals import Signal
-from protocol.types import Digest, Outcome, TaskType
+from protocol.conversation import single
+from protocol.types import Digest, Outcome, TaskType, TurnRole
 from tests.support.shown import begun
 from tests.support.swarm import answer_text
 from tests.support.updates import told
 
-GOLD = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
+GOLD = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),))
 Clock = trio.testing.MockClock
 QUERY = Digest(b"q" * 32)
 
@@ -32,7 +34,7 @@ class Swarm:
 
     def __init__(self) -> None:
         self.ended = Signal()
-        self.recent: list[Audience] = []
+        self.recent: list[RecentQuestion] = []
         self.asked: list[Question] = []
         self.at_s: list[float] = []
         self.refusal: AskError | None = None
@@ -71,10 +73,22 @@ async def test_a_challenge_is_asked_as_any_question() -> None:
     assert swarm.asked == [Question.single("Which?", TaskType.CODE)]
 
 
+async def test_a_challenge_follows_up_where_users_do() -> None:
+    """A follow-up of a user would else be known for no gold."""
+    swarm = Swarm()
+    swarm.recent = [RecentQuestion(Audience.PUBLIC, (TurnRole.USER, TurnRole.ASSISTANT, TurnRole.USER))] * 16
+    other = GoldQuestion(single("Why?"), ("Because.",), TaskType.OPEN)
+    book = GoldBook((*GOLD.questions, other))
+    await challenger(swarm, book).challenge()
+    (asked,) = swarm.asked
+    assert [turn.role for turn in asked.turns] == list(swarm.recent[0].roles)
+    assert {asked.turns[0].text, asked.turns[-1].text} == {"Which?", "Why?"}
+
+
 async def test_a_challenge_has_the_audience_of_users_questions() -> None:
     """Any other would give it away: it would be the only one that is gossiped, or that is not."""
     swarm = Swarm()
-    swarm.recent = [Audience.TRUSTED] * 16
+    swarm.recent = [RecentQuestion(Audience.TRUSTED, (TurnRole.USER,))] * 16
     await challenger(swarm).challenge()
     assert swarm.asked == [Question.single("Which?", TaskType.CODE, audience=Audience.TRUSTED)]
 

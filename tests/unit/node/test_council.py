@@ -79,8 +79,14 @@ async def test_nodes_of_a_council_trust_each_other_and_serve_nobody_else(tmp_pat
         assert spec.settings["trust.trusted"] == dict.fromkeys(spec.settings["serve.keys"], 1.0)
     assert first.settings["api.bind"] == "127.0.0.1:1"
     assert "api.bind" not in second.settings
-    assert len(second.name) == 64
+    assert second.name == "x" * 56
     assert [spec.settings["serve.keys"] for spec in await council.specs()] == [first.settings["serve.keys"]] * 2
+
+
+async def test_nodes_of_one_model_are_told_apart(tmp_path: Path) -> None:
+    specs = await Council([SCRIPTED, EngineConfig(), SCRIPTED], tmp_path).specs()
+    assert [spec.name for spec in specs] == ["scripted", "embedded", "scripted (2)"]
+    assert len({spec.folder for spec in specs}) == 3
 
 
 @pytest.mark.parametrize("count", [0, NODES_MAX + 1])

@@ -1,14 +1,18 @@
 """A gold file: what is taken, what is refused by its line, and which answers it calls right."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from node.config import ConfigError
 from node.rounds import gold
-from node.rounds.gold import GoldBook, GoldFileError, GoldQuestion, load_gold
+from node.rounds.gold import EARLIER_BYTES_MAX, EARLIER_MAX, GoldBook, GoldFileError, GoldQuestion, load_gold
 from protocol.conversation import digest_of, single
-from protocol.types import TaskType
+from protocol.messages import Turn
+from protocol.types import TaskType, TurnRole
 from tests.support.swarm import answer_text
 from tests.support.updates import told
 
@@ -25,8 +29,8 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
     other = '{"query": "Größe?", "task": "open", "right": ["a  b", "c"]}'.encode()
     book = load_gold(written(tmp_path, GOOD, b"", b"  ", other, b""))
     assert book.questions == (
-        GoldQuestion("Six times seven?", ("42",), TaskType.FINAL),
-        GoldQuestion("Größe?", ("a  b", "c"), TaskType.OPEN),
+        GoldQuestion(single("Six times seven?"), ("42",), TaskType.FINAL),
+        GoldQuestion(single("Größe?"), ("a  b", "c"), TaskType.OPEN),
     )
 
 
@@ -53,6 +57,16 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
         (b'{"query": "x", "right": [' + b",".join([b'"1"'] * 65) + b"]}", "right"),
         (b'{"query": ' + b"[" * 100_000, "query"),
         (GOOD, "stands above already"),
+        (b'{"turns": [{"role": "user", "text": "Six times seven?"}], "right": ["42"]}', "stands above already"),
+        (b'{"query": "x", "turns": [{"role": "user", "text": "x"}], "right": ["1"]}', "one of query and turns"),
+        (b'{"turns": [], "right": ["1"]}', "turns"),
+        (b'{"turns": [{"role": "judge", "text": "x"}], "right": ["1"]}', "role"),
+        (
+            b'{"turns": [{"role": "user", "text": "x"}, {"role": "user", "text": " "}], "right": ["1"]}',
+            "empty in a turn",
+        ),
+        (b'{"turns": [{"role": "assistant", "text": "x"}], "right": ["1"]}', "the last turn must be the user's"),
+        (b'{"turns": [' + b",".join([b'{"role": "user", "text": "x"}'] * 33) + b'], "right": ["1"]}', "turns"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes, words: str) -> None:
@@ -93,14 +107,14 @@ RIGHT = "Some words.\n\n" + answer_text("A").replace("{ ", "{\n\n  /* as good */
 
 def test_answers_are_compared_in_canonical_form() -> None:
     round_ = told(ROUND)
-    book = GoldBook((GoldQuestion("Which?", (RIGHT, answer_text("Z")), TaskType.CODE),))
+    book = GoldBook((GoldQuestion(single("Which?"), (RIGHT, answer_text("Z")), TaskType.CODE),))
     assert book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
     assert sorted(round_.letters.values()) == list("AABC")
 
 
 def test_several_answers_can_be_right() -> None:
     round_ = told(ROUND)
-    book = GoldBook((GoldQuestion("Which?", (answer_text("B"), answer_text("C")), TaskType.CODE),))
+    book = GoldBook((GoldQuestion(single("Which?"), (answer_text("B"), answer_text("C")), TaskType.CODE),))
     assert book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
 
 
@@ -108,7 +122,7 @@ def test_a_private_query_can_be_gold() -> None:
     """Its text stands nowhere in the round; its digest does."""
     round_ = told(ROUND, turns=(), content_digest=digest_of(single("Which?")))
     assert round_.record.query.turns == ()
-    truth = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
+    truth = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
     assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
 
 
@@ -116,5 +130,68 @@ def test_what_is_not_gold_has_no_truth() -> None:
     """Another question, and the same one asked as another task."""
     record = told(ROUND).record
     assert GoldBook().truth(record) is None
-    assert GoldBook((GoldQuestion("Which ?", (answer_text("A"),), TaskType.CODE),)).truth(record) is None
-    assert GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
+    assert GoldBook((GoldQuestion(single("Which ?"), (answer_text("A"),), TaskType.CODE),)).truth(record) is None
+    assert GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
+
+
+# -- conversations -----------------------------------------------------------------------------------------------------
+
+USER, ASSISTANT, SYSTEM = TurnRole.USER, TurnRole.ASSISTANT, TurnRole.SYSTEM
+FOLLOW_UP = (USER, ASSISTANT, USER)
+
+
+def asks(text: str, *right: str) -> GoldQuestion:
+    return GoldQuestion(single(text), right, TaskType.CODE)
+
+
+def test_a_line_may_hold_a_conversation(tmp_path: Path) -> None:
+    turns = [("system", "Be brief."), ("user", "A number?"), ("assistant", "7"), ("user", "Times six?")]
+    line = {"turns": [{"role": role, "text": text} for role, text in turns], "right": ["42"]}
+    (question,) = load_gold(written(tmp_path, json.dumps(line).encode())).questions
+    assert [(turn.role, turn.text) for turn in question.turns] == turns
+    assert question.roles == (SYSTEM, USER, ASSISTANT, USER)
+
+
+def test_gold_looks_like_a_users_conversation() -> None:
+    alone, follows = (
+        asks("One?", "1"),
+        GoldQuestion((*single("A?"), Turn(role=ASSISTANT, text="b"), *single("C?")), ("1",)),
+    )
+    longer = replace(follows, turns=(*follows.turns[:2], *follows.turns))
+    book, random = GoldBook((alone, follows, longer)), Random(1)
+    for roles, chosen in (
+        ((USER,), {alone}),
+        (FOLLOW_UP, {follows}),
+        ((USER, ASSISTANT) * 2 + (USER,), {longer}),
+        ((SYSTEM, USER), {follows, longer}),
+    ):
+        assert {book.choose(roles, random) for _ in range(50)} == chosen
+
+
+@pytest.mark.parametrize("answered", [1, 2, 9])
+def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
+    questions = [asks(f"Question {number}?", "x", f"fn right() {{ {number} }}") for number in range(8)]
+    built = GoldBook(tuple(questions)).choose((USER, ASSISTANT) * answered + (USER,), Random(2))
+    assert built.roles == (USER, ASSISTANT) * min(answered, EARLIER_MAX) + (USER,)
+    (asked,) = [each for each in questions if each.turns == built.turns[-1:]]
+    assert (built.right, built.task) == (asked.right, asked.task)
+    texts = [turn.text for turn in built.turns]
+    assert len(set(texts)) == len(texts), "no question twice"
+    for question, answer in zip(built.turns[:-1:2], built.turns[1::2], strict=True):
+        (other,) = [each for each in questions if each.turns == (question,)]
+        assert answer.text == other.right[1], "the fullest of its right answers"
+
+
+def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
+    book = GoldBook((asks("Which?", answer_text("A")), asks("Other?", answer_text("A"))))
+    built = book.choose(FOLLOW_UP, Random(3))
+    record = told(ROUND, turns=built.turns, content_digest=digest_of(built.turns)).record
+    truth = book.truth(record)
+    assert truth is not None and set(truth.values()) == {True, False}
+    assert GoldBook(book.questions).truth(record) is None, "another book has never built it"
+
+
+def test_without_anything_short_enough_the_question_is_asked_alone() -> None:
+    lone, long = asks("Which?", "1"), asks("x" * EARLIER_BYTES_MAX, "1")
+    assert GoldBook((lone,)).choose(FOLLOW_UP, Random(4)) == lone
+    assert {len(GoldBook((lone, long)).choose(FOLLOW_UP, Random(seed)).turns) for seed in range(20)} == {1, 3}

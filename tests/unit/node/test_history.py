@@ -143,6 +143,14 @@ async def test_a_round_during_which_the_node_stopped_is_interrupted(tmp_path: Pa
         assert two.round.ended_ms is None
 
 
+async def test_a_cancelled_round_says_so(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        await at.tell(1, asked())
+        await at.tell(1, Ended(role="requester", ending="cancelled", outcome=None, fault=None, at_ms=9))
+        found = (await at.round(1)).round
+    assert (found.ending, found.outcome, found.why_not) == ("cancelled", None, "the round was cancelled")
+
+
 async def test_the_last_page_leads_to_none(tmp_path: Path) -> None:
     async with writing(tmp_path) as at:
         for number in range(1, 5):

@@ -80,6 +80,18 @@ def test_a_restart(when_ms: int, tmp_path: Path, stack: ExitStack) -> None:
     assert inputs(replayed["c-1"], told.Recovered) == 1 and swarm.did["c-1"]
 
 
+def test_a_cancelled_round(tmp_path: Path, stack: ExitStack) -> None:
+    """R16: the cancel is an input of its asker, and the place is freed by time alone."""
+    swarm = RecordedSwarm("abcd", tmp_path, stack)
+    query = swarm.ask()
+    swarm.run(50)
+    assert swarm.cancel(query) and not swarm.cancel(query)
+    swarm.run()
+    replayed = check(swarm)
+    assert inputs(replayed["a-0"], told.Cancelled) == 2 and not inputs(replayed["b-0"], told.Cancelled)
+    assert fx.PlaceFreed(query) in swarm.did["a-0"] and fx.PlaceFreed(query) in swarm.did["b-0"]
+
+
 def test_equivocation_and_what_is_ignored(tmp_path: Path, stack: ExitStack) -> None:
     """R3: rivals, evidence, and the repetitions that are refused."""
     swarm = RecordedSwarm("abcde", tmp_path, stack)

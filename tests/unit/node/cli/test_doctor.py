@@ -2,7 +2,11 @@
 
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +198,42 @@ def test_other_reports_of_a_node() -> None:
     assert checkup_node.engine(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
     broken = structs.replace(works, works=False, error="it gives no answer: HTTP 500", answer=None, judgement=None)
     assert checkup_node.engine(broken).level is Level.FAIL
+
+
+@contextmanager
+def server(status: int, body: bytes) -> Iterator[str]:
+    """A web server that gives one reply, whatever it is asked."""
+
+    class Same(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """stderr is the command's."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Same) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}"
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words", "remedy"),
+    [
+        (200, b"<html>", "is no strand node", "--url"),
+        (401, b'{"error": "the token is missing or wrong"}', "token is missing", "api.token"),
+    ],
+)
+def test_a_port_that_answers_as_no_node_of_ours_does(
+    capsys: pytest.CaptureFixture[str], status: int, body: bytes, words: str, remedy: str
+) -> None:
+    with server(status, body) as url:
+        assert run(["doctor", "--url", url, "--json"]) == 1
+    (check,) = [each for each in json.loads(capsys.readouterr().out)["checks"] if each["check"] == "node"]
+    assert check["level"] == "fail" and words in check["text"] and remedy in check["remedy"]

@@ -24,6 +24,7 @@ COMMANDS = [
     "completion",
     "demo",
     "init",
+    "local",
     "run",
     "ask",
     "status",
@@ -87,7 +88,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["ask", "x", "--task", "CODE", "--url", DEAD], 4, [DEAD]),
         (["run", "--bind", "0.0.0.0:0"], 2, ["0.0.0.0:0", "token"]),
         (["run", "--bind", "127.0.0.1"], 2, ["HOST:PORT"]),
-        (["run", "--network", "atlantis"], 2, ["atlantis", "devnet"]),
+        (["run", "--bind", "127.0.0.1:0", "--network", "atlantis"], 2, ["atlantis", "devnet"]),
         (["config", "show", "--config", "absent.toml"], 2, ["absent.toml"]),
     ],
 )
@@ -229,7 +230,7 @@ def test_a_key_that_others_may_read_is_refused(capsys: pytest.CaptureFixture[str
     assert not (tmp_path / ".config").exists()
     (folder / KEY_NAME).chmod(0o644)
     capsys.readouterr()
-    assert run(["run", "--engine", "scripted", "--data-dir", str(folder)]) == 1
+    assert run(["run", "--engine", "scripted", "--bind", "127.0.0.1:0", "--data-dir", str(folder)]) == 1
     assert_refusal_line(capsys.readouterr().err, KEY_NAME, "644", "chmod 600")
 
 

@@ -1,5 +1,6 @@
 """The text of a question: argument, stdin and files in this order, bounded."""
 
+import errno
 import io
 import sys
 from pathlib import Path
@@ -82,3 +83,17 @@ def test_only_white_space_is_no_question(tmp_path: Path) -> None:
     for argument, files in ((" ", ()), ("-", ()), (None, (tmp_path / "empty.rs",))):
         with pytest.raises(CliError, match="empty"):
             compose(argument, files)
+
+
+class Broken(io.RawIOBase):
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_stdin_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+    with pytest.raises(CliError, match="cannot read stdin: Input/output error"):
+        compose("Why?", ())

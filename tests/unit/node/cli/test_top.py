@@ -101,3 +101,17 @@ def test_phases_of_rounds_that_never_end_are_forgotten() -> None:
     for number in range(PHASES_MAX + 10):
         phases.note(progress(f"{number:064x}"))
     assert len(phases.latest) == PHASES_MAX
+
+
+def test_words_of_the_node_itself_are_harmless() -> None:
+    hostile = "[red]\x1b[2J\u202e"
+    told = View(
+        structs.replace(STATUS, network=hostile, specialty=hostile),
+        ENGINE,
+        Peers((structs.replace(PEERS.peers[0], direction=hostile),)),
+        RoundPage((structs.replace(ROUND.round, outcome=None, ending=hostile),), None),
+        QUEUE,
+    )
+    text = "\n".join(lines(told, width=200))
+    assert "\x1b" not in text and "\u202e" not in text
+    assert text.count("[red]") == 4

@@ -18,7 +18,7 @@ from node.api.operations import OPERATIONS, REFUSALS, Operation
 from node.http.api import build_app
 from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
-from node.rounds.service import AskError, NoQuorumError
+from node.rounds.ask_errors import AskError, NoQuorumError
 from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply
@@ -168,6 +168,12 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
     assert response.status_code == 400
     assert response.json()["error"].startswith("not a question: ")
     assert rounds.asked == []
+
+
+async def test_nothing_is_no_certificate() -> None:
+    async with http_client(shown()) as http:
+        response = await http.post("/api/verify", content=b"")
+    assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
 
 
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:

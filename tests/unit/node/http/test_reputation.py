@@ -19,18 +19,19 @@ from node.api.operations import BODY_BYTES_MAX
 from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
 from node.facade.reputation import ReputationFacade
+from node.rounds.ask_errors import AskError, NoQuorumError
 from node.rounds.challenges import Challenger
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.service import AskError, NoQuorumError
 from node.signals import Signal
 from node.storage import open_store
+from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.shown import TellingRounds, http_client, shown
 from tests.support.swarm import answer_text
 from tests.support.updates import key, told
 
-BOOK = GoldBook((GoldQuestion("Which?", (answer_text("A"),), TaskType.CODE),))
+BOOK = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),))
 GOOD = {"gold_rounds": 9, "answers": {"good": 18.0, "bad": 0.0}}
 
 
@@ -104,7 +105,7 @@ async def test_the_terminal_says_whose_weights_it_shows(tmp_path: Path, capsys: 
         print_reputation(msgspec.convert(table, ReputationReport))
         return " ".join(capsys.readouterr().out.split())
 
-    final = GoldQuestion("Which?", (answer_text("A"),), TaskType.FINAL)
+    final = GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.FINAL)
     async with interface(tmp_path / "gold", GoldBook((final,))) as here:
         assert "Weights are the configured ones, the same for every task" in await shown(here, alike=True)
         for number in range(RENEWAL_ROUNDS):

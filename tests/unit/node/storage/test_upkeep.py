@@ -20,7 +20,17 @@ from node.storage import (
     upkeep,
 )
 from protocol.types import Key, Outcome
-from tests.support.stores import LATER_MS, NOW_MS, OWNER, copy_fixture, entry, opened, query
+from tests.support.stores import (
+    LATER_MS,
+    MESSAGES,
+    NOW_MS,
+    OWNER,
+    copy_fixture,
+    entry,
+    live_and_be_killed,
+    opened,
+    query,
+)
 from tests.unit.node.storage.test_quota import asked
 
 SECRET = b"salt"
@@ -189,3 +199,13 @@ async def test_a_store_that_is_removed_is_gone_and_a_node_on_it_is_left_alone(tm
     upkeep.remove(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"strand.lock"}
     upkeep.remove(tmp_path)
+
+
+def test_the_store_of_a_killed_node_is_measured_and_backed_up_with_what_its_log_holds(tmp_path: Path) -> None:
+    live_and_be_killed(tmp_path / "node", "normal")
+    assert (tmp_path / "node" / f"{DATABASE_NAME}-wal").stat().st_size > 0
+    assert upkeep.size(tmp_path / "node").tables["journal"].rows == MESSAGES
+    upkeep.back_up(tmp_path / "node", tmp_path / "backup.db")
+    assert upkeep.size(tmp_path / "node").tables["journal"].rows == MESSAGES
+    with closing(sqlite3.connect(tmp_path / "backup.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM journal").fetchone() == (0,)
