@@ -216,8 +216,8 @@ async def test_no_foreign_page_is_served_whatever_its_method(tmp_path: Path) -> 
                 assert statuses(await api.exchange(request)) == [expected], (name, method)
 
 
-GUARDED = GET.replace(b"/health/live", b"/api/status")
-"""Liveness needs no token."""
+GET_STATUS = GET.replace(b"/health/live", b"/api/status")
+"""A request that needs the token, which probes do not."""
 
 AUTHORIZATIONS: dict[str, tuple[bytes, int]] = {
     "right": (b"Authorization: Bearer a token of the test\r\n", 200),
@@ -236,7 +236,7 @@ AUTHORIZATIONS: dict[str, tuple[bytes, int]] = {
 async def test_only_the_whole_token_under_its_scheme_opens(tmp_path: Path) -> None:
     async with open_api(tmp_path, token="a token of the test") as api:
         for name, (header, status) in AUTHORIZATIONS.items():
-            reply = await api.exchange(GUARDED + header + b"Connection: close\r\n\r\n")
+            reply = await api.exchange(GET_STATUS + header + b"Connection: close\r\n\r\n")
             assert statuses(reply) == [status], name
             assert (b"www-authenticate: bearer" in reply.lower()) == (status == 401), name
 
@@ -245,7 +245,8 @@ async def test_only_the_whole_token_under_its_scheme_opens(tmp_path: Path) -> No
 async def test_a_token_may_have_any_letters(tmp_path: Path, token: str) -> None:
     async with open_api(tmp_path, token=token) as api:
         header = b"Authorization: Bearer " + token.encode() + b"\r\n"
-        assert statuses(await api.exchange(GUARDED + header + b"Connection: close\r\n\r\n")) == [200]
+        assert statuses(await api.exchange(GET_STATUS + header + b"Connection: close\r\n\r\n")) == [200]
+        assert statuses(await api.exchange(GET_STATUS + b"Connection: close\r\n\r\n")) == [401]
 
 
 async def test_a_query_string_is_read_to_the_letter(tmp_path: Path) -> None:
