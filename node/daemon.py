@@ -41,9 +41,11 @@ from node.rounds.inbound import PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
+from node.rounds.queries import QueryBuilder, trust
+from node.rounds.queue import RoundQueue
 from node.rounds.reputation import Reputation, open_reputation
 from node.rounds.round_log import log_rounds
-from node.rounds.service import RoundService, trust
+from node.rounds.service import RoundService
 from node.rounds.timeline import RoundListener
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
@@ -146,7 +148,9 @@ async def open_node(
         ):
             driver = Driver(participant, overlay, inbound, worker, store, reputation, clock)
             await overlay.subscribe(topic(params, config.node.specialty, config.node.shard))
-            rounds = RoundService(participant, overlay, inbound, driver.events, reputation, config, clock)
+            queries = QueryBuilder(participant, overlay, reputation, config, clock)
+            queue = RoundQueue(params.open_rounds_per_key_max, config.capacity.waiting_queries_max)
+            rounds = RoundService(queries, queue, inbound, driver.events, clock)
             history = RoundHistory(key.keypair.public, driver.events, store, clock)
             node = Node(
                 config=config,

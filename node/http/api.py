@@ -41,7 +41,7 @@ from node.http.rounds import RoundStream
 from node.http.sessions import Sessions
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
-from node.rounds.service import AskError
+from node.rounds.ask_errors import AskError
 from node.storage import StoreBlockedError
 
 WAITS_SHARE: Final = 4

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, Operation
-from node.rounds.service import (
+from node.rounds.ask_errors import (
     AskError,
     NoDiskError,
     NoQuorumError,

@@ -13,8 +13,9 @@ from node.api.events import encode_plain
 from node.api.operations import JSON_LINES
 from node.http.replies import Places, refusal, refused_ask
 from node.http.shown import ShownRounds
+from node.rounds.ask_errors import AskError
 from node.rounds.hub import Subscription
-from node.rounds.service import AskError, RoundHandle
+from node.rounds.service import RoundHandle
 
 
 @asynccontextmanager

@@ -11,8 +11,9 @@ import trio
 
 from node.api.asking import Question, Turn
 from node.api.events import Ended
+from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, RecentQuestion, RoundHandle, TooBusyError
+from node.rounds.service import RecentQuestion, RoundHandle
 from node.signals import Signal
 from protocol.types import Digest, Outcome, TurnRole
 

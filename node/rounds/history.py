@@ -90,8 +90,8 @@ class RoundHistory:
             known = _Open(event, {self._own} & set(event.members))
             self._open[event.query_id] = known
             await self._store.put_asked(_row(_detail(known, None)))
-        elif (known_ := self._open.get(event.query_id)) is not None:
-            await self._follow(known_, event)
+        elif event.query_id in self._open:
+            await self._follow(self._open[event.query_id], event)
         elif isinstance(event, TextSent):
             await self._note_late_reader(event)
 

@@ -12,8 +12,9 @@ import trio
 from node.api.asking import Question
 from node.api.events import BaseEvent
 from node.api.queue import QueueReport
+from node.rounds.ask_errors import AskError
 from node.rounds.hub import ROLES, Subscription
-from node.rounds.service import AskError, RoundHandle
+from node.rounds.service import RoundHandle
 from protocol.types import Digest
 from tests.support.shown import QUERY, QUEUE
 from tests.support.swarm import Swarm

@@ -32,8 +32,9 @@ from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
+from node.rounds.ask_errors import AskError
 from node.rounds.hub import ROLES, Resumed, Subscription
-from node.rounds.service import AskError, RoundHandle
+from node.rounds.service import RoundHandle
 from node.storage import CertificateRow, CertificateSummary, RoundFilter, RoundPlace
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared

@@ -7,9 +7,9 @@ from trio.testing import MockClock
 
 from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.config import NodeConfig
 from node.rounds.hub import RoundEvents
 from node.rounds.inbound import InboundRouter
+from node.rounds.queue import RoundQueue
 from node.rounds.service import CANCEL_S, RoundService
 from protocol.types import Digest
 from tests.support.swarm import keypair, params
@@ -19,8 +19,7 @@ async def test_cancelling_ends_although_no_driver_runs(autojump_clock: MockClock
     """The scope in which it is called is cancelled itself, and must not be held for ever."""
     participant = Participant(keypair("z"), params())
     inbound = InboundRouter(participant, cast("Any", None), Clock())
-    nobody = cast("Any", None)
-    service = RoundService(participant, nobody, inbound, RoundEvents(), nobody, NodeConfig(), Clock())
+    service = RoundService(cast("Any", None), RoundQueue(1, 1), inbound, RoundEvents(), Clock())
     began_s = trio.current_time()
     with trio.CancelScope() as gone:
         gone.cancel()

@@ -12,10 +12,11 @@ from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
 from node.api.asking import Audience, Question
 from node.api.events import Ended
+from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import Reputation
-from node.rounds.service import AskError, RecentQuestion, RoundHandle, TooBusyError
+from node.rounds.service import RecentQuestion, RoundHandle
 from node.signals import Signal
 from protocol.conversation import single
 from protocol.types import Digest, Outcome, TaskType, TurnRole

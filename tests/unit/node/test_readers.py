@@ -9,12 +9,15 @@ from consensus.rounds.participant import Participant
 from node.api.asking import Audience, Question, Turn
 from node.clock import Clock
 from node.config import NodeConfig, RoundTable, TrustTable
+from node.rounds.ask_errors import NoQuorumError, SecretTextError
 from node.rounds.gold import GoldBook
 from node.rounds.hub import RoundEvents
 from node.rounds.inbound import InboundRouter
+from node.rounds.queries import QueryBuilder, trust
+from node.rounds.queue import RoundQueue
 from node.rounds.readers import secret_line
 from node.rounds.reputation import Reputation
-from node.rounds.service import NoQuorumError, RoundService, SecretTextError, trust
+from node.rounds.service import RoundService
 from protocol.messages import Offer, Query
 from protocol.types import Role, TurnRole
 from tests.support.shown import StillNetwork
@@ -26,8 +29,8 @@ TRUSTED = TrustTable(default_weight=1.0, friends=True, trusted={keypair("a").pub
 NOBODY = TrustTable(default_weight=1.0, friends=True)
 
 
-def service(*offering: str, trusted: TrustTable = TRUSTED, **table: Any) -> RoundService:
-    """A service whose node hears these nodes offer."""
+def builder(*offering: str, trusted: TrustTable = TRUSTED, **table: Any) -> QueryBuilder:
+    """A builder whose node hears these nodes offer."""
     config, clock = NodeConfig(trust=trusted, round=RoundTable(**table)), Clock()
     participant = Participant(keypair(OWN), params())
     now_ms = clock.now_ms()
@@ -47,9 +50,8 @@ def service(*offering: str, trusted: TrustTable = TRUSTED, **table: Any) -> Roun
         participant.validator.offers.add(offer, now_ms)
         participant.presence.heard(offer.author, now_ms)
     reputation = Reputation(Experience(), GoldBook(), trust(config), cast("Any", None), "rust")
-    inbound = InboundRouter(participant, cast("Any", None), clock)
     network = cast("Any", StillNetwork())
-    return RoundService(participant, network, inbound, RoundEvents(), reputation, config, clock)
+    return QueryBuilder(participant, network, reputation, config, clock)
 
 
 def seats(query: Query) -> str:
@@ -67,7 +69,7 @@ async def test_the_audience_decides_seats_and_text(
 ) -> None:
     """The question's own audience, else the configuration's."""
     other = Audience.MEMBERS if audience is Audience.PUBLIC else Audience.PUBLIC
-    query = service(*"abcz", audience=other if asked else audience).query(
+    query = builder(*"abcz", audience=other if asked else audience).build(
         Question.single("Sum a slice.", audience=audience if asked else None)
     )
     assert seats(query) == seated
@@ -76,36 +78,39 @@ async def test_the_audience_decides_seats_and_text(
 
 @pytest.mark.parametrize(("offering", "trusted"), [("abcz", NOBODY), ("bcz", TRUSTED), ("bc", TRUSTED)])
 async def test_no_trusted_round_begins_where_only_others_offer(offering: str, trusted: TrustTable) -> None:
-    asked = service(*offering, trusted=trusted)
+    asked = builder(*offering, trusted=trusted)
     with pytest.raises(NoQuorumError) as refused:
-        asked.query(Question.single("Sum a slice.", audience=Audience.TRUSTED))
+        asked.build(Question.single("Sum a slice.", audience=Audience.TRUSTED))
     assert "[trust.trusted]" in str(refused.value) and "--audience members" in str(refused.value)
-    assert seats(asked.query(Question.single("Sum a slice.", audience=Audience.MEMBERS))) == offering
+    assert seats(asked.build(Question.single("Sum a slice.", audience=Audience.MEMBERS))) == offering
 
 
 async def test_a_node_alone_answers_its_owner_whatever_the_audience() -> None:
-    query = service(OWN, trusted=NOBODY).query(Question.single("Sum a slice.", audience=Audience.TRUSTED))
+    query = builder(OWN, trusted=NOBODY).build(Question.single("Sum a slice.", audience=Audience.TRUSTED))
     assert seats(query) == OWN
 
 
 @pytest.mark.parametrize("audience", Audience)
-async def test_a_text_with_a_secret_is_refused_before_anything_is_sent(audience: Audience) -> None:
-    asked = service(*"abcz")
+async def test_a_text_with_a_secret_is_refused(audience: Audience) -> None:
     with pytest.raises(SecretTextError) as refused:
-        async with asked.ask(Question.single(f"Why does {SECRET} fail?", audience=audience)):
-            raise AssertionError("the round began")
+        builder(*"abcz").refuse_secrets(Question.single(f"Why does {SECRET} fail?", audience=audience))
     assert str(refused.value).startswith("the question looks like it holds a GitHub token")
     assert SECRET not in str(refused.value)
-    assert asked._inbound.inbox.statistics().current_buffer_used == 0
 
 
 @pytest.mark.parametrize("by", ["question", "configuration"])
 async def test_a_text_with_a_secret_can_be_forced(by: str) -> None:
-    """It is then refused for the next reason, here that nobody is there."""
-    asked = service(allow_secrets=by == "configuration")
-    with pytest.raises(NoQuorumError):
-        async with asked.ask(Question.single(f"Why does {SECRET} fail?", allow_secrets=by == "question")):
+    asked = builder(*"abcz", allow_secrets=by == "configuration")
+    asked.refuse_secrets(Question.single(f"Why does {SECRET} fail?", allow_secrets=by == "question"))
+
+
+async def test_nothing_is_sent_of_a_text_with_a_secret() -> None:
+    inbound = InboundRouter(Participant(keypair(OWN), params()), cast("Any", None), Clock())
+    service = RoundService(builder(*"abcz"), RoundQueue(1, 1), inbound, RoundEvents(), Clock())
+    with pytest.raises(SecretTextError):
+        async with service.ask(Question.single(SECRET)):
             raise AssertionError("the round began")
+    assert inbound.inbox.statistics().current_buffer_used == 0
 
 
 def test_the_turn_with_the_secret_is_named() -> None:

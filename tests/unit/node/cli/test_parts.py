@@ -26,8 +26,8 @@ from node.inference.http_json import HttpRefused
 from node.keys import KeyFileError
 from node.models.hub import HubUnreachableError
 from node.overlay.types import OverlayError
+from node.rounds.ask_errors import NoQuorumError
 from node.rounds.gold import GoldFileError
-from node.rounds.service import NoQuorumError
 from node.storage import StoreBlockedError
 from protocol.types import Outcome, OutcomeReason
 

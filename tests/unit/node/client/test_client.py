@@ -35,7 +35,7 @@ from node.client import (
 )
 from node.client import client as client_module
 from node.http.shown import Shown
-from node.rounds.service import AskError, NoQuorumError
+from node.rounds.ask_errors import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (

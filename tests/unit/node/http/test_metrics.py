@@ -25,8 +25,8 @@ from node.inference.scripted import TOKENS_PER_SECOND
 from node.overlay.types import ConnectionCounts, PeerInfo
 from node.rounds.gold import GoldBook
 from node.rounds.inbound import InboundRouter
+from node.rounds.queries import trust
 from node.rounds.reputation import Reputation
-from node.rounds.service import trust
 from node.signals import Signal
 from node.storage import CertificateSummary, Health, Store, StoreBlockedError, open_store
 from node.work.serving import Serving, open_serving

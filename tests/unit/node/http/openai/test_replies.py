@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from node.http.openai.dialects import PIECE_CHARS
-from node.rounds.service import AskError, NoDiskError, NoQuorumError, StoppingError, TooBusyError, TooLongError
+from node.rounds.ask_errors import AskError, NoDiskError, NoQuorumError, StoppingError, TooBusyError, TooLongError
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown

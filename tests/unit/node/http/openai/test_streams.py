@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.http.api import FOLLOWED_SHARE, build_app
 from node.http.sse import KEEP_ALIVE_S
-from node.rounds.service import AskError
+from node.rounds.ask_errors import AskError
 from tests.support.declared import check_reply
 from tests.support.held_rounds import HeldRounds
 from tests.support.openai_rounds import OPENED, certified, decided, ended, progress

@@ -3,11 +3,11 @@
 import pytest
 
 from node.api.asking import Question, Turn
-from node.rounds.service import AskError
+from node.rounds.ask_errors import AskError
 from protocol.conversation import digest_of
 from protocol.limits import TURNS_MAX
 from protocol.types import TurnRole
-from tests.unit.node.test_readers import service
+from tests.unit.node.test_readers import builder
 
 ASKS = Turn(TurnRole.USER, "Which?")
 ANSWERS = Turn(TurnRole.ASSISTANT, "This.")
@@ -31,12 +31,12 @@ RULES = Turn(TurnRole.SYSTEM, "Be brief.")
 )
 async def test_what_a_query_may_not_ask(turns: tuple[Turn, ...], line: str) -> None:
     with pytest.raises(AskError) as refused:
-        service("a").query(Question(turns))
+        builder("a").build(Question(turns))
     assert str(refused.value) == line
 
 
 async def test_a_query_carries_all_turns_in_their_order() -> None:
-    query = service("a").query(Question((RULES, ASKS, ANSWERS, ASKS)))
+    query = builder("a").build(Question((RULES, ASKS, ANSWERS, ASKS)))
     assert [(turn.role, turn.text) for turn in query.turns] == [
         (turn.role, turn.text) for turn in (RULES, ASKS, ANSWERS, ASKS)
     ]

@@ -1,0 +1,39 @@
+"""Why a question begins no round."""
+
+from node.errors import Exit, UserError
+
+
+class AskError(UserError):
+    """The swarm cannot be asked this; the message is one line for the user."""
+
+
+class TooLongError(AskError):
+    """The text is longer than the network takes."""
+
+
+class NoQuorumError(AskError):
+    """No node offers to work on such a query now."""
+
+    code = Exit.NO_QUORUM
+
+
+class SecretTextError(AskError):
+    """The question looks like it holds a secret, and nobody forced it."""
+
+
+class NoDiskError(AskError):
+    """The node's disk refuses writes: the node could not keep what it would sign."""
+
+
+class TooBusyError(AskError):
+    """As many of our users wait for a round as the configuration allows."""
+
+    def __init__(self, message: str, retry_after_s: int = 1, waiting: int = 0) -> None:
+        """Build the error. `retry_after_s`: when there may be room again; `waiting`: questions that wait."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.waiting = waiting
+
+
+class StoppingError(NoQuorumError):
+    """The node is being stopped, and begins no round."""
