@@ -19,7 +19,7 @@ from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseReq
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.queue import QueueReport
 from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
-from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, RoundDetail, RoundPage
+from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import CODE_CHARS_MAX, UiLink
@@ -194,6 +194,12 @@ ROUND: Final = Operation(
     RoundDetail,
     others={404: ("The node knows no such round.", Error)},
 )
+CANCEL: Final = Operation(
+    "POST",
+    "/api/rounds/{query_id}/cancel",
+    "Cancel a round that the node asked: its members stop at once. It keeps its turn until its budgets are over.",
+    Cancelled,
+)
 EVENTS: Final[Operation[Any]] = Operation(
     "GET",
     "/api/events",
@@ -360,6 +366,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     ASK,
     ROUNDS,
     ROUND,
+    CANCEL,
     EVENTS,
     QUEUE,
     CERTIFICATES,

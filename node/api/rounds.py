@@ -213,3 +213,10 @@ class RoundDetail(msgspec.Struct, frozen=True):
     """Path from which the certificate is fetched; null: this node does not hold it."""
     proof: RoundProof | None
     """What the certificate says; null without one, and if another version of strand is needed to read it."""
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """Result of cancelling a round."""
+
+    cancelled: bool
+    """Whether the round was cancelled; false if it is not this node's, or was decided or over already."""

@@ -131,6 +131,11 @@ class Client:
         path = ops.ROUND.path.format(query_id=query_id)
         return await self._call(ops.ROUND, timeout_s=CHANGE_S, path=path)
 
+    async def cancel(self, query_id: str) -> bool:
+        """Cancel a round that the node asked. Returns whether there was anything left to cancel."""
+        path = ops.CANCEL.path.format(query_id=query_id)
+        return (await self._call(ops.CANCEL, timeout_s=CHANGE_S, path=path)).cancelled
+
     async def events(
         self, round_id: str = "", last_id: str = "", silence_s: float = STREAM_SILENCE_S
     ) -> AsyncGenerator[tuple[str, StreamedEvent]]:

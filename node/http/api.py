@@ -17,6 +17,7 @@ from node.api import operations as ops
 from node.api.asking import Audience, OffersKnown, Question
 from node.api.common import Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
+from node.api.rounds import Cancelled
 from node.config import ApiTable
 from node.http.audience import key_audience
 from node.http.events import Events
@@ -166,6 +167,7 @@ class _Api:
             ops.WAIT: self.wait,
             ops.ASK: self.ask,
             ops.QUEUE: self.queue,
+            ops.CANCEL: self.cancel,
             ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
@@ -212,6 +214,9 @@ class _Api:
 
     async def queue(self, _: Request) -> Response:
         return json_reply(self._shown.rounds.queue())
+
+    async def cancel(self, request: Request) -> Response:
+        return json_reply(Cancelled(await self._shown.rounds.cancel(read_query_id(request))))
 
     async def certificate(self, request: Request) -> Response:
         raw = await self._shown.rounds.certificate(read_query_id(request))

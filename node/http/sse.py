@@ -40,10 +40,13 @@ class EventStream:
         self._sent_s = trio.current_time()
         self.is_open = False
         """Whether the reply has begun, so that its status is sent."""
+        self._is_closed = False
 
     async def send(self, *encoded: bytes) -> None:
-        """Send events or comments in one piece."""
+        """Send events or comments in one piece; nothing after the reply's end, for which a task may have waited."""
         async with self._lock:
+            if self._is_closed:
+                return
             await self._begin()
             self._sent_s = trio.current_time()
             await self._send({"type": "http.response.body", "body": b"".join(encoded), "more_body": True})
@@ -51,12 +54,13 @@ class EventStream:
     async def close(self, *encoded: bytes) -> None:
         """Send the last events and end the reply."""
         async with self._lock:
+            self._is_closed = True
             await self._begin()
             await self._send({"type": "http.response.body", "body": b"".join(encoded), "more_body": False})
 
     async def keep_alive(self, text: Callable[[], str]) -> None:
-        """Send what `text` returns as a comment after every KEEP_ALIVE_S of silence, until cancelled."""
-        while True:
+        """Send what `text` returns as a comment after every KEEP_ALIVE_S of silence, until the reply ends."""
+        while not self._is_closed:
             await trio.sleep_until(self._sent_s + KEEP_ALIVE_S)
             if trio.current_time() >= self._sent_s + KEEP_ALIVE_S:
                 await self.send(encode_comment(text()))

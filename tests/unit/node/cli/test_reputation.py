@@ -102,7 +102,22 @@ def test_a_file_of_gold_that_cannot_be_used_is_told_at_the_start(
     file.write_text('{"query": "x"}\n')
     config = home / "node.toml"
     config.write_text(f'[gold]\nfile = "{file}"\n')
-    assert run(["run", "--config", str(config), "--engine", "scripted", "--data-dir", str(home / "node")]) == 2
+    assert (
+        run(
+            [
+                "run",
+                "--bind",
+                "127.0.0.1:0",
+                "--config",
+                str(config),
+                "--engine",
+                "scripted",
+                "--data-dir",
+                str(home / "node"),
+            ]
+        )
+        == 2
+    )
     assert_refusal_line(capsys.readouterr().err, str(file), "line 1", "right")
 
 

@@ -124,6 +124,14 @@ async def test_a_round_is_told_with_its_details_to_whoever_asks_for_them() -> No
     assert rounds.detailed == 1
 
 
+async def test_a_round_is_cancelled_by_its_id() -> None:
+    rounds = TellingRounds()
+    async with http_client(shown(rounds=rounds)) as http:
+        response = await call(http, ops.CANCEL)
+    assert response.json() == {"cancelled": True}
+    assert rounds.cancelled == [QUERY]
+
+
 @pytest.mark.parametrize(("error", "status"), [(NoQuorumError("nobody is there"), 503), (AskError("too long"), 400)])
 async def test_a_question_that_begins_no_round_says_why(error: AskError, status: int) -> None:
     async with http_client(shown(rounds=TellingRounds(refusal=error))) as http:
@@ -173,7 +181,7 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
 async def test_nothing_is_no_certificate() -> None:
     async with http_client(shown()) as http:
         response = await http.post("/api/verify", content=b"")
-    assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
+    assert (response.status_code, response.json()) == (400, {"error": "no certificate: the body is empty"})
 
 
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:

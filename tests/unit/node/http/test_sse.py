@@ -67,3 +67,20 @@ async def test_comments_fill_the_silence_alone(autojump_clock: MockClock) -> Non
     pieces = [message["body"] for message in sent.messages[1:]]
     assert pieces == [encode_event(b"1"), b": answering 2/5\n\n", b": answering 2/5\n\n"]
     assert [time - began_s for time in sent.times_s[1:]] == [KEEP_ALIVE_S * each for each in (0.5, 1.5, 2.5)]
+
+
+async def test_no_comment_follows_the_end(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    """A client that reads slowly holds the end back, and a comment becomes due meanwhile."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+        await trio.sleep(2 * KEEP_ALIVE_S)
+
+    stream = EventStream(send)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.keep_alive, lambda: "judging 1/5")
+        await stream.close(encode_event(b"1"))
+        await trio.sleep(3 * KEEP_ALIVE_S)
+        nursery.cancel_scope.cancel()
+    assert [message.get("more_body") for message in messages] == [None, False]
