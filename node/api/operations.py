@@ -22,7 +22,7 @@ from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, 
 from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
-from node.api.ui import UiLink
+from node.api.ui import CODE_CHARS_MAX, UiLink
 from protocol.limits import CERTIFICATE_BYTES_MAX, TIME_MS_MAX
 from protocol.types import Outcome, TaskType
 
@@ -106,7 +106,7 @@ class Operation(Generic[Reply]):
     body: Body | None = None
     parameters: tuple[AnyParameter, ...] = ()
     others: Mapping[int, tuple[str, type]] = field(default_factory=dict)
-    """Further replies of this operation alone, by status: description and type of the JSON body."""
+    """Further replies of this operation alone, by status: description and type of the JSON body, NoneType for none."""
     events: tuple[Any, ...] = ()
     """Types of the events' data, if a request may ask for a stream of server-sent events in place of the reply."""
     error: type = Error
@@ -276,7 +276,15 @@ RESUME: Final = Operation("POST", "/api/resume", "Accept rounds of other nodes a
 CONFIG: Final = Operation(
     "GET", "/api/config", "Show every setting and where it comes from, without secrets.", ConfigReport
 )
-PAGE: Final = Operation("GET", "/ui", "Show a page for people.", str, media=HTML)
+PAGE: Final = Operation(
+    "GET",
+    "/ui",
+    "Show a page for people; with the code of a link, let a browser in.",
+    str,
+    media=HTML,
+    parameters=(TextParameter("code", "Code of a link, on a node with keys.", CODE_CHARS_MAX),),
+    others={303: ("The code was valid: a cookie is set, and the page is at the same address.", type(None))},
+)
 UI_LINK: Final = Operation(
     "POST",
     "/api/ui-links",

@@ -1,8 +1,11 @@
 """The page for people: links that open it in a browser."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
+
+CODE_CHARS_MAX: Final = 64
+"""Longest code of a link in characters: 32 random bytes in base64 take 43."""
 
 
 class UiLink(msgspec.Struct, frozen=True):

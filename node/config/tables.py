@@ -35,8 +35,8 @@ Token = Annotated[str, msgspec.Meta(min_length=1)]
 API_KEYS_MAX: Final = 64
 """Keys of the HTTP interface: each request is compared with all of them. One for each program and person is enough."""
 
-_ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?")
-"""An origin as browsers write it: small letters, no default port, no path."""
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]{0,31}://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?")
+"""An origin as browsers write it: small letters, no default port, no path. Applications have schemes of their own."""
 
 TOKEN_KEY: Final = "token"
 """Name of the key that `api.token` is."""

@@ -78,6 +78,8 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
     if status != 200:
         words = [operation.others[status][0]] if status in operation.others else []
         words += [REFUSALS[status]] if status in REFUSALS else []
+    if operation.types(status) == (type(None),):
+        return {"description": " ".join(words)}
     content = {media: {"schema": _event(schema) if media == EVENT_STREAM else schema}}
     if status == 200 and operation.events:
         words = ["As asked; of a stream, the schema is that of each event."]

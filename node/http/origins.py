@@ -62,7 +62,9 @@ class Origins:
         self._bound = f"[{host}]" if ":" in host else host.lower()
         self._allowed = frozenset(config.origins)
         # Of both schemes, https.
-        self._origin_of = {urlsplit(origin).netloc: origin for origin in sorted(config.origins)}
+        self._origin_of = {
+            urlsplit(origin).netloc: origin for origin in sorted(config.origins) if origin.startswith("http")
+        }
 
     def caller(self, headers: Headers, server: Server) -> Caller:
         """Tell what sent a request. Raises ForeignError."""

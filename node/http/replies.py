@@ -184,7 +184,7 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
         return body.type()
     if body.type is bytes:
         if not raw:
-            raise BodyError(f"{body.refusal}: the body is empty")
+            raise BodyError(f"{body.refusal}: it is empty")
         return raw
     try:
         return msgspec.json.decode(raw, type=body.type)

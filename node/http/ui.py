@@ -13,7 +13,7 @@ from node.api.operations import Operation
 from node.api.ui import UiLink
 from node.config import ApiTable
 from node.http.origins import Origins
-from node.http.replies import Handler, json_reply
+from node.http.replies import Handler, json_reply, read_parameters
 from node.http.sessions import LINK_S, UI_PATH, Sessions
 
 PAGE: Final = f"""<!doctype html>
@@ -49,7 +49,9 @@ class UiHandlers:
         """Return the handlers by operation."""
         return {ops.PAGE: self._page, ops.UI_LINK: self._link}
 
-    async def _page(self, _: Request) -> Response:
+    async def _page(self, request: Request) -> Response:
+        # The guard has read the code; here it says no more.
+        read_parameters(request, ops.PAGE)
         return HTMLResponse(PAGE)
 
     async def _link(self, request: Request) -> Response:

@@ -223,10 +223,11 @@ async def test_a_node_that_cannot_start_says_why(shell: Shell, tmp_path: Path) -
             assert all(json.loads(line)["level"] for line in before)
 
 
-def test_a_node_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> None:
-    ran = shell.strand("run", "--engine", "openai", "--engine-url", closed_url, "--listen", "/ip4/127.0.0.1/tcp/0")
+def test_a_node_whose_engine_is_away_says_so(shell: Shell, tmp_path: Path, closed_url: str) -> None:
+    anywhere = ("--bind", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0", "--data-dir", tmp_path / "node")
+    ran = shell.strand("run", "--engine", "openai", "--engine-url", closed_url, *anywhere)
     made, line = ran.stderr.splitlines(keepends=True)
-    assert "node.made" in made and str(shell.home) in made
+    assert "node.made" in made and str(tmp_path) in made
     assert_refused(Ran(ran.code, ran.stdout, line), 4, closed_url, "not reachable")
 
 

@@ -191,6 +191,15 @@ async def test_a_page_of_an_allowed_origin_is_told_so(tmp_path: Path) -> None:
             assert not [name for name in reply.headers if name.startswith("access-control")]
 
 
+async def test_an_application_that_is_a_page_inside_can_be_allowed(tmp_path: Path) -> None:
+    """Its scheme is its own, and its name is no name of this node."""
+    async with open_browser(tmp_path, origins=("app://notes.example", "https://[::1]:8080")) as browser:
+        reply = await browser.request("POST", "/api/resume", Origin="app://notes.example")
+        assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, "app://notes.example")
+        for headers in ({"Host": "notes.example"}, {"Origin": "http://notes.example"}, {"Origin": "app://other"}):
+            assert (await browser.request("POST", "/api/resume", **headers)).status == 403
+
+
 async def test_behind_a_proxy_the_allowed_origin_is_the_nodes_own(tmp_path: Path) -> None:
     async with open_browser(tmp_path, token=TOKEN, origins=(ALLOWED,)) as browser:
         host = ALLOWED.removeprefix("https://")
