@@ -15,8 +15,8 @@ from msgspec import structs
 
 from node.api.engine import Attempt, EngineTrial
 from node.api.status import ClockComparison, Condition, Peer
-from node.cli import checkup, checkup_node
-from node.cli.checkup import Level
+from node.cli.doctor import checkup, checkup_node
+from node.cli.doctor.checkup import Level
 from node.cli.main import run
 from node.config import ApiTable, NodeConfig, OverlayTable, load_config
 from node.inference import EngineConfig

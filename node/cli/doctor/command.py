@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from node.api.status import Status
-from node.cli import checkup, checkup_node
-from node.cli.checkup import Finding, Level
-from node.cli.client import open_client
-from node.cli.errors import Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.doctor import checkup, checkup_node
+from node.cli.doctor.checkup import Finding, Level
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import BadReplyError, BadRequestError, Client, RefusedError, UnreachableError
 from node.config import ConfigError, LoadedConfig, load_params
 

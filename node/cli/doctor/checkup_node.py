@@ -8,7 +8,7 @@ import trio
 
 from node.api.engine import EngineTrial
 from node.api.status import Condition, Peer, Status
-from node.cli.checkup import Finding, fail, judged, ok, warn, why_not_reached
+from node.cli.doctor.checkup import Finding, fail, judged, ok, warn, why_not_reached
 from node.config import NOBODY_HELP
 from node.overlay.addresses import Address, class_of, parse_address
 from node.watch.conditions import ConditionKind
