@@ -10,9 +10,9 @@ from rich.console import Console
 
 from node.api.conversation import Audience
 from node.api.rounds import RoundDetail
-from node.cli.continued import earlier_round, named_round, turns_of
-from node.cli.errors import CliError
-from node.cli.question import QuestionOptions
+from node.cli.ask.continued import earlier_round, named_round, turns_of
+from node.cli.ask.question import QuestionOptions
+from node.cli.parts.errors import CliError
 from node.cli.rounds import _cells, _print_table, ending, listed, whole_id
 from node.client import Client, RefusedError
 from protocol.types import TaskType, TurnRole

@@ -12,9 +12,9 @@ from cyclopts import Parameter, validators
 from node.api.asking import Question
 from node.api.conversation import Audience, Turn
 from node.api.rounds import RoundDetail
-from node.cli.continued import turns_of
-from node.cli.errors import CliError, Exit
-from node.cli.options import any_case, read_query, read_stdin
+from node.cli.ask.continued import turns_of
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import any_case, read_query, read_stdin
 from node.files import read_text
 from node.text import one_line
 from protocol.limits import TEXT_BYTES_MAX
