@@ -127,7 +127,7 @@ class EngineReport(msgspec.Struct, frozen=True):
     """The prefix cache; null if the server does not report it."""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class AttemptReport(msgspec.Struct, frozen=True):
     """One part of a trial."""
 
     ms: Count
@@ -138,16 +138,16 @@ class Attempt(msgspec.Struct, frozen=True):
     """Reason why nothing did, in one line; empty if it worked."""
 
 
-class EngineTrial(msgspec.Struct, frozen=True):
+class TrialReport(msgspec.Struct, frozen=True):
     """A real answer and a real judgement by the running engine. A part that needs one that failed is null."""
 
     works: bool
     """Whether the engine can both answer and judge."""
     error: str
     """Reason why it cannot, in one line; empty if it can."""
-    probe: Attempt
+    probe: AttemptReport
     """Looking at what the engine can do."""
-    answer: Attempt | None
+    answer: AttemptReport | None
     """Answering a short question."""
-    judgement: Attempt | None
+    judgement: AttemptReport | None
     """Comparing that answer with its first half."""

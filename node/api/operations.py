@@ -11,7 +11,7 @@ from node.api.asking import OffersKnown, Question, RoundEvent
 from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
-from node.api.engine import EngineReport, EngineTrial
+from node.api.engine import EngineReport, TrialReport
 from node.api.events import StreamedEvent
 from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
 from node.api.openai.common import Model, Models, Problem
@@ -35,6 +35,9 @@ EVENT_STREAM: Final = "text/event-stream"
 
 BYTES: Final = "application/octet-stream"
 
+DONE: Final = "[DONE]"
+"""Data of the last event of OpenAI's streams, except those of the Responses API."""
+
 HTML: Final = "text/html"
 
 PROMETHEUS: Final = "text/plain"
@@ -51,7 +54,7 @@ PATH_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request is not HTTP/1.1, or not what the operation takes.",
-    401: "The token is missing or wrong, or the browser's session is over.",
+    401: "The token is missing, or no API key's, or the browser's session is over.",
     403: "The request comes from a web page that is not served, or Host does not name the node.",
     408: "The request did not come in time.",
     413: "The body is too large.",
@@ -109,6 +112,8 @@ class Operation(Generic[Reply]):
     """Further replies of this operation alone, by status: description and type of the JSON body, NoneType for none."""
     events: tuple[Any, ...] = ()
     """Types of the events' data, if a request may ask for a stream of server-sent events in place of the reply."""
+    last_event: str = ""
+    """Data of a stream's last event, if that is no JSON."""
     error: type = Error
     """Type of the body of every refusal."""
 
@@ -240,7 +245,7 @@ CERTIFICATE: Final = Operation(
 )
 ENGINE: Final = Operation("GET", "/api/engine", "Show the engine's abilities, speed and failures.", EngineReport)
 ENGINE_TRIAL: Final = Operation(
-    "POST", "/api/engine/trial", "Let the engine give one real answer and one real judgement.", EngineTrial
+    "POST", "/api/engine/trial", "Let the engine give one real answer and one real judgement.", TrialReport
 )
 METRICS: Final = Operation("GET", "/metrics", "Show the node's figures for Prometheus.", str, media=PROMETHEUS)
 REPUTATION: Final = Operation(
@@ -282,13 +287,13 @@ PAGE: Final = Operation(
     "Show a page for people; with the code of a link, let a browser in.",
     str,
     media=HTML,
-    parameters=(TextParameter("code", "Code of a link, on a node with keys.", CODE_CHARS_MAX),),
+    parameters=(TextParameter("code", "Code of a link, on a node with API keys.", CODE_CHARS_MAX),),
     others={303: ("The code was valid: a cookie is set, and the page is at the same address.", type(None))},
 )
 UI_LINK: Final = Operation(
     "POST",
     "/api/ui-links",
-    "Make a link to the page for people; on a node with keys it lets a browser in, once and for 60 s.",
+    "Make a link to the page for people; on a node with API keys it lets a browser in, once and for 60 s.",
     UiLink,
 )
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
@@ -328,6 +333,7 @@ CHAT: Final = Operation(
     ),
     others=_ROUND_ERRORS,
     events=(ChatChunk, Problem),
+    last_event=DONE,
     error=Problem,
 )
 RESPONSES: Final = Operation(
@@ -354,6 +360,7 @@ COMPLETIONS: Final = Operation(
     ),
     others=_ROUND_ERRORS,
     events=(TextCompletion, Problem),
+    last_event=DONE,
     error=Problem,
 )
 

@@ -12,6 +12,6 @@ class UiLink(msgspec.Struct, frozen=True):
     """A link that opens the node's page in a browser."""
 
     url: str
-    """The page's address; on a node with keys it holds a code that lets one browser in."""
+    """The page's address; on a node with API keys it holds a code that lets one browser in."""
     valid_s: Annotated[int, msgspec.Meta(ge=1)] | None
     """Seconds for which the code is valid, once; null on a node without keys, whose page needs none."""

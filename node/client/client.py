@@ -12,7 +12,7 @@ from node.api.asking import Question
 from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Readiness
 from node.api.config import ConfigReport
-from node.api.engine import EngineReport, EngineTrial
+from node.api.engine import EngineReport, TrialReport
 from node.api.events import RoundEvent, StreamedEvent
 from node.api.operations import BYTES, Operation
 from node.api.queue import QueueReport
@@ -86,7 +86,7 @@ class Client:
         """Return the engine's abilities, load and failures."""
         return await self._call(ops.ENGINE)
 
-    async def try_engine(self) -> EngineTrial:
+    async def try_engine(self) -> TrialReport:
         """Let the running engine give one real answer and one real judgement."""
         return await self._call(ops.ENGINE_TRIAL, timeout_s=TRIAL_S)
 
@@ -137,14 +137,14 @@ class Client:
         return (await self._call(ops.CANCEL, timeout_s=CHANGE_S, path=path)).cancelled
 
     async def events(
-        self, round_id: str = "", last_id: str = "", silence_s: float = STREAM_SILENCE_S
+        self, query_id: str = "", last_id: str = "", silence_s: float = STREAM_SILENCE_S
     ) -> AsyncGenerator[tuple[str, StreamedEvent]]:
         """Yield the events of all rounds of the node, or of one, as they occur, each with its id.
 
-        `last_id`: id of the last event that was read from an earlier stream, to go on after it. Ends with the one
-        round. Raises TimedOutError after `silence_s` without even a sign of life.
+        `query_id`: id of the one round, with which the events end; empty: all. `last_id`: id of the last event that was
+        read from an earlier stream, to go on after it. Raises TimedOutError after `silence_s` without even a sign of life.
         """
-        params = {"round": round_id} if round_id else {}
+        params = {"round": query_id} if query_id else {}
         headers = {"Last-Event-ID": last_id} if last_id else {}
         async with (
             self._stream(ops.EVENTS, silence_s, params=params, headers=headers) as lines,

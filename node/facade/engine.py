@@ -61,28 +61,28 @@ class EngineFacade:
             cache=None if cache is None else api.CacheReport(cache.tokens, cache.hits, cache.hit_rate),
         )
 
-    async def trial(self) -> api.EngineTrial:
+    async def trial(self) -> api.TrialReport:
         """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
         return trial_report(await try_engine(self._worker.engine, self._config))
 
 
-def trial_report(trial: EngineTrial) -> api.EngineTrial:
+def trial_report(trial: EngineTrial) -> api.TrialReport:
     """Report a trial of an engine, that of a running node or another."""
-    return api.EngineTrial(
+    return api.TrialReport(
         trial.works, trial.error, _attempt(trial.probe), _attempt(trial.answer), _attempt(trial.judgement)
     )
 
 
 @overload
-def _attempt(part: Attempt) -> api.Attempt: ...
+def _attempt(part: Attempt) -> api.AttemptReport: ...
 
 
 @overload
-def _attempt(part: Attempt | None) -> api.Attempt | None: ...
+def _attempt(part: Attempt | None) -> api.AttemptReport | None: ...
 
 
-def _attempt(part: Attempt | None) -> api.Attempt | None:
-    return None if part is None else api.Attempt(part.ms, part.text, part.error)
+def _attempt(part: Attempt | None) -> api.AttemptReport | None:
+    return None if part is None else api.AttemptReport(part.ms, part.text, part.error)
 
 
 def _server(status: ServerStatus) -> api.ServerReport:

@@ -39,10 +39,10 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 class Guard:
     """Decides whether a request is served, and with which key.
 
-    Pages of other origins are refused unless the owner allows theirs. A node without keys serves programs of this
+    Pages of other origins are refused unless the owner allows theirs. A node without API keys serves programs of this
     machine and its own pages; Host must then name the node in every request, because a foreign page reaches this
-    machine under a name of its own that resolves to it (DNS rebinding). With keys a program may use any Host, because
-    such a page does not have one. A browser may have a session in place of a token.
+    machine under a name of its own that resolves to it (DNS rebinding). With API keys a program may use any Host,
+    because such a page does not have one. A browser may have a session in place of a token.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Guard:
                 return found
             state["api_key"] = found
         elif not self._keys and not self._origins.names_us(host, scope["server"], any_port=True):
-            return refusal(403, "without an API key only this machine is served: Host must name this node")
+            return refusal(403, "without API keys only this machine is served: Host must name this node")
         # h11 has checked that it is one number.
         if int(headers.get("content-length", "0")) > (bytes_max := body_bytes_max(scope)):
             return refusal(413, f"a request's body has at most {bytes_max} bytes")
@@ -119,7 +119,7 @@ class Guard:
         wait_s = self._guesses.note_wrong(address, self._now_s())
         if not wait_s:
             return _unauthorised(
-                "this is not a token of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)"
+                "this is the token of no API key of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)"
             )
         if local:
             with self._paused.take() as place:

@@ -1,4 +1,4 @@
-"""The keys of the HTTP interface: who a token belongs to."""
+"""The API keys of a node: who a token belongs to."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from node.config import ApiTable
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """The key that a request was served with; `scope["state"]["api_key"]`, which a node without keys leaves out."""
+    """The API key that a request was served with: `scope["state"]["api_key"]`, which a node without any leaves out."""
 
     name: str
     """Its name in the configuration; `api.token` is `token`."""
@@ -19,7 +19,7 @@ class ApiKey:
 
 
 class Keys:
-    """All keys of a node by digests of their tokens; false if there are none."""
+    """All API keys of a node by digests of their tokens; false if there are none."""
 
     def __init__(self, config: ApiTable) -> None:
         self._keys = [

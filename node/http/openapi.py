@@ -11,13 +11,28 @@ from typing import Any, Final, TypeGuard, get_args
 import msgspec
 
 from node.api.operations import BYTES, EVENT_STREAM, JSON, OPERATIONS, PATH_SCHEMAS, REFUSALS, Operation
+from node.http.sessions import cookie_name
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
 _DESCRIPTION: Final = (
-    "What one Strand node shows and does for its owner. Replies carry no-store headers; errors are one line. A node "
-    "without a token serves this machine's programs alone; with one it wants `Authorization: Bearer TOKEN`."
+    "What one Strand node shows and does for its owner. Replies carry no-store headers. Errors are one line of JSON; "
+    "below /v1 they have OpenAI's form. A node without API keys serves this machine's programs alone; one that has some "
+    "wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a browser that a link let in."
 )
+
+_PORT: Final = 4210
+"""Port of a node whose configuration names no other."""
+
+_SECURITY: Final = {
+    "token": {"type": "http", "scheme": "bearer", "description": "The token of one of the node's API keys."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookie_name(_PORT),
+        "description": "What a link of POST /api/ui-links gives a browser. The name ends in the node's port.",
+    },
+}
 
 
 @cache
@@ -33,10 +48,10 @@ def document() -> Mapping[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Strand node", "version": version("strand-swarm"), "description": _DESCRIPTION},
-        "servers": [{"url": "http://127.0.0.1:4210"}],
-        "security": [{}, {"token": []}],
+        "servers": [{"url": f"http://127.0.0.1:{_PORT}"}],
+        "security": [{}, {"token": []}, {"session": []}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "components": {"schemas": components, "securitySchemes": _SECURITY},
     }
 
 
@@ -80,18 +95,19 @@ def _response(operation: Operation[Any], status: int) -> dict[str, Any]:
         words += [REFUSALS[status]] if status in REFUSALS else []
     if operation.types(status) == (type(None),):
         return {"description": " ".join(words)}
-    content = {media: {"schema": _event(schema) if media == EVENT_STREAM else schema}}
+    content = {media: {"schema": _event(schema, operation) if media == EVENT_STREAM else schema}}
     if status == 200 and operation.events:
         words = ["As asked; of a stream, the schema is that of each event."]
         kinds = {"anyOf": [_schema(each) for each in operation.events]}
-        content[EVENT_STREAM] = {"schema": _event(kinds)}
+        content[EVENT_STREAM] = {"schema": _event(kinds, operation)}
     return {"description": " ".join(words), "content": content}
 
 
-def _event(kind: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of one server-sent event, whose data is text that holds JSON."""
-    told = {"type": "string", "contentMediaType": JSON, "contentSchema": kind}
-    data = {"description": "JSON, or the end of a completion.", "anyOf": [told, {"const": "[DONE]"}]}
+def _event(kind: dict[str, Any], operation: Operation[Any]) -> dict[str, Any]:
+    """Return the schema of one server-sent event of an operation, whose data is text that holds JSON."""
+    data: dict[str, Any] = {"type": "string", "contentMediaType": JSON, "contentSchema": kind}
+    if operation.last_event:
+        data = {"description": "JSON, or the stream's last event.", "anyOf": [data, {"const": operation.last_event}]}
     return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 
 

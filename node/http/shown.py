@@ -12,7 +12,7 @@ from node.api.asking import Question
 from node.api.certificates import CertificatePage, Verification
 from node.api.common import Readiness
 from node.api.config import ConfigReport
-from node.api.engine import EngineReport, EngineTrial
+from node.api.engine import EngineReport, TrialReport
 from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
@@ -123,7 +123,7 @@ class ShownEngine(Protocol):
         """Report the engine's abilities, load and failures."""
         ...
 
-    async def trial(self) -> EngineTrial:
+    async def trial(self) -> TrialReport:
         """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
         ...
 

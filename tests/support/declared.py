@@ -38,7 +38,7 @@ def check_reply(method: str, path: str, status: int, media: str, body: bytes) ->
     if status == 200 and operation.events and media == EVENT_STREAM:
         for each in parse(body).events:
             told = any(_is_exactly(each.data.encode(), kind) for kind in operation.events)
-            assert told or each.data == "[DONE]", f"{operation.id}: {each} is none of {operation.events}"
+            assert told or each.data == operation.last_event, f"{operation.id}: {each} is none of {operation.events}"
         return
     expected = operation.media if status == 200 else JSON
     assert media.partition(";")[0] == expected, f"{operation.id}: {media}"

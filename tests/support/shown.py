@@ -62,10 +62,10 @@ ENGINE = engine_api.EngineReport(
     cache=None,
 )
 
-TRIAL = engine_api.EngineTrial(
+TRIAL = engine_api.TrialReport(
     works=False,
     error="it is switched off",
-    probe=engine_api.Attempt(3, "", "it is switched off"),
+    probe=engine_api.AttemptReport(3, "", "it is switched off"),
     answer=None,
     judgement=None,
 )
@@ -331,7 +331,7 @@ class StillEngine:
     def report(self) -> engine_api.EngineReport:
         return ENGINE
 
-    async def trial(self) -> engine_api.EngineTrial:
+    async def trial(self) -> engine_api.TrialReport:
         return TRIAL
 
 

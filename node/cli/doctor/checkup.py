@@ -19,7 +19,7 @@ from typing import Final
 import psutil  # type: ignore[import-untyped]
 import trio
 
-from node.api.engine import EngineTrial
+from node.api.engine import TrialReport
 from node.config import LoadedConfig, NodeConfig
 from node.facade.engine import trial_report
 from node.hardening import open_to_others
@@ -227,7 +227,7 @@ async def engine(config: NodeConfig) -> CheckResult:
     return tried(trial_report(trial))
 
 
-def tried(trial: EngineTrial) -> CheckResult:
+def tried(trial: TrialReport) -> CheckResult:
     """Return the result of a trial of the engine."""
     if trial.answer is None or trial.judgement is None or not trial.works:
         remedy = "start it or name another (engine.url, engine.model); `strand engine` shows what it can do"

@@ -21,9 +21,10 @@ from node.http.shown import Shown
 from protocol.types import Digest
 
 INSTRUCTIONS: Final = (
-    "A swarm of Rust-specialist language models that answers by peer-ranked consensus. Ask it Rust questions that are "
-    "worth a second opinion, with all code that they are about. An answer is the best that the nodes ranked, with the "
-    "probability that it is the best; a certificate says who answered and judged what, not that the answer is right."
+    "A swarm of language models, specialists in {specialty}, that answers by peer-ranked consensus. Ask it questions "
+    "of this kind that are worth a second opinion, with all code that they are about. An answer is the best that the "
+    "nodes ranked, with the probability that it is the best; a certificate says who answered and judged what, not that "
+    "the answer is right."
 )
 
 RESOURCES_MAX: Final = 50
@@ -91,7 +92,7 @@ def build_server(shown: Shown, places: RequestPlaces, audience: Audience) -> Ser
         "strand",
         version=version("strand-swarm"),
         title="Strand Swarm",
-        instructions=INSTRUCTIONS,
+        instructions=INSTRUCTIONS.format(specialty=shown.reputation.specialty),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,

@@ -48,9 +48,9 @@ class SwarmTools:
         return (
             Tool(
                 "ask_swarm",
-                "Ask a swarm of Rust-specialist language models one question. Its nodes answer it, judge blind pairs "
-                "of each other's answers, and return the best-ranked answer with a signed certificate. It takes from "
-                "seconds to minutes; progress is reported for each phase.",
+                f"Ask a swarm of language models, specialists in {self._shown.reputation.specialty}, one question. Its "
+                "nodes answer it, judge blind pairs of each other's answers, and return the best-ranked answer with a "
+                "signed certificate. It takes from seconds to minutes; progress is reported for each phase.",
                 AskSwarm,
                 self.ask,
                 result=SwarmAnswer,

@@ -15,6 +15,7 @@ from node.api.openai.chat import (
     Delta,
     TextCompletion,
 )
+from node.api.operations import DONE
 from node.http.openai.following import Answer, RoundView
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Refusal
@@ -24,8 +25,7 @@ PIECE_CHARS: Final = 1_024
 """Characters of a text in one piece of a stream. The text is complete when the round is decided; the pieces are for
 clients that bound an event's size."""
 
-DONE: Final = encode_event(b"[DONE]")
-"""Last event of OpenAI's streams, except those of the Responses API."""
+_LAST: Final = encode_event(DONE.encode())
 
 
 class Dialect(Protocol):
@@ -80,13 +80,13 @@ class ChatDialect:
         """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
         last = self._chunk(round, ChunkChoice(Delta(), answer.finish))
         if not self._request.include_usage:
-            return events(msgspec.structs.replace(last, strand=round.report())) + DONE
+            return events(msgspec.structs.replace(last, strand=round.report())) + _LAST
         usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
-        return events(last, usage) + DONE
+        return events(last, usage) + _LAST
 
     def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
         """Write the error."""
-        return events(refused.problem()) + DONE
+        return events(refused.problem()) + _LAST
 
     def body(self, round: RoundView, answer: Answer) -> ChatCompletion:
         """Return the completion."""
@@ -127,13 +127,13 @@ class CompletionDialect:
         """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
         last = self._piece(round, CompletionChoice("", answer.finish))
         if not self._request.include_usage:
-            return events(msgspec.structs.replace(last, strand=round.report())) + DONE
+            return events(msgspec.structs.replace(last, strand=round.report())) + _LAST
         usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
-        return events(last, usage) + DONE
+        return events(last, usage) + _LAST
 
     def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
         """Write the error."""
-        return events(refused.problem()) + DONE
+        return events(refused.problem()) + _LAST
 
     def body(self, round: RoundView, answer: Answer) -> TextCompletion:
         """Return the completion."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from node.api.engine import Attempt, EngineTrial
+from node.api.engine import AttemptReport, TrialReport
 from node.api.status import ClockComparison, Condition, Peer
 from node.cli.doctor import checkup, checkup_node
 from node.cli.doctor.checkup import Level
@@ -194,7 +194,9 @@ def test_other_reports_of_a_node() -> None:
     paused = structs.replace(STATUS.serving, why_not="paused", open=False)
     assert checkup_node.serving(structs.replace(STATUS, serving=paused)).remedy == "`strand resume`"
     assert checkup_node.serving(STATUS).level is Level.OK
-    works = EngineTrial(True, "", Attempt(1, "a model", ""), Attempt(1200, "fn", ""), Attempt(300, "50%", ""))
+    works = TrialReport(
+        True, "", AttemptReport(1, "a model", ""), AttemptReport(1200, "fn", ""), AttemptReport(300, "50%", "")
+    )
     assert checkup.tried(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
     broken = structs.replace(works, works=False, error="it gives no answer: HTTP 500", answer=None, judgement=None)
     assert checkup.tried(broken).level is Level.FAIL

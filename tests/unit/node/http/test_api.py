@@ -234,6 +234,16 @@ async def test_the_document_is_served_and_describes_what_is_routed() -> None:
     assert {reference.rpartition("/")[2] for reference in references(served)} <= schemas.keys()
 
 
+def test_the_document_tells_which_streams_end_in_a_word() -> None:
+    ending = {
+        f"{method} {path}"
+        for path, methods in document()["paths"].items()
+        for method, told in methods.items()
+        if "[DONE]" in json.dumps(told)
+    }
+    assert ending == {"post /v1/chat/completions", "post /v1/completions"}
+
+
 def test_every_operation_declares_every_refusal_and_has_a_name_of_its_own() -> None:
     told = [each for methods in document()["paths"].values() for each in methods.values()]
     assert len({each["operationId"] for each in told}) == len(told) == len(OPERATIONS)
