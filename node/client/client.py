@@ -142,7 +142,9 @@ class Client:
         """Yield the events of all rounds of the node, or of one, as they occur, each with its id.
 
         `query_id`: id of the one round, with which the events end; empty: all. `last_id`: id of the last event that was
-        read from an earlier stream, to go on after it. Raises TimedOutError after `silence_s` without even a sign of life.
+        read from an earlier stream, to go on after it.
+
+        Raises TimedOutError after `silence_s` without even a sign of life.
         """
         params = {"round": query_id} if query_id else {}
         headers = {"Last-Event-ID": last_id} if last_id else {}

@@ -1,14 +1,9 @@
 """Who may read a question's text: the first that says it of request, model id, API key and the face's default."""
 
-from typing import Final
-
 from starlette.requests import Request
 
 from node.api.asking import Audience
 from node.http.keys import ApiKey
-
-MODEL_SEPARATOR: Final = ":"
-"""Stands between a model's name and its audience, as in `strand-rust:public`."""
 
 
 def resolve(
@@ -29,14 +24,3 @@ def key_audience(request: Request | None) -> Audience | None:
     """Return the audience of the API key with which a request was served; None: it names none, or no key came."""
     key: ApiKey | None = None if request is None else getattr(request.state, "api_key", None)
     return None if key is None else key.audience
-
-
-def split_model(id: str) -> tuple[str, Audience | None]:
-    """Split a model id into its name and its audience: `strand-rust:public` is (`strand-rust`, public).
-
-    An id whose end is no audience is a name as a whole.
-    """
-    name, separator, end = id.rpartition(MODEL_SEPARATOR)
-    if separator and name and end in set(Audience):
-        return name, Audience(end)
-    return id, None

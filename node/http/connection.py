@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
 from node.http.body_sizes import BodyRoom
-from node.http.replies import SECURITY_HEADERS, Refusal, refusal
+from node.http.replies import SECURITY_HEADERS, Refusal, RefusedError, refusal
 from node.overlay.addresses import SENDER_BITS, address_group
 
 HEADER_BYTES_MAX: Final = 16 * 1024
@@ -61,14 +61,6 @@ class Gate(Protocol):
         ...
 
 
-class _RefusedError(Exception):
-    """The client's request is not served; the reply holds the reason, and the connection ends."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.reply = refusal(status, why)
-
-
 class Connection:
     """One client. `serve` ends with the connection; remote faults end it quietly, faults in the node are raised."""
 
@@ -98,7 +90,7 @@ class Connection:
         try:
             while await self._serve_one():
                 self._h11.start_next_cycle()
-        except _RefusedError as error:
+        except RefusedError as error:
             await self.reply(error.reply)
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             # The client has gone, or does not read.
@@ -158,11 +150,11 @@ class Connection:
                 return event
             return None
         if self._h11.trailing_data[0]:
-            raise _RefusedError(408, f"the header of a request did not come within {REQUEST_S:.0f} s")
+            raise RefusedError(refusal(408, f"the header of a request did not come within {REQUEST_S:.0f} s"))
         return None
 
     async def _read_body(self, bytes_max: int) -> bytes:
-        """Return the whole body, of at most `bytes_max`. Raises _RefusedError."""
+        """Return the whole body, of at most `bytes_max`. Raises RefusedError."""
         pieces_max = max(BODY_PIECES_MAX, bytes_max // PIECE_BYTES)
         if self._h11.they_are_waiting_for_100_continue and not self._h11.trailing_data[0]:
             await self._write(self._encode(h11.InformationalResponse(status_code=100, headers=[])))
@@ -176,12 +168,12 @@ class Connection:
                     raise trio.BrokenResourceError
                 body += event.data
                 if len(body) > bytes_max:
-                    raise _RefusedError(413, f"a request's body has at most {bytes_max} bytes")
-            raise _RefusedError(413, f"a request's body comes in at most {pieces_max} pieces")
-        raise _RefusedError(408, f"the body of a request did not come within {BODY_S:.0f} s")
+                    raise RefusedError(refusal(413, f"a request's body has at most {bytes_max} bytes"))
+            raise RefusedError(refusal(413, f"a request's body comes in at most {pieces_max} pieces"))
+        raise RefusedError(refusal(408, f"the body of a request did not come within {BODY_S:.0f} s"))
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
-        """Return h11's next event. Raises _RefusedError for bytes that are not HTTP/1.1."""
+        """Return h11's next event. Raises RefusedError for bytes that are not HTTP/1.1."""
         while True:
             try:
                 event = self._h11.next_event()
@@ -189,12 +181,12 @@ class Connection:
                     return event  # type: ignore[return-value]
                 self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
             except h11.RemoteProtocolError as error:
-                raise _RefusedError(error.error_status_hint, f"this is not HTTP/1.1: {error}") from None
+                raise RefusedError(refusal(error.error_status_hint, f"this is not HTTP/1.1: {error}")) from None
 
     def _scope(self, request: h11.Request) -> Scope:
-        """Describe the request for ASGI. Raises _RefusedError for an unsupported version or target."""
+        """Describe the request for ASGI. Raises RefusedError for an unsupported version or target."""
         if request.http_version not in {b"1.1", b"1.0"}:
-            raise _RefusedError(505, "only HTTP/1.1 is spoken here")
+            raise RefusedError(refusal(505, "only HTTP/1.1 is spoken here"))
         self._is_head = request.method == b"HEAD"
         headers = list(request.headers)
         path, _, query = request.target.partition(b"?")
@@ -301,12 +293,12 @@ class Connection:
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:
     """Return host, path and query of a target in absolute form, as for a proxy.
 
-    Raises _RefusedError for other forms.
+    Raises RefusedError for other forms.
     """
     try:
         url = urlsplit(target.decode("ascii"))
     except ValueError:
         url = None
     if url is None or url.scheme.lower() not in {"http", "https"} or not url.netloc or "@" in url.netloc:
-        raise _RefusedError(400, "a request's target is a path, or an http URL")
+        raise RefusedError(refusal(400, "a request's target is a path, or an http URL"))
     return url.netloc.encode(), (url.path or "/").encode(), url.query.encode()

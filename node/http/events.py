@@ -1,7 +1,6 @@
 """The reply to GET /api/events: the events of all rounds as they occur, as server-sent events."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -75,12 +74,7 @@ class EventsReply(Response):
         await stream.send(*first, *self._encoded(resumed.earlier))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stream.keep_alive, lambda: "nothing happens")
-            async for event in resumed.live:
-                # Send later events along: each piece costs the node time for which members wait.
-                events = [event]
-                with suppress(trio.WouldBlock, trio.EndOfChannel):
-                    while True:
-                        events.append(resumed.live.receive_nowait())
+            while events := await resumed.live.receive_waiting():
                 await stream.send(*self._encoded(events))
             nursery.cancel_scope.cancel()
         await stream.close()

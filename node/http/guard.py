@@ -119,7 +119,7 @@ class Guard:
         wait_s = self._guesses.note_wrong(address, self._now_s())
         if not wait_s:
             return _unauthorised(
-                "this is the token of no API key of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)"
+                "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)"
             )
         if local:
             with self._paused.take() as place:

@@ -17,7 +17,7 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 
 _DESCRIPTION: Final = (
     "What one Strand node shows and does for its owner. Replies carry no-store headers. Errors are one line of JSON; "
-    "below /v1 they have OpenAI's form. A node without API keys serves this machine's programs alone; one that has some "
+    "below /v1 they have OpenAI's form. A node without API keys serves this machine's programs alone; with some it "
     "wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a browser that a link let in."
 )
 

@@ -1,10 +1,9 @@
 """Rounds that a request begins: cancelled with the request, or followed as POST /api/ask does, a JSON object a line."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import msgspec
-import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -62,11 +61,7 @@ class AskReply(Response):
                 await refused_ask(error)(scope, receive, send)
 
     async def _follow(self, events: Subscription, send: Send) -> None:
-        async for event in events:
-            lines = [self._encode(event)]
-            # Send later events along: each piece costs the requesting node time for which all members wait.
-            with suppress(trio.WouldBlock, trio.EndOfChannel):
-                while True:
-                    lines.append(self._encode(events.receive_nowait()))
+        while waiting := await events.receive_waiting():
+            lines = map(self._encode, waiting)
             await send({"type": "http.response.body", "body": b"\n".join((*lines, b"")), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

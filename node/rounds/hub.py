@@ -3,7 +3,7 @@
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -93,6 +93,18 @@ class Subscription:
         """Wait for the next event and return it. Raises trio.EndOfChannel if none will come."""
         await self._changed.wait_until(lambda: bool(self._kept or self._others) or self._is_over)
         return self.receive_nowait()
+
+    async def receive_waiting(self) -> list[BaseEvent]:
+        """Wait for an event and return it with those that wait behind it; nothing if none will come.
+
+        Who sends them on sends one piece: each costs the node time for which a round's members wait.
+        """
+        events: list[BaseEvent] = []
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            events.append(await self.receive())
+            while True:
+                events.append(self.receive_nowait())
+        return events
 
     def __aiter__(self) -> Self:
         return self

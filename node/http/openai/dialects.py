@@ -1,5 +1,6 @@
 """The forms of a reply: chat completions, text completions, responses. Each is one reply, or a stream of events."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from node.api.openai.chat import (
     ChunkChoice,
     CompletionChoice,
     Delta,
+    Finish,
     TextCompletion,
 )
 from node.api.operations import DONE
@@ -25,7 +27,9 @@ PIECE_CHARS: Final = 1_024
 """Characters of a text in one piece of a stream. The text is complete when the round is decided; the pieces are for
 clients that bound an event's size."""
 
-_LAST: Final = encode_event(DONE.encode())
+_END: Final = encode_event(DONE.encode())
+
+Chunk = ChatChunk | TextCompletion
 
 
 class Dialect(Protocol):
@@ -62,31 +66,47 @@ def events(*values: msgspec.Struct) -> bytes:
     return b"".join(encode_event(msgspec.json.encode(each)) for each in values)
 
 
-class ChatDialect:
-    """Chat completions."""
+class _ChunkDialect(ABC):
+    """What chat and text completions share: a stream of chunks of one kind, whose last one has report and usage."""
 
     def __init__(self, request: RoundRequest) -> None:
         self._request = request
 
+    @abstractmethod
+    def _first(self, round: RoundView) -> Chunk:
+        """Return the chunk that begins the stream."""
+
+    @abstractmethod
+    def _piece(self, round: RoundView, text: str) -> Chunk:
+        """Return the chunk with a piece of the text."""
+
+    @abstractmethod
+    def _last(self, round: RoundView, finish: Finish) -> Chunk:
+        """Return the chunk with the reason for the end."""
+
     def begun(self, round: RoundView) -> bytes:
-        """Write the role."""
-        return events(self._chunk(round, ChunkChoice(Delta(role="assistant", content=""))))
+        """Write the first chunk, which has no text."""
+        return events(self._first(round))
 
     def text(self, round: RoundView, answer: Answer) -> bytes:
         """Write the text in pieces."""
-        return events(*(self._chunk(round, ChunkChoice(Delta(content=each))) for each in pieces(answer.text)))
+        return events(*(self._piece(round, each) for each in pieces(answer.text)))
 
     def finished(self, round: RoundView, answer: Answer) -> bytes:
-        """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
-        last = self._chunk(round, ChunkChoice(Delta(), answer.finish))
+        """Write the reason for the end, and the report in the last chunk, which has the usage if it is asked for."""
+        last = self._last(round, answer.finish)
         if not self._request.include_usage:
-            return events(msgspec.structs.replace(last, strand=round.report())) + _LAST
+            return events(msgspec.structs.replace(last, strand=round.report())) + _END
         usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
-        return events(last, usage) + _LAST
+        return events(last, usage) + _END
 
     def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
         """Write the error."""
-        return events(refused.problem()) + _LAST
+        return events(refused.problem()) + _END
+
+
+class ChatDialect(_ChunkDialect):
+    """Chat completions."""
 
     def body(self, round: RoundView, answer: Answer) -> ChatCompletion:
         """Return the completion."""
@@ -101,6 +121,15 @@ class ChatDialect:
             strand=report,
         )
 
+    def _first(self, round: RoundView) -> ChatChunk:
+        return self._chunk(round, ChunkChoice(Delta(role="assistant", content="")))
+
+    def _piece(self, round: RoundView, text: str) -> ChatChunk:
+        return self._chunk(round, ChunkChoice(Delta(content=text)))
+
+    def _last(self, round: RoundView, finish: Finish) -> ChatChunk:
+        return self._chunk(round, ChunkChoice(Delta(), finish))
+
     def _chunk(self, round: RoundView, choice: ChunkChoice) -> ChatChunk:
         return ChatChunk(_chat_id(round), round.created_s, self._request.model, (choice,), "chat.completion.chunk")
 
@@ -109,38 +138,24 @@ def _chat_id(round: RoundView) -> str:
     return f"chatcmpl-{round.query_id}"
 
 
-class CompletionDialect:
-    """Text completions, whose pieces have the form of the whole."""
-
-    def __init__(self, request: RoundRequest) -> None:
-        self._request = request
-
-    def begun(self, round: RoundView) -> bytes:
-        """Write an empty text."""
-        return events(self._piece(round, CompletionChoice("", None)))
-
-    def text(self, round: RoundView, answer: Answer) -> bytes:
-        """Write the text in pieces."""
-        return events(*(self._piece(round, CompletionChoice(each, None)) for each in pieces(answer.text)))
-
-    def finished(self, round: RoundView, answer: Answer) -> bytes:
-        """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
-        last = self._piece(round, CompletionChoice("", answer.finish))
-        if not self._request.include_usage:
-            return events(msgspec.structs.replace(last, strand=round.report())) + _LAST
-        usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
-        return events(last, usage) + _LAST
-
-    def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
-        """Write the error."""
-        return events(refused.problem()) + _LAST
+class CompletionDialect(_ChunkDialect):
+    """Text completions, whose chunks have the form of the whole."""
 
     def body(self, round: RoundView, answer: Answer) -> TextCompletion:
         """Return the completion."""
-        whole = self._piece(round, CompletionChoice(answer.text, answer.finish))
+        whole = self._chunk(round, CompletionChoice(answer.text, answer.finish))
         return msgspec.structs.replace(whole, usage=answer.usage, strand=round.report())
 
-    def _piece(self, round: RoundView, choice: CompletionChoice) -> TextCompletion:
+    def _first(self, round: RoundView) -> TextCompletion:
+        return self._piece(round, "")
+
+    def _piece(self, round: RoundView, text: str) -> TextCompletion:
+        return self._chunk(round, CompletionChoice(text, None))
+
+    def _last(self, round: RoundView, finish: Finish) -> TextCompletion:
+        return self._chunk(round, CompletionChoice("", finish))
+
+    def _chunk(self, round: RoundView, choice: CompletionChoice) -> TextCompletion:
         return TextCompletion(
             f"cmpl-{round.query_id}", round.created_s, self._request.model, (choice,), "text_completion"
         )

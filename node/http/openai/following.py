@@ -1,11 +1,12 @@
 """What a client of OpenAI's API sees of a round: its progress, its answer, or the reason why there is none."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from node.api import operations as ops
 from node.api.events import AnswerOpened, AnswerStrength, BaseEvent, Decided, Progress, Strengths
 from node.api.following import RoundLog
+from node.api.openai.chat import Finish
 from node.api.openai.common import RankedAnswer, StrandReport, Usage
 from node.http.openai.requests import RoundRequest
 from node.http.replies import ErrorContext, Refusal, refusal
@@ -23,7 +24,7 @@ class Answer:
     text: str
     """As `stop` left it."""
     truncated: bool
-    finish: Literal["stop", "length"]
+    finish: Finish
     usage: Usage
 
 
@@ -68,9 +69,7 @@ class RoundView:
             return None
         text = _before(decided.answer, self._request.stop)
         truncated = len(text) < len(decided.answer)
-        finish: Literal["stop", "length"] = (
-            "length" if decided.finish is FinishReason.LENGTH and not truncated else "stop"
-        )
+        finish: Finish = "length" if decided.finish is FinishReason.LENGTH and not truncated else "stop"
         total = decided.prompt_tokens + decided.answer_tokens
         return Answer(text, truncated, finish, Usage(decided.prompt_tokens, decided.answer_tokens, total))
 

@@ -4,7 +4,9 @@ import pytest
 
 from node.api.asking import Audience
 from node.config.tables import ApiKeyTable
-from node.http.audience import resolve, split_model
+from node.http.audience import resolve
+from node.http.openai.models import model, named_audience
+from node.http.replies import RefusedError
 from tests.support.asking import question_body
 from tests.support.shown import TellingRounds, http_client, shown
 
@@ -26,20 +28,17 @@ def test_the_request_decides_then_the_model_then_the_key_then_the_face(
     assert resolve(requested, model=model, key=key, default=TRUSTED) is resolved
 
 
-@pytest.mark.parametrize(
-    ("id", "name", "audience"),
-    [
-        ("strand-rust", "strand-rust", None),
-        ("strand-rust:public", "strand-rust", PUBLIC),
-        ("strand-rust:trusted", "strand-rust", TRUSTED),
-        ("strand-rust:7b", "strand-rust:7b", None),
-        ("strand-rust:", "strand-rust:", None),
-        (":public", ":public", None),
-        ("a:b:members", "a:b", MEMBERS),
-    ],
-)
-def test_a_model_id_may_end_in_an_audience(id: str, name: str, audience: Audience | None) -> None:
-    assert split_model(id) == (name, audience)
+@pytest.mark.parametrize("audience", [None, *Audience])
+def test_a_model_id_may_end_in_an_audience(audience: Audience | None) -> None:
+    id = "strand-c:++" if audience is None else f"strand-c:++:{audience}"
+    assert named_audience(id, "c:++") is audience
+    assert model(id, "c:++", MEMBERS).strand.audience is (audience or MEMBERS)
+
+
+@pytest.mark.parametrize("id", ["", "strand-rust:7b", "strand-rust:", ":public", "strand-go:public"])
+def test_another_id_is_no_model(id: str) -> None:
+    with pytest.raises(RefusedError, match="this node has strand-rust, strand-rust:trusted"):
+        named_audience(id, "rust")
 
 
 @pytest.mark.parametrize(
