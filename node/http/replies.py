@@ -22,6 +22,7 @@ from node.rounds.ask_errors import (
     StoppingError,
     TooBusyError,
     TooLongError,
+    TooManyFollowedError,
 )
 from protocol.types import Digest
 
@@ -147,6 +148,8 @@ def refused_ask(error: AskError) -> Refusal:
         case TooBusyError():
             context = ErrorContext("queue_full", queue_position=error.waiting + 1)
             return refusal(503, str(error), retry_after_s=error.retry_after_s, context=context)
+        case TooManyFollowedError():
+            return refusal(503, str(error), retry_after_s=error.retry_after_s)
         case StoppingError():
             return refusal(503, str(error), retry_after_s=BUSY_RETRY_S, context=ErrorContext("stopping"))
         case NoQuorumError():
