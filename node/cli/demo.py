@@ -12,12 +12,12 @@ import trio
 from cyclopts import Parameter
 from rich.console import Console
 
-from node.cli.certificates import FILE_DIGITS, print_report
-from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, report, save_certificate
-from node.cli.options import JsonFlag, outside, print_json, read_query, stderr, stdout
-from node.cli.questions import Questions, is_terminal
-from node.cli.wizard import described
+from node.cli.ask.follow import PlainLines, follow, report, save_certificate
+from node.cli.init.wizard import described
+from node.cli.parts.certificates import FILE_DIGITS, print_report
+from node.cli.parts.dialogue import Questions, is_terminal
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, outside, print_json, read_query, stderr, stdout
 from node.client import Question
 from node.inference import EngineConfig, EngineInfo, open_engine
 from node.inference.servers import find_servers

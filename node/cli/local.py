@@ -13,9 +13,9 @@ from cyclopts import Parameter, Token
 from rich.console import Console
 
 from node.cli.demo import kept_swarm
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr
-from node.cli.signals import ENDING, on_signals
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr
+from node.cli.parts.signals import ENDING, on_signals
 from node.config import LoadedConfig, load_params
 from node.hardening import keep_private
 from node.inference import EngineConfig

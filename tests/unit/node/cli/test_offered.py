@@ -11,7 +11,7 @@ from rich.console import Console
 from trio.testing import MockClock
 
 from node.cli import demo
-from node.cli.questions import Questions
+from node.cli.parts.dialogue import Questions
 from node.inference.servers import FoundServer
 
 OLLAMA = FoundServer("Ollama", "http://127.0.0.1:11434", ("a", "b", "c", "d"))

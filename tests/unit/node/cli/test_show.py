@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from node.cli.diff import _folded, _paired
-from node.cli.explained import explained, print_intervals, print_judging
 from node.cli.main import run
+from node.cli.show.explained import explained, print_intervals, print_judging
 from tests.support.processes import assert_refusal_line
 from tests.support.proofs import certificate
 
@@ -95,7 +95,7 @@ def test_a_picture_of_another_kind_is_refused(capsys: pytest.CaptureFixture[str]
 def test_a_picture_without_matplotlib_names_the_extra(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.delitem(sys.modules, "node.cli.round_plot", raising=False)
+    monkeypatch.delitem(sys.modules, "node.cli.show.round_plot", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run(["show", str(file), "--plot", str(tmp_path / "p.svg")]) == 1
     assert_refusal_line(capsys.readouterr().err, "matplotlib", "strand-swarm[sim]")

@@ -17,7 +17,7 @@ from node.api.common import Readiness
 from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, EventsMissed, Progress, Strengths
 from node.api.following import RoundLog
 from node.api.reputation import FORMAT, Exported, ExportedStanding, TakenOver
-from node.cli.errors import Exit, user_error
+from node.cli.parts.errors import Exit, user_error
 from node.client import (
     AddressError,
     BadReplyError,

@@ -13,7 +13,7 @@ from rich.progress import Progress as ProgressBars
 from consensus.certificates.report import describe
 from node.api.asking import Audience, Question
 from node.api.events import Asked, Progress, RoundEvent
-from node.cli.options import outside
+from node.cli.parts.options import outside
 from node.client import Client, FollowedRound
 from node.client import follow as follow_round
 from node.files import write_whole

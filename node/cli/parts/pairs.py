@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from node.cli.tables import print_rows
+from node.cli.parts.tables import print_rows
 
 CELL: Final = 8
 """Columns of a cell: a preference of two decimals, and the number of comparisons."""

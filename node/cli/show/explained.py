@@ -12,10 +12,10 @@ from consensus.certificates.explanation import INTERVAL, Explanation, explain
 from consensus.certificates.record import bodies
 from consensus.certificates.versions import version_of
 from node.api.rounds import ProofAnswer, ProofSeat, RoundProof
-from node.cli.errors import CliError
-from node.cli.options import outside
-from node.cli.pairs import PairCount, print_matrix
-from node.cli.tables import print_rows, shown_key
+from node.cli.parts.errors import CliError
+from node.cli.parts.options import outside
+from node.cli.parts.pairs import PairCount, print_matrix
+from node.cli.parts.tables import print_rows, shown_key
 from node.facade.proofs import proof_of
 from protocol.errors import Fault
 from protocol.messages import Ballot

@@ -23,9 +23,9 @@ from node.api.events import (
     Strengths,
 )
 from node.api.following import PHASES
-from node.cli.follow import PlainLines, say_readers
-from node.cli.options import outside
-from node.cli.pairs import PairCount, matrix
+from node.cli.ask.follow import PlainLines, say_readers
+from node.cli.parts.options import outside
+from node.cli.parts.pairs import PairCount, matrix
 
 ANSWERS_SHOWN_MAX: Final = 8
 """Answers in the picture, the strongest ones: as many as a matrix of 80 columns has room for."""

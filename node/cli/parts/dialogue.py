@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.prompt import Confirm, IntPrompt, InvalidResponse, Prompt, PromptBase
 from rich.text import Text
 
-from node.cli.errors import CliError
-from node.cli.options import outside
+from node.cli.parts.errors import CliError
+from node.cli.parts.options import outside
 
 LINE_BYTES_MAX: Final = 64 * 1024
 """Longest answer in bytes: some hundred keys. A terminal itself gives 4,096."""

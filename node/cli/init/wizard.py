@@ -8,10 +8,10 @@ from typing import Final
 
 from rich.console import Console
 
-from node.cli.choices import Choices
-from node.cli.errors import CliError
-from node.cli.options import outside
-from node.cli.questions import Check, Questions
+from node.cli.init.choices import Choices
+from node.cli.parts.dialogue import Check, Questions
+from node.cli.parts.errors import CliError
+from node.cli.parts.options import outside
 from node.config import ConfigError, load_config
 from node.inference import EngineConfig, EngineError, open_engine
 from node.inference.address import parse_address

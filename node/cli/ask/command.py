@@ -7,14 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from node.api.events import Decided, RoundEvent
-from node.cli.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
-from node.cli.client import open_client
-from node.cli.continued import earlier_round, named_round
-from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, report, save_certificate, say_readers
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
-from node.cli.question import QuestionOptions, compose
-from node.cli.watch import DetailLines, live_picture
+from node.cli.ask.continued import earlier_round, named_round
+from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
+from node.cli.ask.question import QuestionOptions, compose
+from node.cli.ask.watch import DetailLines, live_picture
+from node.cli.parts.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client import follow as follow_round
 from node.hardening import keep_private

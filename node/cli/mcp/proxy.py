@@ -14,7 +14,7 @@ from mcp.server import Server
 from mcp.server.context import ServerRequestContext
 from mcp.server.stdio import stdio_server
 
-from node.cli.errors import CliError
+from node.cli.parts.errors import CliError
 from node.client.client import CONNECT_S
 
 LINE_BYTES_MAX: Final = 1024 * 1024

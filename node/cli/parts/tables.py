@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from node.cli.options import KEY_DIGITS, outside
+from node.cli.parts.options import KEY_DIGITS, outside
 
 _ANY_WIDTH = 10_000
 """Columns of a terminal that no row fills: a row is measured at its preferred width."""

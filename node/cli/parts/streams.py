@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, Final, TextIO
 
-from node.cli.errors import Exit
+from node.cli.parts.errors import Exit
 from node.errors import UserError
 
 _STDIN: Final = 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from consensus.certificates.report import CertificateReading
 from consensus.certificates.versions import read_any_version
 from node.api.rounds import RoundDetail
-from node.cli.certificates import (
+from node.cli.parts.certificates import (
     FILE_DIGITS,
     kept_path,
     print_ranking,
@@ -19,11 +19,11 @@ from node.cli.certificates import (
     read_certificate,
     refused,
 )
-from node.cli.client import open_client
-from node.cli.errors import CliError, Exit
-from node.cli.explained import ExplainedRound, as_json, explained, print_intervals, print_judging
-from node.cli.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.rounds import listed, whole_id
+from node.cli.show.explained import ExplainedRound, as_json, explained, print_intervals, print_judging
 from node.client import RefusedError, UnreachableError
 from node.files import write_whole
 from protocol.errors import Fault
@@ -114,7 +114,7 @@ def _plot(why: ExplainedRound | None, file: Path) -> None:
     if why is None:
         raise CliError("a certificate of an earlier version has no picture")
     try:
-        from node.cli.round_plot import draw
+        from node.cli.show.round_plot import draw
     except ImportError as error:
         raise CliError("--plot needs matplotlib: pip install 'strand-swarm[sim]'") from error
     write_whole(file, draw(why, file))
@@ -151,7 +151,8 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
 
 def _readers(read: CertificateReading, detail: RoundDetail | None) -> str:
     """Say who received the question's text."""
-    if detail is None:
+    if detail is None or detail.round.audience is None:
+        # Only the asker knows.
         if read.turns:
             return "the text is in the certificate, and was published with the query unless it was added later"
         return "the text is not in the certificate: members fetched it from the asker"

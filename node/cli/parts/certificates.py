@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from node.cli.errors import CliError
-from node.cli.options import Source, outside
-from node.cli.tables import print_rows, shown_key
+from node.cli.parts.errors import CliError
+from node.cli.parts.options import Source, outside
+from node.cli.parts.tables import print_rows, shown_key
 from node.files import TooLargeError, read_bytes
 from node.watch.conditions import NO_WEIGHT_REMEDY
 from protocol.errors import Fault, FaultReason

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from node.cli.choices import Choices, file_text
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, any_case, outside, print_json, stderr
-from node.cli.questions import Questions, is_terminal
+from node.cli.init.choices import Choices, file_text
+from node.cli.parts.dialogue import Questions, is_terminal
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, any_case, outside, print_json, stderr
 from node.config import NodeConfig, free_ports, load_config
 from node.files import remove_if_broken, writing
 from node.hardening import keep_private, open_private, open_to_others
@@ -98,7 +98,7 @@ async def _new_text(source: Source, ready: ReadyFile | None, choices: Choices, *
 
 
 async def _asked(source: Source, choices: Choices) -> dict[str, Any]:
-    from node.cli.wizard import ask_choices
+    from node.cli.init.wizard import ask_choices
 
     questions = Questions(stderr())
     chosen = await ask_choices(choices, questions, source.profile or "")
@@ -112,7 +112,7 @@ async def _asked(source: Source, choices: Choices) -> dict[str, Any]:
 
 async def _require_engine(settings: Mapping[str, Any]) -> None:
     """Try the engine that flags name. Raises CliError."""
-    from node.cli.wizard import check_engine
+    from node.cli.init.wizard import check_engine
 
     trial = await check_engine(_require_valid(settings).engine, stderr())
     if not trial.works:

@@ -6,10 +6,10 @@ from typing import Final
 
 from node.api.conversation import Turn
 from node.api.rounds import RoundDetail
-from node.cli.certificates import FILE_DIGITS
-from node.cli.errors import CliError, Exit
+from node.cli.parts.certificates import FILE_DIGITS
+from node.cli.parts.errors import CliError, Exit
 from node.cli.rounds import listed, whole_id
-from node.cli.show import ID_DIGITS
+from node.cli.show.command import ID_DIGITS
 from node.client import Client
 from protocol.types import TurnRole
 

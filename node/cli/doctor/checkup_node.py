@@ -1,19 +1,16 @@
 """Checks of `strand doctor` on what a running node reports of itself."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-import trio
-
-from node.api.engine import EngineTrial
 from node.api.status import Condition, Peer, Status
-from node.cli.checkup import Finding, fail, judged, ok, warn, why_not_reached
+from node.cli.doctor.checkup import CheckResult, fail, ok, warn, why_not_reached
 from node.config import NOBODY_HELP
 from node.overlay.addresses import Address, class_of, parse_address
 from node.watch.conditions import ConditionKind
 
-_CHECK_OF: Final = {
+_CHECK_OF: Final[Mapping[str, str]] = {
     ConditionKind.CLOCK_OFF: "clock",
     ConditionKind.OTHER_VERSION: "versions",
     ConditionKind.OTHER_PARAMETERS: "versions",
@@ -24,14 +21,13 @@ _CHECK_OF: Final = {
 _FORWARD: Final = "forward its TCP port to this machine and tell peers by --announce /ip4/<outer address>/tcp/<port>"
 
 
-def conditions(found: tuple[Condition, ...]) -> Iterator[Finding]:
+def conditions(found: tuple[Condition, ...]) -> Iterator[CheckResult]:
     """Report what the node itself found to keep it from taking part."""
     for each in found:
-        kind = next((kind for kind in ConditionKind if kind == each.kind), None)
-        yield fail("peers" if kind is None else _CHECK_OF.get(kind, "peers"), each.text, each.remedy)
+        yield fail(_CHECK_OF.get(each.kind, "peers"), each.text, each.remedy)
 
 
-def peers(told: Status) -> Finding:
+def peers(told: Status) -> CheckResult:
     """Report how many peers are connected, and how many offer to work."""
     text = f"{told.peers_connected} connected; {told.nodes_offering} nodes offer to work, this one included"
     if told.peers_connected and told.nodes_offering < 2:
@@ -39,24 +35,18 @@ def peers(told: Status) -> Finding:
     return ok("peers", text)
 
 
-async def listening(told: Status) -> list[Finding]:
+async def listening(told: Status) -> list[CheckResult]:
     """Connect to each address that the node tells its peers: from this machine, so that a firewall is not seen."""
-    found: list[Finding] = []
-
-    async def look(address: Address) -> None:
-        if (why := await why_not_reached(address)) is None:
+    found: list[CheckResult] = []
+    for address, why in (await why_not_reached(told.addresses)).items():
+        if why is None:
             found.append(ok("ports", f"{address.text} accepts connections from this machine"))
         elif is_far(address):
             text = f"{address.text} accepts none from this machine ({why}); many routers do not loop back"
             found.append(warn("ports", text, "try it from elsewhere, as with `nc -vz HOST PORT`"))
         else:
             found.append(fail("ports", f"{address.text}: {why}", "open the port in this machine's firewall"))
-
-    async with trio.open_nursery() as nursery:
-        for text in told.addresses:
-            if (address := parse_address(text)) is not None:
-                nursery.start_soon(look, address)
-    return sorted(found, key=lambda each: each.text)
+    return found
 
 
 def is_far(address: Address) -> bool:
@@ -68,7 +58,7 @@ def is_far(address: Address) -> bool:
     return ip.is_global
 
 
-def reachability(told: Status, known: tuple[Peer, ...]) -> Finding:
+def reachability(told: Status, known: tuple[Peer, ...]) -> CheckResult:
     """Report whether peers have opened connections to this node, and from how far.
 
     A node cannot know that it is reachable from where nobody has tried: it can only tell who came.
@@ -87,7 +77,7 @@ def reachability(told: Status, known: tuple[Peer, ...]) -> Finding:
     return warn("reachability", text, f"nothing to do if it is new or alone; behind a router, {_FORWARD}")
 
 
-def clock(told: Status) -> Finding | None:
+def clock(told: Status) -> CheckResult | None:
     """Report the clock against peers' clocks; None if a condition tells it."""
     if any(each.kind == ConditionKind.CLOCK_OFF for each in told.conditions):
         return None
@@ -97,22 +87,17 @@ def clock(told: Status) -> Finding | None:
     return ok("clock", f"agrees with {agree} of {told.clock.peers} peers, offset {told.clock.offset_ms / 1000:+.3f} s")
 
 
-def store(told: Status) -> Finding:
+def store(told: Status) -> CheckResult:
     """Report whether the node's store takes writes."""
     if told.store != "ok":
         return fail("disk", told.store, "the node takes no work until this is mended, and goes on by itself then")
     return ok("disk", f"the node's store in {told.data_dir} takes writes")
 
 
-def serving(told: Status) -> Finding:
+def serving(told: Status) -> CheckResult:
     """Report whether the node works for others."""
     if told.serving.serves_nobody:
         return warn("serving", "the node works for nobody", NOBODY_HELP)
     if told.serving.why_not == "paused":
         return warn("serving", "the node is paused: it works for nobody else", "`strand resume`")
     return ok("serving", f"the node works for {told.serving.whom}")
-
-
-def engine(trial: EngineTrial) -> Finding:
-    """Report the trial of the running engine."""
-    return judged(trial.works, trial.error, trial.probe.text, (trial.answer, trial.judgement))

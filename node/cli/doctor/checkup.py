@@ -1,6 +1,6 @@
 """Checks of `strand doctor` that this machine can make by itself: ports, key, disk, engine, versions.
 
-Each finding is a level, one line of text, and the remedy unless all is well. What a check cannot know it says.
+Each result is a level, one line of text, and the remedy unless all is well. What a check cannot know it says.
 """
 
 import errno
@@ -9,7 +9,7 @@ import platform
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
@@ -19,7 +19,9 @@ from typing import Final
 import psutil  # type: ignore[import-untyped]
 import trio
 
+from node.api.engine import EngineTrial
 from node.config import LoadedConfig, NodeConfig
+from node.facade.engine import trial_report
 from node.hardening import open_to_others
 from node.inference import EngineError, open_engine
 from node.keys import KeyFileError, load_key
@@ -47,7 +49,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The result of one check."""
 
     check: str
@@ -59,29 +61,29 @@ class Finding:
     """What helps, in one line; empty if all is well."""
 
 
-def ok(check: str, text: str) -> Finding:
-    """Return a finding that needs nothing."""
-    return Finding(check, Level.OK, text)
+def ok(check: str, text: str) -> CheckResult:
+    """Return a result that needs nothing."""
+    return CheckResult(check, Level.OK, text)
 
 
-def warn(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding with which the node can take part."""
-    return Finding(check, Level.WARN, text, remedy)
+def warn(check: str, text: str, remedy: str) -> CheckResult:
+    """Return a result with which the node can take part."""
+    return CheckResult(check, Level.WARN, text, remedy)
 
 
-def fail(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding with which the node cannot take part, or its secrets are not safe."""
-    return Finding(check, Level.FAIL, text, remedy)
+def fail(check: str, text: str, remedy: str) -> CheckResult:
+    """Return a result with which the node cannot take part, or its secrets are not safe."""
+    return CheckResult(check, Level.FAIL, text, remedy)
 
 
-def versions(config: NodeConfig, params: NetworkParams) -> Finding:
+def versions(config: NodeConfig, params: NetworkParams) -> CheckResult:
     """Report what peers must share with this node, and what a report of a fault should name."""
     programs = f"strand {version('strand-swarm')}, Python {platform.python_version()}, libp2p {version('libp2p')}"
     network = f"wire {WIRE}, network {params.network} {params.digest.hex()[:16]}, specialty {config.node.specialty}"
     return ok("versions", f"{programs}, {network}")
 
 
-def configuration(loaded: LoadedConfig) -> Iterator[Finding]:
+def configuration(loaded: LoadedConfig) -> Iterator[CheckResult]:
     """Report the settings that differ from the defaults, and files of secrets that others may read."""
     exposed = sorted(str(file) for file in loaded.files_of_secrets() if open_to_others(file))
     for file in exposed:
@@ -93,7 +95,7 @@ def configuration(loaded: LoadedConfig) -> Iterator[Finding]:
         yield ok("configuration", f"{changed}; `strand config show --origin` lists them")
 
 
-def key(folder: Path) -> Finding:
+def key(folder: Path) -> CheckResult:
     """Check that the key can be read, and by nobody else."""
     try:
         found = load_key(folder)
@@ -107,7 +109,7 @@ def key(folder: Path) -> Finding:
     return ok("key", f"{found.keypair.public.hex()}, private to this user, in {folder}")
 
 
-def disk(folder: Path) -> Finding:
+def disk(folder: Path) -> CheckResult:
     """Check that the node's folder, or the nearest one that exists, takes files and has room."""
     place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:
@@ -125,7 +127,7 @@ def disk(folder: Path) -> Finding:
     return ok("disk", text)
 
 
-def ports(config: NodeConfig) -> Iterator[Finding]:
+def ports(config: NodeConfig) -> Iterator[CheckResult]:
     """Check that the ports of a node that does not run are free."""
     host, port = config.api.address
     yield _port("HTTP", host, port, "--bind HOST:PORT")
@@ -134,7 +136,7 @@ def ports(config: NodeConfig) -> Iterator[Finding]:
         yield _port("peers", host, int(number), f"--listen /{kind}/{host}/tcp/PORT")
 
 
-def _port(purpose: str, host: str, port: int, flag: str) -> Finding:
+def _port(purpose: str, host: str, port: int, flag: str) -> CheckResult:
     place = f"{host}:{port} for {purpose}"
     if port == 0:
         return ok("ports", f"{place}: the system chooses a free one at each start")
@@ -167,28 +169,37 @@ def holder(port: int) -> str:
         return "a process that this user may not see"
 
 
-async def bootstraps(config: NodeConfig) -> list[Finding]:
+async def bootstraps(config: NodeConfig) -> list[CheckResult]:
     """Check that a TCP connection to each bootstrap peer opens; whose node is there, only a running node finds out."""
     if not config.overlay.bootstrap:
         remedy = "give it one by --bootstrap, an address that another's `strand status` shows"
         return [warn("peers", "no bootstrap peer is named: this node waits for others to come", remedy)]
-    addresses = [each for each in map(parse_address, config.overlay.bootstrap) if each is not None]
-    found: list[Finding] = []
+    return [
+        ok("peers", f"{address.text} accepts connections")
+        if why is None
+        else fail("peers", f"{address.text}: {why}", "start that node, open its port, or name another")
+        for address, why in (await why_not_reached(config.overlay.bootstrap)).items()
+    ]
+
+
+async def why_not_reached(texts: Iterable[str]) -> Mapping[Address, str | None]:
+    """Connect to all of these addresses at once; return why no TCP connection opened, None if one did.
+
+    What is no address is left out.
+    """
+    addresses = dict.fromkeys(address for text in texts if (address := parse_address(text)) is not None)
+    whys: dict[Address, str | None] = {}
 
     async def look(address: Address) -> None:
-        why = await why_not_reached(address)
-        if why is None:
-            found.append(ok("peers", f"{address.text} accepts connections"))
-        else:
-            found.append(fail("peers", f"{address.text}: {why}", "start that node, open its port, or name another"))
+        whys[address] = await _why_not_reached(address)
 
     async with trio.open_nursery() as nursery:
         for address in addresses:
             nursery.start_soon(look, address)
-    return sorted(found, key=lambda each: each.text)
+    return {address: whys[address] for address in addresses}
 
 
-async def why_not_reached(address: Address) -> str | None:
+async def _why_not_reached(address: Address) -> str | None:
     """Return why no TCP connection opens; None if one does, which is closed at once."""
     try:
         with trio.fail_after(CONNECT_S):
@@ -203,7 +214,7 @@ async def why_not_reached(address: Address) -> str | None:
     return None
 
 
-async def engine(config: NodeConfig) -> Finding:
+async def engine(config: NodeConfig) -> CheckResult:
     """Let the engine of a node that does not run give one real answer and one real judgement."""
     if config.engine.kind == "vllm" and config.vllm.model:
         text = "not tried: this node starts vLLM itself, which takes minutes"
@@ -213,15 +224,14 @@ async def engine(config: NodeConfig) -> Finding:
             trial = await try_engine(opened, config.engine)
     except EngineError as error:
         return fail("engine", str(error), "see docs/how-to/model-servers.md, or choose another by --engine")
-    return judged(trial.works, trial.error, trial.info.model if trial.info else "", (trial.answer, trial.judgement))
+    return tried(trial_report(trial))
 
 
-def judged(works: bool, error: str, model: str, parts: Iterable[object]) -> Finding:
-    """Return the finding about a trial; `parts` are its answer and its judgement, each with its `ms`."""
-    if not works:
+def tried(trial: EngineTrial) -> CheckResult:
+    """Return the result of a trial of the engine."""
+    if trial.answer is None or trial.judgement is None or not trial.works:
         remedy = "start it or name another (engine.url, engine.model); `strand engine` shows what it can do"
-        return fail("engine", error, remedy)
-    answer_ms, judgement_ms = (getattr(part, "ms", 0) for part in parts)
-    return ok(
-        "engine", f"{model} gave an answer in {answer_ms / 1000:.1f} s, a judgement in {judgement_ms / 1000:.1f} s"
-    )
+        return fail("engine", trial.error, remedy)
+    answer_s, judgement_s = trial.answer.ms / 1000, trial.judgement.ms / 1000
+    text = f"{trial.probe.text} gave an answer in {answer_s:.1f} s, a judgement in {judgement_s:.1f} s"
+    return ok("engine", text)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import any_case
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import any_case
 from node.inference.config import EngineKind
 from node.toml import toml_text
 

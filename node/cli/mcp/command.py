@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from node.cli.client import node_address
-from node.cli.errors import CliError, Exit
-from node.cli.options import Source
+from node.cli.parts.client import node_address
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import Source
 from node.client import connect
 
 
@@ -27,7 +27,7 @@ async def mcp(
     async with connect(url, token) as node:
         # Tell on stderr what is wrong with the node or the token; the protocol's own error would be a long one.
         await node.status()
-    from node.cli.mcp_proxy import serve_stdio
+    from node.cli.mcp.proxy import serve_stdio
 
     await serve_stdio(f"{url.rstrip('/')}/mcp", token)
     return Exit.OK

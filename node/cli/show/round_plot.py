@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from consensus.certificates.explanation import INTERVAL
-from node.cli.explained import ExplainedRound
+from node.cli.show.explained import ExplainedRound
 
 DPI: Final = 144
 

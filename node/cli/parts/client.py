@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from node.cli.options import Source
+from node.cli.parts.options import Source
 from node.client import Client, connect
 
 

@@ -12,7 +12,7 @@ from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.text import Text
 
-from node.cli.errors import CliError, Exit
+from node.cli.parts.errors import CliError, Exit
 from node.config import LoadedConfig, Profile, default_file, load_config
 from node.files import decode
 from node.text import printable
@@ -137,7 +137,7 @@ def read_stdin(*, empty: bool = False) -> str:
     if sys.stdin.isatty():
         stderr().print("reading the question from this terminal; Ctrl-D on an empty line ends it", highlight=False)
     # Imported late: help does not need it.
-    from node.cli.signals import ended_at_once
+    from node.cli.parts.signals import ended_at_once
 
     try:
         with ended_at_once():
