@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 import trio
 
-from node.config import ApiTable
+from node.config import ApiTable, http_url
 from node.descriptors import descriptor_limit
 from node.errors import UserError
 from node.http.api import build_app
@@ -69,7 +69,7 @@ async def serve(
     mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
     app = build_app(shown, places, mcp, UiHandlers(config, sessions), audience=config.audience)
     edge = Edge(app, Guard(config, sessions), places)
-    task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    task_status.started(http_url(host, port))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mcp.run)
         await keep_serving(edge.run, listener, lambda: listen(host, port))
