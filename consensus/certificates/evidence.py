@@ -66,6 +66,11 @@ def contradicts(one: VerifiedMessage, other: VerifiedMessage) -> bool:
             return False
 
 
+def equivocated(kind: Kind) -> Fault:
+    """Return the fault of a requester that is convicted of two messages for its slot of this kind: it voids a round."""
+    return Fault(FaultReason.EQUIVOCATION, "R16" if kind is Kind.CANCEL else "R2", kind.name)
+
+
 def accuse(keypair: Keypair, network: Digest, one: VerifiedMessage, other: VerifiedMessage) -> VerifiedMessage:
     """Seal evidence from two messages that contradict each other."""
     first, second = sorted((one, other), key=lambda message: message.id)
@@ -85,7 +90,7 @@ def examine(message: VerifiedMessage, network: Digest) -> Slot | Fault:
     if isinstance(first, Fault) or isinstance(second, Fault):
         return Fault(FaultReason.WRONG_EVIDENCE, "R3", "holds a message that does not verify")
     if not contradicts(first, second) or first.id >= second.id:
-        return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not two different messages of one slot, lower id first")
+        return Fault(FaultReason.WRONG_EVIDENCE, "R3", "not two messages that contradict each other, lower id first")
     slot = slot_of(second if isinstance(second.body, Cancel) else first)
     assert slot is not None, "what contradicts another message fills a slot"
     if isinstance(first.body, Notice):

@@ -216,7 +216,7 @@ def check_turns(params: NetworkParams, query: Query, turns: tuple[Turn, ...]) ->
     if turns[-1].role is not TurnRole.USER:
         return Fault(FaultReason.NO_QUESTION, "P7", f"the last turn is the {turns[-1].role}'s")
     if digest_of(turns) != query.content_digest:
-        return Fault(FaultReason.OVER_LIMIT, "P7", "the turns do not have the query's digest")
+        return Fault(FaultReason.MALFORMED, "P7", "the turns do not have the query's digest")
     return None
 
 

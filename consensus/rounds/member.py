@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.evidence import Slot, contradicts, declining, examine, slot_of
+from consensus.certificates.evidence import Slot, contradicts, declining, equivocated, examine, slot_of
 from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
 from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Journal, Judge, Pull, RoundEnded
 from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
@@ -273,7 +273,7 @@ def _pooled(state: Member, message: VerifiedMessage) -> Member:
 
 
 def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> MemberTransition:
-    """R2, R3: the requester's equivocation voids the round; a member's must be listed in the next closing (R10).
+    """R2, R3, R16: the requester's equivocation voids the round; a member's must be listed in the next closing (R10).
 
     One piece against each member is kept, and every piece that a closing names: there is always room for them.
     """
@@ -281,7 +281,7 @@ def _receive_evidence(state: Member, message: VerifiedMessage, now_ms: int) -> M
     if isinstance(slot, Fault) or slot.query != state.record.id:
         return MemberTransition(state)
     if slot.author == state.record.query.author and slot.kind in CLOSINGS:
-        return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))
+        return _end(state, Ending.VOID, fault=equivocated(slot.kind))
     if slot.kind not in CONTRIBUTIONS or (slot.author in state.accused and message.id not in state.missing):
         return MemberTransition(state)
     accused = {slot.author: now_ms, **state.accused}
@@ -293,8 +293,9 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Me
     if message.author != state.record.query.author:
         return MemberTransition(state)
     known = [*state.record.closings, *(early.message for early in state.early)]
-    if any(contradicts(closing, message) for closing in known):
-        return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", message.kind.name))
+    if (rival := next((closing for closing in known if contradicts(closing, message)), None)) is not None:
+        kind = Kind.CANCEL if rival.kind is Kind.CANCEL else message.kind
+        return _end(state, Ending.VOID, fault=equivocated(kind))
     if any(closing.id == message.id for closing in known) or len(state.early) >= EARLY_MAX:
         return MemberTransition(state)
     advanced = _advance(replace(state, early=(*state.early, Early(message, now_ms))), now_ms)

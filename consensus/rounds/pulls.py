@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consensus.certificates.record import RoundRecord
+from consensus.certificates.record import Phase, RoundRecord
 from protocol import codec
 from protocol.conversation import bytes_of
 from protocol.errors import Fault, FaultReason
@@ -50,7 +50,8 @@ class PullLedger:
         else:
             # The chain is served again on each request: so a member notices that it has missed a closing.
             wanted = [record.message, *record.closings]
-            turns = () if record.query.turns else turns
+            # R16: nobody works on a cancelled round any more, so nobody needs its text.
+            turns = () if record.query.turns or record.phase is Phase.CANCELLED else turns
         spent = self.bytes_.get(source, 0)
         fitting = _fitting(wanted, bytes_max - spent - PULL_FRAME_BYTES - _bytes_of(turns))
         if len(fitting) < min(1, len(wanted)):

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from consensus.certificates.certificate import build_certificate
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.evidence import examine, slot_of
+from consensus.certificates.evidence import equivocated, examine, slot_of
 from consensus.certificates.record import Phase, RoundRecord, bodies, check_contribution
 from consensus.certificates.tally import Ranking, rank
 from consensus.rounds.admission import Refusal
@@ -17,7 +17,7 @@ from consensus.rounds.effects import Certify, Decide, Effect, Ending, Journal, P
 from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
 from consensus.rounds.waiting import SILENT_MS, SILENT_ROUND_TRIPS, SignsOfLife, share_in, weighty
 from protocol import codec
-from protocol.errors import Fault, FaultReason
+from protocol.errors import Fault
 from protocol.hashing import certificate_digest
 from protocol.messages import (
     Cancel,
@@ -189,7 +189,7 @@ def _receive_evidence(state: Requester, message: VerifiedMessage, now_ms: int) -
         return RequesterTransition(state)
     if slot.author == state.keypair.public and slot.kind in CLOSINGS:
         # Another process signs with our key: members have voided the round, so the user must not get an answer.
-        fault = Fault(FaultReason.EQUIVOCATION, "R2", f"a second {slot.kind.name} under our own key")
+        fault = replace(equivocated(slot.kind), detail=f"another {slot.kind.name} under our own key")
         return RequesterTransition(
             replace(state, over=True), (RoundEnded(state.record.id, "requester", Ending.VOID, fault=fault),)
         )

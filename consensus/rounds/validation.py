@@ -306,7 +306,7 @@ class Validator:
             return Fault(FaultReason.NOT_A_MEMBER, "V9", "evidence")
         # V9 [IGNORE] It is the first evidence about this slot.
         if slot in known.convicted:
-            return Fault(FaultReason.DUPLICATE, "R3", "evidence")
+            return Fault(FaultReason.DUPLICATE, "V9", "evidence")
         known.convicted.add(slot)
         return Admitted(message)
 

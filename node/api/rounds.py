@@ -36,8 +36,8 @@ class RoundSummary(msgspec.Struct, frozen=True):
     """Time of the end, ms since the Unix epoch; null while the round is open, and if the node stopped before it."""
     task: TaskType
     """Kind of task."""
-    audience: Audience
-    """Nodes that may read the conversation."""
+    audience: Audience | None
+    """Nodes that may read the conversation; null: another node asked a private query, and only it knows them."""
     gold: bool
     """Whether the node asked by itself, knowing the right answer."""
     text: str
@@ -200,7 +200,8 @@ class RoundDetail(msgspec.Struct, frozen=True):
     """The roster."""
     received: tuple[KeyHex, ...] | None
     """Members that have the text for sure: they fetched it from this node, or contributed. Others of the roster may
-    have it from a member. null: the text was published, so that everybody may have it."""
+    have it from a member. null: the text was published, so that everybody may have it, or another node asked, which
+    alone knows."""
     refused: dict[KeyHex, str]
     """Members that did not work on the query, with the reason."""
     declined: dict[KeyHex, str]

@@ -97,7 +97,7 @@ def _cells(told: RoundSummary, when: str, query_id: str) -> list[str | Text]:
     p_best = "" if told.p_best is None else f"{told.p_best:.2f}"
     turns = f" ({told.turns} turns)" if told.turns > 1 else ""
     words = outside(" ".join(told.text.split()) + turns)
-    return [when, query_id, told.task, told.audience, ending(told), p_best, words]
+    return [when, query_id, told.task, str(told.audience or ""), ending(told), p_best, words]
 
 
 def _iso(at_ms: int) -> str:

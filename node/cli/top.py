@@ -230,7 +230,7 @@ def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Tabl
         (
             f"{datetime.fromtimestamp(each.asked_ms / 1000).astimezone():%H:%M:%S}",
             each.query_id[:16],
-            str(each.audience),
+            str(each.audience or ""),
             phases.shown(each),
             "" if each.p_best is None else f"{each.p_best:.2f}",
         )

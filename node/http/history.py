@@ -11,10 +11,10 @@ from node.api import operations as ops
 from node.api.certificates import CertificatePage, HeldCertificate
 from node.api.operations import Operation
 from node.api.rounds import RoundPage
+from node.http.places import READS_MAX, Places
 from node.http.replies import (
     Handler,
     ParameterError,
-    Places,
     json_reply,
     read_body,
     read_parameters,
@@ -25,20 +25,17 @@ from node.http.shown import ShownHistory
 from node.storage import RoundFilter, RoundPlace
 from protocol.types import Digest
 
-READS_MAX: Final = 4
-"""Requests that may search the history, read a round or verify a certificate at once: each step of a search holds the
-store for some milliseconds, for which the journal waits, and verifying takes a core."""
-
 _AGE: Final = re.compile(r"[0-9]{1,18}")
 _PLACE: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
 
-class History:
-    """The handlers, and the places of those that take long."""
+class HistoryHandlers:
+    """The handlers over a node's history."""
 
-    def __init__(self, history: ShownHistory) -> None:
+    def __init__(self, history: ShownHistory, reads: Places) -> None:
+        """Build them. `reads`: places of requests that read or verify."""
         self._history = history
-        self._reads = Places(READS_MAX)
+        self._reads = reads
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""

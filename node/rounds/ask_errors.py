@@ -35,5 +35,14 @@ class TooBusyError(AskError):
         self.waiting = waiting
 
 
+class TooManyFollowedError(AskError):
+    """As many rounds are followed here as this node can tell of at once."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        """Build the error. `retry_after_s`: when there may be room again."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class StoppingError(NoQuorumError):
     """The node is being stopped, and begins no round."""

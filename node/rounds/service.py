@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from node.api.asking import Audience, Question
 from node.api.events import PLAIN_KEYS
 from node.clock import Clock
-from node.rounds.ask_errors import AskError, NoDiskError, StoppingError, TooBusyError
+from node.rounds.ask_errors import AskError, NoDiskError, StoppingError, TooBusyError, TooManyFollowedError
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
 from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
 from node.rounds.queries import QueryBuilder, turns_of
@@ -179,4 +179,4 @@ class RoundService:
             with self._hub.subscribe(id) if details else self._hub.subscribe(id, PLAIN_KEYS, REQUESTER) as events:
                 yield events
         except TooManySubscribersError as error:
-            raise TooBusyError(str(error), self.queue.retry_after_s) from error
+            raise TooManyFollowedError(str(error), self.queue.retry_after_s) from error

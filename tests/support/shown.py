@@ -2,7 +2,7 @@
 
 A test takes real facades over the parts that it is about, and these for the rest:
 
-    app = build_app(shown(engine=EngineFacade(worker, config)), connections_max=64)
+    app = app_of(shown(engine=EngineFacade(worker, config)))
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from node.api.common import Readiness
 from node.api.events import BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
 from node.facade.config import ConfigFacade
-from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
@@ -38,7 +37,7 @@ from node.rounds.service import RoundHandle
 from node.storage import CertificateRow, CertificateSummary, RoundFilter, RoundPlace
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
-from tests.support.http_server import guarded
+from tests.support.http_server import app_of, guarded
 from tests.support.swarm import Swarm
 
 KEY = "ab" * 32
@@ -398,6 +397,6 @@ async def http_client(node: Shown, **api: Any) -> AsyncIterator[httpx2.AsyncClie
 
     `api`: settings of [api], such as the token.
     """
-    app = guarded(declared(build_app(node, connections_max=64)), Guard(ApiTable(**api)))
+    app = guarded(declared(app_of(node)), Guard(ApiTable(**api)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:1") as client:
         yield client

@@ -69,11 +69,12 @@ class QuestionOptions:
     def question(self, text: str, after: RoundDetail | None = None) -> Question:
         """Return the question with these options, as the next turn of the round `after` if there is one.
 
-        Task and audience are then those of that round: who did not get its text must not get it with the next turn.
+        Task and audience are then those of that round: who did not get its text must not get it with the next turn. Of
+        another node's private round, the readers are not known here; then none but trusted nodes get it.
         """
         earlier = () if after is None else turns_of(after)
         task = TaskType.CODE if after is None else after.round.task
-        audience = None if after is None else after.round.audience
+        audience = None if after is None else after.round.audience or Audience.TRUSTED
         return Question(
             (*earlier, Turn(TurnRole.USER, text)),
             task=task if self.task is None else TaskType(self.task),

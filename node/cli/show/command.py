@@ -90,7 +90,8 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
 
 def _readers(read: CertificateReading, detail: RoundDetail | None) -> str:
     """Say who received the question's text."""
-    if detail is None:
+    if detail is None or detail.round.audience is None:
+        # Only the asker knows.
         if read.turns:
             return "the text is in the certificate, and was published with the query unless it was added later"
         return "the text is not in the certificate: members fetched it from the asker"

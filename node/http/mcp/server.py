@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from node.api.asking import Audience
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
-from node.http.replies import Places
+from node.http.places import RequestPlaces
 from node.http.shown import Shown
 from node.storage import CertificateRow
 from protocol.types import Digest
@@ -30,7 +30,7 @@ CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
 RESOURCES_MAX: Final = 50
 """Certificates on one page of the list of resources."""
 
-SESSIONS_MAX: Final = 64
+MCP_SESSIONS_MAX: Final = 64
 """Sessions of clients that speak an earlier version of the protocol: one for each agent, some 50 KB each."""
 
 SESSION_IDLE_S: Final = 600.0
@@ -39,20 +39,20 @@ SESSION_IDLE_S: Final = 600.0
 _AGE: Final = re.compile(r"[0-9]{1,18}")
 
 
-def build_manager(shown: Shown, followed: Places, audience: Audience) -> StreamableHTTPSessionManager:
+def build_manager(shown: Shown, places: RequestPlaces, audience: Audience) -> StreamableHTTPSessionManager:
     """Build the transport's manager.
 
     Requests of the protocol from 2026-07-28 on stand alone. Earlier ones cancel a call by another request, so they have
     sessions.
     """
     return StreamableHTTPSessionManager(
-        build_server(shown, followed, audience), max_sessions=SESSIONS_MAX, session_idle_timeout=SESSION_IDLE_S
+        build_server(shown, places, audience), max_sessions=MCP_SESSIONS_MAX, session_idle_timeout=SESSION_IDLE_S
     )
 
 
-def build_server(shown: Shown, followed: Places, audience: Audience) -> Server:
-    """Build the server of one node; `followed`, `audience`: see SwarmTools."""
-    tools = {tool.name: tool for tool in SwarmTools(shown, followed, audience).tools()}
+def build_server(shown: Shown, places: RequestPlaces, audience: Audience) -> Server:
+    """Build the server of one node; `places`, `audience`: see SwarmTools."""
+    tools = {tool.name: tool for tool in SwarmTools(shown, places, audience).tools()}
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[tool.described() for tool in tools.values()])

@@ -194,6 +194,18 @@ def test_a_member_that_hears_both_voids_the_round(begin: Callable[[], Hand]) -> 
     assert at.state.over and not contributed(effects)
 
 
+def test_what_voids_it_is_a_breach_of_this_rule_in_either_order() -> None:
+    hand = Hand().to_opening()
+    two = [hand.cancel(), hand.close_slate([hand.answer(name) for name in "abcd"])]
+    for first, second in (two, two[::-1]):
+        # The first waits for a chain that this member lacks.
+        at = AtMember(Hand())
+        at.step(Received(first))
+        (ended,) = at.step(Received(second))
+        assert isinstance(ended, fx.RoundEnded)
+        assert ended.fault == Fault(FaultReason.EQUIVOCATION, "R16", "CANCEL")
+
+
 # -- the place ---------------------------------------------------------------------------------------------------------
 
 

@@ -87,9 +87,13 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
 def test_a_private_conversation_is_checked_when_it_is_pulled() -> None:
     """P7: its requester signed no more than a digest, so a member would answer what asks nothing."""
     answered = (*single("Which?"), Turn(role=TurnRole.ASSISTANT, text="This."))
-    for turns, reason in ((CONVERSATION, None), (answered, FaultReason.NO_QUESTION)):
+    for signed, turns, reason in (
+        (CONVERSATION, CONVERSATION, None),
+        (answered, answered, FaultReason.NO_QUESTION),
+        (CONVERSATION, single("What?"), FaultReason.MALFORMED),
+    ):
         swarm = Swarm("ab")
-        query = seal(keypair("a"), swarm.params.digest, swarm.query(turns=(), content_digest=digest_of(turns)))
+        query = seal(keypair("a"), swarm.params.digest, swarm.query(turns=(), content_digest=digest_of(signed)))
         member = swarm.nodes["b"].participant
         admitted = member.validator.admit_gossip(
             topic(swarm.params, "rust", 0), query.author, query.envelope, swarm.now_ms
@@ -117,6 +121,27 @@ def test_a_reply_with_turns_keeps_within_the_members_bytes() -> None:
             least = least or most
             assert len(reply) <= most
     assert least
+
+
+def test_the_text_of_a_cancelled_round_is_served_to_nobody_more() -> None:
+    """R16: whoever cancels because the text should not have gone out means those that have not pulled it yet."""
+    swarm = Swarm("abcd")
+    query = swarm.ask(turns=())
+    swarm.run(50)
+    request = codec.encode(PullRequest(query=query, ids=()))
+
+    def turns_at(name: str) -> tuple[Turn, ...]:
+        reply = swarm.nodes[name].participant.serve_pull(keypair("d").public, request)
+        assert not isinstance(reply, Fault)
+        decoded = codec.decode(PullReply, reply, bytes_max=APART.pull_bytes_max)
+        assert isinstance(decoded, PullReply) and decoded.envelopes
+        return decoded.turns
+
+    assert turns_at("a") == turns_at("b") == single("Which?")
+    assert swarm.cancel(query)
+    swarm.run(100)
+    assert turns_at("a") == turns_at("b") == ()
+    assert pull(swarm.nodes["a"].participant, query, by="d"), "the chain, with the cancel, is still served"
 
 
 def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:

@@ -148,7 +148,8 @@ async def test_a_cancelled_round_says_so(tmp_path: Path) -> None:
         await at.tell(1, asked())
         await at.tell(1, Ended(role="requester", ending="cancelled", outcome=None, fault=None, at_ms=9))
         found = (await at.round(1)).round
-    assert (found.ending, found.outcome, found.why_not) == ("cancelled", None, "the round was cancelled")
+    why = "the round was cancelled by who asked, or because the node was stopped"
+    assert (found.ending, found.outcome, found.why_not) == ("cancelled", None, why)
 
 
 async def test_the_last_page_leads_to_none(tmp_path: Path) -> None:

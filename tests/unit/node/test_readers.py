@@ -1,5 +1,6 @@
 """Who gets the text of a question: seats by audience, and texts that nobody should get."""
 
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
@@ -9,9 +10,9 @@ from consensus.rounds.participant import Participant
 from node.api.asking import Audience, Question, Turn
 from node.clock import Clock
 from node.config import NodeConfig, RoundTable, TrustTable
-from node.rounds.ask_errors import NoQuorumError, SecretTextError
+from node.rounds.ask_errors import NoQuorumError, SecretTextError, TooManyFollowedError
 from node.rounds.gold import GoldBook
-from node.rounds.hub import RoundEvents
+from node.rounds.hub import SUBSCRIBERS_MAX, RoundEvents
 from node.rounds.inbound import InboundRouter
 from node.rounds.queries import QueryBuilder, trust
 from node.rounds.queue import RoundQueue
@@ -111,6 +112,20 @@ async def test_nothing_is_sent_of_a_text_with_a_secret() -> None:
         async with service.ask(Question.single(SECRET)):
             raise AssertionError("the round began")
     assert inbound.inbox.statistics().current_buffer_used == 0
+
+
+async def test_a_question_that_nobody_could_follow_begins_no_round() -> None:
+    """That is no full queue: none waits."""
+    inbound = InboundRouter(Participant(keypair(OWN), params()), cast("Any", None), Clock())
+    hub, queue = RoundEvents(), RoundQueue(1, 1)
+    service = RoundService(builder(*"abcz"), queue, inbound, hub, Clock())
+    with ExitStack() as followers:
+        for _ in range(SUBSCRIBERS_MAX):
+            followers.enter_context(hub.subscribe())
+        with pytest.raises(TooManyFollowedError):
+            async with service.ask(Question.single("Sum a slice.")):
+                raise AssertionError("the round began")
+    assert inbound.waiting == 0 and not queue.running
 
 
 def test_the_turn_with_the_secret_is_named() -> None:

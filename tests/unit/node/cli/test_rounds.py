@@ -80,6 +80,9 @@ def test_a_continued_question_stays_with_its_readers_and_its_task() -> None:
     assert (wider.task, wider.audience) == (TaskType.CODE, Audience.PUBLIC)
     alone = QuestionOptions().question("x")
     assert (len(alone.turns), alone.task, alone.audience) == (1, TaskType.CODE, None)
+    of_another = structs.replace(ROUND, ours=False, round=structs.replace(ROUND.round, audience=None))
+    unknown = QuestionOptions().question("x", of_another)
+    assert unknown.audience is Audience.TRUSTED, "only the asker knows who has the text"
     assert turns_of(ROUND)[-1].role is TurnRole.ASSISTANT
 
 

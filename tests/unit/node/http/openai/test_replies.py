@@ -10,7 +10,15 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from node.http.openai.dialects import PIECE_CHARS
-from node.rounds.ask_errors import AskError, NoDiskError, NoQuorumError, StoppingError, TooBusyError, TooLongError
+from node.rounds.ask_errors import (
+    AskError,
+    NoDiskError,
+    NoQuorumError,
+    StoppingError,
+    TooBusyError,
+    TooLongError,
+    TooManyFollowedError,
+)
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
@@ -264,6 +272,7 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
     ("error", "status", "code", "retry_after"),
     [
         (TooBusyError("32 queries wait already", 5, 32), 503, "queue_full", "5"),
+        (TooManyFollowedError("512 follow rounds already", 5), 503, "unavailable", "5"),
         (NoQuorumError("no node offers 'rust' now"), 503, "no_quorum", "1"),
         (StoppingError("this node is being stopped"), 503, "stopping", "5"),
         (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from node.api.operations import BODY_BYTES_MAX, OPERATIONS
-from node.http.replies import Places
+from node.http.places import Places
 
 LARGE_BODIES_MAX: Final = 2
 """Bodies above BODY_BYTES_MAX at once, up to 8 MiB each: one is verified while the next one comes."""
