@@ -17,6 +17,7 @@ from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client import follow as follow_round
+from node.client.client import SILENCE_S
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
 
@@ -53,7 +54,7 @@ async def ask(
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
-    ] = 600.0,
+    ] = SILENCE_S,
     out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
     url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
     json: JsonFlag = False,

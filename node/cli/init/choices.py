@@ -1,14 +1,14 @@
 """What `strand init` is told about a node: by flags, by the answers to its questions, or both."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.errors import CliError
 from node.cli.parts.options import any_case
+from node.inference.api_key import api_key_of
 from node.inference.config import EngineKind
 from node.toml import toml_text
 
@@ -45,7 +45,7 @@ class Choices:
     engine: Annotated[EngineKind | None, Parameter(converter=any_case, help="Kind of engine.")] = None
     engine_url: Annotated[str | None, Parameter(help="Base URL of an OpenAI-compatible engine.")] = None
     model: Annotated[str | None, Parameter(help="Its model; default: the first that it lists.")] = None
-    engine_key_env: Annotated[
+    key_env: Annotated[
         str | None, Parameter(help="Variable of the environment with its API key, which goes into the file.")
     ] = None
     friends: Annotated[
@@ -65,17 +65,13 @@ class Choices:
     ] = None
 
     @property
-    def key(self) -> str:
-        """The engine's API key; empty without one. Raises CliError if the variable is not set."""
-        if self.engine_key_env is None:
-            return ""
-        if not (key := os.environ.get(self.engine_key_env, "")):
-            raise CliError(f"--engine-key-env: the variable {self.engine_key_env} is not set", Exit.USAGE)
-        return key
+    def api_key(self) -> str:
+        """The engine's API key; empty without one. Raises NoApiKeyError if the variable is not set."""
+        return "" if self.key_env is None else api_key_of(self.key_env, "--key-env")
 
     def settings(self, api_key: str = "") -> dict[str, Any]:
         """Return the settings that follow, by "table.key". `api_key`: the engine's, where no variable has it."""
-        key = api_key or self.key
+        key = api_key or self.api_key
         kind = self.engine or ("openai" if self.engine_url else None)
         trusted = _parts(self.trust)
         told: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import Parameter
 
 from node.cli.init.choices import Choices, file_text
-from node.cli.parts.dialogue import Questions, is_terminal
+from node.cli.parts.dialogue import Dialogue, is_terminal
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, any_case, outside, print_json, stderr
 from node.config import NodeConfig, free_ports, load_config
@@ -36,7 +36,7 @@ async def init(
     ready: Annotated[
         ReadyFile | None,
         Parameter(
-            converter=any_case, help="A ready file instead of questions: example, with every setting, or a server's."
+            converter=any_case, help="A ready file instead of dialogue: example, with every setting, or a server's."
         ),
     ] = None,
     ask: Annotated[
@@ -100,12 +100,12 @@ async def _new_text(source: Source, ready: ReadyFile | None, choices: Choices, *
 async def _asked(source: Source, choices: Choices) -> dict[str, Any]:
     from node.cli.init.wizard import ask_choices
 
-    questions = Questions(stderr())
-    chosen = await ask_choices(choices, questions, source.profile or "")
+    dialogue = Dialogue(stderr())
+    chosen = await ask_choices(choices, dialogue, source.profile or "")
     settings = chosen.choices.settings(chosen.api_key)
     _require_valid(settings)
-    questions.console.print(outside(f"This writes {source.file}, a key and a store."), soft_wrap=True)
-    if not await questions.confirm("Do it?", default=True):
+    dialogue.console.print(outside(f"This writes {source.file}, a key and a store."), soft_wrap=True)
+    if not await dialogue.confirm("Do it?", default=True):
         raise CliError("nothing was written")
     return settings
 

@@ -27,7 +27,7 @@ def is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-class Questions:
+class Dialogue:
     """Asks at a terminal. Every question can be cancelled: whoever leaves, or a signal, ends the command at once."""
 
     def __init__(self, console: Console, lines: TextIO | None = None) -> None:
