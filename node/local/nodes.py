@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,20 +107,6 @@ class Child:
     """Log file, one JSON object per line."""
     token: str = ""
     """Token of its HTTP interface, as its spec has it; empty: it has none."""
-
-
-async def start_swarm(specs: Sequence[NodeSpec], stack: AsyncExitStack) -> list[Child]:
-    """Start the first node alone, then the others, which find each other through it. Raises LocalNodeError."""
-    children: dict[int, Child] = {}
-
-    async def start(index: int, spec: NodeSpec) -> None:
-        children[index] = await start_node(spec, stack)
-
-    await start(0, specs[0])
-    async with trio.open_nursery() as nursery:
-        for index, spec in enumerate(specs[1:], 1):
-            nursery.start_soon(start, index, replace(spec, bootstrap=children[0].addresses[:1]))
-    return [children[index] for index in range(len(specs))]
 
 
 async def start_node(spec: NodeSpec, stack: AsyncExitStack) -> Child:

@@ -25,7 +25,8 @@ from node.api.events import Certified
 from node.client import Client, Question, connect
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
-from node.local.nodes import NodeSpec, start_swarm
+from node.local.nodes import NodeSpec
+from node.local.swarm import open_swarm
 from tests.bench.harness import Bench, Figure
 
 START_S = 60.0
@@ -156,7 +157,7 @@ async def compare(settings: Settings) -> list[Figure]:
                 NodeSpec(Path(folder) / str(number), EngineConfig(kind="scripted"), seed=number)
                 for number in range(settings.nodes)
             ]
-            node = (await start_swarm(specs, stack))[0].url
+            node = (await stack.enter_async_context(open_swarm(specs))).nodes[0].url
             empty = await start_skeleton(stack)
             client = await stack.enter_async_context(connect(node))
             await client.wait_offers(settings.nodes, START_S)

@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from node.inference import EngineConfig
-from node.local.nodes import Child, NodeSpec, start_node, start_swarm
+from node.local.nodes import Child, NodeSpec, start_node
+from node.local.swarm import open_swarm
 from tests.support.processes import Ran, Shell, assert_refused, wait_offers
 
 QUERY = "What is six times seven?"
@@ -43,7 +44,7 @@ async def test_gold_teaches_and_what_it_taught_stays(
     monkeypatch.setenv("STRAND_GOLD_SHARE", "0")
     async with AsyncExitStack() as stack:
         specs = [spec(tmp_path, number) for number in range(len(ANSWERS))]
-        asker, *others = await start_swarm(specs, stack)
+        asker, *others = (await stack.enter_async_context(open_swarm(specs))).nodes
         ask = _asking(shell, asker)
         assert (await ask("show", "--json")).json["nodes"] == []
         await wait_offers(asker.url, len(ANSWERS))

@@ -28,7 +28,8 @@ from consensus.ranking.judges import FRESH
 from node.config import load_params
 from node.inference import EngineConfig
 from node.keys import load_or_create_key
-from node.local.nodes import Child, NodeSpec, start_swarm
+from node.local.nodes import Child, NodeSpec
+from node.local.swarm import open_swarm
 from node.overlay import OverlayConfig, open_overlay
 from node.rounds.inbound import PROTOCOLS
 from protocol.conversation import digest_of, single
@@ -223,7 +224,7 @@ async def main(rounds: int, cases: list[str], friends: bool) -> None:
             keys = [load_or_create_key(spec.folder).keypair.public.hex() for spec in specs]
             os.environ["STRAND_TRUST_TRUSTED"] = ",".join(f"{key}=1.0" for key in keys) if friends else ""
             async with AsyncExitStack() as stack:
-                swarm = await start_swarm([replace(spec) for spec in specs], stack)
+                swarm = (await stack.enter_async_context(open_swarm([replace(spec) for spec in specs]))).nodes
                 for child in swarm:
                     _pin(child.process.pid, 0)
                     async with httpx2.AsyncClient(base_url=child.url, trust_env=False) as http:

@@ -16,7 +16,8 @@ import trio
 
 from node.client import connect
 from node.inference import EngineConfig
-from node.local.nodes import NodeSpec, start_swarm
+from node.local.nodes import NodeSpec
+from node.local.swarm import open_swarm
 from tests.support.contract import Explored, explore
 
 NODES = 3
@@ -26,7 +27,7 @@ async def play(folder: Path, cases: int, seed: int) -> Explored:
     """Start the nodes, and explore one."""
     specs = [NodeSpec(folder / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
     async with AsyncExitStack() as stack:
-        asked = (await start_swarm(specs, stack))[0]
+        asked = (await stack.enter_async_context(open_swarm(specs))).nodes[0]
         async with connect(asked.url) as client:
             await client.wait_offers(NODES, 60.0)
         return await trio.to_thread.run_sync(partial(explore, asked.url, cases, seed))

@@ -25,7 +25,8 @@ from node.api.events import Asked, Decided, Ended
 from node.client import Client, Question, UnavailableError, connect
 from node.config import CapacityTable, load_params
 from node.inference import EngineConfig
-from node.local.nodes import Child, NodeSpec, start_swarm
+from node.local.nodes import Child, NodeSpec
+from node.local.swarm import open_swarm
 from protocol.types import Outcome
 from tests.support.counted_node import rss_mib
 
@@ -208,7 +209,7 @@ async def play(load: Load, folder: Path, say: Callable[[str], None] = print) -> 
     nonces = [f"nonce-{number:05}-{random.randbytes(8).hex()}" for number in range(load.rounds)]
     specs = list(_specs(folder, nonces))
     async with AsyncExitStack() as stack:
-        asked = (await start_swarm(specs, stack))[0]
+        asked = (await stack.enter_async_context(open_swarm(specs))).nodes[0]
         async with connect(asked.url) as client:
             await client.wait_offers(NODES, SILENCE_S)
         clients = _Clients(report, nonces, asked)

@@ -21,7 +21,8 @@ import trio
 from libp2p.peer.id import ID
 
 from node.inference import EngineConfig
-from node.local.nodes import Child, NodeSpec, start_node, start_swarm
+from node.local.nodes import Child, NodeSpec, start_node
+from node.local.swarm import open_swarm
 from node.overlay import OverlayConfig, open_overlay
 from node.rounds.inbound import PROTOCOLS
 from protocol.errors import Verdict
@@ -184,7 +185,7 @@ class Arena:
 
     async def run(self) -> Report:
         """Play to the end."""
-        self._nodes = await start_swarm(self._specs, self._stack)
+        self._nodes = (await self._stack.enter_async_context(open_swarm(self._specs))).nodes
         async with trio.open_nursery() as nursery:
             for node in self._nodes:
                 nursery.start_soon(wait_offers, node.url, self._plan.nodes)

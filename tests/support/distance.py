@@ -19,7 +19,8 @@ import trio
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.api.events import Progress, RoundEvent
 from node.inference import EngineConfig
-from node.local.nodes import Child, NodeSpec, start_swarm
+from node.local.nodes import Child, NodeSpec
+from node.local.swarm import open_swarm
 from protocol.errors import Fault
 from protocol.types import Outcome
 from tests.support.asking import Heard, ask, question_body
@@ -188,7 +189,7 @@ async def far_apart(folder: Path, count: int, start: Link, seed: int = 0) -> Asy
         hosts = await stack.enter_async_context(open_hosts(count, seed))
         await hosts.set_link(start)
         specs = [_spec(folder / str(host), hosts, host) for host in range(count)]
-        nodes = await start_swarm(specs, stack)
+        nodes = (await stack.enter_async_context(open_swarm(specs))).nodes
         yield Far(hosts, nodes, [await hosts.forward(host, node.url) for host, node in enumerate(nodes)])
 
 

@@ -27,7 +27,8 @@ from node.clock import Clock
 from node.inference import EngineConfig
 from node.inference.supervision import end_with_stdin
 from node.keys import load_or_create_key
-from node.local.nodes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node, start_swarm
+from node.local.nodes import RECORDING_NAME, STOP_S, Child, NodeSpec, start_node
+from node.local.swarm import open_swarm
 from node.storage import open_store
 from protocol import codec
 from protocol.errors import Fault
@@ -175,7 +176,7 @@ class Arena:
             )
             for index in range(self._count)
         ]
-        self._nodes = await start_swarm(self._specs, self._stack)
+        self._nodes = (await self._stack.enter_async_context(open_swarm(self._specs))).nodes
         for node in self._nodes:
             await _get(node, f"/api/wait?offers={self._count}&timeout_ms={BACK_S_MAX * 1000:.0f}")
 

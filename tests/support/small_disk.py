@@ -18,7 +18,8 @@ from typing import Any
 import trio
 
 from node.inference import EngineConfig
-from node.local.nodes import Child, NodeSpec, start_swarm
+from node.local.nodes import Child, NodeSpec
+from node.local.swarm import open_swarm
 from tests.support.asking import question_body
 from tests.support.processes import PATIENCE_S, POLL_S, STRAND, get_json
 
@@ -70,7 +71,7 @@ async def play(folder: Path) -> dict[str, Any]:
     run = trio.to_thread.run_sync
     found: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
-        asker, small, _ = await start_swarm(specs, stack)
+        asker, small, _ = (await stack.enter_async_context(open_swarm(specs))).nodes
         await run(get_json, f"{asker.url}/api/wait?offers=3&timeout_ms=60000")
         found["before"] = await run(ask, asker.url, "Before?")
         filler = fill(disk)

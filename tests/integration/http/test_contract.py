@@ -14,7 +14,8 @@ import trio
 from node.api.operations import OPERATIONS
 from node.client import connect
 from node.inference import EngineConfig
-from node.local.nodes import NodeSpec, start_swarm
+from node.local.nodes import NodeSpec
+from node.local.swarm import open_swarm
 from tests.support.contract import explore
 
 CASES = 500
@@ -27,7 +28,7 @@ async def test_every_reply_is_one_that_the_document_describes(tmp_path: Path) ->
     """No 5xx but 503 and those of failed rounds; what does not fit is refused; also a question is asked for real."""
     specs = [NodeSpec(tmp_path / str(number), EngineConfig(kind="scripted")) for number in range(NODES)]
     async with AsyncExitStack() as stack:
-        asked = (await start_swarm(specs, stack))[0]
+        asked = (await stack.enter_async_context(open_swarm(specs))).nodes[0]
         async with connect(asked.url) as client:
             await client.wait_offers(NODES, 60.0)
         explored = await trio.to_thread.run_sync(partial(explore, asked.url, CASES))
