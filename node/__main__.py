@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from node.cli.streams import open_streams
+    from node.cli.parts.streams import open_streams
 
     open_streams()
     from node.cli.main import run

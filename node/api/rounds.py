@@ -18,8 +18,8 @@ SEARCH_CHARS_MAX: Final = 200
 PAGE_MAX: Final = 100
 """Most rows of one page: some 100 KiB."""
 
-PLACE_CHARS_MAX: Final = 96
-"""Characters of a place in a list, as `next` names it: a time, and an id of 64 digits."""
+CURSOR_CHARS_MAX: Final = 96
+"""Characters of a cursor, as `next` names it: a time, and an id of 64 digits."""
 
 INTERRUPTED: Final = "interrupted"
 """Ending of a round during which the node stopped."""
@@ -36,8 +36,8 @@ class RoundSummary(msgspec.Struct, frozen=True):
     """Time of the end, ms since the Unix epoch; null while the round is open, and if the node stopped before it."""
     task: TaskType
     """Kind of task."""
-    audience: Audience
-    """Nodes that may read the conversation."""
+    audience: Audience | None
+    """Nodes that may read the conversation; null: another node asked a private query, and only it knows them."""
     gold: bool
     """Whether the node asked by itself, knowing the right answer."""
     text: str
@@ -73,14 +73,14 @@ class RoundPage(msgspec.Struct, frozen=True):
     """Value of `after` for the next page; null: there is none."""
 
 
-class ProofSeat(Seated, frozen=True):
+class CertifiedSeat(Seated, frozen=True):
     """A seat of the roster, with all weights that the fit reads."""
 
     author_weight: float = 0.0
     """Prior mean of the strength of the member's answers."""
 
 
-class ProofAnswer(msgspec.Struct, frozen=True):
+class CertifiedAnswer(msgspec.Struct, frozen=True):
     """One answer of the slate, and its place."""
 
     number: Count
@@ -111,7 +111,7 @@ class ProofAnswer(msgspec.Struct, frozen=True):
     """Source of these counts."""
 
 
-class ProofBallot(msgspec.Struct, frozen=True):
+class CertifiedBallot(msgspec.Struct, frozen=True):
     """A ballot that counts."""
 
     judge: KeyHex
@@ -137,7 +137,7 @@ class PairSum(msgspec.Struct, frozen=True):
     """Comparisons in which a judge abstained."""
 
 
-class ProofDecline(msgspec.Struct, frozen=True):
+class CertifiedDecline(msgspec.Struct, frozen=True):
     """A decline that a closing lists."""
 
     author: KeyHex
@@ -150,7 +150,7 @@ class ProofDecline(msgspec.Struct, frozen=True):
     """Reason for declining."""
 
 
-class RoundProof(msgspec.Struct, frozen=True):
+class CertificateDetail(msgspec.Struct, frozen=True):
     """What the round's certificate says, verified: who was heard, and why the winner won."""
 
     requester: KeyHex
@@ -167,15 +167,15 @@ class RoundProof(msgspec.Struct, frozen=True):
     """Whether more than two thirds of the members with weight co-signed; all if they are three or fewer."""
     cosigners: tuple[KeyHex, ...]
     """Public keys of the members that co-signed."""
-    seats: tuple[ProofSeat, ...]
+    seats: tuple[CertifiedSeat, ...]
     """The roster."""
-    answers: tuple[ProofAnswer, ...]
+    answers: tuple[CertifiedAnswer, ...]
     """All answers, best first; those without a place last."""
-    ballots: tuple[ProofBallot, ...]
+    ballots: tuple[CertifiedBallot, ...]
     """All ballots that count, by wave."""
     pairs: tuple[PairSum, ...]
     """The comparisons of each pair of answers that was compared."""
-    declines: tuple[ProofDecline, ...]
+    declines: tuple[CertifiedDecline, ...]
     """All declines that closings list."""
     unopened: tuple[KeyHex, ...]
     """Members that committed to an answer and did not open it."""
@@ -200,7 +200,8 @@ class RoundDetail(msgspec.Struct, frozen=True):
     """The roster."""
     received: tuple[KeyHex, ...] | None
     """Members that have the text for sure: they fetched it from this node, or contributed. Others of the roster may
-    have it from a member. null: the text was published, so that everybody may have it."""
+    have it from a member. null: the text was published, so that everybody may have it, or another node asked, which
+    alone knows."""
     refused: dict[KeyHex, str]
     """Members that did not work on the query, with the reason."""
     declined: dict[KeyHex, str]
@@ -211,7 +212,7 @@ class RoundDetail(msgspec.Struct, frozen=True):
     """Length of each phase, `to_answer` and `total`, ms; empty for a round of another node."""
     certificate_url: str | None
     """Path from which the certificate is fetched; null: this node does not hold it."""
-    proof: RoundProof | None
+    certificate: CertificateDetail | None
     """What the certificate says; null without one, and if another version of strand is needed to read it."""
 
 

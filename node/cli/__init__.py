@@ -1,1 +1,4 @@
-"""The command line. Each command is a module of its own, imported when it is called; `--help` imports none of them."""
+"""The command line. Each command is a module or package of its name, imported when it is called.
+
+`--help` imports none of them. What several commands share is in `node.cli.parts`.
+"""

@@ -16,8 +16,8 @@ from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.exact_math import DRAWS
 from node.aggregate.file import AUTHORS_MAX, JUDGES_MAX, BadRow, Contents, read_file
 from node.aggregate.records import STDIN
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, outside, print_json, stderr
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, outside, print_json, stderr
 
 BAD_ROWS_SHOWN = 20
 """Most rows named on the terminal; --json names all."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from node.cli.options import any_case
+from node.cli.parts.options import any_case
 
 
 def completion(

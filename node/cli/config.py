@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from node.cli.options import JsonFlag, Source, print_json, print_line
+from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 
 
 def show(

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,22 +13,21 @@ import trio
 from cyclopts import Parameter
 from rich.console import Console
 
-from node.cli.certificates import FILE_DIGITS, print_report
-from node.cli.errors import CliError, Exit
-from node.cli.follow import PlainLines, follow, report, save_certificate
-from node.cli.options import JsonFlag, outside, print_json, read_query, stderr, stdout
-from node.cli.questions import Questions, is_terminal
-from node.cli.wizard import described
+from node.cli.ask.follow import PlainLines, follow, report, save_certificate
+from node.cli.parts.certificates import FILE_DIGITS, print_report
+from node.cli.parts.dialogue import Dialogue, is_terminal
+from node.cli.parts.engines import engine_of
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, outside, print_json, read_query, stderr, stdout
 from node.client import Question
+from node.client.client import SILENCE_S
 from node.inference import EngineConfig, EngineInfo, open_engine
 from node.inference.servers import find_servers
-from node.local import Child, LocalSwarm, NodeSpec, open_swarm
+from node.local import Child, NodeSpec, open_swarm
+from node.local.council import PATIENCE_MS
 from node.local.nodes import NODES_MAX, START_S, plain_environment
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
-
-PATIENCE_MS = 20_000
-"""Milliseconds to wait for stragglers after a quorum: the nodes share one model server and answer one after another."""
 
 EMBEDDED: Final = "embedded"
 """The engine of who names none."""
@@ -81,13 +81,13 @@ async def demo(
             swarm = await stack.enter_async_context(open_swarm(_specs(nodes, config, folder, token)))
             if json and keep:
                 await swarm.meet()
-                print_json(await kept_swarm(swarm) | {"engine": _engine_name(engine, info)})
+                print_json(await swarm.reached() | {"engine": _engine_name(engine, info)})
                 await trio.sleep_forever()
             client = await stack.enter_async_context(swarm.connect())
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             lines = None if console.is_terminal else PlainLines(console)
-            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), 600.0, console, lines)
+            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), SILENCE_S, console, lines)
             path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
@@ -101,20 +101,6 @@ async def demo(
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 
 
-async def kept_swarm(swarm: LocalSwarm) -> dict[str, Any]:
-    """Return how programs reach a swarm that keeps running: by its first node. Raises ClientError."""
-    async with swarm.connect() as client:
-        link = await client.ui_link()
-    first = swarm.nodes[0]
-    return {
-        "api": first.url,
-        "openai": f"{first.url}/v1",
-        "token": first.token or None,
-        "ui": link.url,
-        "nodes": [{"url": node.url, "key": node.key, "address": node.addresses[0]} for node in swarm.nodes],
-    }
-
-
 async def _offered(console: Console) -> str:
     """Return the engine for who named none: on a terminal, a server of this machine if the user wants it."""
     if not is_terminal():
@@ -122,11 +108,11 @@ async def _offered(console: Console) -> str:
     found = await find_servers()
     if not found:
         return EMBEDDED
-    console.print(outside(f"There is {described(found[0])}."), soft_wrap=True)
+    console.print(outside(f"There is {found[0]}."), soft_wrap=True)
     # Nobody may be there: a terminal is no promise that somebody reads it.
     with trio.move_on_after(QUESTION_S):
         asked = "Use it instead of the tiny model?"
-        return found[0].url if await Questions(console).confirm(asked, default=False) else EMBEDDED
+        return found[0].url if await Dialogue(console).confirm(asked, default=False) else EMBEDDED
     console.print()
     return EMBEDDED
 
@@ -156,21 +142,18 @@ def _folder() -> Iterator[Path]:
 
 async def _engine(kind: str, model: str, stack: AsyncExitStack, console: Console) -> tuple[EngineConfig, EngineInfo]:
     """Return the nodes' engine configuration and its probe. The embedded server is started once, for all."""
-    if kind == "scripted":
-        config = EngineConfig(kind="scripted")
-    elif kind == EMBEDDED:
+    config = engine_of(kind)
+    if kind == EMBEDDED:
         from node.inference.embedded import embedded_server
 
         told = "starting llama.cpp with SmolLM2-135M-Instruct (the smallest engine that is a real one)"
         console.print(told, soft_wrap=True)
         server = await stack.enter_async_context(
-            embedded_server(EngineConfig(kind="embedded", judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX))
+            embedded_server(replace(config, judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX))
         )
         config = server.client_config
-    elif kind.startswith(("http://", "https://")):
-        config = EngineConfig(kind="openai", url=kind, model=model)
-    else:
-        raise CliError(f"--engine is embedded, scripted or a URL, not {kind!r}", Exit.USAGE)
+    elif config.kind == "openai":
+        config = replace(config, model=model)
     async with open_engine(config) as engine:
         return config, await engine.probe()
 

@@ -10,11 +10,11 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from node.api.rounds import ProofAnswer
-from node.cli.errors import CliError, Exit
-from node.cli.explained import ExplainedRound, explained
-from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.cli.show import load
+from node.api.rounds import CertifiedAnswer
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.show.command import load
+from node.cli.show.explained import ExplainedRound, explained
 
 SIDE_MIN: Final = 30
 """Columns that one side of a side-by-side view needs at least."""
@@ -28,7 +28,7 @@ class _Side:
     """One of the two answers."""
 
     name: str
-    answer: ProofAnswer
+    answer: CertifiedAnswer
 
     @property
     def title(self) -> str:

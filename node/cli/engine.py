@@ -7,10 +7,10 @@ from cyclopts import Parameter
 from msgspec import to_builtins
 
 from node.api.engine import EngineReport
-from node.cli.client import open_client
-from node.cli.errors import Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
-from node.cli.tables import print_pairs
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.parts.tables import print_pairs
 
 
 async def engine(

@@ -1,6 +1,6 @@
 """`strand id`."""
 
-from node.cli.options import JsonFlag, Source, print_json, print_line
+from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 from node.keys import require_key
 from node.overlay.identity import peer_id_text
 

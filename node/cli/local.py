@@ -5,23 +5,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import trio
 from cyclopts import Parameter, Token
 from rich.console import Console
 
-from node.cli.demo import kept_swarm
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr
-from node.cli.signals import ENDING, on_signals
+from node.cli.parts.engines import engine_of, look_for_servers
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr
+from node.cli.parts.signals import ENDING, on_signals
 from node.config import LoadedConfig, load_params
 from node.hardening import keep_private
 from node.inference import EngineConfig
-from node.inference.servers import find_servers, text_models
+from node.inference.api_key import api_key_of
+from node.inference.servers import text_models
 from node.local import Ended, LocalSwarm, open_swarm
-from node.local.council import Council, CouncilError, key_of, read_engines
+from node.local.council import Council, CouncilError, read_engines
 from node.local.nodes import NODES_MAX
 
 LISTED_MAX: Final = 8
@@ -31,19 +32,27 @@ _FIRST_TABLES: Final = ("api", "round", "gold", "capacity")
 """Tables of the user's configuration that hold for the node which asks."""
 
 
-def _in_order(_: Any, tokens: Sequence[Token]) -> list[str]:
-    """Return engines, models and variables as they stand: an option belongs to the --engine before it."""
-    return [f"{token.keyword}={token.value}" for token in tokens]
+class Option(NamedTuple):
+    """One of the options that together name engines: each belongs to the --engine before it."""
+
+    keyword: str
+    value: str
+
+
+def _in_order(_: Any, tokens: Sequence[Token]) -> list[Option]:
+    """Return engines, models and variables as they stand."""
+    return [Option(token.keyword or "", token.value) for token in tokens]
 
 
 async def local(
     *,
     engines: Annotated[
-        list[str] | None,
+        list[Option] | None,
         Parameter(
             name=("--engine", "--model", "--key-env"),
             negative="",
             converter=_in_order,
+            n_tokens=1,
             help="--engine URL (or embedded, scripted), then each --model of it (two of a name are two nodes), and "
             "--key-env VARIABLE if it wants an API key; several times. Default: what runs on the usual ports.",
         ),
@@ -84,13 +93,12 @@ async def local(
     return Exit.OK
 
 
-def _parse(options: Sequence[str]) -> list[EngineConfig]:
-    """Return the engines of the command line, one for each of their models. Raises CouncilError."""
+def _parse(options: Sequence[Option]) -> list[EngineConfig]:
+    """Return the engines of the command line, one for each of their models. Raises CouncilError and CliError."""
     groups: list[tuple[EngineConfig, list[str]]] = []
-    for option in options:
-        keyword, _, value = option.partition("=")
+    for keyword, value in options:
         if keyword == "--engine":
-            groups.append((_engine(value), []))
+            groups.append((engine_of(value), []))
             continue
         if not groups:
             raise CouncilError(f"{keyword} {value} belongs to the --engine before it, and there is none")
@@ -98,24 +106,13 @@ def _parse(options: Sequence[str]) -> list[EngineConfig]:
         if keyword == "--model":
             models.append(value)
         else:
-            groups[-1] = replace(engine, api_key=key_of(value, "--key-env")), models
+            groups[-1] = replace(engine, api_key=api_key_of(value, "--key-env")), models
     return [replace(engine, model=model) for engine, models in groups for model in models or [""]]
-
-
-def _engine(text: str) -> EngineConfig:
-    if text.startswith(("http://", "https://")):
-        return EngineConfig(kind="openai", url=text)
-    if text == "embedded":
-        return EngineConfig(kind="embedded")
-    if text == "scripted":
-        return EngineConfig(kind="scripted")
-    raise CouncilError(f"--engine is a URL, embedded or scripted, not {text!r}")
 
 
 async def _usual(console: Console) -> list[EngineConfig]:
     """Return the servers on the usual ports. Raises CouncilError if there is none."""
-    console.print("looking for model servers on the usual ports of this machine")
-    if not (found := await find_servers()):
+    if not (found := await look_for_servers(console)):
         raise CouncilError("no model server is on a usual port of this machine: name one with --engine URL")
     return [EngineConfig(kind="openai", url=server.url) for server in found]
 
@@ -170,7 +167,7 @@ def _warn_if_few(engines: Sequence[EngineConfig], network: str, console: Console
 
 async def _tell(swarm: LocalSwarm, names: Sequence[str], *, as_json: bool) -> None:
     """Tell how the swarm is reached. Raises ClientError."""
-    told = await kept_swarm(swarm)
+    told = await swarm.reached()
     for node, name in zip(told["nodes"], names, strict=True):
         node["name"] = name
     if as_json:

@@ -8,9 +8,9 @@ from inspect import iscoroutinefunction
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.console import Console
 
-from node.cli.errors import Exit, user_error
-from node.cli.row_forms import ROW_FORMS
-from node.cli.streams import StdoutError, drop_stdout
+from node.cli.parts.errors import Exit, user_error
+from node.cli.parts.row_forms import ROW_FORMS
+from node.cli.parts.streams import StdoutError, drop_stdout
 
 BUG_CHARS_MAX = 300
 """Longest line about a fault in the program in characters: an exception's text may hold a whole message."""
@@ -139,7 +139,7 @@ def _dispatch(app: App, tokens: Sequence[str], *, debug: bool) -> int:
         return int(work() or 0)
     import trio
 
-    from node.cli.signals import until_ended
+    from node.cli.parts.signals import until_ended
 
     return trio.run(until_ended, work)
 
@@ -152,7 +152,7 @@ def _say(message: str, code: Exit) -> int:
 
 def _bug(error: BaseException, tokens: Sequence[str]) -> str:
     """Return the line about a fault in the program, and write its traceback to a file."""
-    from node.cli.crash import write_traceback
+    from node.cli.parts.crash import write_traceback
 
     file = write_traceback(error, tokens[0] if tokens else "")
     where = "run again with --debug for a traceback" if file is None else f"see {file}"

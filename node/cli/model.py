@@ -13,9 +13,9 @@ from cyclopts import Parameter
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, outside, print_json, stderr, stdout
-from node.cli.tables import print_rows
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.parts.tables import print_rows
 from node.inference.embedded import DEFAULT_MODEL
 from node.models.conversion import Converted
 from node.models.conversion import convert_gguf as convert

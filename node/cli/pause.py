@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import to_builtins
 
-from node.cli.client import open_client
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, print_json
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, print_json
 
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 

@@ -8,9 +8,9 @@ from msgspec import to_builtins
 from rich.text import Text
 
 from node.api.status import Peer
-from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.cli.tables import print_rows
+from node.cli.parts.client import open_client
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.tables import print_rows
 from protocol.versions import WIRE
 
 

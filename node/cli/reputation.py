@@ -8,10 +8,10 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from node.api.reputation import Challenged, ReputationReport
-from node.cli.client import open_client
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, print_json, stderr, stdout
-from node.cli.tables import print_rows, shown_key
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, print_json, stderr, stdout
+from node.cli.parts.tables import print_rows, shown_key
 from node.files import read_text
 from protocol.types import TaskType
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, print_json, print_line
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 from node.keys import KEY_NAME, require_key
 from node.storage import DATABASE_NAME, StoreError, only_process, upkeep
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import to_builtins
 
-from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, print_json
+from node.cli.parts.client import open_client
+from node.cli.parts.options import JsonFlag, Source, print_json
 
 
 async def resume(

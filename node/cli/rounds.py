@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from node.api.rounds import PAGE_MAX, RoundSummary
-from node.cli.client import open_client
-from node.cli.errors import CliError
-from node.cli.options import JsonFlag, Source, any_case, outside, print_json, stderr, stdout
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError
+from node.cli.parts.options import JsonFlag, Source, any_case, outside, print_json, stderr, stdout
+from node.cli.parts.tables import print_rows
 from node.cli.pause import duration_ms
-from node.cli.tables import print_rows
 from node.client import Client
 
 LIST_MAX: Final = 1_000
@@ -97,7 +97,7 @@ def _cells(told: RoundSummary, when: str, query_id: str) -> list[str | Text]:
     p_best = "" if told.p_best is None else f"{told.p_best:.2f}"
     turns = f" ({told.turns} turns)" if told.turns > 1 else ""
     words = outside(" ".join(told.text.split()) + turns)
-    return [when, query_id, told.task, told.audience, ending(told), p_best, words]
+    return [when, query_id, told.task, str(told.audience or ""), ending(told), p_best, words]
 
 
 def _iso(at_ms: int) -> str:

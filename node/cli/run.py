@@ -14,9 +14,9 @@ from cyclopts import Parameter
 
 from consensus.rounds.participant import Participant
 from node import logs
-from node.cli.options import JsonFlag, Source, any_case
-from node.cli.service_manager import ServiceManager
-from node.cli.signals import ENDING, on_signals
+from node.cli.parts.options import JsonFlag, Source, any_case
+from node.cli.parts.service_manager import ServiceManager
+from node.cli.parts.signals import ENDING, on_signals
 from node.config import NOBODY_HELP
 from node.daemon import Node, run_node
 from node.descriptors import raise_descriptor_limit

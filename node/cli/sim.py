@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, any_case, outside, print_json, stderr
-from node.cli.tables import is_too_wide, print_pairs
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, any_case, outside, print_json, stderr
+from node.cli.parts.tables import is_too_wide, print_pairs
 from node.config import load_params
 from node.files import read_toml
 from node.inference.scripted import SLOPE

@@ -8,9 +8,9 @@ from msgspec.structs import asdict
 
 from node.api.serving import Cost, Requester, ServingReport, Strangers
 from node.api.status import ClockComparison, Connections, Status
-from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, outside, print_json, stdout
-from node.cli.tables import print_pairs
+from node.cli.parts.client import open_client
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.tables import print_pairs
 from node.config import NOBODY_HELP
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, Source, print_json, print_line, stdout
-from node.cli.tables import print_rows
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, print_json, print_line, stdout
+from node.cli.parts.tables import print_rows
 from node.hardening import keep_private
 from node.keys import require_key
 from node.storage import upkeep

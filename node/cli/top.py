@@ -19,8 +19,8 @@ from node.api.events import Ended, Progress, StreamedEvent
 from node.api.queue import QueueReport
 from node.api.rounds import RoundPage, RoundSummary
 from node.api.status import Peer, Peers, Status
-from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.client import open_client
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.rounds import WORDS_MIN, ending
 from node.cli.status import clock, connections
 from node.client import Client, ClientError
@@ -230,7 +230,7 @@ def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Tabl
         (
             f"{datetime.fromtimestamp(each.asked_ms / 1000).astimezone():%H:%M:%S}",
             each.query_id[:16],
-            str(each.audience),
+            str(each.audience or ""),
             phases.shown(each),
             "" if each.p_best is None else f"{each.p_best:.2f}",
         )

@@ -8,8 +8,8 @@ import trio
 from cyclopts import Parameter
 from msgspec import to_builtins
 
-from node.cli.client import open_client
-from node.cli.options import JsonFlag, Source, print_json, print_line
+from node.cli.parts.client import open_client
+from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 
 
 async def ui(

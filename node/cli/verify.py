@@ -7,9 +7,9 @@ from cyclopts import Parameter
 
 from consensus.certificates.report import CertificateReading
 from consensus.certificates.versions import read_any_version
-from node.cli.certificates import outcome, read_certificate, refused
-from node.cli.errors import CliError, Exit
-from node.cli.options import JsonFlag, print_json
+from node.cli.parts.certificates import outcome, read_certificate, refused
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, print_json
 from node.files import FileError, read_text
 from protocol.errors import Fault
 from protocol.types import Key

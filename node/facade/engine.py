@@ -8,7 +8,7 @@ from node.api.status import EngineSummary
 from node.inference import EngineConfig
 from node.inference.status import ServerStatus
 from node.work.fitness import ROLES
-from node.work.trial import Attempt, try_engine
+from node.work.trial import Attempt, EngineTrial, try_engine
 from node.work.worker import EngineWorker
 from protocol.types import Role
 
@@ -63,10 +63,14 @@ class EngineFacade:
 
     async def trial(self) -> api.EngineTrial:
         """Let the engine give one real answer and one real judgement; what it fails in is part of the result."""
-        trial = await try_engine(self._worker.engine, self._config)
-        return api.EngineTrial(
-            trial.works, trial.error, _attempt(trial.probe), _attempt(trial.answer), _attempt(trial.judgement)
-        )
+        return trial_report(await try_engine(self._worker.engine, self._config))
+
+
+def trial_report(trial: EngineTrial) -> api.EngineTrial:
+    """Report a trial of an engine, that of a running node or another."""
+    return api.EngineTrial(
+        trial.works, trial.error, _attempt(trial.probe), _attempt(trial.answer), _attempt(trial.judgement)
+    )
 
 
 @overload

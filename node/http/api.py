@@ -15,21 +15,20 @@ from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import Audience, OffersKnown, Question
-from node.api.common import Liveness
+from node.api.common import CursorError, Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.api.rounds import Cancelled
-from node.config import ApiTable
 from node.http.audience import key_audience
-from node.http.events import Events
-from node.http.history import History
-from node.http.openai.handlers import OpenAiApi
+from node.http.events import EventsHandlers
+from node.http.history import HistoryHandlers
+from node.http.openai.handlers import OpenAiHandlers
 from node.http.openapi import document
+from node.http.places import CHALLENGES_MAX, RequestPlaces
 from node.http.replies import (
     BodyError,
     ErrorContext,
     Handler,
     ParameterError,
-    Places,
     RefusedError,
     json_reply,
     read_body,
@@ -38,27 +37,11 @@ from node.http.replies import (
     refusal,
     refused_ask,
 )
-from node.http.rounds import RoundStream
-from node.http.sessions import Sessions
+from node.http.rounds import AskReply
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
 from node.rounds.ask_errors import AskError
 from node.storage import StoreBlockedError
-
-WAITS_SHARE: Final = 4
-"""Divisor: one in four connections may wait for offers, but no more than WAITS_MAX."""
-
-WAITS_MAX: Final = 64
-"""Requests that may wait for offers at once: each looks through the book when it changes."""
-
-FOLLOWED_SHARE: Final = 2
-"""Divisor: one in two connections may follow a round or wait for its turn; the rest is for immediate replies."""
-
-CHALLENGES_MAX: Final = 2
-"""Challenges that may run at once: each holds a connection for a round's time, and a turn that users wait for."""
-
-TRIALS_MAX: Final = 1
-"""Trials of the engine that may run at once: each takes the engine's time, which rounds need."""
 
 _ALLOWED: Final = {
     each.path: ", ".join(sorted({other.method for other in OPERATIONS if other.path == each.path}))
@@ -67,39 +50,30 @@ _ALLOWED: Final = {
 """Methods of each path."""
 
 
-def build_app(
-    shown: Shown,
-    connections_max: int,
-    mcp: ASGIApp | None = None,
-    ui: UiHandlers | None = None,
-    *,
-    audience: Audience = Audience.TRUSTED,
-) -> Starlette:
+def build_app(shown: Shown, places: RequestPlaces, mcp: ASGIApp, ui: UiHandlers, audience: Audience) -> Starlette:
     """Build the ASGI application of one node.
 
     Args:
         shown: what the node shows and does.
-        connections_max: connections to which it is served at most.
+        places: those of requests that take long.
         mcp: serves /mcp.
-        ui: the page for people with the guard's sessions; without it, of a node without keys.
+        ui: the page for people, with the guard's sessions.
         audience: nodes that may read what clients of OpenAI's API send, unless they name others.
     """
-    ui = ui or UiHandlers(ApiTable(), Sessions())
-    followed = Places(connections_max // FOLLOWED_SHARE)
     handlers = {
-        **_Api(shown, connections_max, followed).handlers(),
-        **History(shown.history).handlers(),
-        **Events(shown.events, connections_max).handlers(),
+        **_NodeHandlers(shown, places).handlers(),
+        **HistoryHandlers(shown.history, places.reads).handlers(),
+        **EventsHandlers(shown.events, places.streams).handlers(),
         **ui.handlers(),
-        **OpenAiApi(shown, followed, audience).handlers(),
+        **OpenAiHandlers(shown, places.followed, audience).handlers(),
     }
-    mounted = [] if mcp is None else [Route("/mcp", mcp)]
     app = Starlette(
         # An operation without a handler is a fault in the code, which shows at the start.
-        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), *mounted],
+        routes=[*(Route(each.path, handlers[each], methods=[each.method]) for each in OPERATIONS), Route("/mcp", mcp)],
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
+            CursorError: _refuse_request,
             BodyError: _refuse_request,
             RefusedError: _refuse,
             AskError: _refuse_ask,
@@ -147,15 +121,12 @@ async def _fail(_: Request, __: Exception) -> Response:
     return refusal(500, "internal error; the node's log has a line about it")
 
 
-class _Api:
-    """The handlers, and the places of requests that take long."""
+class _NodeHandlers:
+    """The handlers of what is no group of its own."""
 
-    def __init__(self, shown: Shown, connections_max: int, followed: Places) -> None:
+    def __init__(self, shown: Shown, places: RequestPlaces) -> None:
         self._shown = shown
-        self._waits = Places(min(WAITS_MAX, connections_max // WAITS_SHARE))
-        self._followed = followed
-        self._challenges = Places(CHALLENGES_MAX)
-        self._trials = Places(TRIALS_MAX)
+        self._places = places
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handlers by operation."""
@@ -168,7 +139,6 @@ class _Api:
             ops.ASK: self.ask,
             ops.QUEUE: self.queue,
             ops.CANCEL: self.cancel,
-            ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
@@ -198,7 +168,7 @@ class _Api:
 
     async def wait(self, request: Request) -> Response:
         asked, peers = read_parameters(request, ops.WAIT), self._shown.peers
-        with self._waits.take() as place:
+        with self._places.waits.take() as place:
             if not place:
                 return refusal(503, "too many wait for offers; try again later", retry_after_s=1)
             with trio.move_on_after(min(asked["timeout_ms"], WAIT_MS_MAX) / 1000):
@@ -210,7 +180,7 @@ class _Api:
         question: Question = await read_body(request, ops.ASK)
         if question.audience is None:
             question = replace(question, audience=key_audience(request))
-        return RoundStream(self._shown.rounds, question, details, self._followed)
+        return AskReply(self._shown.rounds, question, details, self._places.followed)
 
     async def queue(self, _: Request) -> Response:
         return json_reply(self._shown.rounds.queue())
@@ -218,17 +188,11 @@ class _Api:
     async def cancel(self, request: Request) -> Response:
         return json_reply(Cancelled(await self._shown.rounds.cancel(read_query_id(request))))
 
-    async def certificate(self, request: Request) -> Response:
-        raw = await self._shown.rounds.certificate(read_query_id(request))
-        if raw is None:
-            return refusal(404, "this node has no such certificate: ask another with --url, or name a file")
-        return Response(raw, media_type=ops.CERTIFICATE.media)
-
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())
 
     async def try_engine(self, _: Request) -> Response:
-        with self._trials.take() as place:
+        with self._places.trials.take() as place:
             if not place:
                 return refusal(503, "the engine is being tried already; try again later", retry_after_s=1)
             return json_reply(await self._shown.engine.trial())
@@ -249,7 +213,7 @@ class _Api:
         return json_reply(await self._shown.reputation.take_over(exported))
 
     async def challenge(self, _: Request) -> Response:
-        with self._challenges.take() as place:
+        with self._places.challenges.take() as place:
             if not place:
                 return refusal(503, f"{CHALLENGES_MAX} challenges run already; try again later", retry_after_s=1)
             return json_reply(await self._shown.reputation.challenge())

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 
 from node.api.asking import Audience
-from node.http.guard import ApiKey
+from node.http.keys import ApiKey
 
 MODEL_SEPARATOR: Final = ":"
 """Stands between a model's name and its audience, as in `strand-rust:public`."""

@@ -15,7 +15,7 @@ import trio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 
-from node.http.bodies import BodyRoom
+from node.http.body_sizes import BodyRoom
 from node.http.replies import SECURITY_HEADERS, Refusal, refusal
 from node.overlay.addresses import SENDER_BITS, address_group
 

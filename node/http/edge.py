@@ -13,13 +13,14 @@ import trio
 from starlette.types import ASGIApp
 
 from consensus.rounds.backoff import Backoff
-from node.http.bodies import BodyRoom
+from node.http.body_sizes import BodyRoom
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
 from node.text import one_line
 
 CONNECTIONS_MAX: Final = 512
-"""Connections at once if descriptors are plentiful: 64 MiB with a body of 128 KiB each. Large ones are few (`bodies`).
+"""Connections at once if descriptors are plentiful: 64 MiB with a body of 128 KiB each. Large ones are few
+(`body_sizes`).
 """
 
 CONNECTIONS_MIN: Final = 16

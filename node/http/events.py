@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import trio
@@ -14,25 +14,21 @@ from starlette.types import Receive, Scope, Send
 from node.api import operations as ops
 from node.api.events import BaseEvent, EventsMissed
 from node.api.operations import EVENT_STREAM, Operation
-from node.http.replies import Handler, Places, parse_query_id, read_parameters, refusal
+from node.http.places import Places
+from node.http.replies import Handler, parse_query_id, read_parameters, refusal
 from node.http.shown import ShownEvents
 from node.http.sse import EventStream, encode_comment, encode_event
 from node.rounds.hub import Resumed, TooManySubscribersError, UnknownRoundError
 from protocol.types import Digest
 
-STREAMS_MAX: Final = 32
-"""Streams of events at once: dashboards and terminals of one node's owner. Each may have 256 events waiting."""
 
-STREAMS_SHARE: Final = 8
-"""Divisor: one in eight connections may be a stream, which lasts."""
+class EventsHandlers:
+    """The handler over a node's events."""
 
-
-class Events:
-    """The handler, and the places of streams."""
-
-    def __init__(self, events: ShownEvents, connections_max: int) -> None:
+    def __init__(self, events: ShownEvents, streams: Places) -> None:
+        """Build it. `streams`: places of streams."""
         self._events = events
-        self._streams = Places(min(STREAMS_MAX, max(1, connections_max // STREAMS_SHARE)))
+        self._streams = streams
 
     def handlers(self) -> Mapping[Operation[Any], Handler]:
         """Return the handler by operation."""
@@ -41,10 +37,10 @@ class Events:
     async def follow(self, request: Request) -> Response:
         """Reply with the events of all rounds, or of one."""
         text = read_parameters(request, ops.EVENTS)["round"]
-        return RoundsStream(self._events, parse_query_id(text) if text else None, self._streams)
+        return EventsReply(self._events, parse_query_id(text) if text else None, self._streams)
 
 
-class RoundsStream(Response):
+class EventsReply(Response):
     """A stream of events that lasts until the client goes, or until the one round that it follows is over."""
 
     media_type = EVENT_STREAM

@@ -10,12 +10,12 @@ from starlette.types import Scope
 
 from node.api import operations as ops
 from node.config import ApiTable
-from node.http.bodies import body_bytes_max
+from node.http.body_sizes import body_bytes_max
 from node.http.guesses import GuessTable
-from node.http.keys import ApiKey as ApiKey
-from node.http.keys import Keys
+from node.http.keys import ApiKey, Keys
 from node.http.origins import Caller, ForeignError, Origins, allowing
-from node.http.replies import Places, refusal
+from node.http.places import Places
+from node.http.replies import refusal
 from node.http.sessions import UI_PATH, Sessions
 from node.overlay.addresses import AddressClass, class_of
 

@@ -1,8 +1,7 @@
 """Common parts of all requests and replies of the HTTP interface: bodies, headers, errors as one line of JSON."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,12 +41,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 ERROR_CHARS_MAX: Final = 300
 """Longest line of an error in characters: decoders quote their input."""
 
-
 OPENAI_PATHS: Final = "/v1/"
 """Beginning of the paths whose errors have OpenAI's form."""
 
-BUSY_RETRY_S: Final = 5
-"""Seconds after which a client should try again when the queue is full: a round takes some seconds at least."""
+STOPPING_RETRY_S: Final = 5
+"""Seconds after which a client should try again when the node is stopping: if it is restarted, that takes so long."""
 
 NO_RETRY: Final = ("x-should-retry", "false")
 """Header that keeps OpenAI's clients from repeating a request, as they do twice after any 5xx: a round that failed must
@@ -151,7 +149,7 @@ def refused_ask(error: AskError) -> Refusal:
         case TooManyFollowedError():
             return refusal(503, str(error), retry_after_s=error.retry_after_s)
         case StoppingError():
-            return refusal(503, str(error), retry_after_s=BUSY_RETRY_S, context=ErrorContext("stopping"))
+            return refusal(503, str(error), retry_after_s=STOPPING_RETRY_S, context=ErrorContext("stopping"))
         case NoQuorumError():
             return refusal(503, str(error), retry_after_s=1, context=ErrorContext("no_quorum"))
         case NoDiskError():
@@ -223,22 +221,3 @@ def parse_query_id(text: str) -> Digest:
     if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
         raise ParameterError("a query id is 64 hexadecimal digits")
     return Digest(bytes.fromhex(text))
-
-
-class Places:
-    """Limits the number of long requests. There is no queue: a request without a place is refused."""
-
-    def __init__(self, places_max: int) -> None:
-        self._free = places_max
-
-    @contextmanager
-    def take(self) -> Iterator[bool]:
-        """Hold a place while the block runs; yield whether there was one."""
-        if self._free <= 0:
-            yield False
-            return
-        self._free -= 1
-        try:
-            yield True
-        finally:
-            self._free += 1

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 from node.api.asking import Question
 from node.api.events import encode_plain
 from node.api.operations import JSON_LINES
-from node.http.replies import Places, refusal, refused_ask
+from node.http.places import Places
+from node.http.replies import refusal, refused_ask
 from node.http.shown import ShownRounds
 from node.rounds.ask_errors import AskError
 from node.rounds.hub import Subscription
@@ -34,7 +35,7 @@ async def ask_or_cancel(rounds: ShownRounds, question: Question, *, details: boo
                 await rounds.cancel(handle.query_id)
 
 
-class RoundStream(Response):
+class AskReply(Response):
     """The reply that begins a round and follows it. A client that goes while it waits for its turn leaves the queue."""
 
     def __init__(self, rounds: ShownRounds, question: Question, details: bool, places: Places) -> None:

@@ -14,16 +14,13 @@ from node.http.api import build_app
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
 from node.http.mcp.endpoint import McpEndpoint
-from node.http.replies import Places
+from node.http.places import RequestPlaces
 from node.http.sessions import Sessions
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
-
-MCP_SHARE: Final = 4
-"""Divisor: one in four connections may follow a round for an agent."""
 
 TOKEN_CHARS_ADVISED: Final = 16
 """Characters of a token that cannot be guessed: this machine's programs may try some thousand times per second."""
@@ -64,11 +61,11 @@ async def serve(
         if len(key.token) < TOKEN_CHARS_ADVISED:
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
             log.warning("api.token_weak", api_key=name, reason=reason)
-    places = connections_max(descriptor_limit())
-    sessions = Sessions()
-    mcp = McpEndpoint(shown, Places(places // MCP_SHARE), config.audience)
-    app = build_app(shown, places, mcp, UiHandlers(config, sessions), audience=config.audience)
-    edge = Edge(app, Guard(config, sessions), places)
+    connections = connections_max(descriptor_limit())
+    places, sessions = RequestPlaces(connections), Sessions()
+    mcp = McpEndpoint(shown, places, config.audience)
+    app = build_app(shown, places, mcp, UiHandlers(config, sessions), config.audience)
+    edge = Edge(app, Guard(config, sessions), connections)
     task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mcp.run)

@@ -14,6 +14,9 @@ from node.inference.ports import EngineError
 LOOK_MS: Final = 1_500
 """Milliseconds to look at one port: a server of this machine lists its models at once, also on two busy cores."""
 
+NAMED_MAX: Final = 3
+"""Models that a found server is told by: enough to recognise it, and one line."""
+
 
 @dataclass(frozen=True, slots=True)
 class UsualPlace:
@@ -44,6 +47,11 @@ class FoundServer:
     """What usually listens at its port; nobody has checked that it is that."""
     url: str
     models: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.models[:NAMED_MAX])
+        more = f" and {len(self.models) - NAMED_MAX} more" if len(self.models) > NAMED_MAX else ""
+        return f"{self.name} at {self.url}: {shown}{more}"
 
 
 async def find_servers(places: Sequence[UsualPlace] = USUAL_PLACES) -> list[FoundServer]:

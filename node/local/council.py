@@ -1,6 +1,5 @@
 """A council: a lasting swarm on this machine, one node a model, whose nodes keep their keys and what they learned."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,6 +12,7 @@ import msgspec
 from node.errors import Exit, UserError
 from node.files import read_toml
 from node.inference import EngineConfig
+from node.inference.api_key import api_key_of
 from node.local.nodes import NODES_MAX, NodeSpec, plain_environment
 from node.storage.founding import found_node
 
@@ -103,7 +103,8 @@ def read_engines(path: Path) -> list[EngineConfig]:
     """Read the `[[engine]]` tables of a council's file, one engine for each of their models.
 
     A table has the keys of a configuration's [engine], without `model`; `models`, a list; and `key_env`, the variable
-    that holds the API key. Raises CouncilError or FileError.
+    that holds the API key. Raises CouncilError,
+    NoApiKeyError or FileError.
     """
     content = read_toml(path, FILE_BYTES_MAX)
     tables = content.pop("engine", None)
@@ -126,16 +127,8 @@ def _engines(table: object, where: str) -> list[EngineConfig]:
     if "url" in given:
         given.setdefault("kind", "openai")
     if "key_env" in table:
-        given["api_key"] = key_of(table["key_env"], where)
+        given["api_key"] = api_key_of(table["key_env"], where)
     try:
         return [msgspec.convert({**given, "model": model}, EngineConfig) for model in models]
     except msgspec.ValidationError as error:
         raise CouncilError(f"{where}: {error}") from error
-
-
-def key_of(variable: object, where: str) -> str:
-    """Return the API key that a variable of the environment holds. Raises CouncilError."""
-    key = os.environ.get(variable, "") if isinstance(variable, str) else ""
-    if not key:
-        raise CouncilError(f"{where}: the variable {variable} of the environment is not set")
-    return key

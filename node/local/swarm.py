@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -56,6 +56,19 @@ class LocalSwarm:
     def connect(self, node: int = 0) -> AbstractAsyncContextManager[Client]:
         """Return a client of one node."""
         return connect(self.nodes[node].url, self.nodes[node].token)
+
+    async def reached(self) -> dict[str, Any]:
+        """Return how programs reach the swarm, by its first node, as plain values. Raises ClientError."""
+        async with self.connect() as client:
+            link = await client.ui_link()
+        first = self.nodes[0]
+        return {
+            "api": first.url,
+            "openai": f"{first.url}/v1",
+            "token": first.token or None,
+            "ui": link.url,
+            "nodes": [{"url": node.url, "key": node.key, "address": node.addresses[0]} for node in self.nodes],
+        }
 
     async def meet(self) -> None:
         """Wait until every node has the offers of all others. Raises TimedOutError after START_S."""

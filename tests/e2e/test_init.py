@@ -168,7 +168,7 @@ def test_an_engine_that_does_not_work_is_told_and_asked_for_again(
 def test_a_script_is_asked_nothing(shell: Shell, tmp_path: Path) -> None:
     with model_server(stand_in()) as url:
         key = {"KEY_OF_MINE": StandIn.KEY}
-        flags = ("--engine-url", url, "--model", "one", "--engine-key-env", "KEY_OF_MINE", "--friends")
+        flags = ("--engine-url", url, "--model", "one", "--key-env", "KEY_OF_MINE", "--friends")
         with at_a_terminal(
             [STRAND, "init", "--yes", "--json", *flags], shell.environment() | key, tmp_path
         ) as terminal:

@@ -19,15 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from node.api.asking import Audience
 from node.config import ApiTable, CapacityTable, NodeConfig, NodeTable, OverlayTable, TrustTable
 from node.daemon import Node, open_node
 from node.http.api import build_app
 from node.http.edge import CONNECTIONS_MAX, Edge
 from node.http.guard import Guard
+from node.http.mcp.endpoint import McpEndpoint
+from node.http.places import RequestPlaces
 from node.http.server import listen
 from node.http.sessions import Sessions
+from node.http.shown import Shown
 from node.http.ui import UiHandlers
 from node.inference.config import EngineConfig
 from tests.support.declared import declared
@@ -99,6 +104,20 @@ def guarded(app: ASGIApp, guard: Guard) -> ASGIApp:
     return served
 
 
+def app_of(
+    node: Shown,
+    *,
+    connections_max: int = 64,
+    mcp: McpEndpoint | None = None,
+    ui: UiHandlers | None = None,
+    audience: Audience = Audience.TRUSTED,
+) -> Starlette:
+    """The application of a node; without `mcp` nothing is heard on /mcp, and without `ui` there are no keys."""
+    places = RequestPlaces(connections_max)
+    mcp = mcp or McpEndpoint(node, places, audience)
+    return build_app(node, places, mcp, ui or UiHandlers(ApiTable(), Sessions()), audience)
+
+
 @asynccontextmanager
 async def open_api(
     folder: Path, *, capacity: CapacityTable | None = None, host: str = "127.0.0.1", **api: Any
@@ -117,7 +136,7 @@ async def open_api(
     )
     async with open_node(config) as node:
         sessions = Sessions()
-        app = declared(build_app(node.shown(), CONNECTIONS_MAX, ui=UiHandlers(config.api, sessions)))
+        app = declared(app_of(node.shown(), connections_max=CONNECTIONS_MAX, ui=UiHandlers(config.api, sessions)))
         async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api, sessions=sessions) as served:
             yield replace(served, node=node)
 

@@ -12,12 +12,11 @@ from openai import AsyncOpenAI
 from node.api import events
 from node.api.asking import Audience
 from node.config import ApiTable
-from node.http.api import build_app
 from node.http.guard import Guard
 from node.http.shown import Shown
 from protocol.types import FinishReason, Outcome, OutcomeReason, TokenSource
 from tests.support.declared import declared
-from tests.support.http_server import guarded
+from tests.support.http_server import app_of, guarded
 from tests.support.shown import QUERY
 
 ANSWER = "fn sum(x: &[i64]) -> i64 {\n    x.iter().sum()\n}\n// END of ß"
@@ -105,6 +104,6 @@ async def official_client(
     node: Shown, *, api: ApiTable | None = None, key: str = "any", audience: Audience = Audience.TRUSTED
 ) -> AsyncIterator[AsyncOpenAI]:
     """OpenAI's own client of a node in memory; each reply is checked against its declaration."""
-    app = guarded(declared(build_app(node, connections_max=64, audience=audience)), Guard(api or ApiTable()))
+    app = guarded(declared(app_of(node, audience=audience)), Guard(api or ApiTable()))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
         yield AsyncOpenAI(api_key=key, base_url="http://127.0.0.1:1/v1", http_client=http)

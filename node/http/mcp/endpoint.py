@@ -12,7 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from node.api.asking import Audience
 from node.http.edge import keep_running
-from node.http.replies import Places, refusal
+from node.http.places import RequestPlaces
+from node.http.replies import refusal
 from node.http.shown import Shown
 from node.signals import Signal
 
@@ -26,10 +27,10 @@ HANDSHAKE_S: Final = 5.0
 class McpEndpoint:
     """The ASGI application behind `/mcp`."""
 
-    def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
-        """Build the endpoint; `followed`, `audience`: see SwarmTools."""
+    def __init__(self, shown: Shown, places: RequestPlaces, audience: Audience) -> None:
+        """Build the endpoint; `places`, `audience`: see SwarmTools."""
         self._shown = shown
-        self._followed = followed
+        self._places = places
         self._audience = audience
         self._is_installed = find_spec("mcp") is not None
         self._wanted = Signal()
@@ -90,4 +91,4 @@ class McpEndpoint:
     def _load(self) -> "StreamableHTTPSessionManager":
         from node.http.mcp.server import build_manager
 
-        return build_manager(self._shown, self._followed, self._audience)
+        return build_manager(self._shown, self._places, self._audience)

@@ -1,7 +1,8 @@
 """The tools of a node: asking its swarm, and reading what came of it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from node.api.rounds import RoundDetail
 from node.http.audience import key_audience, resolve
 from node.http.mcp.bodies import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
-from node.http.replies import Places
+from node.http.places import READS_MAX, RequestPlaces
 from node.http.rounds import ask_or_cancel
 from node.http.shown import Shown
 from protocol.types import Digest, Outcome, TurnRole
@@ -26,25 +27,21 @@ CERTIFICATE_URI: Final = "strand://certificates/"
 ANSWER_CHARS_MAX: Final = 2_000
 """Characters of one answer in an explanation: a round may have 64 answers of 64 KiB, and a model reads them all."""
 
-VERIFIED_MAX: Final = 2
-"""Certificates that may be verified at once for agents: each takes a core for up to seconds."""
-
 
 class SwarmTools:
     """Tools over what a node shows."""
 
-    def __init__(self, shown: Shown, followed: Places, audience: Audience) -> None:
+    def __init__(self, shown: Shown, places: RequestPlaces, audience: Audience) -> None:
         """Build the tools.
 
         Args:
             shown: the node.
-            followed: places of requests that follow a round.
+            places: those of requests that take long.
             audience: of questions that name none, and come without a key that does.
         """
         self._shown = shown
-        self._followed = followed
+        self._places = places
         self._audience = audience
-        self._verified = Places(VERIFIED_MAX)
 
     def tools(self) -> tuple[Tool, ...]:
         """Return all tools."""
@@ -90,7 +87,8 @@ class SwarmTools:
 
     async def explain(self, asked: OneRound, _: Context) -> Mapping[str, Any]:
         """Return everything that the node knows of a round. Raises ToolError."""
-        found = await self._shown.history.round(Digest(bytes.fromhex(asked.query_id)))
+        with self._reading():
+            found = await self._shown.history.round(Digest(bytes.fromhex(asked.query_id)))
         if found is None:
             raise ToolError("no such round here: this node neither asked it nor holds its certificate")
         return _plain(_shortened(found))
@@ -100,14 +98,12 @@ class SwarmTools:
         if (asked.query_id is None) == (asked.certificate is None):
             raise ToolError("give either query_id or certificate")
         if asked.query_id is not None:
-            raw = await self._shown.rounds.certificate(Digest(bytes.fromhex(asked.query_id)))
+            raw = await self._shown.history.certificate(Digest(bytes.fromhex(asked.query_id)))
             if raw is None:
                 raise ToolError("no such certificate here")
         else:
             raw = _decoded(asked.certificate or "")
-        with self._verified.take() as place:
-            if not place:
-                raise ToolError("other certificates are being verified; try again later")
+        with self._reading():
             return _plain(await self._shown.history.verify(raw))
 
     async def ask(self, asked: AskSwarm, context: Context) -> Mapping[str, Any]:
@@ -123,7 +119,7 @@ class SwarmTools:
             pairs_per_judge=asked.pairs_per_judge,
             confidence_min=asked.min_confidence,
         )
-        with self._followed.take() as place:
+        with self._places.followed.take() as place:
             if not place:
                 raise ToolError("too many follow rounds; try again later")
             async with ask_or_cancel(self._shown.rounds, question, details=False) as begun:
@@ -135,19 +131,21 @@ class SwarmTools:
                         members = len(event.members)
         return _plain(_answer(log, begun.query_id.hex(), members))
 
-
-def _key_audience(context: Context) -> Audience | None:
-    """Return the audience of the API key that came with the call's request."""
-    key = None if context.request is None else context.request.scope.get("state", {}).get("api_key")
-    return None if key is None else key.audience
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold a place of those who read or verify while the block runs. Raises ToolError."""
+        with self._places.reads.take() as place:
+            if not place:
+                raise ToolError(f"{READS_MAX} requests read the history already; try again later")
+            yield
 
 
 def _shortened(found: RoundDetail) -> RoundDetail:
     """Return a round with the answers' texts cut, for a reader that has to read all of it."""
-    if found.proof is None:
+    if found.certificate is None:
         return found
-    answers = tuple(replace(each, text=_cut(each.text)) for each in found.proof.answers)
-    return replace(found, proof=replace(found.proof, answers=answers))
+    answers = tuple(replace(each, text=_cut(each.text)) for each in found.certificate.answers)
+    return replace(found, certificate=replace(found.certificate, answers=answers))
 
 
 def _cut(text: str) -> str:

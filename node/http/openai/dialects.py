@@ -15,7 +15,7 @@ from node.api.openai.chat import (
     Delta,
     TextCompletion,
 )
-from node.http.openai.following import Answer, FollowedRound
+from node.http.openai.following import Answer, RoundView
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Refusal
 from node.http.sse import encode_event
@@ -31,23 +31,23 @@ DONE: Final = encode_event(b"[DONE]")
 class Dialect(Protocol):
     """Writes one round in one of OpenAI's forms. Each method returns complete server-sent events."""
 
-    def begun(self, round: FollowedRound) -> bytes:
+    def begun(self, round: RoundView) -> bytes:
         """Write the beginning of a stream: the round has begun."""
         ...
 
-    def text(self, round: FollowedRound, answer: Answer) -> bytes:
+    def text(self, round: RoundView, answer: Answer) -> bytes:
         """Write the text, which is decided."""
         ...
 
-    def finished(self, round: FollowedRound, answer: Answer) -> bytes:
+    def finished(self, round: RoundView, answer: Answer) -> bytes:
         """Write the end of a stream: the round is over."""
         ...
 
-    def failed(self, round: FollowedRound, refused: Refusal) -> bytes:
+    def failed(self, round: RoundView, refused: Refusal) -> bytes:
         """Write the end of a stream whose round gave no answer, or did not begin."""
         ...
 
-    def body(self, round: FollowedRound, answer: Answer) -> Any:
+    def body(self, round: RoundView, answer: Answer) -> Any:
         """Return the reply that is no stream."""
         ...
 
@@ -68,15 +68,15 @@ class ChatDialect:
     def __init__(self, request: RoundRequest) -> None:
         self._request = request
 
-    def begun(self, round: FollowedRound) -> bytes:
+    def begun(self, round: RoundView) -> bytes:
         """Write the role."""
         return events(self._chunk(round, ChunkChoice(Delta(role="assistant", content=""))))
 
-    def text(self, round: FollowedRound, answer: Answer) -> bytes:
+    def text(self, round: RoundView, answer: Answer) -> bytes:
         """Write the text in pieces."""
         return events(*(self._chunk(round, ChunkChoice(Delta(content=each))) for each in pieces(answer.text)))
 
-    def finished(self, round: FollowedRound, answer: Answer) -> bytes:
+    def finished(self, round: RoundView, answer: Answer) -> bytes:
         """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
         last = self._chunk(round, ChunkChoice(Delta(), answer.finish))
         if not self._request.include_usage:
@@ -84,11 +84,11 @@ class ChatDialect:
         usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
         return events(last, usage) + DONE
 
-    def failed(self, round: FollowedRound, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
+    def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
         """Write the error."""
         return events(refused.problem()) + DONE
 
-    def body(self, round: FollowedRound, answer: Answer) -> ChatCompletion:
+    def body(self, round: RoundView, answer: Answer) -> ChatCompletion:
         """Return the completion."""
         report = round.report()
         assert report is not None
@@ -101,11 +101,11 @@ class ChatDialect:
             strand=report,
         )
 
-    def _chunk(self, round: FollowedRound, choice: ChunkChoice) -> ChatChunk:
+    def _chunk(self, round: RoundView, choice: ChunkChoice) -> ChatChunk:
         return ChatChunk(_chat_id(round), round.created_s, self._request.model, (choice,), "chat.completion.chunk")
 
 
-def _chat_id(round: FollowedRound) -> str:
+def _chat_id(round: RoundView) -> str:
     return f"chatcmpl-{round.query_id}"
 
 
@@ -115,15 +115,15 @@ class CompletionDialect:
     def __init__(self, request: RoundRequest) -> None:
         self._request = request
 
-    def begun(self, round: FollowedRound) -> bytes:
+    def begun(self, round: RoundView) -> bytes:
         """Write an empty text."""
         return events(self._piece(round, CompletionChoice("", None)))
 
-    def text(self, round: FollowedRound, answer: Answer) -> bytes:
+    def text(self, round: RoundView, answer: Answer) -> bytes:
         """Write the text in pieces."""
         return events(*(self._piece(round, CompletionChoice(each, None)) for each in pieces(answer.text)))
 
-    def finished(self, round: FollowedRound, answer: Answer) -> bytes:
+    def finished(self, round: RoundView, answer: Answer) -> bytes:
         """Write the reason for the end, and the report in the last piece, which has the usage if it is asked for."""
         last = self._piece(round, CompletionChoice("", answer.finish))
         if not self._request.include_usage:
@@ -131,16 +131,16 @@ class CompletionDialect:
         usage = msgspec.structs.replace(last, choices=(), usage=answer.usage, strand=round.report())
         return events(last, usage) + DONE
 
-    def failed(self, round: FollowedRound, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
+    def failed(self, round: RoundView, refused: Refusal) -> bytes:  # noqa: ARG002 - the protocol's
         """Write the error."""
         return events(refused.problem()) + DONE
 
-    def body(self, round: FollowedRound, answer: Answer) -> TextCompletion:
+    def body(self, round: RoundView, answer: Answer) -> TextCompletion:
         """Return the completion."""
         whole = self._piece(round, CompletionChoice(answer.text, answer.finish))
         return msgspec.structs.replace(whole, usage=answer.usage, strand=round.report())
 
-    def _piece(self, round: FollowedRound, choice: CompletionChoice) -> TextCompletion:
+    def _piece(self, round: RoundView, choice: CompletionChoice) -> TextCompletion:
         return TextCompletion(
             f"cmpl-{round.query_id}", round.created_s, self._request.model, (choice,), "text_completion"
         )

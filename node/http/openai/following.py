@@ -27,7 +27,7 @@ class Answer:
     usage: Usage
 
 
-class FollowedRound:
+class RoundView:
     """What the events of one round have shown so far."""
 
     def __init__(self, request: RoundRequest) -> None:

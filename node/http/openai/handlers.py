@@ -21,15 +21,16 @@ from node.http.openai.models import model, models, named_audience
 from node.http.openai.replies import RoundReply
 from node.http.openai.requests import RoundRequest, read_request
 from node.http.openai.responses import ResponseDialect
-from node.http.replies import ErrorContext, Handler, Places, json_reply, refusal
+from node.http.places import Places
+from node.http.replies import ErrorContext, Handler, json_reply, refusal
 from node.http.shown import Shown
 
 
-class OpenAiApi:
+class OpenAiHandlers:
     """OpenAI's API over one node."""
 
     def __init__(self, shown: Shown, places: Places, audience: Audience) -> None:
-        """Build the API. `places`: those of requests that follow a round; `audience`: that of the plain model id."""
+        """Build it. `places`: those of requests that follow a round; `audience`: that of the plain model id."""
         self._shown = shown
         self._places = places
         self._audience = audience

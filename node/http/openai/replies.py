@@ -10,9 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from node.api.events import Decided
 from node.http.openai.dialects import Dialect
-from node.http.openai.following import FollowedRound
+from node.http.openai.following import RoundView
 from node.http.openai.requests import RoundRequest
-from node.http.replies import Places, Refusal, json_reply, refusal, refused_ask
+from node.http.places import Places
+from node.http.replies import Refusal, json_reply, refusal, refused_ask
 from node.http.rounds import ask_or_cancel
 from node.http.shown import ShownRounds
 from node.http.sse import EventStream, encode_comment
@@ -50,7 +51,7 @@ class RoundReply(Response):
 
     async def _whole(self) -> Response:
         """Return the reply to a request for no stream."""
-        round = FollowedRound(self._request)
+        round = RoundView(self._request)
         try:
             async with self._follow(round) as events:
                 async for event in events:
@@ -65,7 +66,7 @@ class RoundReply(Response):
 
     async def _stream(self, send: Send) -> Response | None:
         """Send a stream; return the refusal of a round that did not begin before anything was sent."""
-        stream, round = EventStream(send, STREAM_HEADERS), FollowedRound(self._request)
+        stream, round = EventStream(send, STREAM_HEADERS), RoundView(self._request)
         refused: Refusal | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stream.keep_alive, lambda: self._progress(round))
@@ -83,13 +84,13 @@ class RoundReply(Response):
             nursery.cancel_scope.cancel()
         return refused
 
-    def _progress(self, round: FollowedRound) -> str:
+    def _progress(self, round: RoundView) -> str:
         """Return how far the round has come, in a few words."""
         if round.query_id:
             return round.progress
         return f"waiting for a turn; {len(self._rounds.queue().waiting)} in the queue"
 
-    async def _send_events(self, stream: EventStream, round: FollowedRound, events: Subscription) -> None:
+    async def _send_events(self, stream: EventStream, round: RoundView, events: Subscription) -> None:
         """Send progress as comments, and the text once it is decided."""
         async for event in events:
             before = round.progress
@@ -99,7 +100,7 @@ class RoundReply(Response):
             elif round.progress != before:
                 await stream.send(encode_comment(round.progress))
 
-    def _last(self, round: FollowedRound) -> bytes:
+    def _last(self, round: RoundView) -> bytes:
         """Return the end of the stream of a round that is over."""
         answer, failure = round.answer(), round.failure()
         if answer is not None:
@@ -108,7 +109,7 @@ class RoundReply(Response):
         return self._dialect.failed(round, failure)
 
     @asynccontextmanager
-    async def _follow(self, round: FollowedRound) -> AsyncIterator[Subscription]:
+    async def _follow(self, round: RoundView) -> AsyncIterator[Subscription]:
         """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
         async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
             round.begin(handle)

@@ -6,7 +6,7 @@ import msgspec
 
 from node.api.openai import responses as api
 from node.http.openai.dialects import pieces
-from node.http.openai.following import Answer, FollowedRound
+from node.http.openai.following import Answer, RoundView
 from node.http.openai.requests import RoundRequest
 from node.http.replies import Refusal
 from node.http.sse import encode_event
@@ -20,21 +20,21 @@ class ResponseDialect:
         self._sent = 0
         """Events of the stream so far."""
 
-    def begun(self, round: FollowedRound) -> bytes:
+    def begun(self, round: RoundView) -> bytes:
         """Write that the response is created, and in progress."""
         response = self._response(round, "in_progress")
         return self._event(api.ResponseCreated, response=response) + self._event(
             api.ResponseInProgress, response=response
         )
 
-    def text(self, round: FollowedRound, answer: Answer) -> bytes:
+    def text(self, round: RoundView, answer: Answer) -> bytes:
         """Write the message and its text in pieces."""
         id = _item_id(round)
         begun = self._event(api.OutputItemAdded, item=api.OutputMessage(id, "in_progress", ()))
         begun += self._event(api.ContentPartAdded, item_id=id, part=api.OutputText(""))
         return begun + b"".join(self._event(api.TextDelta, item_id=id, delta=each) for each in pieces(answer.text))
 
-    def finished(self, round: FollowedRound, answer: Answer) -> bytes:
+    def finished(self, round: RoundView, answer: Answer) -> bytes:
         """Write that text, part, message and response are complete."""
         id, message = _item_id(round), _message(round, answer)
         done = self._event(api.TextDone, item_id=id, text=answer.text)
@@ -44,7 +44,7 @@ class ResponseDialect:
         kind = api.ResponseIncomplete if is_cut else api.ResponseCompleted
         return done + self._event(kind, response=self.body(round, answer))
 
-    def failed(self, round: FollowedRound, refused: Refusal) -> bytes:
+    def failed(self, round: RoundView, refused: Refusal) -> bytes:
         """Write that the response failed, or the error alone if there is no response yet."""
         if not round.query_id:
             error = refused.problem().error
@@ -53,7 +53,7 @@ class ResponseDialect:
         failed = msgspec.structs.replace(response, error=api.ResponseError(refused.why), strand=round.report())
         return self._event(api.ResponseFailed, response=failed)
 
-    def body(self, round: FollowedRound, answer: Answer) -> api.ResponseObject:
+    def body(self, round: RoundView, answer: Answer) -> api.ResponseObject:
         """Return the response."""
         is_cut, used = answer.finish == "length", answer.usage
         return msgspec.structs.replace(
@@ -64,7 +64,7 @@ class ResponseDialect:
             incomplete_details=api.IncompleteDetails() if is_cut else None,
         )
 
-    def _response(self, round: FollowedRound, status: api.Status) -> api.ResponseObject:
+    def _response(self, round: RoundView, status: api.Status) -> api.ResponseObject:
         request = self._request
         return api.ResponseObject(
             id=f"resp_{round.query_id}",
@@ -81,10 +81,10 @@ class ResponseDialect:
         return encode_event(msgspec.json.encode(event), event=str(kind.__struct_config__.tag))
 
 
-def _item_id(round: FollowedRound) -> str:
+def _item_id(round: RoundView) -> str:
     return f"msg_{round.query_id}"
 
 
-def _message(round: FollowedRound, answer: Answer) -> api.OutputMessage:
+def _message(round: RoundView, answer: Answer) -> api.OutputMessage:
     status: Literal["completed", "incomplete"] = "incomplete" if answer.finish == "length" else "completed"
     return api.OutputMessage(_item_id(round), status, (api.OutputText(answer.text),))

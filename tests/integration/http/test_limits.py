@@ -21,8 +21,7 @@ from node.api.asking import Question
 from node.api.operations import BODY_BYTES_MAX
 from node.config import ApiTable, CapacityTable
 from node.http import connection, edge
-from node.http.api import WAITS_MAX
-from node.http.bodies import LARGE_BODIES_MAX
+from node.http.body_sizes import LARGE_BODIES_MAX
 from node.http.edge import (
     CONNECTIONS_MAX,
     CONNECTIONS_MIN,
@@ -33,6 +32,7 @@ from node.http.edge import (
     keep_serving,
 )
 from node.http.guard import Guard
+from node.http.places import WAITS_MAX
 from node.http.server import listen
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.asking import question_body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from mcp.shared.exceptions import MCPError
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from node.api.asking import Audience, Question
 from node.api.events import Progress
-from node.http.api import build_app
 from node.http.mcp.endpoint import McpEndpoint
-from node.http.replies import Places
+from node.http.places import READS_MAX, RequestPlaces
 from node.rounds.hub import ROLES, Subscription
 from node.rounds.service import RoundHandle
 from protocol.types import Digest
-from tests.support.http_server import PATIENCE_S, Served, open_api, open_edge
+from tests.support.http_server import PATIENCE_S, Served, app_of, open_api, open_edge
 from tests.support.shown import KEY, QUERY, TellingRounds, begun, shown
 
 # The official client leaves httpx2's reply before its end, and under trio that is told when it is collected.
@@ -33,9 +32,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"
 async def open_mcp(folder: Path) -> AsyncIterator[Served]:
     """A node without peers, and its interface with `/mcp`."""
     async with open_api(folder) as api, trio.open_nursery() as nursery:
-        endpoint = McpEndpoint(api.node.shown(), Places(4), Audience.TRUSTED)
+        endpoint = McpEndpoint(api.node.shown(), RequestPlaces(8), Audience.TRUSTED)
         nursery.start_soon(endpoint.run)
-        async with open_edge(build_app(api.node.shown(), 64, endpoint)) as served:
+        async with open_edge(app_of(api.node.shown(), mcp=endpoint)) as served:
             yield served
         nursery.cancel_scope.cancel()
 
@@ -89,6 +88,27 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) ->
             await client.read_resource("strand://certificates/" + "00" * 32)
 
 
+async def test_agents_share_the_places_of_all_others() -> None:
+    node, places = shown(), RequestPlaces(8)
+    endpoint = McpEndpoint(node, places, Audience.TRUSTED)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(endpoint.run)
+        async with open_edge(app_of(node, mcp=endpoint)) as served, mcp.Client(f"{served.url}/mcp") as client:
+            calls = {
+                "explain_round": {"query_id": QUERY.hex()},
+                "verify_certificate": {"certificate": base64.b64encode(b"junk").decode()},
+            }
+            with ExitStack() as taken:
+                for _ in range(READS_MAX):
+                    taken.enter_context(places.reads.take())
+                for tool, arguments in calls.items():
+                    result = await client.call_tool(tool, arguments)
+                    assert result.is_error and "try again later" in result.content[0].text
+            for tool, arguments in calls.items():
+                assert not (await client.call_tool(tool, arguments)).is_error
+        nursery.cancel_scope.cancel()
+
+
 class OpenRounds(TellingRounds):
     """A round that begins, and never ends by itself."""
 
@@ -114,11 +134,11 @@ class OpenRounds(TellingRounds):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_call_that_is_cancelled_cancels_its_round(mode: str) -> None:
     rounds = OpenRounds()
-    endpoint = McpEndpoint(shown(rounds=rounds), Places(4), Audience.TRUSTED)
+    endpoint = McpEndpoint(shown(rounds=rounds), RequestPlaces(8), Audience.TRUSTED)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(endpoint.run)
         async with (
-            open_edge(build_app(shown(rounds=rounds), 64, endpoint)) as served,
+            open_edge(app_of(shown(rounds=rounds), mcp=endpoint)) as served,
             mcp.Client(f"{served.url}/mcp", mode=mode) as client,
         ):
             with trio.CancelScope() as call:

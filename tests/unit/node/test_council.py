@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.local import _parse
+from node.cli.local import Option, _parse
+from node.cli.parts.errors import CliError
+from node.errors import UserError
 from node.inference import EngineConfig
 from node.local.council import Council, CouncilError, node_names, read_engines
 from node.local.nodes import NODES_MAX
@@ -44,7 +46,7 @@ def test_a_table_is_an_engine_for_each_of_its_models(tmp_path: Path, monkeypatch
     ],
 )
 def test_a_file_that_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(CouncilError) as raised:
+    with pytest.raises(UserError) as raised:
         engines_of(tmp_path, text)
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -52,11 +54,17 @@ def test_a_file_that_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> 
 
 def test_options_belong_to_the_engine_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_OF_MINE", "secret")
-    options = ["--engine=http://a", "--model=x", "--key-env=KEY_OF_MINE", "--model=x", "--engine=embedded"]
+    options = [
+        Option("--engine", "http://a"),
+        Option("--model", "x"),
+        Option("--key-env", "KEY_OF_MINE"),
+        Option("--model", "x"),
+        Option("--engine", "embedded"),
+    ]
     hosted = EngineConfig(kind="openai", url="http://a", api_key="secret", model="x")
     assert _parse(options) == [hosted, hosted, EngineConfig()]
-    with pytest.raises(CouncilError, match="--engine is a URL, embedded or scripted"):
-        _parse(["--engine=steam"])
+    with pytest.raises(CliError, match="--engine is a URL, embedded or scripted"):
+        _parse([Option("--engine", "steam")])
 
 
 def test_a_folder_follows_the_engine_and_not_its_place() -> None:

@@ -15,8 +15,8 @@ from msgspec import structs
 
 from node.api.engine import Attempt, EngineTrial
 from node.api.status import ClockComparison, Condition, Peer
-from node.cli import checkup, checkup_node
-from node.cli.checkup import Level
+from node.cli.doctor import checkup, checkup_node
+from node.cli.doctor.checkup import Level
 from node.cli.main import run
 from node.config import ApiTable, NodeConfig, OverlayTable, load_config
 from node.inference import EngineConfig
@@ -36,7 +36,7 @@ def test_a_machine_without_a_node_is_looked_at_without_one(capsys: pytest.Captur
     assert all(bool(each["remedy"]) == (each["level"] != "ok") for each in told["checks"])
 
 
-def test_a_finding_is_a_line_with_its_remedy(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+def test_a_result_is_a_line_with_its_remedy(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     (home / "node").mkdir()
     (home / "node").chmod(0o755)
     key_file = home / "node" / KEY_NAME
@@ -48,7 +48,7 @@ def test_a_finding_is_a_line_with_its_remedy(capsys: pytest.CaptureFixture[str],
     assert "is open to others" in key and key.endswith(f"chmod 700 {home / 'node'}")
 
 
-def test_a_wrong_configuration_is_a_finding(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_wrong_configuration_is_a_result(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_text("[round]\npatience = 1\n")
     assert run(["doctor", "--config", str(tmp_path / "node.toml"), "--json"]) == 1
     (check,) = json.loads(capsys.readouterr().out)["checks"]
@@ -195,9 +195,9 @@ def test_other_reports_of_a_node() -> None:
     assert checkup_node.serving(structs.replace(STATUS, serving=paused)).remedy == "`strand resume`"
     assert checkup_node.serving(STATUS).level is Level.OK
     works = EngineTrial(True, "", Attempt(1, "a model", ""), Attempt(1200, "fn", ""), Attempt(300, "50%", ""))
-    assert checkup_node.engine(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
+    assert checkup.tried(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
     broken = structs.replace(works, works=False, error="it gives no answer: HTTP 500", answer=None, judgement=None)
-    assert checkup_node.engine(broken).level is Level.FAIL
+    assert checkup.tried(broken).level is Level.FAIL
 
 
 @contextmanager

@@ -368,4 +368,4 @@ def test_a_kept_certificate_is_shown_by_its_id_without_a_node(
     (folder / f"{id_[:16]}.strand").write_bytes(kept)
     assert run(["show", id_[:digits], "--data-dir", str(tmp_path)]) == 0
     assert "strength" in capsys.readouterr().out
-    assert run(["show", "f" * 16, "--data-dir", str(tmp_path)]) == 2
+    assert run(["show", "f" * 16, "--data-dir", str(tmp_path), "--url", "http://127.0.0.1:9"]) == 2

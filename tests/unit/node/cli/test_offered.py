@@ -11,7 +11,7 @@ from rich.console import Console
 from trio.testing import MockClock
 
 from node.cli import demo
-from node.cli.questions import Questions
+from node.cli.parts.dialogue import Dialogue
 from node.inference.servers import FoundServer
 
 OLLAMA = FoundServer("Ollama", "http://127.0.0.1:11434", ("a", "b", "c", "d"))
@@ -29,7 +29,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch, lines: Any, *found: FoundServ
 
     monkeypatch.setattr(demo, "is_terminal", lambda: True)
     monkeypatch.setattr(demo, "find_servers", find)
-    monkeypatch.setattr(demo, "Questions", partial(Questions, lines=lines))
+    monkeypatch.setattr(demo, "Dialogue", partial(Dialogue, lines=lines))
 
 
 @pytest.mark.parametrize(("answer", "engine"), [("y", OLLAMA.url), ("n", demo.EMBEDDED), ("", demo.EMBEDDED)])

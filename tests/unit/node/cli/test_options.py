@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from node.cli.options import Source, print_json
+from node.cli.parts.options import Source, print_json
 from node.cli.run import trust_flags
 
 HOSTILE = "a\x9b2J\u202eb\u2028\U000e0001\x7f\x1b[2J\né"

@@ -11,13 +11,13 @@ from rich.console import Console
 from node.api.events import Asked, Decided, Progress, RoundEvent
 from node.api.serving import Requester
 from node.api.status import ClockComparison, Connections, Peer
-from node.cli.certificates import certainty, outcome, print_report
-from node.cli.errors import CliError, Exit, user_error
-from node.cli.follow import PlainLines, _who, save_certificate
-from node.cli.options import outside
+from node.cli.ask.follow import PlainLines, _who, save_certificate
+from node.cli.parts.certificates import certainty, outcome, print_report
+from node.cli.parts.errors import CliError, Exit, user_error
+from node.cli.parts.options import outside
+from node.cli.parts.tables import print_rows
 from node.cli.peers import _row
 from node.cli.status import _requester, clock, connections
-from node.cli.tables import print_rows
 from node.config import ConfigError
 from node.files import NoFileError, UnwritableError
 from node.http.server import ApiBindError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.errors import CliError
-from node.cli.question import FILES_MAX, compose
+from node.cli.ask.question import FILES_MAX, compose
+from node.cli.parts.errors import CliError
 from node.files import FileError
 from protocol.limits import TEXT_BYTES_MAX
 

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from node.api.conversation import Audience
 from node.api.rounds import RoundDetail
-from node.cli.continued import earlier_round, named_round, turns_of
-from node.cli.errors import CliError
-from node.cli.question import QuestionOptions
+from node.cli.ask.continued import earlier_round, named_round, turns_of
+from node.cli.ask.question import QuestionOptions
+from node.cli.parts.errors import CliError
 from node.cli.rounds import _cells, _print_table, ending, listed, whole_id
 from node.client import Client, RefusedError
 from protocol.types import TaskType, TurnRole
@@ -80,6 +80,9 @@ def test_a_continued_question_stays_with_its_readers_and_its_task() -> None:
     assert (wider.task, wider.audience) == (TaskType.CODE, Audience.PUBLIC)
     alone = QuestionOptions().question("x")
     assert (len(alone.turns), alone.task, alone.audience) == (1, TaskType.CODE, None)
+    of_another = structs.replace(ROUND, ours=False, round=structs.replace(ROUND.round, audience=None))
+    unknown = QuestionOptions().question("x", of_another)
+    assert unknown.audience is Audience.TRUSTED, "only the asker knows who has the text"
     assert turns_of(ROUND)[-1].role is TurnRole.ASSISTANT
 
 

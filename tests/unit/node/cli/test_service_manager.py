@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from node.cli.service_manager import ServiceManager
+from node.cli.parts.service_manager import ServiceManager
 
 
 @pytest.fixture

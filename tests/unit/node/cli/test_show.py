@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from node.cli.diff import _folded, _paired
-from node.cli.explained import explained, print_intervals, print_judging
 from node.cli.main import run
+from node.cli.show.explained import explained, print_intervals, print_judging
 from tests.support.processes import assert_refusal_line
 from tests.support.proofs import certificate
 
@@ -45,9 +45,9 @@ def test_the_explanation_is_json_beside_the_report(capsys: pytest.CaptureFixture
     for row in told["ranking"]:
         low, high = why["intervals"][row["answer_id"]]
         assert low < row["strength"] < high
-    assert len(why["judges"]) == len(why["proof"]["seats"]) == 4
+    assert len(why["judges"]) == len(why["certificate"]["seats"]) == 4
     assert sum(why["findings"].values()) == told["comparisons"]
-    assert {each["text"] for each in why["proof"]["answers"]} == set(TEXTS.values())
+    assert {each["text"] for each in why["certificate"]["answers"]} == set(TEXTS.values())
 
 
 def test_no_value_is_cut_at_80_columns(file: Path) -> None:
@@ -61,16 +61,16 @@ def test_no_value_is_cut_at_80_columns(file: Path) -> None:
     # Sentences are wrapped by the terminal; tables fit it.
     assert max(len(line) for line in lines if line[:1] in "┏┃┡│└") <= 80
     assert "\N{HORIZONTAL ELLIPSIS}" not in out.getvalue()
-    assert all(seat.member[:12] in out.getvalue() for seat in told.proof.seats)
+    assert all(seat.member[:12] in out.getvalue() for seat in told.certificate.seats)
 
 
 def test_agreement_counts_what_was_said_of_ranked_answers(file: Path) -> None:
     told = explained(file.read_bytes())
     assert told is not None
-    figures = [told.agreement(seat.member) for seat in told.proof.seats]
+    figures = [told.agreement(seat.member) for seat in told.certificate.seats]
     # Everybody said one half of each pair: given, and in favour of neither order.
     assert all(agrees == 0 and abstained == 0 for agrees, _, abstained in figures)
-    assert sum(given for _, given, _ in figures) == sum(len(each.pairs) for each in told.proof.ballots)
+    assert sum(given for _, given, _ in figures) == sum(len(each.pairs) for each in told.certificate.ballots)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "SVG"])
@@ -95,7 +95,7 @@ def test_a_picture_of_another_kind_is_refused(capsys: pytest.CaptureFixture[str]
 def test_a_picture_without_matplotlib_names_the_extra(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.delitem(sys.modules, "node.cli.round_plot", raising=False)
+    monkeypatch.delitem(sys.modules, "node.cli.show.round_plot", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run(["show", str(file), "--plot", str(tmp_path / "p.svg")]) == 1
     assert_refusal_line(capsys.readouterr().err, "matplotlib", "strand-swarm[sim]")

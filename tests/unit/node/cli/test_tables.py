@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from node.cli.tables import print_pairs, print_rows, shown_key
+from node.cli.parts.tables import print_pairs, print_rows, shown_key
 
 KEY = "ab" * 32
 ADDRESS = "/ip4/203.0.113.77/tcp/4211/p2p/12D3KooWKy87mW2QMouLLspCtvWBNvm9ELWxBHVgJWaLGYvaT1b1"

@@ -17,9 +17,9 @@ from node.api.events import (
     RoundEvent,
     Strengths,
 )
-from node.cli.follow import PlainLines
-from node.cli.pairs import PairCount, matrix, print_matrix
-from node.cli.watch import ANSWERS_SHOWN_MAX, DetailLines, RoundPicture
+from node.cli.ask.follow import PlainLines
+from node.cli.ask.watch import ANSWERS_SHOWN_MAX, DetailLines, RoundPicture
+from node.cli.parts.pairs import PairCount, matrix, print_matrix
 from protocol.types import FinishReason, Outcome, OutcomeReason, TokenSource
 
 MEMBERS = tuple(f"{number:02x}" * 32 for number in range(12))

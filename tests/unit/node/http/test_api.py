@@ -15,14 +15,14 @@ from node.api import events
 from node.api import operations as ops
 from node.api import reputation as reputation_api
 from node.api.operations import OPERATIONS, REFUSALS, Operation
-from node.http.api import build_app
 from node.http.openapi import document, field_descriptions
 from node.inference import EngineInfo
 from node.rounds.ask_errors import AskError, NoQuorumError
 from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply
-from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
+from tests.support.http_server import app_of
+from tests.support.shown import KEY, QUERY, KeptHistory, PausableServing, StillPeers, TellingRounds, http_client, shown
 
 A_ROUND = (
     events.Asked(query_id=QUERY.hex(), seq=1, members=("a1" * 32, "b2" * 32, "c3" * 32)),
@@ -82,8 +82,8 @@ async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 async def test_each_operation_replies_as_it_declares(operation: Operation[Any]) -> None:
     """The client's application asserts that status, type and fields are the declared ones."""
-    rounds = TellingRounds(A_ROUND, certificates={QUERY: b"certificate"})
-    async with http_client(shown(rounds=rounds)) as http:
+    rounds, history = TellingRounds(A_ROUND), KeptHistory(held={QUERY: b"certificate"})
+    async with http_client(shown(rounds=rounds, history=history)) as http:
         response = await call(http, operation)
         assert response.status_code == (503 if operation is ops.READY else 200)
 
@@ -181,7 +181,7 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
 async def test_nothing_is_no_certificate() -> None:
     async with http_client(shown()) as http:
         response = await http.post("/api/verify", content=b"")
-    assert (response.status_code, response.json()) == (400, {"error": "no certificate: the body is empty"})
+    assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
 
 
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:
@@ -225,8 +225,8 @@ async def test_the_document_is_served_and_describes_what_is_routed() -> None:
     assert served["openapi"] == "3.1.0"
     routed = {
         (route.path, method)  # type: ignore[attr-defined]
-        for route in build_app(shown(), 64).routes
-        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+        for route in app_of(shown()).routes
+        for method in (route.methods or set()) - {"HEAD"}  # type: ignore[attr-defined]
     }
     described = {(path, method.upper()) for path, methods in served["paths"].items() for method in methods}
     assert described == routed == {(each.path, each.method) for each in OPERATIONS}

@@ -13,12 +13,12 @@ from starlette.types import Message, Scope
 from trio.testing import MockClock
 
 from node.api.events import Asked, BaseEvent
-from node.http.api import build_app
-from node.http.events import STREAMS_MAX
+from node.http.places import STREAMS_MAX
 from node.http.sse import KEEP_ALIVE_S
 from node.rounds.hub import RoundEvents
 from protocol.types import Digest
 from tests.support.declared import check_reply, declared
+from tests.support.http_server import app_of
 from tests.support.shown import QUERY, shown
 from tests.support.sse import Stream, parse
 
@@ -63,7 +63,7 @@ async def reading(hub: RoundEvents, *, query: Digest | None = None, last_id: str
             reply.ended = not message.get("more_body", False)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(declared(build_app(shown(events=hub), 64)), scope, trio.sleep_forever, send)
+        nursery.start_soon(declared(app_of(shown(events=hub))), scope, trio.sleep_forever, send)
         await trio.testing.wait_all_tasks_blocked()
         yield reply
         nursery.cancel_scope.cancel()
@@ -122,7 +122,7 @@ async def test_the_stream_of_one_round_ends_with_it_and_is_not_found_again() -> 
 
 async def test_there_are_so_many_streams_and_no_more() -> None:
     hub = RoundEvents()
-    app = build_app(shown(events=hub), 8 * STREAMS_MAX + 100)
+    app = app_of(shown(events=hub), connections_max=8 * STREAMS_MAX + 100)
     statuses: list[int] = []
 
     async def send(message: Message) -> None:

@@ -13,11 +13,12 @@ import trio
 from starlette.types import ASGIApp, Message
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from node.http.api import FOLLOWED_SHARE, build_app
+from node.http.places import FOLLOWED_SHARE
 from node.http.sse import KEEP_ALIVE_S
 from node.rounds.ask_errors import AskError
 from tests.support.declared import check_reply
 from tests.support.held_rounds import HeldRounds
+from tests.support.http_server import app_of
 from tests.support.openai_rounds import OPENED, certified, decided, ended, progress
 from tests.support.shown import QUERY, QUEUE, shown
 from tests.support.sse import parse
@@ -60,7 +61,7 @@ async def streaming(
     rounds: HeldRounds, path: str = CHAT, clients: int = 1, app: ASGIApp | None = None, *, stream: bool = True
 ) -> AsyncIterator[list[Client]]:
     """Clients that ask for a stream and read it while the block runs; those that still read then leave."""
-    app = app or build_app(shown(rounds=rounds), CONNECTIONS)
+    app = app or app_of(shown(rounds=rounds), connections_max=CONNECTIONS)
     readers = [Client() for _ in range(clients)]
 
     async def read(client: Client) -> None:
@@ -179,7 +180,7 @@ async def test_a_round_that_is_over_is_not_cancelled() -> None:
 
 async def test_no_more_are_followed_than_there_are_places() -> None:
     rounds = HeldRounds()
-    app = build_app(shown(rounds=rounds), CONNECTIONS)
+    app = app_of(shown(rounds=rounds), connections_max=CONNECTIONS)
     async with streaming(rounds, clients=CONNECTIONS, app=app) as clients:
         refused = [client for client in clients if client.is_over]
         assert len(clients) - len(refused) == CONNECTIONS // FOLLOWED_SHARE == len(rounds.asked)

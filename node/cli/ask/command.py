@@ -1,0 +1,143 @@
+"""`strand ask`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from node.api.events import Decided, RoundEvent
+from node.cli.ask.continued import earlier_round, named_round
+from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
+from node.cli.ask.question import QuestionOptions, compose
+from node.cli.ask.watch import DetailLines, live_picture
+from node.cli.parts.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
+from node.cli.parts.client import open_client
+from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.client import Client, FollowedRound, Question
+from node.client import follow as follow_round
+from node.client.client import SILENCE_S
+from node.hardening import keep_private
+from protocol.types import OutcomeReason
+
+_POSITIVE = validators.Number(gt=0)
+
+
+async def ask(
+    query: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="The question; text on stdin follows it, - is stdin alone."),
+    ] = None,
+    *,
+    file: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            negative="", show_default=False, help="A file that follows the question; may be given several times."
+        ),
+    ] = (),
+    continue_: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            name="--continue",
+            negative="",
+            consume_multiple=(0, 2),
+            help="Go on with the conversation of the last round asked, or of the round with this id.",
+        ),
+    ] = None,
+    stream: Annotated[
+        bool, Parameter(negative="", help="Print phases as lines, and the answer before its certificate has come.")
+    ] = False,
+    watch: Annotated[
+        bool, Parameter(negative="", help="Show the round live: answers, pairs, and strengths after each wave.")
+    ] = False,
+    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
+    timeout_s: Annotated[
+        float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
+    ] = SILENCE_S,
+    out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
+    url: Annotated[str | None, Parameter(help="The node's HTTP interface.")] = None,
+    json: JsonFlag = False,
+    options: QuestionOptions = QuestionOptions(),  # noqa: B008 - frozen
+    source: Source = Source(),  # noqa: B008 - frozen
+) -> int:
+    """Ask the swarm through the local node, and wait for its answer.
+
+    The question is the argument, then the text on stdin unless it is a terminal, then each file as a block under its
+    path, together at most 64 KiB.
+    """
+    if stream and (json or watch):
+        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
+    earlier = None
+    if continue_ is not None:
+        earlier, query = named_round(continue_, query)
+    text = compose(query, file)
+    told_first = _ToldFirst(options.confidence_min) if stream else None
+    async with open_client(source, url) as client:
+        after = None if continue_ is None else await earlier_round(client, earlier)
+        question = options.question(text, after)
+        if told_first is not None:
+            followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)
+        elif watch:
+            followed = await _watched(client, question, timeout_s)
+        else:
+            followed = await follow(client, question, timeout_s, stderr())
+    path = out or kept_path(source, followed.query_id)
+    if out is None:
+        # The file holds the question, private or not.
+        keep_private()
+    save_certificate(followed.certificate, path)
+    told = report(followed, path)
+    if json:
+        print_json(told)
+    elif told_first is not None:
+        told_first.check(followed)
+        print_evidence(told, stdout())
+        print(f"certificate: {path}")
+    else:
+        print_report(told, stdout())
+        print(f"certificate: {path}")
+    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+
+
+async def _watched(client: Client, question: Question, timeout_s: float) -> FollowedRound:
+    """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
+    followed = partial(follow_round, client, question, silence_s=timeout_s, details=True)
+    console = stderr()
+    if not console.is_terminal:
+        return await followed(on_event=DetailLines(PlainLines(console)).show)
+    with live_picture(console) as picture:
+
+        def show(event: RoundEvent) -> None:
+            say_readers(event, console)
+            picture.note(event)
+
+        return await followed(on_event=show)
+
+
+class _ToldFirst:
+    """The display of `--stream`: phases on stderr, and the answer on stdout as soon as the node tells it."""
+
+    def __init__(self, confidence_min: float | None) -> None:
+        self._confidence_min = confidence_min
+        self._lines = PlainLines(stderr())
+        self._answer: str | None = None
+
+    def show(self, event: RoundEvent) -> None:
+        """Print the news of an event."""
+        say_readers(event, self._lines.console)
+        self._lines.show(event)
+        if not isinstance(event, Decided) or not event.winner:
+            return
+        console = stdout()
+        if event.reason is OutcomeReason.LOW_CONFIDENCE:
+            print_abstention(certainty_of(event.p_best, event.p_correct), self._confidence_min, console)
+        console.print(outside(event.answer.strip()), soft_wrap=True)
+        console.print()
+        console.file.flush()
+        self._answer = event.answer
+
+    def check(self, followed: FollowedRound) -> None:
+        """Compare the text that was printed with the certificate's. Raises CliError."""
+        if self._answer != followed.answer:
+            raise CliError("the certificate has another answer than the node told first: do not use the text above")
