@@ -292,7 +292,7 @@ class Machine:
         )
 
     def _contribute(self, effect: fx.Contribute, tries: int = 1) -> None:
-        """Send by stream; without an acknowledgement gossip, or send again what is confidential."""
+        """Send by stream; without an acknowledgement gossip, or send again what is private."""
         message = effect.message
         self._stage.checkers.signed(self.node, message)
         self._note("contribute", message.id)
@@ -329,7 +329,7 @@ class Machine:
 
         def serve(target: Machine) -> bytes | None:
             served = target.participant.serve_pull(self.keypair.public, request)
-            return None if isinstance(served, Fault) else served
+            return None if isinstance(served, Fault) else served.reply
 
         def answered(reply: bytes | None) -> None:
             effects = None if reply is None else self.participant.on_pull_reply(effect.query, reply, self.now_ms)

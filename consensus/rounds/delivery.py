@@ -25,7 +25,7 @@ NO_ROOM: Final = FaultReason.BUSY.encode()
 """Reply to a contribution or a query that was not checked or could not be queued: try another way, or again."""
 
 STREAM_TRIES_MAX: Final = 4
-"""Times that a confidential contribution is sent: with pauses and ACKNOWLEDGE_MS each, the ten seconds that members
+"""Times that a private contribution is sent: with pauses and ACKNOWLEDGE_MS each, the ten seconds that members
 usually have to open their answers."""
 
 STREAM_PAUSES_MS: Final = Backoff(250, 1_000)
@@ -57,13 +57,13 @@ class Handover:
 def hand_over(sent: fx.Contribute, reply: bytes | None, tries: int = 1) -> Handover:
     """Read a requester's reply to a contribution that was sent so often. None: no reply came within ACKNOWLEDGE_MS.
 
-    What is confidential is not gossiped. So nobody can prove later that the requester could have had it, and it counts
+    What is private is not gossiped. So nobody can prove later that the requester could have had it, and it counts
     as delivered only when it is acknowledged (R10).
     """
     message = sent.message
     assert isinstance(message.body, Contribution)
     missed = reply is None or reply == NO_ROOM
-    if missed and sent.confidential:
+    if missed and sent.private:
         again_ms = STREAM_PAUSES_MS.pause(tries) if tries < STREAM_TRIES_MAX else None
         return Handover(message.body.query, gossip=False, delivered=None, again_ms=again_ms)
     taken = missed or not reply

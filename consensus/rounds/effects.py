@@ -48,14 +48,14 @@ class Publish:
 class Contribute:
     """Send to the requester by stream; if it is not acknowledged within ACKNOWLEDGE_MS, gossip the same message.
 
-    `Delivered` reports which of the two happened. What is confidential is sent by stream again instead
+    `Delivered` reports which of the two happened. What is private is sent by stream again instead
     (`consensus.rounds.delivery`).
     """
 
     requester: Key
     topic: str
     message: VerifiedMessage
-    confidential: bool = False
+    private: bool = False
     """Whether nobody but the round's nodes may read it, as an answer to a private query, which quotes it."""
 
 

@@ -462,8 +462,8 @@ def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
 
 
 def _send(state: Member, message: VerifiedMessage) -> Contribute:
-    confidential = state.record.is_private and message.kind is Kind.ANSWER
-    return Contribute(state.record.query.author, state.record.topic, message, confidential)
+    private = state.record.is_private and message.kind is Kind.ANSWER
+    return Contribute(state.record.query.author, state.record.topic, message, private)
 
 
 def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:

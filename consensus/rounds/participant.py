@@ -26,9 +26,9 @@ from consensus.rounds.effects import (
 from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.presence import Presence
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, ServedPull
 from consensus.rounds.states import Recovering, RoundAtNode, concerns_member, concerns_requester
-from consensus.rounds.validation import LINGER_MS, Admitted, Validator
+from consensus.rounds.validation import Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import domain_digest
@@ -51,9 +51,6 @@ REPLY_BYTES_MAX = 64
 
 CERTIFICATE_SOURCES_MAX = 4
 """Nodes asked for a certificate, one after the other: its requester, and members that fetched it before."""
-
-TEXT_READERS_MAX = 4_096
-"""Members that fetched a text and whom nobody has taken note of: 64 members in each of the rounds that are kept."""
 
 REFUSALS_MAX = 256
 """Refused queries whose reason is remembered, in case they are repeated: some minutes' worth."""
@@ -88,8 +85,6 @@ class Participant:
         self._recovering: dict[Digest, Recovering] = {}
         self._refusals: OrderedDict[Digest, Refusal] = OrderedDict()
         self._offer_sequence = 0
-        self.text_readers: deque[tuple[Digest, Key]] = deque(maxlen=TEXT_READERS_MAX)
-        """Members that have fetched the text of a query of ours, each once, by query: taken out by the driver."""
 
     # -- from outside -----------------------------------------------------------------------------------------------
 
@@ -125,7 +120,7 @@ class Participant:
         known.turns = known.turns or reply.turns
         return self._take_pulled(query, reply, now_ms)
 
-    def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
+    def serve_pull(self, source: Key, raw: bytes) -> ServedPull | Fault:
         """Answer a member's pull (R13)."""
         request = codec.decode(PullRequest, raw, bytes_max=PULL_REQUEST_BYTES_MAX)
         if isinstance(request, Fault):
@@ -133,10 +128,10 @@ class Participant:
         known = self._rounds.get(request.query)
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
-        before = len(known.served.readers)
         served = known.served.serve(known.record, known.turns, source, request, self.params.pull_bytes_max)
-        if known.as_requester is not None and len(known.served.readers) > before:
-            self.text_readers.append((request.query, source))
+        if isinstance(served, ServedPull) and known.as_requester is None:
+            # The text is its asker's: only the asker keeps account of who has it.
+            return served._replace(text_of=None)
         return served
 
     def take_repeated(self, source: Key, raw: bytes, now_ms: int) -> Admitted | str:
@@ -186,7 +181,7 @@ class Participant:
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms, slack_ms)
-        known = RoundAtNode(now_ms + round_ms(query) + LINGER_MS, turns, as_requester=started.state)
+        known = RoundAtNode(now_ms + round_ms(query), turns, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
@@ -259,7 +254,7 @@ class Participant:
         known = self._rounds.pop(query, None)
         if known is None:
             return []
-        held = self._open.pop(query, None) is not None and known.place_until_ms is not None
+        held = self._open.pop(query, None) is not None and known.keeps_place
         self._own_mail = deque(mail for mail in self._own_mail if mail[0] != query)
         self.validator.close(query)
         fault = Fault(FaultReason.NOT_JOURNALLED, "R12")
@@ -345,7 +340,7 @@ class Participant:
         started = member.start(record, self.keypair, turns, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
-            known = self._rounds[message.id] = RoundAtNode(now_ms + round_ms(query) + LINGER_MS, turns)
+            known = self._rounds[message.id] = RoundAtNode(now_ms + round_ms(query), turns)
         known.as_member = started.state
         self._open[message.id] = known
         join = Join(message.id, query.author, now_ms + round_ms(query))
@@ -449,12 +444,12 @@ class Participant:
                 case RoundEnded(ending=Ending.CANCELLED):
                     routed.append(effect)
                     known = self._rounds[query]
-                    known.place_until_ms = known.expires_ms - LINGER_MS
+                    known.keeps_place = True
                 case RoundEnded():
                     routed.append(effect)
                     if effect.role == "requester":
                         self._note_silent(query, now_ms)
-                    if self._rounds[query].over and self._rounds[query].place_until_ms is None:
+                    if self._rounds[query].over and not self._rounds[query].keeps_place:
                         self._close(query)
                 case _:
                     routed.append(effect)

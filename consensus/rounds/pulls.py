@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consensus.certificates.record import Phase, RoundRecord
 from protocol import codec
@@ -24,6 +25,14 @@ PULL_REQUEST_BYTES_MAX = 8 * 1024
 """Bytes of a pull request: 192 ids and a frame."""
 
 
+class ServedPull(NamedTuple):
+    """The reply to a pull."""
+
+    reply: bytes
+    text_of: Digest | None = None
+    """The query of ours whose text its puller gets with it, for the first time; None: it gets none."""
+
+
 @dataclass(slots=True)
 class PullLedger:
     """Records what the members of one round have pulled from us; bounded by its roster and the ids in its closings."""
@@ -35,7 +44,7 @@ class PullLedger:
 
     def serve(
         self, record: RoundRecord, turns: tuple[Turn, ...], source: Key, request: PullRequest, bytes_max: int
-    ) -> bytes | Fault:
+    ) -> ServedPull | Fault:
         """Answer one request of `source`, within `bytes_max` for it in this round; `turns` are the query's.
 
         Faults: NOT_A_MEMBER without a seat, BUSY if its bytes are spent.
@@ -60,9 +69,10 @@ class PullLedger:
             self.ids[source].update(message.id for message in fitting)
         encoded = codec.encode(PullReply(turns=turns, envelopes=tuple(message.envelope for message in fitting)))
         self.bytes_[source] = spent + len(encoded)
+        is_new = bool(turns) and source not in self.readers
         if turns:
             self.readers.add(source)
-        return encoded
+        return ServedPull(encoded, record.id if is_new else None)
 
 
 def _bytes_of(turns: Sequence[Turn]) -> int:

@@ -7,6 +7,7 @@ from consensus.rounds import requester
 from consensus.rounds.events import Alive, Event, Received, Replied, Tick
 from consensus.rounds.membership import Member, Restored
 from consensus.rounds.pulls import PullLedger
+from consensus.rounds.validation import LINGER_MS
 from protocol.messages import Turn
 from protocol.types import CLOSINGS, Key, Kind
 
@@ -15,13 +16,19 @@ from protocol.types import CLOSINGS, Key, Kind
 class RoundAtNode:
     """A round of ours, in either role or both."""
 
-    expires_ms: int
+    budgets_end_ms: int
+    """When all its budgets are over, counted from its start here."""
     turns: tuple[Turn, ...]
     as_requester: requester.Requester | None = None
     as_member: Member | None = None
     served: PullLedger = field(default_factory=PullLedger)
-    place_until_ms: int | None = None
-    """When a cancelled round leaves its place (R16); None: it was not cancelled."""
+    keeps_place: bool = False
+    """Whether it was cancelled, and keeps its place until its budgets are over (R16)."""
+
+    @property
+    def expires_ms(self) -> int:
+        """When it serves pulls no longer."""
+        return self.budgets_end_ms + LINGER_MS
 
     @property
     def record(self) -> RoundRecord:
@@ -38,7 +45,7 @@ class RoundAtNode:
     @property
     def has_working_place(self) -> bool:
         """Whether our member works in it, or it was cancelled and keeps the place (R16)."""
-        return self.as_member is not None and (not self.as_member.over or self.place_until_ms is not None)
+        return self.as_member is not None and (not self.as_member.over or self.keeps_place)
 
     def is_untaken(self, now_ms: int) -> bool:
         """Whether others may have the working place, because the requester takes nothing of ours."""
@@ -47,8 +54,8 @@ class RoundAtNode:
     @property
     def wake_at_ms(self) -> int:
         """Next time at which a machine is due, or the place of a cancelled round is free; it must be open here."""
-        if self.over and self.place_until_ms is not None:
-            return self.place_until_ms
+        if self.over and self.keeps_place:
+            return self.budgets_end_ms
         machines = (self.as_requester, self.as_member)
         return min(machine.wake_at_ms for machine in machines if machine is not None and not machine.over)
 

@@ -83,7 +83,7 @@ class RoundMetrics(Collector):
 
     def _queues(self) -> Iterator[Metric]:
         help_ = "Queries of this node's users that wait for a round."
-        yield GaugeMetricFamily("strand_queries_waiting", help_, self._service.waiting)
+        yield GaugeMetricFamily("strand_queries_waiting", help_, len(self._service.queue.waiting))
         help_ = "Events that wait for the loop that drives rounds."
         yield GaugeMetricFamily("strand_inbox_events", help_, self._inbound.waiting)
         traffic = self._peers.traffic()

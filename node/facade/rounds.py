@@ -29,7 +29,7 @@ class RoundsFacade:
         queue = self._service.queue
         return QueueReport(
             running=tuple(map(_queued, queue.running)),
-            running_max=queue.turns_max,
+            running_max=queue.tickets_max,
             waiting=tuple(map(_queued, queue.waiting)),
             waiting_max=queue.waiting_max,
             wait_s=round(queue.wait_s, 1),
@@ -39,4 +39,5 @@ class RoundsFacade:
 def _queued(ask: QueuedAsk) -> QueuedQuestion:
     question = ask.question
     text = question.turns[-1].text[:HEAD_CHARS_MAX]
-    return QueuedQuestion(ask.query_id, ask.since_ms, question.task, question.audience, ask.gold, text)
+    query_id = "" if ask.query_id is None else ask.query_id.hex()
+    return QueuedQuestion(query_id, ask.since_ms, question.task, question.audience, ask.gold, text)

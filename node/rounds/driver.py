@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 import structlog
 import trio
@@ -41,12 +41,12 @@ from node.rounds.inbound import (
     PongReceived,
     PullReplyReceived,
     RepeatedQuery,
-    RoundTurn,
     TextFetched,
     WorkDone,
 )
 from node.rounds.observer import RoundObserver
 from node.rounds.outbox import Outbox
+from node.rounds.queue import QueuedAsk
 from node.rounds.reputation import Reputation
 from node.rounds.timeline import RoundTimeline
 from node.signals import Signal
@@ -62,6 +62,18 @@ if TYPE_CHECKING:
     from node.overlay.host import Overlay
 
 log = structlog.get_logger()
+
+
+class EffectFollower(Protocol):
+    """Port: follows what the driver does. It is called by the driver's loop, so it returns at once."""
+
+    def asked(self, id: Digest, query: Query, ask: QueuedAsk, /) -> None:
+        """Take the beginning of a round of ours."""
+        ...
+
+    def saw(self, effect: fx.Effect, /) -> None:
+        """Take an effect that was performed, or whose performance has begun."""
+        ...
 
 
 class Driver:
@@ -87,8 +99,9 @@ class Driver:
         self.events = RoundEvents()
         self.timeline = RoundTimeline(participant, clock)
         self._observer = RoundObserver(participant, self.events, worker, clock)
-        self._turns: dict[Digest, RoundTurn] = {}
-        """Turns of our own open rounds, to release when the rounds are over."""
+        self._followers: tuple[EffectFollower, ...] = (self.timeline, self._observer)
+        self._tickets: dict[Digest, QueuedAsk] = {}
+        """Tickets of our own open rounds, to release when the rounds are over."""
         self._outbox = Outbox(overlay)
         self._contributing = 0
         """Contributions that are neither acknowledged nor gossiped yet."""
@@ -155,8 +168,8 @@ class Driver:
                     log.info("pull_reply.rejected", query_id=query.hex()[:16], reason=str(effects))
                     return ()
                 return effects
-            case TextFetched():
-                # The observer tells it after each event.
+            case TextFetched(query, member):
+                self._observer.text_fetched(query, member)
                 return ()
             case AskRequest():
                 return self._ask(event, now_ms)
@@ -244,8 +257,8 @@ class Driver:
                 case fx.Progress() | fx.Decide():
                     # Only subscribers of the round need these.
                     pass
-            self.timeline.saw(effect)
-            self._observer.saw(effect)
+            for follower in self._followers:
+                follower.saw(effect)
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
@@ -378,7 +391,7 @@ class Driver:
         await self._store.put_certificate(summary, certify.certificate)
 
     async def _finish(self, effect: fx.RoundEnded) -> None:
-        """Stop our engine at once; a cancelled round keeps its place and its asker's turn until PlaceFreed (R16)."""
+        """Stop our engine at once; a cancelled round keeps its place and its asker's ticket until PlaceFreed (R16)."""
         if effect.role == "member":
             self._worker.cancel(effect.query)
         if effect.ending is fx.Ending.CANCELLED:
@@ -393,8 +406,8 @@ class Driver:
         await self._store.drop_round(query)
 
     def _release(self, query: Digest) -> None:
-        if (turn := self._turns.pop(query, None)) is not None:
-            turn.release()
+        if (ask := self._tickets.pop(query, None)) is not None:
+            ask.release()
 
     # -- our own rounds --------------------------------------------------------------------------------------------
 
@@ -407,12 +420,12 @@ class Driver:
             begun = self._participant.ask(asked.query, asked.turns, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
-            asked.turn.release()
+            asked.ask.release()
             return ()
         query_id, effects = begun
-        self._turns[query_id] = asked.turn
-        self.timeline.asked(query_id, asked.query)
-        self._observer.asked(query_id, asked.query, asked.question, gold=asked.gold)
+        self._tickets[query_id] = asked.ask
+        for follower in self._followers:
+            follower.asked(query_id, asked.query, asked.ask)
         asked.begun.send_nowait(query_id)
         return effects
 

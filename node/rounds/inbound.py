@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 import trio
@@ -11,9 +10,9 @@ from consensus.rounds import delivery, events
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
 from consensus.rounds.validation import Admitted
-from node.api.asking import Question
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
+from node.rounds.queue import QueuedAsk
 from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
@@ -72,7 +71,10 @@ class WorkDone:
 
 @dataclass(frozen=True, slots=True)
 class TextFetched:
-    """Members have fetched the text of a query of ours: see `Participant.text_readers`."""
+    """A member has fetched, for the first time, the text of a query of ours that does not hold it itself."""
+
+    query: Digest
+    member: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,6 @@ class PullReplyReceived:
     """Gets whether the reply was useful, so that the puller may stop; capacity 1."""
 
 
-class RoundTurn(Protocol):
-    """Port: the right to one round of our own."""
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class AskRequest:
     """A request of one of our users to ask the swarm."""
@@ -101,12 +95,8 @@ class AskRequest:
     turns: tuple[Turn, ...]
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
-    turn: RoundTurn
-    """Released when the round is over, or has not begun."""
-    question: Question
-    """The question of which the query was made."""
-    gold: bool = False
-    """Whether the node asks by itself, knowing the right answer."""
+    ask: QueuedAsk
+    """The question of which the query was made; its ticket is released when the round is over, or has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +214,7 @@ class InboundRouter(Handlers):
         if protocol == CONTRIBUTE:
             return self._take_contribution(source, payload)
         if protocol == PULL:
-            served = self._participant.serve_pull(Key(source), payload)
-            if self._participant.text_readers:
-                self.post(TextFetched())
-            return Refused(str(served)) if isinstance(served, Fault) else served
+            return await self._serve_pull(Key(source), payload)
         if protocol == CERTIFICATE and len(payload) == DIGEST_BYTES:
             try:
                 return await self._serve_certificate(Key(source), Digest(payload))
@@ -243,6 +230,15 @@ class InboundRouter(Handlers):
     def waiting(self) -> int:
         """Events that wait for the driver."""
         return self._send.statistics().current_buffer_used
+
+    async def _serve_pull(self, source: Key, payload: bytes) -> bytes | Refused:
+        served = self._participant.serve_pull(source, payload)
+        if isinstance(served, Fault):
+            return Refused(str(served))
+        if served.text_of is not None:
+            # Before the text goes out, and whoever waits for room: that somebody has it is never lost.
+            await self.deliver(TextFetched(served.text_of, source))
+        return served.reply
 
     async def _serve_certificate(self, source: Key, query_id: Digest) -> bytes:
         """Return a certificate that the source may have, else nothing. Raises StoreBlockedError."""

@@ -13,14 +13,14 @@ from consensus.rounds import effects as fx
 from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
 from node.api import events
-from node.api.asking import Question
 from node.api.events import BaseEvent
 from node.clock import Clock
 from node.rounds import telling
 from node.rounds.hub import RoundEvents, RoundRole
+from node.rounds.queue import QueuedAsk
 from node.work.worker import EngineWorker
 from protocol.messages import Decline, Query
-from protocol.types import Digest
+from protocol.types import Digest, Key
 
 PROGRESS_MS: Final = 50
 """Milliseconds between two progress events of one phase. Nobody sees finer steps, and each event costs 0.3 ms of the
@@ -66,22 +66,22 @@ class RoundObserver:
         return min(self._open[query].due_ms for query in self._held) if self._held else None
 
     def tick(self, now_ms: int) -> None:
-        """Publish who has fetched a text since the last call, and held progress whose time has come."""
-        readers = self._participant.text_readers
-        while readers:
-            query, member = readers.popleft()
-            sent = partial(events.TextSent, member=telling.hexadecimal(member))
-            self._publish(query, "requester", events.TextSent, sent)
+        """Publish held progress whose time has come."""
         if not self._held:
             return
         for query in [query for query in self._held if now_ms >= self._open[query].due_ms]:
             self._tell_held(query)
             self._open[query].due_ms = now_ms + PROGRESS_MS
 
-    def asked(self, id: Digest, query: Query, question: Question, *, gold: bool = False) -> None:
+    def asked(self, id: Digest, query: Query, ask: QueuedAsk) -> None:
         """Publish that a round of ours has begun."""
         self._begin(id, "requester")
-        self._publish(id, "requester", events.Asked, partial(telling.asked, query, question, gold))
+        self._publish(id, "requester", events.Asked, partial(telling.asked, query, ask.question, ask.gold))
+
+    def text_fetched(self, query: Digest, member: Key) -> None:
+        """Publish that a member has fetched the text of a query of ours."""
+        sent = partial(events.TextSent, member=telling.hexadecimal(member))
+        self._publish(query, "requester", events.TextSent, sent)
 
     def saw(self, effect: fx.Effect) -> None:
         """Publish an effect that was performed, or whose performance has begun."""

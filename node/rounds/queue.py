@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from node.api.asking import Question
+from protocol.types import Digest
 
 MEMORY: Final = 0.8
 """Share of the earlier mean in the mean length of rounds: the last five or so count."""
@@ -19,7 +20,7 @@ RETRY_S_MAX: Final = 60
 
 
 class QueueFullError(Exception):
-    """As many questions wait as may."""
+    """As many questions wait for a ticket as may."""
 
 
 @dataclass(eq=False, slots=True)
@@ -31,56 +32,56 @@ class QueuedAsk:
     since_ms: int
     """When it came, ms since the Unix epoch."""
     queue: "RoundQueue" = field(repr=False)
-    query_id: str = ""
-    """The round's id; empty while it waits."""
+    query_id: Digest | None = None
+    """The round's id; None while it waits."""
     began_s: float = 0.0
-    """When it got its turn, on trio's clock."""
+    """When it got its ticket, on trio's clock."""
 
     def release(self) -> None:
-        """Give the turn back: the round is over, or did not begin."""
+        """Give the ticket back: the round is over, or did not begin."""
         self.queue.release(self)
 
 
 class RoundQueue:
-    """Turns for rounds of our own, first come, first served."""
+    """Tickets, each the right to one round of our own, first come, first served."""
 
-    def __init__(self, turns_max: int, waiting_max: int) -> None:
-        """Build an empty queue. `turns_max`: rounds at once; `waiting_max`: questions that may wait."""
-        self.turns_max = turns_max
+    def __init__(self, tickets_max: int, waiting_max: int) -> None:
+        """Build an empty queue. `tickets_max`: rounds at once; `waiting_max`: questions that may wait."""
+        self.tickets_max = tickets_max
         self.waiting_max = waiting_max
         self.running: list[QueuedAsk] = []
-        """Questions that have their turn, oldest first."""
+        """Questions that have their ticket, oldest first."""
         self.waiting: list[QueuedAsk] = []
         """Questions that wait, the next one first."""
-        self._turns = trio.Semaphore(turns_max)
+        self._tickets = trio.Semaphore(tickets_max)
         self._waits: set[trio.CancelScope] = set()
         self._mean_s = FIRST_ROUND_S
 
     @property
     def is_full(self) -> bool:
         """Whether another question would have to wait, and there is no room to."""
-        return self._turns.value == 0 and len(self.waiting) >= self.waiting_max
+        return self._tickets.value == 0 and len(self.waiting) >= self.waiting_max
 
     @property
     def retry_after_s(self) -> int:
         """Seconds after which there may be room: about when the next round ends."""
-        return min(RETRY_S_MAX, max(1, math.ceil(self._mean_s / self.turns_max)))
+        return min(RETRY_S_MAX, max(1, math.ceil(self._mean_s / self.tickets_max)))
 
     @property
     def wait_s(self) -> float:
         """Expected wait (s) of a question that came now."""
-        return 0.0 if self._turns.value else self._mean_s * (len(self.waiting) + 1) / self.turns_max
+        return 0.0 if self._tickets.value else self._mean_s * (len(self.waiting) + 1) / self.tickets_max
 
-    async def take_turn(self, question: Question, *, gold: bool, since_ms: int) -> QueuedAsk | None:
-        """Wait for a turn, to be released; None if the queue was closed meanwhile. Raises QueueFullError."""
+    async def take_ticket(self, question: Question, *, gold: bool, since_ms: int) -> QueuedAsk | None:
+        """Wait for a ticket, to be released; None if the queue was closed meanwhile. Raises QueueFullError."""
         if self.is_full:
-            raise QueueFullError(f"{len(self.waiting)} queries wait already; try again later")
+            raise QueueFullError
         ask = QueuedAsk(question, gold, since_ms, self)
         with trio.CancelScope() as scope:
             self._waits.add(scope)
             self.waiting.append(ask)
             try:
-                await self._turns.acquire()
+                await self._tickets.acquire()
             finally:
                 self.waiting.remove(ask)
                 self._waits.discard(scope)
@@ -90,10 +91,10 @@ class RoundQueue:
         return None
 
     def release(self, ask: QueuedAsk) -> None:
-        """Give a turn back."""
+        """Give a ticket back."""
         self.running.remove(ask)
         self._mean_s = MEMORY * self._mean_s + (1 - MEMORY) * (trio.current_time() - ask.began_s)
-        self._turns.release()
+        self._tickets.release()
 
     def close(self) -> None:
         """Send all away that wait."""

@@ -17,7 +17,7 @@ from consensus.rounds.effects import Effect
 from consensus.rounds.events import Delivered, Generated, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, ServedPull
 from consensus.rounds.validation import Admitted, Validator
 from node.errors import UserError
 from protocol.errors import Fault, Verdict
@@ -173,7 +173,7 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.PullAnswered(at_ms=now_ms, query=query, reply=raw)):
             return super().on_pull_reply(query, raw, now_ms)
 
-    def serve_pull(self, source: Key, raw: bytes) -> bytes | Fault:
+    def serve_pull(self, source: Key, raw: bytes) -> ServedPull | Fault:
         """Serve a pull, and record it unless it is too long."""
         if len(raw) > PULL_REQUEST_BYTES_MAX:
             # Refused without decoding.

@@ -1,4 +1,4 @@
-"""Rounds of our own: begun in their turn, followed, cancelled."""
+"""Rounds of our own: begun one after the other, followed, cancelled."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -69,18 +69,13 @@ class RoundService:
         """Rounds that a user, or gold, follows now."""
         self._is_stopping = False
         self.queue = queue
-        """Our questions that wait for a turn, and those that have one."""
-
-    @property
-    def waiting(self) -> int:
-        """Queries of our users that wait for a turn."""
-        return len(self.queue.waiting)
+        """Our questions that wait for a ticket, and those that have one."""
 
     @asynccontextmanager
     async def ask(
         self, question: Question, *, details: bool = False, counted: bool = True
     ) -> AsyncIterator[RoundHandle]:
-        """Begin a round in its turn and follow it; it goes on when the block is left.
+        """Begin a round when it gets a ticket, and follow it; it goes on when the block is left.
 
         Args:
             question: the user's question.
@@ -99,8 +94,8 @@ class RoundService:
         question = replace(question, audience=audience)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self._build(question)
-        turn = await self._take_turn(question, gold=not counted)
-        async with self._begin(turn, details) as handle:
+        ask = await self._take_ticket(question, gold=not counted)
+        async with self._begin(ask, details) as handle:
             self.followed += 1
             try:
                 yield handle
@@ -113,8 +108,8 @@ class RoundService:
     async def cancel(self, query_id: Digest) -> bool:
         """Cancel a round of ours (R16), also in a scope that is cancelled itself. False: nothing is left to cancel.
 
-        Its members stop at once. It keeps one of our turns until its budgets are over. False also if there is no driver
-        any more, because the node ends.
+        Its members stop at once. It keeps its ticket until its budgets are over. False also if there is no driver any
+        more, because the node ends.
         """
         tell, told = trio.open_memory_channel[bool](1)
         with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
@@ -122,15 +117,15 @@ class RoundService:
             return await told.receive()
         return False
 
-    async def _take_turn(self, question: Question, *, gold: bool) -> QueuedAsk:
-        """Wait for a turn. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""
+    async def _take_ticket(self, question: Question, *, gold: bool) -> QueuedAsk:
+        """Wait for a ticket. Raises TooBusyError, or StoppingError if the node is stopped meanwhile."""
         try:
-            turn = await self.queue.take_turn(question, gold=gold, since_ms=self._clock.now_ms())
+            ask = await self.queue.take_ticket(question, gold=gold, since_ms=self._clock.now_ms())
         except QueueFullError as error:
             raise self._too_busy() from error
-        if turn is None:
+        if ask is None:
             raise StoppingError(STOPPING)
-        return turn
+        return ask
 
     def _too_busy(self) -> TooBusyError:
         waiting = len(self.queue.waiting)
@@ -151,27 +146,26 @@ class RoundService:
         return self._queries.build(question)
 
     @asynccontextmanager
-    async def _begin(self, turn: QueuedAsk, details: bool) -> AsyncIterator[RoundHandle]:
-        """Hand our turn to the driver, which releases it when the round is over, and follow the round."""
-        question = turn.question
+    async def _begin(self, ask: QueuedAsk, details: bool) -> AsyncIterator[RoundHandle]:
+        """Hand our ticket to the driver, which releases it when the round is over, and follow the round."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         handed_over = False
         try:
-            query = self._build(question)
+            query = self._build(ask.question)
             id = body_id(self._queries.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, turns_of(question), begun, turn, question, turn.gold))
+                await self._inbound.deliver(AskRequest(query, turns_of(ask.question), begun, ask))
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:
                     raise NoDiskError(f"this node takes no new work: {answer.detail}")
                 if isinstance(answer, Fault):
                     raise AskError(f"the network's parameters do not allow this query: {answer}")
-                turn.query_id = answer.hex()
+                ask.query_id = answer
                 yield RoundHandle(answer, query, events)
         finally:
             if not handed_over:
-                turn.release()
+                ask.release()
 
     @contextmanager
     def _follow(self, id: Digest, details: bool) -> Iterator[Subscription]:

@@ -14,6 +14,7 @@ from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
 from node.clock import Clock
 from node.rounds.hub import RoundRole
+from node.rounds.queue import QueuedAsk
 from node.signals import Signal
 from protocol.messages import Ballot, Commit, Decline, Query
 from protocol.types import ABSTAIN, DeclineReason, Digest, Outcome, TaskType
@@ -131,7 +132,7 @@ class RoundTimeline:
         """Return the rounds that are open in a role, oldest first."""
         return tuple(query for query, each in self._open if each == role)
 
-    def asked(self, id: Digest, query: Query) -> None:
+    def asked(self, id: Digest, query: Query, _: QueuedAsk) -> None:
         """Take the beginning of a round of ours."""
         self._begin(id, "requester", query)
 

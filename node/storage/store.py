@@ -72,9 +72,9 @@ async def open_store(
     """
     start = Start(public_key, fresh_key, now_ms, boot_id, synchronous)
     with only_process(folder):
-        turn = trio.CapacityLimiter(1)
-        file = await trio.to_thread.run_sync(open_file, folder / DATABASE_NAME, start, limiter=turn)
-        store = Store(file, turn, limits, synchronous, bytes_max)
+        lane = trio.CapacityLimiter(1)
+        file = await trio.to_thread.run_sync(open_file, folder / DATABASE_NAME, start, limiter=lane)
+        store = Store(file, lane, limits, synchronous, bytes_max)
         try:
             await store.keep_quota()
             yield store
@@ -94,15 +94,15 @@ class Store:
     def __init__(
         self,
         file: StoreFile,
-        turn: trio.CapacityLimiter,
+        lane: trio.CapacityLimiter,
         limits: Mapping[str, TableLimit],
         synchronous: Synchronous,
         bytes_max: int,
     ) -> None:
-        """Wrap an open file; `turn` has one token, so that calls run one after the other."""
+        """Wrap an open file; `lane` has one token, so that calls run one after the other."""
         self.health = Health()
         self._file = file
-        self._turn = turn
+        self._lane = lane
         self._limits = limits
         self._bytes_max = bytes_max
         self._commits_sync = synchronous == "full"
@@ -278,7 +278,7 @@ class Store:
     async def _try_again(self) -> None:
         """Check for room, and write the waiting writes. Raises StoreError."""
         with self._noting_trouble():
-            await trio.to_thread.run_sync(try_room, self._file.path, limiter=self._turn)
+            await trio.to_thread.run_sync(try_room, self._file.path, limiter=self._lane)
         await self._run(tables.touch)
         while writes := self._waiting.all():
             await self._run(apply, writes)
@@ -294,7 +294,7 @@ class Store:
                 await self._run(apply, writes)
             except StoreError as error:
                 log.error("store.writes_lost", count=len(writes), reason=str(error))
-        await trio.to_thread.run_sync(self._file.close, limiter=self._turn)
+        await trio.to_thread.run_sync(self._file.close, limiter=self._lane)
 
     async def _write_or_wait(self, run: Callable[..., Awaitable[None]], writes: Sequence[Write]) -> None:
         """Write all of them, or queue all of them behind earlier waiting writes, so that the order stays."""
@@ -310,7 +310,7 @@ class Store:
         """Do `work` as one transaction in a thread. Once begun it is not cancelled: its result would be unknown."""
         await self._checkpoint_if_due()
         with self._noting_trouble():
-            return await trio.to_thread.run_sync(self._transaction, work, *args, limiter=self._turn)
+            return await trio.to_thread.run_sync(self._transaction, work, *args, limiter=self._lane)
 
     async def _run_here(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         """Do `work`, which writes a few rows, in the event loop's thread, if that does not wait for the disk.
@@ -321,7 +321,7 @@ class Store:
         if self._commits_sync:
             return await self._run(work, *args)
         await self._checkpoint_if_due()
-        async with self._turn:
+        async with self._lane:
             with self._noting_trouble():
                 return self._transaction(work, *args)
 
@@ -353,9 +353,9 @@ class Store:
             if self._bytes_max:
                 # For the journal, which grows without history.
                 with suppress(StoreBlockedError), self._noting_trouble():
-                    await trio.to_thread.run_sync(self._transaction, quota.enforce, self._bytes_max, limiter=self._turn)
+                    await trio.to_thread.run_sync(self._transaction, quota.enforce, self._bytes_max, limiter=self._lane)
             with suppress(StoreBlockedError), self._noting_trouble():
-                await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._turn)
+                await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._lane)
 
 
 def _keep_quota(connection: sqlite3.Connection, bytes_max: int) -> None:

@@ -298,7 +298,7 @@ async def open_server() -> AsyncIterator[One]:
         served = participant.serve_pull(Key(peer), payload)
         if isinstance(served, Fault):
             raise ConnectionAbortedError(str(served))
-        return served
+        return served.reply
 
     server = StreamServer(serve, OverlayConfig(listen=("/ip4/127.0.0.1/tcp/0",)))
 

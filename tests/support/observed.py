@@ -9,9 +9,10 @@ from consensus.rounds import effects as fx
 from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
+from node.rounds.queue import QueuedAsk, RoundQueue
 from node.rounds.timeline import RoundTimeline
 from protocol.conversation import single
-from protocol.types import Digest
+from protocol.types import Digest, Key
 from tests.support.swarm import Node, Swarm
 
 
@@ -34,8 +35,8 @@ class ObservedSwarm(Swarm):
         begun = self.nodes["a"].participant.ask(query, single("Which?"), self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
-        self.timelines["a"].asked(id, query)
-        self.observer.asked(id, query, Question.single("Which?"))
+        for follower in (self.timelines["a"], self.observer):
+            follower.asked(id, query, asks())
         self.perform(self.nodes["a"], effects)
         return id
 
@@ -50,6 +51,14 @@ class ObservedSwarm(Swarm):
         self.timelines[node.name].saw(effect)
         if node.name == "a":
             self.observer.saw(effect)
+
+    def _text_fetched(self, query: Digest, member: Key) -> None:
+        self.observer.text_fetched(query, member)
+
+
+def asks() -> QueuedAsk:
+    """The user's question, with a ticket that nobody waits for."""
+    return QueuedAsk(Question.single("Which?"), False, 0, RoundQueue(1, 0))
 
 
 class _Clock:

@@ -340,13 +340,18 @@ class Swarm:
             other = self.nodes[self.name(source)]
             if not other.up:
                 continue
-            reply = other.participant.serve_pull(own, request)
-            if isinstance(reply, Fault):
+            served = other.participant.serve_pull(own, request)
+            if isinstance(served, Fault):
                 continue
-            effects = node.participant.on_pull_reply(pull.query, reply, self.now_ms)
+            if served.text_of is not None:
+                self._text_fetched(served.text_of, own)
+            effects = node.participant.on_pull_reply(pull.query, served.reply, self.now_ms)
             if not isinstance(effects, Fault):
                 self.perform(node, effects)
                 return
+
+    def _text_fetched(self, query: Digest, member: Key) -> None:
+        """Note that a member got the text of `a`'s query from `a`."""
 
     def _probe(self, node: Node, probe: fx.Probe) -> None:
         other, sent_ms = self.nodes[self.name(probe.member)], self.now_ms - 2 * STREAM_MS

@@ -178,7 +178,7 @@ async def test_an_ask_whose_client_hung_up_leaves_the_queue(tmp_path: Path) -> N
         assert api.node is not None
         assert '"offers":1' in (await ask(api, WAIT.replace(b"=99", b"=1") + ENDING_GET)).decode()
         queue, question = api.node.rounds.queue, Question.single("Sum.")
-        turns = [await queue.take_turn(question, gold=False, since_ms=0) for _ in range(queue.turns_max)]
+        tickets = [await queue.take_ticket(question, gold=False, since_ms=0) for _ in range(queue.tickets_max)]
         async with await api.connect(post):
             with trio.fail_after(PATIENCE_S):
                 while statuses(await ask(api, post.replace(b"\r\nC", b"\r\nConnection: close\r\nC", 1))) != [503]:
@@ -188,8 +188,8 @@ async def test_an_ask_whose_client_hung_up_leaves_the_queue(tmp_path: Path) -> N
                 await trio.testing.wait_all_tasks_blocked()
         async with await api.connect(post) as stream:
             await trio.testing.wait_all_tasks_blocked(0.05)
-            assert turns[0] is not None
-            turns[0].release()
+            assert tickets[0] is not None
+            tickets[0].release()
             with trio.fail_after(PATIENCE_S):
                 assert statuses(await stream.receive_some(65_536)) == [200]
 

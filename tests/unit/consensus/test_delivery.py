@@ -39,10 +39,10 @@ def test_reading_a_reply_to_a_contribution(reply: bytes | None, gossip: bool, ac
 
 
 @pytest.mark.parametrize("reply", [None, str(FaultReason.BUSY).encode()])
-def test_what_is_confidential_is_sent_again_and_counts_when_it_is_acknowledged(reply: bytes | None) -> None:
+def test_what_is_private_is_sent_again_and_counts_when_it_is_acknowledged(reply: bytes | None) -> None:
     """Its author cannot blame a requester that it may not have reached."""
     hand = Hand().to_opening()
-    sent = fx.Contribute(KEY_A, "/strand/topic", hand.answer("b"), confidential=True)
+    sent = fx.Contribute(KEY_A, "/strand/topic", hand.answer("b"), private=True)
     read = [delivery.hand_over(sent, reply, tries) for tries in range(1, delivery.STREAM_TRIES_MAX + 1)]
     assert not any(each.gossip or each.delivered for each in read)
     assert [each.again_ms is None for each in read] == [False] * (delivery.STREAM_TRIES_MAX - 1) + [True]

@@ -9,7 +9,7 @@ from consensus.rounds.membership import Restored
 from consensus.rounds.participant import ROUNDS_KEPT, Participant
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
-from protocol.errors import FaultReason
+from protocol.errors import Fault, FaultReason
 from protocol.messages import Offer, PullReply, PullRequest, Query
 from protocol.signing import Keypair, seal
 from protocol.topics import topic
@@ -53,7 +53,7 @@ def test_rounds_with_us_do() -> None:
 def serves(swarm: Swarm, query: Digest) -> bool:
     """Whether `a` still serves this round's chain to `b`."""
     request = codec.encode(PullRequest(query=query, ids=()))
-    return isinstance(swarm.nodes["a"].participant.serve_pull(keypair("b").public, request), bytes)
+    return not isinstance(swarm.nodes["a"].participant.serve_pull(keypair("b").public, request), Fault)
 
 
 def test_rounds_that_are_over_serve_until_room_is_needed() -> None:

@@ -38,7 +38,7 @@ def pull(from_: Participant, query: Digest, *ids: Digest, by: str = "b") -> list
     reply = from_.serve_pull(keypair(by).public, codec.encode(PullRequest(query=query, ids=ids)))
     if isinstance(reply, Fault):
         return reply.reason
-    decoded = codec.decode(PullReply, reply, bytes_max=APART.pull_bytes_max)
+    decoded = codec.decode(PullReply, reply.reply, bytes_max=APART.pull_bytes_max)
     assert isinstance(decoded, PullReply)
     return list(decoded.envelopes)
 
@@ -119,7 +119,7 @@ def test_a_reply_with_turns_keeps_within_the_members_bytes() -> None:
         reply = asker.serve_pull(keypair("b").public, codec.encode(PullRequest(query=begun[0], ids=())))
         if not isinstance(reply, Fault):
             least = least or most
-            assert len(reply) <= most
+            assert len(reply.reply) <= most
     assert least
 
 
@@ -133,7 +133,7 @@ def test_the_text_of_a_cancelled_round_is_served_to_nobody_more() -> None:
     def turns_at(name: str) -> tuple[Turn, ...]:
         reply = swarm.nodes[name].participant.serve_pull(keypair("d").public, request)
         assert not isinstance(reply, Fault)
-        decoded = codec.decode(PullReply, reply, bytes_max=APART.pull_bytes_max)
+        decoded = codec.decode(PullReply, reply.reply, bytes_max=APART.pull_bytes_max)
         assert isinstance(decoded, PullReply) and decoded.envelopes
         return decoded.turns
 
@@ -142,6 +142,20 @@ def test_the_text_of_a_cancelled_round_is_served_to_nobody_more() -> None:
     swarm.run(100)
     assert turns_at("a") == turns_at("b") == ()
     assert pull(swarm.nodes["a"].participant, query, by="d"), "the chain, with the cancel, is still served"
+
+
+def test_who_gets_the_text_is_told_once_and_to_its_asker_alone() -> None:
+    swarm = Swarm("abc")
+    query = swarm.ask(turns=())
+    swarm.run(50)
+    request, told = codec.encode(PullRequest(query=query, ids=())), []
+    for asked in (swarm.nodes["a"].participant, swarm.nodes["b"].participant):
+        asked._rounds[query].served = PullLedger()
+        for _ in range(2):
+            served = asked.serve_pull(keypair("c").public, request)
+            assert not isinstance(served, Fault)
+            told.append(served.text_of)
+    assert told == [query, None, None, None]
 
 
 def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:

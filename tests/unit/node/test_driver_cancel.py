@@ -1,4 +1,4 @@
-"""Cancelling a round (R16) at a whole driver: the engine stops, the user is told, and the turn stays taken."""
+"""Cancelling a round (R16) at a whole driver: the engine stops, the user is told, and the ticket stays taken."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ async def cancel(at: World, query: Digest) -> bool:
     return await told.receive()
 
 
-async def test_a_cancelled_round_stops_the_engine_and_keeps_its_turn(tmp_path: Path) -> None:
+async def test_a_cancelled_round_stops_the_engine_and_keeps_its_ticket(tmp_path: Path) -> None:
     async with world(tmp_path, "a") as at:
         query = await at.ask(1, **ONLY_ANSWERING)
         assert isinstance(query, bytes)
@@ -30,16 +30,16 @@ async def test_a_cancelled_round_stops_the_engine_and_keeps_its_turn(tmp_path: P
             assert (await end_of(events)).ending == Ending.CANCELLED
         with trio.fail_after(PATIENCE_S):
             await at.engine.stopped.wait()
-        assert at.turn.value == 0, "whoever cancels may not ask again at once"
+        assert len(at.queue.running) == 1, "whoever cancels may not ask again at once"
         assert [message.kind for message in at.overlay.of_slots()] == [Kind.CANCEL]
         await at.assert_all_is_journalled()
         assert not await cancel(at, query), "there is nothing left to cancel"
         with trio.fail_after(PATIENCE_S):
-            await at.turn.acquire()
+            await at.free()
 
 
 async def test_a_cancel_that_cannot_be_journalled_is_not_said(tmp_path: Path) -> None:
-    """The user has gone all the same: the round ends here, and its turn is free, for nothing more can come of it."""
+    """The user has gone all the same: the round ends here, and its ticket is free, for nothing more can come of it."""
     async with world(tmp_path, "a") as at:
         query = await at.ask(1)
         assert isinstance(query, bytes)
@@ -48,7 +48,7 @@ async def test_a_cancel_that_cannot_be_journalled_is_not_said(tmp_path: Path) ->
             assert await cancel(at, query)
             assert (await end_of(events)).ending == Ending.CANCELLED
             with trio.fail_after(PATIENCE_S):
-                await at.turn.acquire()
+                await at.free()
         assert at.overlay.of_slots() == []
 
 

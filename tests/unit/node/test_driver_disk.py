@@ -22,6 +22,7 @@ from node.rounds.driver import Driver
 from node.rounds.gold import GoldBook
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription
 from node.rounds.inbound import AskRequest, InboundRouter
+from node.rounds.queue import RoundQueue
 from node.rounds.reputation import open_reputation
 from node.storage import Store, open_store
 from node.work.worker import EngineWorker
@@ -107,8 +108,8 @@ class World:
     clock: Clock
     hub: RoundEvents
 
-    turn: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(0))
-    """Has the value of those rounds of its own that have ended."""
+    queue: RoundQueue = field(default_factory=lambda: RoundQueue(1, 1))
+    """One round of its own at once."""
 
     def query(self, nonce: int = 0, **changes: Any) -> Query:
         """A query of `a` to `a` and `b`, dated now."""
@@ -117,11 +118,14 @@ class World:
     async def ask(self, nonce: int = 0, **changes: Any) -> Digest | Fault:
         """Ask as a user does."""
         begun, began = trio.open_memory_channel[Digest | Fault](1)
-        question = Question.single("Which?")
-        await self.inbound.deliver(
-            AskRequest(self.query(nonce, **changes), single("Which?"), begun, self.turn, question)
-        )
+        ask = await self.queue.take_ticket(Question.single("Which?"), gold=False, since_ms=0)
+        assert ask is not None
+        await self.inbound.deliver(AskRequest(self.query(nonce, **changes), single("Which?"), begun, ask))
         return await began.receive()
+
+    async def free(self) -> None:
+        """Wait until it may ask again."""
+        assert await self.queue.take_ticket(Question.single("Which?"), gold=False, since_ms=0) is not None
 
     def hear(self, query: Query) -> Verdict:
         """Let the query of another come by gossip."""
@@ -197,9 +201,9 @@ async def test_an_asker_that_cannot_journal_says_so_at_once(tmp_path: Path) -> N
             end = await end_of(events)
             assert (end.ending, end.role) == ("left", "requester")
             assert end.fault is not None and end.fault.startswith("not_journalled")
-            assert at.turn.value == 1, "the next user may ask"
+            assert not at.queue.running, "the next user may ask"
             refusal = await at.ask(2)
-            assert at.turn.value == 2
+            assert not at.queue.running
             assert isinstance(refusal, Fault) and refusal.reason is FaultReason.NOT_JOURNALLED
             assert "may not be written" in refusal.detail
         await at.assert_all_is_journalled()

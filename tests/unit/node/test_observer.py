@@ -11,13 +11,12 @@ import trio
 from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
-from node.api.asking import Question
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
 from node.rounds import observer, telling
 from node.rounds.hub import REQUESTER, Subscription
 from node.rounds.observer import PROGRESS_MS
 from protocol.types import ONE, DeclineReason, Digest, Key
-from tests.support.observed import ObservedSwarm
+from tests.support.observed import ObservedSwarm, asks
 
 QUERY: Final = Digest(b"q" * 32)
 
@@ -196,7 +195,7 @@ def told(subscription: Subscription) -> list[tuple[int, str, int]]:
 def begun() -> tuple[ObservedSwarm, Digest]:
     """A round of whose effects only those are told that the test makes up."""
     swarm = ObservedSwarm("abc")
-    swarm.observer.asked(QUERY, swarm.query(), Question.single("Which?"))
+    swarm.observer.asked(QUERY, swarm.query(), asks())
     return swarm, QUERY
 
 

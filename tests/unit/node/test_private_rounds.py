@@ -78,7 +78,7 @@ class DeafOverlay:
 
 
 @pytest.mark.parametrize(
-    ("confidential", "replies", "tries", "gossiped", "acknowledged"),
+    ("private", "replies", "tries", "gossiped", "acknowledged"),
     [
         (False, [None], 1, [Kind.ANSWER], False),
         (True, [None, b"busy", b""], 3, [], True),
@@ -88,7 +88,7 @@ class DeafOverlay:
 )
 async def test_an_answer_to_a_private_query_is_sent_again_and_never_gossiped(
     autojump_clock: MockClock,  # noqa: ARG001 - time
-    confidential: bool,
+    private: bool,
     replies: list[bytes | None],
     tries: int,
     gossiped: list[Kind],
@@ -101,7 +101,7 @@ async def test_an_answer_to_a_private_query_is_sent_again_and_never_gossiped(
     answer = hand.answer("b")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driver._outbox.run)
-        await driver._contribute(fx.Contribute(keypair("a").public, "/strand/topic", answer, confidential))
+        await driver._contribute(fx.Contribute(keypair("a").public, "/strand/topic", answer, private))
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert (len(overlay.at_s), overlay.gossiped) == (tries, gossiped)
@@ -122,4 +122,4 @@ def test_members_of_a_private_round_send_their_answers_in_confidence() -> None:
         swarm.interceptors = dict.fromkeys("abc", watch)  # type: ignore[arg-type]
         swarm.ask(**{"turns": ()} if private else {})
         swarm.run()
-        assert {each.message.kind for each in sent if each.confidential} == ({Kind.ANSWER} if private else set())
+        assert {each.message.kind for each in sent if each.private} == ({Kind.ANSWER} if private else set())

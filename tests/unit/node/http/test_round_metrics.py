@@ -31,7 +31,7 @@ class Metered(ObservedSwarm):
     def scrape(self, name: str) -> "Scraped":
         registry = CollectorRegistry()
         peers = PeersFacade(cast(Any, None), StillNetwork(), cast(Any, None), cast(Any, None))
-        waits = cast(Any, SimpleNamespace(waiting=3))
+        waits = cast(Any, SimpleNamespace(waiting=3, queue=SimpleNamespace(waiting=[None] * 3)))
         registry.register(RoundMetrics(self.meters[name], self.timelines[name], waits, waits, peers))
         return Scraped(generate_latest(registry).decode())
 
