@@ -5,14 +5,7 @@ from typing import Annotated, Any, Self
 import msgspec
 
 from node.api.common import Count, Positive, Share
-from node.api.conversation import Audience as Audience
-from node.api.conversation import Turn as Turn
-from node.api.events import Asked as Asked
-from node.api.events import Certified as Certified
-from node.api.events import Decided as Decided
-from node.api.events import Ended as Ended
-from node.api.events import Progress as Progress
-from node.api.events import RoundEvent as RoundEvent
+from node.api.conversation import Audience, Turn
 from protocol.types import TaskType, TurnRole
 
 

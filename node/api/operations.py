@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from node.api.asking import OffersKnown, Question, RoundEvent
+from node.api.asking import OffersKnown, Question
 from node.api.certificates import CertificatePage, Verification
 from node.api.common import Error, Liveness, Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, TrialReport
-from node.api.events import StreamedEvent
+from node.api.events import RoundEvent, StreamedEvent
 from node.api.openai.chat import ChatChunk, ChatCompletion, ChatRequest, CompletionRequest, TextCompletion
 from node.api.openai.common import Model, Models, Problem
 from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseRequest

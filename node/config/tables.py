@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import platformdirs
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
 

@@ -14,8 +14,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from node.api import operations as ops
-from node.api.asking import Audience, OffersKnown, Question
+from node.api.asking import OffersKnown, Question
 from node.api.common import CursorError, Liveness
+from node.api.conversation import Audience
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.api.rounds import Cancelled
 from node.http.audience import key_audience

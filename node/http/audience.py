@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.http.keys import ApiKey
 
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.config import ApiTable
 
 

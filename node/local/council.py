@@ -11,10 +11,10 @@ import msgspec
 
 from node.errors import Exit, UserError
 from node.files import read_toml
+from node.founding import found_node
 from node.inference import EngineConfig
 from node.inference.api_key import api_key_of
 from node.local.nodes import NODES_MAX, NodeSpec, plain_environment
-from node.storage.founding import found_node
 
 FILE_BYTES_MAX: Final = 256 * 1024
 """Bytes of a council's file: NODES_MAX engines take some kilobytes."""

@@ -9,7 +9,8 @@ from typing import Protocol
 import structlog
 import trio
 
-from node.api.asking import Question, Turn
+from node.api.asking import Question
+from node.api.conversation import Turn
 from node.api.events import Ended
 from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.reputation import Reputation

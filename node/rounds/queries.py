@@ -7,7 +7,8 @@ from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.clock import Clock
 from node.config import NodeConfig
 from node.overlay import Overlay

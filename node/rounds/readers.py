@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from consensus.learning.roster import Trust, named_offers
-from node.api.asking import Audience, Turn
-from node.text_secrets import find_secret
+from node.api.conversation import Audience, Turn
+from node.rounds.text_secrets import find_secret
 from protocol.messages import Offer
 from protocol.types import Key
 

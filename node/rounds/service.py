@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 import trio
 from msgspec.structs import replace
 
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import PLAIN_KEYS
 from node.clock import Clock
 from node.rounds.ask_errors import AskError, NoDiskError, StoppingError, TooBusyError, TooManyFollowedError

@@ -8,7 +8,8 @@ from consensus.certificates.report import claimed_correct
 from consensus.certificates.tally import Ranking
 from consensus.rounds import effects as fx
 from node.api import events
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from protocol.messages import Ballot, Query, Seat
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.rounds import RoundDetail
 from node.client import RefusedError, connect, follow
 from tests.e2e.conftest import RunningSwarm

@@ -22,7 +22,7 @@ import trio
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.config import ApiTable, CapacityTable, NodeConfig, NodeTable, OverlayTable, TrustTable
 from node.daemon import Node, open_node
 from node.http.api import build_app

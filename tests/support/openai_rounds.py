@@ -10,7 +10,7 @@ import httpx2
 from openai import AsyncOpenAI
 
 from node.api import events
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.config import ApiTable
 from node.http.guard import Guard
 from node.http.shown import Shown

@@ -23,8 +23,9 @@ from node.api import reputation as reputation_api
 from node.api import rounds as rounds_api
 from node.api import serving as serving_api
 from node.api import status as status_api
-from node.api.asking import Audience, Question, Turn
+from node.api.asking import Question
 from node.api.common import CursorError, Readiness
+from node.api.conversation import Audience, Turn
 from node.api.events import BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
 from node.facade.config import ConfigFacade

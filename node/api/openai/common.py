@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from node.api.asking import Audience
 from node.api.common import Count, DigestHex, KeyHex, Positive, Share
+from node.api.conversation import Audience
 from protocol.types import Outcome, OutcomeReason, TaskType, TokenSource
 
 STOPS_MAX: Final = 4

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from consensus.certificates.report import describe
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import Asked, Progress, RoundEvent
 from node.cli.parts.options import outside
 from node.client import Client, FollowedRound

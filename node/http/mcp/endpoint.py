@@ -10,7 +10,7 @@ import trio
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.http.edge import keep_running
 from node.http.places import RequestPlaces
 from node.http.replies import refusal

@@ -10,9 +10,9 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from node.api.asking import Audience
 from node.api.certificates import HeldCertificate
 from node.api.common import CursorError
+from node.api.conversation import Audience
 from node.api.operations import CERTIFICATE
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context

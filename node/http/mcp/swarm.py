@@ -8,13 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from node.api.asking import Audience, Question, Turn
+from node.api.asking import Question
 from node.api.certificates import Verification
+from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Progress
 from node.api.following import PHASES, RoundLog
+from node.api.mcp import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.api.rounds import RoundDetail
 from node.http.audience import key_audience, resolve
-from node.http.mcp.bodies import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.places import READS_MAX, RequestPlaces
 from node.http.rounds import ask_or_cancel

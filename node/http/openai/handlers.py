@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from node.api import operations as ops
-from node.api.asking import Audience, Turn
 from node.api.common import HOPS_HEADER
+from node.api.conversation import Audience, Turn
 from node.api.openai.chat import CHAT_FIELDS, COMPLETION_FIELDS, ChatRequest, CompletionRequest
 from node.api.openai.common import StrandOptions
 from node.api.openai.responses import RESPONSE_FIELDS, ResponseRequest

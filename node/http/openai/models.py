@@ -1,6 +1,6 @@
 """Model ids: the node's specialty, with or without an audience."""
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.api.openai.common import Model, Models, ModelStrand
 from node.http.replies import ErrorContext, RefusedError, refusal
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
-from node.api.asking import Audience, Question, Turn
+from node.api.asking import Question
+from node.api.conversation import Audience, Turn
 from node.api.openai.chat import ChatRequest, CompletionRequest, ContentPart
 from node.api.openai.common import FieldRules, StrandOptions
 from node.api.openai.responses import ResponseRequest

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import trio
 
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import Asked, Certified, Decided, Ended, EventsMissed, Joined, Progress, StreamedEvent
 from node.client import connect
 from node.client.rounds import follow

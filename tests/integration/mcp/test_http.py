@@ -14,7 +14,8 @@ import trio
 from mcp.shared.exceptions import MCPError
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import Progress
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.places import READS_MAX, RequestPlaces

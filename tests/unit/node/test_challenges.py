@@ -10,7 +10,8 @@ import trio.testing
 
 from consensus.learning.experience import Experience
 from consensus.learning.roster import Trust
-from node.api.asking import Audience, Question
+from node.api.asking import Question
+from node.api.conversation import Audience
 from node.api.events import Ended
 from node.rounds.ask_errors import AskError, TooBusyError
 from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError

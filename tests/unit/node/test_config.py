@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.cli.init.command import ReadyFile
 from node.config import ApiKeyTable, ConfigError, NodeConfig, load_config, load_params
 from node.inference.config import EngineKind

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 import trio.testing
 
-from node.api.asking import Audience, Turn
 from node.api.common import CursorError
+from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
 from node.clock import Clock

@@ -7,7 +7,8 @@ import pytest
 
 from consensus.learning.experience import Experience
 from consensus.rounds.participant import Participant
-from node.api.asking import Audience, Question, Turn
+from node.api.asking import Question
+from node.api.conversation import Audience, Turn
 from node.clock import Clock
 from node.config import NodeConfig, RoundTable, TrustTable
 from node.rounds.ask_errors import NoQuorumError, SecretTextError, TooManyFollowedError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.text_secrets import find_secret, looks_random
+from node.rounds.text_secrets import find_secret, looks_random
 
 _DRAWN = random.Random(13)
 DIGITS = "0123456789abcdef"

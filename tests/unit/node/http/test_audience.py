@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.config.tables import ApiKeyTable
 from node.http.audience import resolve
 from node.http.openai.models import model, named_audience

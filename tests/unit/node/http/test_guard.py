@@ -7,7 +7,7 @@ import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 from trio.testing import MockClock
 
-from node.api.asking import Audience
+from node.api.conversation import Audience
 from node.config import ApiKeyTable, ApiTable
 from node.http.guard import LOOPBACK_PAUSE_S_MAX, PAUSED_MAX, ApiKey, Guard
 from node.http.guesses import ADDRESSES_MAX, FORGIVEN_S, FREE_GUESSES, PENALTY_S_MAX, GuessTable

@@ -13,7 +13,8 @@ from openai.types import completion_create_params
 from openai.types.chat import completion_create_params as chat_create_params
 from openai.types.responses import response_create_params
 
-from node.api.asking import Audience, Question, Turn
+from node.api.asking import Question
+from node.api.conversation import Audience, Turn
 from node.api.openai.chat import CHAT_FIELDS, COMPLETION_FIELDS, ChatRequest, CompletionRequest
 from node.api.openai.common import FieldRules
 from node.api.openai.responses import RESPONSE_FIELDS, ResponseRequest

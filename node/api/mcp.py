@@ -1,17 +1,18 @@
-"""Arguments and results of the tools, as structs: their JSON schemas are what an agent reads."""
+"""Arguments and results of the tools for agents, as structs: their JSON schemas are what an agent reads."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-from node.api.asking import Audience, Turn
 from node.api.common import DigestHex, Positive, Share
+from node.api.conversation import Audience, Turn
+from protocol.limits import TURNS_MAX
 from protocol.types import FinishReason, Outcome, OutcomeReason, TaskType
 
-EARLIER_TURNS_MAX = 31
+EARLIER_TURNS_MAX: Final = TURNS_MAX - 1
 """Earlier turns of a conversation: with the question, as many as a query has."""
 
-CERTIFICATE_CHARS_MAX = 120 * 1024
+CERTIFICATE_CHARS_MAX: Final = 120 * 1024
 """Characters of a certificate in base64: what a request's body holds. A larger one is verified by its query's id."""
 
 
