@@ -11,10 +11,10 @@ import msgspec
 
 from node.errors import Exit, UserError
 from node.files import read_toml
+from node.founding import found_node
 from node.inference import EngineConfig
 from node.inference.api_key import api_key_of
 from node.local.nodes import NODES_MAX, NodeSpec, plain_environment
-from node.storage.founding import found_node
 
 FILE_BYTES_MAX: Final = 256 * 1024
 """Bytes of a council's file: NODES_MAX engines take some kilobytes."""
@@ -26,6 +26,10 @@ _OWN_KEYS: Final = frozenset({"models", "key_env"})
 _SLUG: Final = re.compile(r"[^a-z0-9]+")
 _SLUG_CHARS_MAX: Final = 32
 """Characters of a model's name in its folder's name, which people read; the digest behind them is what counts."""
+
+
+_NAME_CHARS_MAX: Final = 56
+"""Characters of a model's name in its node's name, which has 64: the rest tells nodes of one model apart."""
 
 
 class CouncilError(UserError):
@@ -62,13 +66,12 @@ class Council:
         for index, (engine, folder) in enumerate(zip(self.engines, folders, strict=True)):
             number = models[: index + 1].count(models[index])
             own = {
-                "node.name": models[index][:56] + (f" ({number})" if number > 1 else ""),
+                "node.name": models[index][:_NAME_CHARS_MAX] + (f" ({number})" if number > 1 else ""),
                 "trust.default_weight": 0.0,
                 # Its own key, too: the node that asks answers and judges like the rest.
                 "trust.trusted": dict.fromkeys(keys, 1.0),
                 "serve.whom": "named",
                 "serve.keys": keys,
-                "round.patience_ms": PATIENCE_MS,
                 **self.settings,
                 **(self.first if index == 0 else {}),
             }
@@ -78,6 +81,7 @@ class Council:
                     engine,
                     seed=engine.seed,
                     temperature=engine.temperature,
+                    patience_ms=PATIENCE_MS,
                     friends=False,
                     settings=own,
                     environment=plain_environment(),

@@ -17,10 +17,10 @@ from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, any_case, outside, print_json, stderr
 from node.config import NodeConfig, free_ports, load_config
 from node.files import remove_if_broken, writing
+from node.founding import found_node
 from node.hardening import keep_private, open_private, open_to_others
 from node.keys import NodeKey
 from node.overlay.identity import peer_id_text
-from node.storage.founding import found_node
 from node.toml import toml_value
 
 ReadyFile = Literal["example", "vllm-lora", "vllm-merged", "llama-cpp", "ollama", "lm-studio"]
