@@ -93,7 +93,7 @@ class Node:
         return Shown(
             status=StatusFacade(own, self.config, self.params, (engine, peers, serving), self.store, self.lookout),
             peers=peers,
-            rounds=RoundsFacade(self.rounds, self.store),
+            rounds=RoundsFacade(self.rounds),
             history=HistoryFacade(self.history, self.store),
             events=self.driver.events,
             engine=engine,

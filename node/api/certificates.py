@@ -6,7 +6,7 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Turn
-from node.api.rounds import ProofDecline
+from node.api.rounds import CertifiedDecline
 from protocol.types import FinishReason, Outcome, OutcomeReason, StopReason, TokenSource
 
 
@@ -99,7 +99,7 @@ class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Comparisons in these ballots."""
     abstentions: Count
     """Comparisons of these in which the judge abstained."""
-    declines: tuple[ProofDecline, ...]
+    declines: tuple[CertifiedDecline, ...]
     """Declines that closings list."""
     decisive_share: Share | None
     """Share of the judgements that are clear; null without any."""

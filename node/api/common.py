@@ -24,6 +24,10 @@ HOPS_HEADER: Final = "Strand-Hops"
 are engines of each other would multiply one question without end."""
 
 
+class CursorError(ValueError):
+    """No list goes on from this text. The message is one line for the caller."""
+
+
 class Error(msgspec.Struct, frozen=True):
     """Reason why a request was refused."""
 

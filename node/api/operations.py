@@ -19,7 +19,7 @@ from node.api.openai.responses import ResponseEvent, ResponseObject, ResponseReq
 from node.api.parameters import AnyParameter, Parameter, TextParameter, WordParameter
 from node.api.queue import QueueReport
 from node.api.reputation import FORMAT, Challenged, Exported, ReputationReport, TakenOver
-from node.api.rounds import PAGE_MAX, PLACE_CHARS_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
+from node.api.rounds import CURSOR_CHARS_MAX, PAGE_MAX, SEARCH_CHARS_MAX, Cancelled, RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
 from node.api.ui import CODE_CHARS_MAX, UiLink
@@ -184,7 +184,7 @@ ROUNDS: Final = Operation(
         Parameter("until_ms", TIME_MS_MAX, "Last time of asking, ms since the Unix epoch.", maximum=TIME_MS_MAX),
         Parameter("gold", 0, "1: also the rounds that the node asked by itself.", maximum=1),
         Parameter("limit", 20, "Most rounds of the page.", minimum=1, maximum=PAGE_MAX),
-        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+        TextParameter("after", "The `next` of the page before.", CURSOR_CHARS_MAX),
     ),
 )
 ROUND: Final = Operation(
@@ -220,7 +220,7 @@ CERTIFICATES: Final = Operation(
     CertificatePage,
     parameters=(
         Parameter("limit", 20, "Most certificates of the page.", minimum=1, maximum=PAGE_MAX),
-        TextParameter("after", "The `next` of the page before.", PLACE_CHARS_MAX),
+        TextParameter("after", "The `next` of the page before.", CURSOR_CHARS_MAX),
     ),
 )
 VERIFY: Final = Operation(

@@ -18,8 +18,8 @@ SEARCH_CHARS_MAX: Final = 200
 PAGE_MAX: Final = 100
 """Most rows of one page: some 100 KiB."""
 
-PLACE_CHARS_MAX: Final = 96
-"""Characters of a place in a list, as `next` names it: a time, and an id of 64 digits."""
+CURSOR_CHARS_MAX: Final = 96
+"""Characters of a cursor, as `next` names it: a time, and an id of 64 digits."""
 
 INTERRUPTED: Final = "interrupted"
 """Ending of a round during which the node stopped."""
@@ -73,14 +73,14 @@ class RoundPage(msgspec.Struct, frozen=True):
     """Value of `after` for the next page; null: there is none."""
 
 
-class ProofSeat(Seated, frozen=True):
+class CertifiedSeat(Seated, frozen=True):
     """A seat of the roster, with all weights that the fit reads."""
 
     author_weight: float = 0.0
     """Prior mean of the strength of the member's answers."""
 
 
-class ProofAnswer(msgspec.Struct, frozen=True):
+class CertifiedAnswer(msgspec.Struct, frozen=True):
     """One answer of the slate, and its place."""
 
     number: Count
@@ -111,7 +111,7 @@ class ProofAnswer(msgspec.Struct, frozen=True):
     """Source of these counts."""
 
 
-class ProofBallot(msgspec.Struct, frozen=True):
+class CertifiedBallot(msgspec.Struct, frozen=True):
     """A ballot that counts."""
 
     judge: KeyHex
@@ -137,7 +137,7 @@ class PairSum(msgspec.Struct, frozen=True):
     """Comparisons in which a judge abstained."""
 
 
-class ProofDecline(msgspec.Struct, frozen=True):
+class CertifiedDecline(msgspec.Struct, frozen=True):
     """A decline that a closing lists."""
 
     author: KeyHex
@@ -150,7 +150,7 @@ class ProofDecline(msgspec.Struct, frozen=True):
     """Reason for declining."""
 
 
-class RoundProof(msgspec.Struct, frozen=True):
+class CertificateDetail(msgspec.Struct, frozen=True):
     """What the round's certificate says, verified: who was heard, and why the winner won."""
 
     requester: KeyHex
@@ -167,15 +167,15 @@ class RoundProof(msgspec.Struct, frozen=True):
     """Whether more than two thirds of the members with weight co-signed; all if they are three or fewer."""
     cosigners: tuple[KeyHex, ...]
     """Public keys of the members that co-signed."""
-    seats: tuple[ProofSeat, ...]
+    seats: tuple[CertifiedSeat, ...]
     """The roster."""
-    answers: tuple[ProofAnswer, ...]
+    answers: tuple[CertifiedAnswer, ...]
     """All answers, best first; those without a place last."""
-    ballots: tuple[ProofBallot, ...]
+    ballots: tuple[CertifiedBallot, ...]
     """All ballots that count, by wave."""
     pairs: tuple[PairSum, ...]
     """The comparisons of each pair of answers that was compared."""
-    declines: tuple[ProofDecline, ...]
+    declines: tuple[CertifiedDecline, ...]
     """All declines that closings list."""
     unopened: tuple[KeyHex, ...]
     """Members that committed to an answer and did not open it."""
@@ -212,7 +212,7 @@ class RoundDetail(msgspec.Struct, frozen=True):
     """Length of each phase, `to_answer` and `total`, ms; empty for a round of another node."""
     certificate_url: str | None
     """Path from which the certificate is fetched; null: this node does not hold it."""
-    proof: RoundProof | None
+    certificate: CertificateDetail | None
     """What the certificate says; null without one, and if another version of strand is needed to read it."""
 
 

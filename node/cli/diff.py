@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from node.api.rounds import ProofAnswer
+from node.api.rounds import CertifiedAnswer
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.show.explained import ExplainedRound
@@ -28,7 +28,7 @@ class _Side:
     """One of the two answers."""
 
     name: str
-    answer: ProofAnswer
+    answer: CertifiedAnswer
 
     @property
     def title(self) -> str:

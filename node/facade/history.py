@@ -1,17 +1,26 @@
 """The rounds that the node asked, and the certificates that it holds."""
 
+import re
+from typing import Final
+
 import msgspec
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.versions import read_any_version
-from node.api.certificates import Verification, report_of
-from node.api.rounds import RoundDetail, RoundProof, RoundSummary
-from node.facade.proofs import detail_of, proof_of
+from node.api.certificates import CertificatePage, HeldCertificate, Verification, report_of
+from node.api.common import CursorError
+from node.api.rounds import CertificateDetail, RoundDetail, RoundPage
+from node.facade.certificates import certificate_detail, round_detail
 from node.rounds.history import RoundHistory
-from node.storage import CertificateRow, RoundFilter, RoundPlace, Store
+from node.storage import CertificateRow, RoundCursor, RoundFilter, Store
 from protocol.errors import Fault
 from protocol.types import Digest
+
+NO_CURSOR: Final = "after is what an earlier page has as `next`"
+
+_AGE: Final = re.compile(r"[0-9]{1,18}")
+_CURSOR: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
 
 class HistoryFacade:
@@ -23,14 +32,13 @@ class HistoryFacade:
         # Verifying takes a core for up to seconds: one at a time, so that rounds keep the others.
         self._verifying = trio.CapacityLimiter(1)
 
-    async def rounds(
-        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
-        """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
+    async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> RoundPage:
+        """Return a page of rounds, newest first, after the page whose `next` is `after`; empty: the first.
 
-        Raises StoreBlockedError.
+        Raises CursorError, StoreBlockedError.
         """
-        return await self._history.find(wanted, after, rows_max)
+        rounds, last = await self._history.find(wanted, _cursor(after), rows_max)
+        return RoundPage(rounds, None if last is None else f"{last.asked_ms}.{last.query_id.hex()}")
 
     async def round(self, query_id: Digest) -> RoundDetail | None:
         """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
@@ -40,25 +48,64 @@ class HistoryFacade:
             return detail
         found = await trio.to_thread.run_sync(_read, raw, limiter=self._verifying)
         if found is not None:
-            of_member, proof = found
-            detail = msgspec.structs.replace(detail or of_member, proof=proof)
+            of_member, certificate = found
+            detail = msgspec.structs.replace(detail or of_member, certificate=certificate)
         if detail is None:
             return None
         return msgspec.structs.replace(detail, certificate_url=f"/api/certificates/{query_id.hex()}")
 
-    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
-        """Return certificates below an age, those stored last first. Raises StoreBlockedError."""
-        return await self._store.list_certificates(before_age, rows_max)
+    async def certificates(self, after: str, rows_max: int) -> CertificatePage:
+        """Return a page of certificates, those stored last first, after the page whose `next` is `after`.
+
+        Raises CursorError, StoreBlockedError.
+        """
+        # One more than wanted, so that no page leads to an empty one.
+        rows = await self._store.list_certificates(_age(after), rows_max + 1)
+        page, is_last = rows[:rows_max], len(rows) <= rows_max
+        return CertificatePage(tuple(map(_held, page)), None if is_last else str(page[-1].age))
+
+    async def certificate(self, query_id: Digest) -> bytes | None:
+        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
+        return await self._store.certificate(query_id)
 
     async def verify(self, raw: bytes) -> Verification:
         """Verify a certificate of any version from its bytes alone."""
         return await trio.to_thread.run_sync(_verify, raw, limiter=self._verifying)
 
 
-def _read(raw: bytes) -> tuple[RoundDetail, RoundProof] | None:
+def _held(row: CertificateRow) -> HeldCertificate:
+    return HeldCertificate(
+        query_id=row.summary.query_id.hex(),
+        outcome=row.summary.outcome,
+        author=row.summary.winner.hex(),
+        stored_ms=row.summary.created_ms,
+        bytes=row.size_bytes,
+        ours=row.is_ours,
+    )
+
+
+def _age(text: str) -> int | None:
+    """Return the age that a page's `next` names; None if it is empty. Raises CursorError."""
+    if not text:
+        return None
+    if _AGE.fullmatch(text) is None:
+        raise CursorError(NO_CURSOR)
+    return int(text)
+
+
+def _cursor(text: str) -> RoundCursor | None:
+    """Return the cursor that a page's `next` names; None if it is empty. Raises CursorError."""
+    if not text:
+        return None
+    if (found := _CURSOR.fullmatch(text)) is None:
+        raise CursorError(NO_CURSOR)
+    return RoundCursor(int(found[1]), Digest(bytes.fromhex(found[2])))
+
+
+def _read(raw: bytes) -> tuple[RoundDetail, CertificateDetail] | None:
     """Verify and describe a stored certificate; None if it is of another version."""
     verified = verify_certificate(raw)
-    return (detail_of(verified), proof_of(verified)) if isinstance(verified, VerifiedCertificate) else None
+    return (round_detail(verified), certificate_detail(verified)) if isinstance(verified, VerifiedCertificate) else None
 
 
 def _verify(raw: bytes) -> Verification:

@@ -1,4 +1,4 @@
-"""The node's own rounds and their certificates."""
+"""The node's own rounds."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -7,16 +7,14 @@ from node.api.queue import QueuedQuestion, QueueReport
 from node.api.rounds import HEAD_CHARS_MAX
 from node.rounds.queue import QueuedAsk
 from node.rounds.service import RoundHandle, RoundService
-from node.storage import Store
 from protocol.types import Digest
 
 
 class RoundsFacade:
     """One node's rounds."""
 
-    def __init__(self, service: RoundService, store: Store) -> None:
+    def __init__(self, service: RoundService) -> None:
         self._service = service
-        self._store = store
 
     def ask(self, question: Question, *, details: bool) -> AbstractAsyncContextManager[RoundHandle]:
         """Begin a round in its turn, and follow it while the block runs. Raises AskError."""
@@ -36,10 +34,6 @@ class RoundsFacade:
             waiting_max=queue.waiting_max,
             wait_s=round(queue.wait_s, 1),
         )
-
-    async def certificate(self, query_id: Digest) -> bytes | None:
-        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
-        return await self._store.certificate(query_id)
 
 
 def _queued(ask: QueuedAsk) -> QueuedQuestion:

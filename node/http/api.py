@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from node.api import operations as ops
 from node.api.asking import Audience, OffersKnown, Question
-from node.api.common import Liveness
+from node.api.common import CursorError, Liveness
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.api.rounds import Cancelled
 from node.http.audience import key_audience
@@ -73,6 +73,7 @@ def build_app(shown: Shown, places: RequestPlaces, mcp: ASGIApp, ui: UiHandlers,
         exception_handlers={
             HTTPException: _refuse_http,
             ParameterError: _refuse_request,
+            CursorError: _refuse_request,
             BodyError: _refuse_request,
             RefusedError: _refuse,
             AskError: _refuse_ask,
@@ -138,7 +139,6 @@ class _NodeHandlers:
             ops.ASK: self.ask,
             ops.QUEUE: self.queue,
             ops.CANCEL: self.cancel,
-            ops.CERTIFICATE: self.certificate,
             ops.ENGINE: self.engine,
             ops.ENGINE_TRIAL: self.try_engine,
             ops.METRICS: self.metrics,
@@ -187,12 +187,6 @@ class _NodeHandlers:
 
     async def cancel(self, request: Request) -> Response:
         return json_reply(Cancelled(await self._shown.rounds.cancel(read_query_id(request))))
-
-    async def certificate(self, request: Request) -> Response:
-        raw = await self._shown.rounds.certificate(read_query_id(request))
-        if raw is None:
-            return refusal(404, "this node has no such certificate: ask another with --url, or name a file")
-        return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def engine(self, _: Request) -> Response:
         return json_reply(self._shown.engine.report())

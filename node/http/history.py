@@ -1,20 +1,16 @@
 """Handlers of the rounds that the node asked, and of certificates."""
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from node.api import operations as ops
-from node.api.certificates import CertificatePage, HeldCertificate
 from node.api.operations import Operation
-from node.api.rounds import RoundPage
 from node.http.places import READS_MAX, Places
 from node.http.replies import (
     Handler,
-    ParameterError,
     json_reply,
     read_body,
     read_parameters,
@@ -22,11 +18,7 @@ from node.http.replies import (
     refusal,
 )
 from node.http.shown import ShownHistory
-from node.storage import RoundFilter, RoundPlace
-from protocol.types import Digest
-
-_AGE: Final = re.compile(r"[0-9]{1,18}")
-_PLACE: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
+from node.storage import RoundFilter
 
 
 class HistoryHandlers:
@@ -43,6 +35,7 @@ class HistoryHandlers:
             ops.ROUNDS: self.rounds,
             ops.ROUND: self.round,
             ops.CERTIFICATES: self.certificates,
+            ops.CERTIFICATE: self.certificate,
             ops.VERIFY: self.verify,
         }
 
@@ -57,12 +50,10 @@ class HistoryHandlers:
             until_ms=asked["until_ms"],
             gold=bool(asked["gold"]),
         )
-        after = _read_place(asked["after"])
         with self._reads.take() as place:
             if not place:
                 return _busy()
-            rounds, last = await self._history.rounds(wanted, after, asked["limit"])
-        return json_reply(RoundPage(rounds, None if last is None else f"{last.asked_ms}.{last.query_id.hex()}"))
+            return json_reply(await self._history.rounds(wanted, asked["after"], asked["limit"]))
 
     async def round(self, request: Request) -> Response:
         """Reply with everything known of one round."""
@@ -76,20 +67,14 @@ class HistoryHandlers:
     async def certificates(self, request: Request) -> Response:
         """Reply with a page of certificates."""
         asked = read_parameters(request, ops.CERTIFICATES)
-        limit = asked["limit"]
-        rows = await self._history.certificates(_read_age(asked["after"]), limit + 1)
-        held = tuple(
-            HeldCertificate(
-                query_id=row.summary.query_id.hex(),
-                outcome=row.summary.outcome,
-                author=row.summary.winner.hex(),
-                stored_ms=row.summary.created_ms,
-                bytes=row.size_bytes,
-                ours=row.is_ours,
-            )
-            for row in rows[:limit]
-        )
-        return json_reply(CertificatePage(held, str(rows[limit - 1].age) if len(rows) > limit else None))
+        return json_reply(await self._history.certificates(asked["after"], asked["limit"]))
+
+    async def certificate(self, request: Request) -> Response:
+        """Reply with a certificate's canonical bytes."""
+        raw = await self._history.certificate(read_query_id(request))
+        if raw is None:
+            return refusal(404, "this node has no such certificate: ask another with --url, or name a file")
+        return Response(raw, media_type=ops.CERTIFICATE.media)
 
     async def verify(self, request: Request) -> Response:
         """Reply with what a certificate says, or why it does not hold."""
@@ -101,21 +86,3 @@ class HistoryHandlers:
 
 def _busy() -> Response:
     return refusal(503, f"{READS_MAX} requests read the history already; try again later", retry_after_s=1)
-
-
-def _read_age(text: str) -> int | None:
-    """Return the age that a page's `next` names; None if it is empty. Raises ParameterError."""
-    if not text:
-        return None
-    if _AGE.fullmatch(text) is None:
-        raise ParameterError("after is what an earlier page has as `next`")
-    return int(text)
-
-
-def _read_place(text: str) -> RoundPlace | None:
-    """Return the place that a page's `next` names; None if it is empty. Raises ParameterError."""
-    if not text:
-        return None
-    if (found := _PLACE.fullmatch(text)) is None:
-        raise ParameterError("after is what an earlier page has as `next`")
-    return RoundPlace(int(found[1]), Digest(bytes.fromhex(found[2])))

@@ -1,6 +1,7 @@
-"""Ports of the HTTP interface: protocols of a node's reports and controls, in the types of `node.api`.
+"""Ports of the HTTP interface: protocols of a node's reports and controls.
 
-`node.facade` implements them over the node's parts, tests in memory.
+Replies are bodies of `node.api`; a round that is followed, and what is searched for, have the types of the parts that
+serve them (`node.rounds`, `node.storage`). `node.facade` implements them over the node's parts, tests in memory.
 """
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -8,18 +9,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.api.asking import Question
-from node.api.certificates import Verification
+from node.api.certificates import CertificatePage, Verification
 from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, EngineTrial
 from node.api.queue import QueueReport
 from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
-from node.api.rounds import RoundDetail, RoundSummary
+from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
 from node.rounds.hub import Resumed
 from node.rounds.service import RoundHandle
-from node.storage import CertificateRow, RoundFilter, RoundPlace
+from node.storage import RoundFilter
 from protocol.types import Digest
 
 
@@ -69,20 +70,14 @@ class ShownRounds(Protocol):
         """Report the rounds that run, and the questions that wait."""
         ...
 
-    async def certificate(self, query_id: Digest) -> bytes | None:
-        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
-        ...
-
 
 class ShownHistory(Protocol):
     """The rounds that the node asked, and the certificates that it holds."""
 
-    async def rounds(
-        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
-        """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
+    async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> RoundPage:
+        """Return a page of rounds, newest first, after the page whose `next` is `after`; empty: the first.
 
-        Raises StoreBlockedError.
+        Raises CursorError, StoreBlockedError.
         """
         ...
 
@@ -90,8 +85,15 @@ class ShownHistory(Protocol):
         """Return everything known of a round; None: nothing. Raises StoreBlockedError."""
         ...
 
-    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
-        """Return certificates below an age, those stored last first. Raises StoreBlockedError."""
+    async def certificates(self, after: str, rows_max: int) -> CertificatePage:
+        """Return a page of certificates, those stored last first, after the page whose `next` is `after`.
+
+        Raises CursorError, StoreBlockedError.
+        """
+        ...
+
+    async def certificate(self, query_id: Digest) -> bytes | None:
+        """Return a certificate's canonical bytes, or None. Raises StoreBlockedError."""
         ...
 
     async def verify(self, raw: bytes) -> Verification:

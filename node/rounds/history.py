@@ -17,7 +17,7 @@ from node.api.following import RoundLog
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail, RoundSummary
 from node.clock import Clock
 from node.rounds.hub import REQUESTER, RoundEvents
-from node.storage import AskedRound, RoundFilter, RoundPlace, Store, StoreBlockedError
+from node.storage import AskedRound, RoundCursor, RoundFilter, Store, StoreBlockedError
 from protocol.types import Digest, Key
 
 OPEN_MAX: Final = 1_024
@@ -64,8 +64,8 @@ class RoundHistory:
                 await self._note(event)
 
     async def find(
-        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[tuple[RoundSummary, ...], RoundPlace | None]:
+        self, wanted: RoundFilter, after: RoundCursor | None, rows_max: int
+    ) -> tuple[tuple[RoundSummary, ...], RoundCursor | None]:
         """Return at most `rows_max` rounds below `after`, newest first, and the place to go on from; None: no more.
 
         Raises StoreBlockedError.
@@ -166,7 +166,7 @@ def _detail(known: _Open, ended_ms: int | None) -> RoundDetail:
         own_engine="" if decided is None else decided.own_engine,
         timings_ms={} if log.ended is None else log.timings_ms(),
         certificate_url=None,
-        proof=None,
+        certificate=None,
     )
 
 

@@ -8,8 +8,8 @@ from node.storage.records import (
     AskedRound,
     CertificateRow,
     CertificateSummary,
+    RoundCursor,
     RoundFilter,
-    RoundPlace,
     TableLimit,
 )
 from node.storage.tables import prune
@@ -56,14 +56,14 @@ def unended(connection: sqlite3.Connection, rows_max: int) -> list[AskedRound]:
 
 
 def scan(
-    connection: sqlite3.Connection, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-) -> tuple[list[tuple[RoundPlace, bytes]], RoundPlace | None]:
+    connection: sqlite3.Connection, wanted: RoundFilter, after: RoundCursor | None, rows_max: int
+) -> tuple[list[tuple[RoundCursor, bytes]], RoundCursor | None]:
     """Look at the next SCANNED_MAX rounds below `after`, newest first.
 
-    Returns at most `rows_max` that are wanted, as places and summaries, and the place of the last round that was looked
-    at; None: there are no more.
+    Returns at most `rows_max` that are wanted, as cursors and summaries, and the cursor of the last round that was
+    looked at; None: there are no more.
     """
-    place = after or RoundPlace(wanted.until_ms + 1, Digest(b""))
+    place = after or RoundCursor(wanted.until_ms + 1, Digest(b""))
     rows = connection.execute(
         "SELECT asked_ms, query_id, CASE WHEN (:gold OR NOT gold) AND (:task = '' OR task = :task)"
         " AND (:outcome = '' OR outcome = :outcome) AND (:text = '' OR instr(text, :text)) THEN summary END"
@@ -82,11 +82,11 @@ def scan(
             "scanned": SCANNED_MAX,
         },
     )
-    found: list[tuple[RoundPlace, bytes]] = []
+    found: list[tuple[RoundCursor, bytes]] = []
     seen = 0
-    last: RoundPlace | None = None
+    last: RoundCursor | None = None
     for asked_ms, query_id, summary in rows:
-        last = RoundPlace(asked_ms, Digest(query_id))
+        last = RoundCursor(asked_ms, Digest(query_id))
         seen += 1
         if summary is not None:
             found.append((last, summary))

@@ -96,8 +96,8 @@ class RoundFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundPlace:
-    """A place in the list of rounds, newest first."""
+class RoundCursor:
+    """A round in the list of rounds, newest first, below which the next page begins."""
 
     asked_ms: int
     query_id: Digest

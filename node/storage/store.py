@@ -27,8 +27,8 @@ from node.storage.records import (
     JournalEntry,
     Learned,
     OpenRound,
+    RoundCursor,
     RoundFilter,
-    RoundPlace,
     ServedHour,
     StoreBlockedError,
     StoreError,
@@ -174,13 +174,13 @@ class Store:
         return await self._run(history.unended, rows_max)
 
     async def find_asked(
-        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> list[tuple[RoundPlace, bytes]]:
-        """Return at most `rows_max` asked rounds below `after`, newest first, as places and summaries.
+        self, wanted: RoundFilter, after: RoundCursor | None, rows_max: int
+    ) -> list[tuple[RoundCursor, bytes]]:
+        """Return at most `rows_max` asked rounds below `after`, newest first, as cursors and summaries.
 
         Other calls go between the steps of a long search.
         """
-        found: list[tuple[RoundPlace, bytes]] = []
+        found: list[tuple[RoundCursor, bytes]] = []
         while len(found) < rows_max:
             more, after = await self._run(history.scan, wanted, after, rows_max - len(found))
             found += more

@@ -21,10 +21,10 @@ async def test_a_round_says_who_got_its_text_and_why_its_answer_won(swarm: Runni
     assert detail.ours and detail.round in page.rounds
     assert detail.conversation == question.turns
     assert detail.received == tuple(sorted(detail.members)), "all work with it, so all have it"
-    proof = detail.proof
-    assert proof is not None and proof.answers[0].text == followed.answer
-    assert {pair.judge for pair in proof.ballots} <= set(detail.members)
-    assert [seat.member for seat in proof.seats] == list(detail.members)
+    certificate = detail.certificate
+    assert certificate is not None and certificate.answers[0].text == followed.answer
+    assert {pair.judge for pair in certificate.ballots} <= set(detail.members)
+    assert [seat.member for seat in certificate.seats] == list(detail.members)
 
 
 async def test_a_member_shows_the_round_of_another_from_its_certificate(swarm: RunningSwarm) -> None:
@@ -44,4 +44,4 @@ async def test_a_member_shows_the_round_of_another_from_its_certificate(swarm: R
                 each for each in (await member.certificates()).certificates if each.query_id == followed.query_id
             ]
     assert not known.ours and known.conversation == () and not held.ours
-    assert (known.proof, known.answer) == (shown.proof, shown.answer)
+    assert (known.certificate, known.answer) == (shown.certificate, shown.answer)

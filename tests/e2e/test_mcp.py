@@ -39,7 +39,7 @@ async def test_an_agent_asks_over_stdio(shell: Shell, swarm: RunningSwarm) -> No
         assert answer["certificate"] in {each.uri for each in (await client.list_resources()).resources}
         asked = {"query_id": answer["query_id"]}
         why = (await client.call_tool("explain_round", asked)).structured_content
-        assert why is not None and why["proof"]["answers"][0]["text"] == answer["answer"]
+        assert why is not None and why["certificate"]["answers"][0]["text"] == answer["answer"]
         assert why["conversation"] == [{"role": "user", "text": "Sum a slice."}]
         verified = (await client.call_tool("verify_certificate", asked)).structured_content
         assert verified is not None and verified["valid"], verified

@@ -10,7 +10,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.storage import AskedRound, RoundFilter, RoundPlace, history
+from node.storage import AskedRound, RoundCursor, RoundFilter, history
 from tests.support.stores import opened, query
 
 letters = st.text("aB%_\0\u00e9", max_size=6)
@@ -64,7 +64,7 @@ def test_all_pages_together_are_the_list(
 
     async def pages() -> list[bytes]:
         found: list[bytes] = []
-        place: RoundPlace | None = None
+        place: RoundCursor | None = None
         with tempfile.TemporaryDirectory() as folder:
             async with opened(Path(folder)) as store:
                 for row in rows:

@@ -24,7 +24,7 @@ from node.api import rounds as rounds_api
 from node.api import serving as serving_api
 from node.api import status as status_api
 from node.api.asking import Audience, Question, Turn
-from node.api.common import Readiness
+from node.api.common import CursorError, Readiness
 from node.api.events import BaseEvent
 from node.config import ApiTable, LoadedConfig, NodeConfig
 from node.facade.config import ConfigFacade
@@ -34,7 +34,7 @@ from node.overlay.types import ConnectionCounts, PeerInfo, Traffic
 from node.rounds.ask_errors import AskError
 from node.rounds.hub import ROLES, Resumed, Subscription
 from node.rounds.service import RoundHandle
-from node.storage import CertificateRow, CertificateSummary, RoundFilter, RoundPlace
+from node.storage import RoundFilter
 from protocol.types import Digest, Outcome, OutcomeReason, TaskType, TurnRole
 from tests.support.declared import declared
 from tests.support.http_server import app_of, guarded
@@ -173,7 +173,7 @@ ROUND = rounds_api.RoundDetail(
     own_engine="",
     timings_ms={"answering": 500, "to_answer": 900, "total": 1_000},
     certificate_url=f"/api/certificates/{QUERY.hex()}",
-    proof=None,
+    certificate=None,
 )
 
 
@@ -231,11 +231,10 @@ class StillPeers:
 
 @dataclass
 class TellingRounds:
-    """Each round tells these events and is over; `refusal`: why there is none. Certificates are by query."""
+    """Each round tells these events and is over; `refusal`: why there is none."""
 
     events: Sequence[BaseEvent] = ()
     refusal: AskError | None = None
-    certificates: dict[Digest, bytes] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
     cancelled: list[Digest] = field(default_factory=list)
     counted: int = 0
@@ -262,9 +261,6 @@ class TellingRounds:
     def queue(self) -> queue_api.QueueReport:
         return QUEUE
 
-    async def certificate(self, query_id: Digest) -> bytes | None:
-        return self.certificates.get(query_id)
-
 
 def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
     """A round of three whose events are all there."""
@@ -277,33 +273,39 @@ def begun(events: Sequence[BaseEvent], query_id: Digest = QUERY) -> RoundHandle:
 
 @dataclass
 class KeptHistory:
-    """Rounds in memory, newest first; it filters nothing, and notes what was wanted."""
+    """Rounds in memory, newest first, and certificates by query; it filters nothing, and notes what was wanted."""
 
     details: Sequence[rounds_api.RoundDetail] = (ROUND,)
+    held: dict[Digest, bytes] = field(default_factory=dict)
     wanted: list[RoundFilter] = field(default_factory=list)
 
-    async def rounds(
-        self, wanted: RoundFilter, after: RoundPlace | None, rows_max: int
-    ) -> tuple[tuple[rounds_api.RoundSummary, ...], RoundPlace | None]:
+    async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> rounds_api.RoundPage:
         self.wanted.append(wanted)
-        left = [each.round for each in self.details if after is None or each.round.asked_ms < after.asked_ms]
-        last = left[:rows_max][-1] if len(left) > rows_max else None
-        place = None if last is None else RoundPlace(last.asked_ms, Digest(bytes.fromhex(last.query_id)))
-        return tuple(left[:rows_max]), place
+        begin = _place(after)
+        page = tuple(each.round for each in self.details[begin : begin + rows_max])
+        return rounds_api.RoundPage(page, str(begin + rows_max) if len(self.details) > begin + rows_max else None)
 
     async def round(self, query_id: Digest) -> rounds_api.RoundDetail | None:
         return next((each for each in self.details if each.round.query_id == query_id.hex()), None)
 
-    async def certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
-        ages = range(len(self.details), 0, -1)
-        return [
-            CertificateRow(age, CertificateSummary(QUERY, Outcome.DECIDED, bytes.fromhex(KEY), 7), 99, True)
-            for age in ages
-            if before_age is None or age < before_age
-        ][:rows_max]
+    async def certificates(self, after: str, rows_max: int) -> certificates_api.CertificatePage:
+        begin = _place(after)
+        held = (certificates_api.HeldCertificate(QUERY.hex(), Outcome.DECIDED, KEY, 7, 99, True),) * len(self.details)
+        more = str(begin + rows_max) if len(held) > begin + rows_max else None
+        return certificates_api.CertificatePage(held[begin : begin + rows_max], more)
+
+    async def certificate(self, query_id: Digest) -> bytes | None:
+        return self.held.get(query_id)
 
     async def verify(self, raw: bytes) -> certificates_api.Verification:
         return certificates_api.Verification(False, "malformed", "P2", f"{len(raw)} bytes", None)
+
+
+def _place(after: str) -> int:
+    """Return the number of the row with which a page begins. Raises CursorError."""
+    if not after.isdigit() and after:
+        raise CursorError("after is what an earlier page has as `next`")
+    return int(after or "0")
 
 
 @dataclass

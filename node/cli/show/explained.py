@@ -10,11 +10,11 @@ from rich.console import Console
 from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.explanation import INTERVAL, Explanation, explain
 from consensus.certificates.record import bodies
-from node.api.rounds import ProofAnswer, ProofSeat, RoundProof
+from node.api.rounds import CertificateDetail, CertifiedAnswer, CertifiedSeat
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, print_matrix
 from node.cli.parts.tables import print_rows, shown_key
-from node.facade.proofs import proof_of
+from node.facade.certificates import certificate_detail
 from protocol.messages import Ballot
 from protocol.types import Digest, Key
 
@@ -24,22 +24,22 @@ class ExplainedRound:
     """What a certificate of today's version tells beyond its report."""
 
     query_id: str
-    proof: RoundProof
+    certificate: CertificateDetail
     explanation: Explanation
     findings: dict[int, int]
     """Number of comparisons by code of the findings that the judge had; 0: none beside the texts."""
 
     @property
-    def ranked(self) -> list[ProofAnswer]:
+    def ranked(self) -> list[CertifiedAnswer]:
         """Return the answers that have a place, best first."""
-        return [each for each in self.proof.answers if each.place is not None]
+        return [each for each in self.certificate.answers if each.place is not None]
 
     @property
     def names(self) -> list[str]:
         """Return the places as they name rows and columns of the matrix."""
         return [str(each.place) for each in self.ranked]
 
-    def interval(self, answer: ProofAnswer) -> tuple[float, float]:
+    def interval(self, answer: CertifiedAnswer) -> tuple[float, float]:
         """Return the interval of an answer's strength."""
         return self.explanation.intervals[Digest(bytes.fromhex(answer.answer_id))]
 
@@ -54,7 +54,7 @@ class ExplainedRound:
                 each.preferred / each.judgements if each.judgements else 0.5,
                 each.abstentions,
             )
-            for each in self.proof.pairs
+            for each in self.certificate.pairs
             if each.one in position and each.other in position
         ]
 
@@ -65,7 +65,7 @@ class ExplainedRound:
         """
         place = {each.number: each.place for each in self.ranked}
         agrees = given = abstained = 0
-        for ballot in self.proof.ballots:
+        for ballot in self.certificate.ballots:
             for pair in ballot.pairs if ballot.judge == judge else ():
                 first, second = place.get(pair.first), place.get(pair.second)
                 if pair.preference is None:
@@ -82,7 +82,7 @@ def explained(verified: VerifiedCertificate) -> ExplainedRound:
     for ballot in bodies(verified.record.ballots, Ballot):
         for each in ballot.judgements:
             findings[each.evidence] = findings.get(each.evidence, 0) + 1
-    return ExplainedRound(verified.record.id.hex(), proof_of(verified), explain(verified.record), findings)
+    return ExplainedRound(verified.record.id.hex(), certificate_detail(verified), explain(verified.record), findings)
 
 
 def as_json(told: ExplainedRound) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def as_json(told: ExplainedRound) -> dict[str, Any]:
         "intervals": {each.answer_id: list(told.interval(each)) for each in told.ranked},
         "judges": {key.hex(): asdict(character) for key, character in told.explanation.characters.items()},
         "findings": {str(code): count for code, count in sorted(told.findings.items())},
-        "proof": to_builtins(told.proof),
+        "certificate": to_builtins(told.certificate),
     }
 
 
@@ -106,19 +106,19 @@ def print_intervals(told: ExplainedRound, console: Console) -> None:
 def print_judging(told: ExplainedRound, console: Console) -> None:
     """Print the pairs, the judges with their weights, and the findings."""
     console.print()
-    if any(each.judgements for each in told.proof.pairs):
+    if any(each.judgements for each in told.certificate.pairs):
         console.print("preference for the row's answer / comparisons, by place", soft_wrap=True, highlight=False)
         print_matrix(told.names, told.pairs(), console)
     else:
         console.print("no pair was compared", soft_wrap=True)
     console.print()
     names = ("member", "place", "vote", "judge", "character", "abstains", "agrees")
-    print_rows(names, [_member_row(told, each, console) for each in told.proof.seats], console)
+    print_rows(names, [_member_row(told, each, console) for each in told.certificate.seats], console)
     for line in _notes(told):
         console.print(outside(line), soft_wrap=True, highlight=False)
 
 
-def _answer_row(told: ExplainedRound, answer: ProofAnswer, console: Console) -> list[str]:
+def _answer_row(told: ExplainedRound, answer: CertifiedAnswer, console: Console) -> list[str]:
     low, high = told.interval(answer)
     return [
         str(answer.place),
@@ -131,8 +131,8 @@ def _answer_row(told: ExplainedRound, answer: ProofAnswer, console: Console) -> 
     ]
 
 
-def _member_row(told: ExplainedRound, seat: ProofSeat, console: Console) -> list[str]:
-    own = next((each for each in told.proof.answers if each.author == seat.member), None)
+def _member_row(told: ExplainedRound, seat: CertifiedSeat, console: Console) -> list[str]:
+    own = next((each for each in told.certificate.answers if each.author == seat.member), None)
     agrees, given, abstained = told.agreement(seat.member)
     character, share = told.explanation.characters[Key(bytes.fromhex(seat.member))].likeliest
     return [
@@ -149,7 +149,7 @@ def _member_row(told: ExplainedRound, seat: ProofSeat, console: Console) -> list
 def _notes(told: ExplainedRound) -> Iterator[str]:
     """Say in words what the tables leave open."""
     yield "vote: weight of the member's answer; judge: of its preferences; character: what this round shows of it"
-    records = [f"{each.member[:12]} {each.author_weight:+.2f}" for each in told.proof.seats if each.author_weight]
+    records = [f"{each.member[:12]} {each.author_weight:+.2f}" for each in told.certificate.seats if each.author_weight]
     if records:
         yield f"earlier rounds moved the strength of answers by: {', '.join(records)}"
     found = {code: count for code, count in told.findings.items() if code}

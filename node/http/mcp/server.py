@@ -11,11 +11,13 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
 from node.api.asking import Audience
+from node.api.certificates import HeldCertificate
+from node.api.common import CursorError
+from node.api.operations import CERTIFICATE
 from node.http.mcp.swarm import CERTIFICATE_URI, SwarmTools
 from node.http.mcp.tool import Context
 from node.http.places import RequestPlaces
 from node.http.shown import Shown
-from node.storage import CertificateRow
 from protocol.types import Digest
 
 INSTRUCTIONS: Final = (
@@ -23,9 +25,6 @@ INSTRUCTIONS: Final = (
     "worth a second opinion, with all code that they are about. An answer is the best that the nodes ranked, with the "
     "probability that it is the best; a certificate says who answered and judged what, not that the answer is right."
 )
-
-CERTIFICATE_MEDIA: Final = "application/vnd.strand.certificate"
-"""Media type of a certificate's canonical bytes."""
 
 RESOURCES_MAX: Final = 50
 """Certificates on one page of the list of resources."""
@@ -35,8 +34,6 @@ MCP_SESSIONS_MAX: Final = 64
 
 SESSION_IDLE_S: Final = 600.0
 """Seconds without a request after which such a session ends; its client begins another."""
-
-_AGE: Final = re.compile(r"[0-9]{1,18}")
 
 
 def build_manager(shown: Shown, places: RequestPlaces, audience: Audience) -> StreamableHTTPSessionManager:
@@ -64,29 +61,29 @@ def build_server(shown: Shown, places: RequestPlaces, audience: Audience) -> Ser
         return await tool.call(asked.arguments or {}, context)
 
     async def list_resources(_: Context, page: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        cursor = page.cursor if page else None
-        if cursor is not None and not _AGE.fullmatch(cursor):
-            raise MCPError(types.INVALID_PARAMS, "no such cursor")
-        rows = await shown.history.certificates(None if cursor is None else int(cursor), RESOURCES_MAX + 1)
-        more = str(rows[RESOURCES_MAX - 1].age) if len(rows) > RESOURCES_MAX else None
-        return types.ListResourcesResult(resources=[_resource(row) for row in rows[:RESOURCES_MAX]], next_cursor=more)
+        cursor = (page.cursor if page else None) or ""
+        try:
+            found = await shown.history.certificates(cursor, RESOURCES_MAX)
+        except CursorError as error:
+            raise MCPError(types.INVALID_PARAMS, "no such cursor") from error
+        return types.ListResourcesResult(resources=[*map(_resource, found.certificates)], next_cursor=found.next)
 
     async def list_templates(_: Context, __: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
         certificate = types.ResourceTemplate(
             name="certificate",
             uri_template=f"{CERTIFICATE_URI}{{query_id}}",
             description="A round's certificate in its canonical bytes: `strand verify` checks it offline.",
-            mime_type=CERTIFICATE_MEDIA,
+            mime_type=CERTIFICATE.media,
         )
         return types.ListResourceTemplatesResult(resource_templates=[certificate])
 
     async def read(_: Context, asked: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         found = re.fullmatch(f"{CERTIFICATE_URI}([0-9a-f]{{64}})", asked.uri)
-        raw = await shown.rounds.certificate(Digest(bytes.fromhex(found[1]))) if found else None
+        raw = await shown.history.certificate(Digest(bytes.fromhex(found[1]))) if found else None
         if raw is None:
             raise MCPError(types.INVALID_PARAMS, "no such certificate here")
         blob = types.BlobResourceContents(
-            uri=asked.uri, mime_type=CERTIFICATE_MEDIA, blob=base64.b64encode(raw).decode()
+            uri=asked.uri, mime_type=CERTIFICATE.media, blob=base64.b64encode(raw).decode()
         )
         return types.ReadResourceResult(contents=[blob])
 
@@ -103,13 +100,12 @@ def build_server(shown: Shown, places: RequestPlaces, audience: Audience) -> Ser
     )
 
 
-def _resource(row: CertificateRow) -> types.Resource:
+def _resource(held: HeldCertificate) -> types.Resource:
     """Describe a certificate that the node holds."""
-    query_id = row.summary.query_id.hex()
     return types.Resource(
-        name=query_id[:16],
-        title=f"{row.summary.outcome} certificate of {'a round of ours' if row.is_ours else 'a round of another node'}",
-        uri=f"{CERTIFICATE_URI}{query_id}",
-        mime_type=CERTIFICATE_MEDIA,
-        size=row.size_bytes,
+        name=held.query_id[:16],
+        title=f"{held.outcome} certificate of {'a round of ours' if held.ours else 'a round of another node'}",
+        uri=f"{CERTIFICATE_URI}{held.query_id}",
+        mime_type=CERTIFICATE.media,
+        size=held.bytes,
     )

@@ -98,7 +98,7 @@ class SwarmTools:
         if (asked.query_id is None) == (asked.certificate is None):
             raise ToolError("give either query_id or certificate")
         if asked.query_id is not None:
-            raw = await self._shown.rounds.certificate(Digest(bytes.fromhex(asked.query_id)))
+            raw = await self._shown.history.certificate(Digest(bytes.fromhex(asked.query_id)))
             if raw is None:
                 raise ToolError("no such certificate here")
         else:
@@ -142,10 +142,10 @@ class SwarmTools:
 
 def _shortened(found: RoundDetail) -> RoundDetail:
     """Return a round with the answers' texts cut, for a reader that has to read all of it."""
-    if found.proof is None:
+    if found.certificate is None:
         return found
-    answers = tuple(replace(each, text=_cut(each.text)) for each in found.proof.answers)
-    return replace(found, proof=replace(found.proof, answers=answers))
+    answers = tuple(replace(each, text=_cut(each.text)) for each in found.certificate.answers)
+    return replace(found, certificate=replace(found.certificate, answers=answers))
 
 
 def _cut(text: str) -> str:

@@ -34,7 +34,7 @@ async def test_a_round_is_listed_shown_and_found_after_a_restart(tmp_path: Path)
     assert detail.conversation == question.turns and detail.answer == followed.answer
     assert detail.received == detail.members, "the node itself is the only member"
     assert detail.timings_ms == followed.timings_ms
-    assert detail.proof is not None and [each.text for each in detail.proof.answers] == [followed.answer]
+    assert detail.certificate is not None and [each.text for each in detail.certificate.answers] == [followed.answer]
     assert (held.query_id, held.ours, held.bytes) == (found.query_id, True, len(followed.certificate))
     assert verified.valid and verified.report is not None
     assert verified.report.winner.text == followed.answer

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import trio.testing
 
 from node.api.asking import Audience, Turn
+from node.api.common import CursorError
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail
 from node.clock import Clock
@@ -220,7 +222,30 @@ async def test_what_another_strand_wrote_is_left_aside(tmp_path: Path) -> None:
         assert (await at.round(1)).round.ending == INTERRUPTED, "the start is not disturbed"
 
 
-async def test_a_real_round_is_proved_from_its_certificate(tmp_path: Path) -> None:
+async def test_lists_go_on_from_their_cursors_alone(tmp_path: Path) -> None:
+    async with writing(tmp_path) as at:
+        facade = HistoryFacade(at.history, at.store)
+        for number in (1, 2, 3):
+            await at.tell(number, asked())
+            summary = CertificateSummary(query(number), Outcome.DECIDED, b"w" * 32, number)
+            await at.store.put_certificate(summary, b"certificate")
+        rounds = await facade.rounds(RoundFilter(), "", 2)
+        rest = await facade.rounds(RoundFilter(), rounds.next or "", 2)
+        assert (len(rounds.rounds), len(rest.rounds), rest.next) == (2, 1, None)
+        held = await facade.certificates("", 2)
+        last = await facade.certificates(held.next or "", 2)
+        assert [each.query_id for each in (*held.certificates, *last.certificates)] == [
+            query(number).hex() for number in (3, 2, 1)
+        ]
+        assert last.next is None
+        for wrong in ("x", "1." + "0" * 63, "9" * 19):
+            with pytest.raises(CursorError):
+                await facade.rounds(RoundFilter(), wrong, 2)
+            with pytest.raises(CursorError):
+                await facade.certificates(wrong, 2)
+
+
+async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> None:
     """Given a round of four nodes, when it is over, then the history says what the verified certificate does."""
     swarm = ObservedSwarm("abcd")
     async with writing(tmp_path, swarm.hub) as at:
@@ -230,31 +255,31 @@ async def test_a_real_round_is_proved_from_its_certificate(tmp_path: Path) -> No
         verified = swarm.verified()
         facade = HistoryFacade(at.history, at.store)
         before = await facade.round(id)
-        assert before is not None and before.proof is None and before.certificate_url is None
+        assert before is not None and before.certificate is None and before.certificate_url is None
         assert swarm.certificate is not None
         await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
         detail = await facade.round(id)
-    assert detail is not None and detail.proof is not None
-    proof, record, ranking = detail.proof, verified.record, verified.ranking
+    assert detail is not None and detail.certificate is not None
+    certificate, record, ranking = detail.certificate, verified.record, verified.ranking
     assert detail.round == before.round and detail.round.certified
     assert detail.certificate_url == f"/api/certificates/{id.hex()}"
-    assert [each.answer_id for each in proof.answers] == [each.answer.hex() for each in ranking.ranked]
-    assert [each.place for each in proof.answers] == [1, 2, 3, 4]
-    assert proof.answers[0].text == detail.answer == record.contents[ranking.ranked[0].answer].text
-    assert len(proof.ballots) == len(record.ballots)
-    assert sum(each.judgements + each.abstentions for each in proof.pairs) == sum(
-        len(each.pairs) for each in proof.ballots
+    assert [each.answer_id for each in certificate.answers] == [each.answer.hex() for each in ranking.ranked]
+    assert [each.place for each in certificate.answers] == [1, 2, 3, 4]
+    assert certificate.answers[0].text == detail.answer == record.contents[ranking.ranked[0].answer].text
+    assert len(certificate.ballots) == len(record.ballots)
+    assert sum(each.judgements + each.abstentions for each in certificate.pairs) == sum(
+        len(each.pairs) for each in certificate.ballots
     )
-    assert all(each.one < each.other and 0 <= each.preferred <= each.judgements for each in proof.pairs)
-    for each in proof.pairs:
+    assert all(each.one < each.other and 0 <= each.preferred <= each.judgements for each in certificate.pairs)
+    for each in certificate.pairs:
         shown = [
             pair.preference if pair.first == each.one else 1 - pair.preference
-            for ballot in proof.ballots
+            for ballot in certificate.ballots
             for pair in ballot.pairs
             if {pair.first, pair.second} == {each.one, each.other} and pair.preference is not None
         ]
         assert (len(shown), sum(shown)) == (each.judgements, each.preferred)
-    assert {seat.member for seat in proof.seats} == set(detail.members)
+    assert {seat.member for seat in certificate.seats} == set(detail.members)
 
 
 async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:
@@ -267,7 +292,7 @@ async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_p
         facade = HistoryFacade(at.history, at.store)
         detail = await facade.round(id)
         assert await facade.round(query(9)) is None
-    assert detail is not None and detail.proof is not None and not detail.ours
+    assert detail is not None and detail.certificate is not None and not detail.ours
     assert detail.round.outcome == swarm.verified().ranking.outcome
     assert detail.conversation[0].text == swarm.verified().turns[0].text
     assert detail.received is None

@@ -46,9 +46,9 @@ def test_the_explanation_is_json_beside_the_report(capsys: pytest.CaptureFixture
     for row in told["ranking"]:
         low, high = why["intervals"][row["answer_id"]]
         assert low < row["strength"] < high
-    assert len(why["judges"]) == len(why["proof"]["seats"]) == 4
+    assert len(why["judges"]) == len(why["certificate"]["seats"]) == 4
     assert sum(why["findings"].values()) == told["comparisons"]
-    assert {each["text"] for each in why["proof"]["answers"]} == set(TEXTS.values())
+    assert {each["text"] for each in why["certificate"]["answers"]} == set(TEXTS.values())
 
 
 def test_no_value_is_cut_at_80_columns(file: Path) -> None:
@@ -62,16 +62,16 @@ def test_no_value_is_cut_at_80_columns(file: Path) -> None:
     # Sentences are wrapped by the terminal; tables fit it.
     assert max(len(line) for line in lines if line[:1] in "┏┃┡│└") <= 80
     assert "\N{HORIZONTAL ELLIPSIS}" not in out.getvalue()
-    assert all(seat.member[:12] in out.getvalue() for seat in told.proof.seats)
+    assert all(seat.member[:12] in out.getvalue() for seat in told.certificate.seats)
 
 
 def test_agreement_counts_what_was_said_of_ranked_answers(file: Path) -> None:
     told = read_round(file.read_bytes()).why
     assert told is not None
-    figures = [told.agreement(seat.member) for seat in told.proof.seats]
+    figures = [told.agreement(seat.member) for seat in told.certificate.seats]
     # Everybody said one half of each pair: given, and in favour of neither order.
     assert all(agrees == 0 and abstained == 0 for agrees, _, abstained in figures)
-    assert sum(given for _, given, _ in figures) == sum(len(each.pairs) for each in told.proof.ballots)
+    assert sum(given for _, given, _ in figures) == sum(len(each.pairs) for each in told.certificate.ballots)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "SVG"])

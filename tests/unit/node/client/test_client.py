@@ -206,11 +206,11 @@ async def test_kinds_of_newer_nodes_are_left_aside() -> None:
 
 async def test_a_followed_round_ends_in_a_verified_certificate() -> None:
     round_ = told({"a": "A", "b": "A", "c": "B"})
-    rounds = TellingRounds(A_ROUND, certificates={QUERY: round_.certificate})
+    rounds, history = TellingRounds(A_ROUND), KeptHistory(held={QUERY: round_.certificate})
     seen: list[object] = []
-    async with client_of(shown(rounds=rounds)) as client:
+    async with client_of(shown(rounds=rounds, history=history)) as client:
         followed = await follow(client, QUESTION, on_event=seen.append)
-        rounds.certificates[QUERY] = b"no certificate"
+        history.held[QUERY] = b"no certificate"
         with pytest.raises(BadReplyError, match="does not hold"):
             await follow(client, QUESTION)
     assert rounds.asked == [QUESTION, QUESTION]

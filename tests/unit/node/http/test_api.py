@@ -22,7 +22,7 @@ from protocol.types import Digest, Outcome, OutcomeReason
 from tests.support.asking import question_body
 from tests.support.declared import check_reply
 from tests.support.http_server import app_of
-from tests.support.shown import KEY, QUERY, PausableServing, StillPeers, TellingRounds, http_client, shown
+from tests.support.shown import KEY, QUERY, KeptHistory, PausableServing, StillPeers, TellingRounds, http_client, shown
 
 A_ROUND = (
     events.Asked(query_id=QUERY.hex(), seq=1, members=("a1" * 32, "b2" * 32, "c3" * 32)),
@@ -82,8 +82,8 @@ async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 async def test_each_operation_replies_as_it_declares(operation: Operation[Any]) -> None:
     """The client's application asserts that status, type and fields are the declared ones."""
-    rounds = TellingRounds(A_ROUND, certificates={QUERY: b"certificate"})
-    async with http_client(shown(rounds=rounds)) as http:
+    rounds, history = TellingRounds(A_ROUND), KeptHistory(held={QUERY: b"certificate"})
+    async with http_client(shown(rounds=rounds, history=history)) as http:
         response = await call(http, operation)
         assert response.status_code == (503 if operation is ops.READY else 200)
 
@@ -181,7 +181,7 @@ async def test_a_body_that_is_no_question_begins_no_round(body: bytes) -> None:
 async def test_nothing_is_no_certificate() -> None:
     async with http_client(shown()) as http:
         response = await http.post("/api/verify", content=b"")
-    assert (response.status_code, response.json()) == (400, {"error": "no certificate: the body is empty"})
+    assert (response.status_code, response.json()) == (400, {"error": "no certificate: it is empty"})
 
 
 async def test_waiting_ends_with_the_offers_or_the_time() -> None:

@@ -9,13 +9,13 @@ from consensus.certificates.tally import Ranking
 from node.api.conversation import Audience, Turn
 from node.api.rounds import (
     HEAD_CHARS_MAX,
+    CertificateDetail,
+    CertifiedAnswer,
+    CertifiedBallot,
+    CertifiedDecline,
+    CertifiedSeat,
     PairSum,
-    ProofAnswer,
-    ProofBallot,
-    ProofDecline,
-    ProofSeat,
     RoundDetail,
-    RoundProof,
     RoundSummary,
 )
 from node.rounds import telling
@@ -23,11 +23,11 @@ from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 
 
-def proof_of(verified: VerifiedCertificate) -> RoundProof:
+def certificate_detail(verified: VerifiedCertificate) -> CertificateDetail:
     """Describe a certificate."""
     record, ranking, report = verified.record, verified.ranking, describe(verified)
     ballots = bodies(record.ballots, Ballot)
-    return RoundProof(
+    return CertificateDetail(
         requester=record.query.author.hex(),
         network=record.params.network,
         stop=ranking.stop,
@@ -37,16 +37,18 @@ def proof_of(verified: VerifiedCertificate) -> RoundProof:
         cosigners=tuple(sorted(key.hex() for key in verified.cosigners)),
         seats=tuple(_seats(record)),
         answers=tuple(_answers(record, ranking)),
-        ballots=tuple(ProofBallot(told.judge, told.wave, told.pairs) for told in map(telling.ballot, record.ballots)),
+        ballots=tuple(
+            CertifiedBallot(told.judge, told.wave, told.pairs) for told in map(telling.ballot, record.ballots)
+        ),
         pairs=_pairs(ballots),
-        declines=tuple(ProofDecline(**each) for each in report["declines"]),
+        declines=tuple(CertifiedDecline(**each) for each in report["declines"]),
         unopened=tuple(report["unopened"]),
         silent_judges=tuple(report["silent_judges"]),
         removed=tuple(report["removed"]),
     )
 
 
-def detail_of(verified: VerifiedCertificate) -> RoundDetail:
+def round_detail(verified: VerifiedCertificate) -> RoundDetail:
     """Describe a round of which the node has the certificate alone: it was a member."""
     record, ranking = verified.record, verified.ranking
     query, best = record.query, ranking.ranked[0]
@@ -83,24 +85,24 @@ def detail_of(verified: VerifiedCertificate) -> RoundDetail:
         own_engine="",
         timings_ms={},
         certificate_url=None,
-        proof=None,
+        certificate=None,
     )
 
 
-def _seats(record: RoundRecord) -> Iterable[ProofSeat]:
+def _seats(record: RoundRecord) -> Iterable[CertifiedSeat]:
     for seat in record.query.roster:
         told = telling.seated(seat)
-        yield ProofSeat(told.member, told.roles, told.vote_weight, told.judge_weight, seat.author_weight / ONE)
+        yield CertifiedSeat(told.member, told.roles, told.vote_weight, told.judge_weight, seat.author_weight / ONE)
 
 
-def _answers(record: RoundRecord, ranking: Ranking) -> list[ProofAnswer]:
+def _answers(record: RoundRecord, ranking: Ranking) -> list[CertifiedAnswer]:
     places = {each.answer: (place, each) for place, each in enumerate(ranking.ranked, 1)}
-    answers: list[ProofAnswer] = []
+    answers: list[CertifiedAnswer] = []
     for number, message in enumerate(record.answers):
         content = record.contents[message.id]
         place, ranked = places.get(message.id, (None, None))
         answers.append(
-            ProofAnswer(
+            CertifiedAnswer(
                 number=number,
                 place=place,
                 answer_id=message.id.hex(),
