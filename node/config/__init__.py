@@ -15,6 +15,7 @@ from node.config.loading import load_params as load_params
 from node.config.profiles import Profile as Profile
 from node.config.profiles import ProfileError as ProfileError
 from node.config.profiles import free_ports as free_ports
+from node.config.tables import NAME_CHARS_MAX as NAME_CHARS_MAX
 from node.config.tables import NOBODY_HELP as NOBODY_HELP
 from node.config.tables import ApiKeyTable as ApiKeyTable
 from node.config.tables import ApiTable as ApiTable

@@ -19,6 +19,9 @@ NOBODY_HELP: Final = (
 )
 """Why a node works for nobody, and the remedy."""
 
+NAME_CHARS_MAX: Final = 64
+"""Characters of a node's name: it stands in tables and titles, in one line beside other things."""
+
 STORE_BYTES_MIN: Final = 16 << 20
 """Least quota of a store in bytes: two certificates as large as possible, and what the node has learned."""
 
@@ -53,7 +56,7 @@ class NodeTable:
 
     data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("strand"))
     # For its owner: `strand status` shows it, peers do not see it.
-    name: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)] = ""
     # A name in configs/params, or the path of a parameter file.
     network: Annotated[str, msgspec.Meta(min_length=1)] = "devnet"
     specialty: Name = "rust"

@@ -12,7 +12,7 @@ import structlog
 import trio
 from starlette.types import ASGIApp
 
-from consensus.rounds.backoff import Backoff
+from consensus.rounds.backoff import Backoff, Restarts
 from node.http.body_sizes import BodyRoom
 from node.http.connection import Connection, Gate
 from node.http.replies import refusal
@@ -135,7 +135,7 @@ async def keep_running(what: str, run: Callable[[], Awaitable[None]]) -> None:
 
     The API is one face of the node: its own and others' rounds do not end with it. `what` names the part in the log.
     """
-    failures = 0
+    restarts = Restarts(PAUSES_S, PAUSES_S.longest)
     while True:
         began_s = trio.current_time()
         try:
@@ -143,8 +143,7 @@ async def keep_running(what: str, run: Callable[[], Awaitable[None]]) -> None:
             reason = "it ended"
         except Exception as error:
             reason = describe(error)
-        failures = 1 if trio.current_time() - began_s >= PAUSES_S.longest else failures + 1
-        pause_s = PAUSES_S.pause(failures)
+        pause_s = restarts.ended(trio.current_time() - began_s)
         log.error("api.failed", what=what, reason=reason, pause_s=pause_s)
         await trio.sleep(pause_s)
 

@@ -29,6 +29,7 @@ COOKIES_MAX: Final = 8
 """Cookies of one request that are looked at: other servers of this machine can set some of our name."""
 
 _SECRET_BYTES: Final = 32
+"""Bytes of a secret that nobody guesses: as many as the digest keeps apart under which it is remembered."""
 
 Value = TypeVar("Value")
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import trio
 
-from consensus.rounds.backoff import Backoff
+from consensus.rounds.backoff import Backoff, Restarts
 from node.inference.ports import EngineError
 from node.inference.status import EngineStage, ServerStatus
 from node.text import one_line
@@ -46,31 +46,28 @@ class Supervisor:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._report_ready, task_status)
-            failures = 0
-            while failures < FAILURES_MAX:
-                failures = await self._start_once(failures)
+            restarts = Restarts(PAUSES_S, STABLE_S)
+            while restarts.failures < FAILURES_MAX:
+                await self._run_once()
+                pause_s = restarts.ended(self.status.served_s)
                 if not self.status.lives:
                     task_status.started(EngineError(f"{self.status.name} did not start: {self.status.trouble}"))
                     nursery.cancel_scope.cancel()
                     return
-                if failures < FAILURES_MAX:
-                    await self._pause(failures)
+                if restarts.failures < FAILURES_MAX:
+                    reason = self.status.trouble
+                    _log.warning("engine.ended", reason=reason, failures=restarts.failures, restart_in_s=pause_s)
+                    await trio.sleep(pause_s)
             self.status.become(EngineStage.DOWN)
-            _log.error("engine.down", reason=self.status.trouble, failures=failures)
+            _log.error("engine.down", reason=self.status.trouble, failures=restarts.failures)
 
-    async def _start_once(self, failures: int) -> int:
-        """Run the server once. Returns the number of consecutive failures, this one included."""
+    async def _run_once(self) -> None:
+        """Run the server until it ends."""
         self.status.starts += 1
         self.status.become(EngineStage.STARTING)
         self.status.trouble = await self._live()
         self.status.pid = None
         self.status.become(EngineStage.PAUSING)
-        return 1 if self.status.served_s >= STABLE_S else failures + 1
-
-    async def _pause(self, failures: int) -> None:
-        pause_s = PAUSES_S.pause(failures)
-        _log.warning("engine.ended", reason=self.status.trouble, failures=failures, restart_in_s=pause_s)
-        await trio.sleep(pause_s)
 
     async def _report_ready(self, task_status: trio.TaskStatus[EngineError | None]) -> None:
         # It may have ended again before this task wakes.

@@ -28,6 +28,10 @@ _SLUG_CHARS_MAX: Final = 32
 """Characters of a model's name in its folder's name, which people read; the digest behind them is what counts."""
 
 
+_NAME_CHARS_MAX: Final = 56
+"""Characters of a model's name in its node's name, which has 64: the rest tells nodes of one model apart."""
+
+
 class CouncilError(UserError):
     """A council cannot be made of what was given. The message is one line for the user."""
 
@@ -62,13 +66,12 @@ class Council:
         for index, (engine, folder) in enumerate(zip(self.engines, folders, strict=True)):
             number = models[: index + 1].count(models[index])
             own = {
-                "node.name": models[index][:56] + (f" ({number})" if number > 1 else ""),
+                "node.name": models[index][:_NAME_CHARS_MAX] + (f" ({number})" if number > 1 else ""),
                 "trust.default_weight": 0.0,
                 # Its own key, too: the node that asks answers and judges like the rest.
                 "trust.trusted": dict.fromkeys(keys, 1.0),
                 "serve.whom": "named",
                 "serve.keys": keys,
-                "round.patience_ms": PATIENCE_MS,
                 **self.settings,
                 **(self.first if index == 0 else {}),
             }
@@ -78,6 +81,7 @@ class Council:
                     engine,
                     seed=engine.seed,
                     temperature=engine.temperature,
+                    patience_ms=PATIENCE_MS,
                     friends=False,
                     settings=own,
                     environment=plain_environment(),

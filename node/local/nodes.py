@@ -68,18 +68,14 @@ class NodeSpec:
     """Name or file of the network's parameters."""
     patience_ms: int = 1_000
     """Time for which the node's own rounds wait for stragglers after a quorum, ms."""
-    round: Mapping[str, int | float] = field(default_factory=dict)
-    """Further settings of the configuration's [round] table, which a question cannot carry."""
     record: bool = False
     """Whether to record the node's inputs in RECORDING_NAME in its folder; then it can be started only once."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
     """Settings for an engine of kind vllm."""
     friends: bool = True
     """Whether every node counts as known, however new its key is."""
-    overlay: Mapping[str, object] = field(default_factory=dict)
-    """Further settings of the [overlay] table; without `listen` the node is on loopback."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Further settings by "table.key", stronger than all of the above."""
+    """Further settings by "table.key", stronger than all of the above; without `overlay.listen` it is on loopback."""
     environment: Mapping[str, str] | None = None
     """Variables of its process, stronger than its settings; None: those of this process."""
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "node")
@@ -191,7 +187,7 @@ async def _ready_line(process: trio.Process, spec: NodeSpec, log: Path) -> bytes
 def _tables(spec: NodeSpec) -> dict[str, dict[str, Any]]:
     tables: dict[str, dict[str, Any]] = {
         "node": {"data_dir": spec.folder, "network": spec.network},
-        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap), **spec.overlay},
+        "overlay": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": list(spec.bootstrap)},
         # Friends are not named, because their keys are made when they start; all of them are of this machine.
         "api": {"bind": "127.0.0.1:0", "audience": "members" if spec.friends else "trusted"},
         "engine": _told(spec.engine) | {"temperature": spec.temperature, "seed": spec.seed},
@@ -200,7 +196,7 @@ def _tables(spec: NodeSpec) -> dict[str, dict[str, Any]]:
         "trust": {"default_weight": 1.0, "friends": spec.friends},
         # The engine's key was made here for these nodes: its tokens cost nothing.
         "serve": {"whom": "everyone"},
-        "round": {"patience_ms": spec.patience_ms, **spec.round},
+        "round": {"patience_ms": spec.patience_ms},
         "log": {"format": "json"},
     }
     for name, value in spec.settings.items():

@@ -130,4 +130,6 @@ def _spec(programme: Programme, node: int, folder: Path) -> NodeSpec:
     script = folder / "script.json"
     script.write_text(json.dumps({"answers": programme.scripts[node]}), encoding="utf-8")
     engine = EngineConfig(kind="scripted", script=str(script), latency_ms=programme.latency_ms)
-    return NodeSpec(folder, engine, seed=node, round=programme.round)
+    return NodeSpec(
+        folder, engine, seed=node, settings={f"round.{key}": value for key, value in programme.round.items()}
+    )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import trio
 
-from consensus.rounds.backoff import Backoff
+from consensus.rounds.backoff import Backoff, Restarts
 from node.client import Client, connect
 from node.inference import EngineConfig
 from node.local.nodes import (
@@ -106,13 +106,12 @@ class LocalSwarm:
                 nursery.start_soon(self._watch, node, on_end)
 
     async def _watch(self, node: int, on_end: Callable[[Ended], None]) -> None:
-        failures, began_s = 0, trio.current_time()
+        restarts, began_s = Restarts(RESTART_PAUSES_S, STABLE_S), trio.current_time()
         while True:
             code = await self.nodes[node].process.wait()
             why = f"signal {-code}" if code < 0 else f"code {code}: {last_words(self.nodes[node].log)}"
-            failures = 1 if trio.current_time() - began_s >= STABLE_S else failures + 1
+            pause_s = restarts.ended(trio.current_time() - began_s)
             while True:
-                pause_s = RESTART_PAUSES_S.pause(failures)
                 on_end(Ended(self._specs[node].name, why, pause_s))
                 await trio.sleep(pause_s)
                 began_s = trio.current_time()
@@ -120,7 +119,7 @@ class LocalSwarm:
                     await self.restart(node, same_url=True)
                     break
                 except LocalNodeError as error:
-                    why, failures = str(error), failures + 1
+                    why, pause_s = str(error), restarts.ended(0.0)
 
     async def start(self) -> None:
         """Start the first node alone, then the others, which find each other through it. Raises LocalNodeError."""

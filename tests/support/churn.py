@@ -43,7 +43,7 @@ ROUND_S_MAX = 120.0
 """seconds for a round to end: longer than all of its budgets together"""
 
 ROUND = {"answer_ms": 20_000, "judge_ms": 20_000}
-REST_OF_ROUND = {"open_ms": 10_000, "cosign_ms": 5_000}
+REST_OF_ROUND = {"round.open_ms": 10_000, "round.cosign_ms": 5_000}
 
 PAUSE_S_MAX = 10.0
 """seconds of SIGSTOP: up to more than it takes to be called silent"""
@@ -360,7 +360,7 @@ async def play(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _:
 def _spec(folder: Path, seed: int) -> NodeSpec:
     counted = (sys.executable, "-P", "-m", "tests.support.counted_node", str(_counts(folder)))
     engine = EngineConfig(kind="scripted", latency_ms=LATENCY_MS)
-    return NodeSpec(folder, engine, seed=seed, round=REST_OF_ROUND, command=counted)
+    return NodeSpec(folder, engine, seed=seed, settings=REST_OF_ROUND, command=counted)
 
 
 def _counts(folder: Path) -> Path:

@@ -195,8 +195,8 @@ async def far_apart(folder: Path, count: int, start: Link, seed: int = 0) -> Asy
 
 def _spec(folder: Path, hosts: Hosts, host: int) -> NodeSpec:
     spec = NodeSpec(folder, EngineConfig(kind="scripted", latency_ms=LATENCY_MS), seed=host)
-    listen = {"listen": [f"/ip4/{hosts.address(host)}/tcp/{PORT}"]}
-    return replace(spec, overlay=listen, command=(*hosts.command(host), sys.executable, "-P", "-m", "node"))
+    listen = {"overlay.listen": [f"/ip4/{hosts.address(host)}/tcp/{PORT}"]}
+    return replace(spec, settings=listen, command=(*hosts.command(host), sys.executable, "-P", "-m", "node"))
 
 
 async def _know(url: str, count: int) -> None:

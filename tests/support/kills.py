@@ -48,7 +48,7 @@ LATENCY_MS = 100
 ROUND = {"answer_ms": 4_000, "judge_ms": 4_000, "patience_ms": 500}
 """Budgets of a question, as POST /api/ask takes them."""
 
-REST_OF_ROUND = {"open_ms": 3_000, "cosign_ms": 3_000}
+REST_OF_ROUND = {"round.open_ms": 3_000, "round.cosign_ms": 3_000}
 """Budgets that only the configuration has."""
 
 ROUND_S_MAX = 60.0
@@ -172,7 +172,7 @@ class Arena:
                 moody if index == self._count - 1 else scripted,
                 seed=index,
                 record=True,
-                round=REST_OF_ROUND,
+                settings=REST_OF_ROUND,
             )
             for index in range(self._count)
         ]

@@ -13,7 +13,7 @@ from node.cli.parts.dialogue import Check, Dialogue
 from node.cli.parts.engines import look_for_servers
 from node.cli.parts.errors import CliError
 from node.cli.parts.options import outside
-from node.config import ConfigError, load_config
+from node.config import NAME_CHARS_MAX, ConfigError, load_config
 from node.inference import EngineConfig, EngineError, open_engine
 from node.inference.address import parse_address
 from node.inference.http_json import HttpRefused
@@ -40,7 +40,9 @@ async def ask_choices(given: Choices, dialogue: Dialogue, name: str = "") -> Cho
     """Ask for everything that no flag answers. `name`: the default of the node's name. Raises CliError."""
     if given.name is None:
         asked = "A name for this node, for yourself"
-        given = replace(given, name=await dialogue.text(asked, name or platform.node()[:64], _checks("name")))
+        given = replace(
+            given, name=await dialogue.text(asked, name or platform.node()[:NAME_CHARS_MAX], _checks("name"))
+        )
     if given.specialty is None:
         asked = "What its model is good at (nodes of one specialty meet)"
         given = replace(given, specialty=await dialogue.text(asked, "rust", _checks("specialty")))

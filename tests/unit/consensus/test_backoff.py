@@ -1,6 +1,6 @@
 """Pauses that grow while tries fail."""
 
-from consensus.rounds.backoff import Backoff
+from consensus.rounds.backoff import Backoff, Restarts
 
 
 def test_pauses_double_from_the_first_to_the_longest_in_their_own_kind_of_number() -> None:
@@ -12,3 +12,9 @@ def test_pauses_double_from_the_first_to_the_longest_in_their_own_kind_of_number
 def test_no_number_of_failures_is_too_many() -> None:
     assert Backoff(1, 10**12).pause(10**9) == 2**32
     assert Backoff(0.5, 15.0).pause(10**9) == 15.0
+
+
+def test_ends_are_in_a_row_until_a_run_was_long_enough() -> None:
+    restarts = Restarts(Backoff(1.0, 60.0), stable_s=10.0)
+    assert [restarts.ended(ran_s) for ran_s in (0.0, 9.9, 0.0, 10.0, 0.0)] == [1.0, 2.0, 4.0, 1.0, 2.0]
+    assert restarts.failures == 2
