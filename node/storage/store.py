@@ -262,7 +262,7 @@ class Store:
         """Return the write that keeps the quota, after others of the same transaction; none without a quota."""
         if not self._bytes_max:
             return []
-        return [Write("usage", b"", partial(_keep_quota, bytes_max=self._bytes_max))]
+        return [Write("usage", b"", partial(quota.enforce, bytes_max=self._bytes_max))]
 
     async def mend(self) -> None:
         """Retry, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
@@ -356,7 +356,3 @@ class Store:
                     await trio.to_thread.run_sync(self._transaction, quota.enforce, self._bytes_max, limiter=self._lane)
             with suppress(StoreBlockedError), self._noting_trouble():
                 await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._lane)
-
-
-def _keep_quota(connection: sqlite3.Connection, bytes_max: int) -> None:
-    quota.enforce(connection, bytes_max)

@@ -25,7 +25,8 @@ class Write:
 
     table: str
     name: bytes
-    work: Callable[[sqlite3.Connection], None]
+    work: Callable[[sqlite3.Connection], object]
+    """Writes it; the result is of no interest."""
     size_bytes: int = 0
     certificate: tuple[CertificateSummary, bytes] | None = None
     """The certificate, if it is one: it can be read before it is on the disk."""
