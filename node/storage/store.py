@@ -140,20 +140,16 @@ class Store:
         """Store a certificate; a later one of the same query (with more co-signatures) replaces it."""
         limit = self._limits["certificates"]
         work = partial(tables.put_certificate, summary=summary, certificate=certificate, limit=limit)
-        held = (summary, certificate)
-        write = Write("certificates", summary.query_id, work, len(certificate), held)
+        write = Write("certificates", summary.query_id, work, len(certificate), certificate)
         await self._write_or_wait(self._run, [write, *self._quota()])
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's bytes, if we have it."""
         return self._waiting.certificate(query_id) or await self._run(tables.certificate, query_id)
 
-    async def certificates(self, rows_max: int) -> list[CertificateSummary]:
-        """Return the certificates stored last, newest first."""
-        waiting = self._waiting.summaries()
-        names = {summary.query_id for summary in waiting}
-        stored = await self._run(tables.certificates, rows_max)
-        return [*waiting, *(summary for summary in stored if summary.query_id not in names)][:rows_max]
+    async def count_certificates(self) -> int:
+        """Return the number of stored certificates; those that wait for the disk do not count yet."""
+        return await self._run(tables.count_certificates)
 
     async def list_certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
         """Return stored certificates below an age, newest first; those that wait for the disk have no place yet."""
