@@ -33,8 +33,11 @@ class CertificateReading:
 def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
     """Recompute a certificate of today's version from its bytes alone; `trusted` as in `verify_certificate`."""
     verified = verify_certificate(raw, trusted=trusted)
-    if isinstance(verified, Fault):
-        return verified
+    return verified if isinstance(verified, Fault) else described_reading(verified)
+
+
+def described_reading(verified: VerifiedCertificate) -> CertificateReading:
+    """Return the content of a certificate that was verified."""
     turns = tuple((str(turn.role), turn.text) for turn in verified.turns)
     return CertificateReading(describe(verified), turns, verified.cosigners, verified.full, verified.ranking.digest)
 

@@ -13,8 +13,8 @@ from rich.text import Text
 from node.api.rounds import CertifiedAnswer
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
-from node.cli.show.command import load
-from node.cli.show.explained import ExplainedRound, explained
+from node.cli.show.explained import ExplainedRound
+from node.cli.show.loading import load
 
 SIDE_MIN: Final = 30
 """Columns that one side of a side-by-side view needs at least."""
@@ -97,8 +97,7 @@ def _parse(text: str) -> tuple[str, int | None]:
 
 
 async def _round(named: str | None, source: Source, url: str | None) -> ExplainedRound:
-    raw, _ = await load(named, source, url)
-    told = explained(raw)
+    told = (await load(named, source, url)).why
     if told is None:
         raise CliError(f"{named or 'the certificate'} is of an earlier version, which tells the winner's text alone")
     return told

@@ -84,11 +84,12 @@ async def local(
         console.print(outside(f"{spec.name}: {spec.engine.kind} at {spec.folder}"), soft_wrap=True)
     console.print(f"starting {len(specs)} nodes")
     async with open_swarm(specs) as swarm:
-        await swarm.meet()
-        await _tell(swarm, [spec.name for spec in specs], as_json=json)
         async with trio.open_nursery() as nursery:
+            # First: whoever reads that the nodes are ready may end them at once.
+            await nursery.start(on_signals, lambda _: nursery.cancel_scope.cancel(), signal.SIGINT, *ENDING)
+            await swarm.meet()
+            await _tell(swarm, [spec.name for spec in specs], as_json=json)
             nursery.start_soon(swarm.watch, _say)
-            nursery.start_soon(on_signals, lambda _: nursery.cancel_scope.cancel(), signal.SIGINT, *ENDING)
         console.print("ending all nodes")
     return Exit.OK
 

@@ -28,3 +28,4 @@ from node.config.tables import RoundTable as RoundTable
 from node.config.tables import ServeTable as ServeTable
 from node.config.tables import TracingTable as TracingTable
 from node.config.tables import TrustTable as TrustTable
+from node.config.tables import http_url as http_url

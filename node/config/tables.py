@@ -42,6 +42,11 @@ TOKEN_KEY: Final = "token"
 """Name of the key that `api.token` is."""
 
 
+def http_url(host: str, port: int) -> str:
+    """Return the URL of an HTTP server. `host`: a name or an address, of version 6 without brackets."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeTable:
     """Identity of the node and place of its data."""
@@ -154,6 +159,11 @@ class ApiTable:
         if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
             raise ValueError(f"bind must be HOST:PORT, not {self.bind!r}")
         return host.removeprefix("[").removesuffix("]"), int(port)
+
+    @property
+    def url(self) -> str:
+        """Return the URL of the HTTP interface, unless its port is any that is free (0)."""
+        return http_url(*self.address)
 
 
 @dataclass(frozen=True, slots=True)

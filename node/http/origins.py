@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from node.config import ApiTable
+from node.config import ApiTable, http_url
 
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -99,8 +99,7 @@ class Origins:
         """Return the URL by which a browser reaches this node: by the caller's name for it if pages may use that."""
         if self.names_us(host, server):
             return self._own(host.lower())
-        address = _unmapped(server[0])
-        return f"http://{f'[{address}]' if ':' in address else address}:{server[1]}"
+        return http_url(_unmapped(server[0]), server[1])
 
     def is_over_tls(self, host: str) -> bool:
         """Whether browsers reach this node under such a name through something that speaks TLS."""

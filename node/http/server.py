@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 import trio
 
-from node.config import ApiTable
+from node.config import ApiTable, http_url
 from node.descriptors import descriptor_limit
 from node.errors import UserError
 from node.http.api import build_app
@@ -66,7 +66,7 @@ async def serve(
     mcp = McpEndpoint(shown, places, config.audience)
     app = build_app(shown, places, mcp, UiHandlers(config, sessions), config.audience)
     edge = Edge(app, Guard(config, sessions), connections)
-    task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    task_status.started(http_url(host, port))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mcp.run)
         await keep_serving(edge.run, listener, lambda: listen(host, port))

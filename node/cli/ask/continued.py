@@ -1,19 +1,14 @@
 """The conversation that `strand ask --continue` goes on with."""
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from node.api.conversation import Turn
 from node.api.rounds import RoundDetail
-from node.cli.parts.certificates import FILE_DIGITS
+from node.cli.parts.certificates import FILE_DIGITS, ID_DIGITS, is_id
 from node.cli.parts.errors import CliError, Exit
 from node.cli.rounds import listed, whole_id
-from node.cli.show.command import ID_DIGITS
 from node.client import Client
 from protocol.types import TurnRole
-
-_ID: Final = re.compile(f"[0-9a-f]{{{FILE_DIGITS},{ID_DIGITS}}}")
 
 
 def named_round(values: Sequence[str], query: str | None) -> tuple[str | None, str | None]:
@@ -22,7 +17,7 @@ def named_round(values: Sequence[str], query: str | None) -> tuple[str | None, s
     An option whose value may be left out takes the words after it, up to two: an id, the question, or both in this
     order. Raises CliError.
     """
-    named = values[0] if values and _ID.fullmatch(values[0]) else None
+    named = values[0] if values and is_id(values[0]) else None
     rest = values if named is None else values[1:]
     if len(rest) > 1 or (rest and query is not None):
         digits = f"{FILE_DIGITS} to {ID_DIGITS} digits"

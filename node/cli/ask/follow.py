@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -26,7 +26,7 @@ _PHASES = {
 }
 
 
-_KEY_DIGITS = 6
+MEMBER_DIGITS: Final = 6
 """Digits of a key on a line; they tell the members of one round apart."""
 
 
@@ -113,18 +113,18 @@ async def follow(
 def say_readers(event: RoundEvent, console: Console) -> None:
     """Print at a round's begin which nodes get the text, if it is not published."""
     if isinstance(event, Asked) and event.audience in (Audience.TRUSTED, Audience.MEMBERS):
-        readers = " ".join(key[:_KEY_DIGITS] for key in event.members)
+        readers = " ".join(key[:MEMBER_DIGITS] for key in event.members)
         console.print(outside(f"read by these nodes alone: {readers}"), soft_wrap=True, highlight=False)
 
 
 def _who(event: Progress) -> str:
     """Return short keys of the members that contributed, and of those that will not, with reasons."""
-    parts = [" ".join(key[:_KEY_DIGITS] for key in event.received)]
+    parts = [" ".join(key[:MEMBER_DIGITS] for key in event.received)]
     if event.silent:
-        parts.append("silent: " + " ".join(key[:_KEY_DIGITS] for key in event.silent))
+        parts.append("silent: " + " ".join(key[:MEMBER_DIGITS] for key in event.silent))
     for kind, whys in (("refused", event.refused), ("declined", event.declined)):
         if whys:
-            told = ", ".join(f"{key[:_KEY_DIGITS]} {why.replace('_', ' ')}" for key, why in whys.items())
+            told = ", ".join(f"{key[:MEMBER_DIGITS]} {why.replace('_', ' ')}" for key, why in whys.items())
             parts.append(f"{kind}: {told}")
     return "; ".join(part for part in parts if part)
 

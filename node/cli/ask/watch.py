@@ -23,7 +23,7 @@ from node.api.events import (
     Strengths,
 )
 from node.api.following import PHASES
-from node.cli.ask.follow import PlainLines, say_readers
+from node.cli.ask.follow import MEMBER_DIGITS, PlainLines, say_readers
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, matrix
 
@@ -33,8 +33,9 @@ ANSWERS_SHOWN_MAX: Final = 8
 FRAMES_PER_S: Final = 4
 """Pictures drawn per second; events may come faster."""
 
-_KEY_DIGITS: Final = 6
 _BAR: Final = 12
+"""Columns of the bar of a certain answer: as many as 80 columns leave beside three waves."""
+
 _FULL: Final = "\N{FULL BLOCK}"
 
 
@@ -147,7 +148,7 @@ class RoundPicture:
             equal = sum(each.cluster == answer.cluster for each in self.answers.values()) if answer else 0
             table.add_row(
                 str(place),
-                answer.author[:_KEY_DIGITS] if answer else "",
+                answer.author[:MEMBER_DIGITS] if answer else "",
                 str(answer.answer_tokens) if answer else "",
                 str(equal),
                 *("" if share is None else f"{share:.2f}" for share in shares),
@@ -168,13 +169,15 @@ class DetailLines:
             case Asked():
                 say_readers(event, self.phases.console)
             case AnswerOpened():
-                self._print(f"answer {event.number + 1} by {event.author[:_KEY_DIGITS]}: {event.answer_tokens} tokens")
+                self._print(
+                    f"answer {event.number + 1} by {event.author[:MEMBER_DIGITS]}: {event.answer_tokens} tokens"
+                )
             case BallotCounted():
                 pairs = ", ".join(
                     f"{x.first + 1}:{x.second + 1} {'abstains' if x.preference is None else f'{x.preference:.2f}'}"
                     for x in event.pairs
                 )
-                self._print(f"ballot of {event.judge[:_KEY_DIGITS]}, wave {event.wave + 1}: {pairs}")
+                self._print(f"ballot of {event.judge[:MEMBER_DIGITS]}, wave {event.wave + 1}: {pairs}")
             case Strengths():
                 ranking = ", ".join(f"{x.number + 1} {x.strength:+.2f} P(best) {x.p_best:.2f}" for x in event.ranking)
                 self._print(f"after wave {event.wave + 1}: {ranking}")

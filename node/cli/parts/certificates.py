@@ -1,5 +1,6 @@
 """Reading certificate files and printing their contents."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +12,21 @@ from node.cli.parts.tables import print_rows, shown_key
 from node.files import TooLargeError, read_bytes
 from node.watch.conditions import NO_WEIGHT_REMEDY
 from protocol.errors import Fault, FaultReason
-from protocol.limits import CERTIFICATE_BYTES_MAX
+from protocol.limits import CERTIFICATE_BYTES_MAX, DIGEST_BYTES
 from protocol.types import OutcomeReason
 
 FILE_DIGITS: Final = 16
 """Hexadecimal digits of a query's id in the name of its certificate's file."""
+
+ID_DIGITS: Final = 2 * DIGEST_BYTES
+"""Hexadecimal digits of a query's id."""
+
+_ID: Final = re.compile(f"[0-9a-f]{{{FILE_DIGITS},{ID_DIGITS}}}")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a query's id, whole or at least as in its file's name."""
+    return _ID.fullmatch(text) is not None
 
 
 def read_certificate(path: Path) -> bytes:

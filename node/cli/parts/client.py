@@ -12,9 +12,8 @@ def node_address(source: Source, url: str | None) -> tuple[str, str]:
 
     Raises ConfigError.
     """
-    config = source.load().config
-    host, port = config.api.address
-    return url or f"http://{f'[{host}]' if ':' in host else host}:{port}", config.api.own_token
+    api = source.load().config.api
+    return url or api.url, api.own_token
 
 
 @asynccontextmanager

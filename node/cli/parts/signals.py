@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -41,12 +41,16 @@ def ended_at_once() -> Iterator[None]:
         yield
 
 
-async def on_signals(take: Callable[[signal.Signals], None], *signals: signal.Signals) -> None:
-    """Call `take` with each of these signals as it comes, until cancelled."""
+async def on_signals(
+    take: Callable[[signal.Signals], None], *signals: signal.Signals, task_status: Any = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Call `take` with each of these signals as it comes, until cancelled; the task has started when it listens."""
     heeded = _heeded(signals)
     if not heeded:
+        task_status.started()
         await trio.sleep_forever()
     with trio.open_signal_receiver(*heeded) as received:
+        task_status.started()
         async for number in received:
             take(signal.Signals(number))
 

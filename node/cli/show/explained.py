@@ -7,20 +7,16 @@ from typing import Any
 from msgspec import to_builtins
 from rich.console import Console
 
-from consensus.certificates.certificate import verify_certificate
+from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.explanation import INTERVAL, Explanation, explain
 from consensus.certificates.record import bodies
-from consensus.certificates.versions import version_of
 from node.api.rounds import CertificateDetail, CertifiedAnswer, CertifiedSeat
-from node.cli.parts.errors import CliError
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, print_matrix
 from node.cli.parts.tables import print_rows, shown_key
 from node.facade.certificates import certificate_detail
-from protocol.errors import Fault
 from protocol.messages import Ballot
 from protocol.types import Digest, Key
-from protocol.versions import CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +76,8 @@ class ExplainedRound:
         return agrees, given, abstained
 
 
-def explained(raw: bytes) -> ExplainedRound | None:
-    """Explain a certificate; None if it is of an earlier version, whose reader tells no more than its report.
-
-    Raises CliError for one that does not hold.
-    """
-    if version_of(raw) not in (None, CURRENT):
-        return None
-    verified = verify_certificate(raw)
-    if isinstance(verified, Fault):
-        raise CliError(f"the certificate does not hold: {verified}")
+def explained(verified: VerifiedCertificate) -> ExplainedRound:
+    """Explain a certificate of today's version."""
     findings: dict[int, int] = {}
     for ballot in bodies(verified.record.ballots, Ballot):
         for each in ballot.judgements:

@@ -15,6 +15,7 @@ from consensus.certificates.explanation import INTERVAL
 from node.cli.show.explained import ExplainedRound
 
 DPI: Final = 144
+"""Dots per inch of a PNG: twice the 72 of a screen, so that it stays sharp on a dense one and in print."""
 
 ANSWERS_MAX: Final = 20
 """Answers in the picture, the strongest ones: figures of two decimals in more cells cannot be read on one page."""

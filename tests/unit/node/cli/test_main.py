@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 import structlog
 
-from node.cli.init import ReadyFile
+from node.cli.init.command import ReadyFile
 from node.cli.main import run
 from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
@@ -240,7 +240,7 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(
     def broken(_: object) -> None:
         raise ZeroDivisionError("a bug of the test")
 
-    monkeypatch.setattr("node.cli.show.read_any_version", broken)
+    monkeypatch.setattr("node.cli.show.loading.read_round", broken)
     path = tmp_path / "file"
     path.write_bytes(Hand().query.envelope)
     assert run(["show", str(path)]) == 1
@@ -259,7 +259,7 @@ def test_a_bug_is_a_short_line_that_names_its_log(
     def broken(_: object) -> None:
         raise ZeroDivisionError("token=hush" + "x" * 100_000)
 
-    monkeypatch.setattr("node.cli.show.read_any_version", broken)
+    monkeypatch.setattr("node.cli.show.loading.read_round", broken)
     monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path / "log")
     path = tmp_path / "private"
     path.write_bytes(b"x")
@@ -288,7 +288,7 @@ def test_logs_go_to_stderr_whatever_the_command(
         logging.getLogger("a.library").warning("a word")
         return Fault(FaultReason.MALFORMED, "P1")
 
-    monkeypatch.setattr("node.cli.show.read_any_version", talkative)
+    monkeypatch.setattr("node.cli.show.loading.read_round", talkative)
     path = tmp_path / "file"
     path.write_bytes(b"x")
     assert run(["show", str(path), "--json"]) == 1

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from node.cli.diff import _folded, _paired
 from node.cli.main import run
-from node.cli.show.explained import explained, print_intervals, print_judging
+from node.cli.show.explained import print_intervals, print_judging
+from node.cli.show.loading import read_round
 from tests.support.processes import assert_refusal_line
 from tests.support.proofs import certificate
 
@@ -51,7 +52,7 @@ def test_the_explanation_is_json_beside_the_report(capsys: pytest.CaptureFixture
 
 
 def test_no_value_is_cut_at_80_columns(file: Path) -> None:
-    told = explained(file.read_bytes())
+    told = read_round(file.read_bytes()).why
     assert told is not None
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None, soft_wrap=True)
@@ -65,7 +66,7 @@ def test_no_value_is_cut_at_80_columns(file: Path) -> None:
 
 
 def test_agreement_counts_what_was_said_of_ranked_answers(file: Path) -> None:
-    told = explained(file.read_bytes())
+    told = read_round(file.read_bytes()).why
     assert told is not None
     figures = [told.agreement(seat.member) for seat in told.certificate.seats]
     # Everybody said one half of each pair: given, and in favour of neither order.
