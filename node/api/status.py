@@ -92,7 +92,7 @@ class Status(msgspec.Struct, frozen=True):
     store: str
     """`ok`, or the reason why the disk refuses writes."""
     certificates: int | None
-    """Certificates stored, counted up to 1,000; null while the disk cannot be read."""
+    """Certificates stored; null while the disk cannot be read."""
     data_dir: str
     """Folder of key, store and certificates."""
 

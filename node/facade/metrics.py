@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from node.clock import Clock
 from node.facade.peers import PeersFacade
-from node.facade.status import CERTIFICATES_MAX, count_certificates
+from node.facade.status import count_certificates
 from node.inference.status import EngineStage
 from node.rounds.reputation import Reputation
 from node.storage import Store
@@ -130,8 +130,7 @@ class _NodeCollector(Collector):
             "strand_store_ok", "0 while the disk refuses what the node must write.", not node.store.health.blocked
         )
         if self._certificates is not None:
-            help_ = f"Certificates kept; no more than {CERTIFICATES_MAX} are counted."
-            yield _gauge("strand_certificates", help_, self._certificates)
+            yield _gauge("strand_certificates", "Certificates kept.", self._certificates)
         help_ = "Rounds of this node's own from which it learned, earlier lives included."
         yield _counter("strand_rounds_learned", help_, node.reputation.experience.rounds)
 

@@ -1,7 +1,6 @@
 """Status of the node, and whether it really takes part."""
 
 from dataclasses import asdict
-from typing import Final
 
 from node.api.common import Readiness
 from node.api.status import Condition, Status
@@ -13,9 +12,6 @@ from node.storage import Store, StoreBlockedError
 from node.watch.lookout import Lookout
 from protocol.params import NetworkParams
 from protocol.types import Key
-
-CERTIFICATES_MAX: Final = 1_000
-"""Most certificates that are counted: scrapes come every few seconds, and the rounds' journal must wait for them."""
 
 
 class StatusFacade:
@@ -66,8 +62,8 @@ class StatusFacade:
 
 
 async def count_certificates(store: Store) -> int | None:
-    """Count the stored certificates up to CERTIFICATES_MAX; None while the disk cannot be read."""
+    """Count the stored certificates; None while the disk cannot be read."""
     try:
-        return len(await store.certificates(CERTIFICATES_MAX))
+        return await store.count_certificates()
     except StoreBlockedError:
         return None

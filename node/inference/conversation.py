@@ -1,6 +1,6 @@
-"""A query's conversation as a model is shown it: as the messages of a chat, or as one text."""
+"""A query's conversation as a model is shown it: as the messages of a chat."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from protocol.messages import Turn
@@ -14,13 +14,6 @@ CONTEXT: Final = "Context that the asker gives for the conversation:"
 
 BEFORE: Final = "The conversation began with these words of the assistant:"
 """Heads an assistant's turn that no user's turn precedes."""
-
-
-def as_text(turns: Sequence[Turn]) -> str:
-    """Return a conversation as one text: a single question as it is, else each turn after the name of its role."""
-    if len(turns) == 1:
-        return turns[0].text
-    return BETWEEN.join(f"{turn.role}: {turn.text}" for turn in turns)
 
 
 def as_messages(turns: Iterable[Turn], shown: Callable[[str], str]) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ import trio
 
 from node.files import FileError, read_text
 from node.inference.config import EngineConfig
-from node.inference.conversation import as_text
+from node.inference.conversation import BETWEEN
 from node.inference.ports import Completion, EngineError, EngineInfo, JudgePrompt, JudgingMethod, Sampling
 from protocol.messages import Turn
 from protocol.types import FinishReason, TaskType
@@ -172,3 +172,10 @@ def _invent(random: Random, task: TaskType) -> str:
     )
     # Few different values, so that some final answers agree; better ones agree more often.
     return f"{text}\nAnswer: {42 if quality > 0.5 else random.randrange(5)}\n" if task is TaskType.FINAL else text
+
+
+def as_text(turns: Sequence[Turn]) -> str:
+    """Return a conversation as one text: a single question as it is, else each turn after the name of its role."""
+    if len(turns) == 1:
+        return turns[0].text
+    return BETWEEN.join(f"{turn.role}: {turn.text}" for turn in turns)

@@ -104,7 +104,10 @@ class QueryBuilder:
 
 
 def turns_of(question: Question) -> tuple[Turn, ...]:
-    """Return the conversation of a question as it is sent. Raises AskError if a query may not hold it (P7)."""
+    """Return the conversation of a question as it is sent. Raises AskError if a query may not hold it (P7).
+
+    This is stricter than P7: blank texts are refused, too.
+    """
     if not question.turns:
         raise AskError("the query is empty")
     if len(question.turns) > TURNS_MAX:

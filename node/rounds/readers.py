@@ -27,8 +27,11 @@ def lacks_named(offers: Iterable[Offer], allowed: Iterable[Offer], specialty: st
     Our own model alone would then answer, although the asker sees that there are others. Where nobody else is there,
     it may.
     """
-    others = [{offer.author for offer in each if specialty in offer.specialties} - {own} for each in (offers, allowed)]
-    return bool(others[0]) and not others[1]
+
+    def others(among: Iterable[Offer]) -> set[Key]:
+        return {offer.author for offer in among if specialty in offer.specialties} - {own}
+
+    return bool(others(offers)) and not others(allowed)
 
 
 def secret_line(turns: Sequence[Turn]) -> str | None:

@@ -94,12 +94,12 @@ def find_secret(text: str) -> str | None:
         for found in form.finditer(text):
             value = found["value"]
             bare = "quote" in form.groupindex and not found["quote"]
-            if looks_random(value, BARE_DIGITS_MIN if bare else DIGITS_MIN) and (not bare or _BARE.fullmatch(value)):
+            if _looks_random(value, BARE_DIGITS_MIN if bare else DIGITS_MIN) and (not bare or _BARE.fullmatch(value)):
                 return kind
     return None
 
 
-def looks_random(value: str, digits_min: int = DIGITS_MIN) -> bool:
+def _looks_random(value: str, digits_min: int = DIGITS_MIN) -> bool:
     """Whether a value looks like it was drawn at random rather than written by a person."""
     if len(value) < RANDOM_CHARS_MIN or _STAND_IN.search(value):
         return False

@@ -140,20 +140,16 @@ class Store:
         """Store a certificate; a later one of the same query (with more co-signatures) replaces it."""
         limit = self._limits["certificates"]
         work = partial(tables.put_certificate, summary=summary, certificate=certificate, limit=limit)
-        held = (summary, certificate)
-        write = Write("certificates", summary.query_id, work, len(certificate), held)
+        write = Write("certificates", summary.query_id, work, len(certificate), certificate)
         await self._write_or_wait(self._run, [write, *self._quota()])
 
     async def certificate(self, query_id: Digest) -> bytes | None:
         """Return a certificate's bytes, if we have it."""
         return self._waiting.certificate(query_id) or await self._run(tables.certificate, query_id)
 
-    async def certificates(self, rows_max: int) -> list[CertificateSummary]:
-        """Return the certificates stored last, newest first."""
-        waiting = self._waiting.summaries()
-        names = {summary.query_id for summary in waiting}
-        stored = await self._run(tables.certificates, rows_max)
-        return [*waiting, *(summary for summary in stored if summary.query_id not in names)][:rows_max]
+    async def count_certificates(self) -> int:
+        """Return the number of stored certificates; those that wait for the disk do not count yet."""
+        return await self._run(tables.count_certificates)
 
     async def list_certificates(self, before_age: int | None, rows_max: int) -> list[CertificateRow]:
         """Return stored certificates below an age, newest first; those that wait for the disk have no place yet."""
@@ -262,7 +258,7 @@ class Store:
         """Return the write that keeps the quota, after others of the same transaction; none without a quota."""
         if not self._bytes_max:
             return []
-        return [Write("usage", b"", partial(_keep_quota, bytes_max=self._bytes_max))]
+        return [Write("usage", b"", partial(quota.enforce, bytes_max=self._bytes_max))]
 
     async def mend(self) -> None:
         """Retry, after growing pauses, whenever the disk has refused, until cancelled. Raises StoreError."""
@@ -356,7 +352,3 @@ class Store:
                     await trio.to_thread.run_sync(self._transaction, quota.enforce, self._bytes_max, limiter=self._lane)
             with suppress(StoreBlockedError), self._noting_trouble():
                 await trio.to_thread.run_sync(self._transaction, tables.checkpoint, limiter=self._lane)
-
-
-def _keep_quota(connection: sqlite3.Connection, bytes_max: int) -> None:
-    quota.enforce(connection, bytes_max)

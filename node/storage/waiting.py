@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from node.storage.records import CertificateSummary
 from protocol.types import Digest
 
 WAITING_MAX: Final = 4_096
@@ -25,9 +24,10 @@ class Write:
 
     table: str
     name: bytes
-    work: Callable[[sqlite3.Connection], None]
+    work: Callable[[sqlite3.Connection], object]
+    """Writes it; the result is of no interest."""
     size_bytes: int = 0
-    certificate: tuple[CertificateSummary, bytes] | None = None
+    certificate: bytes | None = None
     """The certificate, if it is one: it can be read before it is on the disk."""
 
 
@@ -67,12 +67,7 @@ class WriteQueue:
     def certificate(self, query_id: Digest) -> bytes | None:
         """Return a waiting certificate, or None."""
         write = self._writes.get(("certificates", query_id))
-        return None if write is None or write.certificate is None else write.certificate[1]
-
-    def summaries(self) -> list[CertificateSummary]:
-        """Return the waiting certificates, newest first."""
-        found = [write.certificate[0] for write in self._writes.values() if write.certificate is not None]
-        return found[::-1]
+        return None if write is None else write.certificate
 
     def _drop(self, key: tuple[str, bytes]) -> None:
         write = self._writes.pop(key, None)

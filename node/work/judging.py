@@ -109,7 +109,7 @@ class _Half:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class QuotedTask:
     """A query as a judge is shown it."""
 
     text: str
@@ -143,8 +143,8 @@ async def judge(
             asks.append(ask)
         elif not ask.swapped:
             yield PairPreference(ask.index, ONE // 2)
-    task = _quote(turns, nonce, told)
-    prompts = ((ask, _prompt(task, _ordered(pairs, ask), limits, cut, told)) for ask in asks)
+    task = quote_task(turns, nonce, told)
+    prompts = ((ask, pair_prompt(task, _ordered(pairs, ask), limits, cut, told)) for ask in asks)
     halves: dict[int, _Half] = {}
     send, receive = trio.open_memory_channel[tuple[Ask, _Half]](len(asks))
     async with trio.open_nursery() as nursery:
@@ -181,7 +181,7 @@ def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: 
 
 def query_bytes(turns: Sequence[Turn], told: Collection[str] = frozenset()) -> int:
     """Return the bytes in which a query is shown to a judge whose nonce has NONCE_BYTES."""
-    return len(_quote(turns, bytes(NONCE_BYTES), told).text.encode("utf-8", "replace"))
+    return len(quote_task(turns, bytes(NONCE_BYTES), told).text.encode("utf-8", "replace"))
 
 
 def prompt_bytes(query_bytes: int, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
@@ -190,33 +190,25 @@ def prompt_bytes(query_bytes: int, pairs: Sequence[tuple[str, str]], limits: Pro
     return len(preamble(limits.reasoning_tokens > 0)) + query_bytes + shown
 
 
-def judge_prompt(
-    turns: Sequence[Turn],
-    first: str,
-    second: str,
-    *,
-    nonce: bytes,
-    limits: PromptLimits,
-    cut: Container[str] = frozenset(),
-    told: Collection[str] = frozenset(),
-) -> JudgePrompt:
-    """Return the prompt that shows `first` as A and `second` as B. The common part of a query's prompts comes first."""
-    return _prompt(_quote(turns, nonce, told), (first, second), limits, cut, told)
+def quote_task(turns: Sequence[Turn], nonce: bytes, told: Collection[str]) -> QuotedTask:
+    """Quote a query, whole: one question as it is, a conversation turn by turn behind delimiters.
 
-
-def _quote(turns: Sequence[Turn], nonce: bytes, told: Collection[str]) -> _Task:
-    """Quote a query, whole: one question as it is, a conversation turn by turn behind delimiters."""
+    Raises ValueError if the nonce has fewer than NONCE_BYTES_MIN bytes.
+    """
     if len(nonce) < NONCE_BYTES_MIN:
         raise ValueError(f"a nonce of {len(nonce)} bytes can be guessed: it takes {NONCE_BYTES_MIN}")
     tag, lettered = fence_tag(nonce), names_letters(turns)
     quoted = [(str(turn.role), _untagged(quoted_turn(turn, told, lettered=lettered))) for turn in turns]
-    return _Task(quoted[0][1] if len(quoted) == 1 else conversation(quoted, tag), tag, lettered)
+    return QuotedTask(quoted[0][1] if len(quoted) == 1 else conversation(quoted, tag), tag, lettered)
 
 
-def _prompt(
-    task: _Task, texts: tuple[str, str], limits: PromptLimits, cut: Container[str], told: Collection[str]
+def pair_prompt(
+    task: QuotedTask, texts: tuple[str, str], limits: PromptLimits, cut: Container[str], told: Collection[str]
 ) -> JudgePrompt:
-    """Return the prompt about a pair that shows its first answer as A."""
+    """Return the prompt about a pair that shows its first answer as A; `limits`, `cut` and `told` are those of `judge`.
+
+    The common part of a query's prompts comes first. Raises ValueError if the query is longer than the limits.
+    """
     if len(task.text.encode("utf-8", "replace")) > limits.query_bytes_max:
         raise ValueError("a query is never cut: ask PromptLimits.beside whether it fits")
     first, second = texts

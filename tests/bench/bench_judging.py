@@ -30,10 +30,11 @@ from node.inference.abilities import raw_request
 from node.inference.discovery import TOP_LOGPROBS
 from node.inference.embedded import embedded_server
 from node.inference.http_json import JsonClient, open_json_client
-from node.work.judging import PromptLimits, asking_order, judge, judge_prompt, prompt_limits
+from node.work.judging import PromptLimits, asking_order, judge, prompt_limits
 from protocol.conversation import single
 from tests.bench.harness import Bench, Figure, tree_cpu_s
 from tests.support.engine_server import StandIn, serving
+from tests.support.prompts import judge_prompt
 from tests.vllm import servers
 
 IN_FLIGHT_MAX = 256

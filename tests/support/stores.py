@@ -14,6 +14,7 @@ from pathlib import Path
 from node.storage import (
     DATABASE_NAME,
     LIMITS,
+    CertificateSummary,
     JournalEntry,
     OpenRound,
     Store,
@@ -50,6 +51,11 @@ def opened(
         synchronous=synchronous,
         limits={**LIMITS, **limits},
     )
+
+
+async def kept(store: Store, rows_max: int = 100) -> list[CertificateSummary]:
+    """What the stored certificates say, newest first."""
+    return [row.summary for row in await store.list_certificates(None, rows_max)]
 
 
 def query(number: int) -> Digest:

@@ -8,11 +8,12 @@ from typing import Protocol
 
 from node.inference import JudgePrompt
 from node.inference.comparing import CHOICE, block, preamble
-from node.inference.conversation import as_text
-from node.work.judging import PromptLimits, combine, fence_tag, judge_prompt
+from node.inference.scripted import as_text
+from node.work.judging import PromptLimits, combine, fence_tag
 from protocol.messages import Turn
 from protocol.types import ONE
 from tests.support.injections import Attack, Base
+from tests.support.prompts import judge_prompt
 
 NONCE = bytes(range(101, 117))
 LIMITS = PromptLimits(query_bytes_max=1_000, answer_bytes_max=1_200)

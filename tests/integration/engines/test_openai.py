@@ -8,7 +8,7 @@ import trio
 
 from node.inference import EngineConfig, EngineError, JudgingMethod, open_engine
 from node.inference.ports import Reasoning
-from node.work.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits
 from protocol.conversation import single
 from protocol.types import TaskType
 from tests.support.engine_server import (
@@ -25,6 +25,7 @@ from tests.support.engine_server import (
     legacy_logprobs,
     serving,
 )
+from tests.support.prompts import judge_prompt
 
 REASONED = replace(PROMPT, reasoning=Reasoning("Reason:", 24, lambda written: f"<{written}> so " + PROMPT.text))
 

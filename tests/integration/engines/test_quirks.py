@@ -12,10 +12,11 @@ import pytest
 
 from node.inference import Engine, EngineConfig, EngineError, JudgingMethod, Sampling, open_engine
 from node.inference.abilities import THINKING_TOKENS
-from node.work.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits
 from protocol.conversation import single
 from protocol.types import FinishReason, TaskType, TokenSource
 from tests.support.engine_server import SAMPLING, Server, StandIn, as_json, chat_logprobs, http, serving
+from tests.support.prompts import judge_prompt
 from tests.support.quirks import THOUGHTS, Quirks, Quirky, openai_says
 
 LIMITS = PromptLimits(query_bytes_max=1000, answer_bytes_max=400)

@@ -43,6 +43,11 @@ class At:
         stamped = msgspec.structs.replace(event, query_id=query(number).hex())
         self.hub.publish(query(number), "requester", type(event), lambda _: stamped)
         await trio.testing.wait_all_tasks_blocked()
+        # A task whose store call runs in a thread counts as blocked, too.
+        while self.store._lane.borrowed_tokens:
+            async with self.store._lane:
+                pass
+            await trio.testing.wait_all_tasks_blocked()
 
     async def texts(self, **wanted: Any) -> list[str]:
         rounds, _ = await self.history.find(RoundFilter(**wanted), None, 100)

@@ -20,7 +20,6 @@ from node.work.judging import (
     combine,
     fence_tag,
     judge,
-    judge_prompt,
     prompt_bytes,
     prompt_limits,
     query_bytes,
@@ -28,6 +27,7 @@ from node.work.judging import (
 from protocol.conversation import single
 from protocol.messages import Turn
 from protocol.types import TurnRole
+from tests.support.prompts import judge_prompt
 
 NONCE = bytes(range(8))
 LIMITS = PromptLimits(query_bytes_max=1000, answer_bytes_max=400)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.work.judging import PromptLimits, judge_prompt
+from node.work.judging import PromptLimits
 from node.work.quoting import MARK, clip, names_letters, quoted_answer
 from protocol.conversation import single
 from tests.support.injections import ATTACKS, BASES, EXAMPLE_TAG
+from tests.support.prompts import judge_prompt
 from tests.support.susceptible import SusceptibleJudge
 from tests.support.uplift import Meter, as_written, today
 

@@ -19,7 +19,6 @@ from node.clock import Clock
 from node.config import NodeConfig
 from node.facade.metrics import LABEL_CHARS_MAX, MetricsFacade
 from node.facade.peers import PeersFacade
-from node.facade.status import CERTIFICATES_MAX
 from node.inference import Engine, EngineConfig, EngineError, Sampling, open_engine
 from node.inference.scripted import TOKENS_PER_SECOND
 from node.overlay.types import ConnectionCounts, PeerInfo
@@ -245,14 +244,13 @@ async def test_a_models_name_is_one_bounded_label_whatever_it_is(tmp_path: Path,
     assert all(family.startswith("strand_") for family in scraped.families)
 
 
-async def test_certificates_are_counted_up_to_a_limit(tmp_path: Path) -> None:
+async def test_certificates_are_counted(tmp_path: Path) -> None:
     async with open_engine(SCRIPTED) as engine, watched(tmp_path, engine) as node:
-        for number in range(CERTIFICATES_MAX + 1):
+        for number in range(3):
             summary = CertificateSummary(Digest(number.to_bytes(32, "big")), Outcome.DECIDED, b"", 0)
             await node.store.put_certificate(summary, b"")
         scraped = await node.scrape()
-    assert scraped.values["strand_certificates"] == CERTIFICATES_MAX
-    assert str(CERTIFICATES_MAX) in scraped.families["strand_certificates"].documentation
+    assert scraped.values["strand_certificates"] == 3
 
 
 class RefusingStore:
@@ -260,8 +258,8 @@ class RefusingStore:
 
     health = Health()
 
-    async def certificates(self, limit: int) -> list[CertificateSummary]:
-        raise StoreBlockedError(f"the disk refuses to tell of {limit} certificates")
+    async def count_certificates(self) -> int:
+        raise StoreBlockedError("the disk refuses to tell of certificates")
 
 
 async def test_a_disk_that_cannot_be_read_costs_its_own_figure_alone(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from node.storage import (
     open_store,
 )
 from protocol.types import Key, Kind, Outcome
-from tests.support.stores import NOW_MS, entry, opened, query
+from tests.support.stores import NOW_MS, entry, kept, opened, query
 
 
 @pytest.mark.parametrize("synchronous", ["normal", "full"])
@@ -111,12 +111,12 @@ async def test_certificates_newest_first_and_bounded(tmp_path: Path) -> None:
             await store.put_certificate(summary(number), b"certifies%d" % number)
         await store.put_certificate(summary(1), b"cosigned")
         assert await store.certificate(query(1)) == b"cosigned"
-        assert await store.certificates(rows_max=10) == [summary(1), summary(3), summary(2)]
-        assert await store.certificates(rows_max=1) == [summary(1)]
+        assert await kept(store) == [summary(1), summary(3), summary(2)]
+        assert await kept(store, 1) == [summary(1)]
         await store.put_certificate(summary(4), b"certifies4")
-        assert await store.certificates(rows_max=10) == [summary(4), summary(1), summary(3)]
+        assert await kept(store) == [summary(4), summary(1), summary(3)]
         await store.put_certificate(summary(5), b"x" * 25)
-        assert await store.certificates(rows_max=10) == [summary(5)]
+        assert await kept(store) == [summary(5)]
         assert await store.certificate(query(4)) is None
 
 
