@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import urllib.request
@@ -15,7 +14,7 @@ import pytest
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from tests.e2e.conftest import Demo
-from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused
+from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refusal_line, assert_refused, children, wait_ended
 
 REPORT_KEYS = {
     "query_id", "turns", "requester", "network", "outcome", "reason", "stop", "p_correct",
@@ -189,22 +188,3 @@ def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
         process.send_signal(signal.SIGKILL)
     assert len(nodes) == 2
     wait_ended(nodes)
-
-
-def wait_ended(nodes: list[int]) -> None:
-    """Wait for the end of all processes behind these descriptors, and close them."""
-    waiting = select.poll()
-    for node in nodes:
-        waiting.register(node, select.POLLIN)
-    while nodes:
-        ended = waiting.poll(PATIENCE_S * 1000)
-        assert ended, f"{len(nodes)} nodes live on"
-        for node, _ in ended:
-            waiting.unregister(node)
-            os.close(node)
-            nodes.remove(node)
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_init import model_server, stand_in
 from tests.support.engine_server import StandIn
+from tests.support.model_server import model_server, stand_in
 from tests.support.processes import PATIENCE_S, STRAND, Ran, Shell
 
 TOKEN = "a token of the test"

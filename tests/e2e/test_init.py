@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
-import trio
 
-from tests.support.engine_server import Server, StandIn
+from tests.support.engine_server import StandIn
+from tests.support.model_server import model_server, stand_in
 from tests.support.processes import STRAND, Shell, assert_refused
 from tests.support.terminal import Terminal, at_a_terminal
 
@@ -22,39 +18,10 @@ PEER = "/ip4/127.0.0.1/tcp/4211/p2p/12D3KooWF9yiJoUvbHydupM75yPVYNHdRLxg7F2iJqYQ
 KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
-@contextmanager
-def model_server(server: Server) -> Iterator[str]:
-    """Serve beside the test, which waits for processes; the server's URL."""
-    started, told = Event(), []
-
-    async def serve() -> None:
-        async with trio.open_nursery() as nursery:
-            (listener,) = await nursery.start(partial(trio.serve_tcp, server.serve, 0, host="127.0.0.1"))
-            told.extend([f"http://127.0.0.1:{listener.socket.getsockname()[1]}", trio.lowlevel.current_trio_token()])
-            told.append(nursery.cancel_scope)
-            started.set()
-
-    thread = Thread(target=trio.run, args=(serve,))
-    thread.start()
-    started.wait()
-    url, token, scope = told
-    try:
-        yield url
-    finally:
-        token.run_sync_soon(scope.cancel)
-        thread.join()
-
-
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """A user who has nothing yet."""
     return Shell(tmp_path)
-
-
-def stand_in() -> StandIn:
-    server = StandIn()
-    server.models = [{"id": name, "max_model_len": StandIn.CONTEXT_TOKENS} for name in ("one", "two", "an-embed-model")]
-    return server
 
 
 def configuration(home: Path, name: str = "node.toml") -> dict[str, Any]:

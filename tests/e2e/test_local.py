@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_demo import children, wait_ended
-from tests.e2e.test_init import model_server
 from tests.support.engine_server import StandIn
-from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refused
+from tests.support.model_server import model_server
+from tests.support.processes import PATIENCE_S, STRAND, Shell, assert_refused, children, wait_ended
 
 GOLD = {"query": "What is six times seven?", "task": "final", "right": ["42"]}
 SCRIPTED = ("--engine", "scripted", "--model", "one", "--model", "two", "--engine", "scripted", "--model", "three")

@@ -15,13 +15,14 @@ from node.api.asking import Question
 from node.client import UnavailableError, connect
 from node.inference import EngineConfig
 from node.local.nodes import Child, NodeSpec, start_node
+from node.local.swarm import SCRIPTED
 from node.overlay import Overlay
 from node.rounds.inbound import QUERY
 from protocol.messages import Decline, Offer
 from protocol.signing import VerifiedMessage
 from protocol.types import DeclinedPhase, DeclineReason, Role
-from tests.e2e.test_restart import SCRIPTED, Requester, _overlay, _query
 from tests.support.processes import logged as logged_until
+from tests.support.requester import Requester, overlay_of, query_to
 
 HOUR_MS = 3_600_000
 BUSY = EngineConfig(kind="scripted", latency_ms=HOUR_MS, request_timeout_ms=HOUR_MS)
@@ -36,7 +37,7 @@ def logged(node: Child) -> dict[str, dict[str, object]]:
 
 async def send_query(overlay: Overlay, requester: Requester, member: Child) -> VerifiedMessage:
     """Send a query to this member alone; it works on it when the reply has come."""
-    query = await _query(overlay, requester, member)
+    query = await query_to(overlay, requester, member)
     assert await overlay.request(bytes.fromhex(member.key), QUERY, query.envelope, timeout_ms=10_000) == b""
     return query
 
@@ -44,7 +45,7 @@ async def send_query(overlay: Overlay, requester: Requester, member: Child) -> V
 async def test_a_member_that_is_stopped_in_a_round_declines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRAND_NODE_STOP_MS", "0")
     requester = Requester()
-    async with _overlay(requester) as overlay, AsyncExitStack() as stack:
+    async with overlay_of(requester) as overlay, AsyncExitStack() as stack:
         member = await start_node(NodeSpec(tmp_path / "node", BUSY, overlay.addresses()[:1]), stack)
         query = await send_query(overlay, requester, member)
         member.process.send_signal(signal.SIGTERM)
@@ -64,10 +65,10 @@ async def test_a_stopping_node_offers_nothing_and_refuses_and_a_second_signal_en
 ) -> None:
     monkeypatch.setenv("STRAND_NODE_STOP_MS", str(HOUR_MS))
     requester = Requester()
-    async with _overlay(requester) as overlay, AsyncExitStack() as stack:
+    async with overlay_of(requester) as overlay, AsyncExitStack() as stack:
         member = await start_node(NodeSpec(tmp_path / "node", BUSY, overlay.addresses()[:1]), stack)
         await send_query(overlay, requester, member)
-        other = await _query(overlay, requester, member)
+        other = await query_to(overlay, requester, member)
         key = bytes.fromhex(member.key)
         member.process.send_signal(signal.SIGTERM)
         await requester.wait(lambda: _last_offer(requester, key).roles == Role(0))

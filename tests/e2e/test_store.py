@@ -14,10 +14,11 @@ import pytest
 import trio
 
 from node.local.nodes import NodeSpec, start_node
+from node.local.swarm import SCRIPTED
 from node.rounds.inbound import CONTRIBUTE, QUERY
 from protocol.messages import Commit
-from tests.e2e.test_restart import SCRIPTED, Requester, _kill, _kill_after_its_commit, _overlay
 from tests.support.processes import PATIENCE_S, STRAND, Ran, Shell, assert_refused
+from tests.support.requester import Requester, kill, kill_after_its_commit, overlay_of
 
 
 @pytest.fixture
@@ -94,14 +95,14 @@ def test_a_reset_says_what_is_lost_and_wants_the_keys_digits(shell: Shell, folde
 async def test_a_restored_node_signs_nothing_in_rounds_of_before(shell: Shell, tmp_path: Path) -> None:
     """R3, R12. The backup is made while the node is in a round; nothing of that round may be signed anew."""
     requester = Requester()
-    async with _overlay(requester) as overlay, AsyncExitStack() as stack:
+    async with overlay_of(requester) as overlay, AsyncExitStack() as stack:
         spec = NodeSpec(tmp_path / "node", SCRIPTED, overlay.addresses()[:1])
         member = await start_node(spec, stack)
         run = partial(_with_folder, shell, spec.folder)
         backup = tmp_path / "backup.db"
         assert (await trio.to_thread.run_sync(partial(run, "store", "backup", backup))).code == 0
         assert_refused(await trio.to_thread.run_sync(partial(run, "reset", "--yes")), 1, "another strand uses")
-        old, commit, raw = await _kill_after_its_commit(member, overlay, requester)
+        old, commit, raw = await kill_after_its_commit(member, overlay, requester)
 
         assert (await trio.to_thread.run_sync(partial(run, "reset", "--yes"))).code == 0
         assert (await trio.to_thread.run_sync(partial(run, "store", "restore", backup))).code == 0
@@ -110,7 +111,7 @@ async def test_a_restored_node_signs_nothing_in_rounds_of_before(shell: Shell, t
         await requester.wait(lambda: requester.peers[-1] == (bytes.fromhex(again.key), True))
         reply = await overlay.request(bytes.fromhex(again.key), QUERY, old.envelope, timeout_ms=10_000)
         assert reply, "it works on the query again"
-        await _kill(again)
+        await kill(again)
         assert requester.commits_to(old.id) == 1
         signed = {each for protocol, _, each in requester.requests if protocol == CONTRIBUTE}
         assert signed == {raw} and isinstance(commit, Commit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import urllib.request
@@ -109,3 +110,23 @@ async def wait_offers(url: str, nodes: int) -> None:
     """Wait until a node knows this many that offer to work."""
     told = await trio.to_thread.run_sync(get_json, f"{url}/api/wait?offers={nodes}&timeout_ms={PATIENCE_S * 1000:.0f}")
     assert told == {"offers": nodes}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that live."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def wait_ended(nodes: list[int]) -> None:
+    """Wait for the end of all processes behind these descriptors, and close them."""
+    waiting = select.poll()
+    for node in nodes:
+        waiting.register(node, select.POLLIN)
+    while nodes:
+        ended = waiting.poll(PATIENCE_S * 1000)
+        assert ended, f"{len(nodes)} nodes live on"
+        for node, _ in ended:
+            waiting.unregister(node)
+            os.close(node)
+            nodes.remove(node)
