@@ -202,7 +202,7 @@ ROUND: Final = Operation(
 CANCEL: Final = Operation(
     "POST",
     "/api/rounds/{query_id}/cancel",
-    "Cancel a round that the node asked: its members stop at once. It keeps its turn until its budgets are over.",
+    "Cancel a round that the node asked: its members stop at once. It keeps its ticket until its budgets are over.",
     Cancelled,
 )
 EVENTS: Final[Operation[Any]] = Operation(
@@ -216,7 +216,7 @@ EVENTS: Final[Operation[Any]] = Operation(
     others={404: ("No such round is open.", Error)},
 )
 QUEUE: Final = Operation(
-    "GET", "/api/queue", "Show the node's own rounds that run, and the questions that wait for a turn.", QueueReport
+    "GET", "/api/queue", "Show the node's own rounds that run, and the questions that wait for a ticket.", QueueReport
 )
 CERTIFICATES: Final = Operation(
     "GET",

@@ -35,7 +35,7 @@ CHANGE_S: Final = 30.0
 """Timeout in seconds of changes, which the node writes to disk before it replies, and of a certificate's bytes."""
 
 CHALLENGE_S: Final = 900.0
-"""Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a turn."""
+"""Timeout in seconds of one gold round: all of its budgets, at most minutes each, and the wait for a ticket."""
 
 TRIAL_S: Final = 400.0
 """Timeout in seconds of a trial of the engine: three parts of two minutes at most, and a little for the node."""

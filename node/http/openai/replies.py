@@ -88,7 +88,7 @@ class RoundReply(Response):
         """Return how far the round has come, in a few words."""
         if round.query_id:
             return round.progress
-        return f"waiting for a turn; {len(self._rounds.queue().waiting)} in the queue"
+        return f"waiting for a ticket; {len(self._rounds.queue().waiting)} in the queue"
 
     async def _send_events(self, stream: EventStream, round: RoundView, events: Subscription) -> None:
         """Send progress as comments, and the text once it is decided."""

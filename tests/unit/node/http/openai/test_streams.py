@@ -117,7 +117,7 @@ async def test_who_waits_for_a_turn_hears_of_it(autojump_clock: MockClock) -> No
         await trio.sleep(0.9 * KEEP_ALIVE_S)
         assert client.body == b"" and client.status == 0
         await trio.sleep(2 * KEEP_ALIVE_S)
-        assert client.comments == [f"waiting for a turn; {len(QUEUE.waiting)} in the queue"] * 2
+        assert client.comments == [f"waiting for a ticket; {len(QUEUE.waiting)} in the queue"] * 2
         assert client.data == []
         rounds.turn.set()
         await wait_all_tasks_blocked()
