@@ -40,9 +40,8 @@ async def ask_choices(given: Choices, dialogue: Dialogue, name: str = "") -> Cho
     """Ask for everything that no flag answers. `name`: the default of the node's name. Raises CliError."""
     if given.name is None:
         asked = "A name for this node, for yourself"
-        given = replace(
-            given, name=await dialogue.text(asked, name or platform.node()[:NAME_CHARS_MAX], _checks("name"))
-        )
+        name = name or platform.node()[:NAME_CHARS_MAX]
+        given = replace(given, name=await dialogue.text(asked, name, _checks("name")))
     if given.specialty is None:
         asked = "What its model is good at (nodes of one specialty meet)"
         given = replace(given, specialty=await dialogue.text(asked, "rust", _checks("specialty")))
