@@ -55,6 +55,12 @@ def document() -> Mapping[str, Any]:
     }
 
 
+@cache
+def encoded_document() -> bytes:
+    """Return the document as JSON text, 180 KB that are encoded once: every reply would hold up all the others."""
+    return msgspec.json.encode(document())
+
+
 def _operation(operation: Operation[Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": operation.id, "summary": operation.summary}
     parameters = [
