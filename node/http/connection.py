@@ -5,7 +5,7 @@ refused. A request reaches the application with its whole body. Meanwhile the co
 cancelled when the client has gone. Every wait for the client has a deadline, and everything read has a size limit.
 """
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from email.utils import formatdate
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -247,6 +247,9 @@ class Connection:
 
     async def _send(self, message: Message) -> None:
         """Send one ASGI message. Raises trio.TooSlowError or trio.BrokenResourceError."""
+        if self._h11.our_state is h11.ERROR:
+            # An earlier message was not written whole.
+            raise trio.BrokenResourceError
         if message["type"] == "http.response.start":
             headers = [*message["headers"], *self._common_headers()]
             self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
@@ -268,17 +271,24 @@ class Connection:
         return self._h11.send(event) or b""
 
     async def _write(self, data: bytes) -> None:
-        """Send bytes. Raises trio.TooSlowError if the client does not read."""
+        """Send bytes. Raises trio.TooSlowError if the client does not read.
+
+        When it does not end, by an error or by cancellation, nothing can follow: the client would read it as the rest.
+        """
         pending = memoryview(data)
         was_waiting, self.waits_for_client = self.waits_for_client, True
-        for begin in range(0, len(pending), WRITE_BYTES_MAX):
-            with trio.fail_after(WRITE_S):
-                await self._stream.send_all(pending[begin : begin + WRITE_BYTES_MAX])
+        with ExitStack() as unless_sent:
+            # h11 took the reply for sent when it encoded it.
+            unless_sent.callback(self._h11.send_failed)
+            for begin in range(0, len(pending), WRITE_BYTES_MAX):
+                with trio.fail_after(WRITE_S):
+                    await self._stream.send_all(pending[begin : begin + WRITE_BYTES_MAX])
+            unless_sent.pop_all()
         self.waits_for_client = was_waiting
 
     async def _linger(self) -> None:
-        """Close our side, and read what the client still sends, within limits."""
-        if self._h11.their_state in {h11.DONE, h11.CLOSED}:
+        """Close our side, and read what the client still sends, within limits; not of one that does not read."""
+        if self._h11.our_state is h11.ERROR or self._h11.their_state in {h11.DONE, h11.CLOSED}:
             return
         with trio.move_on_after(LINGER_S):
             try:
