@@ -184,7 +184,7 @@ class Connection:
                 raise RefusedError(refusal(error.error_status_hint, f"this is not HTTP/1.1: {error}")) from None
 
     def _scope(self, request: h11.Request) -> Scope:
-        """Describe the request for ASGI. Raises RefusedError for an unsupported version or target."""
+        """Describe the request for ASGI. Raises RefusedError for an unsupported version, target or framing."""
         if request.http_version not in {b"1.1", b"1.0"}:
             raise RefusedError(refusal(505, "only HTTP/1.1 is spoken here"))
         self._is_head = request.method == b"HEAD"
@@ -195,6 +195,7 @@ class Connection:
             # RFC 9112 3.2.2: then the Host header is ignored.
             headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
         self._path = unquote(path.decode())
+        _check_framing(request)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -298,6 +299,20 @@ class Connection:
                     dropped += len(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+
+
+def _check_framing(request: h11.Request) -> None:
+    """Raise RefusedError if other servers may find another end of the body than h11 does (RFC 9112 6.1).
+
+    Behind a proxy, one client's bytes would become another's request.
+    """
+    names = {name for name, _ in request.headers}
+    if b"transfer-encoding" not in names:
+        return
+    if b"content-length" in names:
+        raise RefusedError(refusal(400, "a request has Transfer-Encoding or Content-Length, not both"))
+    if request.http_version == b"1.0":
+        raise RefusedError(refusal(400, "HTTP/1.0 has no Transfer-Encoding"))
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:

@@ -113,6 +113,11 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
     "chunks": (_post(b"/api/ask", CHUNKED, b"2\r\n{}\r\n0\r\n\r\n"), [400]),
     "chunks with extensions": (_post(b"/api/ask", CHUNKED, b"2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n"), [400]),
     "chunks and a length": (_post(b"/api/ask", CHUNKED + NO_QUESTION, b"2\r\n{}\r\n0\r\n\r\n"), [400]),
+    "chunks and a length, and what another server takes for the next request": (
+        GET + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + GET + b"\r\n",
+        [400],
+    ),
+    "chunks in HTTP/1.0": (b"GET /health/live HTTP/1.0\r\nHost: 127.0.0.1\r\n" + CHUNKED + b"\r\n0\r\n\r\n", [400]),
     "a chunk of 16 EiB": (_post(b"/api/ask", CHUNKED, b"FFFFFFFFFFFFFFFF\r\n{}"), [400]),
     "a chunk of no size": (_post(b"/api/ask", CHUNKED, b"zz\r\n"), [400]),
     "a chunk with an endless head": (_post(b"/api/ask", CHUNKED, b"2;" + b"x" * 4 * HEADER_BYTES_MAX), [431]),
