@@ -173,21 +173,29 @@ class Connection:
         raise RefusedError(refusal(408, f"the body of a request did not come within {BODY_S:.0f} s"))
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
-        """Return h11's next event. Raises RefusedError for bytes that are not HTTP/1.1."""
+        """Return h11's next event. Raises RefusedError for bytes that are not HTTP/1.1, and for a long header."""
         while True:
+            held = len(self._h11.trailing_data[0])
             try:
                 event = self._h11.next_event()
-                if event is not h11.NEED_DATA:
-                    return event  # type: ignore[return-value]
-                self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
+                if event is h11.NEED_DATA:
+                    self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
+                    continue
             except h11.RemoteProtocolError as error:
+                if error.error_status_hint == 431:
+                    raise _too_long() from None
                 raise RefusedError(refusal(error.error_status_hint, f"this is not HTTP/1.1: {error}")) from None
+            if isinstance(event, h11.Request):
+                self._is_head = event.method == b"HEAD"
+            # h11 measures only what is not yet whole.
+            if not isinstance(event, h11.Data) and held - len(self._h11.trailing_data[0]) > HEADER_BYTES_MAX:
+                raise _too_long()
+            return event  # type: ignore[return-value]
 
     def _scope(self, request: h11.Request) -> Scope:
         """Describe the request for ASGI. Raises RefusedError for an unsupported version, target or framing."""
         if request.http_version not in {b"1.1", b"1.0"}:
             raise RefusedError(refusal(505, "only HTTP/1.1 is spoken here"))
-        self._is_head = request.method == b"HEAD"
         headers = list(request.headers)
         path, _, query = request.target.partition(b"?")
         if not path.startswith(b"/"):
@@ -299,6 +307,10 @@ class Connection:
                     dropped += len(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+
+
+def _too_long() -> RefusedError:
+    return RefusedError(refusal(431, f"a request's header, as that of a chunk, has at most {HEADER_BYTES_MAX} bytes"))
 
 
 def _check_framing(request: h11.Request) -> None:

@@ -37,19 +37,13 @@ from node.http.places import WAITS_MAX
 from node.http.server import listen
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.asking import question_body
-from tests.support.http_server import GET, PATIENCE_S, Served, open_api, open_edge, read_all, statuses
+from tests.support.http_server import GET, PATIENCE_S, Served, hello, open_api, open_edge, read_all, statuses
 
 HALF_OPEN = 300
 
 WAIT = b"GET /api/wait?offers=99&timeout_ms=300000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 ENDING_GET = GET + b"Connection: close\r\n\r\n"
-
-
-async def hello(_: Scope, __: Receive, send: Send) -> None:
-    """An application that answers at once."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"hi"})
 
 
 async def ask(served: Served, raw: bytes = ENDING_GET) -> bytes:
