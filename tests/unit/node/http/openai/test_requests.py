@@ -193,6 +193,53 @@ async def test_what_is_no_request_asks_nothing(path: str, body: bytes) -> None:
     assert rounds.asked == []
 
 
+def with_field(path: str, field: bytes) -> bytes:
+    """The bytes of a request with one more field."""
+    return msgspec.json.encode(BASICS[path])[:-1] + b"," + field + b"}"
+
+
+DEEP = b"[" * 990 + b"]" * 990
+NO_VALUES = [b"1e999", b"-1e999", b"9" * 5_000, b"9" * 30, b'{"a":1e999}', b"[1e999]", DEEP]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("value", NO_VALUES, ids=lambda value: value[:12].decode())
+async def test_a_refused_field_with_a_value_that_python_has_not_is_refused_by_name(path: str, value: bytes) -> None:
+    rounds = TellingRounds()
+    async with http_client(shown(rounds=rounds)) as http:
+        for name in RULES[path][1].refused:
+            response = await http.post(path, content=with_field(path, b'"%s":%s' % (name.encode(), value)))
+            assert response.status_code == 400, (name, response.text)
+            # The decoder may stop at the brackets before any name is looked at.
+            assert value is DEEP or response.json()["error"]["code"] == "unsupported_parameter"
+            assert value is DEEP or response.json()["error"]["param"] == name
+    assert rounds.asked == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_bytes_that_are_no_utf_8_are_refused_wherever_they_stand(path: str) -> None:
+    rounds = TellingRounds()
+    names = {name.encode() for name in (*RULES[path][1].refused, *RULES[path][1].ignored, "stop", "surprise")}
+    fields = [b'"\xff":1', b'"\xed\xa0\x80":1', *(b'"%s":"\xff"' % name for name in names)]
+    async with http_client(shown(rounds=rounds)) as http:
+        for field in fields:
+            response = await http.post(path, content=with_field(path, field))
+            assert response.status_code == 400, (field, response.text)
+            assert response.json()["error"]["message"].startswith("no request for a ")
+    assert rounds.asked == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_brackets_of_any_depth_are_refused_or_ignored(path: str) -> None:
+    """Around the depth where the decoder stops, which depends on how deep its caller stands."""
+    async with http_client(shown(rounds=TellingRounds(a_round()))) as http:
+        for depth in range(880, 1_010):
+            brackets = b"[" * depth + b"]" * depth
+            for name in (b"surprise", b"logit_bias", b"include"):
+                response = await http.post(path, content=with_field(path, b'"%s":%s' % (name, brackets)))
+                assert response.status_code in {200, 400}, (depth, name, response.text)
+
+
 async def test_fields_that_change_nothing_are_named_in_the_reply() -> None:
     path = "/v1/chat/completions"
     response = await post(path, {**BASICS[path], "temperature": 0.2, "seed": 7, "keep_alive": "5m"})
