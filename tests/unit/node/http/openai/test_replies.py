@@ -234,6 +234,19 @@ async def test_who_wants_confidence_gets_no_guess() -> None:
     assert told.choices[0].message.content == ANSWER
 
 
+@pytest.mark.parametrize(
+    ("p_correct", "figure"),
+    [(0.75, "P(correct) is 0.75, calibrated"), (None, "P(best) is 0.80, uncalibrated")],
+)
+async def test_who_wants_more_confidence_is_told_the_figure_and_its_kind(p_correct: float | None, figure: str) -> None:
+    result = decided(Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE, p_correct=p_correct)
+    async with official_client(node(result)) as client:
+        with pytest.raises(openai.UnprocessableEntityError) as caught:
+            extra = {"strand": {"min_confidence": 0.9}}
+            await client.chat.completions.create(model=MODEL, messages=HELLO, extra_body=extra)
+    assert f"less sure than strand.min_confidence, 0.9: {figure}" in caught.value.message
+
+
 FAILURES = [
     (a_round(decided(Outcome.FAILED, OutcomeReason.DECLINED)), 502, "round_failed", "the round failed: declined"),
     (a_round(decided(Outcome.FAILED, OutcomeReason.NO_ANSWERS)), 504, "round_timed_out", "no_answers"),
