@@ -23,6 +23,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
+from node.rounds.readers import NOBODY_NAMED
 from protocol.types import Digest
 
 SECURITY_HEADERS: Final = (
@@ -53,6 +54,10 @@ not be asked three times unseen."""
 
 RETRIED: Final = frozenset({408, 429, 503})
 """Statuses that say that nothing was done and that another time may be better."""
+
+_NOBODY_NAMED: Final = NOBODY_NAMED.partition("{")[0]
+"""Beginning of the line of a NoQuorumError that lasts until the node's owner names somebody, or the question does not
+ask for it: nodes that come do not help."""
 
 _INVALID: Final = "invalid_request_error"
 
@@ -85,6 +90,8 @@ class ErrorContext:
     """Field of the request that the error is about."""
     queue_position: int | None = None
     strand: StrandReport | None = None
+    is_lasting: bool = False
+    """Whether another try gets the same, although the status is one of RETRIED."""
 
 
 class Refusal(Response):
@@ -109,7 +116,7 @@ class Refusal(Response):
             return self
         response = json_reply(self.problem(), self.status_code)
         response.headers.update({name: value for name, value in self.headers.items() if name != "content-length"})
-        if self.status_code not in RETRIED:
+        if self.status_code not in RETRIED or self.context.is_lasting:
             response.headers[NO_RETRY[0]] = NO_RETRY[1]
         return response
 
@@ -150,6 +157,8 @@ def refused_ask(error: AskError) -> Refusal:
             return refusal(503, str(error), retry_after_s=error.retry_after_s)
         case StoppingError():
             return refusal(503, str(error), retry_after_s=STOPPING_RETRY_S, context=ErrorContext("stopping"))
+        case NoQuorumError() if str(error).startswith(_NOBODY_NAMED):
+            return refusal(503, str(error), context=ErrorContext("no_quorum", is_lasting=True))
         case NoQuorumError():
             return refusal(503, str(error), retry_after_s=1, context=ErrorContext("no_quorum"))
         case NoDiskError():

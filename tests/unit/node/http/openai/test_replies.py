@@ -19,6 +19,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
+from node.rounds.readers import NOBODY_NAMED
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
@@ -276,6 +277,21 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
         with pytest.raises(openai.APIError) as caught:
             await chunks_of(client)
     assert caught.value.code == code and words in str(caught.value)
+    assert len(rounds.asked) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_trusted_question_where_nobody_is_named_is_asked_once(stream: bool) -> None:
+    """The owner has to name somebody first: to wait for a second, as for other lacks of nodes, is no use."""
+    refused = NoQuorumError(NOBODY_NAMED.format(specialty="rust"))
+    rounds = TellingRounds(refusal=refused)
+    async with official_client(shown(rounds=rounds)) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(model=MODEL, messages=HELLO, stream=stream)
+    assert (caught.value.status_code, caught.value.code) == (503, "no_quorum")
+    assert str(refused) in caught.value.message
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert "retry-after" not in caught.value.response.headers
     assert len(rounds.asked) == 1
 
 
