@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
-from node.api.operations import JSON, Operation
+from node.api.operations import JSON, OPERATIONS, Operation
 from node.rounds.ask_errors import (
     AskError,
     NoDiskError,
@@ -45,6 +45,11 @@ ERROR_CHARS_MAX: Final = 300
 OPENAI_PATHS: Final = "/v1/"
 """Beginning of the paths whose errors have OpenAI's form."""
 
+_NO_SUCH_PATH: Final = "no such path; below /v1 there are " + ", ".join(
+    dict.fromkeys(each.path for each in OPERATIONS if each.path.startswith(OPENAI_PATHS))
+)
+"""Line of a 404 that has no code of its own: an editor's user who mistyped the base URL looks for the path."""
+
 STOPPING_RETRY_S: Final = 5
 """Seconds after which a client should try again when the node is stopping: if it is restarted, that takes so long."""
 
@@ -62,6 +67,7 @@ ask for it: nodes that come do not help."""
 _INVALID: Final = "invalid_request_error"
 
 _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
+    400: (_INVALID, "invalid_request"),
     401: ("authentication_error", "invalid_api_key"),
     403: ("permission_error", None),
     404: (_INVALID, "not_found"),
@@ -73,6 +79,9 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 
 _FIELD: Final = re.compile(r" - at `\$\.(\w+)|required field `(\w+)`$")
 """Place of the fault in msgspec's errors."""
+
+_LONE_SURROGATE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+"""The escape of the first half of a surrogate pair, without the second one."""
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -124,8 +133,9 @@ class Refusal(Response):
         """Return the error in OpenAI's form."""
         kind, code = _KINDS.get(self.status_code, ("server_error" if self.status_code >= 500 else _INVALID, None))
         context = self.context
+        why = _NO_SUCH_PATH if self.status_code == 404 and context.code is None else self.why
         return Problem(
-            ErrorDetail(self.why, kind, context.param, context.code or code, context.queue_position, context.strand)
+            ErrorDetail(why, kind, context.param, context.code or code, context.queue_position, context.strand)
         )
 
 
@@ -209,7 +219,17 @@ def decode_body(raw: bytes, type: Any, refusal: str) -> Any:
     try:
         return msgspec.json.decode(raw.decode(), type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BodyError(f"{refusal}: {error}") from error
+        raise BodyError(f"{refusal}: {_fault(raw, error)}") from error
+
+
+def _fault(raw: bytes, error: Exception) -> str:
+    """Return what is wrong with a body, in words of ours where the decoder's mislead."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 (byte {error.start})"
+    # The decoder takes such a text for one that was cut off.
+    if not isinstance(error, msgspec.ValidationError) and (found := _LONE_SURROGATE.search(raw)):
+        return f"it has half of a surrogate pair, which is no character (byte {found.end() - 6})"
+    return str(error)
 
 
 def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ async def read_request(request: Request, operation: Operation[Any], rules: Field
     fields = decode_body(await request.body(), dict[str, msgspec.Raw], operation.body.refusal)
     for name, idle in rules.refused.items():
         if name in fields and not _is_idle(fields[name], idle):
-            raise unsupported(name, f"{name} is not supported here")
+            raise unsupported(name, f"{_but(name, idle)} is not supported here")
     honoured = {field.encode_name for field in msgspec.structs.fields(body)}
     ignored = sorted(name[:NAME_CHARS_MAX] for name in fields.keys() - honoured - rules.refused.keys())
     return body, tuple(ignored[:IGNORED_MAX])
@@ -80,6 +80,12 @@ def _is_idle(value: msgspec.Raw, idle: Sequence[Any]) -> bool:
     except (msgspec.DecodeError, RecursionError):
         # It is JSON, but no value of Python: 1e999, 5,000 digits, a thousand brackets.
         return False
+
+
+def _but(name: str, idle: Sequence[Any]) -> str:
+    """Return what is refused of a field: all but the values that ask for nothing."""
+    passing = " or ".join(msgspec.json.encode(each).decode() for each in idle)
+    return f"{name} other than {passing}" if passing else name
 
 
 def unsupported(param: str, why: str) -> RefusedError:

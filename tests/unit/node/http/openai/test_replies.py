@@ -306,7 +306,7 @@ async def test_a_trusted_question_where_nobody_is_named_is_asked_once(stream: bo
         (StoppingError("this node is being stopped"), 503, "stopping", "5"),
         (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),
         (TooLongError("the query has 9 bytes; this network takes 8"), 400, "context_length_exceeded", None),
-        (AskError("the query is empty"), 400, None, None),
+        (AskError("the query is empty"), 400, "invalid_request", None),
     ],
 )
 async def test_a_round_that_does_not_begin_has_a_status_also_where_a_stream_is_asked_for(
