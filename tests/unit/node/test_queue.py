@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
 
 from node.api.asking import Question
+from node.clock import Clock
+from node.facade.rounds import RoundsFacade
+from node.rounds.ask_errors import TooBusyError
+from node.rounds.hub import RoundEvents
 from node.rounds.queue import FIRST_ROUND_S, RETRY_S_MAX, QueuedAsk, QueueFullError, RoundQueue
+from node.rounds.service import RoundService
 
 QUESTION = Question.single("Which?")
 
@@ -129,3 +136,18 @@ async def test_a_cancelled_round_does_not_count_in_the_mean_length(autojump_cloc
     assert queue.wait_s == 0, "it gives its ticket back now"
     ticket.release()
     assert queue.retry_after_s == FIRST_ROUND_S
+
+
+async def test_the_report_marks_cancelled_rounds_and_the_refusal_advises_by_them(
+    autojump_clock: MockClock,  # noqa: ARG001 - time
+) -> None:
+    queue = RoundQueue(tickets_max=2, waiting_max=0)
+    service = RoundService(cast("Any", None), queue, cast("Any", None), RoundEvents(), Clock())
+    hold(await ask(queue), 50)
+    hold(await ask(queue), 45)
+    report = RoundsFacade(service).queue()
+    assert [each.held_until_ms for each in report.running] == [51_000, 46_000] and report.wait_s == 45
+    with pytest.raises(TooBusyError) as refused:
+        async with service.ask(QUESTION):
+            pass
+    assert refused.value.retry_after_s == 45

@@ -15,9 +15,11 @@ from node.api.events import Asked, RoundEvent
 from node.api.queue import QueueReport
 from node.cli.ask.waiting import QUIET_S, follow_patiently, waits
 from node.cli.parts.tickets import all_held, length
+from node.cli.status import status
 from node.client import Client, NoCertificateError, Question, UnavailableError
 from node.rounds.ask_errors import TooBusyError
 from tests.support.held_rounds import HeldRounds
+from tests.support.http_server import app_of, open_edge
 from tests.support.shown import QUERY, QUEUE, TellingRounds, http_client, shown
 
 QUESTION = Question.single("Which?")
@@ -84,3 +86,17 @@ async def test_a_question_that_is_answered_at_once_says_nothing(
                 Client(http, "the node"), QUESTION, Console(file=out), silence_s=900, on_event=lambda _: None
             )
     assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("rounds", [FullRounds(), HeldRounds()])
+async def test_status_has_a_line_only_if_all_tickets_are_held(
+    capsys: pytest.CaptureFixture[str], rounds: HeldRounds
+) -> None:
+    async with open_edge(app_of(shown(rounds=rounds))) as served:
+        assert await status(url=served.url) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "tickets" in line]
+    line = (
+        "A question to this node waits for 11 min 15 s: "
+        "cancelled rounds hold all 4 tickets until their budgets are over."
+    )
+    assert told == ([line] if isinstance(rounds, FullRounds) else [])
