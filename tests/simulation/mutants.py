@@ -124,7 +124,7 @@ def forgives_two_closings() -> AbstractContextManager[None]:
     return edited(
         member,
         "_receive_evidence",
-        'return _end(state, Ending.VOID, fault=Fault(FaultReason.EQUIVOCATION, "R2", slot.kind.name))',
+        "return _end(state, Ending.VOID, fault=equivocated(slot.kind))",
         "return MemberTransition(state)",
     )
 
