@@ -10,13 +10,13 @@ from node.api.events import Decided, RoundEvent
 from node.cli.ask.continued import earlier_round, named_round
 from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
 from node.cli.ask.question import QuestionOptions, compose
+from node.cli.ask.waiting import follow_patiently
 from node.cli.ask.watch import DetailLines, live_picture
 from node.cli.parts.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
-from node.client import follow as follow_round
 from node.client.client import SILENCE_S
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
@@ -77,7 +77,7 @@ async def ask(
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
         if told_first is not None:
-            followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)
+            followed = await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=told_first.show)
         elif watch:
             followed = await _watched(client, question, timeout_s)
         else:
@@ -102,8 +102,8 @@ async def ask(
 
 async def _watched(client: Client, question: Question, timeout_s: float) -> FollowedRound:
     """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
-    followed = partial(follow_round, client, question, silence_s=timeout_s, details=True)
     console = stderr()
+    followed = partial(follow_patiently, client, question, console, silence_s=timeout_s, details=True)
     if not console.is_terminal:
         return await followed(on_event=DetailLines(PlainLines(console)).show)
     with live_picture(console) as picture:
