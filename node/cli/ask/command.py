@@ -11,13 +11,21 @@ from node.cli.ask.continued import earlier_round, named_round
 from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
 from node.cli.ask.question import QuestionOptions, compose
 from node.cli.ask.watch import DetailLines, live_picture
-from node.cli.parts.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
+from node.cli.parts.certificates import (
+    FILE_DIGITS,
+    certainty_of,
+    kept_path,
+    print_abstention,
+    print_evidence,
+    print_report,
+)
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client import follow as follow_round
 from node.client.client import SILENCE_S
+from node.files import FileError, require_writable
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
 
@@ -72,6 +80,8 @@ async def ask(
     if continue_ is not None:
         earlier, query = named_round(continue_, query)
     text = compose(query, file)
+    if out is not None:
+        require_writable(out)
     told_first = _ToldFirst(options.confidence_min) if stream else None
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
@@ -82,20 +92,26 @@ async def ask(
             followed = await _watched(client, question, timeout_s)
         else:
             followed = await follow(client, question, timeout_s, stderr())
-    path = out or kept_path(source, followed.query_id)
-    if out is None:
-        # The file holds the question, private or not.
-        keep_private()
-    save_certificate(followed.certificate, path)
-    told = report(followed, path)
+    # Files of certificates hold the question, private or not.
+    keep_private()
+    path, unwritten = out or kept_path(source, followed.query_id), None
+    try:
+        save_certificate(followed.certificate, path)
+    except FileError as error:
+        # The answer was paid for: it is printed all the same.
+        unwritten = error
+    told = report(followed, None if unwritten else path)
     if json:
         print_json(told)
     elif told_first is not None:
         told_first.check(followed)
         print_evidence(told, stdout())
-        print(f"certificate: {path}")
     else:
         print_report(told, stdout())
+    if unwritten is not None:
+        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
+        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
+    if not json:
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 

@@ -31,9 +31,10 @@ MEMBER_DIGITS: Final = 6
 """Digits of a key on a line; they tell the members of one round apart."""
 
 
-def report(followed: FollowedRound, certificate: Path) -> dict[str, Any]:
-    """Return the report that `ask --json` and `demo --json` print."""
-    return {**describe(followed.verified), "certificate": str(certificate), "timings_ms": followed.timings_ms}
+def report(followed: FollowedRound, certificate: Path | None) -> dict[str, Any]:
+    """Return the report that `ask --json` and `demo --json` print. `certificate`: its file; None: not written."""
+    file = None if certificate is None else str(certificate)
+    return {**describe(followed.verified), "certificate": file, "timings_ms": followed.timings_ms}
 
 
 @dataclass(slots=True)
