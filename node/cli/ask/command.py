@@ -8,7 +8,8 @@ from cyclopts import Parameter, validators
 
 from node.api.events import Decided, RoundEvent
 from node.cli.ask.continued import earlier_round, named_round
-from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
+from node.cli.ask.follow import PlainLines, TakesEvent, follow, report, save_certificate, say_readers
+from node.cli.ask.leaving import told_if_left
 from node.cli.ask.question import QuestionOptions, compose
 from node.cli.ask.watch import DetailLines, live_picture
 from node.cli.parts.certificates import (
@@ -86,12 +87,15 @@ async def ask(
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
-        if told_first is not None:
-            followed = await follow_round(client, question, silence_s=timeout_s, on_event=told_first.show)
-        elif watch:
-            followed = await _watched(client, question, timeout_s)
-        else:
-            followed = await follow(client, question, timeout_s, stderr())
+        with told_if_left(stderr()) as note:
+            if told_first is not None:
+                followed = await follow_round(
+                    client, question, silence_s=timeout_s, on_event=_both(note, told_first.show)
+                )
+            elif watch:
+                followed = await _watched(client, question, timeout_s, note)
+            else:
+                followed = await follow(client, question, timeout_s, stderr(), note)
     # Files of certificates hold the question, private or not.
     keep_private()
     path, unwritten = out or kept_path(source, followed.query_id), None
@@ -116,19 +120,29 @@ async def ask(
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 
 
-async def _watched(client: Client, question: Question, timeout_s: float) -> FollowedRound:
+async def _watched(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
     """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
     followed = partial(follow_round, client, question, silence_s=timeout_s, details=True)
     console = stderr()
     if not console.is_terminal:
-        return await followed(on_event=DetailLines(PlainLines(console)).show)
+        return await followed(on_event=_both(note, DetailLines(PlainLines(console)).show))
     with live_picture(console) as picture:
 
         def show(event: RoundEvent) -> None:
             say_readers(event, console)
             picture.note(event)
 
-        return await followed(on_event=show)
+        return await followed(on_event=_both(note, show))
+
+
+def _both(one: TakesEvent, other: TakesEvent) -> TakesEvent:
+    """Return what gives each event to both."""
+
+    def take(event: RoundEvent) -> None:
+        one(event)
+        other(event)
+
+    return take
 
 
 class _ToldFirst:

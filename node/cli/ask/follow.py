@@ -1,6 +1,6 @@
 """Live display of a round on a terminal, and its certificate in a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ from node.cli.parts.options import outside
 from node.client import Client, FollowedRound
 from node.client import follow as follow_round
 from node.files import write_whole
+
+TakesEvent = Callable[[RoundEvent], None]
 
 _PHASES = {
     "answering": "answering",
@@ -75,13 +77,13 @@ class _View:
     """The live display: one line per phase, with the members whose contributions have arrived."""
 
     bars: ProgressBars
-    lines: PlainLines | None
+    also: TakesEvent | None
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
-        if self.lines is not None:
-            self.lines.show(event)
+        if self.also is not None:
+            self.also(event)
         say_readers(event, self.bars.console)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
             return
@@ -102,14 +104,14 @@ def _drawn(console: Console) -> Iterator[ProgressBars]:
 
 
 async def follow(
-    client: Client, question: Question, timeout_s: float, console: Console, lines: PlainLines | None = None
+    client: Client, question: Question, timeout_s: float, console: Console, also: TakesEvent | None = None
 ) -> FollowedRound:
     """Ask and show the round until its certificate is verified. Raises ClientError.
 
-    The live picture is drawn on a terminal only; `lines` are printed anywhere.
+    The live picture is drawn on a terminal only; `also` takes each event anywhere.
     """
     with _drawn(console) as bars:
-        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, lines).show)
+        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, also).show)
 
 
 def say_readers(event: RoundEvent, console: Console) -> None:

@@ -1,5 +1,6 @@
 """`strand ask` over a node in memory: its files, and what it says when something is in the way."""
 
+import io
 import json
 import os
 import stat
@@ -8,18 +9,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
+from rich.console import Console
 
 from node.api.events import Asked, Certified, Ended
 from node.cli.ask import command
+from node.cli.ask.leaving import told_if_left
 from node.cli.main import run
 from node.cli.parts.options import Source
-from node.client import Client
+from node.client import Client, TimedOutError
 from protocol.types import Outcome
 from tests.support.processes import assert_refusal_line
 from tests.support.shown import KEY, QUERY, KeptHistory, TellingRounds, http_client, shown
 from tests.support.updates import told
 
 ID = QUERY.hex()
+END = Ended(role="requester", ending="finished", outcome=None, fault=None, at_ms=95)
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +35,17 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
+def asked() -> Asked:
+    return Asked(query_id=ID, members=(KEY,))
+
+
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> TellingRounds:
     """The rounds of the node that `strand ask` asks."""
     events = (
-        Asked(query_id=ID, members=(KEY,)),
+        asked(),
         Certified(outcome=Outcome.DECIDED, bytes=3, at_ms=90),
-        Ended(role="requester", ending="finished", outcome=None, fault=None, at_ms=95),
+        END,
     )
     rounds = TellingRounds(events)
     held = {QUERY: told({"a": "A", "b": "A", "c": "B"}).certificate}
@@ -93,3 +102,35 @@ def test_a_certificate_is_for_its_user_alone_wherever_it_is_written(tmp_path: Pa
     file = tmp_path / "new" / "one.strand"
     assert run(["ask", "x", "--out", str(file)]) == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_who_leaves_is_told_that_the_round_goes_on() -> None:
+    out = io.StringIO()
+    with pytest.raises(KeyboardInterrupt), told_if_left(Console(file=out, width=40)) as note:
+        note(asked())
+        raise KeyboardInterrupt
+    assert out.getvalue() == f"round {ID[:16]} goes on: `strand show {ID[:16]}` shows it once it is decided\n"
+    with pytest.raises(TimedOutError, match=f"no word; round {ID[:16]} goes on"), told_if_left(Console()) as note:
+        note(asked())
+        raise TimedOutError("no word")
+
+
+async def test_a_signal_that_cancels_the_command_leaves_the_round_as_an_interrupt_does() -> None:
+    out = io.StringIO()
+    with trio.CancelScope() as scope, told_if_left(Console(file=out)) as note:
+        note(asked())
+        scope.cancel()
+        await trio.lowlevel.checkpoint()
+    assert "goes on" in out.getvalue()
+
+
+def test_before_the_begin_and_after_the_end_nothing_goes_on() -> None:
+    out = io.StringIO()
+    for events in ([], [asked(), END]):
+        with pytest.raises(KeyboardInterrupt), told_if_left(Console(file=out)) as note:
+            for event in events:
+                note(event)
+            raise KeyboardInterrupt
+    with pytest.raises(TimedOutError, match=r"^no word$"), told_if_left(Console(file=out)):
+        raise TimedOutError("no word")
+    assert out.getvalue() == ""
