@@ -95,9 +95,27 @@ def writing(path: Path) -> Iterator[None]:
         raise UnwritableError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def require_writable(path: Path) -> None:
+    """Find out, before long work, whether `write_whole` can write this file; nothing stays. Raises UnwritableError."""
+    _draft(path)
+    folder = next((each for each in path.parents if each.exists()), path.parent)
+    trial = folder / f".strand.{os.getpid()}"
+    # Tried: permissions do not tell of a file system that takes no files.
+    with writing(path), remove_if_broken(trial):
+        trial.touch()
+        trial.unlink()
+
+
+def _draft(path: Path) -> Path:
+    """Return where the content of `path` lies until it is whole. Raises UnwritableError for what is no file's path."""
+    if not path.name or path.name == ".." or path.is_dir():
+        raise UnwritableError(f"cannot write {path}: it is a folder; name a file in it")
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it appears as a whole or not at all; folders that are made are private. Raises FileError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft(path)
     with writing(path):
         # Private: a folder that is made here may later hold the node's key.
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):

@@ -86,8 +86,8 @@ async def demo(
             client = await stack.enter_async_context(swarm.connect())
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
-            lines = None if console.is_terminal else PlainLines(console)
-            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), SILENCE_S, console, lines)
+            also = None if console.is_terminal else PlainLines(console).show
+            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), SILENCE_S, console, also)
             path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())

@@ -180,7 +180,7 @@ CASES = (
         "the token is another one",
         ("status", "--url", "{node}"),
         1,
-        "this is not a token of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)",
+        "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)",
         variables={"STRAND_API_TOKEN": "wrong"},
     ),
     Case(

@@ -8,16 +8,25 @@ from cyclopts import Parameter, validators
 
 from node.api.events import Decided, RoundEvent
 from node.cli.ask.continued import earlier_round, named_round
-from node.cli.ask.follow import PlainLines, follow, report, save_certificate, say_readers
+from node.cli.ask.follow import PlainLines, TakesEvent, follow, report, save_certificate, say_readers
+from node.cli.ask.leaving import told_if_left
 from node.cli.ask.question import QuestionOptions, compose
 from node.cli.ask.waiting import follow_patiently
 from node.cli.ask.watch import DetailLines, live_picture
-from node.cli.parts.certificates import certainty_of, kept_path, print_abstention, print_evidence, print_report
+from node.cli.parts.certificates import (
+    FILE_DIGITS,
+    certainty_of,
+    kept_path,
+    print_abstention,
+    print_evidence,
+    print_report,
+)
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client.client import SILENCE_S
+from node.files import FileError, require_writable
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
 
@@ -72,47 +81,72 @@ async def ask(
     if continue_ is not None:
         earlier, query = named_round(continue_, query)
     text = compose(query, file)
+    if out is not None:
+        require_writable(out)
     told_first = _ToldFirst(options.confidence_min) if stream else None
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
-        if told_first is not None:
-            followed = await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=told_first.show)
-        elif watch:
-            followed = await _watched(client, question, timeout_s)
-        else:
-            followed = await follow(client, question, timeout_s, stderr())
+        with told_if_left(stderr()) as note:
+            if told_first is not None:
+                show = _both(note, told_first.show)
+                followed = await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=show)
+            elif watch:
+                followed = await _watched(client, question, timeout_s, note)
+            else:
+                followed = await follow(client, question, timeout_s, stderr(), note)
     path = out or kept_path(source, followed.query_id)
-    if out is None:
-        # The file holds the question, private or not.
-        keep_private()
-    save_certificate(followed.certificate, path)
-    told = report(followed, path)
+    unwritten = _keep(followed, path)
+    told = report(followed, None if unwritten else path)
     if json:
         print_json(told)
     elif told_first is not None:
         told_first.check(followed)
         print_evidence(told, stdout())
-        print(f"certificate: {path}")
     else:
         print_report(told, stdout())
+    if unwritten is not None:
+        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
+        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
+    if not json:
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 
 
-async def _watched(client: Client, question: Question, timeout_s: float) -> FollowedRound:
+def _keep(followed: FollowedRound, path: Path) -> FileError | None:
+    """Write the certificate; return why that failed. The answer was paid for, so it is printed all the same."""
+    # The file holds the question, private or not.
+    keep_private()
+    try:
+        save_certificate(followed.certificate, path)
+    except FileError as error:
+        return error
+    return None
+
+
+async def _watched(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
     """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
     console = stderr()
     followed = partial(follow_patiently, client, question, console, silence_s=timeout_s, details=True)
     if not console.is_terminal:
-        return await followed(on_event=DetailLines(PlainLines(console)).show)
+        return await followed(on_event=_both(note, DetailLines(PlainLines(console)).show))
     with live_picture(console) as picture:
 
         def show(event: RoundEvent) -> None:
             say_readers(event, console)
             picture.note(event)
 
-        return await followed(on_event=show)
+        return await followed(on_event=_both(note, show))
+
+
+def _both(one: TakesEvent, other: TakesEvent) -> TakesEvent:
+    """Return what gives each event to both."""
+
+    def take(event: RoundEvent) -> None:
+        one(event)
+        other(event)
+
+    return take
 
 
 class _ToldFirst:

@@ -1,6 +1,6 @@
 """Live display of a round on a terminal, and its certificate in a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from node.cli.parts.options import outside
 from node.client import Client, FollowedRound
 from node.files import write_whole
 
+TakesEvent = Callable[[RoundEvent], None]
+
 _PHASES = {
     "answering": "answering",
     "opening": "opening commitments",
@@ -31,9 +33,10 @@ MEMBER_DIGITS: Final = 6
 """Digits of a key on a line; they tell the members of one round apart."""
 
 
-def report(followed: FollowedRound, certificate: Path) -> dict[str, Any]:
-    """Return the report that `ask --json` and `demo --json` print."""
-    return {**describe(followed.verified), "certificate": str(certificate), "timings_ms": followed.timings_ms}
+def report(followed: FollowedRound, certificate: Path | None) -> dict[str, Any]:
+    """Return the report that `ask --json` and `demo --json` print. `certificate`: its file; None: not written."""
+    file = None if certificate is None else str(certificate)
+    return {**describe(followed.verified), "certificate": file, "timings_ms": followed.timings_ms}
 
 
 @dataclass(slots=True)
@@ -74,13 +77,13 @@ class _View:
     """The live display: one line per phase, with the members whose contributions have arrived."""
 
     bars: ProgressBars
-    lines: PlainLines | None
+    also: TakesEvent | None
     tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
-        if self.lines is not None:
-            self.lines.show(event)
+        if self.also is not None:
+            self.also(event)
         say_readers(event, self.bars.console)
         if not isinstance(event, Progress) or event.phase not in _PHASES:
             return
@@ -101,14 +104,14 @@ def _drawn(console: Console) -> Iterator[ProgressBars]:
 
 
 async def follow(
-    client: Client, question: Question, timeout_s: float, console: Console, lines: PlainLines | None = None
+    client: Client, question: Question, timeout_s: float, console: Console, also: TakesEvent | None = None
 ) -> FollowedRound:
     """Ask and show the round until its certificate is verified. Raises ClientError.
 
-    The live picture is drawn on a terminal only; `lines` are printed anywhere.
+    The live picture is drawn on a terminal only; `also` takes each event anywhere.
     """
     with _drawn(console) as bars:
-        show = _View(bars, lines).show
+        show = _View(bars, also).show
         return await follow_patiently(client, question, bars.console, silence_s=timeout_s, on_event=show)
 
 

@@ -98,7 +98,7 @@ def compose(argument: str | None, files: Sequence[Path]) -> str:
     parts = [] if argument in (None, "-") else [read_query(argument, empty=True)]
     if argument == "-" or not sys.stdin.isatty():
         parts.append(read_stdin(empty=argument != "-" or bool(files)))
-    texts = {file: read_text(file, TEXT_BYTES_MAX) for file in files}
+    texts = _texts(files)
     if not any(text.strip() for text in (*parts, *texts.values())):
         if argument is None and not files:
             raise CliError(
@@ -106,6 +106,15 @@ def compose(argument: str | None, files: Sequence[Path]) -> str:
             )
         raise CliError("the query is empty: write it in quotes, or send it through stdin", Exit.USAGE)
     return _joined([part for part in parts if part.strip()], [_block(file, text) for file, text in texts.items()])
+
+
+def _texts(files: Sequence[Path]) -> dict[Path, str]:
+    # Imported late: help does not need it.
+    from node.cli.parts.signals import ended_at_once
+
+    # A pipe among them may wait for its writer for ever.
+    with ended_at_once():
+        return {file: read_text(file, TEXT_BYTES_MAX) for file in files}
 
 
 def _joined(parts: Sequence[str], blocks: Sequence[str]) -> str:

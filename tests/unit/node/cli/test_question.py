@@ -2,7 +2,10 @@
 
 import errno
 import io
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,28 @@ def test_a_terminal_is_read_only_if_it_is_asked_for(monkeypatch: pytest.MonkeyPa
     with pytest.raises(CliError, match="nothing is asked"):
         compose(None, ())
     assert compose("-", ()) == "typed\n"
+
+
+def test_a_signal_ends_the_wait_for_a_pipe(tmp_path: Path) -> None:
+    """A command's own handler cancels its task, which a blocking read never notices."""
+    pipe, found = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        # Opens when the reader does.
+        with pipe.open("w") as file:
+            found.append(signal.getsignal(signal.SIGTERM))
+            file.write("piped")
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    writer = threading.Thread(target=write)
+    try:
+        writer.start()
+        assert "piped" in compose("q", (pipe,))
+        writer.join()
+        assert found == [signal.SIG_DFL] != [signal.getsignal(signal.SIGTERM)]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("size", [TEXT_BYTES_MAX // 2, TEXT_BYTES_MAX + 1])

@@ -3,17 +3,26 @@
 import io
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from node.cli.diff import _folded, _paired
 from node.cli.main import run
+from node.cli.parts.options import Source
+from node.cli.show import loading
 from node.cli.show.explained import print_intervals, print_judging
 from node.cli.show.loading import read_round
+from node.client import Client
+from node.errors import UserError
 from tests.support.processes import assert_refusal_line
 from tests.support.proofs import certificate
+from tests.support.shown import QUERY, ROUND, KeptHistory, http_client, shown
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "certificates"
 
@@ -174,3 +183,35 @@ def test_a_conversation_is_shown_turn_by_turn(capsys: pytest.CaptureFixture[str]
     assert run(["show", str(file)]) == 0
     told = capsys.readouterr().out
     assert "user: " in told and "assistant: " in told and "query: " not in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ending": None}, f"round {QUERY.hex()[:16]} is still open"),
+        ({"ending": "void", "why_not": "nobody answered"}, "ended without a certificate: nobody answered"),
+        ({"ending": "finished", "why_not": ""}, "no such certificate"),
+    ],
+)
+async def test_a_round_without_a_certificate_says_why(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    detail = structs.replace(ROUND, round=structs.replace(ROUND.round, query_id=QUERY.hex(), **changes))
+
+    @asynccontextmanager
+    async def client_of(_: Source, __: str | None) -> AsyncIterator[Client]:
+        async with http_client(shown(history=KeptHistory([detail]))) as http:
+            yield Client(http, "the node")
+
+    monkeypatch.setattr(loading, "open_client", client_of)
+    for named in (None, QUERY.hex(), QUERY.hex()[:16]):
+        with pytest.raises(UserError, match=words):
+            await loading.load(named, Source(), None)
+
+
+@pytest.mark.parametrize("named", ["deadbeef", "ABCDEF0123456789", "f" * 65])
+def test_digits_that_are_no_id_are_told_how_many_it_takes(capsys: pytest.CaptureFixture[str], named: str) -> None:
+    assert run(["show", named]) == 2
+    assert_refusal_line(capsys.readouterr().err, f"cannot read {named}", "16 to 64 digits, in lower case")
+    assert run(["show", "absent"]) == 2
+    assert "digits" not in capsys.readouterr().err
