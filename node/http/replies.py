@@ -80,8 +80,13 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 _FIELD: Final = re.compile(r" - at `\$\.(\w+)|required field `(\w+)`$")
 """Place of the fault in msgspec's errors."""
 
-_LONE_SURROGATE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
-"""The escape of the first half of a surrogate pair, without the second one."""
+_LONE_AT_END: Final = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]).{0,5}\Z", re.DOTALL
+)
+"""The escape of the first half of a surrogate pair, and fewer bytes after it than the second half's escape has."""
+
+_END_BYTES: Final = 32
+"""Bytes of a body's end that are searched for it: a whole body of backslashes would take a second."""
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -226,9 +231,10 @@ def _fault(raw: bytes, error: Exception) -> str:
     """Return what is wrong with a body, in words of ours where the decoder's mislead."""
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8 (byte {error.start})"
-    # The decoder takes such a text for one that was cut off.
-    if not isinstance(error, msgspec.ValidationError) and (found := _LONE_SURROGATE.search(raw)):
-        return f"it has half of a surrogate pair, which is no character (byte {found.end() - 6})"
+    is_cut = str(error) == "Input data was truncated"
+    # The decoder takes a body for one that was cut off where the second half would not have room.
+    if "surrogate pair" in str(error) or (is_cut and _LONE_AT_END.search(raw, max(0, len(raw) - _END_BYTES))):
+        return "a text has half of a surrogate pair, which is no character"
     return str(error)
 
 
