@@ -66,6 +66,37 @@ def test_a_file_with_a_secret_that_others_read_is_named(tmp_path: Path) -> None:
     assert found.level is Level.OK and found.text.startswith("1 setting is no default")
 
 
+def test_a_setting_that_a_file_names_with_its_default_is_a_default(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('[node]\nspecialty = "rust"\nstop_ms = 1\n')
+    (found,) = checkup.configuration(load_config(file=file, environment={}))
+    assert found.text.startswith("1 setting is no default")
+
+
+def test_the_remedy_for_something_else_at_a_url_is_not_the_url_given(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            code = run(["doctor", "--no-engine", "--json", "--url", f"http://127.0.0.1:{server.server_port}"])
+        finally:
+            server.shutdown()
+            thread.join()
+    node = {each["check"]: each for each in json.loads(capsys.readouterr().out)["checks"]}["node"]
+    assert code == 1 and "as `strand run` tells it" in node["remedy"]
+
+
 def test_a_port_that_is_held_names_its_holder() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -190,7 +221,15 @@ def test_a_clock_that_is_off_is_told_once() -> None:
 def test_other_reports_of_a_node() -> None:
     assert checkup_node.store(structs.replace(STATUS, store="the disk is full")).level is Level.FAIL
     assert checkup_node.store(STATUS).level is Level.OK
-    assert checkup_node.peers(structs.replace(STATUS, nodes_offering=1)).level is Level.WARN
+    few = checkup_node.peers(structs.replace(STATUS, nodes_offering=1))
+    assert few is not None and few.level is Level.WARN
+    lone = structs.replace(STATUS, peers_connected=0, conditions=())
+    alone = checkup_node.peers(lone)
+    assert alone is not None and alone.level is Level.WARN
+    told = Condition("alone", "this node is alone", "join", "")
+    assert checkup_node.peers(structs.replace(lone, conditions=(told,))) is None
+    off = Condition("clock_off", "behind by 9 s", "set it", "")
+    assert checkup_node.peers(structs.replace(lone, conditions=(off,))) is not None
     paused = structs.replace(STATUS.serving, why_not="paused", open=False)
     assert checkup_node.serving(structs.replace(STATUS, serving=paused)).remedy == "`strand resume`"
     assert checkup_node.serving(STATUS).level is Level.OK
