@@ -73,30 +73,6 @@ def test_a_setting_that_a_file_names_with_its_default_is_a_default(tmp_path: Pat
     assert found.text.startswith("1 setting is no default")
 
 
-def test_the_remedy_for_something_else_at_a_url_is_not_the_url_given(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    class Other(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>")
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            code = run(["doctor", "--no-engine", "--json", "--url", f"http://127.0.0.1:{server.server_port}"])
-        finally:
-            server.shutdown()
-            thread.join()
-    node = {each["check"]: each for each in json.loads(capsys.readouterr().out)["checks"]}["node"]
-    assert code == 1 and "as `strand run` tells it" in node["remedy"]
-
-
 def test_a_port_that_is_held_names_its_holder() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -238,7 +214,9 @@ def test_other_reports_of_a_node() -> None:
     )
     assert checkup.tried(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
     broken = structs.replace(works, works=False, error="it gives no answer: HTTP 500", answer=None, judgement=None)
-    assert checkup.tried(broken).level is Level.FAIL
+    found = checkup.tried(broken)
+    assert found.level is Level.FAIL
+    assert "start it" not in found.remedy and "engine.url" not in found.remedy, "the error itself says so"
 
 
 @contextmanager
@@ -267,7 +245,7 @@ def server(status: int, body: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "body", "words", "remedy"),
     [
-        (200, b"<html>", "is no strand node", "--url"),
+        (200, b"<html>", "is no strand node", "--url as `strand run` tells it"),
         (401, b'{"error": "the token is missing or wrong"}', "token is missing", "api.token"),
     ],
 )
