@@ -201,7 +201,7 @@ CASES = (
         "there is no such profile",
         ("status", "--profile", "work"),
         2,
-        "there is no profile 'work' (there are: none yet): make it with `strand init --profile work`",
+        "there is no profile 'work', nor any other yet: make it with `strand init --profile work`",
     ),
     Case(
         "a council without a model server",
