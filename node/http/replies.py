@@ -15,6 +15,7 @@ from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
 from node.rounds.ask_errors import (
     AskError,
+    NobodyNamedError,
     NoDiskError,
     NoQuorumError,
     SecretTextError,
@@ -23,7 +24,6 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
-from node.rounds.readers import NOBODY_NAMED
 from protocol.types import Digest
 
 SECURITY_HEADERS: Final = (
@@ -59,10 +59,6 @@ not be asked three times unseen."""
 
 RETRIED: Final = frozenset({408, 429, 503})
 """Statuses that say that nothing was done and that another time may be better."""
-
-_NOBODY_NAMED: Final = NOBODY_NAMED.partition("{")[0]
-"""Beginning of the line of a NoQuorumError that lasts until the node's owner names somebody, or the question does not
-ask for it: nodes that come do not help."""
 
 _INVALID: Final = "invalid_request_error"
 
@@ -172,7 +168,7 @@ def refused_ask(error: AskError) -> Refusal:
             return refusal(503, str(error), retry_after_s=error.retry_after_s)
         case StoppingError():
             return refusal(503, str(error), retry_after_s=STOPPING_RETRY_S, context=ErrorContext("stopping"))
-        case NoQuorumError() if str(error).startswith(_NOBODY_NAMED):
+        case NobodyNamedError():
             return refusal(503, str(error), context=ErrorContext("no_quorum", is_lasting=True))
         case NoQuorumError():
             return refusal(503, str(error), retry_after_s=1, context=ErrorContext("no_quorum"))

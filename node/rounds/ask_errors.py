@@ -17,6 +17,10 @@ class NoQuorumError(AskError):
     code = Exit.NO_QUORUM
 
 
+class NobodyNamedError(NoQuorumError):
+    """Other nodes offer to work, and none of them may read the question: asking again does not help."""
+
+
 class SecretTextError(AskError):
     """The question looks like it holds a secret, and nobody forced it."""
 

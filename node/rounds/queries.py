@@ -12,7 +12,7 @@ from node.api.conversation import Audience
 from node.clock import Clock
 from node.config import NodeConfig
 from node.overlay import Overlay
-from node.rounds.ask_errors import AskError, NoQuorumError, SecretTextError, TooLongError
+from node.rounds.ask_errors import AskError, NobodyNamedError, NoQuorumError, SecretTextError, TooLongError
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
 from protocol.conversation import bytes_of
@@ -70,7 +70,7 @@ class QueryBuilder:
         offers = self._participant.validator.offers.valid(now_ms)
         allowed = allowed_offers(offers, audience, trust, own)
         if lacks_named(offers, allowed, specialty, own):
-            raise NoQuorumError(NOBODY_NAMED.format(specialty=specialty))
+            raise NobodyNamedError(NOBODY_NAMED.format(specialty=specialty))
         draw = self._draw([offer.author for offer in allowed], now_ms)
         roster = choose_roster(allowed, specialty, trust, self.params.members_max, draw)
         if not roster:

@@ -75,8 +75,7 @@ async def ask(
     The question is the argument, then the text on stdin unless it is a terminal, then each file as a block under its
     path, together at most 64 KiB.
     """
-    if stream and (json or watch):
-        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
+    _require_one_display(stream, json=json, watch=watch)
     earlier = None
     if continue_ is not None:
         earlier, query = named_round(continue_, query)
@@ -91,10 +90,8 @@ async def ask(
             if told_first is not None:
                 show = _both(note, told_first.show)
                 followed = await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=show)
-            elif watch:
-                followed = await _watched(client, question, timeout_s, note)
             else:
-                followed = await follow(client, question, timeout_s, stderr(), note)
+                followed = await (_watched if watch else _drawn)(client, question, timeout_s, note)
     path = out or kept_path(source, followed.query_id)
     unwritten = _keep(followed, path)
     told = report(followed, None if unwritten else path)
@@ -105,12 +102,28 @@ async def ask(
         print_evidence(told, stdout())
     else:
         print_report(told, stdout())
-    if unwritten is not None:
-        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
-        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
+    _require_kept(unwritten, followed.query_id)
     if not json:
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+
+
+def _require_one_display(stream: bool, *, json: bool, watch: bool) -> None:
+    """Refuse --stream beside another display. Raises CliError."""
+    if stream and (json or watch):
+        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
+
+
+def _require_kept(unwritten: FileError | None, query_id: str) -> None:
+    """Say where a certificate is that could not be written. Raises CliError."""
+    if unwritten is not None:
+        shown = f"`strand show {query_id[:FILE_DIGITS]}`"
+        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
+
+
+async def _drawn(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
+    """Follow a round with a bar for each phase on a terminal."""
+    return await follow(client, question, timeout_s, stderr(), note)
 
 
 def _keep(followed: FollowedRound, path: Path) -> FileError | None:

@@ -12,6 +12,7 @@ from openai.types.chat import ChatCompletionChunk
 from node.http.openai.dialects import PIECE_CHARS
 from node.rounds.ask_errors import (
     AskError,
+    NobodyNamedError,
     NoDiskError,
     NoQuorumError,
     StoppingError,
@@ -19,7 +20,6 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
-from node.rounds.readers import NOBODY_NAMED
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
@@ -283,7 +283,7 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_trusted_question_where_nobody_is_named_is_asked_once(stream: bool) -> None:
     """The owner has to name somebody first: to wait for a second, as for other lacks of nodes, is no use."""
-    refused = NoQuorumError(NOBODY_NAMED.format(specialty="rust"))
+    refused = NobodyNamedError("nobody is named")
     rounds = TellingRounds(refusal=refused)
     async with official_client(shown(rounds=rounds)) as client:
         with pytest.raises(openai.InternalServerError) as caught:
