@@ -87,23 +87,9 @@ async def ask(
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
-        with told_if_left(stderr()) as note:
-            if told_first is not None:
-                followed = await follow_round(
-                    client, question, silence_s=timeout_s, on_event=_both(note, told_first.show)
-                )
-            elif watch:
-                followed = await _watched(client, question, timeout_s, note)
-            else:
-                followed = await follow(client, question, timeout_s, stderr(), note)
-    # Files of certificates hold the question, private or not.
-    keep_private()
-    path, unwritten = out or kept_path(source, followed.query_id), None
-    try:
-        save_certificate(followed.certificate, path)
-    except FileError as error:
-        # The answer was paid for: it is printed all the same.
-        unwritten = error
+        followed = await _followed(client, question, timeout_s, told_first, watch)
+    path = out or kept_path(source, followed.query_id)
+    unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
     if json:
         print_json(told)
@@ -113,11 +99,35 @@ async def ask(
     else:
         print_report(told, stdout())
     if unwritten is not None:
-        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
-        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
+        raise unwritten
     if not json:
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+
+
+async def _followed(
+    client: Client, question: Question, timeout_s: float, told_first: "_ToldFirst | None", watch: bool
+) -> FollowedRound:
+    """Ask and follow the round in one of the three ways of showing it."""
+    with told_if_left(stderr()) as note:
+        if told_first is not None:
+            show = _both(note, told_first.show)
+            return await follow_round(client, question, silence_s=timeout_s, on_event=show)
+        if watch:
+            return await _watched(client, question, timeout_s, note)
+        return await follow(client, question, timeout_s, stderr(), note)
+
+
+def _unwritten(followed: FollowedRound, path: Path) -> CliError | None:
+    """Write the certificate. An error is returned, for the answer was paid for and is printed all the same."""
+    # It holds the question, private or not.
+    keep_private()
+    try:
+        save_certificate(followed.certificate, path)
+    except FileError as error:
+        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
+        return CliError(f"{error}; the node has the certificate: {shown} reads it there", error.code)
+    return None
 
 
 async def _watched(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
