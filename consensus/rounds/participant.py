@@ -194,6 +194,11 @@ class Participant:
         known.as_requester = cancelled.state
         return self._route(query, cancelled.effects, now_ms)
 
+    def place_until_ms(self, query: Digest) -> int | None:
+        """When a cancelled round frees its place (R16); None if it holds none."""
+        known = self._open.get(query)
+        return known.budgets_end_ms if known is not None and known.keeps_place else None
+
     def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
         """Take a result of our engine for a Generate or a Judge, or the delivery of a Contribute."""
         return self._step(query, event, now_ms)

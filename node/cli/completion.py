@@ -1,15 +1,25 @@
 """`strand completion`."""
 
 import sys
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, get_args
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
-from node.cli.parts.options import any_case
+Shell = Literal["bash", "zsh", "fish"]
+
+_SHELLS: Final = get_args(Shell)
+
+
+def _shell(_: Any, tokens: Sequence[Token]) -> str:
+    """Return the shell that the argument names, in upper or lower case. Raises ValueError."""
+    if (name := tokens[0].value.lower()) not in _SHELLS:
+        raise ValueError(f"there is no completion for {tokens[0].value}: choose from {', '.join(_SHELLS)}")
+    return name
 
 
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(converter=any_case, help="The shell.")],
+    shell: Annotated[Shell, Parameter(converter=_shell, help="The shell.")],
 ) -> int:
     """Print the script by which a shell completes this program's commands, options and choices.
 

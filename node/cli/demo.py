@@ -3,7 +3,7 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,9 @@ EMBEDDED: Final = "embedded"
 
 QUESTION_S: Final = 30.0
 """Seconds in which the only question may be answered; then the tiny model is taken."""
+
+_TIMES: Final = {"to_answer": "until the answer", "total": "in all"}
+"""Words for times that are not those of one phase."""
 
 JUDGE_ANSWER_BYTES_MAX = 400
 """Bytes of an answer that a judge reads: a round of five then judges in well under a minute on two quiet cores."""
@@ -122,10 +125,15 @@ def _print(told: dict[str, Any], engine: str, *, as_json: bool) -> None:
         print_json(told)
         return
     print_report(told, stdout())
-    print("took " + ", ".join(f"{phase} {ms / 1000:.1f} s" for phase, ms in told["timings_ms"].items()))
+    print(took(told["timings_ms"]))
     print(f"certificate verified: {told['certificate']}")
     if engine == EMBEDDED:
         print("The model is tiny, so the Rust is poor; the path from question to certificate is the real one.")
+
+
+def took(timings_ms: Mapping[str, int]) -> str:
+    """Return how long each phase of a round took, and all, in words."""
+    return "took " + ", ".join(f"{_TIMES.get(name, name)} {ms / 1000:.1f} s" for name, ms in timings_ms.items())
 
 
 @contextmanager

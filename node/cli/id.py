@@ -2,6 +2,7 @@
 
 from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 from node.keys import require_key
+from node.local.council import pointing_to_council
 from node.overlay.identity import peer_id_text
 
 
@@ -11,7 +12,8 @@ def id(*, json: JsonFlag = False, source: Source = Source()) -> int:  # noqa: B0
     Addresses such as 0.0.0.0 stand for all of the machine's; `strand status` shows those of a running node.
     """
     config = source.load().config
-    key = require_key(config.node.data_dir).keypair.public
+    with pointing_to_council(config.node.data_dir):
+        key = require_key(config.node.data_dir).keypair.public
     peer_id = peer_id_text(key)
     addresses = [f"{each}/p2p/{peer_id}" for each in config.overlay.announce or config.overlay.listen]
     if json:

@@ -22,11 +22,14 @@ from node.inference import EngineConfig
 from node.inference.api_key import api_key_of
 from node.inference.servers import text_models
 from node.local import Ended, LocalSwarm, open_swarm
-from node.local.council import Council, CouncilError, read_engines
+from node.local.council import FOLDER_NAME, Council, CouncilError, read_engines
 from node.local.nodes import NODES_MAX
 
 LISTED_MAX: Final = 8
 """Models of a server that all get a node if none is named: as many as one machine loads. A hosted server lists more."""
+
+RESERVE_S: Final = 10.0
+"""Seconds beyond node.stop_ms for nodes to end: the last words of each take up to six, and closing its store."""
 
 _FIRST_TABLES: Final = ("api", "round", "gold", "capacity")
 """Tables of the user's configuration that hold for the node which asks."""
@@ -68,7 +71,8 @@ async def local(
     """Run a lasting swarm on this machine until Ctrl-C: one node for each model, with kept keys and reputation.
 
     The nodes trust each other and serve nobody else. The first one named has the HTTP interface, and learns. A node
-    that ends is started again, after growing pauses.
+    that ends is started again, after growing pauses. Ctrl-C lets all finish what they hold, within node.stop_ms; a
+    second ends them at once.
     """
     keep_private()
     if engines and file is not None:
@@ -82,15 +86,25 @@ async def local(
     specs = await council.specs()
     for spec in specs:
         console.print(outside(f"{spec.name}: {spec.engine.kind} at {spec.folder}"), soft_wrap=True)
-    console.print(f"starting {len(specs)} nodes")
-    async with open_swarm(specs) as swarm:
-        async with trio.open_nursery() as nursery:
-            # First: whoever reads that the nodes are ready may end them at once.
-            await nursery.start(on_signals, lambda _: nursery.cancel_scope.cancel(), signal.SIGINT, *ENDING)
+    console.print(f"starting {len(specs)} node{'s' if len(specs) != 1 else ''}")
+    async with open_swarm(specs) as swarm, trio.open_nursery() as nursery:
+        running = trio.CancelScope()
+        # First: whoever reads that the nodes are ready may end them at once. The second signal ends them abruptly.
+        await nursery.start(
+            on_signals,
+            lambda _: (nursery.cancel_scope if running.cancel_called else running).cancel(),
+            signal.SIGINT,
+            *ENDING,
+        )
+        with running:
             await swarm.meet()
             await _tell(swarm, [spec.name for spec in specs], as_json=json)
-            nursery.start_soon(swarm.watch, _say)
-        console.print("ending all nodes")
+            await swarm.watch(_say)
+        stop_s = loaded.config.node.stop_ms / 1000
+        told = f"ending all nodes: they finish what they hold, within {stop_s:g} s; again ends them at once"
+        console.print(told, soft_wrap=True, highlight=False)
+        await swarm.finish(stop_s + RESERVE_S)
+        nursery.cancel_scope.cancel()
     return Exit.OK
 
 
@@ -114,7 +128,10 @@ def _parse(options: Sequence[Option]) -> list[EngineConfig]:
 async def _usual(console: Console) -> list[EngineConfig]:
     """Return the servers on the usual ports. Raises CouncilError if there is none."""
     if not (found := await look_for_servers(console)):
-        raise CouncilError("no model server is on a usual port of this machine: name one with --engine URL")
+        raise CouncilError(
+            "no model server is on a usual port of this machine: name one with --engine URL, or try the "
+            "tiny model that comes along: --engine embedded, three times"
+        )
     return [EngineConfig(kind="openai", url=server.url) for server in found]
 
 
@@ -141,14 +158,14 @@ async def _all_models(engines: Sequence[EngineConfig]) -> list[EngineConfig]:
 def _council(engines: Sequence[EngineConfig], loaded: LoadedConfig) -> Council:
     """Return the council whose first node has what the user's configuration says of it."""
     config = loaded.config
-    shared = {f"node.{key}": getattr(config.node, key) for key in ("network", "specialty", "shard")}
+    shared = {f"node.{key}": getattr(config.node, key) for key in ("network", "specialty", "shard", "stop_ms")}
     first = {
         f"{table}.{item.name}": msgspec.to_builtins(getattr(getattr(config, table), item.name), enc_hook=_plain)
         for table in _FIRST_TABLES
         for item in fields(getattr(config, table))
         if f"{table}.{item.name}" in loaded.origins
     }
-    return Council(engines, config.node.data_dir / "council", shared, {"api.bind": config.api.bind, **first})
+    return Council(engines, config.node.data_dir / FOLDER_NAME, shared, {"api.bind": config.api.bind, **first})
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,11 @@ from cyclopts import Parameter
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, print_json, print_line
 from node.keys import KEY_NAME, require_key
+from node.local.council import FOLDER_NAME, council_hint
 from node.storage import DATABASE_NAME, StoreError, only_process, upkeep
+
+CERTIFICATES_NAME: Final = "certificates"
+"""Folder in which `strand ask` keeps certificates, as files."""
 
 CONFIRM_DIGITS: Final = 8
 """Digits of the key that are typed to confirm: enough to be of one node, and no habit."""
@@ -27,7 +31,8 @@ def reset(
 ) -> int:
     """Remove the store of a stopped node, with --key its key, too; what is lost is said first.
 
-    The configuration stays.
+    The configuration stays, and so do certificates in files, in which the questions stand, and the nodes of `strand
+    local`; it says where they are.
     """
     folder = source.load().config.node.data_dir
     store = folder / DATABASE_NAME
@@ -58,6 +63,7 @@ def _losses(folder: Path, key: str) -> list[str]:
     lines.append("- its journal: it will stay out of rounds that began before its next start.")
     if key:
         lines.append(f"- the key {key}: its identity, and the weight that others give it. Nobody can bring it back.")
+    lines += [f"It leaves {each}." for each in _left(folder)]
     lines.append("`strand store backup FILE` keeps a copy of the first two.")
     return lines
 
@@ -74,7 +80,26 @@ def _confirm(losses: list[str], word: str) -> None:
 
 def _tell(removed: list[str], folder: Path, json: bool) -> int:
     if json:
-        print_json({"removed": removed, "data_dir": str(folder)})
-    else:
-        print_line(f"removed {' and '.join(removed)} from {folder}" if removed else f"nothing to remove in {folder}")
+        print_json({"removed": removed, "data_dir": str(folder), "left": _left_folders(folder)})
+        return 0
+    print_line(f"removed {' and '.join(removed)} from {folder}" if removed else f"nothing to remove in {folder}")
+    for each in _left(folder):
+        print_line(f"left: {each}")
     return 0
+
+
+def _left_folders(folder: Path) -> list[str]:
+    """Return the folders with files of the user that this command never removes."""
+    found = {CERTIFICATES_NAME: "*.strand", FOLDER_NAME: f"*/{KEY_NAME}"}
+    return [str(folder / name) for name, files in found.items() if any((folder / name).glob(files))]
+
+
+def _left(folder: Path) -> list[str]:
+    """Return what this command never removes, each in words."""
+    left = []
+    for each in _left_folders(folder):
+        if each == str(folder / CERTIFICATES_NAME):
+            left.append(f"the certificates in {each}, with their questions and answers: delete them by hand")
+        else:
+            left.append(council_hint(folder))
+    return left

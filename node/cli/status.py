@@ -11,6 +11,7 @@ from node.api.status import ClockComparison, Connections, Status
 from node.cli.parts.client import open_client
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.parts.tables import print_pairs
+from node.cli.parts.tickets import all_held, length
 from node.config import NOBODY_HELP
 
 
@@ -23,6 +24,7 @@ async def status(
     """Show what the local node does, and whether it really takes part."""
     async with open_client(source, url) as client:
         told = await client.status()
+        queue = None if json else await client.queue()
     if json:
         print_json(to_builtins(told))
         return 0
@@ -34,6 +36,8 @@ async def status(
         console.print("This node takes no new work: see the line `store`. It goes on by itself when that is mended.")
     elif not told.engine:
         console.print("This node offers nothing: its engine does not answer. See its log.")
+    if queue is not None and (held := all_held(queue)):
+        console.print(f"A question to this node waits for {length(queue.wait_s)}: {held}.", soft_wrap=True)
     for condition in told.conditions:
         console.print(outside(f"{condition.text}: {condition.remedy}"), soft_wrap=True)
     return 0

@@ -13,6 +13,7 @@ from node.cli.parts.options import JsonFlag, Source, print_json, print_line, std
 from node.cli.parts.tables import print_rows
 from node.hardening import keep_private
 from node.keys import require_key
+from node.local.council import pointing_to_council
 from node.storage import upkeep
 
 _UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -32,7 +33,8 @@ _CONTENTS: Final = {
 def size(*, json: JsonFlag = False, source: Source = Source()) -> int:  # noqa: B008 - frozen
     """Show what the store holds and how large it is, also while the node runs."""
     config = source.load().config.node
-    told = upkeep.size(config.data_dir)
+    with pointing_to_council(config.data_dir):
+        told = upkeep.size(config.data_dir)
     if json:
         tables = {name: asdict(each) for name, each in told.tables.items()}
         others = {name: value for name, value in asdict(told).items() if name not in ("tables", "owner")}
@@ -102,11 +104,12 @@ def restore(
 
 
 def bytes_of(text: str) -> int:
-    """Return a size such as 500MB or 2GiB in bytes. Raises CliError."""
-    found = re.fullmatch(rf"(\d{{1,12}})\s*({'|'.join(_UNITS)})?", text)
+    """Return a size such as 500MB or 2GiB in bytes. Raises CliError, also for a number without a unit."""
+    found = re.fullmatch(rf"(\d{{1,12}})\s*({'|'.join(_UNITS)})", text)
     if found is None:
-        raise CliError(f"a size is like 500MB or 2GiB, not {text!r}", Exit.USAGE)
-    return int(found[1]) * _UNITS[found[2] or "B"]
+        # A bare number is more often meant as MB than as bytes, and what is pruned is gone.
+        raise CliError(f"a size has a unit, like 500MB or 2GiB (of {', '.join(_UNITS)}): not {text!r}", Exit.USAGE)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _tell_copied(did: str, copied: upkeep.Copied, file: Path, json: bool) -> None:

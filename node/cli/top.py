@@ -21,6 +21,7 @@ from node.api.rounds import RoundPage, RoundSummary
 from node.api.status import Peer, Peers, Status
 from node.cli.parts.client import open_client
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.tickets import all_held, length
 from node.cli.rounds import WORDS_MIN, ending
 from node.cli.status import clock, connections
 from node.client import Client, ClientError
@@ -216,8 +217,11 @@ def _engine(engine: EngineReport) -> Iterator[tuple[str, str]]:
 
 def _questions(queue: QueueReport) -> tuple[str, str]:
     """Return what the node says of its own questions."""
-    told = f"{len(queue.running)} of {queue.running_max} rounds run, {len(queue.waiting)} wait"
-    return "questions", f"{told}; a new one would wait {queue.wait_s:.0f} s" if queue.waiting else told
+    held = sum(each.held_until_ms is not None for each in queue.running)
+    cancelled = f" ({held} cancelled)" if held else ""
+    told = f"{len(queue.running)} of {queue.running_max} rounds run{cancelled}, {len(queue.waiting)} wait"
+    asks_wait = queue.waiting or all_held(queue)
+    return "questions", f"{told}; a new one would wait {length(queue.wait_s)}" if asks_wait else told
 
 
 def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Table:

@@ -43,8 +43,9 @@ TRIAL_S: Final = 400.0
 VERIFY_S: Final = 120.0
 """Timeout in seconds of verifying a certificate: some seconds for the largest, and the wait for others."""
 
-SILENCE_S: Final = 600.0
-"""Longest silence of a round in seconds: longer than any of its default budgets."""
+SILENCE_S: Final = 900.0
+"""Longest silence of a round in seconds: longer than all of its default budgets together, for so long may cancelled
+rounds hold the tickets."""
 
 STREAM_SILENCE_S: Final = 45.0
 """Longest silence of a stream of events in seconds: a node sends a comment every ten."""

@@ -57,10 +57,9 @@ class Profile:
     def require(self) -> None:
         """Raise ProfileError unless `strand init` made it."""
         if not self.file.exists():
-            others = ", ".join(profile_names()) or "none yet"
+            others = f" (there are: {', '.join(names)})" if (names := profile_names()) else ", nor any other yet"
             raise ProfileError(
-                f"there is no profile {self.name!r} (there are: {others}): make it with "
-                f"`strand init --profile {self.name}`"
+                f"there is no profile {self.name!r}{others}: make it with `strand init --profile {self.name}`"
             )
 
 

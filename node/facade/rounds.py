@@ -40,4 +40,6 @@ def _queued(ask: QueuedAsk) -> QueuedQuestion:
     question = ask.question
     text = question.turns[-1].text[:HEAD_CHARS_MAX]
     query_id = "" if ask.query_id is None else ask.query_id.hex()
-    return QueuedQuestion(query_id, ask.since_ms, question.task, question.audience, ask.gold, text)
+    return QueuedQuestion(
+        query_id, ask.since_ms, question.task, question.audience, ask.gold, text, held_until_ms=ask.held_until_ms
+    )

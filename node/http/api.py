@@ -23,7 +23,7 @@ from node.http.audience import key_audience
 from node.http.events import EventsHandlers
 from node.http.history import HistoryHandlers
 from node.http.openai.handlers import OpenAiHandlers
-from node.http.openapi import document
+from node.http.openapi import encoded_document
 from node.http.places import CHALLENGES_MAX, RequestPlaces
 from node.http.replies import (
     BodyError,
@@ -234,4 +234,5 @@ class _NodeHandlers:
         return json_reply(self._shown.config.report())
 
     async def openapi(self, _: Request) -> Response:
-        return json_reply(document())
+        # The first time it takes a quarter of a second.
+        return Response(await trio.to_thread.run_sync(encoded_document), media_type=ops.JSON)

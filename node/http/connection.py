@@ -5,7 +5,7 @@ refused. A request reaches the application with its whole body. Meanwhile the co
 cancelled when the client has gone. Every wait for the client has a deadline, and everything read has a size limit.
 """
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from email.utils import formatdate
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -173,21 +173,29 @@ class Connection:
         raise RefusedError(refusal(408, f"the body of a request did not come within {BODY_S:.0f} s"))
 
     async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
-        """Return h11's next event. Raises RefusedError for bytes that are not HTTP/1.1."""
+        """Return h11's next event. Raises RefusedError for bytes that are not HTTP/1.1, and for a long header."""
         while True:
+            held = len(self._h11.trailing_data[0])
             try:
                 event = self._h11.next_event()
-                if event is not h11.NEED_DATA:
-                    return event  # type: ignore[return-value]
-                self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
+                if event is h11.NEED_DATA:
+                    self._h11.receive_data(await self._stream.receive_some(HEADER_BYTES_MAX))
+                    continue
             except h11.RemoteProtocolError as error:
+                if error.error_status_hint == 431:
+                    raise _too_long() from None
                 raise RefusedError(refusal(error.error_status_hint, f"this is not HTTP/1.1: {error}")) from None
+            if isinstance(event, h11.Request):
+                self._is_head = event.method == b"HEAD"
+            # h11 measures only what is not yet whole.
+            if not isinstance(event, h11.Data) and held - len(self._h11.trailing_data[0]) > HEADER_BYTES_MAX:
+                raise _too_long()
+            return event  # type: ignore[return-value]
 
     def _scope(self, request: h11.Request) -> Scope:
-        """Describe the request for ASGI. Raises RefusedError for an unsupported version or target."""
+        """Describe the request for ASGI. Raises RefusedError for an unsupported version, target or framing."""
         if request.http_version not in {b"1.1", b"1.0"}:
             raise RefusedError(refusal(505, "only HTTP/1.1 is spoken here"))
-        self._is_head = request.method == b"HEAD"
         headers = list(request.headers)
         path, _, query = request.target.partition(b"?")
         if not path.startswith(b"/"):
@@ -195,6 +203,7 @@ class Connection:
             # RFC 9112 3.2.2: then the Host header is ignored.
             headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host)]
         self._path = unquote(path.decode())
+        _check_framing(request)
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -247,6 +256,9 @@ class Connection:
 
     async def _send(self, message: Message) -> None:
         """Send one ASGI message. Raises trio.TooSlowError or trio.BrokenResourceError."""
+        if self._h11.our_state is h11.ERROR:
+            # An earlier message was not written whole.
+            raise trio.BrokenResourceError
         if message["type"] == "http.response.start":
             headers = [*message["headers"], *self._common_headers()]
             self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
@@ -268,17 +280,24 @@ class Connection:
         return self._h11.send(event) or b""
 
     async def _write(self, data: bytes) -> None:
-        """Send bytes. Raises trio.TooSlowError if the client does not read."""
+        """Send bytes. Raises trio.TooSlowError if the client does not read.
+
+        When it does not end, by an error or by cancellation, nothing can follow: the client would read it as the rest.
+        """
         pending = memoryview(data)
         was_waiting, self.waits_for_client = self.waits_for_client, True
-        for begin in range(0, len(pending), WRITE_BYTES_MAX):
-            with trio.fail_after(WRITE_S):
-                await self._stream.send_all(pending[begin : begin + WRITE_BYTES_MAX])
+        with ExitStack() as unless_sent:
+            # h11 took the reply for sent when it encoded it.
+            unless_sent.callback(self._h11.send_failed)
+            for begin in range(0, len(pending), WRITE_BYTES_MAX):
+                with trio.fail_after(WRITE_S):
+                    await self._stream.send_all(pending[begin : begin + WRITE_BYTES_MAX])
+            unless_sent.pop_all()
         self.waits_for_client = was_waiting
 
     async def _linger(self) -> None:
-        """Close our side, and read what the client still sends, within limits."""
-        if self._h11.their_state in {h11.DONE, h11.CLOSED}:
+        """Close our side, and read what the client still sends, within limits; not of one that does not read."""
+        if self._h11.our_state is h11.ERROR or self._h11.their_state in {h11.DONE, h11.CLOSED}:
             return
         with trio.move_on_after(LINGER_S):
             try:
@@ -288,6 +307,24 @@ class Connection:
                     dropped += len(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
+
+
+def _too_long() -> RefusedError:
+    return RefusedError(refusal(431, f"a request's header, as that of a chunk, has at most {HEADER_BYTES_MAX} bytes"))
+
+
+def _check_framing(request: h11.Request) -> None:
+    """Raise RefusedError if other servers may find another end of the body than h11 does (RFC 9112 6.1).
+
+    Behind a proxy, one client's bytes would become another's request.
+    """
+    names = {name for name, _ in request.headers}
+    if b"transfer-encoding" not in names:
+        return
+    if b"content-length" in names:
+        raise RefusedError(refusal(400, "a request has Transfer-Encoding or Content-Length, not both"))
+    if request.http_version == b"1.0":
+        raise RefusedError(refusal(400, "HTTP/1.0 has no Transfer-Encoding"))
 
 
 def _absolute(target: bytes) -> tuple[bytes, bytes, bytes]:

@@ -26,6 +26,7 @@ PAUSED_MAX: Final = 32
 """Replies that may be delayed at once; the next wrong token gets the same refusal at once."""
 
 NO_TOKEN: Final = "a token is needed: Authorization: Bearer TOKEN (for `strand`: api.token, or STRAND_API_TOKEN)"
+WRONG_TOKEN: Final = "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)"
 NO_SESSION: Final = "this page needs a session: `strand ui` makes a link that opens one, valid once and for 60 s"
 
 PROBED: Final = frozenset({ops.LIVE.path, ops.READY.path})
@@ -98,8 +99,8 @@ class Guard:
         """Return the key whose token or session was sent, or a refusal; slow down clients that guess.
 
         A remote address that guessed is refused unheard for a while. This machine never is: else any local program
-        could lock out the others, which share its address. Its right token is always served at once, and only replies
-        to wrong ones are delayed.
+        could lock out the others, which share its address. Its right token is always served at once; replies to wrong
+        ones are delayed, and say that they are wrong, because waiting would not help.
         """
         address = scope["client"][0]
         local = class_of(address) is AddressClass.LOOPBACK
@@ -117,15 +118,13 @@ class Guard:
                 self._guesses.note_right(address)
             return key
         wait_s = self._guesses.note_wrong(address, self._now_s())
-        if not wait_s:
-            return _unauthorised(
-                "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)"
-            )
-        if local:
+        if wait_s and not local:
+            return _too_many(wait_s)
+        if wait_s:
             with self._paused.take() as place:
                 if place:
                     await trio.sleep(min(wait_s, LOOPBACK_PAUSE_S_MAX))
-        return _too_many(wait_s)
+        return _unauthorised(WRONG_TOKEN)
 
     def _key_of_session(self, scope: Scope, headers: Headers, caller: Caller) -> ApiKey | Response:
         """Return the key of the browser's session, or a refusal.

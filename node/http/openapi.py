@@ -18,7 +18,8 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = (
     "What one Strand node shows and does for its owner. Replies carry no-store headers. Errors are one line of JSON; "
     "below /v1 they have OpenAI's form. A node without API keys serves this machine's programs alone; with some it "
-    "wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a browser that a link let in."
+    "wants the token of one of them, `Authorization: Bearer TOKEN`, or the session of a browser that a link let in. "
+    "At /mcp it speaks the Model Context Protocol, which describes itself."
 )
 
 _PORT: Final = 4210
@@ -48,11 +49,18 @@ def document() -> Mapping[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Strand node", "version": version("strand-swarm"), "description": _DESCRIPTION},
-        "servers": [{"url": f"http://127.0.0.1:{_PORT}"}],
+        # Relative to the document's own address.
+        "servers": [{"url": "/"}],
         "security": [{}, {"token": []}, {"session": []}],
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": _SECURITY},
     }
+
+
+@cache
+def encoded_document() -> bytes:
+    """Return the document as JSON text, 180 KB that are encoded once: every reply would hold up all the others."""
+    return msgspec.json.encode(document())
 
 
 def _operation(operation: Operation[Any]) -> dict[str, Any]:

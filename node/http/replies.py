@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
-from node.api.operations import JSON, Operation
+from node.api.operations import JSON, OPERATIONS, Operation
 from node.rounds.ask_errors import (
     AskError,
     NoDiskError,
@@ -23,6 +23,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
+from node.rounds.readers import NOBODY_NAMED
 from protocol.types import Digest
 
 SECURITY_HEADERS: Final = (
@@ -44,6 +45,11 @@ ERROR_CHARS_MAX: Final = 300
 OPENAI_PATHS: Final = "/v1/"
 """Beginning of the paths whose errors have OpenAI's form."""
 
+_NO_SUCH_PATH: Final = "no such path; below /v1 there are " + ", ".join(
+    dict.fromkeys(each.path for each in OPERATIONS if each.path.startswith(OPENAI_PATHS))
+)
+"""Line of a 404 that has no code of its own: an editor's user who mistyped the base URL looks for the path."""
+
 STOPPING_RETRY_S: Final = 5
 """Seconds after which a client should try again when the node is stopping: if it is restarted, that takes so long."""
 
@@ -54,9 +60,14 @@ not be asked three times unseen."""
 RETRIED: Final = frozenset({408, 429, 503})
 """Statuses that say that nothing was done and that another time may be better."""
 
+_NOBODY_NAMED: Final = NOBODY_NAMED.partition("{")[0]
+"""Beginning of the line of a NoQuorumError that lasts until the node's owner names somebody, or the question does not
+ask for it: nodes that come do not help."""
+
 _INVALID: Final = "invalid_request_error"
 
 _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
+    400: (_INVALID, "invalid_request"),
     401: ("authentication_error", "invalid_api_key"),
     403: ("permission_error", None),
     404: (_INVALID, "not_found"),
@@ -68,6 +79,14 @@ _KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
 
 _FIELD: Final = re.compile(r" - at `\$\.(\w+)|required field `(\w+)`$")
 """Place of the fault in msgspec's errors."""
+
+_LONE_AT_END: Final = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]).{0,5}\Z", re.DOTALL
+)
+"""The escape of the first half of a surrogate pair, and fewer bytes after it than the second half's escape has."""
+
+_END_BYTES: Final = 32
+"""Bytes of a body's end that are searched for it: a whole body of backslashes would take a second."""
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -85,6 +104,8 @@ class ErrorContext:
     """Field of the request that the error is about."""
     queue_position: int | None = None
     strand: StrandReport | None = None
+    is_lasting: bool = False
+    """Whether another try gets the same, although the status is one of RETRIED."""
 
 
 class Refusal(Response):
@@ -109,7 +130,7 @@ class Refusal(Response):
             return self
         response = json_reply(self.problem(), self.status_code)
         response.headers.update({name: value for name, value in self.headers.items() if name != "content-length"})
-        if self.status_code not in RETRIED:
+        if self.status_code not in RETRIED or self.context.is_lasting:
             response.headers[NO_RETRY[0]] = NO_RETRY[1]
         return response
 
@@ -117,8 +138,9 @@ class Refusal(Response):
         """Return the error in OpenAI's form."""
         kind, code = _KINDS.get(self.status_code, ("server_error" if self.status_code >= 500 else _INVALID, None))
         context = self.context
+        why = _NO_SUCH_PATH if self.status_code == 404 and context.code is None else self.why
         return Problem(
-            ErrorDetail(self.why, kind, context.param, context.code or code, context.queue_position, context.strand)
+            ErrorDetail(why, kind, context.param, context.code or code, context.queue_position, context.strand)
         )
 
 
@@ -150,6 +172,8 @@ def refused_ask(error: AskError) -> Refusal:
             return refusal(503, str(error), retry_after_s=error.retry_after_s)
         case StoppingError():
             return refusal(503, str(error), retry_after_s=STOPPING_RETRY_S, context=ErrorContext("stopping"))
+        case NoQuorumError() if str(error).startswith(_NOBODY_NAMED):
+            return refusal(503, str(error), context=ErrorContext("no_quorum", is_lasting=True))
         case NoQuorumError():
             return refusal(503, str(error), retry_after_s=1, context=ErrorContext("no_quorum"))
         case NoDiskError():
@@ -189,10 +213,29 @@ async def read_body(request: Request, operation: Operation[Any]) -> Any:
         if not raw:
             raise BodyError(f"{body.refusal}: it is empty")
         return raw
+    return decode_body(raw, body.type, body.refusal)
+
+
+def decode_body(raw: bytes, type: Any, refusal: str) -> Any:
+    """Decode JSON as a type. Raises BodyError, whose line begins with `refusal`.
+
+    All bytes have to be UTF-8: msgspec by itself does not look at the texts that the type leaves out.
+    """
     try:
-        return msgspec.json.decode(raw, type=body.type)
+        return msgspec.json.decode(raw.decode(), type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BodyError(f"{body.refusal}: {error}") from error
+        raise BodyError(f"{refusal}: {_fault(raw, error)}") from error
+
+
+def _fault(raw: bytes, error: Exception) -> str:
+    """Return what is wrong with a body, in words of ours where the decoder's mislead."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 (byte {error.start})"
+    is_cut = str(error) == "Input data was truncated"
+    # The decoder takes a body for one that was cut off where the second half would not have room.
+    if "surrogate pair" in str(error) or (is_cut and _LONE_AT_END.search(raw, max(0, len(raw) - _END_BYTES))):
+        return "a text has half of a surrogate pair, which is no character"
+    return str(error)
 
 
 def read_parameters(request: Request, operation: Operation[Any]) -> dict[str, Any]:

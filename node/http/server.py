@@ -60,7 +60,8 @@ async def serve(
     for name, key in config.named_keys.items():
         if len(key.token) < TOKEN_CHARS_ADVISED:
             reason = f"a token should have {TOKEN_CHARS_ADVISED} characters or more"
-            log.warning("api.token_weak", api_key=name, reason=reason)
+            # As `api_key`, the name would be hidden like a token.
+            log.warning("api.token_weak", key_name=name, reason=reason)
     connections = connections_max(descriptor_limit())
     places, sessions = RequestPlaces(connections), Sessions()
     mcp = McpEndpoint(shown, places, config.audience)

@@ -1,8 +1,9 @@
 """Browsers that a one-time link let in: codes of links and sessions behind cookies, in memory and bounded."""
 
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 import trio
@@ -17,38 +18,47 @@ LINK_S: Final = 60.0
 """Seconds for which a link is valid: long enough for a browser to start."""
 
 LINKS_MAX: Final = 16
-"""Links that nobody has opened yet; one more replaces the oldest."""
+"""Links that nobody has opened yet; one more replaces the oldest of the key with the most."""
 
 SESSION_S: Final = 12 * 3_600.0
 """Seconds for which a browser stays let in: a working day. A restart of the node ends all sessions."""
 
 SESSIONS_MAX: Final = 64
-"""Browsers let in at once; one more replaces the one that came first."""
+"""Browsers let in at once; one more replaces the first that came by the key with the most."""
 
-COOKIES_MAX: Final = 8
-"""Cookies of one request that are looked at: other servers of this machine can set some of our name."""
+COOKIES_MAX: Final = 256
+"""Cookies of one request that are looked up: other servers of this machine can set some of our name and form, and
+browsers keep fewer than 200 for one host. All of them cost less than a millisecond."""
 
 _SECRET_BYTES: Final = 32
 """Bytes of a secret that nobody guesses: as many as the digest keeps apart under which it is remembered."""
 
-Value = TypeVar("Value")
+_SECRET_CHARS: Final = 43
+"""Characters of such a secret in base64: what is shorter or longer need not be looked up."""
+
+Value = TypeVar("Value", bound=Hashable)
 
 
 class _Secrets(Generic[Value]):
-    """Fresh secrets that stand for values for a time. Only digests are kept, so that no lookup can be timed."""
+    """Fresh secrets that stand for values for a time. Only digests are kept, so that no lookup can be timed.
+
+    If there are too many, the oldest of the value that has the most is dropped: whoever makes many ends their own.
+    """
 
     def __init__(self, valid_s: float, secrets_max: int, now_s: Callable[[], float]) -> None:
         self._valid_s = valid_s
         self._secrets_max = secrets_max
         self._now_s = now_s
-        self._values: OrderedDict[bytes, tuple[Value, float]] = OrderedDict()
+        self._values: dict[bytes, tuple[Value, float]] = {}
 
     def issue(self, value: Value) -> str:
         """Return a fresh secret for a value."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         self._values[digest(secret.encode())] = value, self._now_s() + self._valid_s
         if len(self._values) > self._secrets_max:
-            self._values.popitem(last=False)
+            counts = Counter(each for each, _ in self._values.values())
+            # It takes the first of those with equal counts.
+            del self._values[max(self._values, key=lambda known: counts[self._values[known][0]])]
         return secret
 
     def look_up(self, secret: str, *, consume: bool = False) -> Value | None:
@@ -92,9 +102,8 @@ class Sessions:
 
     def key_of(self, cookie_headers: list[str], port: int) -> ApiKey | None:
         """Return the key of the session that a request's cookies name, or None."""
-        for count, value in enumerate(_values(cookie_headers, cookie_name(port))):
-            if count == COOKIES_MAX:
-                break
+        given = (value for value in _values(cookie_headers, cookie_name(port)) if len(value) == _SECRET_CHARS)
+        for value in islice(given, COOKIES_MAX):
             if (key := self.sessions.look_up(value)) is not None:
                 return key
         return None

@@ -1,9 +1,11 @@
 """A council: a lasting swarm on this machine, one node a model, whose nodes keep their keys and what they learned."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +16,17 @@ from node.files import read_toml
 from node.founding import found_node
 from node.inference import EngineConfig
 from node.inference.api_key import api_key_of
+from node.keys import KEY_NAME
 from node.local.nodes import NODES_MAX, NodeSpec, plain_environment
 
 FILE_BYTES_MAX: Final = 256 * 1024
 """Bytes of a council's file: NODES_MAX engines take some kilobytes."""
+
+FOLDER_NAME: Final = "council"
+"""Folder of all nodes of `strand local`, in the user's data folder."""
+
+FOLDERS_MAX: Final = 256
+"""Folders of nodes that are looked through to name one: ten times what runs at once."""
 
 PATIENCE_MS: Final = 20_000
 """Milliseconds to wait for stragglers after a quorum: models that share a machine answer one after another."""
@@ -59,6 +68,12 @@ class Council:
         """
         if not 1 <= len(self.engines) <= NODES_MAX:
             raise CouncilError(f"a council has 1 to {NODES_MAX} nodes, not {len(self.engines)}")
+        for engine in self.engines:
+            if engine.kind == "embedded" and engine.model and not engine.model_path:
+                raise CouncilError(
+                    f"the embedded engine has one model and takes no other, such as {engine.model}: "
+                    "name --engine embedded once for each node, or its GGUF file as model_path in --file"
+                )
         folders = [self.folder / name for name in node_names(self.engines)]
         keys = [(await found_node(folder)).keypair.public.hex() for folder in folders]
         specs = []
@@ -101,6 +116,30 @@ def node_names(engines: Iterable[EngineConfig]) -> list[str]:
         slug = _SLUG.sub("-", (engine.model or engine.kind).lower()).strip("-")[:_SLUG_CHARS_MAX]
         names.append(f"{slug}-{digest}")
     return names
+
+
+@contextmanager
+def pointing_to_council(data_dir: Path) -> Iterator[None]:
+    """Let an error about a folder without a key or store of its own name the nodes of `strand local`, if it has some.
+
+    Raises UserError with the block's text and code.
+    """
+    try:
+        yield
+    except UserError as error:
+        if (hint := council_hint(data_dir)) and not (data_dir / KEY_NAME).exists():
+            pointing = UserError(f"{error}; {hint}")
+            pointing.code = error.code
+            raise pointing from error
+        raise
+
+
+def council_hint(data_dir: Path) -> str:
+    """Return where the nodes of `strand local` under this folder are, for a user; empty if there are none."""
+    keys = sorted(islice((data_dir / FOLDER_NAME).glob(f"*/{KEY_NAME}"), FOLDERS_MAX))
+    if not keys:
+        return ""
+    return f"the nodes of `strand local` are in {data_dir / FOLDER_NAME}: name one, as --data-dir {keys[0].parent}"
 
 
 def read_engines(path: Path) -> list[EngineConfig]:

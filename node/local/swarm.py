@@ -1,5 +1,6 @@
 """A swarm of node processes as one value."""
 
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -129,6 +130,14 @@ class LocalSwarm:
                 joining = replace(spec, bootstrap=self._started[0].addresses[:1])
                 nursery.start_soon(self._start, index, joining)
         self.nodes = [self._started[index] for index in range(len(self._specs))]
+
+    async def finish(self, within_s: float) -> None:
+        """Ask all nodes to finish what they hold, and wait until they have ended, at most this many seconds."""
+        for child in self._started.values():
+            child.process.send_signal(signal.SIGTERM)
+        with trio.move_on_after(within_s):
+            for child in self._started.values():
+                await child.process.wait()
 
     async def stop(self) -> None:
         """End all nodes at once, in order; those that take more than STOP_S are killed."""

@@ -20,6 +20,11 @@ class NoQuorumError(AskError):
 class SecretTextError(AskError):
     """The question looks like it holds a secret, and nobody forced it."""
 
+    def __init__(self, found: str) -> None:
+        """Build the error. `found`: what was found where, and to take it out, without the way to force it."""
+        super().__init__(f"{found}, or force it with `allow_secrets` (`strand ask --allow-secrets`)")
+        self.found = found
+
 
 class NoDiskError(AskError):
     """The node's disk refuses writes: the node could not keep what it would sign."""

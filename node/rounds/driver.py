@@ -395,6 +395,9 @@ class Driver:
         if effect.role == "member":
             self._worker.cancel(effect.query)
         if effect.ending is fx.Ending.CANCELLED:
+            until_ms = self._participant.place_until_ms(effect.query)
+            if until_ms is not None and (ask := self._tickets.get(effect.query)) is not None:
+                ask.hold(until_ms, self._clock.trio_deadline(until_ms))
             return
         if effect.role == "member":
             await self._store.drop_round(effect.query)

@@ -35,15 +35,12 @@ def lacks_named(offers: Iterable[Offer], allowed: Iterable[Offer], specialty: st
 
 
 def secret_line(turns: Sequence[Turn]) -> str | None:
-    """Return the line that refuses turns which look like they hold a secret; None: they do not.
+    """Return what turns hold that looks like a secret, and to take it out; None: they hold nothing like it.
 
     It names kind and place, never the secret.
     """
     for number, turn in enumerate(turns, start=1):
         if (kind := find_secret(turn.text)) is not None:
             place = "the question" if len(turns) == 1 else f"turn {number} ({turn.role})"
-            return (
-                f"{place} looks like it holds {kind}, which other nodes would read: take it out, or force it with "
-                "`allow_secrets` (`strand ask --allow-secrets`)"
-            )
+            return f"{place} looks like it holds {kind}, which other nodes would read: take it out"
     return None

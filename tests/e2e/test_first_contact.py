@@ -180,7 +180,7 @@ CASES = (
         "the token is another one",
         ("status", "--url", "{node}"),
         1,
-        "this is not a token of the node: its configuration has them (for `strand`: STRAND_API_TOKEN)",
+        "this is the token of no API key here: the configuration has them (for `strand`: STRAND_API_TOKEN)",
         variables={"STRAND_API_TOKEN": "wrong"},
     ),
     Case(
@@ -201,7 +201,7 @@ CASES = (
         "there is no such profile",
         ("status", "--profile", "work"),
         2,
-        "there is no profile 'work' (there are: none yet): make it with `strand init --profile work`",
+        "there is no profile 'work', nor any other yet: make it with `strand init --profile work`",
     ),
     Case(
         "a council without a model server",

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -36,6 +36,14 @@ class Running:
 
     process: subprocess.Popen[str]
     told: dict[str, Any]
+    signals: list[signal.Signals] = field(default_factory=list)
+    """What it was sent."""
+
+    def stop(self, number: signal.Signals) -> str:
+        """Send a first signal; return the line that says what follows."""
+        self.signals.append(number)
+        self.process.send_signal(number)
+        return self.line("ending all nodes")
 
     @property
     def keys(self) -> dict[str, str]:
@@ -72,8 +80,8 @@ def council(shell: Shell, *arguments: str | Path, **environment: str) -> Iterato
             running = Running(process, json.loads(printed))
             nodes = [os.pidfd_open(pid) for pid in children(process.pid)]
             yield running
-            process.send_signal(signal.SIGINT)
-            running.line("ending all nodes")
+            if not running.signals:
+                running.stop(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 0
             wait_ended(nodes)
         finally:
@@ -108,6 +116,45 @@ def test_keys_and_reputation_outlive_the_council(shell: Shell, tmp_path: Path) -
         assert len(second.keys) == 4
         again = shell.strand("reputation", "export", "-", "--url", second.told["api"]).json
         assert again["standings"] == learned["standings"]
+
+
+SLOW = '[[engine]]\nkind = "scripted"\nlatency_ms = {}\nmodels = ["one", "two", "three"]\n'
+
+
+@contextmanager
+def asking(shell: Shell, running: Running) -> Iterator[subprocess.Popen[str]]:
+    """A question of which the asker has been told that its round is under way."""
+    command = [STRAND, "ask", "Sum a slice.", "--watch", "--audience", "trusted", "--url", running.told["api"]]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=shell.environment(),
+    ) as asker:
+        assert asker.stderr is not None
+        assert asker.stderr.readline(), "the round did not begin"
+        yield asker
+
+
+def test_a_council_that_is_stopped_finishes_its_round(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "council.toml"
+    file.write_text(SLOW.format(1_000))
+    with council(shell, "--file", file) as running, asking(shell, running) as asker:
+        assert "within 30 s" in running.stop(signal.SIGTERM)
+        printed, said = asker.communicate(timeout=PATIENCE_S)
+        assert (asker.returncode, bool(printed)) == (0, True), said
+
+
+def test_a_second_signal_ends_a_council_at_once(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "council.toml"
+    file.write_text(SLOW.format(100_000))
+    with council(shell, "--file", file, STRAND_NODE_STOP_MS="3600000") as running, asking(shell, running) as asker:
+        assert "within 3600 s" in running.stop(signal.SIGTERM)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(PATIENCE_S) == 0
+        asker.kill()
 
 
 def test_a_killed_node_is_started_again_and_said_so(shell: Shell) -> None:

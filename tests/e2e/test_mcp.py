@@ -26,7 +26,7 @@ async def test_an_agent_asks_over_stdio(shell: Shell, swarm: RunningSwarm) -> No
         command=str(STRAND), args=["mcp", "--url", swarm.url], env={**os.environ, "HOME": str(shell.home)}
     )
     async with mcp.Client(command) as client:
-        assert client.instructions and "Rust" in client.instructions
+        assert client.instructions and "specialists in rust" in client.instructions
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert names == {"ask_swarm", "explain_round", "verify_certificate", "swarm_status"}
         asked: dict[str, Any] = {"question": "Sum a slice.", "audience": "public"}

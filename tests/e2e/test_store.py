@@ -71,7 +71,8 @@ def test_a_store_is_measured_backed_up_pruned_removed_and_restored(shell: Shell,
     assert run("store", "backup", backup, "--json").json["rows"]["certificates"] == 0
     assert_refused(run("store", "restore", backup), 1, "there is a store", "strand reset")
     assert run("store", "prune", "--to", "1GiB", "--json").json["deleted_rows"] == 0
-    assert_refused(run("store", "prune", "--to", "much"), 2, "a size is like 500MB")
+    assert_refused(run("store", "prune", "--to", "much"), 2, "a size has a unit, like 500MB")
+    assert_refused(run("store", "prune", "--to", "1"), 2, "a size has a unit")
     assert run("reset", "--yes", "--json").json["removed"] == ["store"]
     assert run("reset", "--yes").stdout == f"nothing to remove in {folder}\n"
     assert "without the journal" in run("store", "restore", backup).stdout

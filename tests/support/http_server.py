@@ -95,6 +95,12 @@ def statuses(reply: bytes) -> list[int]:
     return [int(status) for status in STATUS.findall(reply)]
 
 
+async def hello(_: Scope, __: Receive, send: Send) -> None:
+    """An application that answers at once."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
 def guarded(app: ASGIApp, guard: Guard) -> ASGIApp:
     """An application behind the guard, for an ASGI client without a connection."""
 

@@ -35,7 +35,8 @@ class StrandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audience: Audience | None = None
     """Nodes that may read the text; else the model id, the API key or the node's configuration says it."""
     min_confidence: Share | None = None
-    """P(correct) below which the request fails with 422 instead of returning the best guess."""
+    """P(correct) below which the request fails with 422 instead of returning the best guess. Until the
+    node has learned from gold, it is compared with the uncalibrated P(best)."""
     pairs_per_judge: Positive | None = None
     """Pairs that each judge compares, over all waves."""
     allow_secrets: bool = False

@@ -11,6 +11,7 @@ from node.cli.ask.continued import earlier_round, named_round
 from node.cli.ask.follow import PlainLines, TakesEvent, follow, report, save_certificate, say_readers
 from node.cli.ask.leaving import told_if_left
 from node.cli.ask.question import QuestionOptions, compose
+from node.cli.ask.waiting import follow_patiently
 from node.cli.ask.watch import DetailLines, live_picture
 from node.cli.parts.certificates import (
     FILE_DIGITS,
@@ -24,7 +25,6 @@ from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
-from node.client import follow as follow_round
 from node.client.client import SILENCE_S
 from node.files import FileError, require_writable
 from node.hardening import keep_private
@@ -112,7 +112,7 @@ async def _followed(
     with told_if_left(stderr()) as note:
         if told_first is not None:
             show = _both(note, told_first.show)
-            return await follow_round(client, question, silence_s=timeout_s, on_event=show)
+            return await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=show)
         if watch:
             return await _watched(client, question, timeout_s, note)
         return await follow(client, question, timeout_s, stderr(), note)
@@ -132,8 +132,8 @@ def _unwritten(followed: FollowedRound, path: Path) -> CliError | None:
 
 async def _watched(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
     """Follow a round with all of its events: a live picture on a terminal, lines elsewhere."""
-    followed = partial(follow_round, client, question, silence_s=timeout_s, details=True)
     console = stderr()
+    followed = partial(follow_patiently, client, question, console, silence_s=timeout_s, details=True)
     if not console.is_terminal:
         return await followed(on_event=_both(note, DetailLines(PlainLines(console)).show))
     with live_picture(console) as picture:

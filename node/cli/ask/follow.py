@@ -14,9 +14,9 @@ from consensus.certificates.report import describe
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import Asked, Progress, RoundEvent
+from node.cli.ask.waiting import follow_patiently
 from node.cli.parts.options import outside
 from node.client import Client, FollowedRound
-from node.client import follow as follow_round
 from node.files import write_whole
 
 TakesEvent = Callable[[RoundEvent], None]
@@ -116,7 +116,8 @@ async def follow(
     The live picture is drawn on a terminal only; `also` takes each event anywhere.
     """
     with _drawn(console) as bars:
-        return await follow_round(client, question, silence_s=timeout_s, on_event=_View(bars, also).show)
+        show = _View(bars, also).show
+        return await follow_patiently(client, question, bars.console, silence_s=timeout_s, on_event=show)
 
 
 def say_readers(event: RoundEvent, console: Console) -> None:

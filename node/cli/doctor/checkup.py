@@ -89,10 +89,16 @@ def configuration(loaded: LoadedConfig) -> Iterator[CheckResult]:
     for file in exposed:
         yield fail("configuration", f"{file} holds a secret, and other users may read it", f"chmod 600 {file}")
     if not exposed:
-        count = len(loaded.origins)
+        count = sum(_differs(loaded.config, name) for name in loaded.origins)
         are = "setting is no default" if count == 1 else "settings are no defaults"
         changed = f"{count} {are}" if count else "all settings are defaults"
         yield ok("configuration", f"{changed}; `strand config show --origin` lists them")
+
+
+def _differs(config: NodeConfig, name: str) -> bool:
+    """Whether a setting, "table.key", has another value than its default: a file may name all, with their defaults."""
+    table, _, key = name.partition(".")
+    return bool(getattr(getattr(config, table), key) != getattr(getattr(NodeConfig(), table), key))
 
 
 def key(folder: Path) -> CheckResult:
@@ -230,7 +236,8 @@ async def engine(config: NodeConfig) -> CheckResult:
 def tried(trial: TrialReport) -> CheckResult:
     """Return the result of a trial of the engine."""
     if trial.answer is None or trial.judgement is None or not trial.works:
-        remedy = "start it or name another (engine.url, engine.model); `strand engine` shows what it can do"
+        # The error has the first remedy: to start it, or to correct its URL.
+        remedy = "see docs/how-to/model-servers.md; `strand engine` shows what is configured"
         return fail("engine", trial.error, remedy)
     answer_s, judgement_s = trial.answer.ms / 1000, trial.judgement.ms / 1000
     text = f"{trial.probe.text} gave an answer in {answer_s:.1f} s, a judgement in {judgement_s:.1f} s"

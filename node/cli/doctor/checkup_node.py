@@ -27,10 +27,14 @@ def conditions(found: tuple[Condition, ...]) -> Iterator[CheckResult]:
         yield fail(_CHECK_OF.get(each.kind, "peers"), each.text, each.remedy)
 
 
-def peers(told: Status) -> CheckResult:
-    """Report how many peers are connected, and how many offer to work."""
+def peers(told: Status) -> CheckResult | None:
+    """Report how many peers are connected, and how many offer to work; None if a condition tells why none is."""
+    if not told.peers_connected and any(_CHECK_OF.get(each.kind, "peers") == "peers" for each in told.conditions):
+        return None
     text = f"{told.peers_connected} connected; {told.nodes_offering} nodes offer to work, this one included"
-    if told.peers_connected and told.nodes_offering < 2:
+    if not told.peers_connected:
+        return warn("peers", text, "wait for others, or name one by --bootstrap, as its `strand status` shows it")
+    if told.nodes_offering < 2:
         return warn("peers", text, "wait for an offer, or start another node's engine: nobody can answer beside this")
     return ok("peers", text)
 

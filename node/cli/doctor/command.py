@@ -57,7 +57,8 @@ async def _look(source: Source, url: str | None, *, tries_engine: bool) -> tuple
             results.append(checkup.warn("node", f"none answers at {client.url}", "start it by `strand run`"))
             return [*results, *await _of_machine(loaded, url, tries_engine=tries_engine)], False
         except (RefusedError, BadReplyError) as error:
-            remedy = "give api.token as the node has it" if isinstance(error, RefusedError) else "name it by --url"
+            place = "name it by --url" if url is None else "give --url as `strand run` tells it when the node is ready"
+            remedy = "give api.token as the node has it" if isinstance(error, RefusedError) else place
             return [*results, checkup.fail("node", str(error), remedy)], not isinstance(error, BadReplyError)
         results.append(checkup.ok("node", f"{told.key} runs at {client.url}"))
         return [*results, *await _of_node(client, told, tries_engine=tries_engine)], True
@@ -82,9 +83,8 @@ async def _of_node(client: Client, told: Status, *, tries_engine: bool) -> list[
     """Ask a running node about itself."""
     known = (await client.peers()).peers
     results = [*_of_folder(told), checkup_node.store(told), *await checkup_node.listening(told)]
-    results += [checkup_node.peers(told), checkup_node.reachability(told, known)]
-    if (clock := checkup_node.clock(told)) is not None:
-        results.append(clock)
+    found = (checkup_node.peers(told), checkup_node.reachability(told, known), checkup_node.clock(told))
+    results += [each for each in found if each is not None]
     results += [*checkup_node.conditions(told.conditions), checkup_node.serving(told)]
     if tries_engine:
         _say("trying the engine; a large model takes a while")

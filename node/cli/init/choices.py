@@ -1,16 +1,19 @@
 """What `strand init` is told about a node: by flags, by the answers to its questions, or both."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from node.cli.parts.errors import CliError
+from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import any_case
 from node.inference.api_key import api_key_of
 from node.inference.config import EngineKind
 from node.toml import toml_text
+
+_KEY: Final = re.compile("[0-9a-f]{64}")
 
 HEAD: Final = """\
 # A node's configuration, made by `strand init`. Change it as you like: `strand config show --origin` shows every
@@ -70,10 +73,17 @@ class Choices:
         return "" if self.key_env is None else api_key_of(self.key_env, "--key-env")
 
     def settings(self, api_key: str = "") -> dict[str, Any]:
-        """Return the settings that follow, by "table.key". `api_key`: the engine's, where no variable has it."""
+        """Return the settings that follow, by "table.key". `api_key`: the engine's, where no variable has it.
+
+        Raises CliError for a key to trust that is none, NoApiKeyError.
+        """
         key = api_key or self.api_key
         kind = self.engine or ("openai" if self.engine_url else None)
         trusted = _parts(self.trust)
+        if odd := [each for each in trusted if not _KEY.fullmatch(each)]:
+            raise CliError(
+                f"--trust takes keys of 64 hexadecimal digits, as `strand id` shows: not {odd[0]!r}", Exit.USAGE
+            )
         told: dict[str, Any] = {
             "node.name": self.name,
             "node.specialty": self.specialty,

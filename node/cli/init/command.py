@@ -1,6 +1,7 @@
 """`strand init`."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -71,7 +72,16 @@ async def init(
         key = await found_node(config.node.data_dir)
     _warn(source, file, config, written=text is not None)
     _tell(file, config, key, written=text is not None, as_json=json)
+    if not json:
+        print(f"start it: {shlex.join(['strand', 'run', *_flags(source, written=text is not None)])}")
     return 0
+
+
+def _flags(source: Source, *, written: bool) -> list[str]:
+    """Return the flags with which other commands find this node; a file that was written holds the folder."""
+    folder = None if written else source.data_dir
+    given = {"--config": source.config, "--data-dir": folder, "--profile": source.profile}
+    return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 async def _new_text(source: Source, ready: ReadyFile | None, choices: Choices, *, asks: bool, check: bool) -> str:

@@ -51,9 +51,11 @@ def build_manager(shown: Shown, places: RequestPlaces, audience: Audience) -> St
 def build_server(shown: Shown, places: RequestPlaces, audience: Audience) -> Server:
     """Build the server of one node; `places`, `audience`: see SwarmTools."""
     tools = {tool.name: tool for tool in SwarmTools(shown, places, audience).tools()}
+    # This takes some 20 ms, which no request should cost.
+    described = [tool.described() for tool in tools.values()]
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[tool.described() for tool in tools.values()])
+        return types.ListToolsResult(tools=described)
 
     async def call_tool(context: Context, asked: types.CallToolRequestParams) -> types.CallToolResult:
         tool = tools.get(asked.name)

@@ -20,6 +20,7 @@ from node.http.mcp.tool import Context, Tool, ToolError
 from node.http.places import READS_MAX, RequestPlaces
 from node.http.rounds import ask_or_cancel
 from node.http.shown import Shown
+from node.rounds.ask_errors import SecretTextError
 from protocol.types import Digest, Outcome, TurnRole
 
 CERTIFICATE_URI: Final = "strand://certificates/"
@@ -123,14 +124,22 @@ class SwarmTools:
         with self._places.followed.take() as place:
             if not place:
                 raise ToolError("too many follow rounds; try again later")
-            async with ask_or_cancel(self._shown.rounds, question, details=False) as begun:
-                log, told, members = RoundLog(), _Told(context, len(begun.query.waves)), 0
-                async for event in begun.events:
-                    log.note(event)
-                    await told.note(event)
-                    if isinstance(event, Asked):
-                        members = len(event.members)
-        return _plain(_answer(log, begun.query_id.hex(), members))
+            try:
+                return _plain(await self._follow(question, context))
+            except SecretTextError as error:
+                # Agents have no way to force it, and are told of none: some would use a shell for it.
+                raise ToolError(error.found) from error
+
+    async def _follow(self, question: Question, context: Context) -> SwarmAnswer:
+        """Ask, and report progress until the round has ended. Raises AskError and ToolError."""
+        async with ask_or_cancel(self._shown.rounds, question, details=False) as begun:
+            log, told, members = RoundLog(), _Told(context, len(begun.query.waves)), 0
+            async for event in begun.events:
+                log.note(event)
+                await told.note(event)
+                if isinstance(event, Asked):
+                    members = len(event.members)
+        return _answer(log, begun.query_id.hex(), members)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -83,7 +83,8 @@ class RoundView:
             context = ErrorContext("round_timed_out" if late else "round_failed", strand=self.report())
             return refusal(504 if late else 502, self._log.why_not(), context=context)
         if self._is_refused(decided):
-            why = "the swarm is less sure of its best answer than strand.min_confidence"
+            asked = self._request.question.confidence_min
+            why = f"the swarm is less sure than strand.min_confidence, {asked:g}: {_certainty(decided)}"
             context = ErrorContext("low_confidence", "strand.min_confidence", strand=self.report())
             return refusal(422, why, context=context)
         return None
@@ -121,6 +122,13 @@ class RoundView:
             strength=strength.strength,
             cluster_size=strength.cluster_size,
         )
+
+
+def _certainty(decided: Decided) -> str:
+    """Return the figure that `min_confidence` is compared with, and where it comes from."""
+    if decided.p_correct is None:
+        return f"P(best) is {decided.p_best:.2f}, uncalibrated: P(correct) is learned from gold"
+    return f"P(correct) is {decided.p_correct:.2f}, calibrated on the node's gold"
 
 
 def _before(text: str, stops: tuple[str, ...]) -> str:

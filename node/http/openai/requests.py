@@ -13,7 +13,7 @@ from node.api.openai.chat import ChatRequest, CompletionRequest, ContentPart
 from node.api.openai.common import FieldRules, StrandOptions
 from node.api.openai.responses import ResponseRequest
 from node.api.operations import Operation
-from node.http.replies import ErrorContext, RefusedError, read_body, refusal
+from node.http.replies import ErrorContext, RefusedError, decode_body, read_body, refusal
 from protocol.types import TurnRole
 
 ROLES: Final = {
@@ -61,10 +61,11 @@ async def read_request(request: Request, operation: Operation[Any], rules: Field
     Raises BodyError, or RefusedError for a field that is refused by name.
     """
     body = await read_body(request, operation)
-    fields = msgspec.json.decode(await request.body(), type=dict[str, msgspec.Raw])
+    assert operation.body is not None
+    fields = decode_body(await request.body(), dict[str, msgspec.Raw], operation.body.refusal)
     for name, idle in rules.refused.items():
         if name in fields and not _is_idle(fields[name], idle):
-            raise unsupported(name, f"{name} is not supported here")
+            raise unsupported(name, f"{_but(name, idle)} is not supported here")
     honoured = {field.encode_name for field in msgspec.structs.fields(body)}
     ignored = sorted(name[:NAME_CHARS_MAX] for name in fields.keys() - honoured - rules.refused.keys())
     return body, tuple(ignored[:IGNORED_MAX])
@@ -72,9 +73,19 @@ async def read_request(request: Request, operation: Operation[Any], rules: Field
 
 def _is_idle(value: msgspec.Raw, idle: Sequence[Any]) -> bool:
     """Whether a field's value asks for nothing."""
-    told = msgspec.json.decode(value)
-    # As JSON: in Python, false equals 0.
-    return told is None or any(msgspec.json.encode(told) == msgspec.json.encode(each) for each in idle)
+    try:
+        told = msgspec.json.decode(value)
+        # As JSON: in Python, false equals 0.
+        return told is None or msgspec.json.encode(told) in {msgspec.json.encode(each) for each in idle}
+    except (msgspec.DecodeError, RecursionError):
+        # It is JSON, but no value of Python: 1e999, 5,000 digits, a thousand brackets.
+        return False
+
+
+def _but(name: str, idle: Sequence[Any]) -> str:
+    """Return what is refused of a field: all but the values that ask for nothing."""
+    passing = " or ".join(msgspec.json.encode(each).decode() for each in idle)
+    return f"{name} other than {passing}" if passing else name
 
 
 def unsupported(param: str, why: str) -> RefusedError:

@@ -12,7 +12,7 @@ import pytest
 from node.api.operations import BODY_BYTES_MAX
 from node.http.connection import BODY_PIECES_MAX, HEADER_BYTES_MAX
 from node.http.replies import SECURITY_HEADERS
-from tests.support.http_server import GET, open_api, statuses
+from tests.support.http_server import GET, hello, open_api, open_edge, statuses
 
 
 def _literal(name: bytes, value: bytes) -> bytes:
@@ -99,6 +99,8 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
     "TRACE": (b"TRACE /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [405]),
     "an odd method": (b"!#$ /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [405]),
     "HEAD": (b"HEAD /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", [200]),
+    "HEAD in HTTP/3": (b"HEAD / HTTP/3.0\r\nHost: 127.0.0.1\r\n\r\n", [505]),
+    "HEAD with a long header": (b"HEAD" + GET[3:] + b"X: " + b"x" * HEADER_BYTES_MAX + b"\r\n\r\n", [431]),
     "HEAD of what is refused": (b"HEAD /health/live HTTP/1.1\r\nHost: page.example\r\n\r\n", [403]),
     "two in a row": (2 * (GET + b"\r\n"), [200, 200]),
     "two in a row, the second broken": (GET + b"\r\n" + b"\xff", [200, 400]),
@@ -113,6 +115,11 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
     "chunks": (_post(b"/api/ask", CHUNKED, b"2\r\n{}\r\n0\r\n\r\n"), [400]),
     "chunks with extensions": (_post(b"/api/ask", CHUNKED, b"2;a=b\r\n{}\r\n0\r\nX: y\r\n\r\n"), [400]),
     "chunks and a length": (_post(b"/api/ask", CHUNKED + NO_QUESTION, b"2\r\n{}\r\n0\r\n\r\n"), [400]),
+    "chunks and a length, and what another server takes for the next request": (
+        GET + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + GET + b"\r\n",
+        [400],
+    ),
+    "chunks in HTTP/1.0": (b"GET /health/live HTTP/1.0\r\nHost: 127.0.0.1\r\n" + CHUNKED + b"\r\n0\r\n\r\n", [400]),
     "a chunk of 16 EiB": (_post(b"/api/ask", CHUNKED, b"FFFFFFFFFFFFFFFF\r\n{}"), [400]),
     "a chunk of no size": (_post(b"/api/ask", CHUNKED, b"zz\r\n"), [400]),
     "a chunk with an endless head": (_post(b"/api/ask", CHUNKED, b"2;" + b"x" * 4 * HEADER_BYTES_MAX), [431]),
@@ -157,6 +164,30 @@ async def test_a_client_is_told_to_go_on_only_if_its_body_will_be_read(tmp_path:
             await stream.send_all(b"{}")
             assert statuses(await stream.receive_some(65_536)) == [400]
         assert statuses(await api.exchange(head % b"page.example")) == [403]
+
+
+def _padded(size: int, *, begin: bytes = GET) -> bytes:
+    """A request's header, or its last chunk with a trailer, of so many bytes."""
+    begin += b"X: "
+    return begin + b"x" * (size - len(begin) - 4) + b"\r\n\r\n"
+
+
+async def test_a_header_is_counted_to_the_byte_however_it_comes() -> None:
+    """At a40b8b3 one read more passed, and a header that was sent ahead could be twice as long."""
+    async with open_edge(hello) as served:
+        for raw, expected in (
+            (_padded(HEADER_BYTES_MAX), [200]),
+            (_padded(HEADER_BYTES_MAX + 1), [431]),
+            (GET + b"\r\n" + _padded(HEADER_BYTES_MAX + 1), [200, 431]),
+            (GET + CHUNKED + b"\r\n" + _padded(HEADER_BYTES_MAX, begin=b"0\r\n"), [200]),
+            (GET + CHUNKED + b"\r\n" + _padded(HEADER_BYTES_MAX + 4, begin=b"0\r\n"), [431]),
+            (GET + b"X: " + b"x" * 4 * HEADER_BYTES_MAX, [431]),
+            (GET + CHUNKED + b"\r\n2;" + b"x" * 4 * HEADER_BYTES_MAX, [431]),
+        ):
+            reply = await served.exchange(raw)
+            assert statuses(reply) == expected
+            if expected[-1] == 431:
+                assert f"at most {HEADER_BYTES_MAX} bytes" in json.loads(_body(reply))["error"]
 
 
 HOSTILE_HEADERS: dict[str, tuple[dict[bytes, bytes], int]] = {

@@ -6,14 +6,15 @@ import errno
 import json
 import subprocess
 import sys
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
@@ -21,7 +22,7 @@ from node.api.asking import Question
 from node.api.operations import BODY_BYTES_MAX
 from node.config import ApiTable, CapacityTable
 from node.http import connection, edge
-from node.http.body_sizes import LARGE_BODIES_MAX
+from node.http.body_sizes import LARGE_BODIES_MAX, BodyRoom
 from node.http.edge import (
     CONNECTIONS_MAX,
     CONNECTIONS_MIN,
@@ -36,19 +37,13 @@ from node.http.places import WAITS_MAX
 from node.http.server import listen
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from tests.support.asking import question_body
-from tests.support.http_server import GET, PATIENCE_S, Served, open_api, open_edge, read_all, statuses
+from tests.support.http_server import GET, PATIENCE_S, Served, hello, open_api, open_edge, read_all, statuses
 
 HALF_OPEN = 300
 
 WAIT = b"GET /api/wait?offers=99&timeout_ms=300000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 ENDING_GET = GET + b"Connection: close\r\n\r\n"
-
-
-async def hello(_: Scope, __: Receive, send: Send) -> None:
-    """An application that answers at once."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"hi"})
 
 
 async def ask(served: Served, raw: bytes = ENDING_GET) -> bytes:
@@ -134,6 +129,91 @@ async def test_who_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> N
     async with open_edge(endless) as served, await served.connect(GET + b"\r\n"):
         with trio.fail_after(PATIENCE_S):
             await ended.wait()
+
+
+LARGE_REPLY = bytes(2 * 1024 * 1024)
+"""More than the buffers of a connection hold."""
+
+
+class Requests:
+    """An application that notes what it is asked, and whose reply to /large is large."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.gave_up = trio.Event()
+        """Set when the large reply has not been written."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["path"])
+        if scope["path"] != "/large":
+            await hello(scope, receive, send)
+            return
+        length = str(len(LARGE_REPLY)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        try:
+            await send({"type": "http.response.body", "body": LARGE_REPLY})
+        finally:
+            self.gave_up.set()
+
+
+@asynccontextmanager
+async def open_connection(app: ASGIApp) -> AsyncIterator[trio.SocketStream]:
+    """A client with small buffers, whose connection to the application is served; the block's end waits for its end."""
+    async with await listen("127.0.0.1", 0) as listener:
+        client = await trio.open_tcp_stream(*listener.socket.getsockname())
+        stream = await listener.accept()
+    client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4_096)
+    stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 4_096)
+
+    async def serve() -> None:
+        async with stream:
+            await connection.Connection(stream, app, Guard(ApiTable()), BodyRoom()).serve()
+
+    with trio.fail_after(PATIENCE_S):
+        async with client, trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            yield client
+
+
+@pytest.mark.parametrize(
+    ("write_s", "ahead"), [(0.1, b""), (PATIENCE_S, b"GET /next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1_000)]
+)
+async def test_nothing_follows_a_reply_that_was_not_written_whole(
+    monkeypatch: pytest.MonkeyPatch, write_s: float, ahead: bytes
+) -> None:
+    """At a40b8b3 the next reply stood amid the body of the one that a slow reader had not taken, or that was cut off
+    because its client sent too far ahead.
+    """
+    monkeypatch.setattr(connection, "WRITE_S", write_s)
+    app = Requests()
+    reply = b""
+    async with open_connection(app) as client:
+        await client.send_all(GET.replace(b"/health/live", b"/large") + b"\r\n" + ahead)
+        await app.gave_up.wait()
+        with suppress(trio.BrokenResourceError):
+            await client.send_all(GET + b"\r\n")
+            reply = await read_all(client)
+    assert app.paths == ["/large"]
+    assert reply.count(b"HTTP/1.1") <= 1
+
+
+async def test_requests_of_a_client_that_has_gone_are_not_worked_on() -> None:
+    """At a40b8b3 all that it had sent ahead were, and honest clients waited meanwhile."""
+    paths: list[str] = []
+    gone = trio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        paths.append(scope["path"])
+        await gone.wait()
+        await hello(scope, receive, send)
+
+    async with open_connection(app) as client:
+        await client.send_all(200 * (GET + b"\r\n"))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await client.aclose()
+        gone.set()
+    # The first reply tells the system that nobody is there, the second one tells us.
+    assert 1 <= len(paths) <= 3
 
 
 @pytest.mark.parametrize("more", [b"", b"GET /next HTTP/1.1\r\n", b"x" * 3 * connection.HEADER_BYTES_MAX])

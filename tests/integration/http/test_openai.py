@@ -45,7 +45,7 @@ TOO_LONG = b"Content-Length: %d\r\n" % (BODY_BYTES_MAX + 1)
 @pytest.mark.parametrize(
     ("request_", "status", "kind", "code"),
     [
-        (post(CHAT, b"Content-Length: 0\r\n"), 400, "invalid_request_error", None),
+        (post(CHAT, b"Content-Length: 0\r\n"), 400, "invalid_request_error", "invalid_request"),
         (post(CHAT, b"Origin: null\r\n"), 403, "permission_error", None),
         (
             post(CHAT, b"Content-Length: %d\r\n" % (BODY_BYTES_MAX + 1)),

@@ -28,6 +28,8 @@ from tests.support.shown import KEY, QUERY, TellingRounds, begun, shown
 # The official client leaves httpx2's reply before its end, and under trio that is told when it is collected.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning", "ignore:Exception ignored in")
 
+SECRET = "gh" + "p_" + "A1b2C3d4E5" * 4
+
 
 @asynccontextmanager
 async def open_mcp(folder: Path) -> AsyncIterator[Served]:
@@ -69,6 +71,10 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_agent(tmp_path: Path) ->
         assert result.is_error and "colour" in result.content[0].text
         result = await client.call_tool("ask_swarm", {"question": " "})
         assert result.is_error and result.content[0].text == "the query is empty"
+        result = await client.call_tool("ask_swarm", {"question": f"Why does {SECRET} fail?"})
+        assert result.is_error and result.content[0].text == (
+            "the question looks like it holds a GitHub token, which other nodes would read: take it out"
+        ), "an agent is told of no way to force it"
         refused = {
             "give either query_id or certificate": {},
             "the certificate is not base64": {"certificate": "?"},

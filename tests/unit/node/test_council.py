@@ -1,17 +1,26 @@
 """What a council is made of: the engines of its file, and nodes that keep their folders."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
+from rich.console import Console
 
-from node.cli.local import Option, _parse
+from node.cli.local import Option, _parse, _usual
+from node.cli.main import run
 from node.cli.parts.errors import CliError
+from node.cli.parts.options import stderr
+from node.cli.reset import CERTIFICATES_NAME, _left
 from node.errors import UserError
+from node.founding import found_node
 from node.inference import EngineConfig
-from node.local.council import Council, CouncilError, node_names, read_engines
+from node.inference.servers import FoundServer
+from node.local.council import FOLDER_NAME, Council, CouncilError, node_names, read_engines
 from node.local.nodes import NODES_MAX
 from tests.support.home import home as home
+from tests.support.processes import assert_refusal_line
 
 SCRIPTED = EngineConfig(kind="scripted")
 
@@ -95,6 +104,50 @@ async def test_nodes_of_one_model_are_told_apart(tmp_path: Path) -> None:
     specs = await Council([SCRIPTED, EngineConfig(), SCRIPTED], tmp_path).specs()
     assert [spec.name for spec in specs] == ["scripted", "embedded", "scripted (2)"]
     assert len({spec.folder for spec in specs}) == 3
+
+
+async def test_the_embedded_engine_takes_no_name_of_a_model_that_it_does_not_run(tmp_path: Path) -> None:
+    with pytest.raises(CouncilError, match="has one model and takes no other, such as x"):
+        await Council([EngineConfig(model="x")], tmp_path).specs()
+    (spec,) = await Council([EngineConfig(model="x", model_path="x.gguf")], tmp_path).specs()
+    assert spec.name == "x"
+
+
+async def test_who_has_only_a_council_is_pointed_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = ["--data-dir", str(tmp_path)]
+    assert run(["id", *here]) == 1
+    assert "strand local" not in capsys.readouterr().err
+    (spec,) = await Council([SCRIPTED], tmp_path / FOLDER_NAME).specs()
+    for command in (["id"], ["store", "size"]):
+        assert await trio.to_thread.run_sync(run, [*command, *here]) == 1
+        assert_refusal_line(capsys.readouterr().err, "there is no", f"--data-dir {spec.folder}")
+    assert await trio.to_thread.run_sync(run, ["reset", "--yes", *here]) == 0
+    nothing, left = capsys.readouterr().out.splitlines()
+    assert nothing == f"nothing to remove in {tmp_path}"
+    assert left.startswith("left: the nodes of `strand local`") and str(spec.folder) in left
+    await found_node(tmp_path)
+    assert await trio.to_thread.run_sync(run, ["id", *here]) == 0
+
+
+async def test_a_reset_says_that_certificates_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await found_node(tmp_path)
+    kept = tmp_path / CERTIFICATES_NAME / "0123456789abcdef.strand"
+    kept.parent.mkdir()
+    kept.write_bytes(b"")
+    assert await trio.to_thread.run_sync(run, ["reset", "--yes", "--json", "--data-dir", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == [str(kept.parent)]
+    assert kept.exists()
+    assert "certificates in" in _left(tmp_path)[0]
+
+
+async def test_who_has_no_model_server_is_offered_the_tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(_: Console) -> list[FoundServer]:
+        return []
+
+    # What runs on the usual ports of this machine is not the test's.
+    monkeypatch.setattr("node.cli.local.look_for_servers", none)
+    with pytest.raises(CouncilError, match="--engine embedded, three times"):
+        await _usual(stderr())
 
 
 @pytest.mark.parametrize("count", [0, NODES_MAX + 1])

@@ -13,6 +13,8 @@ from tests.unit.node.test_driver_disk import PATIENCE_S, World, end_of, refusing
 ONLY_ANSWERING = {"answer_ms": 2_000, "open_ms": 0, "judge_ms": 0, "cosign_ms": 0}
 """Two seconds in all, so that the test sees the end of them."""
 
+ROUND_MS = sum(ONLY_ANSWERING.values())
+
 
 async def cancel(at: World, query: Digest) -> bool:
     tell, told = trio.open_memory_channel[bool](1)
@@ -22,7 +24,9 @@ async def cancel(at: World, query: Digest) -> bool:
 
 async def test_a_cancelled_round_stops_the_engine_and_keeps_its_ticket(tmp_path: Path) -> None:
     async with world(tmp_path, "a") as at:
+        before_ms = at.clock.now_ms()
         query = await at.ask(1, **ONLY_ANSWERING)
+        after_ms = at.clock.now_ms()
         assert isinstance(query, bytes)
         await at.engine.asked.wait()
         with at.hub.subscribe(query, roles=REQUESTER) as events:
@@ -30,7 +34,9 @@ async def test_a_cancelled_round_stops_the_engine_and_keeps_its_ticket(tmp_path:
             assert (await end_of(events)).ending == Ending.CANCELLED
         with trio.fail_after(PATIENCE_S):
             await at.engine.stopped.wait()
-        assert len(at.queue.running) == 1, "whoever cancels may not ask again at once"
+        (held,) = at.queue.running  # Whoever cancels may not ask again at once, and is told until when.
+        assert held.held_until_ms is not None and before_ms <= held.held_until_ms - ROUND_MS <= after_ms
+        assert held.held_until_s == at.clock.trio_deadline(held.held_until_ms)
         assert [message.kind for message in at.overlay.of_slots()] == [Kind.CANCEL]
         await at.assert_all_is_journalled()
         assert not await cancel(at, query), "there is nothing left to cancel"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node.log_catalogue import EVENTS, FIELDS
+from node.log_filters import Cleaner, Secrets
 
 NODE = Path(__file__).parents[3] / "node"
 METHODS = {"debug", "info", "warning", "error", "exception"}
@@ -45,3 +46,8 @@ def test_fields_are_those_of_the_catalogue() -> None:
     assert not unknown
     named = {keyword.arg for _, call in calls() for keyword in call.keywords}
     assert set(FIELDS) == named
+
+
+def test_no_field_of_the_catalogue_is_hidden_as_a_secret() -> None:
+    kept = Cleaner(Secrets())(None, "info", dict.fromkeys(FIELDS, "shown"))
+    assert set(kept.values()) == {"shown"}

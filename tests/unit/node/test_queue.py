@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
 
 from node.api.asking import Question
+from node.clock import Clock
+from node.facade.rounds import RoundsFacade
+from node.rounds.ask_errors import TooBusyError
+from node.rounds.hub import RoundEvents
 from node.rounds.queue import FIRST_ROUND_S, RETRY_S_MAX, QueuedAsk, QueueFullError, RoundQueue
+from node.rounds.service import RoundService
 
 QUESTION = Question.single("Which?")
 
@@ -85,3 +92,62 @@ async def test_the_advice_follows_the_length_of_rounds(autojump_clock: MockClock
     await trio.sleep(10_000)
     ticket.release()
     assert queue.retry_after_s == RETRY_S_MAX
+
+
+def hold(ticket: QueuedAsk, for_s: float) -> None:
+    ticket.hold(1_000 + int(for_s * 1000), trio.current_time() + for_s)
+
+
+async def test_cancelled_rounds_are_waited_for_until_their_known_ends(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    queue = RoundQueue(tickets_max=2, waiting_max=8)
+    one, other = await ask(queue), await ask(queue)
+    hold(one, 675)
+    assert queue.wait_s == FIRST_ROUND_S, "the other round is of usual length"
+    hold(other, 40)
+    assert (queue.wait_s, queue.retry_after_s) == (40, 40)
+    await trio.sleep(30)
+    assert (queue.wait_s, queue.retry_after_s) == (10, 10)
+    hold(other, 300)
+    assert (queue.wait_s, queue.retry_after_s) == (300, RETRY_S_MAX)
+    assert [each.held_until_ms for each in queue.running] == [676_000, 301_000]
+
+
+async def test_who_waits_behind_others_waits_for_their_rounds_too(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    queue = RoundQueue(tickets_max=1, waiting_max=8)
+    ticket = await ask(queue)
+    hold(ticket, 100)
+
+    async def wait() -> None:
+        (await ask(queue)).release()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        assert queue.wait_s == 100 + 2 * FIRST_ROUND_S
+        ticket.release()
+
+
+async def test_a_cancelled_round_does_not_count_in_the_mean_length(autojump_clock: MockClock) -> None:  # noqa: ARG001 - time
+    queue = RoundQueue(tickets_max=1, waiting_max=8)
+    ticket = await ask(queue)
+    hold(ticket, 675)
+    await trio.sleep(675)
+    assert queue.wait_s == 0, "it gives its ticket back now"
+    ticket.release()
+    assert queue.retry_after_s == FIRST_ROUND_S
+
+
+async def test_the_report_marks_cancelled_rounds_and_the_refusal_advises_by_them(
+    autojump_clock: MockClock,  # noqa: ARG001 - time
+) -> None:
+    queue = RoundQueue(tickets_max=2, waiting_max=0)
+    service = RoundService(cast("Any", None), queue, cast("Any", None), RoundEvents(), Clock())
+    hold(await ask(queue), 50)
+    hold(await ask(queue), 45)
+    report = RoundsFacade(service).queue()
+    assert [each.held_until_ms for each in report.running] == [51_000, 46_000] and report.wait_s == 45
+    with pytest.raises(TooBusyError) as refused:
+        async with service.ask(QUESTION):
+            pass
+    assert refused.value.retry_after_s == 45

@@ -97,6 +97,7 @@ async def test_a_text_with_a_secret_is_refused(audience: Audience) -> None:
     with pytest.raises(SecretTextError) as refused:
         builder(*"abcz").refuse_secrets(Question.single(f"Why does {SECRET} fail?", audience=audience))
     assert str(refused.value).startswith("the question looks like it holds a GitHub token")
+    assert "allow_secrets" in str(refused.value) and "allow_secrets" not in refused.value.found
     assert SECRET not in str(refused.value)
 
 

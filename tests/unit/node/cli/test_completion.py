@@ -42,4 +42,4 @@ def test_other_shells_can_read_theirs(capsys: pytest.CaptureFixture[str], shell:
 
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", "csh"]) == 2
-    assert_refusal_line(capsys.readouterr().err, "csh", "bash, zsh, fish")
+    assert_refusal_line(capsys.readouterr().err, "there is no completion for csh", "bash, zsh, fish")

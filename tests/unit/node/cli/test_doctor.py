@@ -66,6 +66,13 @@ def test_a_file_with_a_secret_that_others_read_is_named(tmp_path: Path) -> None:
     assert found.level is Level.OK and found.text.startswith("1 setting is no default")
 
 
+def test_a_setting_that_a_file_names_with_its_default_is_a_default(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('[node]\nspecialty = "rust"\nstop_ms = 1\n')
+    (found,) = checkup.configuration(load_config(file=file, environment={}))
+    assert found.text.startswith("1 setting is no default")
+
+
 def test_a_port_that_is_held_names_its_holder() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -190,7 +197,15 @@ def test_a_clock_that_is_off_is_told_once() -> None:
 def test_other_reports_of_a_node() -> None:
     assert checkup_node.store(structs.replace(STATUS, store="the disk is full")).level is Level.FAIL
     assert checkup_node.store(STATUS).level is Level.OK
-    assert checkup_node.peers(structs.replace(STATUS, nodes_offering=1)).level is Level.WARN
+    few = checkup_node.peers(structs.replace(STATUS, nodes_offering=1))
+    assert few is not None and few.level is Level.WARN
+    lone = structs.replace(STATUS, peers_connected=0, conditions=())
+    alone = checkup_node.peers(lone)
+    assert alone is not None and alone.level is Level.WARN
+    told = Condition("alone", "this node is alone", "join", "")
+    assert checkup_node.peers(structs.replace(lone, conditions=(told,))) is None
+    off = Condition("clock_off", "behind by 9 s", "set it", "")
+    assert checkup_node.peers(structs.replace(lone, conditions=(off,))) is not None
     paused = structs.replace(STATUS.serving, why_not="paused", open=False)
     assert checkup_node.serving(structs.replace(STATUS, serving=paused)).remedy == "`strand resume`"
     assert checkup_node.serving(STATUS).level is Level.OK
@@ -199,7 +214,9 @@ def test_other_reports_of_a_node() -> None:
     )
     assert checkup.tried(works).text == "a model gave an answer in 1.2 s, a judgement in 0.3 s"
     broken = structs.replace(works, works=False, error="it gives no answer: HTTP 500", answer=None, judgement=None)
-    assert checkup.tried(broken).level is Level.FAIL
+    found = checkup.tried(broken)
+    assert found.level is Level.FAIL
+    assert "start it" not in found.remedy and "engine.url" not in found.remedy, "the error itself says so"
 
 
 @contextmanager
@@ -228,7 +245,7 @@ def server(status: int, body: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "body", "words", "remedy"),
     [
-        (200, b"<html>", "is no strand node", "--url"),
+        (200, b"<html>", "is no strand node", "--url as `strand run` tells it"),
         (401, b'{"error": "the token is missing or wrong"}', "token is missing", "api.token"),
     ],
 )

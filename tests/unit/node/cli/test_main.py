@@ -84,6 +84,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "--nodes", "many"], 2, ["--nodes"]),
         (["demo", "--engine", "steam"], 2, ["steam"]),
         (["demo", " "], 2, ["empty"]),
+        (["init", "--trust", "abc"], 2, ["64 hexadecimal digits", "strand id", "'abc'"]),
         (["run", "--engine", "steam"], 2, ['"steam" for --engine', "embedded, openai, vllm, scripted"]),
         (["run", "--engine", "OpenAI", "--bind", "x"], 2, ["HOST:PORT"]),
         (["ask", "x", "--task", "CODE", "--url", DEAD], 4, [DEAD]),

@@ -223,6 +223,7 @@ async def test_the_document_is_served_and_describes_what_is_routed() -> None:
         served = (await http.get("/api/openapi.json")).json()
     assert served == json.loads(json.dumps(document()))
     assert served["openapi"] == "3.1.0"
+    assert served["servers"] == [{"url": "/"}], "the node may have any port, and a proxy in front"
     routed = {
         (route.path, method)  # type: ignore[attr-defined]
         for route in app_of(shown()).routes

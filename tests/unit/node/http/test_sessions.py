@@ -27,8 +27,8 @@ def cookie_of(response: Response | None) -> str:
     return SimpleCookie(response.headers["set-cookie"])[cookie_name(PORT)].value
 
 
-def let_in(sessions: Sessions) -> str:
-    return cookie_of(sessions.let_in(sessions.links.issue(KEY), PORT, over_tls=False))
+def let_in(sessions: Sessions, key: ApiKey = KEY) -> str:
+    return cookie_of(sessions.let_in(sessions.links.issue(key), PORT, over_tls=False))
 
 
 def test_a_link_is_valid_once_and_for_a_minute() -> None:
@@ -69,12 +69,27 @@ def test_links_and_sessions_are_bounded_and_the_newest_stay() -> None:
     assert sessions.key_of([cookies[-1]], PORT) == KEY
 
 
+def test_whoever_makes_many_links_and_sessions_ends_their_own() -> None:
+    sessions, greedy = Sessions(Clock()), ApiKey("greedy", None)
+    code, cookie = sessions.links.issue(KEY), f"{cookie_name(PORT)}={let_in(sessions)}"
+    first = f"{cookie_name(PORT)}={let_in(sessions, greedy)}"
+    for _ in range(SESSIONS_MAX):
+        let_in(sessions, greedy)
+    for _ in range(LINKS_MAX):
+        sessions.links.issue(greedy)
+    assert len(sessions.sessions) == SESSIONS_MAX and len(sessions.links) == LINKS_MAX
+    assert sessions.key_of([first], PORT) is None
+    assert sessions.key_of([cookie], PORT) == KEY
+    assert sessions.let_in(code, PORT, over_tls=False) is not None
+
+
 def test_only_some_cookies_of_our_name_are_looked_at() -> None:
     sessions = Sessions(Clock())
     name, right = cookie_name(PORT), let_in(sessions)
-    planted = "; ".join(f"{name}={number}" for number in range(COOKIES_MAX - 1))
+    planted = "; ".join(f"{name}={number:043}" for number in range(COOKIES_MAX - 1))
     assert sessions.key_of([f"{planted}; {name}={right}"], PORT) == KEY
-    assert sessions.key_of([f"{name}=more; {planted}; {name}={right}"], PORT) is None
+    assert sessions.key_of([f"{name}=of another form; {planted}; {name}={right}"], PORT) == KEY
+    assert sessions.key_of([f"{name}={'m' * 43}; {planted}; {name}={right}"], PORT) is None
     assert sessions.key_of([f"{name}=\udcff", f"{name}=é", f"{name}", ""], PORT) is None
 
 

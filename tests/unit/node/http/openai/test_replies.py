@@ -19,6 +19,7 @@ from node.rounds.ask_errors import (
     TooLongError,
     TooManyFollowedError,
 )
+from node.rounds.readers import NOBODY_NAMED
 from protocol.types import FinishReason, Outcome, OutcomeReason
 from tests.support.openai_rounds import ANSWER, AUTHORS, OPENED, a_round, decided, ended, official_client
 from tests.support.shown import QUERY, TellingRounds, http_client, shown
@@ -234,6 +235,19 @@ async def test_who_wants_confidence_gets_no_guess() -> None:
     assert told.choices[0].message.content == ANSWER
 
 
+@pytest.mark.parametrize(
+    ("p_correct", "figure"),
+    [(0.75, "P(correct) is 0.75, calibrated"), (None, "P(best) is 0.80, uncalibrated")],
+)
+async def test_who_wants_more_confidence_is_told_the_figure_and_its_kind(p_correct: float | None, figure: str) -> None:
+    result = decided(Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE, p_correct=p_correct)
+    async with official_client(node(result)) as client:
+        with pytest.raises(openai.UnprocessableEntityError) as caught:
+            extra = {"strand": {"min_confidence": 0.9}}
+            await client.chat.completions.create(model=MODEL, messages=HELLO, extra_body=extra)
+    assert f"less sure than strand.min_confidence, 0.9: {figure}" in caught.value.message
+
+
 FAILURES = [
     (a_round(decided(Outcome.FAILED, OutcomeReason.DECLINED)), 502, "round_failed", "the round failed: declined"),
     (a_round(decided(Outcome.FAILED, OutcomeReason.NO_ANSWERS)), 504, "round_timed_out", "no_answers"),
@@ -267,6 +281,21 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
 
 
 @pytest.mark.parametrize("stream", [False, True])
+async def test_a_trusted_question_where_nobody_is_named_is_asked_once(stream: bool) -> None:
+    """The owner has to name somebody first: to wait for a second, as for other lacks of nodes, is no use."""
+    refused = NoQuorumError(NOBODY_NAMED.format(specialty="rust"))
+    rounds = TellingRounds(refusal=refused)
+    async with official_client(shown(rounds=rounds)) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(model=MODEL, messages=HELLO, stream=stream)
+    assert (caught.value.status_code, caught.value.code) == (503, "no_quorum")
+    assert str(refused) in caught.value.message
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert "retry-after" not in caught.value.response.headers
+    assert len(rounds.asked) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/completions"])
 @pytest.mark.parametrize(
     ("error", "status", "code", "retry_after"),
@@ -277,7 +306,7 @@ async def test_a_stream_without_an_answer_ends_with_the_error(told: Any, status:
         (StoppingError("this node is being stopped"), 503, "stopping", "5"),
         (NoDiskError("the disk is full"), 503, "disk_blocked", "1"),
         (TooLongError("the query has 9 bytes; this network takes 8"), 400, "context_length_exceeded", None),
-        (AskError("the query is empty"), 400, None, None),
+        (AskError("the query is empty"), 400, "invalid_request", None),
     ],
 )
 async def test_a_round_that_does_not_begin_has_a_status_also_where_a_stream_is_asked_for(

@@ -78,10 +78,12 @@ def refused_fields(path: str) -> list[tuple[str, str]]:
 async def test_what_is_not_supported_is_refused_by_name(path: str, name: str) -> None:
     rounds = TellingRounds(a_round())
     response = await post(path, {**BASICS[path], name: {"something": [1]}}, rounds)
+    idle = " or ".join(msgspec.json.encode(value).decode() for value in RULES[path][1].refused[name])
+    what = f"{name} other than {idle}" if idle else name
     assert response.status_code == 400
     assert response.json() == {
         "error": {
-            "message": f"{name} is not supported here",
+            "message": f"{what} is not supported here",
             "type": "invalid_request_error",
             "param": name,
             "code": "unsupported_parameter",
@@ -103,15 +105,20 @@ async def test_a_refused_field_that_asks_for_nothing_passes(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "change", "param", "words"),
     [
-        ("/v1/chat/completions", {"n": 2}, "n", "n is not supported"),
-        ("/v1/chat/completions", {"n": True}, "n", "n is not supported"),
-        ("/v1/chat/completions", {"tools": [A_TOOL]}, "tools", "tools is not supported"),
-        ("/v1/chat/completions", {"tool_choice": "required"}, "tool_choice", "tool_choice is not supported"),
+        ("/v1/chat/completions", {"n": 2}, "n", "n other than 1 is not supported here"),
+        ("/v1/chat/completions", {"n": True}, "n", "n other than 1 is not supported here"),
+        ("/v1/chat/completions", {"tools": [A_TOOL]}, "tools", "tools other than [] is not supported"),
+        (
+            "/v1/chat/completions",
+            {"tool_choice": "required"},
+            "tool_choice",
+            'tool_choice other than "none" or "auto" is not supported',
+        ),
         (
             "/v1/chat/completions",
             {"response_format": {"type": "json_object"}},
             "response_format",
-            "response_format is not supported",
+            'response_format other than {"type":"text"} is not supported',
         ),
         (
             "/v1/chat/completions",
@@ -177,7 +184,8 @@ async def test_what_is_inside_of_a_field_is_refused_by_name_too(
 async def test_a_wrong_value_is_refused_with_the_name_of_its_field(change: dict[str, Any], param: str | None) -> None:
     response = await post("/v1/chat/completions", {**BASICS["/v1/chat/completions"], **change})
     assert response.status_code == 400
-    assert (response.json()["error"]["type"], response.json()["error"]["param"]) == ("invalid_request_error", param)
+    error = response.json()["error"]
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", param, "invalid_request")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -191,6 +199,92 @@ async def test_what_is_no_request_asks_nothing(path: str, body: bytes) -> None:
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("no request for a ")
     assert rounds.asked == []
+
+
+HALF = "a text has half of a surrogate pair, which is no character"
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        (rb'"stop":"\ud83d"', HALF),
+        (rb'"stop":"\ud83d and more text"', HALF),
+        (rb'"stop":"\\\ud83d\u0041"', HALF),
+        (rb'"stop":"\udc00"', HALF),
+        (b'"stop":"\xf0\x9f"', "it is not UTF-8 (byte 78)"),
+        # These are another fault's: a pair, and the text \\ud83d.
+        (rb'"stop":"\ud83d\ude00', "Input data was truncated"),
+        (rb'"stop":"\u12', "Input data was truncated"),
+        (rb'"stop":"\\ud83d' + b"\\" * 64, "Input data was truncated"),
+        (rb'"stop":"\\ud83d', "Input data was truncated"),
+    ],
+)
+async def test_a_body_that_is_no_text_says_what_is_wrong_with_it(field: bytes, line: str) -> None:
+    path = "/v1/chat/completions"
+    whole = with_field(path, field)
+    async with http_client(shown(rounds=TellingRounds())) as http:
+        response = await http.post(path, content=whole[:-1] if "truncated" in line else whole)
+    assert response.json()["error"]["message"] == f"no request for a chat completion: {line}"
+
+
+@pytest.mark.parametrize("path", ["/v1/", "/v1/chat", "/v1/embeddings", "/v1/v1/models", "/v1/models/"])
+async def test_an_unknown_path_is_told_which_there_are(path: str) -> None:
+    async with http_client(shown()) as http:
+        response = await http.post(path, json={})
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert (error["code"], error["param"]) == ("not_found", None)
+    assert error["message"] == (
+        "no such path; below /v1 there are /v1/models, /v1/models/{model}, /v1/chat/completions, /v1/responses, "
+        "/v1/completions"
+    )
+
+
+def with_field(path: str, field: bytes) -> bytes:
+    """The bytes of a request with one more field."""
+    return msgspec.json.encode(BASICS[path])[:-1] + b"," + field + b"}"
+
+
+DEEP = b"[" * 990 + b"]" * 990
+NO_VALUES = [b"1e999", b"-1e999", b"9" * 5_000, b"9" * 30, b'{"a":1e999}', b"[1e999]", DEEP]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("value", NO_VALUES, ids=lambda value: value[:12].decode())
+async def test_a_refused_field_with_a_value_that_python_has_not_is_refused_by_name(path: str, value: bytes) -> None:
+    rounds = TellingRounds()
+    async with http_client(shown(rounds=rounds)) as http:
+        for name in RULES[path][1].refused:
+            response = await http.post(path, content=with_field(path, b'"%s":%s' % (name.encode(), value)))
+            assert response.status_code == 400, (name, response.text)
+            # The decoder may stop at the brackets before any name is looked at.
+            assert value is DEEP or response.json()["error"]["code"] == "unsupported_parameter"
+            assert value is DEEP or response.json()["error"]["param"] == name
+    assert rounds.asked == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_bytes_that_are_no_utf_8_are_refused_wherever_they_stand(path: str) -> None:
+    rounds = TellingRounds()
+    names = {name.encode() for name in (*RULES[path][1].refused, *RULES[path][1].ignored, "stop", "surprise")}
+    fields = [b'"\xff":1', b'"\xed\xa0\x80":1', *(b'"%s":"\xff"' % name for name in names)]
+    async with http_client(shown(rounds=rounds)) as http:
+        for field in fields:
+            response = await http.post(path, content=with_field(path, field))
+            assert response.status_code == 400, (field, response.text)
+            assert response.json()["error"]["message"].startswith("no request for a ")
+    assert rounds.asked == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_brackets_of_any_depth_are_refused_or_ignored(path: str) -> None:
+    """Around the depth where the decoder stops, which depends on how deep its caller stands."""
+    async with http_client(shown(rounds=TellingRounds(a_round()))) as http:
+        for depth in range(880, 1_010):
+            brackets = b"[" * depth + b"]" * depth
+            for name in (b"surprise", b"logit_bias", b"include"):
+                response = await http.post(path, content=with_field(path, b'"%s":%s' % (name, brackets)))
+                assert response.status_code in {200, 400}, (depth, name, response.text)
 
 
 async def test_fields_that_change_nothing_are_named_in_the_reply() -> None:
