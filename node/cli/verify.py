@@ -1,5 +1,6 @@
 """`strand verify`."""
 
+from os.path import exists, isfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,16 @@ from node.cli.parts.certificates import outcome, read_certificate, refused
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, print_json
 from node.files import FileError, read_text
+from node.text import one_line
 from protocol.errors import Fault
+from protocol.limits import KEY_BYTES
 from protocol.types import Key
 
 KEYS_BYTES_MAX = 1024 * 1024
 """Largest file of keys in bytes: a certificate has far fewer members than fit."""
+
+SHOWN_CHARS_MAX = 200
+"""Characters of what was given in place of keys, in the line that refuses it."""
 
 
 def verify(
@@ -57,14 +63,18 @@ def _trusted_cosigners(read: CertificateReading, trusted: frozenset[Key] | None)
 
 def read_keys(text: str) -> frozenset[Key]:
     """Read keys from a comma-separated list or a file. Raises CliError."""
-    path = Path(text)
     try:
-        lines = read_text(path, KEYS_BYTES_MAX).split() if path.is_file() else text.split(",")
+        # `Path.is_file` raises an error for a list that is longer than a file's name.
+        from_file = isfile(text)  # noqa: PTH113
+        lines = read_text(Path(text), KEYS_BYTES_MAX).split() if from_file else text.split(",")
         keys = frozenset(Key(bytes.fromhex(line.strip())) for line in lines if line.strip())
     except FileError as error:
         raise CliError(f"--trust: {error}", Exit.USAGE) from error
     except ValueError:
         keys = frozenset()
-    if not keys or any(len(key) != 32 for key in keys):
-        raise CliError("--trust wants keys of 64 hexadecimal digits", Exit.USAGE)
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        wanted = "--trust wants keys of 64 hexadecimal digits"
+        if exists(text) or not text.strip():  # noqa: PTH110 - as above
+            raise CliError(wanted, Exit.USAGE)
+        raise CliError(f"{wanted}, or a file of them; there is no file {one_line(text, SHOWN_CHARS_MAX)}", Exit.USAGE)
     return keys

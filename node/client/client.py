@@ -58,6 +58,10 @@ _KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(S
 Reply = TypeVar("Reply")
 
 
+_CLOSED: Final = ("Server disconnected", "peer closed connection")
+"""Beginnings of the library's texts for a connection that was closed; other breaches of HTTP have the same type."""
+
+
 class _Kind(msgspec.Struct):
     event: str
 
@@ -230,17 +234,19 @@ class Client:
     ) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Call an operation whose reply lasts, and yield the reply's lines as they arrive."""
         timeout = httpx2.Timeout(silence_s, connect=CONNECT_S)
+        begun = False
         try:
             async with self._http.stream(operation.method, operation.path, timeout=timeout, **more) as response:
                 if response.status_code != 200:
                     await response.aread()
                     self._check(response)
+                begun = True
                 async with _lines(response) as lines:
                     yield lines
         except httpx2.TimeoutException as error:
             raise TimedOutError(f"no word from {self.url} for {silence_s:.0f} s") from error
         except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+            raise (self._broken(operation) if begun else self._unreachable(error)) from error
 
     async def _send(
         self, operation: Operation[Any], timeout_s: float, *, path: str = "", **more: Any
@@ -253,7 +259,20 @@ class Client:
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: Exception) -> UnreachableError:
+    def _broken(self, operation: Operation[Any]) -> UnreachableError:
+        """Return the error for a reply that began and did not end."""
+        during = "while the round ran" if operation is ops.ASK else "while it told its events"
+        return UnreachableError(
+            f"the node at {self.url} ended {during}, or the way to it broke; `strand rounds` tells what it knows of "
+            "its rounds when it runs again"
+        )
+
+    def _unreachable(self, error: httpx2.TransportError) -> UnreachableError | BadReplyError:
+        """Return the error for a request without a reply."""
+        if isinstance(error, httpx2.RemoteProtocolError) and not str(error).startswith(_CLOSED):
+            return BadReplyError(
+                f"what answers at {self.url} speaks no HTTP ({error}): name the address of a node's HTTP interface"
+            )
         return UnreachableError(f"no node answers at {self.url} ({error}): start one with `strand run`")
 
     def _check(self, response: httpx2.Response) -> None:

@@ -75,7 +75,8 @@ async def ask(
     The question is the argument, then the text on stdin unless it is a terminal, then each file as a block under its
     path, together at most 64 KiB.
     """
-    _require_one_display(stream, json=json, watch=watch)
+    if stream and (json or watch):
+        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
     earlier = None
     if continue_ is not None:
         earlier, query = named_round(continue_, query)
@@ -86,14 +87,9 @@ async def ask(
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
-        with told_if_left(stderr()) as note:
-            if told_first is not None:
-                show = _both(note, told_first.show)
-                followed = await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=show)
-            else:
-                followed = await (_watched if watch else _drawn)(client, question, timeout_s, note)
+        followed = await _followed(client, question, timeout_s, told_first, watch)
     path = out or kept_path(source, followed.query_id)
-    unwritten = _keep(followed, path)
+    unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
     if json:
         print_json(told)
@@ -102,38 +98,35 @@ async def ask(
         print_evidence(told, stdout())
     else:
         print_report(told, stdout())
-    _require_kept(unwritten, followed.query_id)
+    if unwritten is not None:
+        raise unwritten
     if not json:
         print(f"certificate: {path}")
     return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 
 
-def _require_one_display(stream: bool, *, json: bool, watch: bool) -> None:
-    """Refuse --stream beside another display. Raises CliError."""
-    if stream and (json or watch):
-        raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
+async def _followed(
+    client: Client, question: Question, timeout_s: float, told_first: "_ToldFirst | None", watch: bool
+) -> FollowedRound:
+    """Ask and follow the round in one of the three ways of showing it."""
+    with told_if_left(stderr()) as note:
+        if told_first is not None:
+            show = _both(note, told_first.show)
+            return await follow_patiently(client, question, stderr(), silence_s=timeout_s, on_event=show)
+        if watch:
+            return await _watched(client, question, timeout_s, note)
+        return await follow(client, question, timeout_s, stderr(), note)
 
 
-def _require_kept(unwritten: FileError | None, query_id: str) -> None:
-    """Say where a certificate is that could not be written. Raises CliError."""
-    if unwritten is not None:
-        shown = f"`strand show {query_id[:FILE_DIGITS]}`"
-        raise CliError(f"{unwritten}; the node has the certificate: {shown} reads it there", unwritten.code)
-
-
-async def _drawn(client: Client, question: Question, timeout_s: float, note: TakesEvent) -> FollowedRound:
-    """Follow a round with a bar for each phase on a terminal."""
-    return await follow(client, question, timeout_s, stderr(), note)
-
-
-def _keep(followed: FollowedRound, path: Path) -> FileError | None:
-    """Write the certificate; return why that failed. The answer was paid for, so it is printed all the same."""
-    # The file holds the question, private or not.
+def _unwritten(followed: FollowedRound, path: Path) -> CliError | None:
+    """Write the certificate. An error is returned, for the answer was paid for and is printed all the same."""
+    # It holds the question, private or not.
     keep_private()
     try:
         save_certificate(followed.certificate, path)
     except FileError as error:
-        return error
+        shown = f"`strand show {followed.query_id[:FILE_DIGITS]}`"
+        return CliError(f"{error}; the node has the certificate: {shown} reads it there", error.code)
     return None
 
 

@@ -63,35 +63,40 @@ class PlainLines:
             self.begun = progress
 
     def _print(self, event: Progress, more: str) -> None:
-        wave = f", wave {event.wave + 1}" if event.phase == "judging" else ""
         counts = f"{len(event.received)} of {len(event.expected)}"
-        self.console.print(outside(f"{_PHASES[event.phase]}{wave}: {counts}{more}"), soft_wrap=True, highlight=False)
+        self.console.print(outside(f"{_name(event)}: {counts}{more}"), soft_wrap=True, highlight=False)
 
 
 def _place(event: Progress) -> tuple[str, int]:
     return event.phase, event.wave
 
 
+def _name(event: Progress) -> str:
+    return _PHASES[event.phase] + (f", wave {event.wave + 1}" if event.phase == "judging" else "")
+
+
 @dataclass(slots=True)
 class _View:
-    """The live display: one line per phase, with the members whose contributions have arrived."""
+    """The live display: one line per phase or wave of judging, with the members whose contributions have arrived."""
 
     bars: ProgressBars
     also: TakesEvent | None
-    tasks: dict[str, TaskID] = field(default_factory=dict)
+    tasks: dict[tuple[str, int], TaskID] = field(default_factory=dict)
+    """By phase and wave: a wave that the decision cut short hides none before it."""
 
     def show(self, event: RoundEvent) -> None:
         """Redraw the display after an event."""
         if self.also is not None:
             self.also(event)
         say_readers(event, self.bars.console)
-        if not isinstance(event, Progress) or event.phase not in _PHASES:
+        # A wave without pairs expects no members.
+        if not isinstance(event, Progress) or event.phase not in _PHASES or not event.expected:
             return
-        total = len(event.expected)
-        if event.phase not in self.tasks:
-            self.tasks[event.phase] = self.bars.add_task(_PHASES[event.phase], total=total, who="")
-        task = self.tasks[event.phase]
-        self.bars.update(task, completed=len(event.received), total=max(total, 1), who=_who(event))
+        place = _place(event)
+        if place not in self.tasks:
+            self.tasks[place] = self.bars.add_task(_name(event), total=None, who="")
+        received, expected = len(event.received), len(event.expected)
+        self.bars.update(self.tasks[place], completed=received, total=expected, who=_who(event))
 
 
 @contextmanager

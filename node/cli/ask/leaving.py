@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import trio
 from rich.console import Console
@@ -11,6 +12,8 @@ from node.api.following import RoundLog
 from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.options import outside
 from node.client import TimedOutError
+
+_LEAVING: Final = (KeyboardInterrupt, trio.Cancelled)
 
 
 @contextmanager
@@ -26,8 +29,10 @@ def told_if_left(console: Console) -> Iterator[Callable[[RoundEvent], None]]:
         if not _goes_on(log):
             raise
         raise TimedOutError(f"{error}; {_where(log)}") from error
-    except (KeyboardInterrupt, trio.Cancelled):
-        if _goes_on(log):
+    except (*_LEAVING, BaseExceptionGroup) as error:
+        # A nursery that is interrupted wraps it.
+        left = not isinstance(error, BaseExceptionGroup) or error.subgroup(_LEAVING) is not None
+        if left and _goes_on(log):
             console.print(outside(_where(log)), soft_wrap=True, highlight=False)
         raise
 

@@ -1,6 +1,7 @@
 """The live picture of a round for `strand ask --watch`: phases, answers, pairs, and the strengths after each wave."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,8 +44,13 @@ _FULL: Final = "\N{FULL BLOCK}"
 class RoundPicture:
     """State of a round, from its events with details."""
 
+    clock: Callable[[], float] = time.monotonic
+    """Seconds of the asker's clock, which goes on between events."""
     query_id: str = ""
     at_ms: int = 0
+    """Time when the latest event came, ms after the query."""
+    noted_s: float = 0.0
+    """The same by `clock`."""
     phases: dict[str, Progress] = field(default_factory=dict)
     """Last progress of each phase."""
     answers: dict[int, AnswerOpened] = field(default_factory=dict)
@@ -56,10 +62,12 @@ class RoundPicture:
     """By pair of positions, the lower first: comparisons, sum of preferences for the first, abstentions."""
     decided: Decided | None = None
     certified: bool = False
+    ended: bool = False
+    """Whether the time stands still: there is nothing more to wait for."""
 
     def note(self, event: RoundEvent) -> None:
         """Take in one event."""
-        self.at_ms = max(self.at_ms, event.at_ms)
+        self.at_ms, self.noted_s = max(self._now_ms(), event.at_ms), self.clock()
         match event:
             case Asked():
                 self.query_id = event.query_id
@@ -76,7 +84,15 @@ class RoundPicture:
             case Decided():
                 self.decided = event
             case Certified():
-                self.certified = True
+                self.certified = self.ended = True
+            case Ended(role="requester"):
+                self.ended = True
+
+    def _now_ms(self) -> int:
+        """Return the time, ms after the query: it stands still before the round's begin and after its certificate."""
+        if not self.query_id or self.ended:
+            return self.at_ms
+        return self.at_ms + round(1000 * (self.clock() - self.noted_s))
 
     def _compare(self, first: int, second: int, preference: float | None) -> None:
         place = min(first, second), max(first, second)
@@ -104,7 +120,8 @@ class RoundPicture:
 
     def drawn(self) -> RenderableType:
         """Return the picture; no line is longer than 80 columns."""
-        parts: list[RenderableType] = [Text(f"round {self.query_id[:16]}  {self.at_ms / 1000:.1f} s"), *self._phases()]
+        heading = Text(f"round {self.query_id[:16]}  {self._now_ms() / 1000:.1f} s")
+        parts: list[RenderableType] = [heading, *self._phases()]
         order = self.order[:ANSWERS_SHOWN_MAX]
         if order:
             parts += [Text(""), self._answers(order)]

@@ -41,6 +41,8 @@ def refused(fault: Fault) -> CliError:
     """Return the error, one line with exit code 1, for a certificate that is invalid or cannot be read here."""
     if fault.reason is FaultReason.OTHER_VERSION:
         return CliError(f"the certificate is of another version, {fault.detail}")
+    if fault.reason is FaultReason.MALFORMED:
+        return CliError(f"this is no certificate, or a damaged one: {fault}")
     return CliError(f"the certificate does not hold: {fault}")
 
 

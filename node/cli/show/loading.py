@@ -50,7 +50,8 @@ def read_round(raw: bytes) -> LoadedRound:
 
 def names_file(named: str) -> bool:
     """Whether an argument means a file, and not a query's id."""
-    return Path(named).exists() or not is_id(named)
+    # An id is tried first, and `Path.exists` raises an error for what is too long for a name.
+    return not is_id(named) or Path(named).exists()
 
 
 async def load(named: str | None, source: Source, url: str | None) -> LoadedRound:

@@ -3,23 +3,28 @@
 import io
 import json
 import os
+import signal
+import socket
 import stat
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from rich.console import Console
 
+from node.api.conversation import Audience
 from node.api.events import Asked, Certified, Ended
 from node.cli.ask import command
 from node.cli.ask.leaving import told_if_left
 from node.cli.main import run
 from node.cli.parts.options import Source
-from node.client import Client, TimedOutError
+from node.client import Client, ClientError, TimedOutError
 from protocol.types import Outcome
-from tests.support.processes import assert_refusal_line
+from tests.support.processes import STRAND, assert_refusal_line
 from tests.support.shown import KEY, QUERY, KeptHistory, TellingRounds, http_client, shown
 from tests.support.updates import told
 
@@ -110,6 +115,10 @@ def test_who_leaves_is_told_that_the_round_goes_on() -> None:
         note(asked())
         raise KeyboardInterrupt
     assert out.getvalue() == f"round {ID[:16]} goes on: `strand show {ID[:16]}` shows it once it is decided\n"
+    with pytest.raises(ExceptionGroup), told_if_left(Console(file=out)) as note:
+        note(asked())
+        raise ExceptionGroup("of a nursery", [ClientError("a fault")])
+    assert out.getvalue().count("goes on") == 1
     with pytest.raises(TimedOutError, match=f"no word; round {ID[:16]} goes on"), told_if_left(Console()) as note:
         note(asked())
         raise TimedOutError("no word")
@@ -134,3 +143,26 @@ def test_before_the_begin_and_after_the_end_nothing_goes_on() -> None:
     with pytest.raises(TimedOutError, match=r"^no word$"), told_if_left(Console(file=out)):
         raise TimedOutError("no word")
     assert out.getvalue() == ""
+
+
+def test_an_interrupted_command_says_that_the_round_goes_on(home: Path) -> None:
+    event = msgspec.json.encode(msgspec.structs.replace(asked(), audience=Audience.MEMBERS)) + b"\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with subprocess.Popen(
+            [STRAND, "ask", "x", "--url", url],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={"HOME": str(home)},
+        ) as process:
+            assert process.stderr is not None
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(event), event)
+                )
+                assert process.stderr.readline() == b"read by these nodes alone: ababab\n"
+                process.send_signal(signal.SIGINT)
+                assert f"round {ID[:16]} goes on".encode() in process.stderr.read()
+    assert process.returncode == 130

@@ -13,6 +13,7 @@ import structlog
 
 from node.cli.init.command import ReadyFile
 from node.cli.main import run
+from node.cli.verify import read_keys
 from node.config import NodeConfig, load_config
 from node.keys import KEY_NAME
 from protocol.errors import Fault, FaultReason
@@ -117,7 +118,8 @@ def test_a_question_from_stdin(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", ["malformed", "rule P1"]),
+        (b"", ["is no certificate", "malformed", "rule P1"]),
+        (b"fn main() {}", ["is no certificate", "malformed", "rule P1"]),
         (b"\x00" * 100, ["malformed", "rule P1"]),
         (b"-----BEGIN CERTIFICATE-----", ["rule P1"]),
         (b"x" * (CERTIFICATE_BYTES_MAX + 1), ["larger than any certificate"]),
@@ -131,6 +133,19 @@ def test_what_is_no_certificate_is_refused(
     path.write_bytes(content)
     assert run([command, str(path)]) == 1
     assert_refusal_line(capsys.readouterr().err, *words)
+
+
+@pytest.mark.parametrize("trust", ["nope.txt", f"{'ab' * 32}x"])
+def test_a_file_of_keys_that_is_not_there_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, trust: str
+) -> None:
+    assert run(["verify", str(tmp_path / "absent"), "--trust", trust]) == 2
+    assert_refusal_line(capsys.readouterr().err, "--trust wants keys of 64", f"there is no file {trust}")
+
+
+def test_keys_may_be_more_than_a_files_name_has_letters() -> None:
+    keys = [bytes([number]) * 32 for number in range(40)]
+    assert read_keys(",".join(key.hex() for key in keys)) == set(keys)
 
 
 @pytest.mark.parametrize("trust", ["", "xyz", "ab", "ab" * 33, f"{'ab' * 32},cd", "/dev/null"])

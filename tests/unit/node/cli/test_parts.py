@@ -1,6 +1,7 @@
 """The parts of the commands that are plain functions."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from node.api.events import Asked, Decided, Progress, RoundEvent
 from node.api.serving import Requester
 from node.api.status import ClockComparison, Connections, Peer
-from node.cli.ask.follow import PlainLines, _who, save_certificate
+from node.cli.ask.follow import PlainLines, _drawn, _View, _who, save_certificate
 from node.cli.parts.certificates import certainty, outcome, print_report
 from node.cli.parts.errors import CliError, Exit, user_error
 from node.cli.parts.options import outside
@@ -90,6 +91,21 @@ def test_progress_where_nothing_can_be_redrawn() -> None:
         "judging, wave 2: 0 of 1",
         "judging, wave 2: 1 of 1 after 1.5 s: ababab",
     ]
+
+
+def test_a_second_wave_of_judging_hides_nothing_of_the_first() -> None:
+    """The last picture of a decided round with three ballots was "judging 0/1"."""
+    out = io.StringIO()
+    three = tuple(digits * 32 for digits in ("ab", "cd", "ef"))
+    with _drawn(Console(file=out, width=120, force_terminal=True, color_system=None)) as bars:
+        view = _View(bars, None)
+        view.show(progress("judging", 0, expected=three))
+        view.show(progress("judging", 0, received=three, expected=three))
+        view.show(progress("judging", 1))
+        view.show(progress("judging", 2, received=three[:1], expected=three[:2]))
+    # What follows the last return of the cursor.
+    last = re.sub(r"\x1b\[\S*?[A-Za-z]", "", out.getvalue().split("\r")[-1])
+    assert re.findall(r"(judging.*?\d) .* (\d/\d)", last) == [("judging, wave 1", "3/3"), ("judging, wave 3", "1/2")]
 
 
 @pytest.mark.parametrize(

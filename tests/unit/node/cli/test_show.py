@@ -213,5 +213,8 @@ async def test_a_round_without_a_certificate_says_why(
 def test_digits_that_are_no_id_are_told_how_many_it_takes(capsys: pytest.CaptureFixture[str], named: str) -> None:
     assert run(["show", named]) == 2
     assert_refusal_line(capsys.readouterr().err, f"cannot read {named}", "16 to 64 digits, in lower case")
+    for other in ("absent", "f" * 300):
+        assert run(["show", other]) == 2
+        assert_refusal_line(capsys.readouterr().err, f"cannot read {other}")
     assert run(["show", "absent"]) == 2
     assert "digits" not in capsys.readouterr().err

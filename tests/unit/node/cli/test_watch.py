@@ -79,7 +79,7 @@ def shown(picture: RoundPicture) -> list[str]:
 
 
 def test_the_picture_holds_what_the_events_said_within_80_columns() -> None:
-    picture = RoundPicture()
+    picture = RoundPicture(clock=lambda: 7.0)
     for event in events():
         picture.note(event)
         assert max(len(line.rstrip()) for line in shown(picture)) <= 80
@@ -89,6 +89,31 @@ def test_the_picture_holds_what_the_events_said_within_80_columns() -> None:
     assert "and 4 more answers" in " ".join(lines)
     assert any(line.split()[:2] == ["1", MEMBERS[2][:6]] for line in lines), "the strongest of the last wave is first"
     assert lines[-1].split(",")[0] == "decided" and lines[-1].rstrip().endswith("certified")
+
+
+def test_the_time_goes_on_between_events_until_the_end() -> None:
+    """It stood still while everybody computed, as if the node hung."""
+    now_s = 100.0
+    picture = RoundPicture(clock=lambda: now_s)
+
+    def told() -> str:
+        return shown(picture)[0].split()[-2]
+
+    nobody: dict[str, dict[str, str]] = {"refused": {}, "declined": {}}
+    assert told() == "0.0", "nothing is asked yet"
+    picture.note(Asked(members=MEMBERS, query_id="ab" * 32))
+    now_s += 4
+    assert told() == "4.0"
+    picture.note(Progress(phase="answering", wave=0, received=(), expected=MEMBERS, silent=(), at_ms=3_000, **nobody))
+    assert told() == "4.0", "it never goes back"
+    now_s += 1.5
+    assert told() == "5.5"
+    picture.note(Ended(role="member", ending="finished", outcome=None, fault=None, at_ms=5_500))
+    now_s += 1
+    assert told() == "6.5"
+    picture.note(Certified(outcome=Outcome.DECIDED, bytes=1, at_ms=6_600))
+    now_s += 60
+    assert told() == "6.6"
 
 
 def test_pairs_are_counted_in_either_order_by_place() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
+import trio
 from starlette.responses import Response
 
 from node.api import operations
@@ -327,6 +329,48 @@ async def test_where_nobody_listens_is_told() -> None:
             await client.status()
         with pytest.raises(UnreachableError, match="strand run"):
             await ask(client)
+
+
+@asynccontextmanager
+async def server_of_bytes(reply: bytes) -> AsyncIterator[str]:
+    """The URL of a server that sends the same bytes to everybody, and closes the connection."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            await stream.send_all(reply)
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+EVENT = msgspec.json.encode(A_ROUND[0]) + b"\n"
+BROKEN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(EVENT), EVENT)
+
+
+async def test_a_node_that_ends_during_a_round_is_not_one_that_never_ran() -> None:
+    """It was told as "no node answers: start one"."""
+    async with server_of_bytes(BROKEN) as url, connect(url) as client:
+        with pytest.raises(UnreachableError, match=f"{url} ended while the round ran") as caught:
+            await ask(client)
+        assert "strand run" not in str(caught.value)
+        with pytest.raises(UnreachableError, match="ended while it told its events"):
+            async with aclosing(client.events()) as stream:
+                assert [each async for each in stream] == []
+
+
+async def test_what_speaks_no_http_is_told_from_nothing_at_all() -> None:
+    """A peer-to-peer port begins with its own protocol's name."""
+    async with server_of_bytes(b"\x13/multistream/1.0.0\n") as url, connect(url) as client:
+        for call in (Client.status, ask):
+            with pytest.raises(BadReplyError, match=f"what answers at {url} speaks no HTTP"):
+                await call(client)
+    for closed in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"):
+        async with server_of_bytes(closed) as url, connect(url) as client:
+            with pytest.raises(UnreachableError, match="strand run"):
+                await client.status()
 
 
 def test_every_operation_for_programs_but_the_process_check_has_a_call() -> None:
