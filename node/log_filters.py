@@ -30,8 +30,8 @@ CHARACTERS_MAX: Final = 4_096
 TRACEBACK_CHARACTERS_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
 """Depth of nested values: the depth of a traceback's frames in a line."""
-SECRETS_MAX: Final = 64
-"""Secrets of one process: two of the configuration, one for each model server that it starts."""
+SECRETS_MAX: Final = 256
+"""Secrets of one process: up to 64 API keys, a dozen others of its own, one for each model server that it starts."""
 SECRET_CHARACTERS_MIN: Final = 4
 """Characters of a secret: shorter texts are words of ordinary lines, and no secrets."""
 
@@ -63,11 +63,14 @@ class Secrets:
         self._forms: dict[str, None] = {}
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Remove these secrets from texts from now on, also in their URL-encoded form."""
+        """Remove these secrets from texts from now on, also in their URL-encoded form; the oldest give way."""
         for secret in secrets:
             for form in (secret, quote(secret, safe="")):
-                if len(form) >= SECRET_CHARACTERS_MIN and len(self._forms) < 2 * SECRETS_MAX:
+                if len(form) >= SECRET_CHARACTERS_MIN:
+                    self._forms.pop(form, None)
                     self._forms[form] = None
+        while len(self._forms) > 2 * SECRETS_MAX:
+            del self._forms[next(iter(self._forms))]
 
     def clean(self, text: str) -> str:
         """Return `text` without the secrets, and without anything that looks like one."""

@@ -8,7 +8,17 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from node.log_filters import COUNTED_MAX, HIDDEN, LINES_MAX, LINES_PER_EVENT_MAX, LINES_PER_PEER_MAX, WINDOW_S, Limiter
+from node.log_filters import (
+    COUNTED_MAX,
+    HIDDEN,
+    LINES_MAX,
+    LINES_PER_EVENT_MAX,
+    LINES_PER_PEER_MAX,
+    SECRETS_MAX,
+    WINDOW_S,
+    Limiter,
+    Secrets,
+)
 from node.logs import Format, configure, hide
 
 
@@ -140,6 +150,13 @@ def test_secrets_stay_out_wherever_they_stand(format: Format) -> None:
         assert secret not in text
     assert text.count(HIDDEN) >= 12
     assert "next=1" in text and "a=b" in text and "x" in text
+
+
+def test_of_too_many_secrets_the_newest_are_hidden() -> None:
+    secrets, names = Secrets(), [f"secret{number:04}" for number in range(2 * SECRETS_MAX + 1)]
+    secrets.hide(names)
+    assert secrets.clean(names[0]) == names[0]
+    assert {secrets.clean(name) for name in names[1:]} == {HIDDEN}
 
 
 @formats
