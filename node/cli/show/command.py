@@ -10,7 +10,7 @@ from consensus.certificates.report import CertificateReading
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import print_ranking, print_summary, print_winner
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.cli.show.explained import ExplainedRound, as_json, print_intervals, print_judging
 from node.cli.show.loading import known_detail, load, names_file
 from node.files import write_whole
@@ -57,6 +57,7 @@ def _plot(why: ExplainedRound | None, file: Path) -> None:
     except ImportError as error:
         raise CliError("--plot needs matplotlib: pip install 'strand-swarm[sim]'") from error
     write_whole(file, draw(why, file))
+    stderr().print(outside(f"picture: {file}"), soft_wrap=True)
 
 
 def _document(read: CertificateReading, why: ExplainedRound | None, detail: RoundDetail | None) -> dict[str, Any]:
