@@ -44,7 +44,7 @@ BLOCK: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One block of a page."""
+    """A block of a page, which is filled by running its commands."""
 
     page: Path
     span: tuple[int, int]

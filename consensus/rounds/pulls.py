@@ -26,7 +26,7 @@ PULL_REQUEST_BYTES_MAX = 8 * 1024
 
 
 class ServedPull(NamedTuple):
-    """The reply to a pull."""
+    """The encoded reply to a pull, and whether the puller gets a text of ours by it."""
 
     reply: bytes
     text_of: Digest | None = None

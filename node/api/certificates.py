@@ -37,7 +37,7 @@ class CertificatePage(msgspec.Struct, frozen=True):
 
 
 class ReportedWinner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The winning answer."""
+    """The winning answer of a certificate, with its author and text."""
 
     answer_id: DigestHex
     """Id of the message that opened it."""

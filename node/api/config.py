@@ -6,7 +6,7 @@ import msgspec
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting."""
+    """One setting of the node, its value and where that comes from."""
 
     value: Any
     """Its value; of secrets, whether they are set: `(set)` or an empty text."""

@@ -128,7 +128,7 @@ class EngineReport(msgspec.Struct, frozen=True):
 
 
 class AttemptReport(msgspec.Struct, frozen=True):
-    """One part of a trial."""
+    """One part of an engine's trial: how long it took, and what it gave or why it failed."""
 
     ms: Count
     """Its duration, ms."""

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Final
 
 import platformdirs
 
+from node.config.loading import CONFIG_BYTES_MAX
 from node.errors import Exit, UserError
+from node.files import FileError, read_toml
 
 PROFILES_MAX: Final = 64
 """Profiles that get ports of their own: more than a machine runs, and few enough to look at all of their files."""
@@ -20,8 +21,6 @@ FIRST_PORT: Final = 4212
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _PORT: Final = re.compile(r"(?::|/tcp/)(\d{1,5})$")
-_FILE_BYTES_MAX: Final = 1024 * 1024
-"""Bytes of a configuration file that are read for its ports, as the loader reads."""
 
 
 class ProfileError(UserError):
@@ -93,9 +92,8 @@ def is_free(host: str, port: int) -> bool:
 def _ports(file: Path) -> Iterator[int]:
     """Yield the ports that a profile's file names; a file that cannot be read names none."""
     try:
-        with file.open("rb") as stream:
-            content = tomllib.loads(stream.read(_FILE_BYTES_MAX).decode())
-    except (OSError, ValueError, RecursionError):
+        content = read_toml(file, CONFIG_BYTES_MAX)
+    except FileError:
         return
     for table, key in (("api", "bind"), ("overlay", "listen")):
         values = content.get(table)

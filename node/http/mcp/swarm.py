@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from node.api.asking import Question
 from node.api.certificates import Verification
 from node.api.conversation import Audience, Turn
-from node.api.events import Asked, BaseEvent, Progress
+from node.api.events import BaseEvent, Progress
 from node.api.following import PHASES, RoundLog
 from node.api.mcp import AskSwarm, NoArguments, OneCertificate, OneRound, SwarmAnswer
 from node.api.rounds import RoundDetail
@@ -133,13 +133,11 @@ class SwarmTools:
     async def _follow(self, question: Question, context: Context) -> SwarmAnswer:
         """Ask, and report progress until the round has ended. Raises AskError and ToolError."""
         async with ask_or_cancel(self._shown.rounds, question, details=False) as begun:
-            log, told, members = RoundLog(), _Told(context, len(begun.query.waves)), 0
+            log, told = RoundLog(), _Told(context, len(begun.query.waves))
             async for event in begun.events:
                 log.note(event)
                 await told.note(event)
-                if isinstance(event, Asked):
-                    members = len(event.members)
-        return _answer(log, begun.query_id.hex(), members)
+        return _answer(log, begun.query_id.hex(), len(begun.query.roster))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
