@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from node.api.rounds import CertifiedAnswer
+from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, stdout
 from node.cli.show.explained import ExplainedRound
 from node.cli.show.loading import load
 
@@ -33,7 +34,7 @@ class _Side:
     @property
     def title(self) -> str:
         """Return what stands above it."""
-        return f"{self.name} by {self.answer.author[:12]}, P(best) {self.answer.p_best or 0:.2f}"
+        return f"{self.name} by {self.answer.author[:KEY_DIGITS]}, P(best) {self.answer.p_best or 0:.2f}"
 
     @property
     def lines(self) -> list[str]:
@@ -106,8 +107,8 @@ async def _round(named: str | None, source: Source, url: str | None) -> Explaine
 def _side(told: ExplainedRound, place: int) -> _Side:
     answers = {each.place: each for each in told.ranked}
     if place not in answers:
-        raise CliError(f"round {told.query_id[:16]} has places 1 to {len(answers)}, not {place}", Exit.USAGE)
-    return _Side(f"{told.query_id[:16]}:{place}", answers[place])
+        raise CliError(f"round {told.query_id[:FILE_DIGITS]} has places 1 to {len(answers)}, not {place}", Exit.USAGE)
+    return _Side(f"{told.query_id[:FILE_DIGITS]}:{place}", answers[place])
 
 
 def _print_beside(one: _Side, other: _Side, console: Console) -> None:

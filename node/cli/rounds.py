@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node.api.rounds import PAGE_MAX, RoundSummary
+from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError
 from node.cli.parts.options import JsonFlag, Source, any_case, outside, print_json, stderr, stdout
@@ -114,7 +115,7 @@ def _print_table(found: list[RoundSummary], console: Console) -> None:
     for told in found:
         asked = datetime.fromtimestamp(told.asked_ms / 1000).astimezone()
         when = asked.strftime("%H:%M" if asked.date() == today else "%m-%d")
-        rows.append([outside(str(cell)) for cell in _cells(told, when, told.query_id[:16])])
+        rows.append([outside(str(cell)) for cell in _cells(told, when, told.query_id[:FILE_DIGITS])])
     widths = [max(len(name), *(row[column].cell_len for row in rows)) for column, name in enumerate(_NAMES)]
     left = console.width - sum(widths[:-1]) - 2 * (len(_NAMES) - 1)
     if left < WORDS_MIN:

@@ -19,8 +19,9 @@ from node.api.events import Ended, Progress, StreamedEvent
 from node.api.queue import QueueReport
 from node.api.rounds import RoundPage, RoundSummary
 from node.api.status import Peer, Peers, Status
+from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.client import open_client
-from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
+from node.cli.parts.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, stdout
 from node.cli.parts.tickets import all_held, length
 from node.cli.rounds import WORDS_MIN, ending
 from node.cli.status import clock, connections
@@ -233,7 +234,7 @@ def _rounds(found: tuple[RoundSummary, ...], width: int, phases: Phases) -> Tabl
     rows = [
         (
             f"{datetime.fromtimestamp(each.asked_ms / 1000).astimezone():%H:%M:%S}",
-            each.query_id[:16],
+            each.query_id[:FILE_DIGITS],
             str(each.audience or ""),
             phases.shown(each),
             "" if each.p_best is None else f"{each.p_best:.2f}",
@@ -257,7 +258,7 @@ def _peers(peers: list[Peer]) -> Table:
     for each in peers:
         offers = each.offers
         row = (
-            each.key[:12],
+            each.key[:KEY_DIGITS],
             each.direction or ("yes" if each.connected else "no"),
             "" if each.round_trip_ms is None else f"{each.round_trip_ms:.0f}",
             f"{each.score:.0f}" if each.connected or each.score else "",

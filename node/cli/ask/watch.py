@@ -25,6 +25,7 @@ from node.api.events import (
 )
 from node.api.following import PHASES
 from node.cli.ask.follow import MEMBER_DIGITS, PlainLines, say_readers
+from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, matrix
 
@@ -120,7 +121,7 @@ class RoundPicture:
 
     def drawn(self) -> RenderableType:
         """Return the picture; no line is longer than 80 columns."""
-        heading = Text(f"round {self.query_id[:16]}  {self._now_ms() / 1000:.1f} s")
+        heading = Text(f"round {self.query_id[:FILE_DIGITS]}  {self._now_ms() / 1000:.1f} s")
         parts: list[RenderableType] = [heading, *self._phases()]
         order = self.order[:ANSWERS_SHOWN_MAX]
         if order:

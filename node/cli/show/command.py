@@ -10,7 +10,7 @@ from consensus.certificates.report import CertificateReading
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import print_ranking, print_summary, print_winner
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
+from node.cli.parts.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, stderr, stdout
 from node.cli.show.explained import ExplainedRound, as_json, print_intervals, print_judging
 from node.cli.show.loading import known_detail, load, names_file
 from node.files import write_whole
@@ -98,7 +98,7 @@ def _readers(read: CertificateReading, detail: RoundDetail | None) -> str:
         return "the text is not in the certificate: members fetched it from the asker"
     if detail.received is None:
         return f"audience {detail.round.audience}: the text was published, everybody may have it"
-    keys = ", ".join(key[:12] for key in detail.received) or "none"
+    keys = ", ".join(key[:KEY_DIGITS] for key in detail.received) or "none"
     return (
         f"audience {detail.round.audience}: {len(detail.received)} of {len(detail.members)} members have the text for "
         f"sure: {keys}; others of them may have it from a member"

@@ -11,7 +11,7 @@ from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.explanation import INTERVAL, Explanation, explain
 from consensus.certificates.record import bodies
 from node.api.rounds import CertificateDetail, CertifiedAnswer, CertifiedSeat
-from node.cli.parts.options import outside
+from node.cli.parts.options import KEY_DIGITS, outside
 from node.cli.parts.pairs import PairCount, print_matrix
 from node.cli.parts.tables import print_rows, shown_key
 from node.facade.certificates import certificate_detail
@@ -149,7 +149,9 @@ def _member_row(told: ExplainedRound, seat: CertifiedSeat, console: Console) -> 
 def _notes(told: ExplainedRound) -> Iterator[str]:
     """Say in words what the tables leave open."""
     yield "vote: weight of the member's answer; judge: of its preferences; character: what this round shows of it"
-    records = [f"{each.member[:12]} {each.author_weight:+.2f}" for each in told.certificate.seats if each.author_weight]
+    records = [
+        f"{each.member[:KEY_DIGITS]} {each.author_weight:+.2f}" for each in told.certificate.seats if each.author_weight
+    ]
     if records:
         yield f"earlier rounds moved the strength of answers by: {', '.join(records)}"
     found = {code: count for code, count in told.findings.items() if code}

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from consensus.certificates.explanation import INTERVAL
+from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.show.explained import ExplainedRound
 
 DPI: Final = 144
@@ -32,7 +33,7 @@ def draw(told: ExplainedRound, file: Path) -> bytes:
         figure = Figure(figsize=(5.5 + 0.6 * max(4, count), 1.6 + 0.45 * max(4, count)), layout="constrained")
         ladder, matrix = figure.subplots(1, 2, width_ratios=(5, max(4, count)))
         shown = "" if count == len(told.ranked) else f", the {count} strongest of {len(told.ranked)} answers"
-        figure.suptitle(f"round {told.query_id[:16]}{shown}", color=_INK)
+        figure.suptitle(f"round {told.query_id[:FILE_DIGITS]}{shown}", color=_INK)
         _ladder(ladder, told)
         _matrix(matrix, told)
         out = io.BytesIO()
