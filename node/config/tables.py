@@ -12,6 +12,7 @@ import platformdirs
 from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
+from node.sandbox.config import SandboxConfig
 
 NOBODY_HELP: Final = (
     'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
@@ -313,6 +314,7 @@ class NodeConfig:
     log: LogTable = field(default_factory=LogTable)
     tracing: TracingTable = field(default_factory=TracingTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     @property
     def serves(self) -> Literal["everyone", "reputation", "named"]:
