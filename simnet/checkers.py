@@ -29,6 +29,7 @@ from protocol.messages import (
     Ballot,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -393,6 +394,8 @@ def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterat
                 expected, wave = Kind.COMMIT, 0
             case CloseSlate():
                 expected, wave = Kind.ANSWER, 0
+            case CloseReports(stage=stage):
+                expected, wave = Kind.REPORT, stage
             case CloseWave() | CloseTally():
                 expected, wave = Kind.BALLOT, waves
                 waves += 1
@@ -419,7 +422,12 @@ def _names(closing: PhaseClosing, message: VerifiedMessage) -> bool:
         case CloseCommits(commitments=commitments):
             assert isinstance(body, Commit)
             return any(each.member == body.author and each.commitment == body.commitment for each in commitments)
-        case CloseSlate(answers=named) | CloseWave(ballots=named) | CloseTally(ballots=named):
+        case (
+            CloseSlate(answers=named)
+            | CloseReports(reports=named)
+            | CloseWave(ballots=named)
+            | CloseTally(ballots=named)
+        ):
             return message.id in named
 
 

@@ -29,13 +29,12 @@ def prefer(plan: Plan, question: SimQuestion, node: int, first: str, second: str
 def judge(
     plan: Plan, question: SimQuestion, node: int, texts: Sequence[str], pairs: Iterable[tuple[int, int]]
 ) -> tuple[BallotEntry, ...]:
-    """Return the node's judgements of these pairs of texts, without findings."""
+    """Return the node's judgements of these pairs of texts."""
     return tuple(
         BallotEntry(
             first=first,
             second=second,
             preference=prefer(plan, question, node, texts[first], texts[second]),
-            evidence=0,
         )
         for first, second in pairs
     )

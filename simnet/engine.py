@@ -6,7 +6,7 @@ from random import Random
 
 from consensus.rounds import effects as fx
 from consensus.rounds.events import Generated, Judged, Unable
-from protocol.types import DeclineReason
+from protocol.types import DeclinedPhase, DeclineReason
 from simnet import decision_model as mind
 from simnet.plan import Plan
 
@@ -58,7 +58,8 @@ class SimEngine:
         length = self._slowness * math.exp(self._plan.scenario.engine.spread * self._rng.gauss(0.0, 1.0))
         free_ms = max(self._free_ms, now_ms) + max(1, round(median_ms * length))
         if free_ms > deadline_ms:
-            wave = event.wave if isinstance(event, Judged) else None
-            return Job(1, Unable(wave, DeclineReason.CAPACITY))
+            if isinstance(event, Judged):
+                return Job(1, Unable(DeclinedPhase.JUDGING, event.wave, DeclineReason.CAPACITY))
+            return Job(1, Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.CAPACITY))
         self._free_ms = free_ms
         return Job(free_ms - now_ms, event)

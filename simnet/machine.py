@@ -13,16 +13,17 @@ from consensus.learning.roster import choose_roster
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import PlacesOnly
-from consensus.rounds.events import Worked
+from consensus.rounds.events import Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault, Verdict
 from protocol.messages import Opening, Pong
 from protocol.signing import VerifiedMessage
-from protocol.types import Digest, Key, Kind
+from protocol.types import DeclinedPhase, DeclineReason, Digest, Key, Kind
 from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
 from simnet.chance import chance
 from simnet.checkers import Checkers
@@ -154,7 +155,7 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, single(asking.question.text), self.now_ms, slack_ms)
+        begun = self.participant.ask(query, LeftOut(single(asking.question.text)), self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -253,6 +254,8 @@ class Machine:
                 self._probe(action)
             case fx.Generate() | fx.Judge():
                 self._begin(action)
+            case fx.Inspect(query, stage):
+                self._worked(query, Unable(DeclinedPhase.TESTING, stage, DeclineReason.ENGINE))
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
                 self._stage.checkers.certified(self.node, certificate)

@@ -18,6 +18,7 @@ from protocol.messages import (
     Ballot,
     Certificate,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -27,6 +28,7 @@ from protocol.messages import (
     Message,
     PhaseClosing,
     Query,
+    Report,
     Seat,
 )
 from protocol.types import Digest, Key, Kind
@@ -147,7 +149,7 @@ def open_paper(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
     body = codec.decode(MESSAGE_TYPES[kind], envelope[65:])
     if isinstance(body, Fault):
         return Finding(body.rule, str(body))
-    signed = b"strand/message/2" + network + envelope[:1] + envelope[65:]
+    signed = b"strand/message/3" + network + envelope[:1] + envelope[65:]
     try:
         VerifyKey(body.author).verify(signed, envelope[1:65])
     except (BadSignatureError, ValueError):
@@ -178,13 +180,18 @@ def _inventory(
         yield Finding("C3", f"{len(surplus)} messages that no closing names")
 
 
-def _names(closing: PhaseClosing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
+Named = type[Answer | Report | Ballot | Decline | EquivocationProof]
+
+
+def _names(closing: PhaseClosing) -> dict[Named, Sequence[Digest]]:
     """Return the ids that a closing names, by kind."""
     match closing:
         case CloseCommits():
             return {Decline: closing.declines, EquivocationProof: ()}
         case CloseSlate():
             return {Answer: closing.answers, Decline: (), EquivocationProof: closing.evidence}
+        case CloseReports():
+            return {Report: closing.reports, Decline: closing.declines, EquivocationProof: closing.evidence}
         case CloseWave() | CloseTally():
             return {Ballot: closing.ballots, Decline: closing.declines, EquivocationProof: closing.evidence}
 

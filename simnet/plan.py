@@ -124,6 +124,7 @@ class Plan:
             context_tokens=8_192,
             milli_tokens_per_second=50_000,
             queue=0,
+            tool_versions="",
             addresses=(),
         )
 
@@ -148,6 +149,7 @@ class Plan:
             judge_ms=table.judge_ms,
             cosign_ms=table.cosign_ms,
             patience_ms=table.patience_ms,
+            test_ms=table.test_ms,
             waves=self.waves,
             threshold=table.threshold,
             confidence_min=table.confidence_min,

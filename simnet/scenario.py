@@ -56,6 +56,8 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     open_ms: PositiveMs = 5_000
     judge_ms: PositiveMs = 20_000
     cosign_ms: PositiveMs = 5_000
+    test_ms: PositiveMs = 10_000
+    """Budget of one stage of testing."""
     patience_ms: Ms = 5_000
     cancel: Share = 0.0
     """Share of queries whose askers cancel them at some moment of the round."""

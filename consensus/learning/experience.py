@@ -80,14 +80,31 @@ class GoldRound:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingStrengths:
+    """What findings weigh in a query (`FindingsPlan`), and when a round may end by them. Strengths are in log-odds."""
+
+    agreement: float = 1.35
+    """For each unit of vote weight that agrees: measured on 65 tasks, an answer alone is right in 62 %, one with which
+    another agrees in 86 %, with two in 96 %."""
+    compiles: float = 1.0
+    tests: float = 2.0
+    lint: float = 0.3
+    agreed_share: float = 0.6
+    """Answers that fewer than this share agrees with were right in 89 % instead of 97 %."""
+    futility: float = 0.02
+    """Expected gain of a wave, log-odds, below which it is not held."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPriors:
     """The weights of members, votes and certainty that a query of one task type carries."""
 
     merits: Mapping[Key, SeatWeights]
     """Weights of nodes with gold, and of nodes that equivocated; all others are strangers."""
     model: PriorParameters
-    calibration: tuple[int, int] = UNCALIBRATED
-    """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
+    calibration: tuple[int, int, int] = UNCALIBRATED
+    """Intercept, slope in the log-odds of P(best) and worth of findings of P(correct), 2^-16."""
+    strengths: FindingStrengths = FindingStrengths()
     gold: int = 0
     """Number of gold rounds used."""
 

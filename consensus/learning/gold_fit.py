@@ -89,7 +89,7 @@ class Weights:
     """Gain on an author's mean strength in the other questions."""
     beta: int
     """Weight of the vote."""
-    calibration: tuple[int, int] = certainty.UNCALIBRATED
+    calibration: tuple[int, int, int] = certainty.UNCALIBRATED
     """Intercept and slope of P(correct) in the log-odds of P(best)."""
 
 
@@ -248,7 +248,7 @@ def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool 
 
 def p_correct(p_best: float, weights: Weights) -> float:
     """Return the calibrated probability that an answer with this P(best) is correct."""
-    return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
+    return certainty.p_correct(round(p_best * ONE), 0, weights.calibration) / ONE
 
 
 def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:
@@ -467,8 +467,11 @@ def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[
             yield max(p, 1.0 - p), p > 0.5
 
 
-def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
-    """Return Platt's (1999) intercept and slope, in 1/ONE, with priors N(0, 1), N(1, 1); claims: (P(best), true)."""
+def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int, int]:
+    """Return Platt's (1999) intercept and slope with priors N(0, 1) and N(1, 1), and the worth of findings, in 1/ONE.
+
+    `claims`: P(best) and whether it was true.
+    """
     if not claims:
         return certainty.UNCALIBRATED
     sign = np.array([1.0 if true else -1.0 for _, true in claims])
@@ -479,7 +482,7 @@ def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
         # More certainty must never mean less: the best fit with slope 0 is the same for all claims.
         (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
         slope = -1.0
-    return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE)
+    return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE), 0
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:

@@ -152,4 +152,5 @@ def _seat(offer: Offer, seat_weights: SeatWeights) -> Seat:
         inverse=inverse,
         coin=coin,
         partisan=partisan,
+        tool_versions=offer.tool_versions,
     )

@@ -177,6 +177,8 @@ class RoundTable:
     open_ms: BudgetMs = 10_000
     judge_ms: BudgetMs = 180_000
     cosign_ms: BudgetMs = 5_000
+    # One stage of testing Rust answers.
+    test_ms: BudgetMs = 20_000
     # Wait for stragglers after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
     # All waves of a round together; beyond five more comparisons hardly help.

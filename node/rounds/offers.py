@@ -140,6 +140,7 @@ class Offers:
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
             milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
             queue=self._worker.queue,
+            tool_versions=self._worker.inspector.tool_versions,
             addresses=fitting[:ADDRESSES_MAX],
         )
 

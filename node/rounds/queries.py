@@ -89,6 +89,7 @@ class QueryBuilder:
             open_ms=table.open_ms,
             judge_ms=question.judge_ms or table.judge_ms,
             cosign_ms=table.cosign_ms,
+            test_ms=table.test_ms,
             patience_ms=table.patience_ms if patience_ms is None else patience_ms,
             waves=wave_plan(question.task, question.pairs_per_judge or table.pairs_per_judge, waves_max),
             threshold=table.threshold,

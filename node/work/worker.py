@@ -13,18 +13,20 @@ from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
+from node.findings.ports import AnswerTester
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.work.capacity import Pace, QuerySize, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
+from node.work.inspecting import Inspector
 from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent, Turn
-from protocol.types import ABSTAIN, DeclineReason, Digest, Role
+from protocol.types import ABSTAIN, DeclinedPhase, DeclineReason, Digest, Role
 
 STOPPING = "the node is being stopped"
 """Why a node that is being stopped declines, for its owner; members read DeclineReason.ENGINE."""
@@ -66,9 +68,14 @@ class EngineWorker:
         inbound: InboundRouter,
         clock: Clock,
         serving: Serving | None = None,
+        tester: AnswerTester | None = None,
     ) -> None:
-        """Create a worker. `serving`: charges work to its requester; None: nobody pays."""
+        """Create a worker.
+
+        `serving`: charges work to its requester; None: nobody pays. `tester`: tests answers; None: this node cannot.
+        """
         self.engine = Metered(engine)
+        self.inspector = Inspector(tester, inbound, clock)
         self._serving = serving
         self._config = config
         self._inbound = inbound
@@ -157,6 +164,7 @@ class EngineWorker:
 
         The engine's connection closes, which frees its slot.
         """
+        self.inspector.cancel(query)
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
 
@@ -261,7 +269,8 @@ class EngineWorker:
         """Decline, so that nobody waits for us; `why` stays here, for the owner."""
         self._note_declined(query, why)
         log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
-        await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
+        phase = DeclinedPhase.ANSWERING if wave is None else DeclinedPhase.JUDGING
+        await self._inbound.deliver(WorkDone(query, Unable(phase, wave or 0, reason)))
 
     def _note_declined(self, query: Digest, why: str) -> None:
         self._declined[query] = why
