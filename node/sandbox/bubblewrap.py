@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ import trio
 
 from node.sandbox.exposing import NotExposedError, expose, hidden_by
 from node.sandbox.jail import GATE, Jail, NotStartedError
-from node.sandbox.ports import Command, Ending, Finished, Limits
+from node.sandbox.measuring import can_measure
+from node.sandbox.ports import Ceilings, Command, Ending, Finished, Limits
 from node.sandbox.seccomp import NoFilterError, seccomp_filter
 from node.sandbox.users import NoUserError, sandbox_user
 
@@ -85,13 +87,15 @@ class Programs:
 class Bubblewrap:
     """The sandbox."""
 
-    def __init__(self, programs: Programs, seccomp: bytes, places: int) -> None:
-        """Set up nothing yet. `seccomp`: the filter; `places`: commands at a time, others wait."""
+    def __init__(self, programs: Programs, seccomp: bytes, ceilings: Ceilings) -> None:
+        """Set up nothing yet. `seccomp`: the filter of system calls."""
         self._programs = programs
         self._seccomp = seccomp
-        self._places = trio.CapacityLimiter(places)
+        self._ceilings = ceilings
+        self._places = trio.CapacityLimiter(ceilings.places)
         self._entrances: dict[frozenset[Path], int] = {}
         self._opening = trio.Lock()
+        weakref.finalize(self, _close, self._entrances)
         self._is_root = os.geteuid() == 0
 
     @property
@@ -102,6 +106,7 @@ class Bubblewrap:
     async def run(self, command: Command, limits: Limits) -> Finished:
         """Run a command to its end. Waits for a free place first; cancelling kills it with all its children."""
         _require_plain(command)
+        limits = self._ceilings.cap(limits)
         async with self._places:
             with ExitStack() as opened:
                 try:
@@ -163,6 +168,11 @@ class Bubblewrap:
             options += ["--perms", mode, "--file", held(content), f"{FOLDER}/{name}"]
         options += ["--chdir", FOLDER, "--remount-ro", "/"]
         return descriptors, _in_memory(b"\0".join(os.fsencode(each) for each in options) + b"\0", opened)
+
+
+def _close(entrances: dict[frozenset[Path], int]) -> None:
+    for descriptor in entrances.values():
+        os.close(descriptor)
 
 
 def _require_plain(command: Command) -> None:
@@ -243,10 +253,12 @@ def _whole_pages(count: int) -> int:
     return (count + page - 1) // page * page + page
 
 
-def open_bubblewrap(places: int) -> Bubblewrap:
-    """Return the sandbox, untried. `places`: commands at a time. Raises UnusableError."""
+def open_bubblewrap(ceilings: Ceilings) -> Bubblewrap:
+    """Return the sandbox, untried. Raises UnusableError."""
+    if not can_measure():
+        raise UnusableError("the kernel does not tell the children of a process (CONFIG_PROC_CHILDREN)")
     try:
-        return Bubblewrap(find_programs(), seccomp_filter(os.uname().machine), places)
+        return Bubblewrap(find_programs(), seccomp_filter(os.uname().machine), ceilings)
     except NoFilterError as error:
         raise UnusableError(str(error)) from error
 
