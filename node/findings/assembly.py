@@ -158,9 +158,9 @@ def _collect(tree: SyntaxTree, body: Node, path: str, edits: _Edits) -> None:
             if text == "#[cfg(test)]" or text.startswith(("#[test]", "#[should_panic", "#[ignore")):
                 edits.changes.append((attribute.start_byte, attribute.end_byte, ""))
         is_test = node.type == "function_item" and "#[test]" in texts
-        if is_test or node.type == "mod_item":
-            if all(child.type != "visibility_modifier" for child in node.children):
-                edits.changes.append((node.start_byte, node.start_byte, "pub(crate) "))
+        private = all(child.type != "visibility_modifier" for child in node.children)
+        if private and (is_test or node.type == "mod_item"):
+            edits.changes.append((node.start_byte, node.start_byte, "pub(crate) "))
         inner = node.child_by_field_name("body")
         if is_test:
             edits.names.append(path + name)
@@ -184,21 +184,21 @@ def _panics_with(tree: SyntaxTree, attributes: Sequence[Node], texts: Sequence[s
 
 def _crates(tree: SyntaxTree) -> tuple[str, ...]:
     """Names of crates from which the tests use something: they mean the answer's."""
-    modules = {
-        tree.text(name)
-        for node in descendants(tree.root)
-        if node.type == "mod_item"
-        for name in node.children_by_field_name("name")
-    }
+    nodes = list(descendants(tree.root))
+    modules = {tree.text(node) for node in _names_of(nodes, "mod_item")}
     names: dict[str, None] = {}
-    for node in tree.root.named_children:
+    for node in nodes:
         argument = node.child_by_field_name("argument") if node.type == "use_declaration" else None
         if argument is not None:
-            root = tree.text(argument).removeprefix("::").split("::")[0].split(" ")[0].strip("{;")
+            root = tree.text(argument).removeprefix("::").split("::")[0].split(" ")[0]
             # A name in capitals is a type's, whose variants they use.
             if root.isidentifier() and root.islower() and root not in _STD_ROOTS and root not in modules:
                 names[root] = None
     return tuple(names)
+
+
+def _names_of(nodes: Sequence[Node], kind: str) -> list[Node]:
+    return [name for node in nodes if node.type == kind for name in node.children_by_field_name("name")]
 
 
 def _changed(content: bytes, changes: Sequence[tuple[int, int, str]]) -> str:

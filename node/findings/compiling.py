@@ -34,8 +34,8 @@ KIT_PATH: Final = "/kit"
 EDITION: Final = "2021"
 """Of answers. Models write it; 2024 refuses some of it."""
 
-HARNESS_FLAGS: Final = ("--edition=2021", "-Copt-level=2", "-Cpanic=unwind", "-Cdebuginfo=0", "-Cstrip=symbols")
-"""Of the harness itself, which is not judged."""
+HARNESS_FLAGS: Final = ("--edition=2021", "-Copt-level=0", "-Coverflow-checks=no", "-Cpanic=unwind", "-Cdebuginfo=0")
+"""Of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
 
 _LINT_GROUPS: Final = ("correctness", "suspicious", "complexity", "perf", "style")
 """Clippy's groups, in the order of a report's classes after the compiler's own."""

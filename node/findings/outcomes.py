@@ -66,7 +66,7 @@ NOT_RUN: Final = Outcome(OutcomeKind.NOT_RUN)
 
 
 def read_outcomes(stdout: bytes, count: int) -> tuple[Outcome, ...]:
-    """Return the `count` outcomes of a runner's output. What is missing or malformed, and all behind it, was not run."""
+    """Return the `count` outcomes of a runner's output; none was run from the first malformed one on."""
     outcomes: list[Outcome] = []
     at = 0
     while len(outcomes) < count and at + _HEADER_BYTES <= len(stdout):

@@ -27,8 +27,10 @@ layout."""
 
 
 class Work(Enum):
-    """What the runner is to do: the letter of the order, and milliseconds of CPU for one, of rest that mean a deadlock,
-    and of CPU for all."""
+    """What the runner is to do.
+
+    Its letter, and in milliseconds: CPU time of one child, rest that means a deadlock, CPU time of all children.
+    """
 
     INPUTS = ("d", 500, 2_000, 6_000)
     SHOW_INPUTS = ("s", 500, 2_000, 6_000)

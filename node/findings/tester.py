@@ -9,24 +9,16 @@ from typing import Final
 import trio
 
 from node.findings.assembly import NO_TESTS, AskerTests, Assembled, NoTestsError, assemble, read_tests
-from node.findings.compiling import (
-    BUILD_LIMITS,
-    CHECK_LIMITS,
-    LIBRARY,
-    UNCHECKED,
-    Checked,
-    build_command,
-    check_command,
-    read_check,
-)
+from node.findings.compiling import UNCHECKED, Checked
 from node.findings.extraction import EXTRACTOR_VERSION, Source, extract
-from node.findings.kit import Kit, ready_kit
+from node.findings.kit import ready_kit
 from node.findings.literals import literal_pool
 from node.findings.outcomes import digests, stable
 from node.findings.ports import Assignment
-from node.findings.running import RUN_LIMITS, Order, Work, read_run, run_command
+from node.findings.running import Order, Work
 from node.findings.signatures import Target, choose_target
 from node.findings.verdicts import Counts, all_failed, count_examples, count_panics, count_tests, none_run
+from node.findings.workbench import Workbench
 from node.findings.wrappers import Wrapper, call_wrapper
 from node.sandbox.ports import Sandbox
 from node.sandbox.toolchain import Toolchain
@@ -80,16 +72,14 @@ class _Round:
 class RustTester:
     """Tests Rust answers with one toolchain in one sandbox. Implements `AnswerTester`."""
 
-    def __init__(self, sandbox: Sandbox, toolchain: Toolchain, kit: Kit) -> None:
-        self._sandbox = sandbox
-        self._toolchain = toolchain
-        self._kit = kit
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
 
     @property
     def tool_versions(self) -> str:
         """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
-        clippy = "" if self._toolchain.clippy is None else " clippy"
-        rustc = f"rustc {self._toolchain.version}{clippy} {platform.machine()}"
+        clippy = "" if self._bench.toolchain.clippy is None else " clippy"
+        rustc = f"rustc {self._bench.toolchain.version}{clippy} {platform.machine()}"
         return f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}"[:NAME_BYTES_MAX]
 
     async def test(self, assignment: Assignment) -> Sequence[Findings]:
@@ -117,14 +107,7 @@ class RustTester:
                 nursery.start_soon(self._check, subject, FindingKind.LINT in round_.kinds)
 
     async def _check(self, subject: _Subject, lint: bool) -> None:
-        groups = self._kit.lint_groups if lint else None
-        command = check_command(self._toolchain, subject.source.text, lint=groups is not None)
-        checked = read_check(await self._sandbox.run(command, CHECK_LIMITS), groups)
-        if checked.status is CompileStatus.UNKNOWN and groups is not None:
-            # Clippy has crashed on programs that rustc compiles.
-            command = check_command(self._toolchain, subject.source.text, lint=False)
-            checked = read_check(await self._sandbox.run(command, CHECK_LIMITS), None)
-        subject.checked = checked
+        subject.checked = await self._bench.check(subject.source.text, lint=lint)
 
     async def _run_all(self, round_: _Round) -> None:
         wanted = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
@@ -142,7 +125,7 @@ class RustTester:
             whole = assemble(subject.source.text, call=call, examples=round_.expressions, tests=round_.tests)
             if not _runs_something(whole):
                 return
-            library, _ = await self._build(whole)
+            library, _ = await self._bench.build(whole)
             if library is not None:
                 await self._run(subject, round_, whole, library)
                 return
@@ -154,17 +137,11 @@ class RustTester:
             ]
             for part in parts:
                 if _runs_something(part):
-                    library, status = await self._build(part)
+                    library, status = await self._bench.build(part)
                     if library is not None:
                         await self._run(subject, round_, part, library)
                     elif part.test_count and status is CompileStatus.FAILS:
                         subject.tests = all_failed(part.test_count)
-
-    async def _build(self, assembled: Assembled) -> tuple[bytes | None, CompileStatus]:
-        finished = await self._sandbox.run(
-            build_command(self._toolchain, assembled.text, self._kit.folder), BUILD_LIMITS
-        )
-        return finished.files.get(LIBRARY), read_check(finished, None).status
 
     async def _run(self, subject: _Subject, round_: _Round, assembled: Assembled, library: bytes) -> None:
         """Two runs, whose hash seeds and addresses differ: what differs between them is no information."""
@@ -174,11 +151,9 @@ class RustTester:
             Work.TESTS: assembled.test_count,
         }
         orders = [Order(work, count) for work, count in counts.items() if count]
-        runs = []
-        for second in (False, True):
-            command = run_command(self._kit.folder, library, orders, seed=round_.seed, pool=round_.pool, second=second)
-            runs.append(read_run(await self._sandbox.run(command, RUN_LIMITS), orders))
-        first, again = runs
+        seed, pool = round_.seed, round_.pool
+        first = await self._bench.run(library, orders, seed=seed, pool=pool)
+        again = await self._bench.run(library, orders, seed=seed, pool=pool, second=True)
         if assembled.has_call and round_.target is not None:
             seen = stable(first[Work.INPUTS], again[Work.INPUTS])
             subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
@@ -191,7 +166,7 @@ class RustTester:
 
 async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> RustTester:
     """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises KitError."""
-    return RustTester(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache))
+    return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)))
 
 
 def _prepare(assignment: Assignment, sources: Sequence[Source | None]) -> _Round:

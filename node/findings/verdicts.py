@@ -32,7 +32,14 @@ def count_tests(first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
 
     A pass is evidence, not proof: the test runs in the answer's process.
     """
-    return _count([_test_verdict(one) if one.kind is other.kind else None for one, other in zip(first, second)])
+    return _count(
+        [_test_verdict(one) if one.kind is other.kind else None for one, other in zip(first, second, strict=True)]
+    )
+
+
+def count_once(outcomes: Sequence[Outcome]) -> Counts:
+    """Return the counts of tests after one run."""
+    return _count([_test_verdict(outcome) for outcome in outcomes])
 
 
 def count_examples(expected: Sequence[str], first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
