@@ -514,9 +514,7 @@ class Certificate:
     answers: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
     reports: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.STAGES_MAX)]
     ballots: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.WAVES_MAX)]
-    declines: Annotated[
-        tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.STAGES_MAX + limits.WAVES_MAX))
-    ]
+    declines: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.STAGES_MAX + limits.WAVES_MAX))]
     evidence: Annotated[tuple[Envelope, ...], Count(0, limits.EVIDENCE_MAX)]
     cosigns: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
     """Ascending by id, as are answers, reports, ballots, declines and evidence."""

@@ -151,7 +151,7 @@ def _of_compound(tree: SyntaxTree, node: Node) -> Iterator[Change]:
         yield Operator.ARITHMETIC, [replacing(operator, _BINARY[sign][1] + "=")]
 
 
-def _of_range(tree: SyntaxTree, node: Node) -> Iterator[Change]:
+def _of_range(_tree: SyntaxTree, node: Node) -> Iterator[Change]:
     has_end = node.children[-1].type not in ("..", "..=")
     for child in node.children:
         if has_end and child.type in ("..", "..="):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from random import Random
 from typing import Final
 
@@ -21,8 +22,9 @@ PARAMETERS: Final = (
 LOCALS: Final = (
     "item", "entry", "piece", "unit", "mark", "slot", "part", "spot", "elem", "found", "res", "acc", "state", "cur",
     "prev", "cand", "sample", "sym", "amount", "total", "tally", "lvl", "span", "extent", "base", "origin", "goal",
-    "raw", "clean", "picked", "pending", "latest", "fst", "snd", "n", "k", "i", "j", "m", "t", "u", "c", "d", "e", "buf",
-    "tmp", "val", "it", "this", "that", "here", "there", "ours", "theirs", "keep", "hold", "mid", "edge", "more", "less",
+    "raw", "clean", "picked", "pending", "latest", "fst", "snd", "n", "k", "i", "j", "m", "t", "u", "c", "d", "e",
+    "buf", "tmp", "val", "it", "this", "that", "here", "there", "ours", "theirs", "keep", "hold", "mid", "edge", "more",
+    "less",
 )  # fmt: skip
 """Names for everything else that a program binds."""
 
@@ -131,6 +133,6 @@ def _immovable(tree: SyntaxTree) -> set[str]:
 
 def _after_dots(tree: SyntaxTree, tokens: Sequence[Node]) -> Iterator[str]:
     """Yield the methods and fields that stand inside of a macro's arguments, which have no syntax of their own."""
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if token.type == "identifier" and tree.text(before) == ".":
             yield tree.text(token)

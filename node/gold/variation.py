@@ -137,16 +137,14 @@ def _reordered(tree: SyntaxTree, random: Random) -> str:
 
 def _with_shuffled_module(tree: SyntaxTree, random: Random) -> str:
     """Return the tests with the items of their module in another order, imports first."""
-    body = next(
-        (node.child_by_field_name("body") for node in tree.root.children if node.type == "mod_item"), None
-    )
+    body = next((node.child_by_field_name("body") for node in tree.root.children if node.type == "mod_item"), None)
     assert body is not None, "tests are one module"
     inside = "\n\n".join("    " + each for each in _shuffled(tree, body, random))
     return applied(tree.content, [replacing(body, "{\n" + inside + "\n}")])
 
 
 def _shuffled(tree: SyntaxTree, parent: Node, random: Random) -> list[str]:
-    """Return the texts of the items in `parent`, each with its attributes: imports in their order, the rest shuffled."""
+    """Return the texts of the items in `parent`, each with its attributes: imports first, the others shuffled."""
     imports: list[str] = []
     others: list[str] = []
     start: int | None = None
