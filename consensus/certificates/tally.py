@@ -97,7 +97,7 @@ def rank(record: RoundRecord) -> Ranking:
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
     query = record.query
     calibration = (query.calibration_intercept, query.calibration_slope, query.calibration_findings)
-    p_correct = certainty.p_correct(ranked[0].p_best, _scores(record, able)[order[0]], calibration)
+    p_correct = certainty.p_correct(ranked[0].p_best, calibration, _scores(record, able)[order[0]])
     confident = p_correct >= query.confidence_min
     agreed = confident and _is_agreed(record, [index for index in able if clusters[index] == clusters[order[0]]])
     compared = () if agreed or runner_up is None else (order[0], runner_up)
