@@ -237,8 +237,8 @@ class Recovered:
     asked_by: KeyField
     deadline_ms: TimeMs
     messages: Annotated[tuple[Envelope, ...], Count(0, limits.WAVES_MAX + limits.STAGES_MAX + 3)]
-    """At most a ballot for each wave, a report for each stage, a commitment, an answer and a co-signature, or declines in
-    place of some."""
+    """At most a ballot for each wave, a report for each stage, a commitment, an answer and a co-signature, or declines
+    in place of some."""
     opening: Annotated[tuple[Opening, ...], Count(0, 1)]
     """The opening of the commitment, if there is one."""
 
