@@ -13,7 +13,6 @@ from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
-from node.findings.ports import AnswerTester
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
@@ -22,6 +21,7 @@ from node.work.fitness import Fitness
 from node.work.inspecting import Inspector
 from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
+from node.work.toolbox import NO_TOOLS, Toolbox
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
@@ -68,14 +68,14 @@ class EngineWorker:
         inbound: InboundRouter,
         clock: Clock,
         serving: Serving | None = None,
-        tester: AnswerTester | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         """Create a worker.
 
-        `serving`: charges work to its requester; None: nobody pays. `tester`: tests answers; None: this node cannot.
+        `serving`: charges work to its requester; None: nobody pays. `toolbox`: tests answers; None: this node cannot.
         """
         self.engine = Metered(engine)
-        self.inspector = Inspector(tester, inbound, clock)
+        self.inspector = Inspector(toolbox or Toolbox(why_off=NO_TOOLS), inbound, clock, serving)
         self._serving = serving
         self._config = config
         self._inbound = inbound
@@ -175,7 +175,7 @@ class EngineWorker:
         for query, wave in jobs.items():
             self.cancel(query)
             await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
-        return len(jobs)
+        return len(jobs) + await self.inspector.stop(STOPPING)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))
