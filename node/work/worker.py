@@ -13,6 +13,7 @@ from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable
 from node.clock import Clock
+from node.findings.words import FACTS_BYTES_MAX, facts
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
@@ -215,9 +216,12 @@ class EngineWorker:
         await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
 
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
-        config = self._config
+        config, known = self._config, _facts(work)
         try:
-            room = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+            facts_bytes = FACTS_BYTES_MAX if known else 0
+            room = prompt_limits(
+                info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens, facts_bytes
+            )
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
@@ -226,7 +230,7 @@ class EngineWorker:
             why = f"a query of {asked_bytes} bytes leaves no room for answers in {info.context_tokens} tokens"
             await self._decline(work.query, work.wave, DeclineReason.CAPACITY, why)
             return
-        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits)
+        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits, known)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -248,6 +252,7 @@ class EngineWorker:
                 nonce=nonce,
                 limits=limits,
                 cut=work.cut,
+                facts=known,
                 told=info.control_tokens,
             ) as judgements:
                 async for judgement in judgements:
@@ -330,6 +335,14 @@ class EngineWorker:
         else:
             with self._serving.account(query) as account:
                 yield Charged(self.engine, account)
+
+
+def _facts(work: Judge) -> tuple[tuple[str, str], ...]:
+    """Return what a judge is told about the two answers of each pair; nothing if no answer was tested."""
+    return tuple(
+        (facts(first, agree), facts(second, other_agree))
+        for (first, second), (agree, other_agree) in zip(work.findings, work.agreeing, strict=True)
+    )
 
 
 def _seed(seed: int, turns: tuple[Turn, ...]) -> int:
