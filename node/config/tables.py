@@ -13,6 +13,7 @@ from node.api.asking import FindingName
 from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
+from node.sandbox.config import SandboxConfig
 
 NOBODY_HELP: Final = (
     'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
@@ -317,6 +318,7 @@ class NodeConfig:
     gold: GoldTable = field(default_factory=GoldTable)
     log: LogTable = field(default_factory=LogTable)
     tracing: TracingTable = field(default_factory=TracingTable)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property
