@@ -42,6 +42,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "judging.started": "The engine compares the pairs of one wave.",
     "ballot.shortened": "The wave's time is over: pairs that were not compared are abstentions.",
     "ballot.abstained": "The engine gave no preference for some pairs.",
+    "gold.left_out": "Gold questions are not asked, since nothing here can grade their answers.",
     "gold.skipped": "A gold question was not asked.",
     "learned.left_alone": "Stored knowledge of others is of a later version: it is neither used nor replaced.",
     "learning.skipped": "A round was not learned from, since too many wait.",

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from node.gold.corpus import CodeTask
 from node.gold.mutation import mutants
-from node.gold.ports import Inspection, Verifier
+from node.gold.ports import SEED_BYTES, Inspection, Verifier
 from node.gold.selection import BATCH, Visibility, select
 from node.gold.variation import varied
 from protocol.types import ABSTAIN, ONE, CompileStatus
@@ -21,8 +21,6 @@ REPLY_BYTES_MAX: Final = 64 * 1024
 
 WRONG_WANTED: Final = 4
 """Wrong programs of which one is drawn: the first ones that are found would all be easy to tell."""
-
-SEED_BYTES: Final = 32
 
 
 class ItemKind(StrEnum):
