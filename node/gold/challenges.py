@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from node.gold.corpus import CodeTask
 from node.gold.mutation import mutants
 from node.gold.ports import SEED_BYTES, Inspection, Verifier
-from node.gold.selection import BATCH, Visibility, select
+from node.gold.selection import Visibility, select
 from node.gold.variation import varied
 from protocol.types import ABSTAIN, ONE, CompileStatus
 
@@ -74,9 +74,10 @@ def answer_item(task: CodeTask, random: Random) -> AnswerItem:
 
 
 async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> JudgeItem | None:
-    """Make a judge item of a task; None: no wrong program of it could be made certain here. Some 6 s of work."""
+    """Make a judge item of a task; None: no wrong program of it could be made certain here. Some 6 s of work,
+    or more where mutants do not end (`SELECTION_S_MAX`)."""
     exercise = varied(task, random)
-    candidates = mutants(exercise.program, random)[:BATCH]
+    candidates = mutants(exercise.program, random)
     selection = await select(verifier, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)
     if not selection.wrong:
         return None

@@ -30,10 +30,10 @@ def test_one_seed_gives_one_exercise() -> None:
 def test_other_seeds_give_other_texts() -> None:
     """A program cannot be found by its tokens, nor a prompt by its words; few programs have few variable names."""
     for each in corpus():
-        drawn = [varied(each, Random(seed)) for seed in range(24)]
+        drawn = [varied(each, Random(seed)) for seed in range(16)]
         programs = {tuple(rust_tokens(exercise.program) or ()) for exercise in drawn}
-        assert len(programs) >= 6, each.name
-        assert len({exercise.prompt for exercise in drawn}) >= 16, each.name
+        assert len(programs) >= 5, each.name
+        assert len({exercise.prompt for exercise in drawn}) >= 10, each.name
 
 
 @needs_rustc
