@@ -248,7 +248,7 @@ def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool 
 
 def p_correct(p_best: float, weights: Weights) -> float:
     """Return the calibrated probability that an answer with this P(best) is correct."""
-    return certainty.p_correct(round(p_best * ONE), 0, weights.calibration) / ONE
+    return certainty.p_correct(round(p_best * ONE), weights.calibration) / ONE
 
 
 def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:

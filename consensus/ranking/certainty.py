@@ -27,11 +27,11 @@ def log_odds(p_best: int) -> float:
     return float(exact_math.log(share) - exact_math.log(1.0 - share))
 
 
-def p_correct(p_best: int, score: int, calibration: tuple[int, int, int]) -> int:
+def p_correct(p_best: int, calibration: tuple[int, int, int], score: int = 0) -> int:
     """Return the calibrated probability that a winner is correct; all in 1/ONE. Grows with P(best).
 
-    `score`: what findings add to the winner's strength; at most SCORE_MAX either way counts. `calibration`: intercept,
-    slope, worth of findings.
+    `calibration`: intercept, slope, worth of findings. `score`: what findings add to the winner's strength; at most
+    SCORE_MAX either way counts.
     """
     intercept, slope, worth = calibration
     odds = (

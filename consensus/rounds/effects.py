@@ -147,6 +147,7 @@ class Progress:
     query: Digest
     phase: Phase
     wave: int
+    """The wave; while testing the stage."""
     received: frozenset[Key]
     expected: frozenset[Key]
     silent: frozenset[Key] = frozenset()

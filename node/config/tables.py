@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import platformdirs
 
+from node.api.asking import FindingName
 from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
@@ -179,6 +180,8 @@ class RoundTable:
     cosign_ms: BudgetMs = 5_000
     # One stage of testing Rust answers.
     test_ms: BudgetMs = 20_000
+    # What is found out about Rust answers, beside an asker's own tests; none: no answer is tested.
+    findings: tuple[FindingName, ...] = ("compiles", "lint", "examples", "behaviour")
     # Wait for stragglers after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
     # All waves of a round together; beyond five more comparisons hardly help.

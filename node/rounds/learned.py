@@ -50,11 +50,17 @@ class RowFormat:
         return 1 + len(self.steps)
 
 
+def _calibrated_by_findings(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of priors (wire 3): P(correct) has a third figure, what findings are worth; nothing without them."""
+    insights = {task: each | {"calibration": [*each["calibration"], 0]} for task, each in row["insights"].items()}
+    return row | {"insights": insights}
+
+
 FORMATS: Final[Mapping[str, RowFormat]] = {
     STANDING: RowFormat(NodeStats),
     IMPORTED: RowFormat(NodeStats),
     GOLD: RowFormat(GoldRound),
-    PRIORS: RowFormat(StoredPriors),
+    PRIORS: RowFormat(StoredPriors, (_calibrated_by_findings,)),
 }
 """Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 

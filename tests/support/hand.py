@@ -62,6 +62,14 @@ class Hand:
         """A node's key."""
         return keypair(name).public
 
+    def name_of_key(self, key: bytes) -> str:
+        """The node with this key."""
+        return next(name for name in self.names if self.key(name) == key)
+
+    def name_of(self, message: VerifiedMessage) -> str:
+        """The node that signed this."""
+        return self.name_of_key(message.author)
+
     def content(self, name: str) -> AnswerContent:
         """The answer of this node's model."""
         return AnswerContent(text=answer_text(name), finish=FinishReason.STOP, prompt_tokens=10, answer_tokens=20)

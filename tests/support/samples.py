@@ -144,7 +144,7 @@ def samples() -> dict[Kind, Message]:
             stage=0,
             findings=(
                 found(0, "one"),
-                found(2, status=CompileStatus.FAILS, error=308, lints=b"", unsafe=1, tests=(0, 0, 255)),
+                found(2, "two", status=CompileStatus.FAILS, error=308, unsafe=1, tests=(0, 0, 255)),
             ),
         ),
         CloseReports(

@@ -7,7 +7,7 @@ import pytest
 
 from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
-from consensus.rounds.pulls import PullLedger
+from consensus.rounds.pulls import LeftOut, PullLedger
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import digest_of, single
@@ -111,7 +111,9 @@ def test_a_private_conversation_is_checked_when_it_is_pulled() -> None:
 def test_a_reply_with_turns_keeps_within_the_members_bytes() -> None:
     swarm = Swarm("ab", APART)
     asker, least = swarm.nodes["a"].participant, 0
-    begun = asker.ask(swarm.query(turns=(), content_digest=digest_of(CONVERSATION)), CONVERSATION, swarm.now_ms)
+    begun = asker.ask(
+        swarm.query(turns=(), content_digest=digest_of(CONVERSATION)), LeftOut(CONVERSATION), swarm.now_ms
+    )
     assert not isinstance(begun, Fault)
     for most in range(1_000, 2_000, 50):
         asker._rounds[begun[0]].served = PullLedger()
