@@ -58,7 +58,11 @@ async def measure(name: str, cache: Path, limit: int) -> bool:
     print(f"{name}: {len(tasks) - len(wrong)} of {len(tasks)} as they should be, {len(tasks) / took_s:.1f} a second")
     for line in wrong:
         print(f"  {line}")
-    rustc = bench.toolchain.readable["/toolchain/bin"] / "rustc" if "/toolchain/bin" in bench.toolchain.readable else Path("rustc")
+    rustc = (
+        bench.toolchain.readable["/toolchain/bin"] / "rustc"
+        if "/toolchain/bin" in bench.toolchain.readable
+        else Path("rustc")
+    )
     ratios: dict[str, list[float]] = {"check": [], "run": []}
     seconds: dict[str, list[float]] = {"check": [], "bare check": [], "run": [], "bare run": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +82,9 @@ async def measure(name: str, cache: Path, limit: int) -> bool:
     for kind, found in ratios.items():
         if found:
             ours, other = statistics.median(seconds[kind]), statistics.median(seconds[f"bare {kind}"])
-            print(f"  {kind}: median {ours:.3f} s, bare {other:.3f} s, ratio {statistics.median(found):.2f} ({len(found)} tasks)")
+            print(
+                f"  {kind}: median {ours:.3f} s, bare {other:.3f} s, ratio {statistics.median(found):.2f} ({len(found)} tasks)"
+            )
     return not wrong
 
 
@@ -93,7 +99,9 @@ def main() -> int:
         print(missing())
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        held = [trio.run(measure, name, arguments.cache or Path(folder), arguments.tasks) for name in arguments.sets or SETS]
+        held = [
+            trio.run(measure, name, arguments.cache or Path(folder), arguments.tasks) for name in arguments.sets or SETS
+        ]
     return 0 if all(held) else 1
 
 
