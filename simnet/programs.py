@@ -6,6 +6,7 @@ bit for bit, save where a test brings no information.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from random import Random
 from typing import Final
@@ -28,6 +29,9 @@ DIFFERENCE_MIN: Final = 0.1
 DIFFERENCE_MAX: Final = 0.9
 """Share of inputs on which an option that is not the right one differs from it: some mistakes show at the bounds only,
 others everywhere."""
+
+BEHAVIOURS_KEPT: Final = 256
+"""Behaviours whose outcomes are cached: more than there are in a few rounds at one time, 144 bytes each."""
 
 WARNED: Final = 0.3
 """Share of programs with a warning, right or not."""
@@ -81,19 +85,7 @@ class Workbench:
 
     def outcomes(self, option: int) -> bytes:
         """Return the digests of a behaviour's outcomes, OUTCOMES_MAX of OUTCOME_BYTES each."""
-        outcomes = self._stream(RIGHT)
-        if option != RIGHT:
-            own, random = self._stream(option), self._chance("difference", option)
-            share = random.uniform(DIFFERENCE_MIN, DIFFERENCE_MAX)
-            differs = [random.random() < share for _ in range(OUTCOMES_MAX)]
-            differs[random.randrange(OUTCOMES_MAX)] = True
-            outcomes = [own[at] if there else outcomes[at] for at, there in enumerate(differs)]
-        return b"".join(outcomes)
-
-    def _stream(self, option: int) -> list[bytes]:
-        """Return outcomes of an option's own, none of them zero: that would be no information."""
-        drawn = Random(blake2b(b"%d/%d" % (self.question, option), key=self.key).digest())
-        return [drawn.randrange(1, 256**OUTCOME_BYTES).to_bytes(OUTCOME_BYTES, "big") for _ in range(OUTCOMES_MAX)]
+        return _outcomes(self.seed, self.question, option, self.key)
 
     def _lints(self, program: Program) -> bytes:
         random = self._chance("lints", program.source)
@@ -104,6 +96,26 @@ class Workbench:
 
     def _chance(self, purpose: str, *about: int | str) -> Random:
         return chance(self.seed, purpose, self.question, *about)
+
+
+@lru_cache(BEHAVIOURS_KEPT)
+def _outcomes(seed: int, question: int, option: int, key: bytes) -> bytes:
+    outcomes = _stream(question, RIGHT, key)
+    if option == RIGHT:
+        return outcomes
+    own, random = _stream(question, option, key), chance(seed, "difference", question, option)
+    share = random.uniform(DIFFERENCE_MIN, DIFFERENCE_MAX)
+    differs = [random.random() < share for _ in range(OUTCOMES_MAX)]
+    differs[random.randrange(OUTCOMES_MAX)] = True
+    starts = range(0, len(own), OUTCOME_BYTES)
+    chosen = (own if there else outcomes for there in differs)
+    return b"".join(each[start : start + OUTCOME_BYTES] for each, start in zip(chosen, starts, strict=True))
+
+
+def _stream(question: int, option: int, key: bytes) -> bytes:
+    """Return outcomes of an option's own. No byte is zero, because a digest of zeros would be no information."""
+    drawn = Random(blake2b(b"%d/%d" % (question, option), key=key).digest())
+    return drawn.randbytes(OUTCOMES_MAX * OUTCOME_BYTES).replace(b"\0", b"\1")
 
 
 def _stated(answer: int, source: bytes, status: CompileStatus, lints: bytes = b"", outcomes: bytes = b"") -> Findings:
