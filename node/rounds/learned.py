@@ -37,6 +37,24 @@ class StoredPriors(msgspec.Struct, frozen=True):
     insights: dict[TaskType, QueryPriors]
 
 
+def _with_reports(plain: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 counts reports of tests, which there were none of."""
+    return {**plain, "reports": {"good": 0.0, "bad": 0.0}}
+
+
+def _with_findings(plain: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 keeps what findings said; nothing had been tested."""
+    return {**plain, "score": 0, "features": []}
+
+
+def _with_worth(plain: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 calibrates P(correct) by findings too, which were worth nothing."""
+    insights = {
+        task: {**priors, "calibration": [*priors["calibration"], 0]} for task, priors in plain["insights"].items()
+    }
+    return {**plain, "insights": insights}
+
+
 @dataclass(frozen=True, slots=True)
 class RowFormat:
     """Format of one part's rows. `steps[n - 1]` converts version n to version n + 1."""
@@ -51,10 +69,10 @@ class RowFormat:
 
 
 FORMATS: Final[Mapping[str, RowFormat]] = {
-    STANDING: RowFormat(NodeStats),
-    IMPORTED: RowFormat(NodeStats),
-    GOLD: RowFormat(GoldRound),
-    PRIORS: RowFormat(StoredPriors),
+    STANDING: RowFormat(NodeStats, (_with_reports,)),
+    IMPORTED: RowFormat(NodeStats, (_with_reports,)),
+    GOLD: RowFormat(GoldRound, (_with_findings,)),
+    PRIORS: RowFormat(StoredPriors, (_with_worth,)),
 }
 """Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 
