@@ -8,7 +8,7 @@ from consensus.learning.experience import QueryPriors
 from consensus.learning.finding_strengths import FindingStrengths
 from consensus.learning.waves import FUTILITY
 from protocol.conversation import digest_of
-from protocol.hashing import tests_digest
+from protocol.hashing import digest_of_tests
 from protocol.messages import FindingsPlan, Query, Seat, Turn
 from protocol.params import NetworkParams
 from protocol.types import ONE, FindingKind, Key, TaskType
@@ -112,7 +112,7 @@ def _plan(subject: QuerySubject, budgets: Budgets, strengths: FindingStrengths) 
     return FindingsPlan(
         kinds=subject.findings,
         budget_ms=budgets.test_ms,
-        tests_digest=tests_digest(subject.tests) if subject.tests else b"",
+        tests_digest=digest_of_tests(subject.tests) if subject.tests else b"",
         agreement=round(strengths.agreement * ONE),
         compiles=round(strengths.compiles * ONE),
         tests=round(strengths.tests * ONE),

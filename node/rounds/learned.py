@@ -37,24 +37,6 @@ class StoredPriors(msgspec.Struct, frozen=True):
     insights: dict[TaskType, QueryPriors]
 
 
-def _with_reports(plain: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 counts reports of tests, which there were none of."""
-    return {**plain, "reports": {"good": 0.0, "bad": 0.0}}
-
-
-def _with_findings(plain: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 keeps what findings said; nothing had been tested."""
-    return {**plain, "score": 0, "features": []}
-
-
-def _with_worth(plain: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 calibrates P(correct) by findings too, which were worth nothing."""
-    insights = {
-        task: {**priors, "calibration": [*priors["calibration"], 0]} for task, priors in plain["insights"].items()
-    }
-    return {**plain, "insights": insights}
-
-
 @dataclass(frozen=True, slots=True)
 class RowFormat:
     """Format of one part's rows. `steps[n - 1]` converts version n to version n + 1."""
@@ -68,11 +50,27 @@ class RowFormat:
         return 1 + len(self.steps)
 
 
+def _calibrated_by_findings(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of priors (wire 3): P(correct) has a third figure, what findings are worth; nothing without them."""
+    insights = {task: each | {"calibration": [*each["calibration"], 0]} for task, each in row["insights"].items()}
+    return row | {"insights": insights}
+
+
+def _with_reports(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of statistics (wire 3): findings that were confirmed or refuted, of which there were none."""
+    return row | {"reports": {"good": 0.0, "bad": 0.0}}
+
+
+def _with_findings(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of gold rounds (wire 3): what findings said of the answers; none had been tested."""
+    return row | {"score": 0, "features": []}
+
+
 FORMATS: Final[Mapping[str, RowFormat]] = {
     STANDING: RowFormat(NodeStats, (_with_reports,)),
     IMPORTED: RowFormat(NodeStats, (_with_reports,)),
     GOLD: RowFormat(GoldRound, (_with_findings,)),
-    PRIORS: RowFormat(StoredPriors, (_with_worth,)),
+    PRIORS: RowFormat(StoredPriors, (_calibrated_by_findings,)),
 }
 """Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 

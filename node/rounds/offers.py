@@ -52,7 +52,7 @@ class Offers:
             disk: while it is blocked, the node offers nothing.
             is_open: whether the node works for others now; if not, the offer has no role.
             repeat_on: signals that call for a repetition: a peer without our offer, a change of
-                `is_open`, or other addresses.
+                `is_open`, other addresses, or other tool versions.
             config: names shard and specialty.
             params: gives the interval of renewal.
         """
