@@ -74,8 +74,8 @@ class Reputation:
 
     def trust(self, task: TaskType) -> Trust:
         """Return how rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.query_priors(task).merits
-        return replace(self._trust, merits=merits)
+        priors = self.experience.query_priors(task)
+        return replace(self._trust, merits=priors.merits, refuted=priors.refuted)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors that queries of this task carry: the model's parameters and the calibration."""
