@@ -1,0 +1,107 @@
+"""Keeps the mutants that are certainly wrong, and measures how hard each is to tell from the right program."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from node.findings.grammar import parse
+from node.gold.mutation import Mutant, Operator
+from node.gold.ports import Inspection, Observed, Verifier
+from node.gold.variation import Exercise, signature
+from protocol.types import CompileStatus
+
+BATCH: Final = 12
+"""Mutants that are inspected at once, beside the right program: some 6 s of work on two cores."""
+
+MUTANTS_TRIED_MAX: Final = 4 * BATCH
+"""Mutants of one exercise that are inspected while too few were kept: half a minute of work."""
+
+EASY_SHARE: Final = 0.5
+"""Share of inputs with another outcome from which a wrong program is easy to tell: one look at an example shows it."""
+
+MEDIUM_SHARE: Final = 0.125
+"""Share from which it is of medium difficulty: with fewer, eight examples may show nothing."""
+
+
+class Visibility(StrEnum):
+    """How rarely a wrong program behaves otherwise than the right one: how hard it is to judge."""
+
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongProgram:
+    """A program that certainly is wrong, made of a right one."""
+
+    program: str
+    operator: Operator
+    share: float
+    """Share of the compared inputs on which it behaves otherwise, above 0."""
+
+    @property
+    def visibility(self) -> Visibility:
+        """How hard it is to tell from the right one."""
+        if self.share >= EASY_SHARE:
+            return Visibility.EASY
+        return Visibility.MEDIUM if self.share >= MEDIUM_SHARE else Visibility.HARD
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What came of an exercise's mutants."""
+
+    wrong: tuple[WrongProgram, ...]
+    tried: int
+    """Mutants that were inspected."""
+    compiled: int
+    failed_tests: int
+    """Mutants that compile, and of which a test says that they are wrong."""
+
+
+async def select(
+    verifier: Verifier, exercise: Exercise, candidates: Sequence[Mutant], seed: bytes, *, wanted: int
+) -> Selection:
+    """Inspect mutants in their order until `wanted` are kept, and return them all.
+
+    A mutant is kept if it compiles without more warnings than the right program (an unused variable would show which
+    one was changed), fails a test, and behaves otherwise on an input. None is kept if the right program itself does not
+    pass here, or shows no behaviour. Work: at most `MUTANTS_TRIED_MAX` programs.
+    """
+    inspection = Inspection(_shown(exercise), exercise.tests, seed)
+    wrong: list[WrongProgram] = []
+    tried = compiled = failed = 0
+    for start in range(0, min(len(candidates), MUTANTS_TRIED_MAX), BATCH):
+        batch = candidates[start : start + BATCH]
+        programs = [_driven(exercise, text) for text in (exercise.program, *(each.program for each in batch))]
+        right, *others = await verifier.inspect(inspection, programs)
+        if not right.is_right or not any(right.outcomes):
+            break
+        tried += len(batch)
+        compiled += sum(each.status is CompileStatus.COMPILES for each in others)
+        failed += sum(each.status is CompileStatus.COMPILES and each.is_wrong for each in others)
+        for mutant, seen in zip(batch, others, strict=True):
+            share = _difference(right, seen)
+            if seen.status is CompileStatus.COMPILES and seen.is_wrong and seen.warnings <= right.warnings and share:
+                wrong.append(WrongProgram(mutant.program, mutant.operator, share))
+        if len(wrong) >= wanted:
+            break
+    return Selection(tuple(wrong), tried, compiled, failed)
+
+
+def _shown(exercise: Exercise) -> str:
+    """Return the words that name the function whose behaviour counts: the driver, where there is one."""
+    tree = parse(exercise.driver) if exercise.driver else None
+    return exercise.prompt if tree is None else f"Write `{signature(tree)}`."
+
+
+def _driven(exercise: Exercise, program: str) -> str:
+    return f"{program}\n{exercise.driver}" if exercise.driver else program
+
+
+def _difference(right: Observed, other: Observed) -> float:
+    """Return the share of inputs with different outcomes, of those on which both have one."""
+    both = [(one, two) for one, two in zip(right.outcomes, other.outcomes, strict=False) if one and two]
+    return sum(one != two for one, two in both) / len(both) if both else 0.0
