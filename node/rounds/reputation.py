@@ -10,11 +10,25 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.rounds.gold import GoldBook
-from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.rounds.learned import (
+    CHALLENGES,
+    GOLD,
+    IMPORTED,
+    PRIORS,
+    STANDING,
+    StoredChallenges,
+    StoredPriors,
+    StoredRows,
+    row_of,
+    sort_rows,
+    value_of,
+)
+from node.rounds.newcomers import Newcomers
 from node.storage import Store
 from protocol.types import Key, TaskType
 
@@ -48,6 +62,8 @@ class Reputation:
         `left_alone`: parts and names of a later strand's rows, which must not be replaced.
         """
         self.experience = experience
+        self.newcomers = Newcomers()
+        """What nodes have shown in challenges."""
         self._left_alone = left_alone
         self.gold = gold
         self._trust = trust
@@ -59,9 +75,10 @@ class Reputation:
         self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
 
     def trust(self, task: TaskType) -> Trust:
-        """Return how rosters of this task weigh nodes: as configured, else as earned."""
+        """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
         merits = self.experience.query_priors(task).merits
-        return replace(self._trust, merits=merits)
+        challenged = self.newcomers.weights(self.experience.rounds, self.experience.standings)
+        return replace(self._trust, merits=merits, challenged=challenged)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors that queries of this task carry: the model's parameters and the calibration."""
@@ -107,6 +124,13 @@ class Reputation:
                 await self._keep(taken, [], part=IMPORTED)
         return taken
 
+    async def challenged(self, key: Key, standing: ChallengeStanding) -> None:
+        """Remember what a node has shown in challenges. Raises StoreBlockedError; it counts even so until a restart."""
+        self.newcomers.put(key, standing)
+        if (CHALLENGES, b"") not in self._left_alone:
+            stored = StoredChallenges(tuple(self.newcomers.standings.items()))
+            await self._store.put_learned(self._specialty, [row_of(CHALLENGES, b"", stored)])
+
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
@@ -123,7 +147,11 @@ async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty:
     """Load what the store holds of this specialty."""
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
-    return Reputation(experience, book, trust, store, specialty, stored.left_alone)
+    reputation = Reputation(experience, book, trust, store, specialty, stored.left_alone)
+    if (row := stored.known[CHALLENGES].get(b"")) is not None:
+        for key, standing in value_of(row).standings:
+            reputation.newcomers.put(key, standing)
+    return reputation
 
 
 def _experience(stored: StoredRows) -> Experience:
