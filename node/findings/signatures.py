@@ -6,7 +6,7 @@ from typing import Final
 
 from node.findings.abstract_types import abstract_signature, abstract_type
 from node.findings.extraction import Source
-from node.findings.prompt_code import declared_in
+from node.findings.prompt_code import declared_in, latest
 from node.findings.rust_types import Function, Implementation, Named
 from protocol.messages import Turn
 
@@ -69,7 +69,7 @@ def _has(source: Source, target: Target) -> bool:
 
 
 def _majority_target(turns: Sequence[Turn], pairs: Sequence[tuple[Source, int]]) -> Target | None:
-    text = "\n".join(turn.text for turn in turns)
+    text = "\n".join(turn.text for turn in latest(turns))
     weights: dict[str, int] = {}
     called: dict[str, int] = {}
     names: dict[str, dict[str, int]] = {}

@@ -63,7 +63,8 @@ def test_any_text_is_extracted_or_not_and_always_alike(text: str) -> None:
 @given(texts, texts, texts)
 def test_what_follows_from_any_answers_never_fails(query: str, first: str, second: str) -> None:
     turns = [Turn(role=TurnRole.USER, text=query)]
-    sources = [extract(first), extract(second)]
+    sources = [extract(first, turns), extract(second, turns)]
+    assert extract(first, turns) == sources[0]
     target = choose_target(turns, sources, [1, 2])
     assert choose_target(turns, sources, [1, 2]) == target
     checks = checks_of(turns)

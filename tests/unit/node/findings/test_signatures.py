@@ -127,3 +127,10 @@ def test_nothing_in_common() -> None:
     assert choose_target(ask("?"), [None, None], [1, 1]) is None
     assert choose_target(ask("?"), [], []) is None
     assert choose_target(ask("?"), [program("struct S;\nimpl S { fn f(&self) {} }")], [1]) is None
+
+
+def test_only_the_latest_turns_of_a_long_query_are_read() -> None:
+    source = program("fn a(x: i32) -> i32 { x }\nfn b(x: u8) -> u8 { x }")
+    turns = ask("Write `fn b(x: u8) -> u8`.", *("x" * 32_000 for _ in range(3)))
+    assert choose_target(turns, [source], [1]) == Target("a", "(i32)->i32")
+    assert choose_target(turns[:1], [source], [1]) == Target("b", "(u8)->u8")
