@@ -5,9 +5,10 @@ from typing import Final
 
 from node.findings.fences import fenced_blocks
 from node.findings.grammar import Node, SyntaxTree, descendants, parse
-from node.findings.imports import defined_names, foreign_crates, imports_of
+from node.findings.imports import defined_names, foreign_crates, imported_names, imports_of
 from node.findings.merging import Part, Piece, merge, part_of
 from node.findings.prompt_code import is_bare, latest
+from node.findings.std_names import PRELUDE
 from protocol.messages import Turn
 from protocol.types import TurnRole
 
@@ -20,6 +21,8 @@ GIVEN_CHARACTERS_MAX: Final = 16 * 1024
 _NEVER: Final = frozenset({"mod_item", "macro_invocation", "expression_statement", "extern_crate_declaration"})
 """Kinds of items that are not added: tests, examples of use, crates."""
 
+_CONSTANTS: Final = frozenset({"const_item", "static_item"})
+
 
 def with_given(program: str, turns: Sequence[Turn]) -> str:
     """Return `program` with the items that it uses without defining them, and that the query declares in code blocks.
@@ -31,7 +34,7 @@ def with_given(program: str, turns: Sequence[Turn]) -> str:
     given = _given(turns)
     if tree is None or tree.faulty or not given:
         return program
-    defined = defined_names(tree)
+    defined = defined_names(tree) | imported_names(tree) | PRELUDE
     used = _names(tree, tree.root)
     added: list[tuple[Part, Piece]] = []
     for _ in range(ROUNDS_MAX):
@@ -54,7 +57,9 @@ def with_given(program: str, turns: Sequence[Turn]) -> str:
                 used |= _names(part.tree, piece.node)
     if not added:
         return program
-    return merge([*_reduced(given, [piece for _, piece in added], used), part_of(tree)])
+    text = _text(given, [piece for _, piece in added], used)
+    addition = parse(text)
+    return merge([part_of(addition), part_of(tree)]) if addition is not None else program
 
 
 def _given(turns: Sequence[Turn]) -> list[Part]:
@@ -79,6 +84,9 @@ def _pieces(given: Sequence[Part]) -> list[tuple[Part, Piece]]:
         for piece in part.pieces:
             if not piece.key[0] or piece.node.type in _NEVER or piece.key == ("value", "main"):
                 continue
+            if piece.node.type in _CONSTANTS and piece.key[1] != piece.key[1].upper():
+                # It would turn a variable of that name into a pattern.
+                continue
             if piece.node.type != "function_item" or not is_bare(part.tree, piece.node.child_by_field_name("body")):
                 found.append((part, piece))
     return found
@@ -98,22 +106,20 @@ def _implements_for(tree: SyntaxTree, node: Node) -> str:
     return "" if declared is None else tree.text(declared)
 
 
-def _reduced(given: Sequence[Part], kept: Sequence[Piece], used: set[str]) -> list[Part]:
-    """The parts with nothing in them but `kept` and the imports of names in `used`."""
-    chosen = {id(piece) for piece in kept}
-    reduced: list[Part] = []
+def _text(given: Sequence[Part], chosen: Sequence[Piece], used: set[str]) -> str:
+    """The text of the chosen pieces, after the imports of names in `used` that stand beside them."""
+    starts = {id(piece) for piece in chosen}
+    imports: list[str] = []
+    items: list[str] = []
     for part in given:
-        if not any(id(piece) in chosen for piece in part.pieces):
+        if not any(id(piece) in starts for piece in part.pieces):
             continue
         crates = set(foreign_crates(part.tree))
-        pieces: list[Piece] = []
         for piece in part.pieces:
-            imports = imports_of(part.tree, piece.node) if piece.node.type == "use_declaration" else ()
-            wanted = any(each.name in used and each.path[0] not in crates for each in imports)
-            if id(piece) in chosen or wanted:
-                pieces.append(piece)
-            else:
-                part.drop(piece)
-        part.pieces = tuple(pieces)
-        reduced.append(part)
-    return reduced
+            text = part.tree.content[piece.start : piece.end].decode(errors="replace")
+            if id(piece) in starts:
+                items.append(text)
+            elif piece.node.type == "use_declaration":
+                leaves = imports_of(part.tree, piece.node)
+                imports += [str(leaf) for leaf in leaves if leaf.name in used and leaf.path[0] not in crates]
+    return "\n".join((*imports, *items)) + "\n"

@@ -221,8 +221,14 @@ def _declared(tree: SyntaxTree, item: Node) -> set[str]:
     return set() if name is None else {tree.text(name)}
 
 
+def imported_names(tree: SyntaxTree) -> set[str]:
+    """Return the names that imports bind, wherever they stand."""
+    declarations = (node for node in descendants(tree.root) if node.type == "use_declaration")
+    return {leaf.name for declaration in declarations for leaf in imports_of(tree, declaration)}
+
+
 def defined_names(tree: SyntaxTree) -> set[str]:
-    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in.
+    """Return the names of all declarations and enum variants, wherever they stand: a glob import may bring each in.
 
     Those of methods are not among them.
     """

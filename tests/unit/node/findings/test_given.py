@@ -92,3 +92,9 @@ def test_only_the_latest_turn_of_the_asker_with_code_gives() -> None:
     source = extract("```rust\nfn f(a: A, b: B) {}\n```", turns)
     assert source is not None
     assert [each.name for each in source.structures] == ["A"]
+
+
+def test_names_that_mean_something_already_are_not_taken_from_the_query() -> None:
+    query = "```rust\ntype Result = u8;\nstruct Rc;\nconst x: u8 = 1;\nstruct Mine;\n```"
+    answer = "use std::rc::Rc;\nfn f(x: Rc<u8>) -> Result<u8, u8> { let x = 1; Ok(x) }"
+    assert completed(answer, query).text == answer + "\n"
