@@ -55,9 +55,9 @@ def with_given(program: str, turns: Sequence[Turn]) -> str:
             if piece.node.type == "impl_item" and _implements_for(part.tree, piece.node) in types:
                 added.append((part, piece))
                 used |= _names(part.tree, piece.node)
-    if not added:
+    text = _text(given, [piece for _, piece in added], used) + _bare_types(given, used - defined)
+    if not text.strip():
         return program
-    text = _text(given, [piece for _, piece in added], used)
     addition = parse(text)
     return merge([part_of(addition), part_of(tree)]) if addition is not None else program
 
@@ -104,6 +104,19 @@ def _implements_for(tree: SyntaxTree, node: Node) -> str:
     if declared is not None and declared.type == "generic_type":
         declared = declared.child_by_field_name("type")
     return "" if declared is None else tree.text(declared)
+
+
+def _bare_types(given: Sequence[Part], missing: set[str]) -> str:
+    """The types that the query implements and nobody defines, as `Solution`: they hold nothing."""
+    implemented = {
+        _implements_for(part.tree, piece.node)
+        for part in given
+        for piece in part.pieces
+        if piece.node.type == "impl_item" and piece.node.child_by_field_name("trait") is None
+    }
+    return "".join(
+        f"pub struct {name};\n" for name in sorted(implemented & missing) if name.isascii() and name.isidentifier()
+    )
 
 
 def _text(given: Sequence[Part], chosen: Sequence[Piece], used: set[str]) -> str:

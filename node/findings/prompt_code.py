@@ -43,6 +43,8 @@ def declared_in(turns: Sequence[Turn]) -> tuple[list[tuple[Function, bool]], lis
                     block = declarations.read_implementation(tree, node)
                     if block is not None and block.trait is not None:
                         implementations.append(block)
+                    elif block is not None:
+                        functions += [(each, False) for each in declarations.associated_functions(block)]
     return functions[:DECLARATIONS_MAX], implementations[:DECLARATIONS_MAX]
 
 

@@ -31,9 +31,9 @@ def test_a_fence_that_is_never_closed_reaches_to_the_end() -> None:
 
 
 def test_what_says_rust() -> None:
-    labels = ["rust", "Rust", "rs", "rust ignore", "{.rust}", "rust,compile_fail", "text", "", "toml"]
+    labels = ["rust", "Rust", "rs", "rust ignore", "{.rust}", "src/lib.rs", "rust,compile_fail", "text", "", "toml"]
     blocks = fenced_blocks("".join(f"```{label}\nx\n```\n" for label in labels))
-    assert [block.says_rust for block in blocks] == [True] * 5 + [False] * 4
+    assert [block.says_rust for block in blocks] == [True] * 6 + [False] * 4
 
 
 def test_blocks_are_bounded() -> None:

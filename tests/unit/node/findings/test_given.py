@@ -98,3 +98,12 @@ def test_names_that_mean_something_already_are_not_taken_from_the_query() -> Non
     query = "```rust\ntype Result = u8;\nstruct Rc;\nconst x: u8 = 1;\nstruct Mine;\n```"
     answer = "use std::rc::Rc;\nfn f(x: Rc<u8>) -> Result<u8, u8> { let x = 1; Ok(x) }"
     assert completed(answer, query).text == answer + "\n"
+
+
+def test_a_type_that_the_query_implements_and_nobody_defines_holds_nothing() -> None:
+    stub = "impl Solution {\n    pub fn double(x: i32) -> i32 {\n    }\n}"
+    answer = "impl Solution { pub fn double(x: i32) -> i32 { 2 * x } }"
+    source = completed(answer, f"Complete:\n```rust\n{stub}\n```\n")
+    assert source.text == f"pub struct Solution;\n\n{answer}\n"
+    own = f"struct Solution;\n{answer}"
+    assert completed(own, f"Complete:\n```rust\n{stub}\n```\n").text == own + "\n"

@@ -134,3 +134,31 @@ def test_only_the_latest_turns_of_a_long_query_are_read() -> None:
     turns = ask("Write `fn b(x: u8) -> u8`.", *("x" * 32_000 for _ in range(3)))
     assert choose_target(turns, [source], [1]) == Target("a", "(i32)->i32")
     assert choose_target(turns[:1], [source], [1]) == Target("b", "(u8)->u8")
+
+
+ASSOCIATED = """
+struct Solution;
+impl Solution {
+    fn new() -> Self { Solution }
+    pub fn double(x: i32) -> i32 { 2 * x }
+    fn like(other: &Self) -> Self { Solution }
+    fn method(&self, x: i32) -> i32 { x }
+}
+"""
+
+
+def test_associated_functions_where_the_query_declares_them() -> None:
+    source = program(ASSOCIATED + "fn helper(x: u8) -> u8 { x }")
+    stub = "```rust\nimpl Solution {\n    pub fn double(x: i32) -> i32 {\n    }\n}\n```"
+    target = choose_target(ask(stub), [source], [1])
+    assert target == Target("Solution::double", "(i32)->i32")
+    found = target.find(source)
+    assert isinstance(found, Function)
+    assert found.name == "Solution::double"
+
+
+def test_associated_functions_where_there_are_no_free_ones() -> None:
+    assert choose_target(ask("double"), [program(ASSOCIATED)], [1]) == Target("Solution::double", "(i32)->i32")
+    assert choose_target(ask("like"), [program(ASSOCIATED)], [1]) == Target("Solution::like", "(Solution)->Solution")
+    both = program(ASSOCIATED + "fn helper(x: u8) -> u8 { x }")
+    assert choose_target(ask("double"), [both], [1]) == Target("helper", "(u8)->u8")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from node.findings.declarations import associated_functions
 from node.findings.extraction import Source, extract
 from node.findings.wrappers import Unsupported, Wrapper, call_wrapper
 
@@ -160,3 +161,11 @@ def test_implementations_of_traits(head: str, part: str) -> None:
 def test_implementations_that_cannot_be_called(head: str, reason: str) -> None:
     source = program(f"impl {head} {{}}")
     assert call_wrapper(source.implementations[-1], source) == Unsupported(reason)
+
+
+def test_associated_functions_are_called_by_their_path() -> None:
+    source = program("impl Unit { fn f(a: u8) -> u8 { a } }")
+    (function,) = associated_functions(source.implementations[-1])
+    wrapper = call_wrapper(function, source)
+    assert isinstance(wrapper, Wrapper)
+    assert "let out = Unit::f(a0);" in wrapper.call
