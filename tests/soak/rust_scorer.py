@@ -67,7 +67,7 @@ async def compare(bench: Workbench, tasks: Sequence[Task], *, run: bool) -> None
 async def grade(bench: Workbench, task: Task, wrong: list[str], places: trio.CapacityLimiter) -> None:
     """Score one task; note it if the grade is not what it should be."""
     async with places:
-        scored = await score(bench, task.source, tests_of(task), edition=task.edition)
+        scored = await score(bench, task.source, tests_of(task), edition=task.edition, files=task.files)
         if scored.grade is not (Grade.RIGHT if task.right else Grade.WRONG):
             wrong.append(f"{task.name}: {scored.grade.value} {scored.counts}")
 
