@@ -320,7 +320,6 @@ class NodeConfig:
     tracing: TracingTable = field(default_factory=TracingTable)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     capacity: CapacityTable = field(default_factory=CapacityTable)
-    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     @property
     def serves(self) -> Literal["everyone", "reputation", "named"]:
