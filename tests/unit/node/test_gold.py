@@ -105,33 +105,33 @@ RIGHT = "Some words.\n\n" + answer_text("A").replace("{ ", "{\n\n  /* as good */
 """The answer A, written otherwise."""
 
 
-def test_answers_are_compared_in_canonical_form() -> None:
+async def test_answers_are_compared_in_canonical_form() -> None:
     round_ = told(ROUND)
     book = GoldBook((GoldQuestion(single("Which?"), (RIGHT, answer_text("Z")), TaskType.CODE),))
-    assert book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
+    assert await book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
     assert sorted(round_.letters.values()) == list("AABC")
 
 
-def test_several_answers_can_be_right() -> None:
+async def test_several_answers_can_be_right() -> None:
     round_ = told(ROUND)
     book = GoldBook((GoldQuestion(single("Which?"), (answer_text("B"), answer_text("C")), TaskType.CODE),))
-    assert book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
+    assert await book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
 
 
-def test_a_private_query_can_be_gold() -> None:
+async def test_a_private_query_can_be_gold() -> None:
     """Its text stands nowhere in the round; its digest does."""
     round_ = told(ROUND, turns=(), content_digest=digest_of(single("Which?")))
     assert round_.record.query.turns == ()
-    truth = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
+    truth = await GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
     assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
 
 
-def test_what_is_not_gold_has_no_truth() -> None:
+async def test_what_is_not_gold_has_no_truth() -> None:
     """Another question, and the same one asked as another task."""
     record = told(ROUND).record
-    assert GoldBook().truth(record) is None
-    assert GoldBook((GoldQuestion(single("Which ?"), (answer_text("A"),), TaskType.CODE),)).truth(record) is None
-    assert GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
+    assert await GoldBook().truth(record) is None
+    assert await GoldBook((GoldQuestion(single("Which ?"), (answer_text("A"),), TaskType.CODE),)).truth(record) is None
+    assert await GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
 
 
 # -- conversations -----------------------------------------------------------------------------------------------------
@@ -182,13 +182,13 @@ def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
         assert answer.text == other.right[1], "the fullest of its right answers"
 
 
-def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
+async def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
     book = GoldBook((asks("Which?", answer_text("A")), asks("Other?", answer_text("A"))))
     built = book.choose(FOLLOW_UP, Random(3))
     record = told(ROUND, turns=built.turns, content_digest=digest_of(built.turns)).record
-    truth = book.truth(record)
+    truth = await book.truth(record)
     assert truth is not None and set(truth.values()) == {True, False}
-    assert GoldBook(book.questions).truth(record) is None, "another book has never built it"
+    assert await GoldBook(book.questions).truth(record) is None, "another book has never built it"
 
 
 def test_without_anything_short_enough_the_question_is_asked_alone() -> None:
