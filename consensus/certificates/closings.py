@@ -5,32 +5,37 @@ each that a certificate holds. So a valid round is defined in one place. Within 
 caller computes, later callers get the same record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus.certificates.evidence import examine
 from consensus.certificates.record import Pairs, Phase, RoundRecord, ascending, bodies, check_contribution, form_of
-from consensus.certificates.tally import check_tally, uncertain_pairs
+from consensus.certificates.tally import check_tally, rank, standing, uncertain_pairs
 from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.clusters import cluster
+from consensus.ranking.findings import assign_testers, behaviour_clusters, settle
 from consensus.ranking.pairing import assign_pairs
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
+from protocol.limits import STAGES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
     Closing,
+    Findings,
     PhaseClosing,
+    Report,
 )
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role, StopReason, TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,10 @@ def _apply(
         return cleared
     if isinstance(closing, CloseSlate):
         return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
+    if isinstance(closing, CloseReports):
+        reports = [at_hand[id] for id in closing.reports]
+        silent = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in reports})
+        return silent if isinstance(silent, Fault) else _close_reports(silent, message, closing, reports)
     ballots = [at_hand[id] for id in closing.ballots]
     declined = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in ballots})
     if isinstance(declined, Fault):
@@ -106,7 +115,7 @@ def _apply(
 
 def _cancel(record: RoundRecord, message: VerifiedMessage) -> RoundRecord | Fault:
     """R16: end the round before its tally; nothing more counts."""
-    if record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.JUDGING):
+    if record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.TESTING, Phase.JUDGING):
         return Fault(FaultReason.WRONG_PHASE, "R16", f"a cancel while {record.phase}")
     return replace(record, phase=Phase.CANCELLED, closings=(*record.closings, message), assignment={})
 
@@ -130,21 +139,85 @@ def _close_commits(
 
 
 def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[VerifiedMessage]) -> RoundRecord | Fault:
-    """R5, R6, R7: close the opening phase; the slate fixes clusters, beacon and the first wave's pairs."""
+    """R5, R6, R7: close the opening phase; the slate fixes clusters of text, beacon and who tests or judges what."""
     if fault := _check_named(record, Phase.OPENING, Kind.ANSWER, answers):
         return fault
     opened = bodies(answers, Answer)
     salts = [answer.salt for answer in sorted(opened, key=lambda each: each.author)]
     forms = [form_of(record.query.task, answer.content.text) for answer in opened]
+    texts = cluster(forms)
     slate = replace(
         record,
-        phase=Phase.JUDGING,
         closings=(*record.closings, message),
         answers=tuple(answers),
-        clusters=cluster(forms),
+        texts=texts,
+        clusters=texts,
         beacon=beacon(record.id, record.head, salts),
     )
-    return replace(slate, assignment=_assign(slate))
+    return _then_test(slate, range(len(answers)), stage=0)
+
+
+def _then_test(record: RoundRecord, answers: Sequence[int], stage: int) -> RoundRecord:
+    """R17: enter a stage of testing, if there is anything to test and anybody who can; else go on to judging."""
+    query = record.query
+    testers: Mapping[Key, tuple[int, ...]] = {}
+    if query.findings.kinds and query.task is TaskType.CODE and stage < STAGES_MAX:
+        versions = record.tool_versions
+        failed = record.testers.keys() - {report.author for report in record.reports}
+        testers = assign_testers(
+            beacon=record.beacon,
+            stage=stage,
+            testers=[
+                key
+                for key, seat in record.seats.items()
+                if versions and seat.tool_versions == versions and key not in record.removed | failed
+            ],
+            authors=[Key(answer.author) for answer in record.answers],
+            answers=answers,
+            tested=_tested(record),
+        )
+    if testers:
+        return replace(record, phase=Phase.TESTING, stage=stage, testers=testers)
+    judging = replace(record, phase=Phase.JUDGING, testers={})
+    return replace(judging, assignment=_assign(judging))
+
+
+def _tested(record: RoundRecord) -> dict[int, set[Key]]:
+    """Return the testers that were asked about each answer in the present stage."""
+    tested: dict[int, set[Key]] = {}
+    for key, positions in record.testers.items():
+        for position in positions:
+            tested.setdefault(position, set()).add(key)
+    return tested
+
+
+def _close_reports(
+    record: RoundRecord, message: VerifiedMessage, closing: CloseReports, reports: list[VerifiedMessage]
+) -> RoundRecord | Fault:
+    """R17, R18: close a stage of testing; what is settled joins answers that behave alike.
+
+    Findings are settled by the reports of testers that are not removed by now. Evidence that comes later changes none.
+    """
+    if fault := _check_named(record, Phase.TESTING, Kind.REPORT, reports):
+        return fault
+    if closing.stage != record.stage:
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"stage {closing.stage} is not under way")
+    counted = (*record.reports, *reports)
+    about: dict[int, list[Findings]] = {}
+    for report in bodies([each for each in counted if each.author not in record.removed], Report):
+        for found in report.findings:
+            about.setdefault(found.answer, []).append(found)
+    findings = tuple(settle(about.get(index, [])) for index in range(len(record.answers)))
+    votes = [record.seats[Key(answer.author)].vote_weight for answer in record.answers]
+    tested = replace(
+        record,
+        closings=(*record.closings, message),
+        reports=counted,
+        findings=findings,
+        clusters=behaviour_clusters(record.texts, findings, votes),
+    )
+    left_open = [index for index, found in enumerate(findings) if found.open]
+    return _then_test(tested, left_open, record.stage + 1)
 
 
 def _close_wave(
@@ -256,14 +329,21 @@ def _named(closing: PhaseClosing) -> tuple[tuple[Digest, ...], ...]:
             return (closing.declines,)
         case CloseSlate():
             return (closing.answers, closing.evidence)
+        case CloseReports():
+            return (closing.reports, closing.declines, closing.evidence)
         case CloseWave() | CloseTally():
             return (closing.ballots, closing.declines, closing.evidence)
 
 
 def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
-    """R6: assign the pairs of the present wave. With one cluster, or no eligible pair, there is nothing to judge."""
-    standing = zip(record.clusters, record.answers, strict=True)
-    if len({name for name, answer in standing if answer.author not in record.removed}) < 2:
+    """R6: assign the pairs of the present wave.
+
+    With one cluster, no eligible pair, or a winner by agreement (R18) there is nothing to judge.
+    """
+    able = standing(record)
+    if len({record.clusters[index] for index in able}) < 2:
+        return {}
+    if record.findings and rank(record).stop is StopReason.AGREED:
         return {}
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(record.ballots, Ballot):
@@ -278,5 +358,6 @@ def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
         judged=judged,
         duels=uncertain_pairs(record),
         removed=record.removed,
+        set_aside=set(range(len(record.answers))) - set(able),
     )
     return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

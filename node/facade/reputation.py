@@ -85,7 +85,7 @@ class ReputationFacade:
 
 
 def _priors(query_priors: QueryPriors) -> api.TaskPriors:
-    intercept, slope = query_priors.calibration
+    intercept, slope, _ = query_priors.calibration
     return api.TaskPriors(
         gold_rounds=query_priors.gold,
         nodes=len(query_priors.merits),

@@ -12,12 +12,26 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.gold.grading import AnswerGrader
 from node.rounds.gold import GoldBook
-from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.rounds.learned import (
+    CHALLENGES,
+    GOLD,
+    IMPORTED,
+    PRIORS,
+    STANDING,
+    StoredChallenges,
+    StoredPriors,
+    StoredRows,
+    row_of,
+    sort_rows,
+    value_of,
+)
+from node.rounds.newcomers import Newcomers
 from node.storage import Store
 from protocol.types import Key, TaskType
 
@@ -62,6 +76,8 @@ class Reputation:
         """
         self.experience = experience
         self._grader = grader
+        self.newcomers = Newcomers()
+        """What nodes have shown in challenges."""
         self._left_alone = left_alone
         self.gold = gold
         self._trust = trust
@@ -73,9 +89,10 @@ class Reputation:
         self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
 
     def trust(self, task: TaskType) -> Trust:
-        """Return how rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.query_priors(task).merits
-        return replace(self._trust, merits=merits)
+        """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
+        priors = self.experience.query_priors(task)
+        challenged = self.newcomers.weights(self.experience.rounds, self.experience.standings)
+        return replace(self._trust, merits=priors.merits, refuted=priors.refuted, challenged=challenged)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors that queries of this task carry: the model's parameters and the calibration."""
@@ -121,6 +138,13 @@ class Reputation:
                 await self._keep(taken, [], part=IMPORTED)
         return taken
 
+    async def challenged(self, key: Key, standing: ChallengeStanding) -> None:
+        """Remember what a node has shown in challenges. Raises StoreBlockedError; it counts even so until a restart."""
+        self.newcomers.put(key, standing)
+        if (CHALLENGES, b"") not in self._left_alone:
+            stored = StoredChallenges(tuple(self.newcomers.standings.items()))
+            await self._store.put_learned(self._specialty, [row_of(CHALLENGES, b"", stored)])
+
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
@@ -142,7 +166,11 @@ async def open_reputation(
         log.warning("gold.left_out", count=len(book.questions) - len(usable.questions), remedy=LEFT_OUT_REMEDY)
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
-    return Reputation(experience, usable, trust, store, specialty, stored.left_alone, grader)
+    reputation = Reputation(experience, usable, trust, store, specialty, stored.left_alone, grader)
+    if (row := stored.known[CHALLENGES].get(b"")) is not None:
+        for key, standing in value_of(row).standings:
+            reputation.newcomers.put(key, standing)
+    return reputation
 
 
 def _experience(stored: StoredRows) -> Experience:
