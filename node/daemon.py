@@ -6,6 +6,7 @@ The nursery of `run_node` holds everything.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,7 @@ from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
 from node.work.serving import Serving, open_serving
+from node.work.toolbox import Toolbox, find_tester
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -138,7 +140,7 @@ async def open_node(
             trusted=(*trust(config).weights, key.keypair.public),
         )
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
-        worker = EngineWorker(engine, config.engine, inbound, clock, serving)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving, Toolbox())
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
@@ -221,9 +223,11 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
-    serving, repeat_on = node.serving, (node.driver.peer_joined, node.serving.turned, node.overlay.addresses_changed)
+    serving, toolbox = node.serving, node.worker.inspector.toolbox
+    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, toolbox.changed)
     offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
+    nursery.start_soon(toolbox.open, partial(find_tester, node.config.sandbox))
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)
     nursery.start_soon(node.challenger.run)

@@ -40,6 +40,8 @@ class Trust:
     """Weights of strangers that passed challenges (`challenge_weight`). They stay strangers: see `knows`."""
     friends: bool = False
     """Whether nodes with the default weight are friends: then strangers' shares of seats and votes have no limit."""
+    refuted: Collection[Key] = frozenset()
+    """Nodes whose reports were refuted too often: their seats test nothing."""
 
     def knows(self, key: Key) -> bool:
         """Whether the node is no stranger: named, or with earned weights.
@@ -125,6 +127,7 @@ def choose_roster(
     most = _strangers_weight(trust, seated, strangers) if anybody_known else None
     seats = [_seat(willing[key], trust.seat_weights(key)) for key in (*seated, *drawn) if key not in strangers]
     seats += [_seat(willing[key], _at_most(trust.seat_weights(key), most)) for key in strangers]
+    seats = [replace(seat, tool_versions="") if seat.member in trust.refuted else seat for seat in seats]
     return tuple(sorted(seats, key=lambda seat: seat.member))
 
 

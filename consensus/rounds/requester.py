@@ -475,7 +475,7 @@ def _progress(state: Requester) -> Progress:
     return Progress(
         query=record.id,
         phase=record.phase,
-        wave=record.wave,
+        wave=record.stage if record.phase is Phase.TESTING else record.wave,
         received=frozenset(state.received),
         expected=expected,
         silent=state.waiting.silent & expected,

@@ -9,9 +9,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 import platformdirs
 
+from node.api.asking import FindingName
 from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
+from node.sandbox.config import SandboxConfig
 
 NOBODY_HELP: Final = (
     'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
@@ -179,6 +181,8 @@ class RoundTable:
     cosign_ms: BudgetMs = 5_000
     # One stage of testing Rust answers.
     test_ms: BudgetMs = 20_000
+    # What is found out about Rust answers, beside an asker's own tests; none: no answer is tested.
+    findings: tuple[FindingName, ...] = ("compiles", "lint", "examples", "behaviour")
     # Wait for stragglers after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
     # All waves of a round together; beyond five more comparisons hardly help.
@@ -331,6 +335,7 @@ class NodeConfig:
     challenge: ChallengeTable = field(default_factory=ChallengeTable)
     log: LogTable = field(default_factory=LogTable)
     tracing: TracingTable = field(default_factory=TracingTable)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from node.findings.aliases import Alias
 from node.findings.grammar import Node, SyntaxTree
 from node.findings.rust_types import (
     ENTRIES_MAX,
@@ -157,6 +158,14 @@ def read_implementation(tree: SyntaxTree, node: Node) -> Implementation | None:
         type=read_type(tree, declared),
         functions=tuple(function for function in functions if function is not None)[:ENTRIES_MAX],
     )
+
+
+def read_alias(tree: SyntaxTree, node: Node) -> tuple[str, Alias] | None:
+    """Return name and meaning of a `type_item`; None if they cannot be seen."""
+    name, meant = node.child_by_field_name("name"), node.child_by_field_name("type")
+    if name is None or meant is None:
+        return None
+    return tree.text(name), Alias(_read_generics(tree, node)[:ENTRIES_MAX], read_type(tree, meant))
 
 
 def functions_of(body: Node) -> Iterator[Node]:

@@ -104,7 +104,7 @@ def drawn_type(declared: RustType, scope: Scope) -> str:
     """Return the Rust text of the type to draw for `declared`; raises `UnsupportedError`."""
     match declared:
         case Reference(mutable, target):
-            return f"&'static {'mut ' if mutable else ''}{_referred(target, scope)}"
+            return f"&'static {'mut ' if mutable else ''}{_referred(target, scope, mutable=mutable)}"
         case Array(element, length):
             generic = scope.generics.get(length.strip())
             return f"[{drawn_type(element, scope)}; {CONST_VALUE if generic is not None else length}]"
@@ -154,11 +154,11 @@ def drawn_for_bounds(bounds: Sequence[RustType]) -> str:
     return "i32"
 
 
-def _referred(target: RustType, scope: Scope) -> str:
+def _referred(target: RustType, scope: Scope, *, mutable: bool) -> str:
     match target:
         case Named(segments) if segments[-1] == "str":
             return "str"
-        case Named(segments) if segments[-1] == "Path":
+        case Named(segments) if segments[-1] == "Path" and not mutable:
             return "::std::path::Path"
         case Slice(element):
             return f"[{drawn_type(element, scope)}]"

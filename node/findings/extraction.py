@@ -5,11 +5,12 @@ the extractor changes in its output for any text changes `EXTRACTOR_VERSION`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
 from node.findings import declarations
+from node.findings.aliases import Expander
 from node.findings.fences import Block, fenced_blocks
 from node.findings.grammar import BYTES_MAX, Node, SyntaxTree, descendants, parse
 from node.findings.imports import foreign_crates, missing_imports
@@ -74,7 +75,8 @@ def extract(text: str) -> Source | None:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     blocks = fenced_blocks(text)
     program = _unfenced(text) if not blocks or _reads_as_rust(text) else _of_blocks(blocks)
-    return None if not program.strip() else _source(program)
+    program = program.strip("\n \t")
+    return _source(f"{program}\n") if program else None
 
 
 def _reads_as_rust(text: str) -> bool:
@@ -123,28 +125,43 @@ def _source(program: str) -> Source | None:
     final = added + program
     if len(final.encode()) > BYTES_MAX:
         return None
-    root = tree.root
-    items = root.named_children
-    tests = _tests(tree, root)
+    items = tree.root.named_children
+    aliases = [declarations.read_alias(tree, node) for node in items if node.type == "type_item"]
+    expander = Expander(dict(alias for alias in aliases[:ITEMS_MAX] if alias is not None))
     function_nodes = _functions(tree, items)
     functions = [declarations.read_function(tree, node) for node in function_nodes]
-    structures = [declarations.read_structure(tree, node) for node in items if node.type == "struct_item"]
-    enumerations = [declarations.read_enumeration(tree, node) for node in items if node.type == "enum_item"]
+    read = [expander.function(function) for function in functions[:ITEMS_MAX] if function is not None]
     blocks = [declarations.read_implementation(tree, node) for node in items if node.type == "impl_item"]
-    read = [function for function in functions if function is not None]
     return Source(
         text=final,
         digest=blake2b(final.encode(), digest_size=DIGEST_BYTES).digest(),
-        functions=tuple(function for function in read if function.name != "main")[:ITEMS_MAX],
+        functions=tuple(function for function in read if function.name != "main"),
         helpers=_helpers(tree, function_nodes),
-        structures=tuple(each for each in structures if each is not None)[:ITEMS_MAX],
-        enumerations=tuple(each for each in enumerations if each is not None)[:ITEMS_MAX],
-        implementations=tuple(each for each in blocks if each is not None)[:ITEMS_MAX],
-        tests=tests[:ITEMS_MAX],
-        has_main=any(function.name == "main" for function in read),
-        unsafe_count=sum(_is_unsafe(node) for node in descendants(root)),
+        structures=_structures(tree, items, expander),
+        enumerations=_enumerations(tree, items, expander),
+        implementations=tuple(each for each in blocks[:ITEMS_MAX] if each is not None),
+        tests=_tests(tree, tree.root)[:ITEMS_MAX],
+        has_main=any(function.name == "main" for function in functions if function is not None),
+        unsafe_count=sum(_is_unsafe(node) for node in descendants(tree.root)),
         uses_crates=foreign_crates(tree),
         missing_modules=_missing_modules(tree)[:ITEMS_MAX],
+    )
+
+
+def _structures(tree: SyntaxTree, items: Sequence[Node], expander: Expander) -> tuple[Structure, ...]:
+    nodes = [node for node in items if node.type == "struct_item"][:ITEMS_MAX]
+    found = [each for node in nodes if (each := declarations.read_structure(tree, node)) is not None]
+    return tuple(each if each.fields is None else replace(each, fields=expander.fields(each.fields)) for each in found)
+
+
+def _enumerations(tree: SyntaxTree, items: Sequence[Node], expander: Expander) -> tuple[Enumeration, ...]:
+    nodes = [node for node in items if node.type == "enum_item"][:ITEMS_MAX]
+    found = [each for node in nodes if (each := declarations.read_enumeration(tree, node)) is not None]
+    return tuple(
+        replace(each, variants=tuple((label, expander.fields(fields)) for label, fields in each.variants))
+        if each.variants is not None
+        else each
+        for each in found
     )
 
 
@@ -218,4 +235,8 @@ def _is_unsafe(node: Node) -> bool:
     if node.type != "unsafe":
         return False
     parent = node.parent
-    return parent is not None and parent.type in ("unsafe_block", "function_modifiers", "trait_item", "impl_item")
+    if parent is not None and parent.type == "function_modifiers":
+        # A function's, not a function type's.
+        holder = parent.parent
+        return holder is not None and holder.type in ("function_item", "function_signature_item")
+    return parent is not None and parent.type in ("unsafe_block", "trait_item", "impl_item")

@@ -6,6 +6,8 @@ from typing import Final
 BLOCKS_MAX: Final = 64
 """Code blocks of a text that are read. Each costs a parse; an answer by a model has at most some ten."""
 
+_LABEL_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-+#")
+
 RUST_LABELS: Final = frozenset({"rust", "rs"})
 MARKDOWN_LABELS: Final = frozenset({"markdown", "md"})
 
@@ -64,7 +66,7 @@ def _blocks(text: str) -> list[Block]:
         if not fence:
             fence = _opening(line)
             if fence:
-                stripped = line.lstrip()
+                stripped = line.lstrip(" \t")
                 indentation = len(line) - len(stripped)
                 info = stripped[len(fence) :]
                 lines = []
@@ -90,7 +92,7 @@ def _opening(line: str) -> str:
 
 
 def _closes(line: str, fence: str) -> bool:
-    stripped = line.strip()
+    stripped = line.strip(" \t")
     return len(stripped) >= len(fence) and stripped == fence[0] * len(stripped)
 
 
@@ -100,6 +102,8 @@ def _unindented(line: str, indentation: int) -> str:
 
 
 def _block(info: str, lines: list[str]) -> Block:
-    separated = "".join(letter if letter.isalnum() or letter in "_-+#" else " " for letter in info.lower())
+    separated = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "_-+#") else " " for letter in info.lower()
+    )
     words = separated.split()
     return Block(words[0] if words else "", tuple(words[1:]), "\n".join(lines) + "\n")

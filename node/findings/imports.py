@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from node.findings.declarations import path_segments
+from node.findings.declarations import functions_of, path_segments
 from node.findings.grammar import Node, SyntaxTree, descendants
 from node.findings.std_names import (
     ATOMIC_ORDERINGS,
@@ -94,14 +94,9 @@ def missing_imports(tree: SyntaxTree) -> tuple[str, ...]:
 
 def foreign_crates(tree: SyntaxTree) -> tuple[str, ...]:
     """Return the names of crates that are neither the program's own modules nor the compiler's; sorted."""
-    known = _defined_anywhere(tree) | BUILT_IN_CRATES | _RELATIVE | _PRIMITIVES | STD_MODULES
-    heads: set[str] = set()
+    heads, known = _imported(tree)
     for node in descendants(tree.root):
         match node.type:
-            case "use_declaration":
-                leaves = imports_of(tree, node)
-                heads |= {leaf.path[0] for leaf in leaves if leaf.path}
-                known |= {leaf.name for leaf in leaves if len(leaf.path) > 1}
             case "extern_crate_declaration":
                 name = node.child_by_field_name("name")
                 if name is not None and tree.text(name) not in BUILT_IN_CRATES:
@@ -116,7 +111,30 @@ def foreign_crates(tree: SyntaxTree) -> tuple[str, ...]:
                 path_node = node.child_by_field_name("path")
                 if path_node is not None and path_node.type == "identifier":
                     heads.add(tree.text(path_node))
-    return tuple(sorted(name for name in heads - known if name == name.lower()))[:CRATES_MAX]
+    return _named_like_crates(heads - known)
+
+
+def imported_crates(tree: SyntaxTree) -> tuple[str, ...]:
+    """Return those of `foreign_crates` that stand in a `use` declaration."""
+    heads, known = _imported(tree)
+    return _named_like_crates(heads - known)
+
+
+def _imported(tree: SyntaxTree) -> tuple[set[str], set[str]]:
+    """First names of all imports; names that are no crates of others."""
+    known = _defined_anywhere(tree) | BUILT_IN_CRATES | _RELATIVE | _PRIMITIVES | STD_MODULES
+    heads: set[str] = set()
+    for node in descendants(tree.root):
+        if node.type == "use_declaration":
+            leaves = imports_of(tree, node)
+            heads |= {leaf.path[0] for leaf in leaves if leaf.path}
+            known |= {leaf.name for leaf in leaves if len(leaf.path) > 1}
+    return heads, known
+
+
+def _named_like_crates(names: set[str]) -> tuple[str, ...]:
+    """Those without capitals, which only types, traits and constants have."""
+    return tuple(sorted(name for name in names if name == name.lower()))[:CRATES_MAX]
 
 
 @dataclass(slots=True)
@@ -204,10 +222,17 @@ def _declared(tree: SyntaxTree, item: Node) -> set[str]:
 
 
 def _defined_anywhere(tree: SyntaxTree) -> set[str]:
-    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in."""
+    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in.
+
+    Those of methods are not among them.
+    """
     names: set[str] = set()
+    methods: set[int] = set()
     for node in descendants(tree.root):
-        if node.type in _ITEMS:
+        if node.type in ("impl_item", "trait_item"):
+            body = node.child_by_field_name("body")
+            methods |= set() if body is None else {child.start_byte for child in functions_of(body)}
+        if node.type in _ITEMS and not (node.type == "function_item" and node.start_byte in methods):
             names |= _declared(tree, node)
     return names
 

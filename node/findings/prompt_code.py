@@ -35,7 +35,7 @@ def declared_in(turns: Sequence[Turn]) -> tuple[list[tuple[Function, bool]], lis
                 if node.type in ("function_item", "function_signature_item"):
                     function = declarations.read_function(tree, node)
                     if function is not None and function.complete and function.name != "main":
-                        functions.append((function, _is_bare(tree, node.child_by_field_name("body"))))
+                        functions.append((function, is_bare(tree, node.child_by_field_name("body"))))
                 elif node.type == "impl_item":
                     block = declarations.read_implementation(tree, node)
                     if block is not None and block.trait is not None:
@@ -121,7 +121,8 @@ def _has_keyword(span: str) -> bool:
     return span.startswith("fn ") or " fn " in span
 
 
-def _is_bare(tree: SyntaxTree, body: Node | None) -> bool:
+def is_bare(tree: SyntaxTree, body: Node | None) -> bool:
+    """Whether a function's body is missing, empty or still to be written."""
     if body is None:
         return True
     content = [child for child in body.named_children if child.type not in ("line_comment", "block_comment")]

@@ -118,4 +118,4 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _continues(letter: str) -> bool:
-    return letter.isalnum() or letter == "_"
+    return letter.isascii() and (letter.isalnum() or letter == "_")

@@ -26,6 +26,7 @@ from node.findings.rust_types import (
     CallableBound,
     Function,
     FunctionPointer,
+    Generic,
     Implementation,
     Named,
     OpaqueType,
@@ -117,9 +118,8 @@ def _function_call(function: Function, scope: Scope) -> str:
     for index, parameter in enumerate(function.parameters):
         _pass(call, index, parameter.type, function, scope)
     callee = function.name
-    if any(generic.is_const for generic in function.generics):
-        parts = (CONST_VALUE if generic.is_const else "_" for generic in function.generics)
-        callee += f"::<{', '.join(parts)}>"
+    if function.generics:
+        callee += f"::<{', '.join(_argument(generic) for generic in function.generics)}>"
     expression = f"{callee}({', '.join(call.arguments)})"
     if "unsafe" in function.qualifiers:
         expression = f"unsafe {{ {expression} }}"
@@ -132,6 +132,22 @@ def _implementation_call(block: Implementation, scope: Scope) -> str:
     for name, drawn in zip("ab", made.drawn, strict=False):
         call.draw(name, drawn)
     return call.text(f"let shown = {made.result};")
+
+
+def _argument(generic: Generic) -> str:
+    """What a generic parameter is set to, since inputs and result may leave it open."""
+    if generic.is_const:
+        return CONST_VALUE
+    if any(isinstance(bound, CallableBound) or _is_iterator(bound) for bound in generic.bounds):
+        return "_"
+    try:
+        return drawn_for_bounds(generic.bounds)
+    except UnsupportedError:
+        return "_"
+
+
+def _is_iterator(bound: RustType) -> bool:
+    return isinstance(bound, Named) and bound.name in ITERATORS
 
 
 def _pass(call: _Call, index: int, declared: RustType, function: Function, scope: Scope) -> None:
@@ -181,7 +197,7 @@ def _closure(index: int, declared: RustType, function: Function, scope: Scope) -
     for bound in callable_bounds(declared, function):
         if isinstance(bound, CallableBound):
             return line, _function_value(seed, bound.parameters, bound.result, scope, moves=True), seed
-        if isinstance(bound, Named) and bound.name in ITERATORS:
+        if isinstance(bound, Named) and _is_iterator(bound):
             item = next((each for label, each in bound.bindings if label == "Item"), Named(("i32",)))
             drawn = f"let {seed}: ::std::vec::Vec<{drawn_type(item, scope)}> = ::strand_harness::arb(g);"
             return drawn, f"{seed}.clone().into_iter()", seed

@@ -5,17 +5,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import trio
+
 from node.findings.grammar import parse
 from node.gold.mutation import Mutant, Operator
 from node.gold.ports import Inspection, Observed, Verifier
 from node.gold.variation import Exercise, signature
 from protocol.types import CompileStatus
 
-BATCH: Final = 12
-"""Mutants that are inspected at once, beside the right program: some 6 s of work on two cores."""
+BATCH: Final = 4
+"""Mutants that are inspected at once, beside the right program: some 4 s of work on two cores. One whose loop does not
+end costs a minute before its limits stop it, so a larger batch could take longer than the tester gives it."""
 
-MUTANTS_TRIED_MAX: Final = 4 * BATCH
-"""Mutants of one exercise that are inspected while too few were kept: half a minute of work."""
+MUTANTS_TRIED_MAX: Final = 48
+"""Mutants of one exercise that are inspected while too few were kept."""
+
+SELECTION_S_MAX: Final = 180.0
+"""Seconds for the mutants of one exercise; what was kept by then counts."""
 
 EASY_SHARE: Final = 0.5
 """Share of inputs with another outcome from which a wrong program is easy to tell: one look at an example shows it."""
@@ -53,48 +59,60 @@ class WrongProgram:
 class Selection:
     """What came of an exercise's mutants."""
 
-    wrong: tuple[WrongProgram, ...]
-    tried: int
-    """Mutants that were inspected."""
-    compiled: int
-    failed_tests: int
+    wrong: tuple[WrongProgram, ...] = ()
+    tried: int = 0
+    """Mutants that were inspected beside a right program that passed."""
+    compiled: int = 0
+    failed_tests: int = 0
     """Mutants that compile, and of which a test says that they are wrong."""
 
 
 async def select(
     verifier: Verifier, exercise: Exercise, candidates: Sequence[Mutant], seed: bytes, *, wanted: int
 ) -> Selection:
-    """Inspect mutants in their order until `wanted` are kept, and return them all.
+    """Inspect mutants in their order until `wanted` are kept, and return all that are.
 
     A mutant is kept if it compiles without more warnings than the right program (an unused variable would show which
     one was changed), fails a test, and behaves otherwise on an input. None is kept if the right program itself does not
-    pass here, or shows no behaviour. Work: at most `MUTANTS_TRIED_MAX` programs.
+    pass here, or shows no behaviour. Bounded by `MUTANTS_TRIED_MAX` and `SELECTION_S_MAX`.
     """
     inspection = Inspection(_shown(exercise), exercise.tests, seed)
-    wrong: list[WrongProgram] = []
-    tried = compiled = failed = 0
-    for start in range(0, min(len(candidates), MUTANTS_TRIED_MAX), BATCH):
-        batch = candidates[start : start + BATCH]
-        programs = [_driven(exercise, text) for text in (exercise.program, *(each.program for each in batch))]
-        right, *others = await verifier.inspect(inspection, programs)
-        if not right.is_right or not any(right.outcomes):
-            break
-        tried += len(batch)
-        compiled += sum(each.status is CompileStatus.COMPILES for each in others)
-        failed += sum(each.status is CompileStatus.COMPILES and each.is_wrong for each in others)
-        for mutant, seen in zip(batch, others, strict=True):
-            share = _difference(right, seen)
-            if seen.status is CompileStatus.COMPILES and seen.is_wrong and seen.warnings <= right.warnings and share:
-                wrong.append(WrongProgram(mutant.program, mutant.operator, share))
-        if len(wrong) >= wanted:
-            break
-    return Selection(tuple(wrong), tried, compiled, failed)
+    kept = Selection()
+    with trio.move_on_after(SELECTION_S_MAX):
+        for start in range(0, min(len(candidates), MUTANTS_TRIED_MAX), BATCH):
+            batch = candidates[start : start + BATCH]
+            programs = [_driven(exercise, text) for text in (exercise.program, *(each.program for each in batch))]
+            right, *others = await verifier.inspect(inspection, programs)
+            if right.is_wrong or (right.is_right and not any(right.outcomes)):
+                break
+            if right.is_right:
+                kept = _with_batch(kept, batch, right, others)
+            if len(kept.wrong) >= wanted:
+                break
+    return kept
+
+
+def _with_batch(kept: Selection, batch: Sequence[Mutant], right: Observed, others: Sequence[Observed]) -> Selection:
+    """Return the selection with the mutants of one more batch."""
+    compiled = [seen.status is CompileStatus.COMPILES for seen in others]
+    failed = [compiles and seen.is_wrong for compiles, seen in zip(compiled, others, strict=True)]
+    wrong = [
+        WrongProgram(mutant.program, mutant.operator, share)
+        for mutant, fails, seen in zip(batch, failed, others, strict=True)
+        if fails and seen.warnings <= right.warnings and (share := _difference(right, seen))
+    ]
+    return Selection(
+        wrong=(*kept.wrong, *wrong),
+        tried=kept.tried + len(batch),
+        compiled=kept.compiled + sum(compiled),
+        failed_tests=kept.failed_tests + sum(failed),
+    )
 
 
 def _shown(exercise: Exercise) -> str:
-    """Return the words that name the function whose behaviour counts: the driver, where there is one."""
+    """Return the prompt with the function whose behaviour counts first: the driver, where there is one."""
     tree = parse(exercise.driver) if exercise.driver else None
-    return exercise.prompt if tree is None else f"Write `{signature(tree)}`."
+    return exercise.prompt if tree is None else f"Write `{signature(tree)}`.\n\n{exercise.prompt}"
 
 
 def _driven(exercise: Exercise, program: str) -> str:

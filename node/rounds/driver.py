@@ -20,7 +20,6 @@ from consensus.rounds import effects as fx
 from consensus.rounds.delivery import ProbeReply
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
-from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import PeerUnreachable
@@ -423,7 +422,7 @@ class Driver:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
         else:
             slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
-            begun = self._participant.ask(asked.query, LeftOut(asked.turns), now_ms, slack_ms)
+            begun = self._participant.ask(asked.query, asked.texts, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.ask.release()

@@ -9,6 +9,7 @@ import trio
 from consensus.rounds import delivery, events
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
@@ -17,7 +18,7 @@ from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Pong, Query, Turn
+from protocol.messages import Offer, Pong, Query
 from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 
@@ -98,7 +99,8 @@ class AskRequest:
     """A request of one of our users to ask the swarm."""
 
     query: Query
-    turns: tuple[Turn, ...]
+    texts: LeftOut
+    """The conversation and the asker's tests, which the query may bind by digest alone."""
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     ask: QueuedAsk

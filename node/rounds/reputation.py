@@ -1,10 +1,12 @@
 """Learning about other nodes from the rounds that this node asks for, as they are certified; kept in the store.
 
-The work on one round takes up to one second, in a thread. The result changes only in the loop, where it is read.
+The work on one round takes up to one second, in a thread; where tests grade gold, some seconds more, in the sandbox.
+The result changes only in the loop, where it is read.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 import trio
@@ -14,6 +16,7 @@ from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
+from node.gold.grading import AnswerGrader
 from node.rounds.gold import GoldBook
 from node.rounds.learned import (
     CHALLENGES,
@@ -36,6 +39,8 @@ WAITING_MAX = 16
 """Certificates that may wait to be learned from, up to 8 MiB each: more than a node's own open rounds. Beyond that,
 they are not learned from."""
 
+LEFT_OUT_REMEDY: Final = "their answers are graded by tests, which need rustc and a safe sandbox: see strand doctor"
+
 log = structlog.get_logger()
 
 
@@ -56,12 +61,21 @@ class Reputation:
         store: Store,
         specialty: str,
         left_alone: frozenset[tuple[str, bytes]] = frozenset(),
+        grader: AnswerGrader | None = None,
     ) -> None:
         """Build on loaded experience.
 
-        `left_alone`: parts and names of a later strand's rows, which must not be replaced.
+        Args:
+            experience: What was learned so far.
+            gold: Questions whose answers are known; without a grader it should hold none with tests.
+            trust: Weights of nodes without history.
+            store: Keeps what is learned.
+            specialty: What it is about.
+            left_alone: Parts and names of a later strand's rows, which must not be replaced.
+            grader: Grades answers to gold by tests.
         """
         self.experience = experience
+        self._grader = grader
         self.newcomers = Newcomers()
         """What nodes have shown in challenges."""
         self._left_alone = left_alone
@@ -76,9 +90,9 @@ class Reputation:
 
     def trust(self, task: TaskType) -> Trust:
         """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
-        merits = self.experience.query_priors(task).merits
+        priors = self.experience.query_priors(task)
         challenged = self.newcomers.weights(self.experience.rounds, self.experience.standings)
-        return replace(self._trust, merits=merits, challenged=challenged)
+        return replace(self._trust, merits=priors.merits, refuted=priors.refuted, challenged=challenged)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors that queries of this task carry: the model's parameters and the calibration."""
@@ -108,7 +122,7 @@ class Reputation:
     async def _learn(self, certificate: bytes) -> None:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
-        truth = self.gold.truth(verified.record)
+        truth = await self.gold.truth(verified.record, self._grader)
         update = await trio.to_thread.run_sync(round_update, verified.record, verified.ranking, truth)
         self.experience.learn(update)
         if self.experience.is_due:
@@ -143,11 +157,16 @@ class Reputation:
         await self._store.put_learned(self._specialty, ours)
 
 
-async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
-    """Load what the store holds of this specialty."""
+async def open_reputation(
+    store: Store, book: GoldBook, trust: Trust, specialty: str, grader: AnswerGrader | None = None
+) -> Reputation:
+    """Load what the store holds of this specialty. Without a grader, gold with tests is left out."""
+    usable = book if grader is not None else book.without_tests()
+    if len(usable.questions) < len(book.questions):
+        log.warning("gold.left_out", count=len(book.questions) - len(usable.questions), remedy=LEFT_OUT_REMEDY)
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
-    reputation = Reputation(experience, book, trust, store, specialty, stored.left_alone)
+    reputation = Reputation(experience, usable, trust, store, specialty, stored.left_alone, grader)
     if (row := stored.known[CHALLENGES].get(b"")) is not None:
         for key, standing in value_of(row).standings:
             reputation.newcomers.put(key, standing)

@@ -1,7 +1,7 @@
 """What a sandbox does: one command with its files, under limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +39,23 @@ class Command:
     else that is no plain file is not returned."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """All that it sees of an environment, besides PATH, HOME and TMPDIR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the owner allows all commands, whatever their limits say."""
+
+    places: int
+    """Commands at a time."""
+    memory_bytes: int
+    """Memory of one command."""
+    cpu_s: float
+    """CPU seconds of one command."""
+
+    def cap(self, limits: Limits) -> Limits:
+        """Return limits that are nowhere above these."""
+        memory_bytes, cpu_s = min(limits.memory_bytes, self.memory_bytes), min(limits.cpu_s, self.cpu_s)
+        return replace(limits, memory_bytes=memory_bytes, cpu_s=cpu_s)
 
 
 class Ending(StrEnum):

@@ -13,7 +13,7 @@ from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable, Worked
 from node.clock import Clock
-from node.findings.ports import AnswerTester
+from node.findings.words import FACTS_BYTES_MAX, facts
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
@@ -22,6 +22,7 @@ from node.work.fitness import Fitness
 from node.work.inspecting import Inspector
 from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
+from node.work.toolbox import NO_TOOLS, Toolbox
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
@@ -68,14 +69,14 @@ class EngineWorker:
         inbound: InboundRouter,
         clock: Clock,
         serving: Serving | None = None,
-        tester: AnswerTester | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         """Create a worker.
 
-        `serving`: charges work to its requester; None: nobody pays. `tester`: tests answers; None: this node cannot.
+        `serving`: charges work to its requester; None: nobody pays. `toolbox`: tests answers; None: this node cannot.
         """
         self.engine = Metered(engine)
-        self.inspector = Inspector(tester, inbound, clock)
+        self.inspector = Inspector(toolbox or Toolbox(why_off=NO_TOOLS), inbound, clock, serving)
         self._serving = serving
         self._config = config
         self._inbound = inbound
@@ -194,7 +195,7 @@ class EngineWorker:
         for query, wave in jobs.items():
             self.cancel(query)
             await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
-        return len(jobs)
+        return len(jobs) + await self.inspector.stop(STOPPING)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))
@@ -234,9 +235,12 @@ class EngineWorker:
         await self._give(work.query, Generated(content, secrets.token_bytes(32)))
 
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
-        config = self._config
+        config, known = self._config, _facts(work)
         try:
-            room = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+            facts_bytes = FACTS_BYTES_MAX if known else 0
+            room = prompt_limits(
+                info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens, facts_bytes
+            )
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
@@ -245,7 +249,7 @@ class EngineWorker:
             why = f"a query of {asked_bytes} bytes leaves no room for answers in {info.context_tokens} tokens"
             await self._decline(work.query, work.wave, DeclineReason.CAPACITY, why)
             return
-        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits)
+        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits, known)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -267,6 +271,7 @@ class EngineWorker:
                 nonce=nonce,
                 limits=limits,
                 cut=work.cut,
+                facts=known,
                 told=info.control_tokens,
             ) as judgements:
                 async for judgement in judgements:
@@ -356,6 +361,14 @@ class EngineWorker:
         else:
             with self._serving.account(query) as account:
                 yield Charged(self.engine, account)
+
+
+def _facts(work: Judge) -> tuple[tuple[str, str], ...]:
+    """Return what a judge is told about the two answers of each pair; nothing if no answer was tested."""
+    return tuple(
+        (facts(first, agree), facts(second, other_agree))
+        for (first, second), (agree, other_agree) in zip(work.findings, work.agreeing, strict=True)
+    )
 
 
 def _seed(seed: int, turns: tuple[Turn, ...]) -> int:

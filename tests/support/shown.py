@@ -96,6 +96,7 @@ STATUS = status_api.Status(
     specialty="rust",
     engine=status_api.EngineSummary("scripted", "scripted", 2048, 50.0),
     working_on=0,
+    tools=status_api.ToolsReport("ready", "rustc 1.95.0 g1 x1", "", ""),
     serving=SERVING,
     peers_connected=1,
     connections=status_api.Connections(1, 96, 0, {"handshake": 2}),
