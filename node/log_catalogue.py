@@ -50,7 +50,6 @@ EVENTS: Final[Mapping[str, str]] = {
     "newcomer.challenged": "A node without a record was given an item; the line says what its reply showed.",
     "newcomer.decided": "A newcomer's items are enough: it has passed, or it is not challenged for some time.",
     "newcomer.not_kept": "What a newcomer showed could not be stored: it counts until the node's end.",
-    "newcomers.ignored": "This node challenges no newcomers; the line says why.",
     "learned.left_alone": "Stored knowledge of others is of a later version: it is neither used nor replaced.",
     "learning.skipped": "A round was not learned from, since too many wait.",
     "role.withdrawn": "A role is not offered any more: its rounds failed one after the other.",
