@@ -29,9 +29,9 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
+from node.gold.item_maker import ItemMaker
 from node.http.server import reserve, serve
 from node.http.shown import Shown
-from node.gold.item_maker import ItemMaker
 from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.overlay import OverlayConfig, open_overlay

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from node.api.reputation import ChallengeRecord, Challenged, ReputationReport
+from node.api.reputation import Challenged, ChallengeRecord, ReputationReport
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, print_json, stderr, stdout
