@@ -44,6 +44,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "ballot.abstained": "The engine gave no preference for some pairs.",
     "testing.ready": "The node can test Rust answers: its sandbox held when it was tried, and it has a compiler.",
     "testing.off": "The node cannot test Rust answers, and takes part without that.",
+    "gold.left_out": "Gold questions are not asked, since nothing here can grade their answers.",
     "gold.skipped": "A gold question was not asked.",
     "learned.left_alone": "Stored knowledge of others is of a later version: it is neither used nor replaced.",
     "learning.skipped": "A round was not learned from, since too many wait.",

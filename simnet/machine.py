@@ -13,7 +13,7 @@ from consensus.learning.roster import choose_roster
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
 from consensus.rounds.admission import PlacesOnly
-from consensus.rounds.events import Unable, Worked
+from consensus.rounds.events import Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
 from consensus.rounds.pulls import LeftOut
@@ -23,7 +23,7 @@ from protocol.conversation import single
 from protocol.errors import Fault, Verdict
 from protocol.messages import Opening, Pong
 from protocol.signing import VerifiedMessage
-from protocol.types import DeclinedPhase, DeclineReason, Digest, Key, Kind
+from protocol.types import Digest, Key, Kind
 from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
 from simnet.chance import chance
 from simnet.checkers import Checkers
@@ -252,10 +252,8 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate() | fx.Judge():
+            case fx.Generate() | fx.Inspect() | fx.Judge():
                 self._begin(action)
-            case fx.Inspect(query, stage):
-                self._worked(query, Unable(DeclinedPhase.TESTING, stage, DeclineReason.ENGINE))
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
                 self._stage.checkers.certified(self.node, certificate)
@@ -411,13 +409,16 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, effect: fx.Generate | fx.Judge) -> None:
+    def _begin(self, effect: fx.Generate | fx.Inspect | fx.Judge) -> None:
         """Start a job; its result comes back when it is done."""
         now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
-        if isinstance(effect, fx.Generate):
-            job = self._engine.generate(effect, self._life, now_ms, latest_ms)
-        else:
-            job = self._engine.judge(effect, now_ms, latest_ms)
+        match effect:
+            case fx.Generate():
+                job = self._engine.generate(effect, self._life, now_ms, latest_ms)
+            case fx.Inspect():
+                job = self._engine.inspect(effect, now_ms, latest_ms)
+            case fx.Judge():
+                job = self._engine.judge(effect, now_ms, latest_ms)
         if job is not None:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 

@@ -97,7 +97,7 @@ def rank(record: RoundRecord) -> Ranking:
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
     query = record.query
     calibration = (query.calibration_intercept, query.calibration_slope, query.calibration_findings)
-    p_correct = certainty.p_correct(ranked[0].p_best, calibration, _scores(record, able)[order[0]])
+    p_correct = certainty.p_correct(ranked[0].p_best, calibration, finding_scores(record)[order[0]])
     confident = p_correct >= query.confidence_min
     agreed = confident and _is_agreed(record, [index for index in able if clusters[index] == clusters[order[0]]])
     compared = () if agreed or runner_up is None else (order[0], runner_up)
@@ -155,17 +155,27 @@ def _votes(record: RoundRecord, index: int) -> int:
     return record.seats[Key(record.answers[index].author)].vote_weight
 
 
-def _scores(record: RoundRecord, able: Sequence[int]) -> dict[int, int]:
-    """R18: return what findings add to the strength of each answer that can win, log-odds in 2^-16."""
+def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]:
+    """R18: return what findings say of each answer that can win, by its position in the slate; empty: none tested."""
     if not record.findings:
-        return dict.fromkeys(able, 0)
+        return {}
+    able = standing(record)
     members: dict[int, list[tuple[int, int, findings.SettledFindings]]] = {}
     for index in able:
         told = (record.texts[index], _votes(record, index), record.found(index))
         members.setdefault(record.clusters[index], []).append(told)
     agreeing = {name: findings.agreement(each) for name, each in members.items()}
+    return {index: findings.features(record.found(index), agreeing[record.clusters[index]]) for index in able}
+
+
+def finding_scores(record: RoundRecord) -> dict[int, int]:
+    """R18: return what findings add to the strength of each answer that can win, log-odds in 2^-16.
+
+    The keys are positions in the slate.
+    """
+    scores = dict.fromkeys(standing(record), 0)
     plan = record.query.findings
-    return {index: findings.score(plan, record.found(index), agreeing[record.clusters[index]]) for index in able}
+    return scores | {index: findings.score(plan, given) for index, given in finding_features(record).items()}
 
 
 def _is_agreed(record: RoundRecord, winners: Sequence[int]) -> bool:
@@ -201,7 +211,7 @@ def fit_input(record: RoundRecord) -> FitInput:
     able = standing(record)
     names = _names(record, able)
     place = {index: position for position, index in enumerate(able)}
-    scores = _scores(record, able)
+    scores = finding_scores(record)
     items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
@@ -306,7 +316,7 @@ def _gain(record: RoundRecord, fitted: Fit, leader: int) -> int:
     here = [ballot for ballot in _counted(record) if ballot.wave == record.wave]
     information = information_of([worth[number[ballot.author]] for ballot in here], record.query.waves[record.wave + 1])
     decisiveness = decisiveness_of([(worth[each.judge], each.preference) for each in case.judgements])
-    return expected_gain(fitted.sampled, leader, fitted.duels, information, decisiveness)
+    return expected_gain(fitted, leader, information, decisiveness)
 
 
 def _all_in(record: RoundRecord) -> bool:

@@ -257,17 +257,33 @@ def agreement(members: Iterable[tuple[int, int, SettledFindings]]) -> int:
     return min(sum(heaviest.values()) - max(heaviest.values(), default=0), AGREEING_MAX)
 
 
-def score(plan: FindingsPlan, found: SettledFindings, agreeing: int) -> int:
-    """Return what findings add to the prior mean of an answer's strength, log-odds in 2^-16.
+@dataclass(frozen=True, slots=True)
+class FindingFeatures:
+    """What findings say for and against one answer, before the strengths of a query weigh it."""
 
-    `agreeing`: the `agreement` of its cluster.
-    """
-    total = plan.agreement * agreeing // ONE
-    if found.status is CompileStatus.COMPILES:
-        total += plan.compiles
+    agreeing: int
+    """The `agreement` of its cluster, 2^-16."""
+    compiles: bool
+    checks: int
+    """-1: a test or an example failed; 1: all that were run passed; 0: none was run."""
+    warnings: int
+    """Number of warnings, at most WARNINGS_MAX."""
+
+
+def features(found: SettledFindings, agreeing: int) -> FindingFeatures:
+    """Return what weighs of an answer's settled findings. `agreeing`: the `agreement` of its cluster."""
     passed, failed = (found.tests[place] + found.examples[place] for place in (0, 1))
-    if failed:
-        total -= plan.tests
-    elif passed:
-        total += plan.tests
-    return total - plan.lint * min(sum(found.lints), WARNINGS_MAX) // WARNINGS_MAX
+    return FindingFeatures(
+        agreeing=agreeing,
+        compiles=found.status is CompileStatus.COMPILES,
+        checks=-1 if failed else int(passed > 0),
+        warnings=min(sum(found.lints), WARNINGS_MAX),
+    )
+
+
+def score(plan: FindingsPlan, given: FindingFeatures) -> int:
+    """Return what findings add to the prior mean of an answer's strength, log-odds in 2^-16."""
+    total = plan.agreement * given.agreeing // ONE + plan.tests * given.checks
+    if given.compiles:
+        total += plan.compiles
+    return total - plan.lint * given.warnings // WARNINGS_MAX

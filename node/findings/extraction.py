@@ -75,7 +75,8 @@ def extract(text: str) -> Source | None:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     blocks = fenced_blocks(text)
     program = _unfenced(text) if not blocks or _reads_as_rust(text) else _of_blocks(blocks)
-    return None if not program.strip() else _source(program)
+    program = program.strip("\n \t")
+    return _source(f"{program}\n") if program else None
 
 
 def _reads_as_rust(text: str) -> bool:
@@ -234,4 +235,8 @@ def _is_unsafe(node: Node) -> bool:
     if node.type != "unsafe":
         return False
     parent = node.parent
-    return parent is not None and parent.type in ("unsafe_block", "function_modifiers", "trait_item", "impl_item")
+    if parent is not None and parent.type == "function_modifiers":
+        # A function's, not a function type's.
+        holder = parent.parent
+        return holder is not None and holder.type in ("function_item", "function_signature_item")
+    return parent is not None and parent.type in ("unsafe_block", "trait_item", "impl_item")

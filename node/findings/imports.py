@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from node.findings.declarations import path_segments
+from node.findings.declarations import functions_of, path_segments
 from node.findings.grammar import Node, SyntaxTree, descendants
 from node.findings.std_names import (
     ATOMIC_ORDERINGS,
@@ -222,10 +222,17 @@ def _declared(tree: SyntaxTree, item: Node) -> set[str]:
 
 
 def _defined_anywhere(tree: SyntaxTree) -> set[str]:
-    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in."""
+    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in.
+
+    Those of methods are not among them.
+    """
     names: set[str] = set()
+    methods: set[int] = set()
     for node in descendants(tree.root):
-        if node.type in _ITEMS:
+        if node.type in ("impl_item", "trait_item"):
+            body = node.child_by_field_name("body")
+            methods |= set() if body is None else {child.start_byte for child in functions_of(body)}
+        if node.type in _ITEMS and not (node.type == "function_item" and node.start_byte in methods):
             names |= _declared(tree, node)
     return names
 

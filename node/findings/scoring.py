@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from node.findings.assembly import AskerTests, assemble
+from node.findings.asker_tests import AskerTests
+from node.findings.assembly import assemble
 from node.findings.compiling import EDITION
 from node.findings.running import Order, Work
 from node.findings.verdicts import Counts, all_failed, count_once, none_run
@@ -46,9 +47,9 @@ async def score(bench: Workbench, source: str, tests: AskerTests, *, edition: st
     A program that does not compile, or not with the tests, fails all of them.
     """
     assembled = assemble(source, tests=tests)
-    library, status = await bench.build(assembled, edition=edition)
+    built = await bench.build(assembled, edition=edition)
     count = assembled.test_count
-    if library is None:
-        return Score(all_failed(count) if status is CompileStatus.FAILS else none_run(count))
-    ran = await bench.run(library, [Order(Work.TESTS, count)], seed=_SEED)
+    if built.library is None:
+        return Score(all_failed(count) if built.status is CompileStatus.FAILS else none_run(count))
+    ran = await bench.run(built.library, [Order(Work.TESTS, count)], seed=_SEED)
     return Score(count_once(ran[Work.TESTS]))

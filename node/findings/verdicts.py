@@ -27,6 +27,12 @@ def all_failed(count: int) -> Counts:
     return (0, min(count, COUNT_MAX), 0)
 
 
+def with_missing(counts: Counts, total: int) -> Counts:
+    """Return counts in which checks that are missing from `total` were not run."""
+    passed, failed, missing = counts
+    return (passed, failed, min(max(missing, total - passed - failed), COUNT_MAX))
+
+
 def count_tests(first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
     """Return the counts of tests after two runs. A test that passes in one and fails in the other was not run.
 
@@ -38,8 +44,8 @@ def count_tests(first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
 
 
 def count_once(outcomes: Sequence[Outcome]) -> Counts:
-    """Return the counts of tests after one run."""
-    return _count([_test_verdict(outcome) for outcome in outcomes])
+    """Return the counts of tests after one run, where a right program is known to need little time and memory."""
+    return _count([None if each.kind is OutcomeKind.NOT_RUN else each.kind is OutcomeKind.PASSED for each in outcomes])
 
 
 def count_examples(expected: Sequence[str], first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
