@@ -9,7 +9,7 @@ slot a message fills and what proves equivocation (`certificates.evidence`), whi
 the limits that `_holdings` names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
@@ -17,18 +17,19 @@ from typing import Protocol
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot, examine, slot_of
 from consensus.certificates.record import Pairs, Phase, RoundRecord, bodies
-from consensus.certificates.tally import uncertain_pairs
+from consensus.certificates.tally import rank, uncertain_pairs
 from consensus.ranking.clusters import canonical_form, cluster
 from consensus.ranking.pairing import assign_pairs
 from consensus.rounds import member, offers, participant, validation
 from consensus.rounds.participant import Participant
 from protocol.errors import Fault
-from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
+from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, STAGES_MAX, WAVES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -43,8 +44,9 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role, StopReason
 from simnet.audit import Audited, audit
+from simnet.audit_testing import Tested
 from simnet.plan import PlannedQuery
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
@@ -57,14 +59,17 @@ AUDITED_MAX = 1_024
 NO_ROUND = -1
 """The number of a round that the world did not plan."""
 
-SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
-"""Slots of a round: each member's contributions, with a ballot for any wave, and declines of both phases without waves
-and of any wave; closings, likewise; the notice."""
+REPEATED_MAX = WAVES_MAX + STAGES_MAX
+"""Waves and stages of a round."""
 
-NAMED_MAX = MEMBERS_MAX * (2 + WAVES_MAX) + EVIDENCE_MAX
+SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * REPEATED_MAX) + len(CLOSINGS) - 1 + REPEATED_MAX + 1
+"""Slots of a round: each member's contributions, with a ballot for any wave and a report for any stage, and declines of
+both phases without them and of any of them; closings, likewise; the notice."""
+
+NAMED_MAX = MEMBERS_MAX * (2 + REPEATED_MAX) + EVIDENCE_MAX
 """Messages that all closings of a round name: they join the pool even if it is full."""
 
-OWN_CONTRIBUTIONS_MAX = 3 + WAVES_MAX
+OWN_CONTRIBUTIONS_MAX = 3 + REPEATED_MAX
 """Contributions of one member to one round: they join its pool even if it is full."""
 
 
@@ -338,9 +343,14 @@ def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tu
         yield "R4", "unopened commitments"
     if audited.beacon != record.beacon:
         yield "R5", "beacons"
+    for place, tested in enumerate(audited.tested):
+        found = record.found(place)
+        theirs = (found.status.value, found.tests[1], found.behaviour, found.open)
+        if theirs != (tested.status, tested.failed, tested.behaviour, tested.disputed):
+            yield "R17", f"findings about answer {place}"
     judging = record.before
     while judging is not None and judging.phase is Phase.JUDGING:
-        assigned = _assign(judging, audited.beacon)
+        assigned = _assign(judging, audited)
         ballots = [each for each in bodies(record.ballots, Ballot) if each.wave == judging.wave]
         if any(_pairs(each) != assigned.get(each.author) for each in ballots):
             yield "R6", f"pairs of wave {judging.wave}"
@@ -353,23 +363,44 @@ def _pairs(ballot: Ballot) -> Pairs:
     return tuple((each.first, each.second) for each in ballot.judgements)
 
 
-def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
-    """R6: return the assignment of pairs by the audit's beacon. The assignment itself has no second implementation."""
-    answers = bodies(judging.answers, Answer)
+def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
+    """R6: return the assignment of pairs by the audit's beacon and findings; it has no second implementation itself."""
+    answers, tested = bodies(judging.answers, Answer), audited.tested
+    here = {place for place, answer in enumerate(answers) if answer.author not in judging.removed}
+    able = {place for place in here if not tested[place].is_bad} or here
+    clusters = _clusters(judging, tested)
+    if len({clusters[place] for place in able}) < 2 or (judging.findings and rank(judging).stop is StopReason.AGREED):
+        return {}
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(judging.ballots, Ballot):
         judged.setdefault(ballot.author, []).extend(_pairs(ballot))
     return assign_pairs(
-        beacon=beacon,
+        beacon=audited.beacon,
         wave=judging.wave,
         judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.absent],
         authors=[answer.author for answer in answers],
-        clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
+        clusters=clusters,
         pairs_per_judge=judging.query.waves[judging.wave],
         judged=judged,
         duels=uncertain_pairs(judging),
         removed=judging.removed,
+        set_aside=set(range(len(answers))) - able,
     )
+
+
+def _clusters(judging: RoundRecord, tested: Sequence[Tested]) -> tuple[int, ...]:
+    """R7, R18: return the clusters of equal behaviour; without one an answer is where its text is, by most votes."""
+    answers = bodies(judging.answers, Answer)
+    forms = [canonical_form(judging.query.task, answer.content.text) for answer in answers]
+    names = []
+    for form, own in zip(forms, tested, strict=True):
+        votes: dict[bytes, int] = {}
+        for answer, theirs, other in zip(answers, forms, tested, strict=True):
+            if theirs == form and other.behaviour:
+                votes[other.behaviour] = votes.get(other.behaviour, 0) + judging.seats[answer.author].vote_weight
+        behaviour = own.behaviour or max(votes, key=votes.__getitem__, default=b"")
+        names.append(b"behaviour" + behaviour if behaviour else b"form" + form)
+    return cluster(names)
 
 
 def _cancelled_beside(closing: Closing, others: Iterable[Closing]) -> bool:
@@ -393,6 +424,8 @@ def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterat
                 expected, wave = Kind.COMMIT, 0
             case CloseSlate():
                 expected, wave = Kind.ANSWER, 0
+            case CloseReports(stage=stage):
+                expected, wave = Kind.REPORT, stage
             case CloseWave() | CloseTally():
                 expected, wave = Kind.BALLOT, waves
                 waves += 1
@@ -419,7 +452,12 @@ def _names(closing: PhaseClosing, message: VerifiedMessage) -> bool:
         case CloseCommits(commitments=commitments):
             assert isinstance(body, Commit)
             return any(each.member == body.author and each.commitment == body.commitment for each in commitments)
-        case CloseSlate(answers=named) | CloseWave(ballots=named) | CloseTally(ballots=named):
+        case (
+            CloseSlate(answers=named)
+            | CloseReports(reports=named)
+            | CloseWave(ballots=named)
+            | CloseTally(ballots=named)
+        ):
             return message.id in named
 
 

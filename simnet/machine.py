@@ -16,6 +16,7 @@ from consensus.rounds.admission import PlacesOnly
 from consensus.rounds.events import Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import single
@@ -154,7 +155,7 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, single(asking.question.text), self.now_ms, slack_ms)
+        begun = self.participant.ask(query, LeftOut(single(asking.question.text)), self.now_ms, slack_ms)
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -251,7 +252,7 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate() | fx.Judge():
+            case fx.Generate() | fx.Inspect() | fx.Judge():
                 self._begin(action)
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
@@ -408,13 +409,16 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, effect: fx.Generate | fx.Judge) -> None:
+    def _begin(self, effect: fx.Generate | fx.Inspect | fx.Judge) -> None:
         """Start a job; its result comes back when it is done."""
         now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
-        if isinstance(effect, fx.Generate):
-            job = self._engine.generate(effect, self._life, now_ms, latest_ms)
-        else:
-            job = self._engine.judge(effect, now_ms, latest_ms)
+        match effect:
+            case fx.Generate():
+                job = self._engine.generate(effect, self._life, now_ms, latest_ms)
+            case fx.Inspect():
+                job = self._engine.inspect(effect, now_ms, latest_ms)
+            case fx.Judge():
+                job = self._engine.judge(effect, now_ms, latest_ms)
         if job is not None:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 

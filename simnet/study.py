@@ -16,7 +16,7 @@ from simnet.scenario import Scenario, ScenarioError, cells
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
-    from simnet.oracle import Preset
+    from simnet.preset import Preset
 
 Progress = Callable[[RoundResult], None]
 
@@ -32,6 +32,7 @@ METHODS: Mapping[str, str] = {
     "plain_bradley_terry": "plain Bradley-Terry",
     "best_single": "best single node",
     "oracle": "oracle",
+    "behaviour_majority": "largest behaviour cluster",
     "win_rate": "win rate",
     "weighted_majority": "record-weighted majority",
     "rankings": "judges' own rankings",
@@ -218,6 +219,7 @@ def measures(run: Run) -> dict[str, str]:
     for probability, name in (("p_best", "ECE of P(best)"), ("p_correct", "ECE of P(correct)")):
         found[name] = f"{summary['ece'][probability]:.3f}" if asked else ""
     found["comparisons"] = f"{summary['comparisons_per_node']:.2f}"
+    found["tests"] = f"{summary['tests_per_node']:.2f}" if summary["tests_per_node"] else ""
     found["messages"] = f"{per_member(run, run.messages):,.0f}" if run.messages else ""
     found["traffic (kB)"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
     minutes = run.nodes * run.virtual_ms / 60_000

@@ -6,6 +6,7 @@ Every node has a timeline of its rounds.
 from typing import Any, cast
 
 from consensus.rounds import effects as fx
+from consensus.rounds.pulls import LeftOut
 from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
@@ -32,7 +33,7 @@ class ObservedSwarm(Swarm):
     def begin(self, **changes: object) -> Digest:
         """Let `a` ask, as the driver does."""
         query = self.query(**changes)
-        begun = self.nodes["a"].participant.ask(query, single("Which?"), self.now_ms)
+        begun = self.nodes["a"].participant.ask(query, LeftOut(single("Which?")), self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
         for follower in (self.timelines["a"], self.observer):

@@ -234,8 +234,8 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
     path.write_text(text + "\nsurprise = 1\n")
     with pytest.raises(ConfigError, match="unknown network parameter: surprise"):
         load_params(str(path))
-    path.write_text(text.replace("hbt/2", "hbt/3"))
-    with pytest.raises(ConfigError, match="ask for 'hbt/3', and this strand knows 'hbt/2': install the strand of"):
+    path.write_text(text.replace("hbt/3", "hbt/4"))
+    with pytest.raises(ConfigError, match="ask for 'hbt/4', and this strand knows 'hbt/3': install the strand of"):
         load_params(str(path))
     with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
         load_params("nowhere")

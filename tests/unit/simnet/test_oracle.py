@@ -13,7 +13,8 @@ import pytest
 
 from consensus.ranking.clusters import canonical_form
 from protocol.types import ONE, TaskType
-from simnet.oracle import Candidate, Oracle, Preset, content_of, presets_from
+from simnet.oracle import Candidate, Oracle, content_of
+from simnet.preset import Preset, presets_from
 from simnet.scenario import ScenarioError
 
 NODES = 12

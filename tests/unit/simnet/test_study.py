@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from consensus.learning.scoring import calibration_error
 from node.config import load_params
-from simnet.oracle import Preset, presets_from
+from simnet.preset import Preset, presets_from
 from simnet.results import NO_OUTCOME, Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 from simnet.study import (

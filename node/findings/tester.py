@@ -1,0 +1,237 @@
+"""Tests the answers that a round assigns to this node: reads, checks, builds and runs them in the sandbox."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from node.findings.asker_tests import AskerTests, read_tests
+from node.findings.assembly import Assembled, Example, assemble
+from node.findings.compiling import UNCHECKED, Checked
+from node.findings.examples import checks_of
+from node.findings.expected import examples_of
+from node.findings.extraction import EXTRACTOR_VERSION, Source, extract
+from node.findings.kit import ready_kit
+from node.findings.literals import literal_pool
+from node.findings.outcomes import digests, stable
+from node.findings.ports import Assignment
+from node.findings.running import Order, Work
+from node.findings.signatures import Target, choose_target
+from node.findings.verdicts import (
+    WITHOUT_VERDICT,
+    Counts,
+    all_failed,
+    count_examples,
+    count_panics,
+    count_tests,
+    none_run,
+    with_missing,
+)
+from node.findings.workbench import Workbench
+from node.findings.wrappers import Wrapper, call_wrapper
+from node.sandbox.ports import Sandbox
+from node.sandbox.toolchain import Toolchain
+from protocol.limits import NAME_BYTES_MAX, OUTCOMES_MAX
+from protocol.messages import Findings
+from protocol.types import CompileStatus, FindingKind
+
+GENERATOR_VERSION: Final = 1
+"""The harness's (lib.rs), which states the same number: a test compares them."""
+
+ASSIGNMENT_S: Final = 120.0
+"""Seconds for a whole assignment where the caller sets no deadline. Three answers take 3 s on a busy machine."""
+
+MARGIN_S: Final = 0.5
+"""Seconds before the caller's deadline at which testing stops, so that what was found by then is reported."""
+
+BUILDS_MAX: Final = 4
+"""Answers that are built and run at a time, whose libraries are in memory. The sandbox has limits of its own."""
+
+
+@dataclass(slots=True)
+class _Subject:
+    """One program under test, and what was found out about it so far. Equal programs are tested once."""
+
+    source: Source
+    wrapper: Wrapper | None
+    examples: tuple[Example, ...]
+    checked: Checked = UNCHECKED
+    outcomes: bytes = b""
+    panics: int = 0
+    tests: Counts | None = None
+    example_counts: Counts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What is the same for all answers of an assignment."""
+
+    kinds: FindingKind
+    seed: bytes
+    target: Target | None
+    pool: str
+    tests: AskerTests | None
+    subjects: dict[bytes, _Subject] = field(default_factory=dict)
+    """By the source's digest."""
+
+
+class RustTester:
+    """Tests Rust answers with one toolchain in one sandbox. Implements `AnswerTester`."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    @property
+    def tool_versions(self) -> str:
+        """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
+        clippy = "" if self._bench.toolchain.clippy is None else " clippy"
+        rustc = f"rustc {self._bench.toolchain.version}{clippy} {platform.machine()}"
+        return f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}"[:NAME_BYTES_MAX]
+
+    async def test(self, assignment: Assignment) -> Sequence[Findings]:
+        """Return the findings about the assigned answers, in their order. Never raises for what an answer contains.
+
+        Stops `MARGIN_S` before the deadline of the caller's scope: what is not done by then is "not run". Cancelling
+        stops it at once and leaves nothing behind.
+        """
+        sources: list[Source | None] = []
+        round_ = None
+        ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
+        with trio.move_on_at(ends_at):
+            for candidate in assignment.slate:
+                sources.append(await trio.to_thread.run_sync(extract, candidate.text))
+            round_ = await trio.to_thread.run_sync(_prepare, assignment, sources)
+            await self._check_all(round_)
+            await self._run_all(round_)
+        sources += [None] * (len(assignment.slate) - len(sources))
+        return [_findings(position, sources[position], round_, assignment.kinds) for position in assignment.assigned]
+
+    async def _check_all(self, round_: _Round) -> None:
+        """Compile status first: it is most of what findings tell, and cheap."""
+        async with trio.open_nursery() as nursery:
+            for subject in round_.subjects.values():
+                nursery.start_soon(self._check, subject, FindingKind.LINT in round_.kinds)
+
+    async def _check(self, subject: _Subject, lint: bool) -> None:
+        subject.checked = await self._bench.check(subject.source.text, lint=lint)
+
+    async def _run_all(self, round_: _Round) -> None:
+        wanted = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
+        if not round_.kinds & wanted:
+            return
+        places = trio.CapacityLimiter(BUILDS_MAX)
+        async with trio.open_nursery() as nursery:
+            for subject in round_.subjects.values():
+                if subject.checked.status is CompileStatus.COMPILES:
+                    nursery.start_soon(self._build_and_run, subject, round_, places)
+
+    async def _build_and_run(self, subject: _Subject, round_: _Round, places: trio.CapacityLimiter) -> None:
+        async with places:
+            source, call = subject.source.text, "" if subject.wrapper is None else subject.wrapper.text
+            whole = assemble(source, call=call, examples=subject.examples, tests=round_.tests)
+            if not whole.runs_something or await self._try(subject, round_, whole) is not CompileStatus.FAILS:
+                return
+            # What is ours and what is the asker's may not fit this answer: each alone may still do.
+            await self._try(subject, round_, assemble(source, call=call))
+            await self._try_examples(subject, round_)
+            with_tests = assemble(source, tests=round_.tests)
+            if await self._try(subject, round_, with_tests) is CompileStatus.FAILS:
+                subject.tests = all_failed(with_tests.test_count)
+
+    async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
+        """Run the examples that compile with the answer; the others say nothing about it."""
+        assembled = assemble(subject.source.text, examples=subject.examples)
+        built = await self._bench.build(assembled)
+        if built.library is None and built.status is CompileStatus.FAILS:
+            unfit = assembled.examples_at(built.error_lines)
+            fit = [example for example in subject.examples if example not in unfit]
+            await self._try(subject, round_, assemble(subject.source.text, examples=fit if unfit else ()))
+
+    async def _try(self, subject: _Subject, round_: _Round, assembled: Assembled) -> CompileStatus:
+        """Build and run a crate, and note what came of it. Returns whether it compiled."""
+        if not assembled.runs_something:
+            return CompileStatus.UNKNOWN
+        built = await self._bench.build(assembled)
+        if built.library is not None:
+            await self._run(subject, round_, assembled, built.library)
+        return built.status
+
+    async def _run(self, subject: _Subject, round_: _Round, assembled: Assembled, library: bytes) -> None:
+        """Two runs, whose hash seeds and addresses differ: what differs between them is no information."""
+        numbers = {
+            Work.INPUTS: OUTCOMES_MAX if assembled.has_call else 0,
+            Work.EXAMPLES: len(assembled.examples),
+            Work.TESTS: assembled.test_count,
+        }
+        orders = [Order(work, count) for work, count in numbers.items() if count]
+        seed, pool = round_.seed, round_.pool
+        first = await self._bench.run(library, orders, seed=seed, pool=pool)
+        # Checks that ran out of time once would only do so again.
+        late = any(each.kind in WITHOUT_VERDICT for work in (Work.EXAMPLES, Work.TESTS) for each in first.get(work, ()))
+        orders = [order for order in orders if order.work is Work.INPUTS or not late]
+        again = {**first, **await self._bench.run(library, orders, seed=seed, pool=pool, second=True)}
+        if assembled.has_call and round_.target is not None:
+            seen = stable(first[Work.INPUTS], again[Work.INPUTS])
+            subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
+            subject.panics = count_panics(first[Work.INPUTS], again[Work.INPUTS])
+        if assembled.examples:
+            expected = [example.expected for example in assembled.examples]
+            counts = count_examples(expected, first[Work.EXAMPLES], again[Work.EXAMPLES])
+            subject.example_counts = with_missing(counts, len(subject.examples))
+        if assembled.test_count:
+            subject.tests = count_tests(first[Work.TESTS], again[Work.TESTS])
+
+
+async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> RustTester:
+    """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises KitError."""
+    return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)))
+
+
+def _prepare(assignment: Assignment, sources: Sequence[Source | None]) -> _Round:
+    kinds = assignment.kinds
+    target = None
+    if kinds & (FindingKind.BEHAVIOUR | FindingKind.EXAMPLES):
+        target = choose_target(assignment.turns, sources, [candidate.vote_weight for candidate in assignment.slate])
+    pool = "" if target is None else literal_pool(assignment.turns, sources).text
+    checks = checks_of(assignment.turns) if FindingKind.EXAMPLES in kinds else ()
+    round_ = _Round(kinds=kinds, seed=assignment.seed, target=target, pool=pool, tests=_tests(assignment))
+    for position in assignment.assigned:
+        source = sources[position]
+        if source is not None and source.self_contained and source.digest not in round_.subjects:
+            found = None if target is None else target.find(source)
+            wrapper = call_wrapper(found, source) if found is not None and FindingKind.BEHAVIOUR in kinds else None
+            round_.subjects[source.digest] = _Subject(
+                source, wrapper if isinstance(wrapper, Wrapper) else None, examples_of(checks, found)
+            )
+    return round_
+
+
+def _tests(assignment: Assignment) -> AskerTests | None:
+    """The asker's tests. Of what stands against them its own node has told it."""
+    if FindingKind.TESTS not in assignment.kinds or not assignment.tests:
+        return None
+    tests = read_tests(assignment.tests)
+    return tests if isinstance(tests, AskerTests) else None
+
+
+def _findings(position: int, source: Source | None, round_: _Round | None, kinds: FindingKind) -> Findings:
+    subject = None if source is None or round_ is None else round_.subjects.get(source.digest)
+    test_count = 0 if round_ is None or round_.tests is None else len(round_.tests.tests)
+    example_count = 0 if subject is None else len(subject.examples)
+    checked = UNCHECKED if subject is None else subject.checked
+    lints = FindingKind.LINT in kinds
+    return Findings(
+        answer=position,
+        source=b"" if source is None else source.digest,
+        status=checked.status,
+        error=checked.error,
+        lints=checked.lints if lints else b"",
+        unsafe=min(source.unsafe_count, 255) if source is not None and lints else 0,
+        panics=0 if subject is None else subject.panics,
+        tests=(subject.tests if subject is not None else None) or none_run(test_count),
+        examples=(subject.example_counts if subject is not None else None) or none_run(example_count),
+        outcomes=b"" if subject is None else subject.outcomes,
+    )

@@ -1,0 +1,74 @@
+"""The steps of testing a program, each a command in the sandbox: check, build, run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from node.findings.assembly import Assembled
+from node.findings.compiling import (
+    BUILD_LIMITS,
+    CHECK_LIMITS,
+    EDITION,
+    LIBRARY,
+    Checked,
+    build_command,
+    check_command,
+    error_lines,
+    read_check,
+)
+from node.findings.kit import Kit
+from node.findings.outcomes import Outcome
+from node.findings.running import RUN_LIMITS, Order, Work, read_run, run_command
+from node.sandbox.ports import Sandbox
+from node.sandbox.toolchain import Toolchain
+from protocol.types import CompileStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What came of a build."""
+
+    library: bytes | None
+    status: CompileStatus
+    """Why there is no library: the crate fails to compile, or nothing is known."""
+    error_lines: frozenset[int]
+    """Lines of the crate, from 1, that errors are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """A sandbox with a toolchain and the harness built for it."""
+
+    sandbox: Sandbox
+    toolchain: Toolchain
+    kit: Kit
+
+    async def check(self, source: str, *, lint: bool, edition: str = EDITION) -> Checked:
+        """Say whether a program compiles, and with `lint` its warnings, where the toolchain has clippy."""
+        groups = self.kit.lint_groups if lint else None
+        command = check_command(self.toolchain, source, lint=groups is not None, edition=edition)
+        checked = read_check(await self.sandbox.run(command, CHECK_LIMITS), groups)
+        if checked.status is CompileStatus.UNKNOWN and groups is not None:
+            # Clippy has crashed on programs that rustc compiles.
+            return await self.check(source, lint=False, edition=edition)
+        return checked
+
+    async def build(self, assembled: Assembled, *, edition: str = EDITION) -> Built:
+        """Build the library of a crate."""
+        command = build_command(self.toolchain, assembled.text, self.kit.folder, edition=edition)
+        finished = await self.sandbox.run(command, BUILD_LIMITS)
+        return Built(finished.files.get(LIBRARY), read_check(finished, None).status, error_lines(finished))
+
+    async def run(
+        self,
+        library: bytes,
+        orders: Sequence[Order],
+        *,
+        seed: bytes,
+        pool: str = "",
+        second: bool = False,
+        files: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Mapping[Work, tuple[Outcome, ...]]:
+        """Return what came of each order; what did not fit the limits was not run. `files`: what tests read."""
+        command = run_command(self.kit.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second)
+        return read_run(await self.sandbox.run(command, RUN_LIMITS), orders)
