@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from hashlib import blake2b
+from importlib.metadata import version
 
 import pytest
 
-from node.findings.extraction import extract
+from node.findings.extraction import EXTRACTOR_VERSION, extract
 from node.findings.grammar import BYTES_MAX
 from tests.support.rust_answers import ADD, HOSTILE, SHAPES, Shape, rust
 
@@ -155,7 +156,7 @@ def test_aliases_that_double_each_other_stay_small() -> None:
 
 _PROGRAM = """
 import sys
-from node.findings.extraction import extract
+from node.findings.extraction import EXTRACTOR_VERSION, extract
 from tests.support.rust_answers import SHAPES
 sources = [extract(shape.text) for shape in SHAPES]
 texts = [(s.digest.hex(), s.tests, s.uses_crates, [f.name for f in s.functions]) for s in sources if s is not None]
@@ -182,3 +183,16 @@ def test_the_same_bytes_under_every_hash_seed_and_locale() -> None:
     }
     assert len(outputs) == 1
     assert outputs != {b""}
+
+
+def test_this_extractor_version_gives_these_bytes_with_this_grammar() -> None:
+    """Testers of one version must extract alike: a change here, of ours or of a library, asks for a new version."""
+    state = blake2b(digest_size=16)
+    for shape in SHAPES:
+        source = extract(shape.text)
+        state.update(b"none" if source is None else source.digest)
+    for name in HOSTILE:
+        source = extract(rust(HOSTILE[name][:2000]))
+        state.update(b"none" if source is None else source.digest)
+    assert (EXTRACTOR_VERSION, version("tree-sitter"), version("tree-sitter-rust")) == (1, "0.26.1", "0.24.2")
+    assert state.hexdigest() == "d70b1ff45a20662f2197e407c018ff1a"
