@@ -156,13 +156,28 @@ def test_aliases_that_double_each_other_stay_small() -> None:
 
 _PROGRAM = """
 import sys
-from node.findings.extraction import EXTRACTOR_VERSION, extract
+from node.findings.asker_tests import read_tests
+from node.findings.examples import checks_of
+from node.findings.extraction import extract
+from node.findings.literals import literal_pool
+from node.findings.signatures import choose_target
+from node.findings.wrappers import call_wrapper
+from protocol.messages import Turn
+from protocol.types import TurnRole
 from tests.support.rust_answers import SHAPES
-sources = [extract(shape.text) for shape in SHAPES]
-texts = [(s.digest.hex(), s.tests, s.uses_crates, [f.name for f in s.functions]) for s in sources if s is not None]
-sys.stdout.write(repr(texts))
+found = []
+for first, second in zip(SHAPES, SHAPES[1:]):
+    turns = [Turn(role=TurnRole.USER, text=first.text or "?")]
+    sources = [extract(shape.text, turns) for shape in (first, second)]
+    target = choose_target(turns, sources, [1, 2])
+    found.append((target, literal_pool(turns, sources), checks_of(turns), read_tests(first.text)))
+    for source in sources:
+        if source is not None:
+            function = target.find(source) if target is not None else None
+            wrapper = None if function is None else call_wrapper(function, source)
+            found.append((source.digest.hex(), source.tests, source.uses_crates, sorted(source.helpers), wrapper))
+sys.stdout.buffer.write(repr(found).encode(errors="backslashreplace"))
 """
-
 
 _PATH = os.pathsep.join(path for path in sys.path if path)
 
