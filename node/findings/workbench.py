@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from node.findings.assembly import Assembled
 from node.findings.compiling import (
@@ -59,8 +60,15 @@ class Workbench:
         return Built(finished.files.get(LIBRARY), read_check(finished, None).status, error_lines(finished))
 
     async def run(
-        self, library: bytes, orders: Sequence[Order], *, seed: bytes, pool: str = "", second: bool = False
+        self,
+        library: bytes,
+        orders: Sequence[Order],
+        *,
+        seed: bytes,
+        pool: str = "",
+        second: bool = False,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Mapping[Work, tuple[Outcome, ...]]:
-        """Return what came of each order; what did not fit the limits was not run."""
-        command = run_command(self.kit.folder, library, orders, seed=seed, pool=pool, second=second)
+        """Return what came of each order; what did not fit the limits was not run. `files`: what tests read."""
+        command = run_command(self.kit.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second)
         return read_run(await self.sandbox.run(command, RUN_LIMITS), orders)
