@@ -32,7 +32,7 @@ SQUARE = "```rust\nfn double(n: i32) -> i32 {\n    n * n\n}\n```"
 BROKEN = "```rust\nfn double(n: i32) -> i32 {\n    n.twice()\n}\n```"
 ZERO = "```rust\nfn double(_: i32) -> i32 {\n    0\n}\n```"
 ANSWERS = (RIGHT[0], SQUARE, RIGHT[1], BROKEN, ZERO)
-QUALITY = {RIGHT[0]: 0.2, RIGHT[1]: 0.2, SQUARE: 0.6, BROKEN: 0.9, ZERO: 0.6}
+QUALITY = {RIGHT[0]: 0.45, RIGHT[1]: 0.45, SQUARE: 0.5, BROKEN: 0.9, ZERO: 0.5}
 TESTS = """\
 #[test]
 fn doubles() {
