@@ -32,6 +32,8 @@ class ToolsReport(msgspec.Struct, frozen=True):
     """Why it cannot, in one clause; empty unless it is off."""
     remedy: str
     """What turns it on, in one clause; may be empty."""
+    challenges: bool
+    """Whether the node challenges newcomers while it is ready, as configured."""
 
 
 class Connections(msgspec.Struct, frozen=True):

@@ -61,6 +61,7 @@ def _lines(told: Status) -> dict[str, object]:
         "data dir": told.data_dir,
         "engine": f"{engine.model} ({engine.kind}, {engine.tokens_per_second} tok/s)" if engine else "does not answer",
         "tests answers": tools(told.tools),
+        "challenges": challenges(told.tools),
         "connections": connections(told.connections),
         "clock": clock(told.clock),
         "works for": _works_for(serving),
@@ -79,6 +80,13 @@ def tools(told: ToolsReport) -> str:
     if told.state == "opening":
         return "not yet: it looks for a sandbox and a compiler"
     return f"no: {told.why_off}" + (f"; {told.remedy}" if told.remedy else "")
+
+
+def challenges(told: ToolsReport) -> str:
+    """Return the line about newcomers."""
+    if not told.challenges:
+        return "nobody: challenge.enabled is off"
+    return "newcomers, see `strand reputation`" if told.state == "ready" else "nobody while it cannot test answers"
 
 
 def connections(counts: Connections) -> str:

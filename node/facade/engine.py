@@ -16,9 +16,14 @@ from protocol.types import Role
 class EngineFacade:
     """Reports on one node's engine."""
 
-    def __init__(self, worker: EngineWorker, config: EngineConfig) -> None:
-        """Build a facade. `config`: its kind is reported even if the probe finds another."""
+    def __init__(self, worker: EngineWorker, config: EngineConfig, challenges: bool = False) -> None:
+        """Build a facade.
+
+        `config`: its kind is reported even if the probe finds another. `challenges`: whether the node challenges
+        newcomers as long as it can test answers.
+        """
         self._worker = worker
+        self._challenges = challenges
         self._config = config
 
     @property
@@ -41,7 +46,7 @@ class EngineFacade:
     def tools(self) -> ToolsReport:
         """Report whether the node can test answers."""
         box = self._worker.inspector.toolbox
-        return ToolsReport(box.state.value, box.tool_versions, box.why_off, box.remedy)
+        return ToolsReport(box.state.value, box.tool_versions, box.why_off, box.remedy, self._challenges)
 
     def report(self) -> api.EngineReport:
         """Report the engine's abilities, load and failures."""

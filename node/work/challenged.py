@@ -25,10 +25,6 @@ from protocol.errors import Fault
 from protocol.limits import CHALLENGE_ANSWERS, CHALLENGE_BYTES_MAX
 from protocol.messages import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, DeclineReason, Digest, Key, Role, TurnRole
-from protocol.versions import stream_protocol
-
-CHALLENGE: Final = stream_protocol("challenge")
-"""Request: a Challenge. Response: a ChallengeReply."""
 
 PLACES: Final = 2
 """Challenges at a time, of all peers together; of one peer one. The engine is there for rounds."""

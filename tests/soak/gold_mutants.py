@@ -51,7 +51,7 @@ async def measure_task(verifier: SandboxVerifier, task: CodeTask, seed: int, tri
     kept = Counter(wrong.visibility for wrong in selection.wrong)
     print(
         f"{task.name}: {len(candidates)} made, {selection.tried} tried, {selection.compiled} compile, "
-        f"{selection.failed_tests} fail tests, {len(selection.wrong)} kept ({dict(kept)}), {found.seconds[-1]:.1f} s",
+        f"{selection.differing} differ, {len(selection.wrong)} kept ({dict(kept)}), {found.seconds[-1]:.1f} s",
         flush=True,
     )
 
@@ -59,15 +59,15 @@ async def measure_task(verifier: SandboxVerifier, task: CodeTask, seed: int, tri
 def told(found: Found) -> bool:
     """Print the figures; whether they hold."""
     each = found.selections.values()
-    tried, compiled, failed = (
-        sum(getattr(one, name) for one in each) for name in ("tried", "compiled", "failed_tests")
+    tried, compiled, differing = (
+        sum(getattr(one, name) for one in each) for name in ("tried", "compiled", "differing")
     )
     kept = [wrong for one in each for wrong in one.wrong]
     shares = Counter(wrong.visibility for wrong in kept)
     print(
         f"{len(found.made)} tasks, {sum(found.made)} mutants made, {statistics.median(found.made):.0f} a task (median)"
     )
-    print(f"{tried} tried: {compiled} compile, {failed} of these fail a test, {len(kept)} kept")
+    print(f"{tried} tried: {compiled} compile, {differing} of these differ, {len(kept)} of these fail a test")
     print("kept by visibility:", ", ".join(f"{level.value} {shares[level]}" for level in Visibility))
     print("kept by operator:", ", ".join(f"{name.value} {count}" for name, count in found.operators.most_common()))
     print(f"seconds a task: median {statistics.median(found.seconds):.1f}, longest {max(found.seconds):.1f}")
