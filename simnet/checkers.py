@@ -44,9 +44,9 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role, StopReason
+from protocol.types import CLOSINGS, CONTRIBUTIONS, DeclinedPhase, Digest, Key, Kind, Objection, Role, StopReason
 from simnet.audit import Audited, audit
-from simnet.audit_testing import Tested
+from simnet.audit_testing import Settled
 from simnet.plan import PlannedQuery
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
@@ -354,6 +354,10 @@ def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tu
         ballots = [each for each in bodies(record.ballots, Ballot) if each.wave == judging.wave]
         if any(_pairs(each) != assigned.get(each.author) for each in ballots):
             yield "R6", f"pairs of wave {judging.wave}"
+        gave = {each.author for each in ballots} | record.declined(DeclinedPhase.JUDGING, judging.wave) | record.removed
+        is_last = judging.wave == record.wave
+        if is_last and verified.ranking.stop in (StopReason.SPENT, StopReason.FUTILE) and assigned.keys() - gave:
+            yield "R8", f"ballots, of which some are missing although the round is {verified.ranking.stop}"
         judging = judging.before
     if (frozenset(audited.cosigners), audited.full) != (verified.cosigners, verified.full):
         yield "R9", "co-signers"
@@ -388,7 +392,7 @@ def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
     )
 
 
-def _clusters(judging: RoundRecord, tested: Sequence[Tested]) -> tuple[int, ...]:
+def _clusters(judging: RoundRecord, tested: Sequence[Settled]) -> tuple[int, ...]:
     """R7, R18: return the clusters of equal behaviour; without one an answer is where its text is, by most votes."""
     answers = bodies(judging.answers, Answer)
     forms = [canonical_form(judging.query.task, answer.content.text) for answer in answers]

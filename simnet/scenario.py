@@ -193,6 +193,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reputation: ReputationTable = ReputationTable()
     vary: dict[str, list[Any]] = {}
     """A study: setting ("links.loss", "nodes", or "attack" and "share" for one kind of adversary) -> its values."""
+    against: str = ""
+    """A study: the varied setting with whose first value each world is compared, question by question."""
 
     @property
     def shards(self) -> int:
@@ -213,6 +215,8 @@ def scenario_from(table: Mapping[str, Any]) -> Scenario:
 def _check(scenario: Scenario) -> None:
     if sum(scenario.byzantine.values()) > 1.0:
         raise ScenarioError("byzantine: the shares of all kinds together exceed 1")
+    if scenario.against and scenario.against not in scenario.vary:
+        raise ScenarioError(f"against: {scenario.against!r} is not varied")
     for partition in scenario.faults.partitions:
         if partition.until_ms <= partition.from_ms:
             raise ScenarioError("faults.partitions: until_ms must be later than from_ms")
@@ -252,7 +256,7 @@ def _idle(scenario: Scenario) -> tuple[str, ...]:
 
 def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
     table: dict[str, Any] = msgspec.to_builtins(scenario)
-    table["vary"] = {}
+    table["vary"], table["against"] = {}, ""
     settings = dict(point)
     attack, share = settings.pop("attack", None), settings.pop("share", None)
     if (attack is None) != (share is None):

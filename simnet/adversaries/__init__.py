@@ -9,6 +9,7 @@ from simnet.adversaries.censor import Censor
 from simnet.adversaries.closing_equivocator import ClosingEquivocator
 from simnet.adversaries.collude_program import ColludeProgram
 from simnet.adversaries.collude_program_text import ColludeProgramText
+from simnet.adversaries.collude_program_true import ColludeProgramTrue
 from simnet.adversaries.collude_same_answer import ColludeSameAnswer
 from simnet.adversaries.collude_split import ColludeSplit
 from simnet.adversaries.commitment_copier import CommitmentCopier
@@ -34,7 +35,7 @@ from simnet.adversaries.sybil import Sybil
 from simnet.adversaries.sybil_host import SybilHost
 from simnet.adversaries.withholder import Withholder
 
-TESTERS = (ReportLiar, ReportContradictor, ColludeProgram, ColludeProgramText)
+TESTERS = (ReportLiar, ReportContradictor, ColludeProgram, ColludeProgramText, ColludeProgramTrue)
 """Kinds that lie in reports: they differ from honest nodes only where answers are tested."""
 
 ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, SybilHost, Copier, *TESTERS)
