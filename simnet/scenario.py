@@ -114,14 +114,15 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class FindingsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Testing of answers to code tasks, and what findings weigh; strengths are the node's by default, log-odds."""
 
-    kinds: tuple[Literal["compiles", "lint", "behaviour"], ...] = ("compiles", "lint", "behaviour")
-    """Findings that askers ask for; none: nothing is tested."""
+    kinds: tuple[Literal["compiles", "lint", "tests", "behaviour"], ...] = ("compiles", "lint", "behaviour")
+    """Findings that askers ask for; none: nothing is tested. With `tests` each asker gives private tests of its own."""
     toolchains: Share = 1.0
     """Share of nodes with a toolchain."""
     other_versions: Share = 0.0
     """Share of these whose tool versions are others, so that their reports cannot be compared."""
     agreement: Strength | None = None
     compiles: Strength | None = None
+    tests: Strength | None = None
     lint: Strength | None = None
     agreed_share: Share | None = None
 

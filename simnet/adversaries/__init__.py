@@ -24,6 +24,7 @@ from simnet.adversaries.forger import Forger
 from simnet.adversaries.inverse import Inverse
 from simnet.adversaries.late import Late
 from simnet.adversaries.lazy import Lazy
+from simnet.adversaries.peeker import Peeker
 from simnet.adversaries.place_filler import PlaceFiller
 from simnet.adversaries.replayer import Replayer
 from simnet.adversaries.report_contradictor import ReportContradictor
@@ -41,7 +42,7 @@ TESTERS = (ReportLiar, ReportContradictor, ColludeProgram, ColludeProgramText, C
 ACCURACY = (Lazy, FirstSlot, Inverse, ColludeSameAnswer, ColludeSplit, Sleeper, Sybil, SybilHost, Copier, *TESTERS)
 """Kinds that keep to the protocol and attack the choice of the answer."""
 
-PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late)
+PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replayer, Forger, Flooder, Late, Peeker)
 """Kinds that break rules as members."""
 
 CROWDING = (PlaceFiller, SilentSeat, DeadSeat, Decliner)

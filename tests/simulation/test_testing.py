@@ -1,4 +1,4 @@
-"""Rounds that test answers: nobody breaks a rule, whoever dies, lies or has no toolchain, and both layers rank alike."""
+"""Rounds that test answers: whoever dies, lies or has no toolchain, no rule breaks, and both layers rank alike."""
 
 from collections.abc import Mapping
 from typing import Any
