@@ -49,7 +49,7 @@ def answer_digest(content: bytes) -> Digest:
     return domain_digest(ANSWER_TAG, content)
 
 
-def tests_digest(tests: str) -> Digest:
+def digest_of_tests(tests: str) -> Digest:
     """Return the digest of an asker's tests, by which its query binds them (rule R17)."""
     return domain_digest(TESTS_TAG, tests.encode())
 

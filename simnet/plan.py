@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from consensus.learning.experience import FindingStrengths, QueryPriors
+from consensus.learning.experience import QueryPriors
+from consensus.learning.finding_strengths import FindingStrengths
 from consensus.learning.query import NO_FINDINGS, Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust
-from consensus.learning.waves import PAIRS, wave_plan
+from consensus.learning.waves import FUTILITY, PAIRS, wave_plan
 from consensus.ranking.bradley_terry import PriorParameters
 from protocol.conversation import single
 from protocol.messages import Offer, Query, Seat
@@ -166,7 +167,6 @@ class Plan:
         """Return what findings weigh in a query, with the scenario's own values."""
         table = self.scenario.findings
         named = {name: getattr(table, name) for name in ("agreement", "compiles", "tests", "lint", "agreed_share")}
-        named["futility"] = self.scenario.round.futility
         return replace(default, **{name: value for name, value in named.items() if value is not None})
 
     def _tool_versions(self, node: int) -> str:
@@ -188,6 +188,7 @@ class Plan:
             waves=self.waves,
             threshold=table.threshold,
             confidence_min=table.confidence_min,
+            futility=FUTILITY if table.futility is None else table.futility,
         )
 
     def _requester(self, number: int, shard: int) -> int:

@@ -15,7 +15,7 @@ from consensus.ranking.findings import UNTESTED, SettledFindings, tool_versions_
 from protocol import codec
 from protocol.conversation import bytes_of, digest_of
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import answer_digest, commitment, tests_digest
+from protocol.hashing import answer_digest, commitment, digest_of_tests
 from protocol.limits import OUTCOME_BYTES, STAGES_MAX
 from protocol.messages import (
     Answer,
@@ -278,7 +278,7 @@ def check_turns(params: NetworkParams, query: Query, turns: tuple[Turn, ...]) ->
 
 def check_tests(query: Query, tests: str) -> Fault | None:
     """R17: return why these are not the tests that the query binds; None if they are."""
-    if query.findings.tests_digest != tests_digest(tests):
+    if query.findings.tests_digest != digest_of_tests(tests):
         return Fault(FaultReason.MALFORMED, "R17", "the tests do not have the query's digest")
     return None
 

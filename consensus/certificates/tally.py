@@ -316,7 +316,7 @@ def _gain(record: RoundRecord, fitted: Fit, leader: int) -> int:
     here = [ballot for ballot in _counted(record) if ballot.wave == record.wave]
     information = information_of([worth[number[ballot.author]] for ballot in here], record.query.waves[record.wave + 1])
     decisiveness = decisiveness_of([(worth[each.judge], each.preference) for each in case.judgements])
-    return expected_gain(fitted.sampled, leader, fitted.duels, information, decisiveness)
+    return expected_gain(fitted, leader, information, decisiveness)
 
 
 def _all_in(record: RoundRecord) -> bool:

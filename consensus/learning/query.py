@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from consensus.learning.experience import FindingStrengths, QueryPriors
+from consensus.learning.experience import QueryPriors
+from consensus.learning.finding_strengths import FindingStrengths
+from consensus.learning.waves import FUTILITY
 from protocol.conversation import digest_of
-from protocol.hashing import tests_digest
+from protocol.hashing import digest_of_tests
 from protocol.messages import FindingsPlan, Query, Seat, Turn
 from protocol.params import NetworkParams
 from protocol.types import ONE, FindingKind, Key, TaskType
@@ -53,6 +55,8 @@ class Budgets:
     """P(best) at which no further wave follows."""
     confidence_min: float
     """P(correct) below which the outcome is degraded."""
+    futility: float = FUTILITY
+    """Expected gain of a wave, log-odds, below which it is not held; 0: every wave is."""
 
     def within(self, params: NetworkParams) -> "Budgets":
         """Return these budgets, cut to the limits of the network."""
@@ -96,7 +100,7 @@ def build_query(
         beta=round(priors.model.beta * ONE),
         tau_u=round(priors.model.tau_u * ONE),
         tau_v=round(priors.model.tau_v * ONE),
-        futility=round(priors.strengths.futility * ONE),
+        futility=round(budgets.futility * ONE),
         findings=_plan(subject, budgets, priors.strengths),
         sent_at_ms=sent_at_ms,
         nonce=nonce,
@@ -108,7 +112,7 @@ def _plan(subject: QuerySubject, budgets: Budgets, strengths: FindingStrengths) 
     return FindingsPlan(
         kinds=subject.findings,
         budget_ms=budgets.test_ms,
-        tests_digest=tests_digest(subject.tests) if subject.tests else b"",
+        tests_digest=digest_of_tests(subject.tests) if subject.tests else b"",
         agreement=round(strengths.agreement * ONE),
         compiles=round(strengths.compiles * ONE),
         tests=round(strengths.tests * ONE),

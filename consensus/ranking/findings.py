@@ -151,8 +151,8 @@ def settle(reports: Sequence[Findings]) -> SettledFindings:
         return SettledFindings(reports=len(reports), open=any(each.source for each in reports))
     alike = [each for each in reports if each.source == source]
     status = _settled([each.status for each in alike], CompileStatus.UNKNOWN)
-    tests = _settled([_checks(each.tests) for each in alike], (0, 0, 0))
-    examples = _settled([_checks(each.examples) for each in alike], (0, 0, 0))
+    tests = _settled([checks_of(each.tests) for each in alike], (0, 0, 0))
+    examples = _settled([checks_of(each.examples) for each in alike], (0, 0, 0))
     outcomes, disputed = _settle_outcomes([each.outcomes for each in alike])
     contested = (
         (status is None and any(each.status is not CompileStatus.UNKNOWN for each in alike))
@@ -179,13 +179,14 @@ def contradicts(reported: Findings, settled: SettledFindings) -> bool:
     if CompileStatus.UNKNOWN not in (reported.status, settled.status) and reported.status is not settled.status:
         return True
     for stated, known in ((reported.tests, settled.tests), (reported.examples, settled.examples)):
-        if any(stated) and any(known) and _checks(stated) != known:
+        if any(stated) and any(known) and checks_of(stated) != known:
             return True
     pairs = zip(outcomes_of(reported.outcomes), outcomes_of(settled.outcomes), strict=False)
     return any(one != other and _NO_INFORMATION not in (one, other) for one, other in pairs)
 
 
-def _checks(counts: Sequence[int]) -> Checks:
+def checks_of(counts: Sequence[int]) -> Checks:
+    """Return the three counts of a report in their type."""
     passed, failed, skipped = counts
     return passed, failed, skipped
 

@@ -9,7 +9,7 @@ changing the answer can bring. Judges whose preferences are near one half explai
 from collections.abc import Sequence
 from math import isqrt
 
-from consensus.ranking.bradley_terry import STRENGTH_ONE, IntArray
+from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit
 from consensus.ranking.exact_math import DRAWS
 from protocol.types import ONE
 
@@ -33,25 +33,25 @@ def decisiveness_of(preferences: Sequence[tuple[int, int]]) -> int:
     return squares // (total * ONE) if total else 0
 
 
-def expected_gain(
-    sampled: IntArray, leader: int, duels: Sequence[tuple[int, int]], information: int, decisiveness: int
-) -> int:
+def expected_gain(fitted: Fit, leader: int, information: int, decisiveness: int) -> int:
     """Return the strength that one more wave is expected to gain by changing the answer, log-odds in 2^-16.
 
     Args:
-        sampled: shape (clusters, DRAWS): strength of each cluster in each draw, STRENGTH_ONE is 1.
+        fitted: the strengths of the clusters now, their draws, and the duels that the next wave holds.
         leader: the cluster that would win now.
-        duels: pairs of clusters that the next wave compares, one for each draw (`Fit.duels`).
         information: what the wave brings, if all its comparisons were of one pair of clusters (`information_of`).
         decisiveness: see `decisiveness_of`.
     """
     gains = [0]
-    for rival in range(len(sampled)):
+    for rival in range(len(fitted.sampled)):
         if rival == leader:
             continue
-        share = sum({leader, rival} == set(duel) for duel in duels)
-        ahead = [int(value) for value in sampled[leader] - sampled[rival]]
-        mean = sum(ahead) // DRAWS
+        share = sum({leader, rival} == set(duel) for duel in fitted.duels)
+        ahead = [int(value) for value in fitted.sampled[leader] - fitted.sampled[rival]]
+        # The draws give the spread alone: their own mean is off by chance, and the fit knows it exactly.
+        off = sum(ahead) // DRAWS - (fitted.cluster_strengths[leader] - fitted.cluster_strengths[rival])
+        ahead = [value - off for value in ahead]
+        mean = fitted.cluster_strengths[leader] - fitted.cluster_strengths[rival]
         variance = sum((value - mean) ** 2 for value in ahead) // DRAWS
         narrowed = information * share // DRAWS * variance // STRENGTH_ONE**2
         explained = narrowed * ONE // (ONE + narrowed) * decisiveness // ONE

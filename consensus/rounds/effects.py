@@ -126,6 +126,8 @@ class Judge:
     """Texts that ended at their token limit, according to their authors."""
     findings: tuple[tuple[SettledFindings, SettledFindings], ...] = ()
     """What is settled about the two answers of each pair; empty if nothing was tested."""
+    agreeing: tuple[tuple[int, int], ...] = ()
+    """Vote weight, 2^-16, of other answers with the same behaviour, for the two answers of each pair (rule R18)."""
 
 
 @dataclass(frozen=True, slots=True)

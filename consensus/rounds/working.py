@@ -6,7 +6,8 @@
 from dataclasses import replace
 
 from consensus.certificates.evidence import Slot, declining
-from consensus.certificates.record import Phase, check_content, check_decline, commit_to, is_void
+from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
+from consensus.ranking.findings import agreement
 from consensus.rounds.contributing import contribute, pull, repeat
 from consensus.rounds.effects import Generate, Inspect, Judge, SlateAnswer
 from consensus.rounds.membership import Member, MemberTransition
@@ -125,7 +126,7 @@ def judge(state: Member, now_ms: int) -> MemberTransition:
     texts = [content.text for content in record.contents.values()]
     shown = tuple((texts[first], texts[second]) for first, second in pairs)
     cut = {content.text for content in record.contents.values() if content.finish is FinishReason.LENGTH}
-    told = tuple((record.found(first), record.found(second)) for first, second in pairs) if record.findings else ()
+    tested = pairs if record.findings else ()
     return MemberTransition(
         state,
         (
@@ -136,10 +137,22 @@ def judge(state: Member, now_ms: int) -> MemberTransition:
                 pairs=shown,
                 deadline_ms=now_ms + state.budget_ms,
                 cut=frozenset(text for pair in shown for text in pair if text in cut),
-                findings=told,
+                findings=tuple((record.found(first), record.found(second)) for first, second in tested),
+                agreeing=tuple((_agreeing(record, first), _agreeing(record, second)) for first, second in tested),
             ),
         ),
     )
+
+
+def _agreeing(record: RoundRecord, index: int) -> int:
+    """Return the vote weight of the other answers that behave as this one does, as R18 counts it."""
+    ours = record.found(index).behaviour
+    alike = [
+        (record.texts[other], record.seats[Key(answer.author)].vote_weight, record.found(other))
+        for other, answer in enumerate(record.answers)
+        if ours and record.found(other).behaviour == ours
+    ]
+    return agreement(alike)
 
 
 def vote(state: Member, wave: int, preferences: tuple[int, ...]) -> MemberTransition:

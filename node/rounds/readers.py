@@ -15,7 +15,6 @@ NOBODY_NAMED: Final = (
 )
 """Why a trusted question begins no round although other nodes offer to work."""
 
-
 _SECRET: Final = "{place} looks like it holds {kind}, which other nodes would read: take it out"
 
 
@@ -38,7 +37,7 @@ def lacks_named(offers: Iterable[Offer], allowed: Iterable[Offer], specialty: st
 
 
 def secret_line(turns: Sequence[Turn], tests: str = "") -> str | None:
-    """Return what turns, or the asker's tests, hold that looks like a secret, and to take it out; None: they hold nothing like it.
+    """Return what turns, or the asker's tests, hold that looks like a secret, and to take it out; None: nothing.
 
     It names kind and place, never the secret.
     """

@@ -1,61 +1,143 @@
 """This node's tests of answers: findings as bounded, cancellable background tasks (rule R17)."""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
 import structlog
 import trio
 
 from consensus.rounds.effects import Inspect
 from consensus.rounds.events import Inspected, Unable
 from node.clock import Clock
-from node.findings.ports import AnswerTester, Assignment, Candidate
+from node.findings.ports import Assignment, Candidate
+from node.inference.metered import Account
 from node.rounds.inbound import InboundRouter, WorkDone
+from node.work.capacity import reserve_s
+from node.work.serving import Serving
+from node.work.toolbox import Toolbox, ToolState
 from protocol.types import DeclinedPhase, DeclineReason, Digest
 
-NO_TESTER = "this node has no sandbox or no toolchain"
+JOBS_MAX: Final = 2
+"""Stages that are tested at a time; others wait for their turn. One fills the sandbox's places nearly by itself, a
+second one those that stay free while the last program of the first one runs."""
+
+STILL_OPENING: Final = "this node still looks for a sandbox and a compiler"
+NO_TURN: Final = "tests for other rounds took all of the time"
 
 log = structlog.get_logger()
 
 
-class Inspector:
-    """Performs Inspect. A round has one stage of testing at a time, so each has at most one job."""
+@dataclass(slots=True)
+class _Job:
+    """A stage that is tested, or waits for its turn."""
 
-    def __init__(self, tester: AnswerTester | None, inbound: InboundRouter, clock: Clock) -> None:
-        """Create an inspector. `tester`: None where the node cannot test; it then offers no tool versions."""
-        self._tester = tester
+    stage: int
+    scope: trio.CancelScope
+
+
+class Inspector:
+    """Performs Inspect. A round has one stage of testing at a time, so each has at most one job.
+
+    Tests are paid for as the engine's work is: their time counts for a stranger's share.
+    """
+
+    def __init__(self, toolbox: Toolbox, inbound: InboundRouter, clock: Clock, serving: Serving | None = None) -> None:
+        """Create an inspector. `serving`: charges tests to their requester; None: nobody pays."""
+        self.toolbox = toolbox
         self._inbound = inbound
         self._clock = clock
-        self._jobs: dict[Digest, trio.CancelScope] = {}
+        self._serving = serving
+        self._jobs: dict[Digest, _Job] = {}
+        """At most one for each open round."""
+        self._turns = trio.CapacityLimiter(JOBS_MAX)
 
     @property
     def tool_versions(self) -> str:
         """Versions that the offer states; empty: cannot test."""
-        return "" if self._tester is None else self._tester.tool_versions
+        return self.toolbox.tool_versions
 
     async def inspect(self, work: Inspect) -> None:
-        """Test the answers of a stage, if it can be done in time."""
-        if self._tester is None:
-            await self._decline(work, DeclineReason.ENGINE, NO_TESTER)
+        """Test the answers of a stage within its time, less a reserve for sending the report.
+
+        A tester that runs out of time states what it found by then; what it did not test is "unknown".
+        """
+        tester = self.toolbox.tester
+        if tester is None:
+            why = STILL_OPENING if self.toolbox.state is ToolState.OPENING else self.toolbox.why_off
+            await self._decline(work.query, work.stage, DeclineReason.ENGINE, why)
             return
-        self.cancel(work.query)
-        assignment = Assignment(
-            turns=work.turns,
-            slate=tuple(Candidate(each.text, each.vote_weight) for each in work.slate),
-            assigned=work.assigned,
-            kinds=work.kinds,
-            tests=work.tests,
-            seed=work.seed,
-        )
-        with trio.CancelScope(deadline=self._clock.trio_deadline(work.deadline_ms)) as scope:
-            self._jobs[work.query] = scope
-            findings = await self._tester.test(assignment)
-            await self._inbound.deliver(WorkDone(work.query, Inspected(work.stage, tuple(findings))))
-        if self._jobs.get(work.query) is scope:
-            del self._jobs[work.query]
+        with self._job(work) as job:
+            budget_s = self._clock.trio_deadline(work.deadline_ms) - trio.current_time()
+            with trio.move_on_after(max(budget_s - reserve_s(budget_s), 0.0)):
+                async with self._turn(work.query):
+                    findings = await tester.test(_assignment(work))
+                    await self._inbound.deliver(WorkDone(work.query, Inspected(work.stage, tuple(findings))))
+                    return
+            if not job.scope.cancel_called:
+                await self._decline(work.query, work.stage, DeclineReason.CAPACITY, NO_TURN)
 
     def cancel(self, query: Digest) -> None:
         """Stop the tests for a round that is over or has moved on."""
-        if (scope := self._jobs.pop(query, None)) is not None:
-            scope.cancel()
+        if (job := self._jobs.pop(query, None)) is not None:
+            job.scope.cancel()
 
-    async def _decline(self, work: Inspect, reason: DeclineReason, why: str) -> None:
-        log.info("round.declined", query_id=work.query.hex()[:16], reason=str(reason), words=why)
-        await self._inbound.deliver(WorkDone(work.query, Unable(DeclinedPhase.TESTING, work.stage, reason)))
+    async def stop(self, why: str) -> int:
+        """Decline what is in hand, and whatever rounds still ask for; return how many jobs were in hand."""
+        self.toolbox.close(why)
+        jobs = {query: job.stage for query, job in self._jobs.items()}
+        for query, stage in jobs.items():
+            self.cancel(query)
+            await self._decline(query, stage, DeclineReason.ENGINE, why)
+        return len(jobs)
+
+    @contextmanager
+    def _job(self, work: Inspect) -> Iterator[_Job]:
+        """Work for a round until its stage is over or it is cancelled."""
+        self.cancel(work.query)
+        job = _Job(work.stage, trio.CancelScope(deadline=self._clock.trio_deadline(work.deadline_ms)))
+        self._jobs[work.query] = job
+        try:
+            with job.scope:
+                yield job
+        finally:
+            if self._jobs.get(work.query) is job:
+                del self._jobs[work.query]
+
+    @asynccontextmanager
+    async def _turn(self, query: Digest) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it at the expense of the query's requester."""
+        if self._serving is None:
+            async with self._turns:
+                yield
+            return
+        with self._serving.account(query) as account:
+            async with account.slot(JOBS_MAX), self._turns, _charged(account):
+                yield
+
+    async def _decline(self, query: Digest, stage: int, reason: DeclineReason, why: str) -> None:
+        """Decline, so that nobody waits for our report; `why` stays here, for the owner."""
+        log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
+        await self._inbound.deliver(WorkDone(query, Unable(DeclinedPhase.TESTING, stage, reason)))
+
+
+@asynccontextmanager
+async def _charged(account: Account) -> AsyncIterator[None]:
+    """Charge the block's time, of which each of JOBS_MAX jobs takes its part of the machine."""
+    began_s = trio.current_time()
+    try:
+        yield
+    finally:
+        account.charge(0, round(1000 * (trio.current_time() - began_s) / JOBS_MAX))
+
+
+def _assignment(work: Inspect) -> Assignment:
+    return Assignment(
+        turns=work.turns,
+        slate=tuple(Candidate(each.text, each.vote_weight) for each in work.slate),
+        assigned=work.assigned,
+        kinds=work.kinds,
+        tests=work.tests,
+        seed=work.seed,
+    )

@@ -14,8 +14,9 @@ pub fn luhn(text: &str) -> bool {
         if letter == ' ' {
             continue;
         }
-        let Some(digit) = letter.to_digit(10) else {
-            return false;
+        let digit = match letter.to_digit(10) {
+            Some(digit) => digit,
+            None => return false,
         };
         let doubled = if count % 2 == 1 { digit * 2 } else { digit };
         sum += if doubled > 9 { doubled - 9 } else { doubled };

@@ -11,8 +11,9 @@ pub fn parse_duration(text: &str) -> Option<u32> {
     let mut rest = text;
     let mut total: u32 = 0;
     for (unit, seconds) in [('h', 3600u32), ('m', 60), ('s', 1)] {
-        let Some((number, tail)) = rest.split_once(unit) else {
-            continue;
+        let (number, tail) = match rest.split_once(unit) {
+            Some(parts) => parts,
+            None => continue,
         };
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;

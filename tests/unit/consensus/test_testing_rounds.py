@@ -8,7 +8,7 @@ from consensus.certificates.record import RoundRecord
 from consensus.rounds.pulls import ServedPull
 from protocol import codec
 from protocol.errors import Fault
-from protocol.hashing import tests_digest as digest_of_tests
+from protocol.hashing import digest_of_tests
 from protocol.messages import PullReply, PullRequest, Report
 from protocol.signing import VerifiedMessage
 from protocol.types import ONE, CompileStatus, Digest, Kind, StopReason

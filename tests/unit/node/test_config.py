@@ -208,12 +208,14 @@ def test_the_example_has_every_key_with_its_default() -> None:
         "engine.seed",
         "serve.whom",
         "gold.file",
+        "sandbox.rustc",
     }
     text = EXAMPLE.read_text(encoding="utf-8")
     assert "\n# data_dir = " in text
     assert "\n# seed = " in text
     assert "\n# whom = " in text
     assert "\n# file = " in text
+    assert "\n# rustc = " in text
     assert set(tomllib.loads(text)) == {table.name for table in fields(NodeConfig)}
 
 
