@@ -29,6 +29,9 @@ DIGEST = 3
 VARIED = 8
 """Outcomes that must differ from the most frequent one."""
 
+QUARTERS = 4
+"""More than one of them of the votes, for answers that stay open, leaves nothing settled."""
+
 ONE = 65_536
 
 
@@ -88,9 +91,14 @@ def stages_of(papers: ParsedCertificate) -> tuple[Stage, ...]:
 
 
 def settled_of(papers: ParsedCertificate) -> tuple[Settled, ...]:
-    """Return what the round settles about each answer of its slate."""
-    last = len(papers.reports) - 1
-    return _settle_all(papers, last) if papers.reports else (NOTHING,) * len(papers.answers)
+    """Return what the round settles about each answer of its slate: nothing, if too much stays open in the end."""
+    nothing = (NOTHING,) * len(papers.answers)
+    if not papers.reports:
+        return nothing
+    settled = _settle_all(papers, len(papers.reports) - 1)
+    votes = [papers.seats[Key(answer.author)].vote_weight for _, answer in papers.answers]
+    disputed = sum(weight for weight, each in zip(votes, settled, strict=True) if each.disputed)
+    return nothing if QUARTERS * disputed > sum(votes) else settled
 
 
 def check_testing(papers: ParsedCertificate) -> Iterator[Finding]:

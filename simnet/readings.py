@@ -62,7 +62,7 @@ def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(judging.ballots, Ballot):
         judged.setdefault(ballot.author, []).extend(_pairs(ballot))
-    return assign_pairs(
+    assigned = assign_pairs(
         beacon=audited.beacon,
         wave=judging.wave,
         judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.absent],
@@ -74,6 +74,7 @@ def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
         removed=judging.removed,
         set_aside=set(range(len(answers))) - able,
     )
+    return {judge: pairs for judge, pairs in assigned.items() if pairs}
 
 
 def _clusters(judging: RoundRecord, tested: Sequence[Settled]) -> tuple[int, ...]:
