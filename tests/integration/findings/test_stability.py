@@ -48,7 +48,8 @@ STABLE = {
 UNSTABLE = {
     "a map's order": """
         pub fn f(xs: Vec<i32>, s: String) -> Vec<i32> {
-            let set: std::collections::HashSet<i32> = xs.into_iter().chain(s.len() as i32..s.len() as i32 + 20).collect();
+            let more = s.len() as i32..s.len() as i32 + 20;
+            let set: std::collections::HashSet<i32> = xs.into_iter().chain(more).collect();
             set.into_iter().collect()
         }
     """,
