@@ -34,7 +34,10 @@ BUDGET_MS_MAX: Final = 120_000
 (`OverlayConfig.slow_serve_timeout_ms`)."""
 
 PEER_RATE: Final = Rate(1 / 30, 4)
-"""Challenges of one peer: two a minute, four at once. Forty in all decide about a newcomer."""
+"""Challenges of one stranger: two a minute, four at once. Forty in all decide about a newcomer."""
+
+KNOWN_RATE: Final = Rate(1 / 5, 20)
+"""Challenges of one peer that the owner knows: a whole record within minutes, should it want one."""
 
 STRANGERS_RATE: Final = Rate(1 / 15, 8)
 """Challenges of all strangers together, because keys are free: four a minute."""
@@ -51,6 +54,7 @@ class ChallengeServer:
         self._worker = worker
         self._serving = serving
         self._clock = clock
+        self._known = Buckets[Key](KNOWN_RATE, KEYS_MAX)
         self._peers = Buckets[Key](PEER_RATE, KEYS_MAX)
         self._strangers = Bucket(STRANGERS_RATE)
         self._places: Counter[Key] = Counter()

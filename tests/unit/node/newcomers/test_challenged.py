@@ -143,7 +143,7 @@ async def test_too_fast_is_refused_before_it_is_read(tmp_path: Path, autojump_cl
 
 
 async def test_more_keys_are_no_faster_and_take_nothing_from_the_known(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock  # noqa: ARG001 - it makes time pass
 ) -> None:
     async with challenged(tmp_path) as at:
         words = [await at.serve(ask(), peer) for peer in STRANGERS]
