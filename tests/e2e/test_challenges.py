@@ -57,7 +57,7 @@ async def test_who_passes_has_weight_and_who_does_not_has_none(shell: Shell, tmp
         bad = await start_node(newcomer(tmp_path, "bad", asker, knows=False), stack)
         await wait_offers(asker.url, 3)
         known: dict[str, dict[str, Any]] = {}
-        with trio.fail_after(4 * PATIENCE_S):
+        with trio.fail_after(PATIENCE_S):
             while [known.get(key, {}).get("challenges", {}).get("state", "open") for key in (good.key, bad.key)] != [
                 "passed",
                 "closed",
