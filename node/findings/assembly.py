@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.findings.asker_tests import AskerTest, AskerTests
+from node.findings.std_names import BUILT_IN_CRATES, STD_MODULES
 
 _SHADOWED: Final = (
     "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq", "debug_assert_ne", "matches", "panic",
@@ -18,6 +19,20 @@ _SHADOWED: Final = (
 )  # fmt: skip
 """Macros of std that tests use. A macro of the answer's reaches to the end of its file: `macro_rules! assert_eq` would
 turn each test into nothing."""
+
+_CRATES_MAX: Final = 4
+"""Names of the answer's crate. Tests have one; two files of tests may have two."""
+
+_NOT_CRATES: Final = (
+    STD_MODULES
+    | BUILT_IN_CRATES
+    | {"crate", "self", "super", "rustfmt", "clippy", "bool", "char", "str", "f32", "f64"}
+    | {f"{sign}{size}" for sign in "iu" for size in ("8", "16", "32", "64", "128", "size")}
+)
+_WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_HEAD: Final = re.compile(r"(?<![\w:])(?<!::\s)([a-z_][a-z0-9_]*)::(?!<)")
+_NAMED: Final = re.compile(r"\b(?:mod|struct|enum|trait|type|crate)\s+([a-z_][a-z0-9_]*)")
+_USE: Final = re.compile(r"\buse\s+([^;]{1,2000});")
 
 _CALLS: Final = """
 #[doc(hidden)]
@@ -120,7 +135,23 @@ def _tests_module(source: str, tests: AskerTests | None) -> str:
     macros = "".join(
         f"    macro_rules! {name} {{ ($($all:tt)*) => {{ ::std::{name}!($($all)*) }} }}\n" for name in _SHADOWED
     )
-    names = [name for name in tests.crates if not re.search(rf"\bmod\s+{name}\b", source)]
-    aliases = "".join(f"extern crate self as {name};\n" for name in names)
+    aliases = "".join(f"extern crate self as {name};\n" for name in _crates(source, tests))
     module = f"mod __strand_tests {{\n{macros}    use super::*;\n{tests.text}\n}}\n"
     return f"{aliases}#[doc(hidden)]\n#[allow(warnings)]\n{module}"
+
+
+def _crates(source: str, tests: AskerTests) -> list[str]:
+    """Names by which the tests mean the answer's crate, as in `anagram::anagrams_for(...)`.
+
+    A name that the answer or the tests give to something is none: an alias would collide with it.
+    """
+    taken = {*_NAMED.findall(source), *_NOT_CRATES}
+    for imports in _USE.findall(source):
+        taken.update(_WORD.findall(imports))
+    own = {*_NAMED.findall(tests.text)}
+    uses = _USE.findall(tests.text)
+    imported = [imports.partition("::")[0].strip() for imports in uses]
+    bound = {name for imports in uses for name in _WORD.findall(imports.partition("::")[2])}
+    named = [head for head in _HEAD.findall(tests.text) if head not in bound]
+    heads = dict.fromkeys((*tests.crates, *imported, *named))
+    return [head for head in heads if _WORD.fullmatch(head) and head not in taken | own][:_CRATES_MAX]

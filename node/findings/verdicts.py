@@ -12,9 +12,10 @@ COUNT_MAX: Final = 255
 Counts = tuple[int, int, int]
 """Passed, failed, not run."""
 
-_WITHOUT_VERDICT: Final = frozenset(
+WITHOUT_VERDICT: Final = frozenset(
     {OutcomeKind.OUT_OF_TIME, OutcomeKind.OUT_OF_MEMORY, OutcomeKind.SPOILED, OutcomeKind.NOT_RUN}
 )
+"""Ends of a run that say nothing about what was checked."""
 
 
 def none_run(count: int) -> Counts:
@@ -75,13 +76,13 @@ def _count(verdicts: Sequence[bool | None]) -> Counts:
 
 
 def _test_verdict(outcome: Outcome) -> bool | None:
-    if outcome.kind in _WITHOUT_VERDICT:
+    if outcome.kind in WITHOUT_VERDICT:
         return None
     return outcome.kind is OutcomeKind.PASSED
 
 
 def _example_verdict(expected: str, outcome: Outcome) -> bool | None:
-    if outcome.kind in _WITHOUT_VERDICT:
+    if outcome.kind in WITHOUT_VERDICT:
         return None
     return outcome.kind is OutcomeKind.RETURNED and _loose(outcome.text) == _loose(expected)
 

@@ -74,8 +74,10 @@ def answer_item(task: CodeTask, random: Random) -> AnswerItem:
 
 
 async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> JudgeItem | None:
-    """Make a judge item of a task; None: no wrong program of it could be made certain here. Some 6 s of work,
-    or more where mutants do not end (`SELECTION_S_MAX`)."""
+    """Make a judge item of a task; None: no wrong program of it could be made certain here.
+
+    Some 6 s of work, or more where mutants do not end (`SELECTION_S_MAX`).
+    """
     exercise = varied(task, random)
     candidates = mutants(exercise.program, random)
     selection = await select(verifier, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)

@@ -113,22 +113,22 @@ def outside(folder: Path) -> Iterator[Outside]:
         yield Outside(secret, writable, name, server, abstract, bystander)
 
 
-def sandboxed_processes() -> list[str]:
+def sandboxed_processes() -> list[int]:
     """Processes of sandboxes that descend from this process, or from nobody any more; not those of other nodes."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 line = _line(int(entry.name))
-                if line and _is_sandboxed(line[0]) and (os.getpid() in line or _is_sandboxed(line[-1])):
-                    found.append(f"{entry.name} {(entry / 'comm').read_text().strip()}")
+                if any(map(_begins_sandbox, line)) and (os.getpid() in line or _begins_sandbox(line[-1])):
+                    found.append(line[0])
     return found
 
 
-def _is_sandboxed(pid: int) -> bool:
+def _begins_sandbox(pid: int) -> bool:
     if os.geteuid() == 0:
         return Path(f"/proc/{pid}").stat().st_uid in UIDS
-    return Path(f"/proc/{pid}/comm").read_text().strip() in {"bwrap", "candidate", "rustc"}
+    return Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap"
 
 
 def _line(pid: int) -> list[int]:
