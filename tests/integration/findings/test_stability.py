@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 STABLE = {
     "counts words in a map": """
         use std::collections::HashMap;
