@@ -1,4 +1,4 @@
-"""An independent reading of certificates, from the text of the rules alone (protocol/README.md, rules R1-R9 and R15-R19).
+"""An independent reading of certificates, from the text of the rules alone (protocol/README.md: R1-R9, R15-R19).
 
 Deliberately plain, and apart from `consensus`: nobody sees an error that both make in the same way. Shared are the
 schemas and their codec. It cannot check the following without being a second `consensus`: which pairs are assigned
@@ -26,7 +26,7 @@ from protocol.messages import (
     Report,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
-from simnet.audit_testing import Tested, check_standing, check_testing, reporting, settled_of, stages_of
+from simnet.audit_testing import Settled, check_standing, check_testing, reporting, settled_of, stages_of
 from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, beacon_of, hash_of, open_paper, read_papers
 
 _Contributed = Opened[Answer] | Opened[Report] | Opened[Ballot] | Opened[Cosign]
@@ -56,7 +56,7 @@ class Audited:
     closings: tuple[Opened[PhaseClosing], ...]
     accused: tuple[frozenset[Key], ...]
     """Members removed by each closing and those before it."""
-    tested: tuple[Tested, ...]
+    tested: tuple[Settled, ...]
     """What reports settle about each answer of the slate."""
 
 

@@ -29,11 +29,14 @@ DIGEST = 3
 VARIED = 8
 """Outcomes that must differ from the most frequent one."""
 
+QUARTERS = 4
+"""More than one of them of the votes, for answers that stay open, leaves nothing settled."""
+
 ONE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Settled:
     """What the reports of a round settle about one answer."""
 
     status: str
@@ -51,7 +54,7 @@ class Tested:
         return self.status == "fails" or self.failed > 0
 
 
-NOTHING = Tested("unknown", 0, b"", disputed=False)
+NOTHING = Settled("unknown", 0, b"", disputed=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Stage:
 
     assigned: Mapping[Key, tuple[int, ...]]
     """Answers of each tester, ascending."""
-    settled: tuple[Tested, ...]
+    settled: tuple[Settled, ...]
     """What its closing settles, if there is one."""
 
 
@@ -87,10 +90,15 @@ def stages_of(papers: ParsedCertificate) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def settled_of(papers: ParsedCertificate) -> tuple[Tested, ...]:
-    """Return what the round settles about each answer of its slate."""
-    last = len(papers.reports) - 1
-    return _settle_all(papers, last) if papers.reports else (NOTHING,) * len(papers.answers)
+def settled_of(papers: ParsedCertificate) -> tuple[Settled, ...]:
+    """Return what the round settles about each answer of its slate: nothing, if too much stays open in the end."""
+    nothing = (NOTHING,) * len(papers.answers)
+    if not papers.reports:
+        return nothing
+    settled = _settle_all(papers, len(papers.reports) - 1)
+    votes = [papers.seats[Key(answer.author)].vote_weight for _, answer in papers.answers]
+    disputed = sum(weight for weight, each in zip(votes, settled, strict=True) if each.disputed)
+    return nothing if QUARTERS * disputed > sum(votes) else settled
 
 
 def check_testing(papers: ParsedCertificate) -> Iterator[Finding]:
@@ -164,7 +172,7 @@ def _assign(
     return {key: tuple(answers) for key, answers in work.items()}
 
 
-def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Tested, ...]:
+def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Settled, ...]:
     """R17: settle by all reports up to this stage whose authors are not removed at its closing."""
     removed = papers.accused[2 + stage]
     told: list[list[Findings]] = [[] for _ in papers.answers]
@@ -176,10 +184,10 @@ def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Tested, ...]:
     return tuple(map(_settle, told))
 
 
-def _settle(told: Sequence[Findings]) -> Tested:
+def _settle(told: Sequence[Findings]) -> Settled:
     source = _common([each.source for each in told], b"")
     if source is None:
-        return Tested("unknown", 0, b"", disputed=any(each.source for each in told))
+        return Settled("unknown", 0, b"", disputed=any(each.source for each in told))
     told = [each for each in told if each.source == source]
     status, open_status = _read([str(each.status) for each in told], "unknown")
     tests, open_tests = _read([each.tests for each in told], (0, 0, 0))
@@ -191,7 +199,7 @@ def _settle(told: Sequence[Findings]) -> Tested:
         outcome, open_outcome = _read(column, bytes(DIGEST))
         outcomes.append(outcome or bytes(DIGEST))
         is_open = is_open or open_outcome
-    return Tested(
+    return Settled(
         status or "unknown", tests[1] if tests else 0, b"".join(outcomes) if _tells(outcomes) else b"", is_open
     )
 
@@ -219,7 +227,7 @@ def _tells(outcomes: Sequence[bytes]) -> bool:
     return len(outcomes) - max(outcomes.count(each) for each in outcomes) >= VARIED
 
 
-def _can_be_agreed(papers: ParsedCertificate, settled: Sequence[Tested], won: int, here: Sequence[int]) -> bool:
+def _can_be_agreed(papers: ParsedCertificate, settled: Sequence[Settled], won: int, here: Sequence[int]) -> bool:
     """Whether the winner, or what its text may stand for, has the votes: texts that differ may yet be of equal form."""
     votes = {place: papers.seats[Key(papers.answers[place][1].author)].vote_weight for place in here}
     share, least = papers.query[1].findings.agreed_share, papers.certificate.params.answers_min

@@ -5,28 +5,23 @@ or when `ROUNDS_MAX` others have begun since.
 
 Certificates are recomputed twice: by `audit`, an independent reading of the rules, and by `verify_certificate`, which
 is `consensus` itself; a difference between them is a violation. Shared with `consensus`, and so not checked here: which
-slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns (`_assign`), and
+slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns, and
 the limits that `_holdings` names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot, examine, slot_of
-from consensus.certificates.record import Pairs, Phase, RoundRecord, bodies
-from consensus.certificates.tally import rank, uncertain_pairs
-from consensus.ranking.clusters import canonical_form, cluster
-from consensus.ranking.pairing import assign_pairs
 from consensus.rounds import member, offers, participant, validation
 from consensus.rounds.participant import Participant
+from protocol import codec
 from protocol.errors import Fault
 from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, STAGES_MAX, WAVES_MAX
 from protocol.messages import (
-    Answer,
-    Ballot,
     Cancel,
     CloseCommits,
     CloseReports,
@@ -44,10 +39,11 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role, StopReason
+from protocol.streams import PullReply
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection
 from simnet.audit import Audited, audit
-from simnet.audit_testing import Tested
 from simnet.plan import PlannedQuery
+from simnet.readings import differences
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
 ROUNDS_MAX = 256
@@ -214,6 +210,14 @@ class Checkers:
                 life.accused.setdefault(slot, at_ms)
             life.closings[message.id] = message.body
 
+    def served(self, node: int, query: Digest, reply: bytes) -> None:
+        """Check what a node serves to a member that pulls. R13: no private tests before the commits are closed."""
+        given, known = codec.decode(PullReply, reply), self._round(query)
+        if node not in self._honest or not isinstance(given, PullReply) or not given.tests:
+            return
+        if not any(isinstance(closing, CloseCommits) for closing in known.closings.values()):
+            self._violated("R13", f"node {node} served the asker's tests before the commits closing", known.number)
+
     def delivered(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
         """Record a node's knowledge that its contribution was delivered: from now on an omission is censorship.
 
@@ -276,7 +280,7 @@ class Checkers:
             return
         known = self._round(audited.query)
         if isinstance(verified, VerifiedCertificate):
-            for rule, what in _differences(audited, verified):
+            for rule, what in differences(audited, verified):
                 self._violated(rule, f"node {node}: audit and verification find different {what}", known.number)
         if audited.full:
             self._check_agreement(audited, known)
@@ -327,80 +331,6 @@ class Checkers:
 
 def _name(slot: Slot) -> str:
     return f"{slot.kind.name} messages for one slot"
-
-
-def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tuple[str, str]]:
-    """Yield the differences between the two readings of one certificate."""
-    record = verified.record
-    best = verified.ranking.ranked[0]
-    if (audited.winner, audited.author) != (best.answer, best.author):
-        yield "R8", "winners"
-    if audited.counted != tuple(answer.author for answer in record.answers):
-        yield "R3", "counted answers"
-    if audited.removed != record.removed:
-        yield "R3", "removed members"
-    if audited.unopened != verified.unopened:
-        yield "R4", "unopened commitments"
-    if audited.beacon != record.beacon:
-        yield "R5", "beacons"
-    for place, tested in enumerate(audited.tested):
-        found = record.found(place)
-        theirs = (found.status.value, found.tests[1], found.behaviour, found.open)
-        if theirs != (tested.status, tested.failed, tested.behaviour, tested.disputed):
-            yield "R17", f"findings about answer {place}"
-    judging = record.before
-    while judging is not None and judging.phase is Phase.JUDGING:
-        assigned = _assign(judging, audited)
-        ballots = [each for each in bodies(record.ballots, Ballot) if each.wave == judging.wave]
-        if any(_pairs(each) != assigned.get(each.author) for each in ballots):
-            yield "R6", f"pairs of wave {judging.wave}"
-        judging = judging.before
-    if (frozenset(audited.cosigners), audited.full) != (verified.cosigners, verified.full):
-        yield "R9", "co-signers"
-
-
-def _pairs(ballot: Ballot) -> Pairs:
-    return tuple((each.first, each.second) for each in ballot.judgements)
-
-
-def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
-    """R6: return the assignment of pairs by the audit's beacon and findings; it has no second implementation itself."""
-    answers, tested = bodies(judging.answers, Answer), audited.tested
-    here = {place for place, answer in enumerate(answers) if answer.author not in judging.removed}
-    able = {place for place in here if not tested[place].is_bad} or here
-    clusters = _clusters(judging, tested)
-    if len({clusters[place] for place in able}) < 2 or (judging.findings and rank(judging).stop is StopReason.AGREED):
-        return {}
-    judged: dict[bytes, list[tuple[int, int]]] = {}
-    for ballot in bodies(judging.ballots, Ballot):
-        judged.setdefault(ballot.author, []).extend(_pairs(ballot))
-    return assign_pairs(
-        beacon=audited.beacon,
-        wave=judging.wave,
-        judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.absent],
-        authors=[answer.author for answer in answers],
-        clusters=clusters,
-        pairs_per_judge=judging.query.waves[judging.wave],
-        judged=judged,
-        duels=uncertain_pairs(judging),
-        removed=judging.removed,
-        set_aside=set(range(len(answers))) - able,
-    )
-
-
-def _clusters(judging: RoundRecord, tested: Sequence[Tested]) -> tuple[int, ...]:
-    """R7, R18: return the clusters of equal behaviour; without one an answer is where its text is, by most votes."""
-    answers = bodies(judging.answers, Answer)
-    forms = [canonical_form(judging.query.task, answer.content.text) for answer in answers]
-    names = []
-    for form, own in zip(forms, tested, strict=True):
-        votes: dict[bytes, int] = {}
-        for answer, theirs, other in zip(answers, forms, tested, strict=True):
-            if theirs == form and other.behaviour:
-                votes[other.behaviour] = votes.get(other.behaviour, 0) + judging.seats[answer.author].vote_weight
-        behaviour = own.behaviour or max(votes, key=votes.__getitem__, default=b"")
-        names.append(b"behaviour" + behaviour if behaviour else b"form" + form)
-    return cluster(names)
 
 
 def _cancelled_beside(closing: Closing, others: Iterable[Closing]) -> bool:

@@ -5,7 +5,7 @@ that is drawn for each option. Findings depend on the round's seed as a real tes
 bit for bit, save where a test brings no information.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from random import Random
@@ -20,7 +20,13 @@ RIGHT: Final = 0
 """The option of right programs, or of most of them."""
 
 NOTHING_CHECKED: Final = (0, 0, 0)
-"""Checks that passed, failed and were not run: simulated askers give no tests and no examples."""
+"""Checks that passed, failed and were not run."""
+
+TESTS: Final = 4
+"""Tests that an asker gives, if it gives any."""
+
+UNNOTICED: Final = 0.2
+"""Share of wrong options that pass all of an asker's tests: an assumption."""
 
 ERROR: Final = 308
 """The compiler's most frequent error, mismatched types."""
@@ -46,6 +52,8 @@ class Program:
     compiles: bool
     source: str
     """Its text, without the prose around it."""
+    is_right: bool
+    """Whether it compiles and does what was asked."""
 
 
 def source_of(option: int, writer: str, *, compiles: bool) -> str:
@@ -77,15 +85,22 @@ class Workbench:
         if not program.compiles:
             return _stated(answer, source, CompileStatus.FAILS)
         lints = outcomes = b""
+        tests = self._tests(program) if self.kinds & FindingKind.TESTS else NOTHING_CHECKED
         if self.kinds & FindingKind.LINT:
             lints = self._lints(program)
         if self.kinds & FindingKind.BEHAVIOUR and self.testable:
             outcomes = self.outcomes(program.option)
-        return _stated(answer, source, CompileStatus.COMPILES, lints, outcomes)
+        return replace(_stated(answer, source, CompileStatus.COMPILES, lints, outcomes), tests=tests)
 
     def outcomes(self, option: int) -> bytes:
         """Return the digests of a behaviour's outcomes, OUTCOMES_MAX of OUTCOME_BYTES each."""
         return _outcomes(self.seed, self.question, option, self.key)
+
+    def _tests(self, program: Program) -> tuple[int, int, int]:
+        """Right programs pass all tests, and so do some wrong ones, by option: an asker's tests are few."""
+        random = self._chance("tests", program.option)
+        failed = 0 if program.is_right or random.random() < UNNOTICED else random.randint(1, TESTS)
+        return TESTS - failed, failed, 0
 
     def _lints(self, program: Program) -> bytes:
         random = self._chance("lints", program.source)
