@@ -29,6 +29,7 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
+from node.gold.grading import AnswerGrader
 from node.gold.item_maker import ItemMaker
 from node.http.server import reserve, serve
 from node.http.shown import Shown
@@ -137,7 +138,9 @@ async def open_node(
         _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
-        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
+        toolbox = Toolbox()
+        grader = AnswerGrader(ToolboxVerifier(toolbox))
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
             key.keypair,
@@ -147,7 +150,7 @@ async def open_node(
             trusted=(*trust(config).weights, key.keypair.public),
         )
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
-        worker = EngineWorker(engine, config.engine, inbound, clock, serving, Toolbox())
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving, toolbox)
         inbound.serve_challenges(ChallengeServer(worker, serving, clock).serve)
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.

@@ -44,7 +44,6 @@ EVENTS: Final[Mapping[str, str]] = {
     "ballot.abstained": "The engine gave no preference for some pairs.",
     "testing.ready": "The node can test Rust answers: its sandbox held when it was tried, and it has a compiler.",
     "testing.off": "The node cannot test Rust answers, and takes part without that.",
-    "gold.left_out": "Gold questions are not asked, since nothing here can grade their answers.",
     "gold.skipped": "A gold question was not asked.",
     "challenge.refused": "A challenge of a peer was refused with a word.",
     "newcomer.challenged": "A node without a record was given an item; the line says what its reply showed.",

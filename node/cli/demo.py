@@ -90,9 +90,8 @@ async def demo(
             console.print(f"starting {nodes} node processes")
             # A program gets a token: it may well pass the interface on to others.
             token = secrets.token_urlsafe(24) if json and keep else ""
-            swarm = await stack.enter_async_context(
-                open_swarm(_specs(nodes, config, folder, _settings(token, findings)))
-            )
+            specs = _specs(nodes, config, folder, _settings(token, findings))
+            swarm = await stack.enter_async_context(open_swarm(specs))
             if json and keep:
                 await swarm.meet()
                 print_json(await swarm.reached() | {"engine": _engine_name(engine, info)})

@@ -51,13 +51,13 @@ def print_reputation(told: ReputationReport) -> None:
             str(node.gold_rounds),
             "" if accuracy is None else f"{accuracy:.0%}",
             "equivocated" if node.equivocations else "" if judging is None else f"{judging.honest:.0%}",
+            "" if node.testing is None else f"{node.testing.share_refuted:.0%}",
             *(f"{weight:.2f}" for weight in (weights.vote, weights.judge, weights.author)),
             "" if node.challenges is None else challenges(node.challenges),
         )
         rows.append(row)
-    print_rows(
-        ("key", "rounds", "gold", "right", "honest judge", "vote", "judge", "author", "challenges"), rows, console
-    )
+    headings = ("key", "rounds", "gold", "right", "honest judge", "refuted", "vote", "judge", "author", "challenges")
+    print_rows(headings, rows, console)
     console.print(
         f"{told.specialty}: {told.rounds} rounds learned from, weights renewed every {told.renewal_rounds}; "
         f"{told.gold_questions} gold questions in the file. {_whose(told, task if force else None)}"
@@ -67,6 +67,12 @@ def print_reputation(told: ReputationReport) -> None:
             f"{name}: from {each.gold_rounds} gold rounds: votes weigh {each.beta:.2f} (beta), "
             f"clusters move by {each.tau_u:.2f} (tau_u)"
         )
+        if name is TaskType.CODE:
+            found = each.findings
+            console.print(
+                f"{name}: findings weigh {found.agreement:.2f} (agreement), {found.compiles:.2f} (compiles), "
+                f"{found.tests:.2f} (tests), {found.lint:.2f} (lint)"
+            )
 
 
 def challenges(record: ChallengeRecord) -> str:

@@ -76,6 +76,7 @@ class ReputationFacade:
                 prior=PRIOR,
             ),
             judging=api.Judging(*(round(share / total, 3) for share in stats.judged)) if any(stats.judged) else None,
+            testing=_testing(stats) if stats.reports.total else None,
             equivocations=stats.equivocations,
             key=key.hex(),
             weights={task: self._weights(key, task) for task in TaskType},
@@ -103,14 +104,25 @@ def _challenges(standing: ChallengeStanding | None) -> api.ChallengeRecord | Non
     )
 
 
+def _testing(stats: NodeStats) -> api.Testing:
+    return api.Testing(
+        confirmed=round(stats.reports.good, 2),
+        refuted=round(stats.reports.bad, 2),
+        share_refuted=round(stats.refuted, 3),
+        tests=not stats.is_refuted,
+    )
+
+
 def _priors(query_priors: QueryPriors) -> api.TaskPriors:
-    intercept, slope, _ = query_priors.calibration
+    intercept, slope, worth = query_priors.calibration
+    strengths = query_priors.strengths
     return api.TaskPriors(
         gold_rounds=query_priors.gold,
         nodes=len(query_priors.merits),
         beta=query_priors.model.beta,
         tau_u=query_priors.model.tau_u,
-        calibration=api.Calibration(intercept / ONE, slope / ONE),
+        calibration=api.Calibration(intercept / ONE, slope / ONE, worth / ONE),
+        findings=api.Strengths(strengths.agreement, strengths.compiles, strengths.tests, strengths.lint),
     )
 
 
@@ -123,6 +135,7 @@ def _exported(stats: NodeStats) -> api.ExportedStanding:
         judged=stats.judged,
         seemed=stats.seemed,
         equivocations=stats.equivocations,
+        reports=api.ExportedScore(stats.reports.good, stats.reports.bad),
     )
 
 
@@ -135,4 +148,5 @@ def _stats(exported: api.ExportedStanding) -> NodeStats:
         judged=exported.judged,
         seemed=exported.seemed,
         equivocations=exported.equivocations,
+        reports=Score(exported.reports.good, exported.reports.bad),
     )

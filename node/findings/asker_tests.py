@@ -15,6 +15,14 @@ from node.findings.prompt_code import is_bare
 TESTS_MAX: Final = 255
 """Tests that are run: as many as a report can count."""
 
+_HOLDS: Final = frozenset(
+    {
+        "test", "unix", "not(windows)", 'target_os="linux"', 'target_family="unix"', "debug_assertions", "not(miri)",
+        'panic="unwind"',
+    }
+)  # fmt: skip
+"""Conditions that hold wherever tests are run."""
+
 _COMMENTS: Final = frozenset({"line_comment", "block_comment"})
 _HINT: Final = "add one, as in: #[test] fn adds() { assert_eq!(add(1, 2), 3); }"
 
@@ -155,8 +163,9 @@ def _read_function(
 
 
 def _is_conditional(attribute: str) -> bool:
-    """Whether an item depends on a feature or a platform: its tests are not counted, since they may not be there."""
-    return attribute.startswith("#[cfg(") and attribute != "#[cfg(test)]"
+    """Whether an item may be left out by the compiler, so that its tests cannot be counted on."""
+    condition = attribute.removeprefix("#[cfg(").removesuffix(")]")
+    return condition != attribute and condition not in _HOLDS
 
 
 def _read_other(tree: SyntaxTree, node: Node, path: str, label: str, reading: _Reading) -> None:

@@ -26,7 +26,7 @@ _CRATES_MAX: Final = 4
 _NOT_CRATES: Final = (
     STD_MODULES
     | BUILT_IN_CRATES
-    | {"crate", "self", "super", "bool", "char", "str", "f32", "f64"}
+    | {"crate", "self", "super", "rustfmt", "clippy", "bool", "char", "str", "f32", "f64"}
     | {f"{sign}{size}" for sign in "iu" for size in ("8", "16", "32", "64", "128", "size")}
 )
 _WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -145,10 +145,13 @@ def _crates(source: str, tests: AskerTests) -> list[str]:
 
     A name that the answer or the tests give to something is none: an alias would collide with it.
     """
-    heads = dict.fromkeys((*tests.crates, *_HEAD.findall(tests.text)))
-    taken = {*_NAMED.findall(source), *_NAMED.findall(tests.text), *_NOT_CRATES}
+    taken = {*_NAMED.findall(source), *_NOT_CRATES}
     for imports in _USE.findall(source):
         taken.update(_WORD.findall(imports))
-    for imports in _USE.findall(tests.text):
-        taken.update(_WORD.findall(imports.partition("::")[2]))
-    return [name for name in heads if name not in taken][:_CRATES_MAX]
+    own = {*_NAMED.findall(tests.text)}
+    uses = _USE.findall(tests.text)
+    imported = [imports.partition("::")[0].strip() for imports in uses]
+    bound = {name for imports in uses for name in _WORD.findall(imports.partition("::")[2])}
+    named = [head for head in _HEAD.findall(tests.text) if head not in bound]
+    heads = dict.fromkeys((*tests.crates, *imported, *named))
+    return [head for head in heads if _WORD.fullmatch(head) and head not in taken | own][:_CRATES_MAX]

@@ -17,7 +17,7 @@ _PART: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SAME_IN_DEBUG: Final = re.compile(r"""["'](?:[ -~]|\\[nrt0"\\])*["']""")
+_SAME_IN_DEBUG: Final = re.compile(r"""["'](?:[ -\[\]-~]|\\[nrt0"\\])*["']""")
 """A text literal that `Debug` shows as it is written: no escapes but its own."""
 
 

@@ -1,7 +1,7 @@
 """Runs an answer's library on inputs, examples and tests, and reads what the runner reports."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +17,9 @@ RUN_LIMITS: Final = Limits(
     cpu_s=50, wall_s=100, memory_bytes=1536 * _MIB, processes=64, file_bytes=_MIB, output_bytes=4 * _MIB
 )
 """Of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
+
+TRUSTED_LIMITS: Final = replace(RUN_LIMITS, wall_s=300)
+"""Of trusted tests, some of which compute for ten seconds."""
 
 POOL_BYTES_MAX: Final = 64 * 1024
 """Bytes of the numbers and texts near which inputs are drawn."""
@@ -36,7 +39,7 @@ class Work(Enum):
     SHOW_INPUTS = ("s", 500, 2_000, 6_000)
     EXAMPLES = ("e", 1_000, 4_000, 6_000)
     TESTS = ("t", 3_000, 10_000, 20_000)
-    TRUSTED_TESTS = ("t", 10_000, 10_000, 30_000)
+    TRUSTED_TESTS = ("t", 20_000, 10_000, 40_000)
     """Of tasks whose right programs are known to pass."""
 
 

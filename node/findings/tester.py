@@ -102,7 +102,7 @@ class RustTester:
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
             for candidate in assignment.slate:
-                sources.append(await trio.to_thread.run_sync(extract, candidate.text))
+                sources.append(await trio.to_thread.run_sync(extract, candidate.text, assignment.turns))
             round_ = await trio.to_thread.run_sync(_prepare, assignment, sources)
             await self._check_all(round_)
             await self._run_all(round_)

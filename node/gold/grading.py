@@ -25,6 +25,11 @@ class AnswerGrader:
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether answers can be graded now."""
+        return self._verifier.is_ready
+
     async def grade(self, prompt: str, tests: str, right: str, answers: Sequence[str]) -> tuple[bool, ...] | None:
         """Return whether each answer passes the tests; None: this machine cannot tell now.
 
@@ -38,7 +43,7 @@ class AnswerGrader:
             right: A right program or answer.
             answers: Texts of strangers.
         """
-        if not self._verifier.is_ready:
+        if not self.is_ready:
             return None
         inspection = Inspection(prompt, tests, _SEED, behaviour=False)
         graded: list[bool] = []

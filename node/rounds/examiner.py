@@ -33,7 +33,8 @@ from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault
 from protocol.limits import CHALLENGE_REPLY_BYTES_MAX
-from protocol.messages import Challenge, ChallengeReply, Offer
+from protocol.messages import Offer
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import Key, Role, TaskType
 
 RETRY_MS: Final = 7 * 24 * 3_600_000

@@ -93,18 +93,21 @@ class GoldBook:
         self._built: OrderedDict[Digest, GoldQuestion] = OrderedDict()
         """Follow-ups that were built of two questions or more."""
 
-    def choose(self, roles: Sequence[TurnRole], random: Random) -> GoldQuestion:
+    def choose(self, roles: Sequence[TurnRole], random: Random, *, can_test: bool = True) -> GoldQuestion | None:
         """Choose a question to ask where a user's conversation had these roles, so that it looks like one of them.
 
-        The book must hold a question. Best is a conversation of the same roles. For one of several turns, any of
-        several turns comes next; a follow-up is built if the book holds none.
+        Best is a conversation of the same roles. For one of several turns, any of several turns comes next; a follow-up
+        is built if the book holds none. None: the book holds no question whose answers can be graded.
+
+        `can_test`: whether answers can be graded by tests now.
         """
-        alike = [each for each in self.questions if each.roles == tuple(roles)]
+        askable = [each for each in self.questions if can_test or not each.tests]
+        alike = [each for each in askable if each.roles == tuple(roles)]
         if not alike and len(roles) > 1:
-            alike = [each for each in self.questions if len(each.turns) > 1]
-        if alike:
-            return random.choice(alike)
-        gold = random.choice(self.questions)
+            alike = [each for each in askable if len(each.turns) > 1]
+        if alike or not askable:
+            return random.choice(alike) if alike else None
+        gold = random.choice(askable)
         answered = roles.count(TurnRole.ASSISTANT)
         return self._follow_up(gold, answered, random) if answered and len(gold.turns) == 1 else gold
 
@@ -129,10 +132,6 @@ class GoldBook:
         if len(self._built) > BUILT_MAX:
             self._built.popitem(last=False)
         return built
-
-    def without_tests(self) -> "GoldBook":
-        """Return the book without the questions whose answers only tests can grade."""
-        return GoldBook(tuple(each for each in self.questions if not each.tests))
 
     async def truth(self, record: RoundRecord, grader: AnswerGrader | None = None) -> Mapping[Digest, bool] | None:
         """Map the ids of a round's answers to whether each is right.

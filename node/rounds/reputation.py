@@ -6,7 +6,6 @@ The result changes only in the loop, where it is read.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import structlog
 import trio
@@ -39,8 +38,6 @@ WAITING_MAX = 16
 """Certificates that may wait to be learned from, up to 8 MiB each: more than a node's own open rounds. Beyond that,
 they are not learned from."""
 
-LEFT_OUT_REMEDY: Final = "their answers are graded by tests, which need rustc and a safe sandbox: see strand doctor"
-
 log = structlog.get_logger()
 
 
@@ -67,12 +64,12 @@ class Reputation:
 
         Args:
             experience: What was learned so far.
-            gold: Questions whose answers are known; without a grader it should hold none with tests.
+            gold: Questions whose answers are known.
             trust: Weights of nodes without history.
             store: Keeps what is learned.
             specialty: What it is about.
             left_alone: Parts and names of a later strand's rows, which must not be replaced.
-            grader: Grades answers to gold by tests.
+            grader: Grades answers to gold by tests; without one, questions with tests are not gold.
         """
         self.experience = experience
         self._grader = grader
@@ -87,6 +84,11 @@ class Reputation:
         self._last = trio.Event()
         self._last.set()
         self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
+
+    @property
+    def can_test(self) -> bool:
+        """Whether answers to gold can be graded by tests now."""
+        return self._grader is not None and self._grader.is_ready
 
     def trust(self, task: TaskType) -> Trust:
         """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
@@ -160,13 +162,10 @@ class Reputation:
 async def open_reputation(
     store: Store, book: GoldBook, trust: Trust, specialty: str, grader: AnswerGrader | None = None
 ) -> Reputation:
-    """Load what the store holds of this specialty. Without a grader, gold with tests is left out."""
-    usable = book if grader is not None else book.without_tests()
-    if len(usable.questions) < len(book.questions):
-        log.warning("gold.left_out", count=len(book.questions) - len(usable.questions), remedy=LEFT_OUT_REMEDY)
+    """Load what the store holds of this specialty."""
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
-    reputation = Reputation(experience, usable, trust, store, specialty, stored.left_alone, grader)
+    reputation = Reputation(experience, book, trust, store, specialty, stored.left_alone, grader)
     if (row := stored.known[CHALLENGES].get(b"")) is not None:
         for key, standing in value_of(row).standings:
             reputation.newcomers.put(key, standing)

@@ -23,7 +23,7 @@ from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.errors import Fault
 from protocol.limits import CHALLENGE_ANSWERS, CHALLENGE_BYTES_MAX
-from protocol.messages import Challenge, ChallengeReply
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, DeclineReason, Digest, Key, Role, TurnRole
 
 PLACES: Final = 2

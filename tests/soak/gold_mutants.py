@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -77,11 +78,13 @@ def told(found: Found) -> bool:
     return not unusable and len(none) <= (1 - WITH_WRONG_MIN) * len(found.made)
 
 
-async def measure(tasks: int, tried: int, seed: int, cache: Path) -> bool:
-    """Go through the corpus."""
+async def measure(names: Sequence[str], tried: int, seed: int, cache: Path) -> bool:
+    """Go through the corpus, or the tasks that are named."""
     verifier = SandboxVerifier(RustTester(await open_bench(cache)))
     found = Found()
-    for task in corpus()[:tasks]:
+    for task in corpus():
+        if names and task.name not in names:
+            continue
         await measure_task(verifier, task, seed, tried, found)
     return told(found)
 
@@ -89,13 +92,13 @@ async def measure(tasks: int, tried: int, seed: int, cache: Path) -> bool:
 def main() -> int:
     """Measure the whole corpus, or some tasks of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=1_024)
+    parser.add_argument("names", nargs="*", help="of tasks; default: all")
     parser.add_argument("--tried", type=int, default=12, help="mutants of each task")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="folder of a harness that is built already")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        held = trio.run(measure, arguments.tasks, arguments.tried, arguments.seed, arguments.cache or Path(folder))
+        held = trio.run(measure, arguments.names, arguments.tried, arguments.seed, arguments.cache or Path(folder))
     return 0 if held else 1
 
 

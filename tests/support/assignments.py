@@ -10,14 +10,20 @@ ALL_KINDS = FindingKind.COMPILES | FindingKind.LINT | FindingKind.TESTS | Findin
 
 
 def assignment(
-    query: str, programs: Sequence[str], *, tests: str = "", assigned: Sequence[int] | None = None, seed: int = 1
+    query: str,
+    programs: Sequence[str],
+    *,
+    tests: str = "",
+    assigned: Sequence[int] | None = None,
+    seed: int = 1,
+    kinds: FindingKind = ALL_KINDS,
 ) -> Assignment:
     """Return an assignment of answers that each hold one program, all of them or those that are named."""
     return Assignment(
         turns=(Turn(role=TurnRole.USER, text=query),),
         slate=tuple(Candidate(f"```rust\n{program}\n```\n", ONE) for program in programs),
         assigned=tuple(range(len(programs)) if assigned is None else assigned),
-        kinds=ALL_KINDS,
+        kinds=kinds,
         tests=tests,
         seed=bytes([seed]) * 32,
     )

@@ -38,6 +38,7 @@ SHAPES = (
     Shape("four backticks", f"````rust\n{ADD}````\n", ("add",)),
     Shape("unlabelled", rust(ADD, label=""), ("add",)),
     Shape("never closed", f"Sure.\n```rust\n{ADD}", ("add",)),
+    Shape("name of a file as label", rust(ADD, label="src/lib.rs"), ("add",)),
     Shape("carriage returns", rust(ADD).replace("\n", "\r\n"), ("add",), (ADD,), ("\r",)),
     Shape("byte order mark", "\ufeff" + rust(ADD), ("add",), (), ("\ufeff",)),
     Shape(
@@ -85,6 +86,17 @@ SHAPES = (
         (),
         ("fn a(&self)", "{ 3 }"),
         ("{ 2 }",),
+    ),
+    Shape(
+        "sketch of an implementation",
+        rust(
+            "struct S;\nimpl S {\n    fn a(&self) -> i32 { 1 }\n}\n",
+            "impl S {\n    ...\n}\n",
+            "impl S {\n    fn a(&self) -> i32 { ... }\n}\n",
+        ),
+        (),
+        ("fn a(&self) -> i32 { 1 }",),
+        ("...",),
     ),
     Shape(
         "trait implementation replaced",

@@ -33,7 +33,7 @@ def stopped(reason: str) -> str:
     return f"{reason} ({_STOPS[reason]})" if reason in _STOPS else reason
 
 
-def testing_of(report: Mapping[str, Any]) -> RoundTesting | None:
+def read_testing(report: Mapping[str, Any]) -> RoundTesting | None:
     """Return the testing phase of a round; None if nothing was asked for, or in a report of an earlier version."""
     found: RoundTesting | None = convert(report.get("testing"), RoundTesting | None)
     return found
@@ -47,7 +47,7 @@ def findings_of(row: Mapping[str, Any]) -> AnswerFindings | None:
 
 def was_tested(report: Mapping[str, Any]) -> bool:
     """Whether a report has findings to show."""
-    testing = testing_of(report)
+    testing = read_testing(report)
     return testing is not None and testing.stages > 0
 
 
@@ -59,7 +59,7 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
 
 def failed_tests(report: Mapping[str, Any]) -> str:
     """Return how the winner does with the asker's tests, if it does not pass them; empty if it does, or has none."""
-    testing = testing_of(report)
+    testing = read_testing(report)
     if testing is None or not testing.tests_digest or not report["ranking"]:
         return ""
     found = findings_of(report["ranking"][0])
@@ -96,14 +96,14 @@ def print_set_aside(report: Mapping[str, Any], console: Console) -> None:
         if found is not None:
             who = shown_key(row["author"], console)
             console.print(f"set aside: {who} {why_set_aside(found)}", soft_wrap=True, highlight=False)
-    testing = testing_of(report)
+    testing = read_testing(report)
     if testing is not None and not testing.tool_versions:
         console.print(NO_TOOLS, soft_wrap=True)
 
 
-def testing_line(report: Mapping[str, Any]) -> str:
+def told_testing(report: Mapping[str, Any]) -> str:
     """Return who tested with what, in a line; empty if nothing was asked for."""
-    testing = testing_of(report)
+    testing = read_testing(report)
     if testing is None:
         return ""
     asked = ", ".join(testing.findings)
@@ -121,11 +121,11 @@ def print_testing(report: Mapping[str, Any], console: Console) -> None:
 
     Nothing is printed of a round that asked for nothing.
     """
-    testing = testing_of(report)
+    testing = read_testing(report)
     if testing is None:
         return
     console.print()
-    console.print(outside(testing_line(report)), soft_wrap=True, highlight=False)
+    console.print(outside(told_testing(report)), soft_wrap=True, highlight=False)
     rows = [*_rows(report, console)]
     if testing.stages and rows:
         print_rows(("place", "author", "reports", "findings", "warnings by class", "inputs"), rows, console)

@@ -25,6 +25,17 @@ pub fn luhn(text: &str) -> bool {
     count > 1 && sum % 10 == 0
 }
 
+//~ driver
+pub fn drive(digits: Vec<u8>) -> Vec<bool> {
+    let text: String = digits
+        .iter()
+        .map(|digit| (digit % 10).to_string())
+        .collect();
+    (0..10)
+        .map(|last| luhn(&format!("{text} {last}")))
+        .collect()
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,27 @@ pub fn parse_duration(text: &str) -> Option<u32> {
     (rest.is_empty() && !text.is_empty()).then_some(total)
 }
 
+//~ driver
+pub fn drive(
+    hours: Option<u16>,
+    minutes: Option<u32>,
+    seconds: Option<u32>,
+    kind: u8,
+) -> Option<u32> {
+    let part =
+        |number: Option<u32>, unit: &str| number.map_or(String::new(), |n| format!("{n}{unit}"));
+    let (first, second, third) = (
+        part(hours.map(u32::from), "h"),
+        part(minutes, "m"),
+        part(seconds, "s"),
+    );
+    parse_duration(&match kind % 6 {
+        4 => format!("{second}{first}{third}"),
+        5 => format!("{first}{second}{third}1"),
+        _ => format!("{first}{second}{third}"),
+    })
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,7 @@ def offer(name: str, **changes: object) -> Offer:
         context_tokens=1,
         milli_tokens_per_second=1,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]

@@ -191,6 +191,7 @@ def test_gold_looks_like_a_users_conversation() -> None:
 def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
     questions = [asks(f"Question {number}?", "x", f"fn right() {{ {number} }}") for number in range(8)]
     built = GoldBook(tuple(questions)).choose((USER, ASSISTANT) * answered + (USER,), Random(2))
+    assert built is not None
     assert built.roles == (USER, ASSISTANT) * min(answered, EARLIER_MAX) + (USER,)
     (asked,) = [each for each in questions if each.turns == built.turns[-1:]]
     assert (built.right, built.task) == (asked.right, asked.task)
@@ -204,6 +205,7 @@ def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
 async def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
     book = GoldBook((asks("Which?", answer_text("A")), asks("Other?", answer_text("A"))))
     built = book.choose(FOLLOW_UP, Random(3))
+    assert built is not None
     record = told(ROUND, turns=built.turns, content_digest=digest_of(built.turns)).record
     truth = await book.truth(record)
     assert truth is not None and set(truth.values()) == {True, False}
@@ -247,6 +249,10 @@ async def test_a_round_that_cannot_be_graded_is_not_gold(grader: AnswerGrader | 
     assert await GoldBook((TESTED,)).truth(told(ROUND).record, grader) is None
 
 
-def test_questions_with_tests_can_be_left_out() -> None:
-    other = asks("Other?", "1")
-    assert GoldBook((TESTED, other)).without_tests().questions == (other,)
+def test_where_nothing_can_be_tested_other_questions_are_asked() -> None:
+    other, random = asks("Other?", "1"), Random(5)
+    book = GoldBook((TESTED, other))
+    assert {book.choose((USER,), random, can_test=False) for _ in range(20)} == {other}
+    assert {book.choose((USER,), random) for _ in range(20)} == {TESTED, other}
+    assert GoldBook((TESTED,)).choose((USER,), random, can_test=False) is None
+    assert GoldBook((TESTED,)).choose(FOLLOW_UP, random, can_test=False) is None

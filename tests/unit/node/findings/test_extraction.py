@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from hashlib import blake2b
+from importlib.metadata import version
 
 import pytest
 
-from node.findings.extraction import extract
+from node.findings.extraction import EXTRACTOR_VERSION, extract
 from node.findings.grammar import BYTES_MAX
 from tests.support.rust_answers import ADD, HOSTILE, SHAPES, Shape, rust
 
@@ -155,13 +156,28 @@ def test_aliases_that_double_each_other_stay_small() -> None:
 
 _PROGRAM = """
 import sys
+from node.findings.asker_tests import read_tests
+from node.findings.examples import checks_of
 from node.findings.extraction import extract
+from node.findings.literals import literal_pool
+from node.findings.signatures import choose_target
+from node.findings.wrappers import call_wrapper
+from protocol.messages import Turn
+from protocol.types import TurnRole
 from tests.support.rust_answers import SHAPES
-sources = [extract(shape.text) for shape in SHAPES]
-texts = [(s.digest.hex(), s.tests, s.uses_crates, [f.name for f in s.functions]) for s in sources if s is not None]
-sys.stdout.write(repr(texts))
+found = []
+for first, second in zip(SHAPES, SHAPES[1:]):
+    turns = [Turn(role=TurnRole.USER, text=first.text or "?")]
+    sources = [extract(shape.text, turns) for shape in (first, second)]
+    target = choose_target(turns, sources, [1, 2])
+    found.append((target, literal_pool(turns, sources), checks_of(turns), read_tests(first.text)))
+    for source in sources:
+        if source is not None:
+            function = target.find(source) if target is not None else None
+            wrapper = None if function is None else call_wrapper(function, source)
+            found.append((source.digest.hex(), source.tests, source.uses_crates, sorted(source.helpers), wrapper))
+sys.stdout.buffer.write(repr(found).encode(errors="backslashreplace"))
 """
-
 
 _PATH = os.pathsep.join(path for path in sys.path if path)
 
@@ -182,3 +198,16 @@ def test_the_same_bytes_under_every_hash_seed_and_locale() -> None:
     }
     assert len(outputs) == 1
     assert outputs != {b""}
+
+
+def test_this_extractor_version_gives_these_bytes_with_this_grammar() -> None:
+    """Testers of one version must extract alike: a change here, of ours or of a library, asks for a new version."""
+    state = blake2b(digest_size=16)
+    for shape in SHAPES:
+        source = extract(shape.text)
+        state.update(b"none" if source is None else source.digest)
+    for name in HOSTILE:
+        source = extract(rust(HOSTILE[name][:2000]))
+        state.update(b"none" if source is None else source.digest)
+    assert (EXTRACTOR_VERSION, version("tree-sitter"), version("tree-sitter-rust")) == (1, "0.26.1", "0.24.2")
+    assert state.hexdigest() == "5569b3f2aa6dabb41622a69f8cc05e6d"

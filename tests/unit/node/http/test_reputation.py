@@ -151,7 +151,7 @@ REFUSED: list[tuple[Any, str]] = [
     (b"[" * 100_000, "Expected `object`"),
     (b'{"standings": ' + b"[" * 100_000, "Expected `object`"),
     ({"specialty": "rust", "standings": {}}, "format"),
-    (exported(format="strand-reputation/2"), "format"),
+    (exported(format="strand-reputation/3"), "format"),
     (exported(specialty="go"), "it is of 'go'; this node's is 'rust'"),
     (exported(specialty=7), "specialty"),
     (exported(gold=["Which?"]), "unknown field `gold`"),

@@ -29,7 +29,8 @@ from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault
-from protocol.messages import Challenge, ChallengeReply, Turn
+from protocol.messages import Turn
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, Key, TaskType, TurnRole
 from tests.support.stores import opened
 from tests.support.swarm import keypair

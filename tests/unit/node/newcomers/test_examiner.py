@@ -17,7 +17,7 @@ from node.gold.challenges import ChallengeItem
 from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
 from node.rounds.examiner import REFUSALS_MAX, RETRY_MS
 from protocol import codec
-from protocol.messages import ChallengeReply
+from protocol.streams import ChallengeReply
 from protocol.types import ONE, Key, TaskType
 from tests.support.newcomers import Engine, World, able, guessing, perfect, reply, world
 from tests.support.updates import key
