@@ -123,3 +123,12 @@ fit's rounding noise stays an order below its last step."""
 
 PULL_IDS_MAX = 3 * MEMBERS_MAX
 """Ids in one pull: every answer, report, ballot or decline, and piece of evidence that a closing names."""
+
+CHALLENGE_BYTES_MAX = 4 * TEXT_BYTES_MAX
+"""Bytes of a challenge: a task, two answers to compare, and as much again for a conversation's other turns."""
+
+CHALLENGE_REPLY_BYTES_MAX = TEXT_BYTES_MAX + 1024
+"""Bytes of the reply to a challenge: one answer, and a reserve. A longer one is not read."""
+
+CHALLENGE_ANSWERS = 2
+"""Answers of a challenge that asks for a comparison; the one that asks for an answer has none."""

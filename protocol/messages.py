@@ -545,3 +545,30 @@ class Pong:
 
     clock_ms: TimeMs
     """Time on the replying node's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """A task by which a node finds out over a stream what another's engine can do (rule R20)."""
+
+    turns: Annotated[tuple[Turn, ...], Count(1, limits.TURNS_MAX)]
+    """The conversation, whose last turn asks."""
+    task: TaskType
+    answers: Annotated[tuple[Text, ...], Count(0, limits.CHALLENGE_ANSWERS)]
+    """Two answers to compare; none: the task is to be answered. A single one is malformed."""
+    max_tokens: Tokens
+    """Tokens of the answer."""
+    budget_ms: DurationMs
+    """Time from the request's arrival after which no reply counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeReply:
+    """The reply to a challenge. Of refusal, answer and preference only what fits the challenge is read."""
+
+    refusal: Annotated[str, Size(0, limits.NAME_BYTES_MAX)]
+    """Why nothing was done, in one word; empty: it was."""
+    text: Text
+    """The answer; empty for a comparison."""
+    preference: Annotated[int, Range(ABSTAIN, ONE)]
+    """Probability that the first answer is better, 2^-16, as in a ballot; -1 where nothing was compared."""

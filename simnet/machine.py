@@ -155,7 +155,9 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, LeftOut(single(asking.question.text)), self.now_ms, slack_ms)
+        begun = self.participant.ask(
+            query, LeftOut(single(asking.question.text), plan.tests(asking)), self.now_ms, slack_ms
+        )
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -330,7 +332,10 @@ class Machine:
 
         def serve(target: Machine) -> bytes | None:
             served = target.participant.serve_pull(self.keypair.public, request)
-            return None if isinstance(served, Fault) else served.reply
+            if isinstance(served, Fault):
+                return None
+            self._stage.checkers.served(target.node, effect.query, served.reply)
+            return served.reply
 
         def answered(reply: bytes | None) -> None:
             effects = None if reply is None else self.participant.on_pull_reply(effect.query, reply, self.now_ms)

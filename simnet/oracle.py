@@ -261,7 +261,9 @@ class Oracle:
         else:
             option = self.preset.options + 1 + node if is_alone else mistake
         source = source_of(option, "usual" if is_usual and compiles else name, compiles=compiles)
-        return self._write(question, name, option, skill, random, Program(option, compiles, source))
+        return self._write(
+            question, name, option, skill, random, Program(option, compiles, source, is_right=right and compiles)
+        )
 
     def _draw_wrong(self, number: int, label: str) -> Candidate:
         question, random = self.question(number), chance(self.seed, "wrong", number, label)
@@ -274,7 +276,7 @@ class Oracle:
         option = _mistake(question, stated)
         program = None
         if question.task is TaskType.CODE:
-            program = Program(option, compiles=True, source=source_of(option, name, compiles=True))
+            program = Program(option, True, source_of(option, name, compiles=True), is_right=False)
         return self._write(question, name, option, 0.0, random, program)
 
     def _write(
@@ -291,7 +293,7 @@ class Oracle:
         shown = preset.margin - preset.margin_slope * question.difficulty
         if program is not None:
             meant = option in (RIGHT, preset.options)
-            right = meant and program.compiles
+            right = program.is_right
             # Judges share an error about a right program of either kind, and about each common mistake.
             error = question.errors[option] if option < preset.options else question.errors[RIGHT] * meant
             quality += shown * meant - preset.broken_margin * (not program.compiles)

@@ -118,10 +118,22 @@ class Plan:
             ),
         )
         author, asked = self.key(asking.requester), asking.question
-        kinds = self.kinds if asked.task is TaskType.CODE else NO_FINDINGS
-        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, single(asked.text), findings=kinds)
+        subject = QuerySubject(
+            author=author,
+            specialty=SPECIALTY,
+            shard=asking.shard,
+            task=asked.task,
+            turns=single(asked.text),
+            findings=self.kinds if asked.task is TaskType.CODE else NO_FINDINGS,
+            tests=self.tests(asking),
+        )
         nonce = chance(self.scenario.seed, "nonce", asking.number).randbytes(32)
         return build_query(subject, self.budgets, priors, roster, sent_at_ms, nonce)
+
+    def tests(self, asking: PlannedQuery) -> str:
+        """Return the asker's private tests; empty: none."""
+        gives_some = asking.question.task is TaskType.CODE and FindingKind.TESTS in self.kinds
+        return f"// tests of question {asking.number}" if gives_some else ""
 
     def offer(self, node: int, now_ms: int) -> Offer:
         """Return the node's offer."""
@@ -154,7 +166,7 @@ class Plan:
     def _strengths(self, default: FindingStrengths) -> FindingStrengths:
         """Return what findings weigh in a query, with the scenario's own values."""
         table = self.scenario.findings
-        named = {name: getattr(table, name) for name in ("agreement", "compiles", "lint", "agreed_share")}
+        named = {name: getattr(table, name) for name in ("agreement", "compiles", "tests", "lint", "agreed_share")}
         return replace(default, **{name: value for name, value in named.items() if value is not None})
 
     def _tool_versions(self, node: int) -> str:

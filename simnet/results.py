@@ -209,6 +209,8 @@ class Study:
     name: str
     about: str
     cells: Sequence[Cell]
+    against: str = ""
+    """The setting with whose first value each world is compared; empty: none."""
     real: bool = False
     """Whether real processes ran it: then a repetition differs in the last bits."""
 

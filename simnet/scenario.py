@@ -114,14 +114,15 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class FindingsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Testing of answers to code tasks, and what findings weigh; strengths are the node's by default, log-odds."""
 
-    kinds: tuple[Literal["compiles", "lint", "behaviour"], ...] = ("compiles", "lint", "behaviour")
-    """Findings that askers ask for; none: nothing is tested."""
+    kinds: tuple[Literal["compiles", "lint", "tests", "behaviour"], ...] = ("compiles", "lint", "behaviour")
+    """Findings that askers ask for; none: nothing is tested. With `tests` each asker gives private tests of its own."""
     toolchains: Share = 1.0
     """Share of nodes with a toolchain."""
     other_versions: Share = 0.0
     """Share of these whose tool versions are others, so that their reports cannot be compared."""
     agreement: Strength | None = None
     compiles: Strength | None = None
+    tests: Strength | None = None
     lint: Strength | None = None
     agreed_share: Share | None = None
 
@@ -193,6 +194,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reputation: ReputationTable = ReputationTable()
     vary: dict[str, list[Any]] = {}
     """A study: setting ("links.loss", "nodes", or "attack" and "share" for one kind of adversary) -> its values."""
+    against: str = ""
+    """A study: the varied setting with whose first value each world is compared, question by question."""
 
     @property
     def shards(self) -> int:
@@ -213,6 +216,8 @@ def scenario_from(table: Mapping[str, Any]) -> Scenario:
 def _check(scenario: Scenario) -> None:
     if sum(scenario.byzantine.values()) > 1.0:
         raise ScenarioError("byzantine: the shares of all kinds together exceed 1")
+    if scenario.against and scenario.against not in scenario.vary:
+        raise ScenarioError(f"against: {scenario.against!r} is not varied")
     for partition in scenario.faults.partitions:
         if partition.until_ms <= partition.from_ms:
             raise ScenarioError("faults.partitions: until_ms must be later than from_ms")
@@ -252,7 +257,7 @@ def _idle(scenario: Scenario) -> tuple[str, ...]:
 
 def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
     table: dict[str, Any] = msgspec.to_builtins(scenario)
-    table["vary"] = {}
+    table["vary"], table["against"] = {}, ""
     settings = dict(point)
     attack, share = settings.pop("attack", None), settings.pop("share", None)
     if (attack is None) != (share is None):

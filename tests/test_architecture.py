@@ -70,6 +70,11 @@ def test_only_one_module_knows_opentelemetry() -> None:
     assert importers("opentelemetry") == {"node/watch/spans.py"}
 
 
+def test_only_one_module_knows_tree_sitter() -> None:
+    for library in ("tree_sitter", "tree_sitter_rust"):
+        assert importers(library) == {"node/findings/grammar.py"}
+
+
 def test_layers() -> None:
     """The same contract as import-linter's, so that it holds wherever the tests run."""
     below = {

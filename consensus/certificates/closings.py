@@ -5,20 +5,19 @@ each that a certificate holds. So a valid round is defined in one place. Within 
 caller computes, later callers get the same record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus.certificates.evidence import examine
 from consensus.certificates.record import Pairs, Phase, RoundRecord, ascending, bodies, check_contribution, form_of
 from consensus.certificates.tally import check_tally, rank, standing, uncertain_pairs
+from consensus.certificates.testing import drop_disputed, first_testers, further_testers, settle_reports
 from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.clusters import cluster
-from consensus.ranking.findings import assign_testers, behaviour_clusters, settle
 from consensus.ranking.pairing import assign_pairs
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import beacon
-from protocol.limits import STAGES_MAX
 from protocol.messages import (
     Answer,
     Ballot,
@@ -29,13 +28,11 @@ from protocol.messages import (
     CloseTally,
     CloseWave,
     Closing,
-    Findings,
     PhaseClosing,
-    Report,
 )
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role, StopReason, TaskType
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,70 +151,28 @@ def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[Ve
         clusters=texts,
         beacon=beacon(record.id, record.head, salts),
     )
-    return _then_test(slate, range(len(answers)), stage=0)
+    return _then_test(slate, first_testers(slate), stage=0)
 
 
-def _then_test(record: RoundRecord, answers: Sequence[int], stage: int) -> RoundRecord:
+def _then_test(record: RoundRecord, testers: Mapping[Key, tuple[int, ...]], stage: int) -> RoundRecord:
     """R17: enter a stage of testing, if there is anything to test and anybody who can; else go on to judging."""
-    query = record.query
-    testers: Mapping[Key, tuple[int, ...]] = {}
-    if query.findings.kinds and query.task is TaskType.CODE and stage < STAGES_MAX:
-        versions = record.tool_versions
-        failed = record.testers.keys() - {report.author for report in record.reports}
-        testers = assign_testers(
-            beacon=record.beacon,
-            stage=stage,
-            testers=[
-                key
-                for key, seat in record.seats.items()
-                if versions and seat.tool_versions == versions and key not in record.removed | failed
-            ],
-            authors=[Key(answer.author) for answer in record.answers],
-            answers=answers,
-            tested=_tested(record),
-        )
     if testers:
         return replace(record, phase=Phase.TESTING, stage=stage, testers=testers)
     judging = replace(record, phase=Phase.JUDGING, testers={})
     return replace(judging, assignment=_assign(judging))
 
 
-def _tested(record: RoundRecord) -> dict[int, set[Key]]:
-    """Return the testers that were asked about each answer in the present stage."""
-    tested: dict[int, set[Key]] = {}
-    for key, positions in record.testers.items():
-        for position in positions:
-            tested.setdefault(position, set()).add(key)
-    return tested
-
-
 def _close_reports(
     record: RoundRecord, message: VerifiedMessage, closing: CloseReports, reports: list[VerifiedMessage]
 ) -> RoundRecord | Fault:
-    """R17, R18: close a stage of testing; what is settled joins answers that behave alike.
-
-    Findings are settled by the reports of testers that are not removed by now. Evidence that comes later changes none.
-    """
+    """R17, R18: close a stage of testing; what is settled joins answers that behave alike."""
     if fault := _check_named(record, Phase.TESTING, Kind.REPORT, reports):
         return fault
     if closing.stage != record.stage:
         return Fault(FaultReason.WRONG_PHASE, "R2", f"stage {closing.stage} is not under way")
-    counted = (*record.reports, *reports)
-    about: dict[int, list[Findings]] = {}
-    for report in bodies([each for each in counted if each.author not in record.removed], Report):
-        for found in report.findings:
-            about.setdefault(found.answer, []).append(found)
-    findings = tuple(settle(about.get(index, [])) for index in range(len(record.answers)))
-    votes = [record.seats[Key(answer.author)].vote_weight for answer in record.answers]
-    tested = replace(
-        record,
-        closings=(*record.closings, message),
-        reports=counted,
-        findings=findings,
-        clusters=behaviour_clusters(record.texts, findings, votes),
-    )
-    left_open = [index for index, found in enumerate(findings) if found.open]
-    return _then_test(tested, left_open, record.stage + 1)
+    tested = settle_reports(replace(record, closings=(*record.closings, message), reports=(*record.reports, *reports)))
+    further = further_testers(tested)
+    return _then_test(tested if further else drop_disputed(tested), further, record.stage + 1)
 
 
 def _close_wave(

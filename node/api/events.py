@@ -241,6 +241,8 @@ class Decided(BaseEvent, frozen=True, kw_only=True):
     """Source of these counts; null if the round failed."""
     author: str = ""
     """Public key of the winner's author; empty if the round failed."""
+    findings: AnswerFindings | None = None
+    """What testers settled about the answer; null if nothing was tested, or the round failed."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):
@@ -361,7 +363,7 @@ StreamedEvent = RoundEvent | EventsMissed
 PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     Asked: ("query_id", "at_ms", "members", "audience"),
     Progress: ("phase", "wave", "received", "expected", "silent", "refused", "declined", "at_ms"),
-    Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine"),
+    Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine", "findings"),
     Certified: ("outcome", "bytes", "at_ms"),
     Ended: ("role", "ending", "outcome", "fault", "at_ms"),
 }

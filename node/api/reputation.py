@@ -1,6 +1,6 @@
 """Statistics of other nodes, as a node shows them, and as one node exports them to another."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -162,6 +162,25 @@ class Weights(msgspec.Struct, frozen=True):
     """Prior of its answers."""
 
 
+class ChallengeRecord(msgspec.Struct, frozen=True):
+    """What a node has shown in challenges, before or beside rounds."""
+
+    state: Literal["open", "passed", "closed"]
+    """`open` while more items are needed; `closed`: it is not challenged for some time, and has passed none."""
+    items: Count
+    """Items that it was given."""
+    answers_passed: Count
+    """Tasks that it solved."""
+    answers_failed: Count
+    """Tasks that it did not solve, or not in time."""
+    judgements_right: Count
+    """Comparisons in which it preferred the right program."""
+    judgements_wrong: Count
+    """Comparisons in which it preferred the wrong one."""
+    void: Count
+    """Items that show nothing, as when it was busy."""
+
+
 class NodeReputation(msgspec.Struct, frozen=True):
     """Statistics of one node."""
 
@@ -181,10 +200,12 @@ class NodeReputation(msgspec.Struct, frozen=True):
     """Public key of the node."""
     weights: dict[TaskType, Weights]
     """Weights by task."""
+    challenges: ChallengeRecord | None
+    """Record of its challenges; null if it was not challenged."""
 
 
 class ReputationReport(msgspec.Struct, frozen=True):
-    """All nodes met, those with most gold rounds first, and the priors in force."""
+    """All nodes met or challenged, those with most gold rounds first, and the priors in force."""
 
     specialty: str
     """The specialty to which it applies."""
@@ -197,7 +218,7 @@ class ReputationReport(msgspec.Struct, frozen=True):
     in_force: dict[TaskType, TaskPriors]
     """Priors by task; empty before the first renewal."""
     nodes: tuple[NodeReputation, ...]
-    """All nodes met."""
+    """All nodes met or challenged."""
 
 
 class Challenged(msgspec.Struct, frozen=True):

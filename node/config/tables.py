@@ -271,6 +271,22 @@ class GoldTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeTable:
+    """Challenges, by which this node finds out what strangers' engines can do before they have a record."""
+
+    # auto: if this node can compile and run Rust (see [sandbox]); off: it challenges nobody.
+    enabled: Literal["auto", "off"] = "auto"
+    # Seconds between two items on average. Each item goes to several newcomers at once.
+    interval_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 240
+    # Newcomers that get an item at the same time.
+    newcomers: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    # Items for one newcomer in an hour. Some ten decide, forty at most; peers take no more than two a minute.
+    items_per_hour: Annotated[int, msgspec.Meta(ge=1, le=120)] = 8
+    # Items for all newcomers together in a day, each of some seconds of this machine's sandbox.
+    items_per_day: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 240
+
+
+@dataclass(frozen=True, slots=True)
 class LogTable:
     """Settings of the log, which goes to stderr."""
 
@@ -316,6 +332,7 @@ class NodeConfig:
     trust: TrustTable = field(default_factory=TrustTable)
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
+    challenge: ChallengeTable = field(default_factory=ChallengeTable)
     log: LogTable = field(default_factory=LogTable)
     tracing: TracingTable = field(default_factory=TracingTable)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)

@@ -15,6 +15,14 @@ from node.findings.prompt_code import is_bare
 TESTS_MAX: Final = 255
 """Tests that are run: as many as a report can count."""
 
+_HOLDS: Final = frozenset(
+    {
+        "test", "unix", "not(windows)", 'target_os="linux"', 'target_family="unix"', "debug_assertions", "not(miri)",
+        'panic="unwind"',
+    }
+)  # fmt: skip
+"""Conditions that hold wherever tests are run."""
+
 _COMMENTS: Final = frozenset({"line_comment", "block_comment"})
 _HINT: Final = "add one, as in: #[test] fn adds() { assert_eq!(add(1, 2), 3); }"
 
@@ -92,6 +100,9 @@ def _read_items(tree: SyntaxTree, body: Node, path: str, reading: _Reading) -> l
     statements: list[Node] = []
     for node in body.named_children:
         if node.type in _COMMENTS:
+            if tree.text(node).startswith(("//!", "/*!")):
+                # It would have to stand before everything else.
+                reading.changes.append((node.start_byte + 2, node.start_byte + 3, " "))
             continue
         if node.type == "attribute_item":
             attributes.append(node)
@@ -115,9 +126,12 @@ def _read_module(tree: SyntaxTree, node: Node, path: str, attributes: Sequence[N
         label = "" if name is None else tree.text(name)
         reading.object(f"The tests need a file of their own for `mod {label};`: write the module into this file.")
         return
-    for attribute in attributes:
+    texts = ["".join(tree.text(attribute).split()) for attribute in attributes]
+    if any(_is_conditional(text) for text in texts):
+        return
+    for attribute, text in zip(attributes, texts, strict=True):
         # Without `--test` the compiler would drop what is for tests only.
-        if "".join(tree.text(attribute).split()) == "#[cfg(test)]":
+        if text == "#[cfg(test)]":
             reading.changes.append((attribute.start_byte, attribute.end_byte, ""))
     _show(node, reading)
     _read_items(tree, body, f"{path}{tree.text(name)}::", reading)
@@ -135,7 +149,7 @@ def _read_function(
     if foreign:
         reading.object(f"The test {label} needs another crate ({foreign[:40]}): only #[test] can be run.")
         return
-    if "#[test]" not in texts:
+    if "#[test]" not in texts or any(_is_conditional(text) for text in texts):
         _read_other(tree, node, path, label, reading)
         return
     if parameters.named_child_count or any(child.type == "type_parameters" for child in node.children):
@@ -146,6 +160,12 @@ def _read_function(
             reading.changes.append((attribute.start_byte, attribute.end_byte, ""))
     _show(node, reading)
     reading.tests.append(AskerTest(path + label, _panics_with(tree, attributes)))
+
+
+def _is_conditional(attribute: str) -> bool:
+    """Whether an item may be left out by the compiler, so that its tests cannot be counted on."""
+    condition = attribute.removeprefix("#[cfg(").removesuffix(")]")
+    return condition != attribute and condition not in _HOLDS
 
 
 def _read_other(tree: SyntaxTree, node: Node, path: str, label: str, reading: _Reading) -> None:

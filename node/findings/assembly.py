@@ -5,14 +5,13 @@ ours stands behind it in modules of our own. An answer that closes a module, def
 makes its own crate fail to build, which says nothing about any other answer.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from node.findings.grammar import Node, SyntaxTree, descendants, parse
-
-TESTS_MAX: Final = 255
-"""Tests of an asker that are run: as many as a report can count."""
+from node.findings.asker_tests import AskerTest, AskerTests
+from node.findings.std_names import BUILT_IN_CRATES, STD_MODULES
 
 _SHADOWED: Final = (
     "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq", "debug_assert_ne", "matches", "panic",
@@ -21,7 +20,19 @@ _SHADOWED: Final = (
 """Macros of std that tests use. A macro of the answer's reaches to the end of its file: `macro_rules! assert_eq` would
 turn each test into nothing."""
 
-_STD_ROOTS: Final = frozenset({"std", "core", "alloc", "crate", "self", "super", "proc_macro", "test"})
+_CRATES_MAX: Final = 4
+"""Names of the answer's crate. Tests have one; two files of tests may have two."""
+
+_NOT_CRATES: Final = (
+    STD_MODULES
+    | BUILT_IN_CRATES
+    | {"crate", "self", "super", "rustfmt", "clippy", "bool", "char", "str", "f32", "f64"}
+    | {f"{sign}{size}" for sign in "iu" for size in ("8", "16", "32", "64", "128", "size")}
+)
+_WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_HEAD: Final = re.compile(r"(?<![\w:])(?<!::\s)([a-z_][a-z0-9_]*)::(?!<)")
+_NAMED: Final = re.compile(r"\b(?:mod|struct|enum|trait|type|crate)\s+([a-z_][a-z0-9_]*)")
+_USE: Final = re.compile(r"\buse\s+([^;]{1,2000});")
 
 _CALLS: Final = """
 #[doc(hidden)]
@@ -29,39 +40,29 @@ _CALLS: Final = """
 mod __strand_calls {{
     use super::*;
 {allocator}{call}
-    static EXAMPLES: &[fn() -> ::std::string::String] = &[{examples}];
-    #[no_mangle]
-    pub unsafe extern "C" fn strand_run(item: *const ::strand_harness::Item) {{
-        ::strand_harness::run_item(item, {callee}, EXAMPLES, {tests})
-    }}
+    static EXAMPLES: &[fn() -> ::std::string::String] = &[{examples}
+    ];
+    ::strand_harness::export!({callee}, EXAMPLES, &[{tests}]);
 }}
 """
 
-_EMPTY: Final = '""'
+_EXAMPLES: Final = "// Examples."
 
 _ALLOCATOR: Final = """    #[global_allocator]
     static ALLOCATOR: ::strand_harness::CountingAllocator = ::strand_harness::CountingAllocator;
 """
 
 
-class NoTestsError(Exception):
-    """The asker's tests cannot be used. The message is a clause that says why."""
-
-
 @dataclass(frozen=True, slots=True)
-class AskerTests:
-    """The asker's tests, made ready to stand in an answer's crate."""
+class Example:
+    """An example in the query, fitted to one answer."""
 
-    text: str
-    names: tuple[str, ...]
-    """Paths of the tests, in the order in which they are run."""
-    entries: tuple[str, ...]
-    """The same as Rust text: an element each of the harness's list."""
-    crates: tuple[str, ...]
-    """Names by which they call the answer's crate (`use anagram::*`)."""
-
-
-NO_TESTS: Final = AskerTests("", (), (), ())
+    shown: str
+    """The Rust expression whose value is shown."""
+    comparison: str
+    """A Rust expression that must have a type, or the example does not fit the answer; it is never evaluated."""
+    expected: str
+    """The `Debug` text that the value must have. It is compared outside of the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,142 +71,87 @@ class Assembled:
 
     text: str
     has_call: bool
-    example_count: int
+    examples: tuple[Example, ...]
     test_count: int
 
+    @property
+    def runs_something(self) -> bool:
+        """Whether there is a reason to build it."""
+        return self.has_call or bool(self.examples) or self.test_count > 0
 
-def assemble(source: str, *, call: str = "", examples: Sequence[str] = (), tests: AskerTests = NO_TESTS) -> Assembled:
+    def examples_at(self, lines: Collection[int]) -> frozenset[Example]:
+        """Return the examples that stand in these lines, from 1."""
+        first = self.text[: self.text.index(_EXAMPLES)].count("\n") + 2
+        return frozenset(example for at, example in enumerate(self.examples, first) if at in lines)
+
+
+def assemble(
+    source: str, *, call: str = "", examples: Sequence[Example] = (), tests: AskerTests | None = None
+) -> Assembled:
     """Return the crate of an answer.
 
     Args:
         source: The answer's program.
         call: Rust text that defines `pub fn __call(g: &mut ::strand_harness::G) -> String`; empty: no inputs are drawn.
-        examples: Expressions, each of whose value is shown.
+        examples: Of the query, fitted to the answer.
         tests: The asker's.
     """
-    shown = ", ".join(f"|| ::strand_harness::show!({expression})" for expression in examples)
-    # An answer or a test that measures allocation has one of its own, and there can only be one.
-    own_allocator = "global_allocator" in source or "global_allocator" in tests.text
+    # An answer or a test that measures allocation has an allocator of its own, and there can only be one.
+    own_allocator = "global_allocator" in source or (tests is not None and "global_allocator" in tests.text)
     ours = _CALLS.format(
         allocator="" if own_allocator else _ALLOCATOR,
         call=call,
-        examples=shown,
+        # A line each: `examples_at` finds those that the compiler objects to.
+        examples=_EXAMPLES + "".join(f"\n{_one_line(_shown(example))}," for example in examples),
         callee="::std::option::Option::Some(__call)" if call else "::std::option::Option::None",
-        tests=f"&[{', '.join(tests.entries)}]",
+        tests="" if tests is None else ", ".join(_entry(test) for test in tests.tests),
     )
-    aliases = "".join(f"extern crate self as {name};\n" for name in tests.crates)
     return Assembled(
-        text=f"{source}\n{aliases}{_tests_module(tests)}{ours}",
+        text=f"{source}\n{_tests_module(source, tests)}{ours}",
         has_call=bool(call),
-        example_count=len(examples),
-        test_count=len(tests.names),
+        examples=tuple(examples),
+        test_count=0 if tests is None else len(tests.tests),
     )
 
 
-def _tests_module(tests: AskerTests) -> str:
-    if not tests.names:
+def _shown(example: Example) -> str:
+    return f"|| {{ if false {{ let _ = {example.comparison}; }} ::strand_harness::show!({example.shown}) }}"
+
+
+def _one_line(code: str) -> str:
+    # A line break within a text literal becomes part of an escape that skips it: `examples_of` lets none through.
+    return " ".join(code.splitlines())
+
+
+def _entry(test: AskerTest) -> str:
+    panics = "None" if test.panics_with is None else f"Some({test.panics_with})"
+    run = f"|| ::strand_harness::passed(super::__strand_tests::{test.path}())"
+    return f"::strand_harness::Test {{ run: {run}, panics_with: ::std::option::Option::{panics} }}"
+
+
+def _tests_module(source: str, tests: AskerTests | None) -> str:
+    if tests is None:
         return ""
     macros = "".join(
         f"    macro_rules! {name} {{ ($($all:tt)*) => {{ ::std::{name}!($($all)*) }} }}\n" for name in _SHADOWED
     )
-    return f"#[doc(hidden)]\n#[allow(warnings)]\nmod __strand_tests {{\n{macros}    use super::*;\n{tests.text}\n}}\n"
+    aliases = "".join(f"extern crate self as {name};\n" for name in _crates(source, tests))
+    module = f"mod __strand_tests {{\n{macros}    use super::*;\n{tests.text}\n}}\n"
+    return f"{aliases}#[doc(hidden)]\n#[allow(warnings)]\n{module}"
 
 
-@dataclass(slots=True)
-class _Edits:
-    """Changes to a text, by byte offsets in ascending order, and the tests found on the way."""
+def _crates(source: str, tests: AskerTests) -> list[str]:
+    """Names by which the tests mean the answer's crate, as in `anagram::anagrams_for(...)`.
 
-    changes: list[tuple[int, int, str]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    entries: list[str] = field(default_factory=list)
-
-
-def read_tests(text: str) -> AskerTests:
-    """Return an asker's tests as a module: each `#[test]` becomes an entry of a list that the harness runs.
-
-    Both usual forms are understood: `#[cfg(test)] mod tests { use super::*; ... }`, and a file of tests beside the
-    crate, which names it (`use anagram::*`). Raises NoTestsError: the text is too long or too deep, is no Rust, or
-    holds no test.
+    A name that the answer or the tests give to something is none: an alias would collide with it.
     """
-    tree = parse(text)
-    if tree is None:
-        raise NoTestsError("they are too long or too deeply nested")
-    if tree.faulty:
-        raise NoTestsError("they are not Rust")
-    edits = _Edits()
-    _collect(tree, tree.root, "", edits)
-    if not edits.names:
-        raise NoTestsError("they hold no function with #[test]")
-    if len(edits.names) > TESTS_MAX:
-        raise NoTestsError(f"they hold more than {TESTS_MAX} tests")
-    return AskerTests(_changed(tree.content, edits.changes), tuple(edits.names), tuple(edits.entries), _crates(tree))
-
-
-def _collect(tree: SyntaxTree, body: Node, path: str, edits: _Edits) -> None:
-    """Note the changes within one module, whose path ends in `::` unless it is the outermost."""
-    attributes: list[Node] = []
-    for node in body.named_children:
-        if node.type in ("line_comment", "block_comment"):
-            continue
-        if node.type == "attribute_item":
-            attributes.append(node)
-            continue
-        named = node.child_by_field_name("name")
-        name = "" if named is None else tree.text(named)
-        texts = ["".join(tree.text(attribute).split()) for attribute in attributes]
-        # The compiler would drop what is for `--test` only, and does not know the others without it.
-        for attribute, text in zip(attributes, texts, strict=True):
-            if text == "#[cfg(test)]" or text.startswith(("#[test]", "#[should_panic", "#[ignore")):
-                edits.changes.append((attribute.start_byte, attribute.end_byte, ""))
-        is_test = node.type == "function_item" and "#[test]" in texts
-        private = all(child.type != "visibility_modifier" for child in node.children)
-        if private and (is_test or node.type == "mod_item"):
-            edits.changes.append((node.start_byte, node.start_byte, "pub(crate) "))
-        inner = node.child_by_field_name("body")
-        if is_test:
-            edits.names.append(path + name)
-            panics = _panics_with(tree, attributes, texts)
-            run = f"|| ::strand_harness::passed(super::__strand_tests::{path}{name}())"
-            edits.entries.append(f"::strand_harness::Test {{ run: {run}, panics_with: {panics} }}")
-        elif node.type == "mod_item" and inner is not None:
-            _collect(tree, inner, f"{path}{name}::", edits)
-        attributes = []
-
-
-def _panics_with(tree: SyntaxTree, attributes: Sequence[Node], texts: Sequence[str]) -> str:
-    """What a test's panic must hold, as Rust: nothing for a test that must not panic."""
-    for attribute, text in zip(attributes, texts, strict=True):
-        if text.startswith("#[should_panic"):
-            literals = ("string_literal", "raw_string_literal")
-            expected = [tree.text(node) for node in descendants(attribute) if node.type in literals]
-            return f"::std::option::Option::Some({expected[0] if expected else _EMPTY})"
-    return "::std::option::Option::None"
-
-
-def _crates(tree: SyntaxTree) -> tuple[str, ...]:
-    """Names of crates from which the tests use something: they mean the answer's."""
-    nodes = list(descendants(tree.root))
-    modules = {tree.text(node) for node in _names_of(nodes, "mod_item")}
-    names: dict[str, None] = {}
-    for node in nodes:
-        argument = node.child_by_field_name("argument") if node.type == "use_declaration" else None
-        if argument is not None:
-            root = tree.text(argument).removeprefix("::").split("::")[0].split(" ")[0]
-            # A name in capitals is a type's, whose variants they use.
-            if root.isidentifier() and root.islower() and root not in _STD_ROOTS and root not in modules:
-                names[root] = None
-    return tuple(names)
-
-
-def _names_of(nodes: Sequence[Node], kind: str) -> list[Node]:
-    return [name for node in nodes if node.type == kind for name in node.children_by_field_name("name")]
-
-
-def _changed(content: bytes, changes: Sequence[tuple[int, int, str]]) -> str:
-    parts = []
-    at = 0
-    for start, end, new in changes:
-        parts += [content[at:start], new.encode()]
-        at = end
-    parts.append(content[at:])
-    return b"".join(parts).decode(errors="replace")
+    taken = {*_NAMED.findall(source), *_NOT_CRATES}
+    for imports in _USE.findall(source):
+        taken.update(_WORD.findall(imports))
+    own = {*_NAMED.findall(tests.text)}
+    uses = _USE.findall(tests.text)
+    imported = [imports.partition("::")[0].strip() for imports in uses]
+    bound = {name for imports in uses for name in _WORD.findall(imports.partition("::")[2])}
+    named = [head for head in _HEAD.findall(tests.text) if head not in bound]
+    heads = dict.fromkeys((*tests.crates, *imported, *named))
+    return [head for head in heads if _WORD.fullmatch(head) and head not in taken | own][:_CRATES_MAX]

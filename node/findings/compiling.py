@@ -43,6 +43,9 @@ _LINT_GROUPS: Final = ("correctness", "suspicious", "complexity", "perf", "style
 _FORCED: Final = ("unused", "nonstandard_style", *(f"clippy::{group}" for group in _LINT_GROUPS))
 """Lints that an answer cannot silence, and which never count as errors: some of clippy's are by default."""
 
+_EXPANSIONS_MAX: Final = 16
+"""Macros within macros that are followed to the line that called them."""
+
 _IGNORED: Final = frozenset({"dead_code"})
 """Nobody calls what an answer defines."""
 
@@ -133,6 +136,29 @@ def read_check(finished: Finished, groups: Mapping[str, int] | None) -> Checked:
         if diagnostic.get("level") == "error":
             return Checked(CompileStatus.FAILS, error=_code_number(_code(diagnostic)))
     return UNCHECKED
+
+
+def error_lines(finished: Finished) -> frozenset[int]:
+    """Return the lines of the crate that the compiler's errors are about, those that a macro stands in included."""
+    lines: set[int] = set()
+    for diagnostic in _diagnostics(finished.stderr):
+        if diagnostic.get("level") == "error":
+            spans = diagnostic.get("spans")
+            for span in spans if isinstance(spans, list) else ():
+                lines.update(_lines_of(span))
+    return frozenset(lines)
+
+
+def _lines_of(span: object) -> Iterator[int]:
+    """The line of a span, and those from which its macros were called."""
+    for _ in range(_EXPANSIONS_MAX):
+        if not isinstance(span, dict):
+            return
+        line = span.get("line_start")
+        if span.get("file_name") == "/w/answer.rs" and isinstance(line, int):
+            yield line
+        expansion = span.get("expansion")
+        span = expansion.get("span") if isinstance(expansion, dict) else None
 
 
 def read_lint_groups(help_text: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from node.findings.aliases import Alias
+from node.findings.aliases import Alias, Expander
 from node.findings.grammar import Node, SyntaxTree
 from node.findings.rust_types import (
     ENTRIES_MAX,
@@ -157,6 +157,21 @@ def read_implementation(tree: SyntaxTree, node: Node) -> Implementation | None:
         trait=None if trait is None else read_type(tree, trait),
         type=read_type(tree, declared),
         functions=tuple(function for function in functions if function is not None)[:ENTRIES_MAX],
+    )
+
+
+def associated_functions(block: Implementation) -> tuple[Function, ...]:
+    """Return the functions of an inherent implementation that can be called by their path, named `Type::function`.
+
+    Those that take inputs, of a type without parameters. `Self` is put in as the type.
+    """
+    if block.trait is not None or block.generics or not isinstance(block.type, Named) or not block.type.plain:
+        return ()
+    expander = Expander({"Self": Alias((), block.type)})
+    return tuple(
+        replace(expander.function(each), name=f"{block.type.name}::{each.name}")
+        for each in block.functions
+        if each.complete and each.parameters and not each.receiver
     )
 
 

@@ -22,6 +22,9 @@ from node.findings.rust_types import (
 CONST_VALUE: Final = "3"
 """Value of every `const` generic parameter, as the length of an array."""
 
+TUPLE_MAX: Final = 6
+"""Elements of the longest tuple that the harness library draws."""
+
 INTEGERS: Final = frozenset({"i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"})
 _PLAIN: Final = {name: name for name in (*INTEGERS, "bool", "char", "f32", "f64")} | {
     "String": "::std::string::String",
@@ -109,6 +112,8 @@ def drawn_type(declared: RustType, scope: Scope) -> str:
             generic = scope.generics.get(length.strip())
             return f"[{drawn_type(element, scope)}; {CONST_VALUE if generic is not None else length}]"
         case TupleType(elements):
+            if len(elements) > TUPLE_MAX:
+                raise UnsupportedError(f"tuple of {len(elements)}")
             return f"({''.join(f'{drawn_type(element, scope)}, ' for element in elements)})"
         case Bounded("impl", bounds):
             return drawn_for_bounds(bounds)

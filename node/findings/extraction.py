@@ -12,10 +12,12 @@ from typing import Final
 from node.findings import declarations
 from node.findings.aliases import Expander
 from node.findings.fences import Block, fenced_blocks
+from node.findings.given import with_given
 from node.findings.grammar import BYTES_MAX, Node, SyntaxTree, descendants, parse
 from node.findings.imports import foreign_crates, missing_imports
 from node.findings.merging import Part, merge, part_of
 from node.findings.rust_types import Enumeration, Function, Implementation, Structure
+from protocol.messages import Turn
 
 EXTRACTOR_VERSION: Final = 1
 """Stands in the tool versions of an offer: only testers of equal versions are compared."""
@@ -65,17 +67,22 @@ class Source:
         return not self.uses_crates and not self.missing_modules
 
 
-def extract(text: str) -> Source | None:
+def extract(text: str, turns: Sequence[Turn] = ()) -> Source | None:
     """Return the program that an answer holds; None: it holds none, or one beyond the bounds of `grammar`.
 
     Idempotent on what it returns, if that is Rust: `extract(source.text)` is the same source.
+
+    Args:
+        text: the answer.
+        turns: the query; what it gives as code, and the answer uses without repeating it, becomes part of the program.
     """
     if len(text) > BYTES_MAX:
         return None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     blocks = fenced_blocks(text)
     program = _unfenced(text) if not blocks or _reads_as_rust(text) else _of_blocks(blocks)
-    return None if not program.strip() else _source(program)
+    program = with_given(program, turns).strip("\n \t")
+    return _source(f"{program}\n") if program else None
 
 
 def _reads_as_rust(text: str) -> bool:
@@ -234,4 +241,8 @@ def _is_unsafe(node: Node) -> bool:
     if node.type != "unsafe":
         return False
     parent = node.parent
-    return parent is not None and parent.type in ("unsafe_block", "function_modifiers", "trait_item", "impl_item")
+    if parent is not None and parent.type == "function_modifiers":
+        # A function's, not a function type's.
+        holder = parent.parent
+        return holder is not None and holder.type in ("function_item", "function_signature_item")
+    return parent is not None and parent.type in ("unsafe_block", "trait_item", "impl_item")

@@ -6,6 +6,8 @@ from typing import Final
 BLOCKS_MAX: Final = 64
 """Code blocks of a text that are read. Each costs a parse; an answer by a model has at most some ten."""
 
+_LABEL_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-+#")
+
 RUST_LABELS: Final = frozenset({"rust", "rs"})
 MARKDOWN_LABELS: Final = frozenset({"markdown", "md"})
 
@@ -22,8 +24,9 @@ class Block:
 
     @property
     def says_rust(self) -> bool:
-        """Whether the label promises Rust that is meant to compile."""
-        return self.label in RUST_LABELS and "compile_fail" not in self.attributes
+        """Whether the label, or the name of a file in its place (`src/lib.rs`), promises Rust that compiles."""
+        promised = self.label in RUST_LABELS or "rs" in self.attributes
+        return promised and "compile_fail" not in self.attributes
 
 
 def fenced_blocks(text: str) -> tuple[Block, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from node.findings.declarations import path_segments
+from node.findings.declarations import functions_of, path_segments
 from node.findings.grammar import Node, SyntaxTree, descendants
 from node.findings.std_names import (
     ATOMIC_ORDERINGS,
@@ -82,7 +82,7 @@ def missing_imports(tree: SyntaxTree) -> tuple[str, ...]:
             if "Ordering" not in inner.names:
                 orderings |= inner.orderings
             pending += inner.modules
-    wanted -= root.names | _defined_anywhere(tree)
+    wanted -= root.names | defined_names(tree)
     paths = {STD_NAMES[name] for name in wanted if name in STD_NAMES}
     if "Ordering" in wanted:
         if orderings and orderings <= ATOMIC_ORDERINGS:
@@ -122,7 +122,7 @@ def imported_crates(tree: SyntaxTree) -> tuple[str, ...]:
 
 def _imported(tree: SyntaxTree) -> tuple[set[str], set[str]]:
     """First names of all imports; names that are no crates of others."""
-    known = _defined_anywhere(tree) | BUILT_IN_CRATES | _RELATIVE | _PRIMITIVES | STD_MODULES
+    known = defined_names(tree) | BUILT_IN_CRATES | _RELATIVE | _PRIMITIVES | STD_MODULES
     heads: set[str] = set()
     for node in descendants(tree.root):
         if node.type == "use_declaration":
@@ -221,11 +221,24 @@ def _declared(tree: SyntaxTree, item: Node) -> set[str]:
     return set() if name is None else {tree.text(name)}
 
 
-def _defined_anywhere(tree: SyntaxTree) -> set[str]:
-    """Names of all declarations and enum variants, wherever they stand: a glob import may bring each in."""
+def imported_names(tree: SyntaxTree) -> set[str]:
+    """Return the names that imports bind, wherever they stand."""
+    declarations = (node for node in descendants(tree.root) if node.type == "use_declaration")
+    return {leaf.name for declaration in declarations for leaf in imports_of(tree, declaration)}
+
+
+def defined_names(tree: SyntaxTree) -> set[str]:
+    """Return the names of all declarations and enum variants, wherever they stand: a glob import may bring each in.
+
+    Those of methods are not among them.
+    """
     names: set[str] = set()
+    methods: set[int] = set()
     for node in descendants(tree.root):
-        if node.type in _ITEMS:
+        if node.type in ("impl_item", "trait_item"):
+            body = node.child_by_field_name("body")
+            methods |= set() if body is None else {child.start_byte for child in functions_of(body)}
+        if node.type in _ITEMS and not (node.type == "function_item" and node.start_byte in methods):
             names |= _declared(tree, node)
     return names
 

@@ -59,10 +59,25 @@ def own_types(source: Source) -> OwnTypes:
     while True:
         parameters = {name: _parameters(each) for name, each in drawable.items()}
         found = OwnTypes(parameters, names - drawable.keys(), ())
+        held = {name: each for name, each in drawable.items() if _can_hold(each, found)}
+        if len(held) < len(drawable):
+            drawable = held
+            continue
         texts = {name: _implementation(each, drawable, found) for name, each in drawable.items()}
         if all(texts.values()):
             return OwnTypes(parameters, found.hidden, tuple(text for text in texts.values() if text))
         drawable = {name: each for name, each in drawable.items() if texts[name]}
+
+
+def _can_hold(declared: Structure | Enumeration, found: OwnTypes) -> bool:
+    """Whether all that a value of the type holds can be drawn."""
+    scope = found.scope(declared.generics)
+    try:
+        for each in _held(declared):
+            drawn_type(each, scope)
+    except UnsupportedError:
+        return False
+    return True
 
 
 def _parameters(declared: Structure | Enumeration) -> tuple[Generic, ...]:

@@ -198,7 +198,15 @@ def _drop_replaced(parts: Sequence[Part]) -> None:
 
 
 def _drop_replaced_methods(parts: Sequence[Part]) -> None:
-    """Inherent implementations complement each other: only methods of the same name and head are replaced."""
+    """Inherent implementations complement each other: only methods of the same name and head are replaced.
+
+    A sketch of one (`impl S { ... }`) is dropped where a sound one stands.
+    """
+    pieces = [(part, piece) for part in parts for piece in part.pieces if piece.key[0] == "impl"]
+    sound = {piece.key for _, piece in pieces if piece.methods and not piece.node.has_error}
+    for part, piece in pieces:
+        if piece.key in sound and piece.node.has_error:
+            part.drop(piece)
     later: dict[str, set[str]] = {}
     for part in reversed(parts):
         seen: dict[str, set[str]] = {}

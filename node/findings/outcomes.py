@@ -114,7 +114,7 @@ def digests(outcomes: Sequence[str | None], *, seed: bytes, target: str) -> byte
 _TOKEN: Final = re.compile(
     r"""
     "(?:\\.|[^"\\])*" | '(?:\\.[^'\\]*|[^'\\])'    # texts and characters
-    | [A-Za-z_][\w:]*                               # names and paths
+    | [A-Za-z_]\w*(?:::\w+)*                        # names and paths
     | -?\d+(?:\.\d+)?(?:e-?\d+)?                    # numbers
     | \s+ | .
     """,

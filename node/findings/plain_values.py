@@ -89,7 +89,8 @@ def _plain(tree: SyntaxTree, node: Node) -> str | None:
             return text if numeric and text.startswith("-") else None
         case "reference_expression":
             value = node.child_by_field_name("value")
-            return None if value is None or "mut" in text.split() else _plain(tree, value)
+            mutable = any(child.type == "mutable_specifier" for child in node.children)
+            return None if value is None or mutable else _plain(tree, value)
         case "array_expression" | "tuple_expression":
             if any(child.type == ";" for child in node.children):
                 return None

@@ -18,6 +18,9 @@ SPAN_CHARACTERS_MAX: Final = 400
 RESULT_WORDS_MAX: Final = 8
 """Words that the result type of a signature in prose may have."""
 
+QUERY_CHARACTERS_MAX: Final = 64 * 1024
+"""Characters of a query that are looked at, its latest turns first: as many as an answer may have."""
+
 DECLARATIONS_MAX: Final = 64
 """Functions or implementations of a query that are considered."""
 
@@ -29,7 +32,7 @@ def declared_in(turns: Sequence[Turn]) -> tuple[list[tuple[Function, bool]], lis
     """
     functions: list[tuple[Function, bool]] = []
     implementations: list[Implementation] = []
-    for turn in reversed(turns):
+    for turn in reversed(latest(turns)):
         for tree in code_of(turn.text):
             for node in tree.root.named_children:
                 if node.type in ("function_item", "function_signature_item"):
@@ -40,7 +43,21 @@ def declared_in(turns: Sequence[Turn]) -> tuple[list[tuple[Function, bool]], lis
                     block = declarations.read_implementation(tree, node)
                     if block is not None and block.trait is not None:
                         implementations.append(block)
+                    elif block is not None:
+                        functions += [(each, False) for each in declarations.associated_functions(block)]
     return functions[:DECLARATIONS_MAX], implementations[:DECLARATIONS_MAX]
+
+
+def latest(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Return the last turns of a query, with at most `QUERY_CHARACTERS_MAX` together."""
+    left = QUERY_CHARACTERS_MAX
+    found: list[Turn] = []
+    for turn in reversed(turns):
+        left -= len(turn.text)
+        if left < 0:
+            break
+        found.append(turn)
+    return tuple(reversed(found))
 
 
 def code_of(text: str) -> Iterator[SyntaxTree]:

@@ -1,7 +1,7 @@
 """Runs an answer's library on inputs, examples and tests, and reads what the runner reports."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
@@ -14,9 +14,12 @@ from node.sandbox.ports import Command, Finished, Limits
 _MIB: Final = 1024 * 1024
 
 RUN_LIMITS: Final = Limits(
-    cpu_s=40, wall_s=80, memory_bytes=1536 * _MIB, processes=64, file_bytes=_MIB, output_bytes=4 * _MIB
+    cpu_s=50, wall_s=100, memory_bytes=1536 * _MIB, processes=64, file_bytes=_MIB, output_bytes=4 * _MIB
 )
 """Of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
+
+TRUSTED_LIMITS: Final = replace(RUN_LIMITS, wall_s=300)
+"""Of trusted tests, some of which compute for ten seconds."""
 
 POOL_BYTES_MAX: Final = 64 * 1024
 """Bytes of the numbers and texts near which inputs are drawn."""
@@ -36,6 +39,8 @@ class Work(Enum):
     SHOW_INPUTS = ("s", 500, 2_000, 6_000)
     EXAMPLES = ("e", 1_000, 4_000, 6_000)
     TESTS = ("t", 3_000, 10_000, 20_000)
+    TRUSTED_TESTS = ("t", 20_000, 10_000, 40_000)
+    """Of tasks whose right programs are known to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,14 @@ class Order:
     count: int
 
 
-def run_command(kit: Path, library: bytes, orders: Sequence[Order], *, seed: bytes, pool: str, second: bool) -> Command:
+def run_command(
+    kit: Path, files: Mapping[str, bytes], orders: Sequence[Order], *, seed: bytes, pool: str, second: bool
+) -> Command:
     """Return the command of one run.
 
     Args:
         kit: Folder of the harness.
-        library: What `build_command` collected.
+        files: `LIBRARY`, which `build_command` collected, and files that tests read.
         orders: The work, in this order.
         seed: The round's 32 bytes.
         pool: A line each, "i NUMBER" or "s TEXT".
@@ -66,7 +73,7 @@ def run_command(kit: Path, library: bytes, orders: Sequence[Order], *, seed: byt
     head = "\n".join(lines) + "\n\n"
     return Command(
         argv=(f"{KIT_PATH}/{KIT_RUNNER}", f"/w/{LIBRARY}"),
-        files={LIBRARY: library},
+        files=files,
         executable=frozenset({LIBRARY}),
         stdin=head.encode() + pool.encode()[:POOL_BYTES_MAX],
         readable={KIT_PATH: kit},

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.findings.abstract_types import abstract_signature, abstract_type
+from node.findings.declarations import associated_functions
 from node.findings.extraction import Source
-from node.findings.prompt_code import declared_in
+from node.findings.prompt_code import declared_in, latest
 from node.findings.rust_types import Function, Implementation, Named
 from protocol.messages import Turn
 
@@ -16,10 +17,13 @@ CANDIDATES_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is called to compare answers: a free function, or the implementation of a trait of the standard library."""
+    """What is called to compare answers: a function, or the implementation of a trait of the standard library.
+
+    A function is free, or associated with a type and without receiver.
+    """
 
     name: str
-    """Name of the function, or of the type that implements the trait."""
+    """Name of the function, as `f` or `Type::f`, or of the type that implements the trait."""
     signature: str
     """Abstract signature, or `impl Trait<...>`."""
 
@@ -27,7 +31,8 @@ class Target:
         """Return what fits in `source`: of several functions the one with the name, else the first that none calls."""
         if self.signature.startswith("impl "):
             return next((each for each in source.implementations if _implemented(each) == self), None)
-        fitting = [each for each in _candidates(source) if abstract_signature(each) == self.signature]
+        candidates = _associated(source) if "::" in self.name else _free(source)
+        fitting = [each for each in candidates if abstract_signature(each) == self.signature]
         named = [each for each in fitting if each.name == self.name]
         uncalled = [each for each in fitting if each.name not in source.helpers]
         return next(iter(named + uncalled + fitting), None)
@@ -69,13 +74,15 @@ def _has(source: Source, target: Target) -> bool:
 
 
 def _majority_target(turns: Sequence[Turn], pairs: Sequence[tuple[Source, int]]) -> Target | None:
-    text = "\n".join(turn.text for turn in turns)
+    """Associated functions are considered only where no answer has a free one: else each constructor would be."""
+    candidates = _free if any(_free(source) for source, _ in pairs) else _associated
+    text = "\n".join(turn.text for turn in latest(turns))
     weights: dict[str, int] = {}
     called: dict[str, int] = {}
     names: dict[str, dict[str, int]] = {}
     for source, weight in pairs:
         seen: set[str] = set()
-        for function in _candidates(source):
+        for function in candidates(source):
             signature = abstract_signature(function)
             by_name = names.setdefault(signature, {})
             by_name[function.name] = by_name.get(function.name, 0) + weight
@@ -87,7 +94,7 @@ def _majority_target(turns: Sequence[Turn], pairs: Sequence[tuple[Source, int]])
         return None
 
     def rank(signature: str) -> tuple[int, bool, int, str]:
-        mentioned = any(_mentions(text, name) for name in names[signature])
+        mentioned = any(_mentions(text, name.rpartition("::")[2]) for name in names[signature])
         return (-weights[signature], not mentioned, called[signature], signature)
 
     chosen = min(weights, key=rank)
@@ -95,8 +102,13 @@ def _majority_target(turns: Sequence[Turn], pairs: Sequence[tuple[Source, int]])
     return Target(min(by_name, key=lambda name: (-by_name[name], name)), chosen)
 
 
-def _candidates(source: Source) -> tuple[Function, ...]:
+def _free(source: Source) -> tuple[Function, ...]:
     return tuple(each for each in source.functions if each.complete and not each.receiver)[:CANDIDATES_MAX]
+
+
+def _associated(source: Source) -> tuple[Function, ...]:
+    blocks = source.implementations[:CANDIDATES_MAX]
+    return tuple(each for block in blocks for each in associated_functions(block))[:CANDIDATES_MAX]
 
 
 def _implemented(block: Implementation) -> Target | None:

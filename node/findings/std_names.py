@@ -52,3 +52,14 @@ BUILT_IN_CRATES: Final = frozenset({"std", "core", "alloc", "proc_macro", "test"
 
 TOOL_ATTRIBUTES: Final = frozenset({"rustfmt", "clippy", "diagnostic", "miri", "rust_analyzer"})
 """First names of attributes that look like crates and are tools of the compiler."""
+
+PRELUDE: Final = frozenset(
+    {
+        "AsMut", "AsRef", "AsyncFn", "AsyncFnMut", "AsyncFnOnce", "Box", "Clone", "Copy", "Default",
+        "DoubleEndedIterator", "Drop", "Eq", "Err", "ExactSizeIterator", "Extend", "Fn", "FnMut", "FnOnce", "From",
+        "FromIterator", "Future", "Into", "IntoFuture", "IntoIterator", "Iterator", "None", "Ok", "Option", "Ord",
+        "PartialEq", "PartialOrd", "Result", "Self", "Send", "Sized", "Some", "String", "Sync", "ToOwned", "ToString",
+        "TryFrom", "TryInto", "Unpin", "Vec", "drop",
+    }
+)  # fmt: skip
+"""Names that every program has without an import: to use one asks for nothing."""

@@ -8,8 +8,11 @@ from typing import Final
 
 import trio
 
-from node.findings.assembly import NO_TESTS, AskerTests, Assembled, NoTestsError, assemble, read_tests
+from node.findings.asker_tests import AskerTests, read_tests
+from node.findings.assembly import Assembled, Example, assemble
 from node.findings.compiling import UNCHECKED, Checked
+from node.findings.examples import checks_of
+from node.findings.expected import examples_of
 from node.findings.extraction import EXTRACTOR_VERSION, Source, extract
 from node.findings.kit import ready_kit
 from node.findings.literals import literal_pool
@@ -17,7 +20,16 @@ from node.findings.outcomes import digests, stable
 from node.findings.ports import Assignment
 from node.findings.running import Order, Work
 from node.findings.signatures import Target, choose_target
-from node.findings.verdicts import Counts, all_failed, count_examples, count_panics, count_tests, none_run
+from node.findings.verdicts import (
+    WITHOUT_VERDICT,
+    Counts,
+    all_failed,
+    count_examples,
+    count_panics,
+    count_tests,
+    none_run,
+    with_missing,
+)
 from node.findings.workbench import Workbench
 from node.findings.wrappers import Wrapper, call_wrapper
 from node.sandbox.ports import Sandbox
@@ -45,11 +57,12 @@ class _Subject:
 
     source: Source
     wrapper: Wrapper | None
+    examples: tuple[Example, ...]
     checked: Checked = UNCHECKED
     outcomes: bytes = b""
     panics: int = 0
     tests: Counts | None = None
-    examples: Counts | None = None
+    example_counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,7 @@ class _Round:
     seed: bytes
     target: Target | None
     pool: str
-    tests: AskerTests
-    expressions: tuple[str, ...] = ()
-    """Of the query's examples."""
-    expected: tuple[str, ...] = ()
-    """Their values, as `Debug` texts."""
+    tests: AskerTests | None
     subjects: dict[bytes, _Subject] = field(default_factory=dict)
     """By the source's digest."""
 
@@ -93,7 +102,7 @@ class RustTester:
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
             for candidate in assignment.slate:
-                sources.append(await trio.to_thread.run_sync(extract, candidate.text))
+                sources.append(await trio.to_thread.run_sync(extract, candidate.text, assignment.turns))
             round_ = await trio.to_thread.run_sync(_prepare, assignment, sources)
             await self._check_all(round_)
             await self._run_all(round_)
@@ -121,45 +130,57 @@ class RustTester:
 
     async def _build_and_run(self, subject: _Subject, round_: _Round, places: trio.CapacityLimiter) -> None:
         async with places:
-            call = "" if subject.wrapper is None else subject.wrapper.text
-            whole = assemble(subject.source.text, call=call, examples=round_.expressions, tests=round_.tests)
-            if not _runs_something(whole):
-                return
-            library, _ = await self._bench.build(whole)
-            if library is not None:
-                await self._run(subject, round_, whole, library)
+            source, call = subject.source.text, "" if subject.wrapper is None else subject.wrapper.text
+            whole = assemble(source, call=call, examples=subject.examples, tests=round_.tests)
+            if not whole.runs_something or await self._try(subject, round_, whole) is not CompileStatus.FAILS:
                 return
             # What is ours and what is the asker's may not fit this answer: each alone may still do.
-            parts = [
-                assemble(subject.source.text, call=call),
-                assemble(subject.source.text, examples=round_.expressions),
-                assemble(subject.source.text, tests=round_.tests),
-            ]
-            for part in parts:
-                if _runs_something(part):
-                    library, status = await self._bench.build(part)
-                    if library is not None:
-                        await self._run(subject, round_, part, library)
-                    elif part.test_count and status is CompileStatus.FAILS:
-                        subject.tests = all_failed(part.test_count)
+            await self._try(subject, round_, assemble(source, call=call))
+            await self._try_examples(subject, round_)
+            with_tests = assemble(source, tests=round_.tests)
+            if await self._try(subject, round_, with_tests) is CompileStatus.FAILS:
+                subject.tests = all_failed(with_tests.test_count)
+
+    async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
+        """Run the examples that compile with the answer; the others say nothing about it."""
+        assembled = assemble(subject.source.text, examples=subject.examples)
+        built = await self._bench.build(assembled)
+        if built.library is None and built.status is CompileStatus.FAILS:
+            unfit = assembled.examples_at(built.error_lines)
+            fit = [example for example in subject.examples if example not in unfit]
+            await self._try(subject, round_, assemble(subject.source.text, examples=fit if unfit else ()))
+
+    async def _try(self, subject: _Subject, round_: _Round, assembled: Assembled) -> CompileStatus:
+        """Build and run a crate, and note what came of it. Returns whether it compiled."""
+        if not assembled.runs_something:
+            return CompileStatus.UNKNOWN
+        built = await self._bench.build(assembled)
+        if built.library is not None:
+            await self._run(subject, round_, assembled, built.library)
+        return built.status
 
     async def _run(self, subject: _Subject, round_: _Round, assembled: Assembled, library: bytes) -> None:
         """Two runs, whose hash seeds and addresses differ: what differs between them is no information."""
-        counts = {
+        numbers = {
             Work.INPUTS: OUTCOMES_MAX if assembled.has_call else 0,
-            Work.EXAMPLES: assembled.example_count,
+            Work.EXAMPLES: len(assembled.examples),
             Work.TESTS: assembled.test_count,
         }
-        orders = [Order(work, count) for work, count in counts.items() if count]
+        orders = [Order(work, count) for work, count in numbers.items() if count]
         seed, pool = round_.seed, round_.pool
         first = await self._bench.run(library, orders, seed=seed, pool=pool)
-        again = await self._bench.run(library, orders, seed=seed, pool=pool, second=True)
+        # Checks that ran out of time once would only do so again.
+        late = any(each.kind in WITHOUT_VERDICT for work in (Work.EXAMPLES, Work.TESTS) for each in first.get(work, ()))
+        orders = [order for order in orders if order.work is Work.INPUTS or not late]
+        again = {**first, **await self._bench.run(library, orders, seed=seed, pool=pool, second=True)}
         if assembled.has_call and round_.target is not None:
             seen = stable(first[Work.INPUTS], again[Work.INPUTS])
             subject.outcomes = digests(seen, seed=round_.seed, target=round_.target.signature)
             subject.panics = count_panics(first[Work.INPUTS], again[Work.INPUTS])
-        if assembled.example_count:
-            subject.examples = count_examples(round_.expected, first[Work.EXAMPLES], again[Work.EXAMPLES])
+        if assembled.examples:
+            expected = [example.expected for example in assembled.examples]
+            counts = count_examples(expected, first[Work.EXAMPLES], again[Work.EXAMPLES])
+            subject.example_counts = with_missing(counts, len(subject.examples))
         if assembled.test_count:
             subject.tests = count_tests(first[Work.TESTS], again[Work.TESTS])
 
@@ -172,37 +193,34 @@ async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Ru
 def _prepare(assignment: Assignment, sources: Sequence[Source | None]) -> _Round:
     kinds = assignment.kinds
     target = None
-    if FindingKind.BEHAVIOUR in kinds:
+    if kinds & (FindingKind.BEHAVIOUR | FindingKind.EXAMPLES):
         target = choose_target(assignment.turns, sources, [candidate.vote_weight for candidate in assignment.slate])
     pool = "" if target is None else literal_pool(assignment.turns, sources).text
-    tests = NO_TESTS
-    if FindingKind.TESTS in kinds and assignment.tests:
-        try:
-            tests = read_tests(assignment.tests)
-        except NoTestsError:
-            # The asker's own mistake, of which its node has told it: nothing is run.
-            tests = NO_TESTS
-    round_ = _Round(kinds=kinds, seed=assignment.seed, target=target, pool=pool, tests=tests)
+    checks = checks_of(assignment.turns) if FindingKind.EXAMPLES in kinds else ()
+    round_ = _Round(kinds=kinds, seed=assignment.seed, target=target, pool=pool, tests=_tests(assignment))
     for position in assignment.assigned:
         source = sources[position]
         if source is not None and source.self_contained and source.digest not in round_.subjects:
-            round_.subjects[source.digest] = _Subject(source, _wrapper(source, target))
+            found = None if target is None else target.find(source)
+            wrapper = call_wrapper(found, source) if found is not None and FindingKind.BEHAVIOUR in kinds else None
+            round_.subjects[source.digest] = _Subject(
+                source, wrapper if isinstance(wrapper, Wrapper) else None, examples_of(checks, found)
+            )
     return round_
 
 
-def _wrapper(source: Source, target: Target | None) -> Wrapper | None:
-    found = None if target is None else target.find(source)
-    wrapper = None if found is None else call_wrapper(found, source)
-    return wrapper if isinstance(wrapper, Wrapper) else None
-
-
-def _runs_something(assembled: Assembled) -> bool:
-    return assembled.has_call or assembled.example_count > 0 or assembled.test_count > 0
+def _tests(assignment: Assignment) -> AskerTests | None:
+    """The asker's tests. Of what stands against them its own node has told it."""
+    if FindingKind.TESTS not in assignment.kinds or not assignment.tests:
+        return None
+    tests = read_tests(assignment.tests)
+    return tests if isinstance(tests, AskerTests) else None
 
 
 def _findings(position: int, source: Source | None, round_: _Round | None, kinds: FindingKind) -> Findings:
     subject = None if source is None or round_ is None else round_.subjects.get(source.digest)
-    tests, examples = (0, 0) if round_ is None else (len(round_.tests.names), len(round_.expressions))
+    test_count = 0 if round_ is None or round_.tests is None else len(round_.tests.tests)
+    example_count = 0 if subject is None else len(subject.examples)
     checked = UNCHECKED if subject is None else subject.checked
     lints = FindingKind.LINT in kinds
     return Findings(
@@ -213,7 +231,7 @@ def _findings(position: int, source: Source | None, round_: _Round | None, kinds
         lints=checked.lints if lints else b"",
         unsafe=min(source.unsafe_count, 255) if source is not None and lints else 0,
         panics=0 if subject is None else subject.panics,
-        tests=none_run(tests) if subject is None or subject.tests is None else subject.tests,
-        examples=none_run(examples) if subject is None or subject.examples is None else subject.examples,
+        tests=(subject.tests if subject is not None else None) or none_run(test_count),
+        examples=(subject.example_counts if subject is not None else None) or none_run(example_count),
         outcomes=b"" if subject is None else subject.outcomes,
     )

@@ -12,9 +12,10 @@ COUNT_MAX: Final = 255
 Counts = tuple[int, int, int]
 """Passed, failed, not run."""
 
-_WITHOUT_VERDICT: Final = frozenset(
+WITHOUT_VERDICT: Final = frozenset(
     {OutcomeKind.OUT_OF_TIME, OutcomeKind.OUT_OF_MEMORY, OutcomeKind.SPOILED, OutcomeKind.NOT_RUN}
 )
+"""Ends of a run that say nothing about what was checked."""
 
 
 def none_run(count: int) -> Counts:
@@ -25,6 +26,12 @@ def none_run(count: int) -> Counts:
 def all_failed(count: int) -> Counts:
     """Return the counts of checks that all fail: tests that do not compile with the answer."""
     return (0, min(count, COUNT_MAX), 0)
+
+
+def with_missing(counts: Counts, total: int) -> Counts:
+    """Return counts in which checks that are missing from `total` were not run."""
+    passed, failed, missing = counts
+    return (passed, failed, min(max(missing, total - passed - failed), COUNT_MAX))
 
 
 def count_tests(first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
@@ -38,8 +45,8 @@ def count_tests(first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
 
 
 def count_once(outcomes: Sequence[Outcome]) -> Counts:
-    """Return the counts of tests after one run."""
-    return _count([_test_verdict(outcome) for outcome in outcomes])
+    """Return the counts of tests after one run, where a right program is known to need little time and memory."""
+    return _count([None if each.kind is OutcomeKind.NOT_RUN else each.kind is OutcomeKind.PASSED for each in outcomes])
 
 
 def count_examples(expected: Sequence[str], first: Sequence[Outcome], second: Sequence[Outcome]) -> Counts:
@@ -69,13 +76,13 @@ def _count(verdicts: Sequence[bool | None]) -> Counts:
 
 
 def _test_verdict(outcome: Outcome) -> bool | None:
-    if outcome.kind in _WITHOUT_VERDICT:
+    if outcome.kind in WITHOUT_VERDICT:
         return None
     return outcome.kind is OutcomeKind.PASSED
 
 
 def _example_verdict(expected: str, outcome: Outcome) -> bool | None:
-    if outcome.kind in _WITHOUT_VERDICT:
+    if outcome.kind in WITHOUT_VERDICT:
         return None
     return outcome.kind is OutcomeKind.RETURNED and _loose(outcome.text) == _loose(expected)
 

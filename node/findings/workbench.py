@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from node.findings.assembly import Assembled
 from node.findings.compiling import (
@@ -12,14 +13,26 @@ from node.findings.compiling import (
     Checked,
     build_command,
     check_command,
+    error_lines,
     read_check,
 )
 from node.findings.kit import Kit
 from node.findings.outcomes import Outcome
-from node.findings.running import RUN_LIMITS, Order, Work, read_run, run_command
+from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_run, run_command
 from node.sandbox.ports import Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What came of a build."""
+
+    library: bytes | None
+    status: CompileStatus
+    """Why there is no library: the crate fails to compile, or nothing is known."""
+    error_lines: frozenset[int]
+    """Lines of the crate, from 1, that errors are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +53,24 @@ class Workbench:
             return await self.check(source, lint=False, edition=edition)
         return checked
 
-    async def build(self, assembled: Assembled, *, edition: str = EDITION) -> tuple[bytes | None, CompileStatus]:
-        """Return the library of a crate; None with the reason: it does not compile, or nothing is known."""
+    async def build(self, assembled: Assembled, *, edition: str = EDITION) -> Built:
+        """Build the library of a crate."""
         command = build_command(self.toolchain, assembled.text, self.kit.folder, edition=edition)
         finished = await self.sandbox.run(command, BUILD_LIMITS)
-        return finished.files.get(LIBRARY), read_check(finished, None).status
+        return Built(finished.files.get(LIBRARY), read_check(finished, None).status, error_lines(finished))
 
     async def run(
-        self, library: bytes, orders: Sequence[Order], *, seed: bytes, pool: str = "", second: bool = False
+        self,
+        library: bytes,
+        orders: Sequence[Order],
+        *,
+        seed: bytes,
+        pool: str = "",
+        second: bool = False,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Mapping[Work, tuple[Outcome, ...]]:
-        """Return what came of each order; what did not fit the limits was not run."""
-        command = run_command(self.kit.folder, library, orders, seed=seed, pool=pool, second=second)
-        return read_run(await self.sandbox.run(command, RUN_LIMITS), orders)
+        """Return what came of each order; what did not fit the limits was not run. `files`: what tests read."""
+        trusted = any(order.work is Work.TRUSTED_TESTS for order in orders)
+        limits = TRUSTED_LIMITS if trusted else RUN_LIMITS
+        command = run_command(self.kit.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second)
+        return read_run(await self.sandbox.run(command, limits), orders)

@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 from node.gold.corpus import CodeTask
 from node.gold.mutation import mutants
-from node.gold.ports import Inspection, Verifier
-from node.gold.selection import BATCH, Visibility, select
+from node.gold.ports import SEED_BYTES, Inspection, Verifier
+from node.gold.selection import Visibility, select
 from node.gold.variation import varied
 from protocol.types import ABSTAIN, ONE, CompileStatus
 
@@ -21,8 +21,6 @@ REPLY_BYTES_MAX: Final = 64 * 1024
 
 WRONG_WANTED: Final = 4
 """Wrong programs of which one is drawn: the first ones that are found would all be easy to tell."""
-
-SEED_BYTES: Final = 32
 
 
 class ItemKind(StrEnum):
@@ -76,9 +74,12 @@ def answer_item(task: CodeTask, random: Random) -> AnswerItem:
 
 
 async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> JudgeItem | None:
-    """Make a judge item of a task; None: no wrong program of it could be made certain here. Some 6 s of work."""
+    """Make a judge item of a task; None: no wrong program of it could be made certain here.
+
+    Some 6 s of work, or more where mutants do not end (`SELECTION_S_MAX`).
+    """
     exercise = varied(task, random)
-    candidates = mutants(exercise.program, random)[:BATCH]
+    candidates = mutants(exercise.program, random)
     selection = await select(verifier, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)
     if not selection.wrong:
         return None

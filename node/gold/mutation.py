@@ -231,7 +231,7 @@ def _of_match(tree: SyntaxTree, node: Node) -> Iterator[Change]:
         bodies = [each for each in (one.child_by_field_name("value"), other.child_by_field_name("value")) if each]
         if len(bodies) == 2 and tree.text(bodies[0]) != tree.text(bodies[1]):
             first, second = bodies
-            yield Operator.ARMS, [replacing(first, tree.text(second)), replacing(second, tree.text(first))]
+            yield Operator.ARMS, [_as_body(tree, one, first, second), _as_body(tree, other, second, first)]
     for arm in arms:
         pattern = arm.child_by_field_name("pattern")
         guard = None if pattern is None else pattern.child_by_field_name("condition")
@@ -239,6 +239,12 @@ def _of_match(tree: SyntaxTree, node: Node) -> Iterator[Change]:
             yield Operator.DROPPED_BRANCH, [_without_line(tree, arm)]
             if guard.type not in ("let_condition", "let_chain"):
                 yield Operator.CONDITION, [_negated(tree, guard)]
+
+
+def _as_body(tree: SyntaxTree, arm: Node, body: Node, other: Node) -> Edit:
+    """Return the edit that gives an arm another arm's body; what is no block needs a comma behind it."""
+    has_comma = arm.children[-1].type == ","
+    return replacing(body, tree.text(other) + ("" if has_comma or other.type == "block" else ","))
 
 
 def _of_call(tree: SyntaxTree, node: Node) -> Iterator[Change]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from protocol.types import CompileStatus
+
+SEED_BYTES: Final = 32
+"""Bytes of the seed from which inputs are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Inspection:
     tests: str
     """Tests in Rust, below 32 KiB; empty: none."""
     seed: bytes
-    """32 bytes: inputs are drawn from it."""
+    """`SEED_BYTES` bytes: inputs are drawn from it."""
     behaviour: bool = True
     """Whether to run the programs on inputs: some .1 s for each."""
 

@@ -35,7 +35,8 @@ def fresh_names(tree: SyntaxTree, fixed: Collection[str], taken: Collection[str]
     `fixed`: names that stay. `taken`: names that no new one may have. Half of the parameters keep their names.
     """
     public, local = _bound(tree)
-    movable = [name for name in dict.fromkeys((*public, *local)) if name not in _immovable(tree) and name not in fixed]
+    staying = {*_immovable(tree), *fixed}
+    movable = [name for name in dict.fromkeys((*public, *local)) if name not in staying]
     used = {*taken, *_words(tree)}
     drawn: dict[str, str] = {}
     for name in movable:

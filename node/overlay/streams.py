@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, Protocol
 
 import structlog
@@ -220,6 +220,8 @@ class StreamServer:
         self._response_bytes_max = config.stream_response_bytes_max
         self._idle_s = config.stream_idle_ms / 1000
         self._serve_s = config.serve_timeout_ms / 1000
+        self._slow_s = config.slow_serve_timeout_ms / 1000
+        self._slow = frozenset(config.slow_protocols)
         self._open: collections.Counter[bytes] = collections.Counter()
         self._served: collections.Counter[bytes] = collections.Counter()
         self._requested = _Bytes(_REQUESTS_BYTES_PER_PEER_MAX, _REQUESTS_BYTES_MAX)
@@ -249,12 +251,16 @@ class StreamServer:
         if not header:
             return False
         length = int.from_bytes(header, "big")
-        with trio.move_on_after(self._serve_s):
+        with trio.move_on_after(self._slow_s if protocol in self._slow else self._serve_s):
             if length > self._request_bytes_max:
                 await stream.reset()
                 return False
             with self._admit(peer, length) as admitted:
-                if admitted:
+                if admitted and protocol in self._slow:
+                    response = await self._response_to_present(
+                        protocol, peer, await read_exactly(stream, length), stream
+                    )
+                elif admitted:
                     response = await self._response(protocol, peer, await read_exactly(stream, length))
                 else:
                     await _discard(stream, length)
@@ -279,6 +285,26 @@ class StreamServer:
                 yield held
         finally:
             _count_down(self._served, peer)
+
+    async def _response_to_present(self, protocol: str, peer: bytes, payload: bytes, stream: Stream) -> bytes:
+        """Serve a request whose work is for nothing once the peer ends the stream. Raises EOFError if it does.
+
+        A byte before the response counts as the end, because requests come one at a time.
+        """
+        response: bytes | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                with suppress(*FAULTS):
+                    await stream.read(1)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            response = await self._response(protocol, peer, payload)
+            nursery.cancel_scope.cancel()
+        if response is None:
+            raise EOFError("the peer ended the stream before the response")
+        return response
 
     async def _response(self, protocol: str, peer: bytes, payload: bytes) -> bytes:
         try:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from node.api.asking import FINDING_KINDS, FindingName, Question
 from node.api.conversation import Turn
+from node.findings.asker_tests import UnusableTests, read_tests
 from node.rounds.ask_errors import AskError, TooLongError
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType
@@ -26,8 +27,8 @@ def check_tests(question: Question) -> None:
         raise AskError(NO_RUST)
     if (size := len(question.tests.encode())) > TESTS_BYTES_MAX:
         raise TooLongError(f"the tests have {size} bytes; a query takes {TESTS_BYTES_MAX}")
-    if not question.tests.strip():
-        raise AskError("the tests are empty")
+    if isinstance(read := read_tests(question.tests), UnusableTests):
+        raise AskError(read.reason)
 
 
 def with_shown_tests(question: Question) -> Question:

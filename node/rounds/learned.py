@@ -12,14 +12,15 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GoldRound, QueryPriors
 from consensus.learning.reputation import NodeStats
 from node.storage import Learned
-from protocol.types import TaskType
+from protocol.types import Key, TaskType
 
 log = structlog.get_logger()
 
-STANDING, IMPORTED, GOLD, PRIORS = "standing", "hearsay", "gold", "insight"
+STANDING, IMPORTED, GOLD, PRIORS, CHALLENGES = "standing", "hearsay", "gold", "insight", "challenges"
 """Names of the parts in the store. "hearsay" holds statistics that were imported from another node."""
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
@@ -35,6 +36,15 @@ class StoredPriors(msgspec.Struct, frozen=True):
 
     rounds: int
     insights: dict[TaskType, QueryPriors]
+
+
+class StoredChallenges(msgspec.Struct, frozen=True):
+    """What nodes have shown in challenges, the node that was challenged last at the end.
+
+    One row for all: rows of keys that are forgotten would stay, and push out what was learned in rounds.
+    """
+
+    standings: tuple[tuple[Key, ChallengeStanding], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ FORMATS: Final[Mapping[str, RowFormat]] = {
     IMPORTED: RowFormat(NodeStats, (_with_reports,)),
     GOLD: RowFormat(GoldRound, (_with_findings,)),
     PRIORS: RowFormat(StoredPriors, (_calibrated_by_findings,)),
+    CHALLENGES: RowFormat(StoredChallenges),
 }
 """Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 

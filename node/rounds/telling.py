@@ -166,7 +166,14 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         token_source=None if winner is None else winner.token_source,
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
+        findings=None if record is None else _of_winner(record, Digest(ranking.winner)),
     )
+
+
+def _of_winner(record: RoundRecord, winner: Digest) -> AnswerFindings | None:
+    place = next((index for index, message in enumerate(record.answers) if message.id == winner), None)
+    found = None if place is None else found_values(record, place)
+    return None if found is None else convert(found, AnswerFindings)
 
 
 def ended(effect: fx.RoundEnded) -> events.Ended:

@@ -25,9 +25,11 @@ def _read(folder: int, name: str, bytes_max: int) -> bytes | None:
         descriptor = os.open(name, flags, dir_fd=folder)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         told = os.fstat(descriptor)
         if not stat.S_ISREG(told.st_mode) or told.st_size > bytes_max:
             return None
-        content = file.read(bytes_max + 1)
-    return content if len(content) <= bytes_max else None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(bytes_max)
+    finally:
+        os.close(descriptor)

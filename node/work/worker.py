@@ -11,7 +11,7 @@ import trio
 
 from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
-from consensus.rounds.events import Generated, Judged, Unable
+from consensus.rounds.events import Generated, Judged, Unable, Worked
 from node.clock import Clock
 from node.findings.words import FACTS_BYTES_MAX, facts
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
@@ -82,6 +82,8 @@ class EngineWorker:
         self._inbound = inbound
         self._clock = clock
         self._jobs: dict[Digest, Job] = {}
+        self._apart: dict[Digest, trio.MemorySendChannel[Worked]] = {}
+        """Where results go that no round waits for; as many as `perform` has callers."""
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
@@ -160,6 +162,23 @@ class EngineWorker:
             else:
                 await self._judge(work, info, job)
 
+    async def perform(self, work: Generate | Judge) -> Worked | None:
+        """Do work as for a round, and return its result instead; None if its time was over.
+
+        `work.query` is a fresh digest. Cancelling stops it.
+        """
+        # Two results: one that is done just as the node declines it.
+        give, given = trio.open_memory_channel[Worked](2)
+        self._apart[work.query] = give
+        try:
+            if isinstance(work, Generate):
+                await self.generate(work)
+            else:
+                await self.judge(work)
+        finally:
+            del self._apart[work.query]
+        return given.receive_nowait() if given.statistics().current_buffer_used else None
+
     def cancel(self, query: Digest) -> None:
         """Stop the work for a round that is over or has moved on.
 
@@ -213,7 +232,7 @@ class EngineWorker:
             answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
             token_source=completion.token_source,
         )
-        await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
+        await self._give(work.query, Generated(content, secrets.token_bytes(32)))
 
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
         config, known = self._config, _facts(work)
@@ -263,7 +282,7 @@ class EngineWorker:
         if in_time.cancelled_caught:
             log.info("ballot.shortened", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         self._note_ballot(work.query, len(work.pairs), abstained, blames=limits.fits_surely)
-        await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
+        await self._give(work.query, Judged(work.wave, tuple(preferences)))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
         """Decline after a failure of the engine that had enough time, which counts against it in that role."""
@@ -275,7 +294,14 @@ class EngineWorker:
         self._note_declined(query, why)
         log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
         phase = DeclinedPhase.ANSWERING if wave is None else DeclinedPhase.JUDGING
-        await self._inbound.deliver(WorkDone(query, Unable(phase, wave or 0, reason)))
+        await self._give(query, Unable(phase, wave or 0, reason))
+
+    async def _give(self, query: Digest, result: Worked) -> None:
+        """Give a result to whoever waits for it apart from rounds, else to the round."""
+        if (apart := self._apart.get(query)) is not None:
+            apart.send_nowait(result)
+        else:
+            await self._inbound.deliver(WorkDone(query, result))
 
     def _note_declined(self, query: Digest, why: str) -> None:
         self._declined[query] = why

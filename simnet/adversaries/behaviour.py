@@ -1,7 +1,7 @@
 """The choices of a node. This class is honest; each adversary overrides the choices that it makes differently.
 
-Both layers use the decision model (`answer`, `prefer`, `report`). The hooks `perform`, `hear` and `takes` exist only in the
-network layer: they stand between the node's own participant, which is the honest machine, and the world.
+Both layers use the decision model (`answer`, `prefer`, `report`). The hooks `perform`, `hear` and `takes` exist only in
+the network layer: they stand between the node's own participant, which is the honest machine, and the world.
 """
 
 from collections.abc import Sequence

@@ -88,6 +88,9 @@ ONE_WAVE = {"round": {"waves": [3]}}
 AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost": 1.0}}
 """Nodes commit late enough to be killed before the commitments are closed, and forget everything."""
 
+PRIVATE_TESTS = {"preset": "code-testable", "findings": {"kinds": ["compiles", "tests"]}}
+"""Askers have tests that nobody may see before it has committed."""
+
 TRIALS = (
     Trial("equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
     Trial("split-equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
@@ -99,6 +102,7 @@ TRIALS = (
     Trial("flooder", 0.1, mutants.has_every_round_open, "limits", louder),
     Trial("flooder", 0.1, mutants.keeps_all_of_a_slot, "limits", removed),
     Trial("late", 0.6, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
+    Trial("peeker", 0.2, mutants.serves_tests_early, "R13", louder, 1, PRIVATE_TESTS),
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),

@@ -22,6 +22,7 @@ MINUTES_MAX = {
     "query_flood": 30,
     "hosts": 30,
     "kills": 40,
+    "gold_mutants": 60,
     "swarm": 40,
     "safety": 120,
 }

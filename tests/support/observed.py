@@ -20,8 +20,8 @@ from tests.support.swarm import Node, Swarm
 class ObservedSwarm(Swarm):
     """A swarm with a hub. It is its own clock, and the engine of `a` is never to blame."""
 
-    def __init__(self, names: str) -> None:
-        super().__init__(names)
+    def __init__(self, names: str, tool_versions: str = "") -> None:
+        super().__init__(names, tool_versions=tool_versions)
         self.hub = RoundEvents()
         clock = cast(Any, _Clock(self))
         self.observer = RoundObserver(self.nodes["a"].participant, self.hub, cast(Any, self), clock)

@@ -96,6 +96,7 @@ STATUS = status_api.Status(
     specialty="rust",
     engine=status_api.EngineSummary("scripted", "scripted", 2048, 50.0),
     working_on=0,
+    tools=status_api.ToolsReport("ready", "rustc 1.95.0 g1 x1", "", "", True),
     serving=SERVING,
     peers_connected=1,
     connections=status_api.Connections(1, 96, 0, {"handshake": 2}),
@@ -140,6 +141,7 @@ REPUTATION = reputation_api.ReputationReport(
             equivocations=0,
             key=KEY,
             weights={task: reputation_api.Weights(1.0, 1.0, 0.0) for task in TaskType},
+            challenges=reputation_api.ChallengeRecord("passed", 9, 4, 0, 4, 1, 0),
         ),
     ),
 )

@@ -6,15 +6,12 @@ use std::rc::Rc;
 
 use crate::generator::{Pool, G};
 use crate::system::{report_memory_to, seed_randomness};
-use crate::wire::{Item, DONE, DRAW, EXAMPLE, FAILED, HEADER_BYTES, MEMORY, PANICKED, PASSED, RETURNED, SHOW};
+use crate::wire::{header, Item, DONE, DRAW, EXAMPLE, FAILED, PANICKED, PASSED, RETURNED, SHOW};
 
 extern "C" {
     fn write(fd: i32, bytes: *const u8, len: usize) -> isize;
     fn _exit(code: i32) -> !;
 }
-
-/// A whole report, ready for the allocator, which cannot make one.
-pub const OUT_OF_MEMORY: [u8; HEADER_BYTES] = [MEMORY, 0, 0, 0, 0];
 
 /// One test of the asker.
 pub struct Test {
@@ -57,7 +54,7 @@ pub unsafe fn run_item(
     tests: &[Test],
 ) -> ! {
     let item = &*item;
-    report_memory_to(item.report_fd);
+    report_memory_to(item.report_fd, item.nonce);
     seed_randomness(item.hash_seed);
     // The message would only go to /dev/null, and a backtrace takes long.
     set_hook(Box::new(|_| {}));
@@ -72,7 +69,7 @@ pub unsafe fn run_item(
         _ if item.index < tests.len() => (verdict(&tests[item.index]), String::new()),
         _ => _exit(0),
     };
-    report(item.report_fd, kind, &text);
+    report(item, kind, &text);
     _exit(DONE)
 }
 
@@ -116,13 +113,11 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-fn report(fd: i32, kind: u8, text: &str) {
-    let mut bytes = vec![kind];
-    bytes.extend((text.len() as u32).to_le_bytes());
-    bytes.extend(text.as_bytes());
+fn report(item: &Item, kind: u8, text: &str) {
+    let bytes = [&header(kind, item.nonce, text.len()), text.as_bytes()].concat();
     let mut sent = 0;
     while sent < bytes.len() {
-        let wrote = unsafe { write(fd, bytes[sent..].as_ptr(), bytes.len() - sent) };
+        let wrote = unsafe { write(item.report_fd, bytes[sent..].as_ptr(), bytes.len() - sent) };
         if wrote <= 0 {
             return;
         }
@@ -134,10 +129,10 @@ fn report(fd: i32, kind: u8, text: &str) {
 fn read_pool(bytes: &[u8]) -> Pool {
     let mut pool = Pool::default();
     for line in String::from_utf8_lossy(bytes).lines() {
-        match line.split_at_checked(2) {
-            Some(("i ", number)) => pool.numbers.extend(number.parse::<i128>()),
-            Some(("s ", text)) => pool.texts.push(unescaped(text)),
-            _ => {}
+        if let Some(number) = line.strip_prefix("i ") {
+            pool.numbers.extend(number.parse::<i128>());
+        } else if let Some(text) = line.strip_prefix("s ") {
+            pool.texts.push(unescaped(text));
         }
     }
     pool

@@ -24,3 +24,15 @@ pub use wire::Item;
 
 /// Reports of different versions are never compared: `tester.py` states it in the node's offer.
 pub const GENERATOR_VERSION: u32 = 1;
+
+/// The library's only symbol. A macro, since edition 2024 wants `#[unsafe(no_mangle)]`, which older compilers refuse: an
+/// attribute's edition is that of the crate which wrote it.
+#[macro_export]
+macro_rules! export {
+    ($call:expr, $examples:expr, $tests:expr) => {
+        #[no_mangle]
+        pub unsafe extern "C" fn strand_run(item: *const $crate::Item) {
+            $crate::run_item(item, $call, $examples, $tests)
+        }
+    };
+}

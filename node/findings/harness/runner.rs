@@ -11,7 +11,7 @@ use std::ffi::{c_char, c_int, c_void, CString};
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use wire::{Item, DONE, DRAW, HEADER_BYTES, NOT_LOADED};
+use wire::{header, Item, DONE, DRAW, HEADER_BYTES, NOT_LOADED};
 
 /// Bytes that are read of one child's report. The library keeps its texts far below.
 const REPORT_BYTES_MAX: usize = 64 * 1024;
@@ -67,6 +67,7 @@ struct PollFd {
 
 extern "C" {
     fn fork() -> c_int;
+    fn getrandom(bytes: *mut u8, len: usize, flags: u32) -> isize;
     fn pipe(ends: *mut c_int) -> c_int;
     fn open(path: *const c_char, flags: c_int) -> c_int;
     fn close(fd: c_int) -> c_int;
@@ -98,6 +99,10 @@ struct Order {
     rest_ms: u64,
     /// CPU time of all children together.
     total_cpu_ms: u64,
+}
+
+fn c_text(bytes: &'static [u8]) -> *const c_char {
+    bytes.as_ptr().cast()
 }
 
 struct Report {
@@ -136,9 +141,9 @@ fn read_order(line: &str) -> Option<Order> {
 }
 
 /// In the child: limits, nothing to read from or write to, and then the library.
-unsafe fn run_child(library: &CString, order: &Order, pool: &[u8], index: usize, report_fd: c_int) -> ! {
+unsafe fn run_child(library: &CString, order: &Order, pool: &[u8], index: usize, report: (c_int, u64)) -> ! {
     setpgid(0, 0);
-    let null = open(c"/dev/null".as_ptr(), O_RDWR);
+    let null = open(c_text(b"/dev/null\0"), O_RDWR);
     for fd in 0..3 {
         dup2(null, fd);
     }
@@ -154,7 +159,7 @@ unsafe fn run_child(library: &CString, order: &Order, pool: &[u8], index: usize,
     if handle.is_null() {
         _exit(NOT_LOADED);
     }
-    let run = dlsym(handle, c"strand_run".as_ptr());
+    let run = dlsym(handle, c_text(b"strand_run\0"));
     if run.is_null() {
         _exit(NOT_LOADED);
     }
@@ -166,7 +171,8 @@ unsafe fn run_child(library: &CString, order: &Order, pool: &[u8], index: usize,
         hash_seed: order.hash_seed ^ index as u64,
         pool: pool.as_ptr(),
         pool_len: pool.len(),
-        report_fd,
+        report_fd: report.0,
+        nonce: report.1,
     })
 }
 
@@ -240,10 +246,12 @@ unsafe fn run_one(library: &CString, order: &Order, pool: &[u8], index: usize) -
     if pipe(ends.as_mut_ptr()) != 0 {
         return (Report::bare(NOT_RUN), Duration::ZERO);
     }
+    let mut nonce = 0u64;
+    getrandom(&mut nonce as *mut u64 as *mut u8, 8, 0);
     let pid = fork();
     if pid == 0 {
         close(ends[0]);
-        run_child(library, order, pool, index, ends[1]);
+        run_child(library, order, pool, index, (ends[1], nonce));
     }
     close(ends[1]);
     if pid < 0 {
@@ -261,10 +269,10 @@ unsafe fn run_one(library: &CString, order: &Order, pool: &[u8], index: usize) -
     close(ends[0]);
     close(pidfd);
     let used = Duration::from_secs((usage[0] + usage[2]) as u64) + Duration::from_micros((usage[1] + usage[3]) as u64);
-    (read_report(seen, status), used)
+    (read_report(seen, status, nonce), used)
 }
 
-fn read_report(seen: Watched, status: c_int) -> Report {
+fn read_report(seen: Watched, status: c_int, nonce: u64) -> Report {
     let (signal, code) = (status & 127, (status >> 8) & 255);
     if seen.deadlocked {
         return Report::bare(DEADLOCKED);
@@ -279,11 +287,9 @@ fn read_report(seen: Watched, status: c_int) -> Report {
         return Report { kind: EXITED, text: code.to_string().into_bytes() };
     }
     // Exactly one report: a program that writes to every file that it finds gets no outcome by it.
-    let bytes = seen.bytes;
-    match bytes.get(1..HEADER_BYTES).and_then(|len| len.try_into().ok()) {
-        Some(len) if bytes.len() - HEADER_BYTES == u32::from_le_bytes(len) as usize => {
-            Report { kind: bytes[0], text: bytes[HEADER_BYTES..].to_vec() }
-        }
+    let (head, text) = seen.bytes.split_at(HEADER_BYTES.min(seen.bytes.len()));
+    match head.first() {
+        Some(&kind) if *head == header(kind, nonce, text.len()) => Report { kind, text: text.to_vec() },
         _ => Report::bare(SPOILED),
     }
 }
@@ -324,8 +330,9 @@ fn run_all(library: &CString, order: &Order, pool: &[u8]) -> std::io::Result<()>
 
 fn main() -> std::io::Result<()> {
     let library = std::env::args().nth(1).and_then(|path| CString::new(path).ok());
-    let (Some(library), Some((orders, pool))) = (library, read_orders()) else {
-        std::process::exit(2);
+    let (library, orders, pool) = match (library, read_orders()) {
+        (Some(library), Some((orders, pool))) => (library, orders, pool),
+        _ => std::process::exit(2),
     };
     move_heap(orders.first().map_or(0, |order| order.hash_seed));
     for order in &orders {

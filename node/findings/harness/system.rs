@@ -4,8 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::generator::mix;
-use crate::item::OUT_OF_MEMORY;
-use crate::wire::DONE;
+use crate::wire::{header, DONE, MEMORY};
 
 extern "C" {
     fn syscall(number: i64, ...) -> i64;
@@ -60,10 +59,12 @@ const MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static REPORT_FD: AtomicUsize = AtomicUsize::new(0);
+static NONCE: AtomicU64 = AtomicU64::new(0);
 
 /// Where `CountingAllocator` reports that memory ran out: the program gets no chance to go on with less.
-pub fn report_memory_to(fd: i32) {
+pub fn report_memory_to(fd: i32, nonce: u64) {
     REPORT_FD.store(fd as usize, Ordering::Relaxed);
+    NONCE.store(nonce, Ordering::Relaxed);
 }
 
 /// The system's allocator with an exact limit. Beyond it the child reports "out of memory", which is no information.
@@ -72,9 +73,9 @@ pub struct CountingAllocator;
 impl CountingAllocator {
     fn take(&self, bytes: usize) {
         if IN_USE.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MEMORY_BYTES_MAX {
-            let fd = REPORT_FD.load(Ordering::Relaxed) as i32;
+            let report = header(MEMORY, NONCE.load(Ordering::Relaxed), 0);
             unsafe {
-                write(fd, OUT_OF_MEMORY.as_ptr(), OUT_OF_MEMORY.len());
+                write(REPORT_FD.load(Ordering::Relaxed) as i32, report.as_ptr(), report.len());
                 _exit(DONE)
             }
         }

@@ -16,7 +16,10 @@ pub fn change_coins(coins: &[usize], amount: usize) -> Option<usize> {
                 continue;
             }
             if let Some(before) = fewest[sum - coin] {
-                let better = fewest[sum].is_none_or(|known| before + 1 < known);
+                let better = match fewest[sum] {
+                    Some(known) => before + 1 < known,
+                    None => true,
+                };
                 if better {
                     fewest[sum] = Some(before + 1);
                 }

@@ -7,8 +7,9 @@
 //! all it is the empty string. It must never cut a character in two.
 
 pub fn common_prefix(words: &[&str]) -> String {
-    let Some((first, others)) = words.split_first() else {
-        return String::new();
+    let (first, others) = match words.split_first() {
+        Some(parts) => parts,
+        None => return String::new(),
     };
     let mut prefix: Vec<char> = first.chars().collect();
     for word in others {

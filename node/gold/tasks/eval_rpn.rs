@@ -29,6 +29,16 @@ pub fn eval_rpn(text: &str) -> Option<i64> {
     stack.is_empty().then_some(result)
 }
 
+//~ driver
+pub fn drive(picks: Vec<u8>) -> Option<i64> {
+    const PARTS: [&str; 9] = ["1 ", "+ ", "2 ", "* ", "10 ", "- ", "0 ", "/ ", "-4 "];
+    let mut text = String::from("7 30 5 ");
+    for pick in picks {
+        text.push_str(PARTS[usize::from(pick) % PARTS.len()]);
+    }
+    eval_rpn(&text)
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

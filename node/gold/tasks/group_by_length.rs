@@ -19,6 +19,13 @@ pub fn group_by_length(words: &[&str]) -> BTreeMap<usize, Vec<String>> {
     groups
 }
 
+//~ driver
+pub fn drive(words: Vec<String>) -> std::collections::BTreeMap<usize, Vec<String>> {
+    let mut all: Vec<&str> = words.iter().map(String::as_str).collect();
+    all.extend(["é", "ab", "日本"]);
+    group_by_length(&all)
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,22 @@ pub fn is_pangram(text: &str) -> bool {
     seen.iter().all(|&each| each)
 }
 
+//~ driver
+pub fn drive(left_out: u8, upper: bool) -> bool {
+    let letters = ('a'..='z').filter(|&letter| letter != char::from(b'a' + left_out % 32));
+    is_pangram(
+        &letters
+            .map(|letter| {
+                if upper {
+                    letter.to_ascii_uppercase()
+                } else {
+                    letter
+                }
+            })
+            .collect::<String>(),
+    )
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

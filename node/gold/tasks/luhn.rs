@@ -14,14 +14,26 @@ pub fn luhn(text: &str) -> bool {
         if letter == ' ' {
             continue;
         }
-        let Some(digit) = letter.to_digit(10) else {
-            return false;
+        let digit = match letter.to_digit(10) {
+            Some(digit) => digit,
+            None => return false,
         };
         let doubled = if count % 2 == 1 { digit * 2 } else { digit };
         sum += if doubled > 9 { doubled - 9 } else { doubled };
         count += 1;
     }
     count > 1 && sum % 10 == 0
+}
+
+//~ driver
+pub fn drive(digits: Vec<u8>) -> Vec<bool> {
+    let text: String = digits
+        .iter()
+        .map(|digit| (digit % 10).to_string())
+        .collect();
+    (0..10)
+        .map(|last| luhn(&format!("{text} {last}")))
+        .collect()
 }
 
 //~ tests

@@ -11,8 +11,9 @@ pub fn parse_duration(text: &str) -> Option<u32> {
     let mut rest = text;
     let mut total: u32 = 0;
     for (unit, seconds) in [('h', 3600u32), ('m', 60), ('s', 1)] {
-        let Some((number, tail)) = rest.split_once(unit) else {
-            continue;
+        let (number, tail) = match rest.split_once(unit) {
+            Some(parts) => parts,
+            None => continue,
         };
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -22,6 +23,27 @@ pub fn parse_duration(text: &str) -> Option<u32> {
         rest = tail;
     }
     (rest.is_empty() && !text.is_empty()).then_some(total)
+}
+
+//~ driver
+pub fn drive(
+    hours: Option<u16>,
+    minutes: Option<u32>,
+    seconds: Option<u32>,
+    kind: u8,
+) -> Option<u32> {
+    let part =
+        |number: Option<u32>, unit: &str| number.map_or(String::new(), |n| format!("{n}{unit}"));
+    let (first, second, third) = (
+        part(hours.map(u32::from), "h"),
+        part(minutes, "m"),
+        part(seconds, "s"),
+    );
+    parse_duration(&match kind % 6 {
+        4 => format!("{second}{first}{third}"),
+        5 => format!("{first}{second}{third}1"),
+        _ => format!("{first}{second}{third}"),
+    })
 }
 
 //~ tests

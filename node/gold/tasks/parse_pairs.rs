@@ -27,6 +27,16 @@ pub fn parse_pairs(text: &str) -> Result<BTreeMap<String, String>, usize> {
     Ok(pairs)
 }
 
+//~ driver
+pub fn drive(picks: Vec<u8>) -> Result<std::collections::BTreeMap<String, String>, usize> {
+    const PARTS: [&str; 8] = [" a", "=", "1", "\n", "b = 2\n", "# c", "\n\n", " = "];
+    let mut text = String::new();
+    for pick in picks {
+        text.push_str(PARTS[usize::from(pick) % PARTS.len()]);
+    }
+    parse_pairs(&text)
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

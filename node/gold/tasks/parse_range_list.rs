@@ -27,6 +27,19 @@ pub fn parse_range_list(text: &str) -> Option<Vec<u16>> {
     Some(pages.into_iter().collect())
 }
 
+//~ driver
+pub fn drive(pairs: Vec<(u8, u8)>, alone: Vec<u16>, kind: u8) -> Option<Vec<u16>> {
+    let mut parts: Vec<String> = pairs
+        .iter()
+        .map(|(a, b)| format!("{a}-{}", u16::from(*a) + u16::from(*b % 9)))
+        .collect();
+    parts.extend(alone.iter().map(|page| format!(" {page} ")));
+    if kind % 6 == 5 {
+        parts.push("9-7".to_string());
+    }
+    parse_range_list(&parts.join(","))
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

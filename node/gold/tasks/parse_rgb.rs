@@ -19,6 +19,25 @@ pub fn parse_rgb(text: &str) -> Option<(u8, u8, u8)> {
     }
 }
 
+//~ driver
+pub fn drive(digits: Vec<u8>, kind: u8) -> Option<(u8, u8, u8)> {
+    let mut text: String = digits
+        .iter()
+        .filter_map(|&d| char::from_digit(u32::from(d % 16), 16))
+        .collect();
+    text.push_str("9bE07d");
+    text.truncate(match kind % 5 {
+        0 => 3,
+        4 => 5,
+        _ => 6,
+    });
+    parse_rgb(&if kind % 7 == 6 {
+        text
+    } else {
+        format!("#{text}")
+    })
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,19 @@ pub fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
     parts.next().is_none().then_some(version)
 }
 
+//~ driver
+pub fn drive(major: u32, minor: u16, patch: u8, kind: u8) -> Option<(u32, u32, u32)> {
+    parse_version(&match kind % 8 {
+        0 => format!("v{major}.{minor}.{patch}"),
+        1 => format!("{major}.{minor}"),
+        2 => format!("0{major}.{minor}.{patch}"),
+        3 => format!("{major}.{minor}.{patch}.1"),
+        4 => format!("{major}.+{minor}.{patch}"),
+        5 => format!("{major}..{patch}"),
+        _ => format!("{major}.{minor}.{patch}"),
+    })
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

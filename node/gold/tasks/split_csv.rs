@@ -39,6 +39,16 @@ pub fn split_csv(line: &str) -> Option<Vec<String>> {
     }
 }
 
+//~ driver
+pub fn drive(picks: Vec<u8>) -> Option<Vec<String>> {
+    const PARTS: [&str; 8] = ["a", ",", "\"x\"", "\"", "\"\"", "b c", ",\"", "\","];
+    let mut text = String::new();
+    for pick in picks {
+        text.push_str(PARTS[usize::from(pick) % PARTS.len()]);
+    }
+    split_csv(&text)
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,18 @@ pub fn valid_ipv4(text: &str) -> Option<[u8; 4]> {
     (count == 4).then_some(address)
 }
 
+//~ driver
+pub fn drive(parts: Vec<u16>, kind: u8) -> Option<[u8; 4]> {
+    let mut texts: Vec<String> = parts.iter().map(|part| (part % 300).to_string()).collect();
+    texts.resize(if kind % 6 == 5 { 5 } else { 4 }, "7".to_string());
+    match kind % 8 {
+        6 => texts[1].insert(0, '0'),
+        7 => texts[2].insert(0, '+'),
+        _ => {}
+    }
+    valid_ipv4(&texts.join("."))
+}
+
 //~ tests
 #[cfg(test)]
 mod tests {

@@ -15,11 +15,11 @@ pub fn window_max(values: &[i32], size: usize) -> Vec<i32> {
     }
     let mut best: VecDeque<usize> = VecDeque::new();
     for (place, &value) in values.iter().enumerate() {
-        while best.back().is_some_and(|&last| values[last] <= value) {
+        while matches!(best.back(), Some(&last) if values[last] <= value) {
             best.pop_back();
         }
         best.push_back(place);
-        if best.front().is_some_and(|&first| first + size <= place) {
+        if matches!(best.front(), Some(&first) if first + size <= place) {
             best.pop_front();
         }
         if place + 1 >= size {

@@ -7,7 +7,8 @@ import pytest
 
 from consensus.certificates.record import Phase, RoundRecord, check_contribution
 from consensus.certificates.tally import rank, standing
-from consensus.ranking.findings import tool_versions_of
+from consensus.certificates.testing import drop_disputed
+from consensus.ranking.findings import UNTESTED, tool_versions_of
 from protocol.errors import Fault, FaultReason
 from protocol.limits import FURTHER_TESTERS, TESTERS
 from protocol.messages import Findings
@@ -182,8 +183,18 @@ def test_a_dispute_that_nobody_can_settle_is_no_information() -> None:
     hand = in_testing("abcd")
     record = report_all(hand, {}, liars="b")
     assert record.phase is Phase.JUDGING, "there is no further tester"
-    disputed = [each for each in record.findings if each.status is CompileStatus.UNKNOWN]
-    assert len(disputed) == 3 and all(not each.fails and each.open for each in disputed)
+    assert set(record.findings) == {UNTESTED}, "three of four are disputed: nothing is settled, about the fourth either"
+    assert record.clusters == record.texts and record.assignment
+
+
+@pytest.mark.parametrize(("weights", "kept"), [((1, 1, 1, 1, 1, 1, 1, 1), True), ((3, 3, 1, 1, 1, 1, 1, 1), False)])
+def test_what_a_quarter_of_the_weight_leaves_open_settles_nothing(weights: tuple[int, ...], kept: bool) -> None:
+    hand = in_testing()
+    findings = (*(replace(UNTESTED, open=True) for _ in range(2)), *(replace(UNTESTED, unsafe=1) for _ in range(6)))
+    votes = {answer.author: weight * ONE for answer, weight in zip(hand.record.answers, weights, strict=True)}
+    seats = {key: replace(seat, vote_weight=votes[key]) for key, seat in hand.record.seats.items()}
+    record = replace(hand.record, findings=findings, seats=seats)
+    assert (drop_disputed(record) is record) is kept
 
 
 def test_who_gave_no_report_is_not_asked_again() -> None:

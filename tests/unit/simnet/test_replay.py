@@ -128,6 +128,7 @@ def test_offers_and_a_query_that_an_earlier_life_has_seen(tmp_path: Path, stack:
         context_tokens=0,
         milli_tokens_per_second=0,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
     swarm.perform(node, node.participant.offer(offer, 0, START_MS))

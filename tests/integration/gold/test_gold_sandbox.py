@@ -1,0 +1,45 @@
+"""Gold on the real thing: items made, replies scored and answers graded by this machine's compiler and sandbox."""
+
+from pathlib import Path
+from random import Random
+
+from node.findings.tester import RustTester
+from node.gold.challenges import AnswerItem, ItemVerdict, answer_item, as_answer, judge_item, score_answer
+from node.gold.corpus import CodeTask, corpus
+from node.gold.grading import AnswerGrader
+from node.gold.verifying import SandboxVerifier
+from tests.support.rust_bench import open_bench
+
+SEED = bytes(range(32))
+FAILING = "I think:\n\n```rust\npub fn nothing() {}\n```"
+
+
+def task(name: str) -> CodeTask:
+    return next(each for each in corpus() if each.name == name)
+
+
+async def open_verifier(folder: Path) -> SandboxVerifier:
+    return SandboxVerifier(RustTester(await open_bench(folder)))
+
+
+async def test_items_are_made_and_replies_scored(tmp_path: Path) -> None:
+    """A judge item of a plain function and of a type that only its driver can exercise."""
+    verifier = await open_verifier(tmp_path)
+    assert verifier.is_ready
+    for name in ("balanced", "bounded_stack"):
+        judged = await judge_item(verifier, task(name), Random(1))
+        assert judged is not None
+        answered = answer_item(task(name), Random(1))
+        right, wrong = (judged.first, judged.second) if judged.first_is_right else (judged.second, judged.first)
+        as_item = AnswerItem(answered.prompt, answered.tests, answered.right)
+        assert await score_answer(verifier, as_item, f"Here it is.\n\n{right}\n\nDone.", SEED) is ItemVerdict.PASSED
+        assert await score_answer(verifier, as_item, wrong, SEED) is ItemVerdict.FAILED
+        assert await score_answer(verifier, as_item, FAILING, SEED) is ItemVerdict.FAILED
+
+
+async def test_answers_are_graded(tmp_path: Path) -> None:
+    item = answer_item(task("vowel_count"), Random(1))
+    grader = AnswerGrader(await open_verifier(tmp_path))
+    answers = [item.right, FAILING, "No code at all.", as_answer(item.right + "\n// the same\n")]
+    right = as_answer(item.right)
+    assert await grader.grade(item.prompt, item.tests, right, answers) == (True, False, False, True)
