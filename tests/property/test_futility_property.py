@@ -40,7 +40,7 @@ def gain(ahead: float, spread: float, judges: float, decisiveness: float = 1.0, 
 
 
 def played_out(ahead: float, spread: float, comparisons: int, loudness: float = 1.0) -> float:
-    """The expected gain over all outcomes of a wave: how many judges prefer the leader, and what the posterior then says.
+    """The expected gain over all outcomes of a wave: how many judges prefer the leader, and the posterior then.
 
     Each says ½ ± loudness/2, and is right with the probability of the Bradley-Terry model; the fit takes what it says
     as that share of a win. Posterior means on a grid.
