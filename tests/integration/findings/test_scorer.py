@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.findings.asker_tests import AskerTests, read_tests
+from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.scoring import Grade, score
 from node.findings.workbench import Workbench
 from tests.support.rust_data import SETS, Task, missing
