@@ -13,7 +13,7 @@ from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
 from consensus.rounds.events import Generated, Judged, Unable, Worked
 from node.clock import Clock
-from node.findings.checks.words import FACTS_BYTES_MAX, facts
+from node.findings.words import FACTS_BYTES_MAX, facts
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone

@@ -32,7 +32,7 @@ from node.cli.ask.follow import MEMBER_DIGITS, PlainLines, say_readers
 from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, matrix
-from node.findings.checks.words import cell
+from node.findings.words import cell
 
 ANSWERS_SHOWN_MAX: Final = 8
 """Answers in the picture, the strongest ones: as many as a matrix of 80 columns has room for."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from node.api.findings import AnswerFindings, RoundTesting
 from node.cli.parts.options import outside
 from node.cli.parts.tables import print_rows, shown_key
-from node.findings.checks.words import cell, why_set_aside
+from node.findings.words import cell, why_set_aside
 from protocol.types import CompileStatus
 
 NO_TOOLS: Final = (

@@ -6,7 +6,7 @@ from msgspec import convert
 from consensus.certificates.report import settled_values
 from consensus.ranking.findings import SettledFindings
 from node.api.findings import AnswerFindings
-from node.findings.checks.words import FACTS_BYTES_MAX, cell, facts, why_set_aside
+from node.findings.words import FACTS_BYTES_MAX, cell, facts, why_set_aside
 from protocol.types import ONE, CompileStatus
 from tests.support.findings import outcomes
 
