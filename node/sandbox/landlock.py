@@ -11,7 +11,6 @@ Paths inside are paths of this machine: those of the command line and the enviro
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -190,7 +189,8 @@ def _working_folder(command: Command, user: int) -> Iterator[Path]:
         (place / "input").chmod(0o644)
         yield place
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        # Not by Python's own way, which gives up in folders deeper than its stack.
+        subprocess.run(["/bin/rm", "-rf", "--", place], cwd="/", env={}, capture_output=True)
 
 
 def _task(command: Command, limits: Limits, place: Path) -> dict[str, object]:

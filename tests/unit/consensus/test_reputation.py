@@ -178,7 +178,7 @@ def test_who_contradicted_itself_has_no_vote() -> None:
     assert EVEN.vote(NodeStats(answers=Score(60.0, 0.0), equivocations=1)) == 0.0
 
 
-def tested(*rounds: tuple[int, int]) -> NodeStats:
+def reported(*rounds: tuple[int, int]) -> NodeStats:
     """A node of one right gold answer, and what was confirmed and refuted of its findings, round by round."""
     stats = after(NodeStats(), RoundObservation(right=True), gold=True)
     for confirmed, refuted in rounds:
@@ -187,23 +187,23 @@ def tested(*rounds: tuple[int, int]) -> NodeStats:
 
 
 def test_refuted_findings_lower_a_vote_by_half_at_most() -> None:
-    honest, once, always = tested((3, 0)), tested((2, 1)), tested(*[(0, 60)] * 200)
-    assert EVEN.vote(honest) == EVEN.vote(tested())
+    honest, once, always = reported((3, 0)), reported((2, 1)), reported(*[(0, 60)] * 200)
+    assert EVEN.vote(honest) == EVEN.vote(reported())
     assert EVEN.vote(honest) > EVEN.vote(once) > EVEN.vote(always) > (1.0 - REFUTED_COST) * EVEN.vote(honest)
     assert always.equivocations == 0 and once.answers == honest.answers
 
 
 def test_one_refuted_finding_is_forgiven_two_of_two_are_not() -> None:
-    assert not tested((0, 1)).is_refuted
-    assert tested((0, 2)).is_refuted and tested((0, 1), (0, 1)).is_refuted
-    assert not tested((30, 2)).is_refuted
-    assert tested((0, 1)).refuted < REFUTED_MAX < tested((0, 2)).refuted
+    assert not reported((0, 1)).is_refuted
+    assert reported((0, 2)).is_refuted and reported((0, 1), (0, 1)).is_refuted
+    assert not reported((30, 2)).is_refuted
+    assert reported((0, 1)).refuted < REFUTED_MAX < reported((0, 2)).refuted
 
 
 def test_refuted_findings_fade_in_rounds_in_which_a_node_tests_nothing() -> None:
     """Else it would never test again, since who does not test can confirm nothing."""
-    assert tested((0, 3), *[(0, 0)] * 10).is_refuted
-    assert not tested((0, 3), *[(0, 0)] * 60).is_refuted
+    assert reported((0, 3), *[(0, 0)] * 10).is_refuted
+    assert not reported((0, 3), *[(0, 0)] * 60).is_refuted
 
 
 def test_a_rate_is_shrunk_towards_the_typical_one() -> None:
