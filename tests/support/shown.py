@@ -138,7 +138,7 @@ REPUTATION = reputation_api.ReputationReport(
             beta=0.7,
             tau_u=0.8,
             calibration=reputation_api.Calibration(0.0, 1.0, 0.0),
-            findings=reputation_api.Strengths(1.35, 1.0, 2.0, 0.3),
+            findings=reputation_api.FindingStrengths(1.35, 1.0, 2.0, 0.3),
         )
     },
     nodes=(
