@@ -27,8 +27,8 @@ from node.work.serving import open_serving
 from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.conversation import single
-from protocol.messages import Challenge, ChallengeReply, Pong
 from protocol.signing import Keypair
+from protocol.streams import Challenge, ChallengeReply, Pong
 from protocol.types import Key, TaskType
 from tests.integration.overlay.world import ECHO, Recorder, config, node, seed
 from tests.support.newcomers import OFTEN, KnownItems, Nowhere, offer
