@@ -63,11 +63,6 @@ class SettledFindings:
     """Whether reports differ, or are too few, in something that further testers may settle."""
 
     @property
-    def fails(self) -> bool:
-        """Whether it surely does not compile, or fails a test of the asker's."""
-        return self.status is CompileStatus.FAILS or self.tests[1] > 0
-
-    @property
     def behaviour(self) -> bytes:
         """The outcomes, if there is information on every input and they tell programs apart; else empty."""
         return self.outcomes if is_informative(self.outcomes) else b""
