@@ -197,6 +197,9 @@ def _settled(values: Sequence[Value], nothing: Value) -> Value | None:
 
 def _settle_outcomes(stated: Sequence[bytes]) -> tuple[bytes, bool]:
     """Return the settled outcomes, input by input, and whether further testers may settle more."""
+    if len(stated) >= SETTLING_MIN and len(set(stated)) == 1:
+        # The usual case; looking at every input took a sixth of a large round's time.
+        return stated[0], False
     inputs = _settled([len(each) for each in stated], 0)
     if inputs is None:
         return b"", any(stated)
