@@ -59,8 +59,7 @@ OctetCount = Annotated[int, Range(0, 255)]
 CheckCounts = Annotated[tuple[OctetCount, ...], Count(3, 3)]
 """Checks that passed, that failed, and that could not be run."""
 ToolVersions = Annotated[str, Size(0, limits.NAME_BYTES_MAX)]
-"""Versions of toolchain, input generator and extractor: only reports of equal versions are compared. Empty: cannot
-test."""
+"""Versions of toolchain, generator and extractor: only reports of equal ones are compared. Empty: cannot test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +316,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseReports:
-    """Ends a stage of testing; behaviour, further testers and the first wave's pairs follow from the reports."""
+    """Ends a stage of testing; clusters, further testers and pairs follow from it."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_REPORTS
     author: KeyField
