@@ -86,4 +86,4 @@ async def find_tester(config: SandboxConfig) -> AnswerTester | SandboxOff:
     try:
         return await open_tester(sandbox, sandbox.toolchain, platformdirs.user_cache_path("strand") / "rust")
     except KitError as error:
-        return SandboxOff(str(error), "free some disk, or set sandbox.enabled to off")
+        return SandboxOff(str(error), error.remedy)
