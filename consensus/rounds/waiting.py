@@ -173,7 +173,7 @@ def _heads(weights: Mapping[Key, int]) -> int:
 
 
 def _heads_min(record: RoundRecord, weights: Mapping[Key, int]) -> int:
-    """Return the number of members with weight that R9 requires in this phase."""
+    """Return the number of members with weight that R9 requires in this phase; when testing, that settle (R17)."""
     match record.phase:
         case Phase.TESTING:
             return min(TESTERS, len(weights))
