@@ -7,7 +7,7 @@ second time, and so neither is which answers without a behaviour join others.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from protocol.messages import Findings, Report
 from protocol.types import Key, StopReason, TaskType
@@ -28,6 +28,9 @@ DIGEST = 3
 
 VARIED = 8
 """Outcomes that must differ from the most frequent one."""
+
+THIRDS = 3
+"""One of them of the votes, for seats with the round's tools, is the least with which anybody tests."""
 
 QUARTERS = 4
 """More than one of them of the votes, for answers that stay open, leaves nothing settled."""
@@ -77,7 +80,8 @@ def stages_of(papers: ParsedCertificate) -> tuple[Stage, ...]:
     while query.findings.kinds and query.task is TaskType.CODE and len(stages) < STAGES:
         able = _able(papers) - papers.accused[1 + len(stages)] - silent
         assigned = _assign(papers, len(stages), able, about, asked)
-        if not assigned:
+        most = max((sum(each in own for own in assigned.values()) for each in about), default=0)
+        if not assigned or (not stages and most < ENOUGH):
             break
         if len(stages) >= len(papers.reports):
             stages.append(Stage(assigned, ()))
@@ -151,6 +155,8 @@ def _able(papers: ParsedCertificate) -> set[Key]:
     if not tools:
         return set()
     ours = sorted(tools, key=lambda name: (sum(tools[name]), len(tools[name]), name))[-1]
+    if THIRDS * sum(tools[ours]) < sum(seat.vote_weight for seat in papers.query[1].roster):
+        return set()
     return {Key(seat.member) for seat in papers.query[1].roster if seat.tool_versions == ours}
 
 
@@ -175,27 +181,36 @@ def _assign(
 def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Settled, ...]:
     """R17: settle by all reports up to this stage whose authors are not removed at its closing."""
     removed = papers.accused[2 + stage]
-    told: list[list[Findings]] = [[] for _ in papers.answers]
+    told: list[list[_Word]] = [[] for _ in papers.answers]
     for reports in papers.reports[: stage + 1]:
         for _, report in reports:
+            votes = papers.seats[Key(report.author)].vote_weight
             for each in report.findings if report.author not in removed else ():
                 if each.answer < len(told):
-                    told[each.answer].append(each)
+                    told[each.answer].append(_Word(each, votes))
     return tuple(map(_settle, told))
 
 
-def _settle(told: Sequence[Findings]) -> Settled:
-    source = _common([each.source for each in told], b"")
+class _Word(NamedTuple):
+    """What a tester states, and its votes."""
+
+    of: Findings
+    votes: int
+
+
+def _settle(told: Sequence[_Word]) -> Settled:
+    source = _common([(each.of.source, each.votes) for each in told], b"")
     if source is None:
-        return Settled("unknown", 0, b"", disputed=any(each.source for each in told))
-    told = [each for each in told if each.source == source]
-    status, open_status = _read([str(each.status) for each in told], "unknown")
-    tests, open_tests = _read([each.tests for each in told], (0, 0, 0))
-    _, open_examples = _read([each.examples for each in told], (0, 0, 0))
-    length, open_length = _read([len(each.outcomes) for each in told], 0)
+        return Settled("unknown", 0, b"", disputed=any(each.of.source for each in told))
+    told = [each for each in told if each.of.source == source]
+    status, open_status = _read([(str(each.of.status), each.votes) for each in told], "unknown")
+    tests, open_tests = _read([(each.of.tests, each.votes) for each in told], (0, 0, 0))
+    _, open_examples = _read([(each.of.examples, each.votes) for each in told], (0, 0, 0))
+    length, open_length = _read([(len(each.of.outcomes), each.votes) for each in told], 0)
     outcomes, is_open = [], open_status or open_tests or open_examples or open_length
     for start in range(0, length or 0, DIGEST):
-        column = [each.outcomes[start : start + DIGEST] for each in told if len(each.outcomes) == length]
+        whole = [each for each in told if len(each.of.outcomes) == length]
+        column = [(each.of.outcomes[start : start + DIGEST], each.votes) for each in whole]
         outcome, open_outcome = _read(column, bytes(DIGEST))
         outcomes.append(outcome or bytes(DIGEST))
         is_open = is_open or open_outcome
@@ -204,18 +219,19 @@ def _settle(told: Sequence[Findings]) -> Settled:
     )
 
 
-def _read(values: Sequence[Value], nothing: Value) -> tuple[Value | None, bool]:
-    """Return the settled value, and whether more reports may settle one."""
+def _read(values: Sequence[tuple[Value, int]], nothing: Value) -> tuple[Value | None, bool]:
+    """Return the settled value, and whether more reports may settle one. `values`: each with its tester's votes."""
     common = _common(values, nothing)
-    return common, common is None and any(value != nothing for value in values)
+    return common, common is None and any(value != nothing for value, _ in values)
 
 
-def _common(values: Sequence[Value], nothing: Value) -> Value | None:
-    """Return what at least three, and more than two thirds of those that state anything, state."""
-    stated = [value for value in values if value != nothing]
-    for value in stated:
-        count = stated.count(value)
-        if count >= ENOUGH and 3 * count > 2 * len(stated):
+def _common(values: Sequence[tuple[Value, int]], nothing: Value) -> Value | None:
+    """Return what at least three state, and more than two thirds of those that state anything, in heads and votes."""
+    stated = [(value, votes) for value, votes in values if value != nothing]
+    for value, _ in stated:
+        heads = [votes for each, votes in stated if each == value]
+        total = sum(votes for _, votes in stated)
+        if len(heads) >= ENOUGH and 3 * len(heads) > 2 * len(stated) and (total == 0 or 3 * sum(heads) > 2 * total):
             return value
     return None
 

@@ -1,14 +1,19 @@
 """The testing phase of a record: who tests what in each stage, and what the reports settle (rule R17)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.ranking.findings import UNTESTED, assign_testers, behaviour_clusters, settle
+from consensus.ranking.findings import SETTLING_MIN, UNTESTED, assign_testers, behaviour_clusters, settle
 from protocol.limits import STAGES_MAX
 from protocol.messages import Findings, Report
 from protocol.types import Key, TaskType
+
+CAPABLE_PARTS: Final = 3
+"""Seats that can test must have one part in so many of the roster's vote weight: else a few fresh keys with a compiler,
+beside members who have none, would decide what every answer does."""
 
 DISPUTED_PARTS: Final = 4
 """If answers with more than one part in so many of the vote weight stay open, nothing is settled. Where two fifths of
@@ -17,8 +22,13 @@ answers lost 4.8 points by being tested. Where a fifth lie, a tenth stays open."
 
 
 def first_testers(record: RoundRecord) -> Mapping[Key, tuple[int, ...]]:
-    """Return the answers that each tester reports on in the first stage; empty: there is no testing phase."""
-    return _testers(record, range(len(record.answers)), 0)
+    """Return the answers that each tester reports on in the first stage; empty: there is no testing phase.
+
+    There is none where no answer would have testers enough to settle anything.
+    """
+    testers = _testers(record, range(len(record.answers)), 0)
+    asked = Counter(answer for answers in testers.values() for answer in answers)
+    return testers if max(asked.values(), default=0) >= SETTLING_MIN else {}
 
 
 def further_testers(record: RoundRecord) -> Mapping[Key, tuple[int, ...]]:
@@ -31,11 +41,13 @@ def settle_reports(record: RoundRecord) -> RoundRecord:
 
     The reports of members that are removed by now do not count. Evidence that comes later changes nothing here.
     """
-    about: dict[int, list[Findings]] = {}
+    about: list[list[Findings]] = [[] for _ in record.answers]
+    weights: list[list[int]] = [[] for _ in record.answers]
     for report in bodies([each for each in record.reports if each.author not in record.removed], Report):
         for found in report.findings:
-            about.setdefault(found.answer, []).append(found)
-    findings = tuple(settle(about.get(index, [])) for index in range(len(record.answers)))
+            about[found.answer].append(found)
+            weights[found.answer].append(record.seats[Key(report.author)].vote_weight)
+    findings = tuple(map(settle, about, weights))
     return replace(record, findings=findings, clusters=behaviour_clusters(record.texts, findings, _votes(record)))
 
 
@@ -58,6 +70,9 @@ def _votes(record: RoundRecord) -> list[int]:
 def _testers(record: RoundRecord, answers: Sequence[int], stage: int) -> Mapping[Key, tuple[int, ...]]:
     query, versions = record.query, record.tool_versions
     if not (query.findings.kinds and query.task is TaskType.CODE and versions and stage < STAGES_MAX):
+        return {}
+    capable = [seat.vote_weight for seat in record.seats.values() if seat.tool_versions == versions]
+    if CAPABLE_PARTS * sum(capable) < sum(seat.vote_weight for seat in record.seats.values()):
         return {}
     silent = record.testers.keys() - {report.author for report in record.reports}
     return assign_testers(

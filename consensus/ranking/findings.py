@@ -1,8 +1,8 @@
 """What the reports of a round settle about its answers, and what that weighs (rules R17, R18).
 
 Testers may lie and machines differ, so one report proves nothing. A finding is settled if at least three reports state
-the same value, and more than two thirds of those that state any. Everything else is no information. All values are
-integers and bytes, so that every recount finds the same.
+the same value, and more than two thirds of those that state any, by number and by vote weight. Everything else is no
+information. All values are integers and bytes, so that every recount finds the same.
 """
 
 from collections import Counter
@@ -48,6 +48,8 @@ class SettledFindings:
 
     reports: int
     """Number of reports about the answer."""
+    source: bytes = b""
+    """Digest of the source that was extracted."""
     status: CompileStatus = CompileStatus.UNKNOWN
     error: int = 0
     """Number of the first error's code; 0: none, or none that is settled."""
@@ -137,18 +139,23 @@ def assign_testers(
 # -- settling ------------------------------------------------------------------------------------------------------
 
 
-def settle(reports: Sequence[Findings]) -> SettledFindings:
-    """Return what the reports of different testers about one answer settle."""
+def settle(reports: Sequence[Findings], weights: Sequence[int] | None = None) -> SettledFindings:
+    """Return what the reports of different testers about one answer settle.
+
+    `weights`: vote weight of each report's author; None: all are equal.
+    """
     if not reports:
         return UNTESTED
-    source = _settled([each.source for each in reports], b"")
+    given = [1] * len(reports) if weights is None else weights
+    source = _settled([each.source for each in reports], b"", given)
     if source is None:
         return SettledFindings(reports=len(reports), open=any(each.source for each in reports))
-    alike = [each for each in reports if each.source == source]
-    status = _settled([each.status for each in alike], CompileStatus.UNKNOWN)
-    tests = _settled([checks_of(each.tests) for each in alike], (0, 0, 0))
-    examples = _settled([checks_of(each.examples) for each in alike], (0, 0, 0))
-    outcomes, disputed = _settle_outcomes([each.outcomes for each in alike])
+    of_source = [(each, weight) for each, weight in zip(reports, given, strict=True) if each.source == source]
+    alike, heard = [each for each, _ in of_source], [weight for _, weight in of_source]
+    status = _settled([each.status for each in alike], CompileStatus.UNKNOWN, heard)
+    tests = _settled([checks_of(each.tests) for each in alike], (0, 0, 0), heard)
+    examples = _settled([checks_of(each.examples) for each in alike], (0, 0, 0), heard)
+    outcomes, disputed = _settle_outcomes([each.outcomes for each in alike], heard)
     contested = (
         (status is None and any(each.status is not CompileStatus.UNKNOWN for each in alike))
         or (tests is None and any(any(each.tests) for each in alike))
@@ -157,11 +164,12 @@ def settle(reports: Sequence[Findings]) -> SettledFindings:
     )
     return SettledFindings(
         reports=len(reports),
+        source=source,
         status=status or CompileStatus.UNKNOWN,
-        error=_settled([each.error for each in alike], 0) or 0,
-        lints=_settled([each.lints for each in alike], b"") or b"",
-        unsafe=_settled([each.unsafe for each in alike], None),
-        panics=_settled([each.panics for each in alike if each.outcomes], None),
+        error=_settled([each.error for each in alike], 0, heard) or 0,
+        lints=_settled([each.lints for each in alike], b"", heard) or b"",
+        unsafe=_settled([each.unsafe for each in alike], None, heard),
+        panics=_settled([each.panics if each.outcomes else None for each in alike], None, heard),
         tests=tests or (0, 0, 0),
         examples=examples or (0, 0, 0),
         outcomes=outcomes,
@@ -171,6 +179,8 @@ def settle(reports: Sequence[Findings]) -> SettledFindings:
 
 def contradicts(reported: Findings, settled: SettledFindings) -> bool:
     """Whether a report states something else than what is settled. Silence contradicts nothing."""
+    if reported.source and settled.source and reported.source != settled.source:
+        return True
     if CompileStatus.UNKNOWN not in (reported.status, settled.status) and reported.status is not settled.status:
         return True
     for stated, known in ((reported.tests, settled.tests), (reported.examples, settled.examples)):
@@ -186,27 +196,33 @@ def checks_of(counts: Sequence[int]) -> Checks:
     return passed, failed, skipped
 
 
-def _settled(values: Sequence[Value], nothing: Value) -> Value | None:
-    """Return the value that enough reports state; `nothing` is what a report says that found nothing out."""
-    stated = [value for value in values if value != nothing]
+def _settled(values: Sequence[Value], nothing: Value, weights: Sequence[int]) -> Value | None:
+    """Return the value that enough reports state, by number and by weight.
+
+    `nothing` is what a report says that found nothing out.
+    """
+    stated = [(value, weight) for value, weight in zip(values, weights, strict=True) if value != nothing]
     if not stated:
         return None
-    value, count = Counter(stated).most_common(1)[0]
-    return value if count >= SETTLING_MIN and 3 * count > 2 * len(stated) else None
+    value, count = Counter(each for each, _ in stated).most_common(1)[0]
+    total, agreeing = sum(weight for _, weight in stated), sum(weight for each, weight in stated if each == value)
+    enough = count >= SETTLING_MIN and 3 * count > 2 * len(stated)
+    return value if enough and (not total or 3 * agreeing > 2 * total) else None
 
 
-def _settle_outcomes(stated: Sequence[bytes]) -> tuple[bytes, bool]:
+def _settle_outcomes(stated: Sequence[bytes], weights: Sequence[int]) -> tuple[bytes, bool]:
     """Return the settled outcomes, input by input, and whether further testers may settle more."""
     if len(stated) >= SETTLING_MIN and len(set(stated)) == 1:
         # The usual case; looking at every input took a sixth of a large round's time.
         return stated[0], False
-    inputs = _settled([len(each) for each in stated], 0)
+    inputs = _settled([len(each) for each in stated], 0, weights)
     if inputs is None:
         return b"", any(stated)
+    heard = [weight for each, weight in zip(stated, weights, strict=True) if len(each) == inputs]
     columns = zip(*(outcomes_of(each) for each in stated if len(each) == inputs), strict=True)
     settled, disputed = b"", False
     for column in columns:
-        digest = _settled(column, _NO_INFORMATION)
+        digest = _settled(column, _NO_INFORMATION, heard)
         disputed |= digest is None and any(each != _NO_INFORMATION for each in column)
         settled += digest or _NO_INFORMATION
     return settled, disputed

@@ -43,6 +43,7 @@ from protocol.types import (
     CLOSINGS,
     CONTRIBUTIONS,
     Digest,
+    FindingKind,
     Kind,
     Objection,
     Outcome,
@@ -205,8 +206,11 @@ def _take_pulled(state: Member, pulled: Pulled, now_ms: int) -> MemberTransition
             answering = working.answer_query(state, now_ms)
             state, effects = answering.state, answering.effects
     if pulled.tests and not state.tests:
-        inspecting = working.inspect(replace(state, tests=pulled.tests), now_ms)
-        state, effects = inspecting.state, (*effects, *inspecting.effects)
+        state = replace(state, tests=pulled.tests)
+        if FindingKind.TESTS in state.record.query.findings.kinds:
+            # Without them the work of this stage has not begun.
+            inspecting = working.inspect(state, now_ms)
+            state, effects = inspecting.state, (*effects, *inspecting.effects)
     wanted = [each for each in pulled.messages if each.kind in CLOSINGS or each.id in state.missing]
     for message in sorted(wanted, key=lambda each: each.kind in CLOSINGS):
         received = _receive(state, message, now_ms)

@@ -91,7 +91,7 @@ def _due(record: RoundRecord, texts: LeftOut) -> LeftOut:
     if record.phase is Phase.CANCELLED:
         return LeftOut()
     turns = () if record.query.turns else texts.turns
-    return LeftOut(turns, "" if record.phase is Phase.ANSWERING else texts.tests)
+    return LeftOut(turns, texts.tests if record.commitments else "")
 
 
 def _bytes_of(texts: LeftOut) -> int:

@@ -1,7 +1,10 @@
 """Builds the harness for a toolchain, in the sandbox, and keeps it in the node's cache."""
 
+import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.resources import files
@@ -31,12 +34,23 @@ _LIMITS: Final = Limits(
 _KITS_MAX: Final = 2
 """Kits that are kept: the toolchain's in use, and one from before an update or a step back."""
 
+UNUSED_S: Final = 7 * 24 * 3600.0
+"""Seconds since its last use from which a kit beyond `_KITS_MAX` is dropped: other nodes of the user may use it."""
+
+_NEW_TOOLCHAIN: Final = "reinstall the Rust toolchain, or set sandbox.rustc to another one"
+_WRITABLE: Final = "make it writable, free some disk, or set sandbox.enabled to off"
+
 _SOURCES: Final = ("lib.rs", "arbitrary.rs", "generator.rs", "item.rs", "show.rs", "system.rs", "wire.rs")
 _RUNNER_SOURCES: Final = ("runner.rs", "wire.rs")
 
 
 class KitError(Exception):
     """The harness cannot be built here. The message is a clause that says so."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        """Create an error with what helps against it, in one clause."""
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +62,22 @@ class Kit:
     lint_groups: dict[str, int] | None
     """Class of each of clippy's lints; None without clippy."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its files are still there: whoever clears the cache takes them away."""
+        return all((self.folder / name).is_file() for name in (KIT_LIBRARY, KIT_RUNNER))
+
+    def mark_used(self) -> None:
+        """Keep it from being dropped by another node of the same user."""
+        # A cache that can only be read is good enough to use it.
+        with suppress(OSError):
+            os.utime(self.folder)
+
 
 async def ready_kit(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Kit:
     """Return the harness for a toolchain, built now if `cache` (the node's own folder) lacks it. Raises KitError."""
     folder = cache / f"harness-{_key(toolchain)}"
-    if not (folder / KIT_RUNNER).is_file():
+    if not _holds_kit(folder):
         built = {}
         for name, sources in ((KIT_LIBRARY, _SOURCES), (KIT_RUNNER, _RUNNER_SOURCES)):
             command = harness_command(
@@ -65,13 +90,15 @@ async def ready_kit(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Kit:
         finished = await sandbox.run(lint_help_command(toolchain), _LIMITS)
         groups = read_lint_groups(finished.stdout.decode(errors="replace"))
         if not groups:
-            raise KitError(f"clippy does not list its lints: {_reason(finished)}")
-    return Kit(folder, groups)
+            raise KitError(f"clippy does not list its lints: {_reason(finished)}", _NEW_TOOLCHAIN)
+    kit = Kit(folder, groups)
+    kit.mark_used()
+    return kit
 
 
 def _result(finished: Finished, name: str) -> bytes:
     if name not in finished.files:
-        raise KitError(f"the harness does not build: {_reason(finished)}")
+        raise KitError(f"the harness does not build: {_reason(finished)}", _NEW_TOOLCHAIN)
     return finished.files[name]
 
 
@@ -96,21 +123,37 @@ def _key(toolchain: Toolchain) -> str:
 
 
 def _store(cache: Path, folder: Path, built: dict[str, bytes]) -> None:
-    """Write a kit as a whole, and drop the oldest beyond the limit."""
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".harness-", dir=cache))
+    """Write a kit as a whole, unless another node has just done so, and drop old ones beyond the limit."""
+    temporary = None
     try:
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".harness-", dir=cache))
         temporary.chmod(0o755)
         for name, content in built.items():
             (temporary / name).write_bytes(content)
             (temporary / name).chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.replace(folder)
+        if not _holds_kit(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not (folder / KIT_RUNNER).is_file():
-            raise KitError(f"cannot write {folder}: {error.strerror}") from error
-    kits = sorted(cache.glob("harness-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in kits[_KITS_MAX:]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not _holds_kit(folder):
+            raise KitError(f"cannot write {folder}: {error.strerror}", _WRITABLE) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    _prune(cache)
+
+
+def _holds_kit(folder: Path) -> bool:
+    return Kit(folder, None).is_whole
+
+
+def _prune(cache: Path) -> None:
+    used = []
+    for folder in cache.glob("harness-*"):
+        # Another node may be pruning, too.
+        with suppress(OSError):
+            used.append((folder.stat().st_mtime, folder))
+    for at, folder in sorted(used, reverse=True)[_KITS_MAX:]:
+        if at < time.time() - UNUSED_S:
+            shutil.rmtree(folder, ignore_errors=True)

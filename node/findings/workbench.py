@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from node.findings.assembly import Assembled
 from node.findings.compiling import (
@@ -22,6 +23,9 @@ from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_
 from node.sandbox.ports import Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
+
+_MISSING_CRATE: Final = 463
+"""Number of the error code for a crate that cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,14 @@ class Workbench:
     async def build(self, assembled: Assembled, *, edition: str = EDITION) -> Built:
         """Build the library of a crate."""
         command = build_command(self.toolchain, assembled.text, self.kit.folder, edition=edition)
+        self.kit.mark_used()
         finished = await self.sandbox.run(command, BUILD_LIMITS)
-        return Built(finished.files.get(LIBRARY), read_check(finished, None).status, error_lines(finished))
+        checked, lines = read_check(finished, None), error_lines(finished)
+        status = checked.status
+        if status is CompileStatus.FAILS and (not self.kit.is_whole or (checked.error == _MISSING_CRATE and not lines)):
+            # The harness is gone: that says nothing about the answer.
+            status = CompileStatus.UNKNOWN
+        return Built(finished.files.get(LIBRARY), status, lines)
 
     async def run(
         self,

@@ -10,10 +10,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from node.gold.corpus import CodeTask
-from node.gold.mutation import mutants
-from node.gold.ports import SEED_BYTES, Inspection, Verifier
-from node.gold.selection import Visibility, select
-from node.gold.variation import varied
+from node.gold.ports import SEED_BYTES, Inspection, Verifier, Visibility
 from protocol.types import ABSTAIN, ONE, CompileStatus
 
 REPLY_BYTES_MAX: Final = 64 * 1024
@@ -69,6 +66,9 @@ ChallengeItem: TypeAlias = AnswerItem | JudgeItem
 
 def answer_item(task: CodeTask, random: Random) -> AnswerItem:
     """Make an answer item of a task."""
+    # Only here: nodes without the grammar of Rust import this module, and never make items.
+    from node.gold.variation import varied
+
     exercise = varied(task, random)
     return AnswerItem(exercise.prompt, exercise.tests, exercise.program)
 
@@ -78,6 +78,10 @@ async def judge_item(verifier: Verifier, task: CodeTask, random: Random) -> Judg
 
     Some 6 s of work, or more where mutants do not end (`SELECTION_S_MAX`).
     """
+    from node.gold.mutation import mutants
+    from node.gold.selection import select
+    from node.gold.variation import varied
+
     exercise = varied(task, random)
     candidates = mutants(exercise.program, random)
     selection = await select(verifier, exercise, candidates, random.randbytes(SEED_BYTES), wanted=WRONG_WANTED)

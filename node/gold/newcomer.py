@@ -12,7 +12,7 @@ from math import floor, log
 from typing import Final
 
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict
-from node.gold.selection import Visibility
+from node.gold.ports import Visibility
 
 ITEMS_MAX: Final = 40
 """Items of one newcomer, also void ones: an engine that has shown nothing in 40 would need hundreds."""

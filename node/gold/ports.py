@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from protocol.types import CompileStatus
 
 SEED_BYTES: Final = 32
 """Bytes of the seed from which inputs are drawn."""
+
+
+class Visibility(StrEnum):
+    """How rarely a wrong program behaves otherwise than the right one: how hard it is to judge."""
+
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
 
 
 @dataclass(frozen=True, slots=True)

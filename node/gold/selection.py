@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import trio
 
 from node.findings.reading.grammar import parse
 from node.gold.mutation import Mutant, Operator
-from node.gold.ports import Inspection, Observed, Verifier
+from node.gold.ports import Inspection, Observed, Verifier, Visibility
 from node.gold.variation import Exercise, signature
 from protocol.types import CompileStatus
 
@@ -31,14 +30,6 @@ EASY_SHARE: Final = 0.5
 
 MEDIUM_SHARE: Final = 0.125
 """Share from which it is of medium difficulty: with fewer, eight examples may show nothing."""
-
-
-class Visibility(StrEnum):
-    """How rarely a wrong program behaves otherwise than the right one: how hard it is to judge."""
-
-    EASY = "easy"
-    MEDIUM = "medium"
-    HARD = "hard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from node.api.asking import FINDING_KINDS, FindingName, Question
 from node.api.conversation import Turn
-from node.findings.checks.asker_tests import UnusableTests, read_tests
 from node.rounds.ask_errors import AskError, TooLongError
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType
 
 NO_RUST: Final = "tests are Rust, which only answers to a task `code` are: leave them out, or ask with task code"
+NO_READER: Final = "this node cannot read tests: pip install 'strand-swarm[rust]', or leave them out"
 
 _HEADING: Final = "The answer must pass these tests:"
 
@@ -27,6 +27,10 @@ def check_tests(question: Question) -> None:
         raise AskError(NO_RUST)
     if (size := len(question.tests.encode())) > TESTS_BYTES_MAX:
         raise TooLongError(f"the tests have {size} bytes; a query takes {TESTS_BYTES_MAX}")
+    try:
+        from node.findings.checks.asker_tests import UnusableTests, read_tests
+    except ModuleNotFoundError as error:
+        raise AskError(NO_READER) from error
     if isinstance(read := read_tests(question.tests), UnusableTests):
         raise AskError(read.reason)
 

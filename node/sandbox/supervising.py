@@ -115,7 +115,7 @@ class Supervised(ABC):
                 self._stop(Ending.OUT_OF_TIME)
             used = await self.end()
         wall_s = time.monotonic() - began
-        code = self._code()
+        code = int(self._outer.returncode)
         ending = self._why or self._ending(code, bytes(stderr), has_killed=out_of_memory_kills() > kills_before)
         if ending is Ending.SIGNALLED:
             code -= SIGNALLED
@@ -123,10 +123,6 @@ class Supervised(ABC):
             code = 0
         cpu_s = max(self._cpu_s, used.ru_utime + used.ru_stime)
         return Ended(ending, code, bytes(stdout), bytes(stderr), wall_s, cpu_s)
-
-    def _code(self) -> int:
-        """Return the program's exit code, as a shell tells it."""
-        return int(self._outer.returncode)
 
     def _ending(self, code: int, stderr: bytes, *, has_killed: bool) -> Ending:
         """Return how a command ended that we did not end. `has_killed`: whether the kernel ran out of memory."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-VERSION_MIN: Final = (1, 63)
-"""The oldest compiler that is used: Debian 12's. Older ones do not know what answers commonly use."""
+VERSION_MIN: Final = (1, 70)
+"""The oldest compiler that is used: the first whose standard library has `OnceLock`, which the harness needs."""
 
 ANSWER_S_MAX: Final = 20.0
 """Seconds in which a compiler must tell its version: the first start reads 200 MB from a disk."""
@@ -19,8 +19,11 @@ ANSWER_S_MAX: Final = 20.0
 ANSWER_BYTES_MAX: Final = 4_096
 """Bytes of that answer which are read."""
 
-INSTALL: Final = "`apt-get install rustc gcc`, or rustup from https://rustup.rs"
-"""What helps where there is no compiler."""
+INSTALL: Final = "`apt-get install gcc` and rustup from https://rustup.rs (version 1.70 or newer; Debian 12's is older)"
+"""What helps where there is no usable compiler."""
+
+UPDATE: Final = "`rustup update stable`, or first install rustup from https://rustup.rs (Debian 12's rustc is too old)"
+"""What helps where the compiler is too old."""
 
 _PLACE: Final = "/toolchain"
 """Where a toolchain stands inside that is not part of the system."""
@@ -103,7 +106,7 @@ def _look(rustc: Path) -> Toolchain | ToolchainMissing:
         return ToolchainMissing(f"{rustc} names {sysroot}, which holds no compiler that starts", INSTALL)
     if (int(found[2]), int(found[3])) < VERSION_MIN:
         least = ".".join(map(str, VERSION_MIN))
-        return ToolchainMissing(f"{real} is version {found[1]}, older than {least}", "`rustup update stable`")
+        return ToolchainMissing(f"{real} is version {found[1]}, older than {least}", UPDATE)
     if closed := next(_closed_to_others(sysroot), None):
         return ToolchainMissing(f"other users may not read {closed}", f"`chmod -R o+rX {sysroot}`")
     linker, system = _linker()

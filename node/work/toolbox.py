@@ -9,12 +9,12 @@ import structlog
 
 from node.findings.kit import KitError
 from node.findings.ports import AnswerTester
-from node.findings.tester import open_tester
 from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
 from node.signals import Signal
 
 NO_TOOLS: Final = "this node has no sandbox or no compiler"
+RUST_PACKAGES: Final = "pip install 'strand-swarm[rust]'"
 
 log = structlog.get_logger()
 
@@ -79,6 +79,11 @@ async def find_tester(config: SandboxConfig) -> AnswerTester | SandboxOff:
     if isinstance(sandbox, SandboxOff):
         return sandbox
     try:
+        # Only here: a node without the packages of the extra `rust` starts, and takes part without testing.
+        from node.findings.tester import open_tester
+    except ModuleNotFoundError as error:
+        return SandboxOff(f"the Python package {error.name} is missing", RUST_PACKAGES)
+    try:
         return await open_tester(sandbox, sandbox.toolchain, platformdirs.user_cache_path("strand") / "rust")
     except KitError as error:
-        return SandboxOff(str(error), "free some disk, or set sandbox.enabled to off")
+        return SandboxOff(str(error), error.remedy)

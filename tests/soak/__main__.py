@@ -23,6 +23,8 @@ MINUTES_MAX = {
     "hosts": 30,
     "kills": 40,
     "gold_mutants": 60,
+    "rust_scorer": 60,
+    "sandbox_attacks": 20,
     "swarm": 40,
     "safety": 120,
 }

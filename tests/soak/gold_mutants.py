@@ -19,7 +19,8 @@ import trio
 from node.findings.tester import RustTester
 from node.gold.corpus import CodeTask, corpus
 from node.gold.mutation import Operator, mutants
-from node.gold.selection import Selection, Visibility, select
+from node.gold.ports import Visibility
+from node.gold.selection import Selection, select
 from node.gold.variation import varied
 from node.gold.verifying import SandboxVerifier
 from tests.support.rust_bench import open_bench

@@ -14,7 +14,7 @@ from typing import Any
 import node.daemon
 from node.cli.main import run
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict, JudgeItem, score_judgement
-from node.gold.selection import Visibility
+from node.gold.ports import Visibility
 
 
 class FileItems:

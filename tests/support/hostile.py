@@ -13,9 +13,13 @@ from pathlib import Path
 from node.sandbox.ports import Command, Finished, Limits, Sandbox
 from node.sandbox.toolchain import Toolchain
 from node.sandbox.users import UIDS
+from tests.support.effort import EFFORT, Effort
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "hostile"
 PRELUDE = (FOLDER / "prelude.rs").read_bytes()
+
+WHOLE = EFFORT is Effort.SOAK
+"""Whether all attacks are tried, also those that are slow by nature, and all of them again as an ordinary user."""
 
 MIB = 1 << 20
 LIMITS = Limits(cpu_s=4, wall_s=8, memory_bytes=256 * MIB, processes=16, file_bytes=16 * MIB, output_bytes=65_536)
@@ -42,8 +46,9 @@ class Hostile:
 
 
 def hostile_programs(kind: str) -> list[Hostile]:
-    """Return those to "run" or to "compile"."""
-    return [_read(path) for path in sorted(FOLDER.glob(f"{kind}_*.rs"))]
+    """Return those to "run" or to "compile", in a soak also those that say that they are slow."""
+    paths = sorted(FOLDER.glob(f"{kind}_*.rs"))
+    return [_read(path) for path in paths if WHOLE or "//! slow by nature\n" not in path.read_text()]
 
 
 def _read(path: Path) -> Hostile:

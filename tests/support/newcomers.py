@@ -10,7 +10,7 @@ from consensus.learning.roster import Trust
 from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict, JudgeItem, score_judgement
-from node.gold.selection import Visibility
+from node.gold.ports import Visibility
 from node.overlay.types import PeerUnreachable
 from node.rounds.examiner import Examiner
 from node.rounds.gold import GoldBook

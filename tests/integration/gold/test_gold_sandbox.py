@@ -3,6 +3,8 @@
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from node.findings.tester import RustTester
 from node.gold.challenges import AnswerItem, ItemVerdict, answer_item, as_answer, judge_item, score_answer
 from node.gold.corpus import CodeTask, corpus
@@ -18,13 +20,19 @@ def task(name: str) -> CodeTask:
     return next(each for each in corpus() if each.name == name)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the harness, which is built once for all tests here."""
+    return tmp_path_factory.mktemp("harness")
+
+
 async def open_verifier(folder: Path) -> SandboxVerifier:
     return SandboxVerifier(RustTester(await open_bench(folder)))
 
 
-async def test_items_are_made_and_replies_scored(tmp_path: Path) -> None:
+async def test_items_are_made_and_replies_scored(cache: Path) -> None:
     """A judge item of a plain function and of a type that only its driver can exercise."""
-    verifier = await open_verifier(tmp_path)
+    verifier = await open_verifier(cache)
     assert verifier.is_ready
     for name in ("balanced", "bounded_stack"):
         judged = await judge_item(verifier, task(name), Random(1))
@@ -37,9 +45,9 @@ async def test_items_are_made_and_replies_scored(tmp_path: Path) -> None:
         assert await score_answer(verifier, as_item, FAILING, SEED) is ItemVerdict.FAILED
 
 
-async def test_answers_are_graded(tmp_path: Path) -> None:
+async def test_answers_are_graded(cache: Path) -> None:
     item = answer_item(task("vowel_count"), Random(1))
-    grader = AnswerGrader(await open_verifier(tmp_path))
+    grader = AnswerGrader(await open_verifier(cache))
     answers = [item.right, FAILING, "No code at all.", as_answer(item.right + "\n// the same\n")]
     right = as_answer(item.right)
     assert await grader.grade(item.prompt, item.tests, right, answers) == (True, False, False, True)

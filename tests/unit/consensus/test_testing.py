@@ -8,7 +8,7 @@ import pytest
 from consensus.certificates.record import Phase, RoundRecord, check_contribution
 from consensus.certificates.tally import rank, standing
 from consensus.certificates.testing import drop_disputed
-from consensus.ranking.findings import UNTESTED, tool_versions_of
+from consensus.ranking.findings import UNTESTED, settle, tool_versions_of
 from protocol.errors import Fault, FaultReason
 from protocol.limits import FURTHER_TESTERS, TESTERS
 from protocol.messages import Findings
@@ -81,11 +81,41 @@ def test_only_seats_of_one_version_test() -> None:
     assert tool_versions_of([]) == ""
 
 
-def test_the_author_is_the_only_other_capable_seat() -> None:
-    record = in_testing("abcd", able="ab").record
-    for index, answer in enumerate(record.answers):
-        testers = {key for key, positions in record.testers.items() if index in positions}
-        assert testers == {Hand("abcd").key(name) for name in "ab"} - {answer.author}
+def test_authors_that_can_test_have_one_tester_less_than_there_are() -> None:
+    hand = in_testing("abcd", able="abc")
+    for index, answer in enumerate(hand.record.answers):
+        testers = {key for key, positions in hand.record.testers.items() if index in positions}
+        assert testers == {hand.key(name) for name in "abc"} - {answer.author}
+
+
+@pytest.mark.parametrize("able", ["ab", "abc"])
+def test_where_no_answer_has_three_testers_there_is_no_testing_phase(able: str) -> None:
+    assert in_testing("abc", able=able[: len(able)]).record.phase is Phase.JUDGING
+
+
+def test_a_few_light_keys_with_tools_test_nothing() -> None:
+    """Else fresh keys beside members without a compiler would say what every answer does."""
+    query = Swarm("abcdexyz", tool_versions="g1").query()
+    light = {Hand("a").key(name) for name in "xyz"}
+
+    def phase_of(weight: int) -> Phase:
+        roster = tuple(
+            replace(seat, vote_weight=weight if seat.member in light else ONE)
+            if seat.member in light
+            else replace(seat, tool_versions="")
+            for seat in query.roster
+        )
+        return Hand("abcdexyz", roster=roster, findings=plan()).to_judging().record.phase
+
+    assert phase_of(ONE // 6) is Phase.JUDGING
+    assert phase_of(ONE) is Phase.TESTING
+
+
+def test_three_light_reports_settle_nothing_against_a_heavy_one() -> None:
+    told = [found(status=CompileStatus.FAILS)] * 3 + [found()]
+    assert settle(told).status is CompileStatus.FAILS
+    assert settle(told, [1, 1, 1, 6]).status is CompileStatus.UNKNOWN
+    assert settle(told, [0, 0, 0, 0]).status is CompileStatus.FAILS, "without any weight heads decide"
 
 
 # -- reports -------------------------------------------------------------------------------------------------------

@@ -16,8 +16,7 @@ from node.gold.challenges import (
     score_judgement,
 )
 from node.gold.corpus import CodeTask, corpus
-from node.gold.ports import Observed
-from node.gold.selection import Visibility
+from node.gold.ports import Observed, Visibility
 from protocol.types import ABSTAIN, ONE
 from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier, seen
 

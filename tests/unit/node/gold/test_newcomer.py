@@ -19,7 +19,7 @@ from node.gold.newcomer import (
     NewcomerStatus,
     evidence_of,
 )
-from node.gold.selection import Visibility
+from node.gold.ports import Visibility
 from tests.support.effort import cases
 
 ANSWER = AnswerItem("", "", "")
