@@ -25,6 +25,7 @@ second one those that stay free while the last program of the first one runs."""
 
 STILL_OPENING: Final = "this node still looks for a sandbox and a compiler"
 NO_TURN: Final = "tests for other rounds took all of the time"
+FAULT: Final = "a fault of ours ended the tests: please report the line `testing.failed` before this one"
 
 log = structlog.get_logger()
 
@@ -61,7 +62,8 @@ class Inspector:
     async def inspect(self, work: Inspect) -> None:
         """Test the answers of a stage within its time, less a reserve for sending the report.
 
-        A tester that runs out of time states what it found by then; what it did not test is "unknown".
+        A tester that runs out of time states what it found by then; what it did not test is "unknown". A fault of
+        ours that an answer or a query brings out ends these tests, never the node.
         """
         tester = self.toolbox.tester
         if tester is None:
@@ -72,7 +74,12 @@ class Inspector:
             budget_s = self._clock.trio_deadline(work.deadline_ms) - trio.current_time()
             with trio.move_on_after(max(budget_s - reserve_s(budget_s), 0.0)):
                 async with self._turn(work.query):
-                    findings = await tester.test(_assignment(work))
+                    try:
+                        findings = await tester.test(_assignment(work))
+                    except Exception:
+                        log.exception("testing.failed", query_id=work.query.hex()[:16])
+                        await self._decline(work.query, work.stage, DeclineReason.ENGINE, FAULT)
+                        return
                     await self._inbound.deliver(WorkDone(work.query, Inspected(work.stage, tuple(findings))))
                     return
             if not job.scope.cancel_called:

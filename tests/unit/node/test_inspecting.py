@@ -199,3 +199,23 @@ async def test_a_toolbox_tells_what_was_found_once_it_is_known() -> None:
     assert (ready.state, ready.tool_versions, ready.changed.count) == (ToolState.READY, "rustc 1.95.0 g1 x1", 1)
     assert (off.state, off.why_off, off.remedy, off.changed.count) == (ToolState.OFF, "no compiler", "install one", 1)
     assert [line["event"] for line in lines] == ["testing.ready", "testing.off"]
+
+
+class FaultyTester:
+    """Fails as a reader does that an answer drives into its limits."""
+
+    tool_versions = "rustc 1.95.0 g1 x1"
+
+    async def test(self, _: Assignment) -> Sequence[Findings]:
+        raise RecursionError("maximum recursion depth exceeded")
+
+
+async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on(autojump_clock: MockClock) -> None:
+    payers = Payers()
+    at = Room(Toolbox(FaultyTester()), payers)
+    with capture_logs() as lines:
+        await at.inspector.inspect(at.work(20, stage=1))
+    assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))]
+    (line,) = (each for each in lines if each["event"] == "testing.failed")
+    assert (line["query_id"], line["exc_info"]) == (QUERIES[0].hex()[:16], True)
+    assert len(payers.charged) == 1
