@@ -37,6 +37,10 @@ _SERVED_PER_PEER_MAX: Final = 16
 """Requests of one peer being read or served at once."""
 _SERVED_MAX: Final = 64
 """Requests of all peers being read or served at once."""
+_SLOW_PER_PEER_MAX: Final = 1
+_SLOW_MAX: Final = 4
+"""Requests of slow protocols being read or served at once, for each peer and for all. They are counted apart: work of
+minutes must not take the places of requests that take milliseconds."""
 _REQUESTS_BYTES_PER_PEER_MAX: Final = 1024 * 1024
 _REQUESTS_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of those requests: two of the largest for each peer, 64 for all."""
@@ -224,6 +228,7 @@ class StreamServer:
         self._slow = frozenset(config.slow_protocols)
         self._open: collections.Counter[bytes] = collections.Counter()
         self._served: collections.Counter[bytes] = collections.Counter()
+        self._served_slowly: collections.Counter[bytes] = collections.Counter()
         self._requested = _Bytes(_REQUESTS_BYTES_PER_PEER_MAX, _REQUESTS_BYTES_MAX)
         self._responding = _Bytes(_RESPONSES_BYTES_PER_PEER_MAX, _RESPONSES_BYTES_MAX)
 
@@ -251,15 +256,16 @@ class StreamServer:
         if not header:
             return False
         length = int.from_bytes(header, "big")
-        with trio.move_on_after(self._slow_s if protocol in self._slow else self._serve_s):
+        with trio.move_on_after(self._serve_s) as scope:
             if length > self._request_bytes_max:
                 await stream.reset()
                 return False
-            with self._admit(peer, length) as admitted:
+            with self._admit(protocol, peer, length) as admitted:
                 if admitted and protocol in self._slow:
-                    response = await self._response_to_present(
-                        protocol, peer, await read_exactly(stream, length), stream
-                    )
+                    payload = await read_exactly(stream, length)
+                    scope.deadline = trio.current_time() + self._slow_s  # only the handler's work is slow
+                    response = await self._response_to_present(protocol, peer, payload, stream)
+                    scope.deadline = trio.current_time() + self._serve_s
                 elif admitted:
                     response = await self._response(protocol, peer, await read_exactly(stream, length))
                 else:
@@ -274,17 +280,21 @@ class StreamServer:
         return False
 
     @contextmanager
-    def _admit(self, peer: bytes, length: int) -> Iterator[bool]:
+    def _admit(self, protocol: str, peer: bytes, length: int) -> Iterator[bool]:
         """Reserve a place to be served, and room for the request. Yields whether there is one."""
-        if self._served[peer] >= _SERVED_PER_PEER_MAX or self._served.total() >= _SERVED_MAX:
+        if protocol in self._slow:
+            served, per_peer_max, total_max = self._served_slowly, _SLOW_PER_PEER_MAX, _SLOW_MAX
+        else:
+            served, per_peer_max, total_max = self._served, _SERVED_PER_PEER_MAX, _SERVED_MAX
+        if served[peer] >= per_peer_max or served.total() >= total_max:
             yield False
             return
-        self._served[peer] += 1
+        served[peer] += 1
         try:
             with self._requested.hold(peer, length) as held:
                 yield held
         finally:
-            _count_down(self._served, peer)
+            _count_down(served, peer)
 
     async def _response_to_present(self, protocol: str, peer: bytes, payload: bytes, stream: Stream) -> bytes:
         """Serve a request whose work is for nothing once the peer ends the stream. Raises EOFError if it does.
