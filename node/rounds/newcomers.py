@@ -11,8 +11,8 @@ from protocol.types import Key
 
 NEWCOMERS_MAX: Final = 256
 """Nodes whose challenges are remembered, 300 bytes each. A node has at most 128 peers. Of keys that nobody would miss,
-those without weight, open records go before decided ones, and of these the one that was challenged longest ago goes first:
-fresh keys push out no node that passed, and none that was refused, which would be asked anew before its time."""
+those without weight, open records go before decided ones, and of these the one that was challenged longest ago goes
+first: fresh keys push out no node that passed, and none that was refused, which would be asked anew before its time."""
 
 
 class Newcomers:
