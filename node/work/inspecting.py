@@ -14,6 +14,7 @@ from node.clock import Clock
 from node.findings.ports import Assignment, Candidate
 from node.inference.metered import Account
 from node.rounds.inbound import InboundRouter, WorkDone
+from node.signals import Signal
 from node.work.capacity import reserve_s
 from node.work.serving import Serving
 from node.work.toolbox import Toolbox, ToolState
@@ -53,6 +54,7 @@ class Inspector:
         self._jobs: dict[Digest, _Job] = {}
         """At most one for each open round."""
         self._turns = trio.CapacityLimiter(JOBS_MAX)
+        self._freed = Signal()
 
     @property
     def tool_versions(self) -> str:
@@ -114,14 +116,27 @@ class Inspector:
 
     @asynccontextmanager
     async def _turn(self, query: Digest) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it at the expense of the query's requester."""
+        """Wait for a turn, and hold it at the expense of the query's requester.
+
+        A stranger's share is looked at when a turn is free: in a queue it would stand before requesters that came
+        later and go first.
+        """
         if self._serving is None:
             async with self._turns:
                 yield
             return
         with self._serving.account(query) as account:
-            async with account.slot(JOBS_MAX), self._turns, _charged(account):
-                yield
+            while True:
+                await self._freed.wait_until(lambda: self._turns.available_tokens > 0)
+                async with account.slot(JOBS_MAX):
+                    if self._turns.available_tokens <= 0:
+                        continue
+                    try:
+                        async with self._turns, _charged(account):
+                            yield
+                    finally:
+                        self._freed.fire()
+                    return
 
     async def _decline(self, query: Digest, stage: int, reason: DeclineReason, why: str) -> None:
         """Decline, so that nobody waits for our report; `why` stays here, for the owner."""

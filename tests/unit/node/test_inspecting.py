@@ -17,10 +17,11 @@ from node.findings.ports import Assignment
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.sandbox.choosing import SandboxOff
 from node.work.inspecting import JOBS_MAX, NO_TURN, STILL_OPENING, Inspector
+from node.work.serving import _Payer, _Turns
 from node.work.toolbox import Toolbox, ToolState
 from protocol.conversation import single
 from protocol.messages import Findings
-from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind
+from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind, Key
 from tests.support.findings import found
 
 MARGIN_S = 0.5
@@ -160,6 +161,35 @@ async def test_few_stages_are_tested_at_a_time_and_the_others_wait(autojump_cloc
     assert [tokens for tokens, _ in payers.charged] == [0] * 4
     assert [ms for _, ms in payers.charged] == pytest.approx([1_000] * 4, abs=5)
     assert autojump_clock.current_time() == pytest.approx(4.0, abs=0.01)
+
+
+class Shared(Payers):
+    """The engine's turns: only the last query is a known requester's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = _Turns(0.5)
+
+    @contextmanager
+    def account(self, query: Digest) -> Iterator[Any]:
+        known = query == QUERIES[-1]
+        with self.turns.waiting(known):
+            yield _Payer(cast(Any, self), Key(query), known, self.turns)
+
+    def charge(self, *_: Any) -> None:
+        """Nobody pays here."""
+
+
+async def test_strangers_that_came_before_a_known_requester_do_not_go_first(autojump_clock: MockClock) -> None:  # noqa: ARG001
+    tester = SlowTester()
+    at = Room(Toolbox(tester), Shared())
+    async with trio.open_nursery() as nursery:
+        for query in QUERIES:
+            nursery.start_soon(at.inspector.inspect, at.work(20, query))
+            await wait_all_tasks_blocked()
+    done = [query for query, event in at.mail() if isinstance(event, Inspected)]
+    assert len(done) == 4 and done.index(QUERIES[-1]) < 3
+    assert set(done[:2]) == set(QUERIES[:2]), "who is at work is not interrupted"
 
 
 async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> None:  # noqa: ARG001 - the time
