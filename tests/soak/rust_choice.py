@@ -180,7 +180,12 @@ async def play_all(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strand-choice-")))
         model = None
         if judges == "model":
-            config = EngineConfig(kind="embedded", judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX)
+            config = EngineConfig(
+                kind="embedded",
+                judge_answer_bytes_max=JUDGE_ANSWER_BYTES_MAX,
+                # As long as a wave: on a busy machine all judges wait for one slot.
+                request_timeout_ms=BUDGETS["judge_ms"],
+            )
             model = (await stack.enter_async_context(embedded_server(config))).client_config
         swarm = await start(folder, tasks, model, stack)
         file = stack.enter_context(out.open("a"))
@@ -260,6 +265,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--judges", choices=("model", "coin"), default="model")
     parser.add_argument("--conditions", nargs="*", choices=("plain", "half", "off"), default=["plain", "half", "off"])
+    parser.add_argument("--names", nargs="*", help="of tasks that are played; none: all")
     parser.add_argument("--minutes", type=float, default=90.0, help="after which no task begins")
     parser.add_argument("--cache", type=Path, help="folder of a harness that is built already")
     parser.add_argument("--prepared", type=Path, help="file that keeps the tasks between runs, as JSON lines")
@@ -272,6 +278,7 @@ def main() -> int:
         folder = Path(name)
         prepared, out = chosen.prepared or folder / "tasks.jsonl", chosen.out or folder / "rounds.jsonl"
         tasks = trio.run(prepare, prepared, chosen.tasks, chosen.seed, chosen.cache or folder)
+        tasks = [task for task in tasks if not chosen.names or task.name in chosen.names]
         if not chosen.conditions:
             return 0
         played = trio.run(play_all, tasks, chosen.conditions, chosen.judges, out, chosen.minutes * 60)
