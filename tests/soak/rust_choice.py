@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +48,12 @@ JUDGE_ANSWER_BYTES_MAX = 400
 BUDGETS = {"answer_ms": 600_000, "test_ms": 120_000, "judge_ms": 600_000, "patience_ms": 30_000, "max_tokens": 1_024}
 """Wide: what is measured is the choice. A node that measured its model's speed while the others did so too declines an
 answer that it thinks would take a minute."""
+
+READY_S = 600.0
+"""Seconds for all members to measure the one model that they share."""
+
+POLL_S = 0.5
+"""Seconds between two looks at another process."""
 
 SETTINGS = {"challenge.enabled": "off", "gold.share": 0.0}
 """Nothing beside the rounds that are measured."""
@@ -130,6 +136,11 @@ async def start(
         )
     swarm = await stack.enter_async_context(open_swarm(specs))
     await swarm.meet()
+    for member in range(MEMBERS):
+        async with swarm.connect(member) as client:
+            with trio.fail_after(READY_S):
+                while not (await client.ready()).ready:  # noqa: ASYNC110 - another process
+                    await trio.sleep(POLL_S)
     return swarm
 
 
@@ -237,10 +248,13 @@ def interval(right: int, count: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def told(played: Iterable[Played]) -> bool:
+def told(played: Sequence[Played]) -> bool:
     """Print the figures of each condition; whether the aims hold."""
     groups: dict[tuple[str, str], list[Played]] = {}
-    for each in played:
+    whole = [each for each in played if len(each.answers) == MEMBERS]
+    # A member that is too slow leaves another question than the one that is measured.
+    print(f"{len(whole)} rounds with all candidates are counted, {len(played) - len(whole)} without one are not")
+    for each in whole:
         groups.setdefault((each.condition, each.judges), []).append(each)
     held = True
     for (condition, judges), rounds in groups.items():
