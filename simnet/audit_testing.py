@@ -49,9 +49,9 @@ class Settled:
     """Whether further testers may settle more."""
 
     @property
-    def is_bad(self) -> bool:
-        """Whether it cannot win beside an answer that is not."""
-        return self.status == "fails" or self.failed > 0
+    def badness(self) -> int:
+        """Twice whether it does not compile, and whether it fails a test: only the least bad answers can win."""
+        return 2 * (self.status == "fails") + (self.failed > 0)
 
 
 NOTHING = Settled("unknown", 0, b"", disputed=False)
@@ -121,14 +121,14 @@ def check_testing(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def check_standing(papers: ParsedCertificate) -> Iterator[Finding]:
-    """R18: an answer that fails wins only if all do; AGREED needs enough votes of equal behaviour. R19: FUTILE."""
+    """R18: an answer wins only if none is less bad; AGREED needs enough votes of equal behaviour. R19: FUTILE."""
     query, tally = papers.query[1], papers.tally[1]
     settled, removed = settled_of(papers), papers.accused[-1]
     here = {place: answer for place, (_, answer) in enumerate(papers.answers) if answer.author not in removed}
     won = next((place for place in here if papers.answers[place][0] == tally.winner), None)
     if won is None:
         return
-    if settled[won].is_bad and not all(settled[place].is_bad for place in here):
+    if settled[won].badness > min(settled[place].badness for place in here):
         yield Finding("R18", "the winner is set aside by what reports settle")
     if tally.stop is StopReason.AGREED and not _can_be_agreed(papers, settled, won, list(here)):
         yield Finding("R18", "agreed, but too few votes are for equal behaviour")
@@ -233,7 +233,11 @@ def _can_be_agreed(papers: ParsedCertificate, settled: Sequence[Settled], won: i
     share, least = papers.query[1].findings.agreed_share, papers.certificate.params.answers_min
     own = settled[won].behaviour
     for behaviour in {own} if own else {settled[place].behaviour for place in here} - {b""}:
-        alike = [place for place in here if settled[place].behaviour == behaviour and not settled[place].is_bad]
+        alike = [
+            place
+            for place in here
+            if settled[place].behaviour == behaviour and settled[place].badness == settled[won].badness
+        ]
         texts = {papers.answers[place][1].content.text for place in alike}
         enough = sum(votes[place] for place in alike) * ONE >= share * sum(votes.values())
         if share and enough and len(texts) > 1 and sum(votes[place] > 0 for place in alike) >= least:

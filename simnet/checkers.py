@@ -35,11 +35,11 @@ from protocol.messages import (
     EquivocationProof,
     Offer,
     PhaseClosing,
-    PullReply,
 )
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
+from protocol.streams import PullReply
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection
 from simnet.audit import Audited, audit
 from simnet.plan import PlannedQuery

@@ -21,8 +21,9 @@ from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault, Verdict
-from protocol.messages import Opening, Pong
+from protocol.messages import Opening
 from protocol.signing import VerifiedMessage
+from protocol.streams import Pong
 from protocol.types import Digest, Key, Kind
 from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
 from simnet.chance import chance

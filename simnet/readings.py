@@ -55,7 +55,8 @@ def _assign(judging: RoundRecord, audited: Audited) -> Mapping[bytes, Pairs]:
     """R6: return the assignment of pairs by the audit's beacon and findings; it has no second implementation itself."""
     answers, tested = bodies(judging.answers, Answer), audited.tested
     here = {place for place, answer in enumerate(answers) if answer.author not in judging.removed}
-    able = {place for place in here if not tested[place].is_bad} or here
+    least = min((tested[place].badness for place in here), default=0)
+    able = {place for place in here if tested[place].badness == least}
     clusters = _clusters(judging, tested)
     if len({clusters[place] for place in able}) < 2 or (judging.findings and rank(judging).stop is StopReason.AGREED):
         return {}

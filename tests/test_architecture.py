@@ -72,7 +72,7 @@ def test_only_one_module_knows_opentelemetry() -> None:
 
 def test_only_one_module_knows_tree_sitter() -> None:
     for library in ("tree_sitter", "tree_sitter_rust"):
-        assert importers(library) == {"node/findings/grammar.py"}
+        assert importers(library) == {"node/findings/reading/grammar.py"}
 
 
 def test_layers() -> None:

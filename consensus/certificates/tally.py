@@ -15,7 +15,18 @@ from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.limits import WEIGHT_MAX
 from protocol.messages import Ballot, CloseTally
-from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, Key, Outcome, OutcomeReason, Role, StopReason
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    CompileStatus,
+    DeclinedPhase,
+    Digest,
+    Key,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +146,12 @@ def uncertain_pairs(record: RoundRecord) -> tuple[tuple[int, int], ...]:
 def standing(record: RoundRecord) -> list[int]:
     """Return the positions in the slate of answers that can win.
 
-    Those that surely do not compile, or fail a test of the asker's, are set aside, unless all are alike in that (R18).
+    Those that surely do not compile are set aside, unless none compiles; then those that fail a test of the asker's,
+    unless all of them do (R18).
     """
-    opened = _opened(record)
-    return [index for index in opened if not record.found(index).fails] or opened
+    able = _opened(record)
+    able = [index for index in able if record.found(index).status is not CompileStatus.FAILS] or able
+    return [index for index in able if not record.found(index).tests[1]] or able
 
 
 def _opened(record: RoundRecord) -> list[int]:

@@ -63,11 +63,6 @@ class SettledFindings:
     """Whether reports differ, or are too few, in something that further testers may settle."""
 
     @property
-    def fails(self) -> bool:
-        """Whether it surely does not compile, or fails a test of the asker's."""
-        return self.status is CompileStatus.FAILS or self.tests[1] > 0
-
-    @property
     def behaviour(self) -> bytes:
         """The outcomes, if there is information on every input and they tell programs apart; else empty."""
         return self.outcomes if is_informative(self.outcomes) else b""
@@ -202,6 +197,9 @@ def _settled(values: Sequence[Value], nothing: Value) -> Value | None:
 
 def _settle_outcomes(stated: Sequence[bytes]) -> tuple[bytes, bool]:
     """Return the settled outcomes, input by input, and whether further testers may settle more."""
+    if len(stated) >= SETTLING_MIN and len(set(stated)) == 1:
+        # The usual case; looking at every input took a sixth of a large round's time.
+        return stated[0], False
     inputs = _settled([len(each) for each in stated], 0)
     if inputs is None:
         return b"", any(stated)

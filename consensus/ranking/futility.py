@@ -6,6 +6,7 @@ a random variable: around today's mean, with the part of today's variance that t
 changing the answer can bring. Judges whose preferences are near one half explain little, whatever their number.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isqrt
 
@@ -42,11 +43,13 @@ def expected_gain(fitted: Fit, leader: int, information: int, decisiveness: int)
         information: what the wave brings, if all its comparisons were of one pair of clusters (`information_of`).
         decisiveness: see `decisiveness_of`.
     """
+    shares = Counter(frozenset(duel) for duel in fitted.duels)
     gains = [0]
     for rival in range(len(fitted.sampled)):
-        if rival == leader:
+        share = shares[frozenset((leader, rival))]
+        # Without a duel nothing changes between the two, and the leader stays ahead.
+        if rival == leader or not share:
             continue
-        share = sum({leader, rival} == set(duel) for duel in fitted.duels)
         ahead = [int(value) for value in fitted.sampled[leader] - fitted.sampled[rival]]
         # The draws give the spread alone: their own mean is off by chance, and the fit knows it exactly.
         off = sum(ahead) // DRAWS - (fitted.cluster_strengths[leader] - fitted.cluster_strengths[rival])

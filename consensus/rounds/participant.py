@@ -33,9 +33,10 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import domain_digest
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query
+from protocol.messages import Notice, Offer, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
+from protocol.streams import Pong, PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 

@@ -8,8 +8,9 @@ from consensus.certificates.record import Phase, RoundRecord
 from protocol import codec
 from protocol.conversation import bytes_of
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest, Turn
+from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
+from protocol.streams import PullReply, PullRequest
 from protocol.types import Digest, Key
 
 PULL_FRAME_BYTES = 64

@@ -82,7 +82,7 @@ class Calibration(msgspec.Struct, frozen=True):
     """Increase of the log-odds of P(correct) per log-odds that findings add to the winner's strength."""
 
 
-class Strengths(msgspec.Struct, frozen=True):
+class FindingStrengths(msgspec.Struct, frozen=True):
     """What findings add to an answer's strength, in log-odds."""
 
     agreement: float
@@ -108,7 +108,7 @@ class TaskPriors(msgspec.Struct, frozen=True):
     """Prior standard deviation of answer groups' strengths."""
     calibration: Calibration
     """Map from P(best) to P(correct)."""
-    findings: Strengths
+    findings: FindingStrengths
     """Strengths of findings."""
 
 

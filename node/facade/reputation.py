@@ -122,7 +122,7 @@ def _priors(query_priors: QueryPriors) -> api.TaskPriors:
         beta=query_priors.model.beta,
         tau_u=query_priors.model.tau_u,
         calibration=api.Calibration(intercept / ONE, slope / ONE, worth / ONE),
-        findings=api.Strengths(strengths.agreement, strengths.compiles, strengths.tests, strengths.lint),
+        findings=api.FindingStrengths(strengths.agreement, strengths.compiles, strengths.tests, strengths.lint),
     )
 
 

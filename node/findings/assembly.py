@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.findings.asker_tests import AskerTest, AskerTests
-from node.findings.std_names import BUILT_IN_CRATES, STD_MODULES
+from node.findings.checks.asker_tests import AskerTest, AskerTests
+from node.findings.reading.std_names import BUILT_IN_CRATES, STD_MODULES
 
 _SHADOWED: Final = (
     "assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq", "debug_assert_ne", "matches", "panic",

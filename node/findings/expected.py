@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from node.findings.assembly import Example
-from node.findings.examples import Check, fitted
-from node.findings.plain_values import plain_value
-from node.findings.rust_types import Function, Implementation
+from node.findings.checks.examples import Check, fitted
+from node.findings.checks.plain_values import plain_value
+from node.findings.reading.rust_types import Function, Implementation
 
 _PART: Final = re.compile(
     r"""

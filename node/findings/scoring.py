@@ -6,8 +6,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from node.findings.asker_tests import AskerTests
 from node.findings.assembly import assemble
+from node.findings.checks.asker_tests import AskerTests
 from node.findings.compiling import EDITION
 from node.findings.running import Order, Work
 from node.findings.verdicts import Counts, all_failed, count_once, none_run

@@ -8,18 +8,19 @@ from typing import Final
 
 import trio
 
-from node.findings.asker_tests import AskerTests, read_tests
 from node.findings.assembly import Assembled, Example, assemble
+from node.findings.calling.wrappers import Wrapper, call_wrapper
+from node.findings.checks.asker_tests import AskerTests, read_tests
+from node.findings.checks.examples import checks_of
 from node.findings.compiling import UNCHECKED, Checked
-from node.findings.examples import checks_of
 from node.findings.expected import examples_of
-from node.findings.extraction import EXTRACTOR_VERSION, Source, extract
 from node.findings.kit import ready_kit
-from node.findings.literals import literal_pool
 from node.findings.outcomes import digests, stable
 from node.findings.ports import Assignment
+from node.findings.reading.extraction import EXTRACTOR_VERSION, Source, extract
+from node.findings.reading.literals import literal_pool
+from node.findings.reading.signatures import Target, choose_target
 from node.findings.running import Order, Work
-from node.findings.signatures import Target, choose_target
 from node.findings.verdicts import (
     WITHOUT_VERDICT,
     Counts,
@@ -31,7 +32,6 @@ from node.findings.verdicts import (
     with_missing,
 )
 from node.findings.workbench import Workbench
-from node.findings.wrappers import Wrapper, call_wrapper
 from node.sandbox.ports import Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.limits import NAME_BYTES_MAX, OUTCOMES_MAX

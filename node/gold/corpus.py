@@ -2,7 +2,7 @@
 
 A file is Rust that compiles as it stands. Its inner comment holds a header in TOML, a line `---`, and the prompt; the
 right program follows, then perhaps a section `//~ driver`, and the section `//~ tests`. The driver is a function that
-shows the behaviour of a program whose types no input generator can make: it belongs to no answer. See `docs/reference`.
+shows a program's behaviour where no generator makes its inputs; it belongs to no answer. CONTRIBUTING.md has a recipe.
 """
 
 import re

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.findings.grammar import Node
+from node.findings.reading.grammar import Node
 
 
 @dataclass(frozen=True, slots=True, order=True)

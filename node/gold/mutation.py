@@ -11,7 +11,7 @@ from random import Random
 from typing import Final
 
 from consensus.ranking.rust_tokens import rust_tokens
-from node.findings.grammar import Node, SyntaxTree, descendants, parse
+from node.findings.reading.grammar import Node, SyntaxTree, descendants, parse
 from node.gold.edits import Edit, applied, replacing
 
 MUTANTS_MAX: Final = 512

@@ -6,7 +6,7 @@ from itertools import pairwise
 from random import Random
 from typing import Final
 
-from node.findings.grammar import Node, SyntaxTree, descendants
+from node.findings.reading.grammar import Node, SyntaxTree, descendants
 from node.gold.edits import Edit, applied, replacing
 
 _NAMES: Final = frozenset({"identifier", "type_identifier", "field_identifier", "shorthand_field_identifier"})

@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from node.findings.grammar import parse
+from node.findings.reading.grammar import parse
 from node.gold.mutation import Mutant, Operator
 from node.gold.ports import Inspection, Observed, Verifier
 from node.gold.variation import Exercise, signature

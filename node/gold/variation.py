@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from node.findings.grammar import Node, SyntaxTree, descendants, parse
+from node.findings.reading.grammar import Node, SyntaxTree, descendants, parse
 from node.gold.corpus import CodeTask
 from node.gold.edits import applied, replacing
 from node.gold.renaming import fresh_names, renamed, renamed_words

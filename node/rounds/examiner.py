@@ -33,7 +33,8 @@ from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault
 from protocol.limits import CHALLENGE_REPLY_BYTES_MAX
-from protocol.messages import Challenge, ChallengeReply, Offer
+from protocol.messages import Offer
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import Key, Role, TaskType
 
 RETRY_MS: Final = 7 * 24 * 3_600_000
@@ -200,6 +201,8 @@ class Examiner:
         now_ms = self._clock.now_ms()
         record = self.record(key, now_ms)
         if reply is not None and reply.refusal:
+            # It has too much to do: it is not asked again before its next item is due.
+            self._each.take(key, self._each.level(key, now_ms / 1000), now_ms / 1000)
             verdict = ItemVerdict.VOID if record.void < REFUSALS_MAX else ItemVerdict.FAILED
         else:
             text, preference = (None, None) if reply is None else (reply.text, reply.preference)

@@ -18,7 +18,8 @@ from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Pong, Query
+from protocol.messages import Offer, Query
+from protocol.streams import Pong
 from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 

@@ -25,7 +25,7 @@ PROBE_RETRY_MS = 2_000
 GREET_MS = 300
 """Milliseconds to collect several changes, such as new peers, before we repeat our offer for all of them."""
 
-TOOLS_S_MAX = 20.0
+TOOLS_S_MAX = 60.0
 """Seconds that the first offer waits for the sandbox's trial and the harness: two on a quiet machine, some ten the
 first time. After them it is made without, and repeated later."""
 

@@ -7,8 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +16,8 @@ from typing import Final
 
 import trio
 
-from node.sandbox.exposing import NotExposedError, expose, hidden_by
+from node.sandbox.entrances import Entrances
+from node.sandbox.exposing import NotExposedError
 from node.sandbox.jail import GATE, Jail, NotStartedError
 from node.sandbox.measuring import can_measure
 from node.sandbox.ports import Ceilings, Command, Ending, Finished, Limits
@@ -38,9 +38,6 @@ STACK_BYTES: Final = 8 << 20
 
 ADDRESSES_BYTES: Final = 1 << 30
 """Addresses that a process may reserve beyond its memory: the C library takes 64 MiB for each thread that allocates."""
-
-ENTRANCES_MAX: Final = 8
-"""Sets of hidden folders that are kept open: one for each toolchain and its parts."""
 
 VERSION_S_MAX: Final = 10.0
 """Seconds in which bubblewrap must tell its version."""
@@ -93,9 +90,7 @@ class Bubblewrap:
         self._seccomp = seccomp
         self._ceilings = ceilings
         self._places = trio.CapacityLimiter(ceilings.places)
-        self._entrances: dict[frozenset[Path], int] = {}
-        self._opening = trio.Lock()
-        weakref.finalize(self, _close, self._entrances)
+        self._entrances = Entrances(programs.nsenter)
         self._is_root = os.geteuid() == 0
 
     @property
@@ -105,12 +100,12 @@ class Bubblewrap:
 
     async def run(self, command: Command, limits: Limits) -> Finished:
         """Run a command to its end. Waits for a free place first; cancelling kills it with all its children."""
-        _require_plain(command)
+        require_plain(command)
         limits = self._ceilings.cap(limits)
         async with self._places:
             with ExitStack() as opened:
                 try:
-                    entrance = await self._entrance(command.readable.values())
+                    entrance = await self._entrance(command)
                     user = opened.enter_context(sandbox_user()) if self._is_root else None
                     prefix = [*entrance, *_privileges(self._programs.setpriv, user)]
                     descriptors, options = self._options(command, limits, opened)
@@ -126,21 +121,10 @@ class Bubblewrap:
                 finally:
                     await jail.end()
 
-    async def _entrance(self, readable: Iterable[Path]) -> list[str]:
-        """Return what leads to the folders that only root reaches: nothing, if there are none or we are not root."""
-        if not self._is_root:
-            return []
-        paths = {path.resolve() for path in (*readable, *self._programs.needs)}
-        hidden = frozenset(path for path in paths if hidden_by(path) is not None)
-        if not hidden:
-            return []
-        async with self._opening:
-            if hidden not in self._entrances:
-                if len(self._entrances) >= ENTRANCES_MAX:
-                    raise NotExposedError(f"more than {ENTRANCES_MAX} sets of folders that only root reaches")
-                self._entrances[hidden] = await trio.to_thread.run_sync(expose, hidden)
-        # By our own number, not by an inherited one: nothing inside may hold it.
-        return [str(self._programs.nsenter), f"--mount=/proc/{os.getpid()}/fd/{self._entrances[hidden]}"]
+    async def _entrance(self, command: Command) -> list[str]:
+        """Return what leads to folders that only root reaches; all others reach their own."""
+        wanted = (*command.readable.values(), *self._programs.needs)
+        return await self._entrances.leading_to(wanted) if self._is_root else []
 
     def _options(self, command: Command, limits: Limits, opened: ExitStack) -> tuple[list[int], int]:
         """Return descriptors that bubblewrap reads, and that of its options.
@@ -170,12 +154,7 @@ class Bubblewrap:
         return descriptors, _in_memory(b"\0".join(os.fsencode(each) for each in options) + b"\0", opened)
 
 
-def _close(entrances: dict[frozenset[Path], int]) -> None:
-    for descriptor in entrances.values():
-        os.close(descriptor)
-
-
-def _require_plain(command: Command) -> None:
+def require_plain(command: Command) -> None:
     """Refuse a command that was put together wrongly, which is a fault of ours. Raises ValueError."""
     names = {*command.files, *command.executable, *command.collect}
     if bad := [name for name in names if not _NAME.fullmatch(name)]:
@@ -265,7 +244,7 @@ def open_bubblewrap(ceilings: Ceilings) -> Bubblewrap:
 
 def find_programs() -> Programs:
     """Find bubblewrap and what it is started with. Raises UnusableError."""
-    shell, prlimit, setpriv, nsenter = (_program(name) for name in ("sh", "prlimit", "setpriv", "nsenter"))
+    shell, prlimit, setpriv, nsenter = (system_program(name) for name in ("sh", "prlimit", "setpriv", "nsenter"))
     found = []
     for bwrap, needs in _bubblewraps():
         version = _version(bwrap)
@@ -277,7 +256,8 @@ def find_programs() -> Programs:
     raise UnusableError(f"{told}: install version {least} or newer, as by `apt-get install bubblewrap`")
 
 
-def _program(name: str) -> Path:
+def system_program(name: str) -> Path:
+    """Return the real path of a program of the system. Raises UnusableError."""
     found = shutil.which(name, path=_PATH)
     if found is None:
         raise UnusableError(f"{name} is not installed: `apt-get install util-linux`")

@@ -10,6 +10,7 @@ import trio
 
 from node.sandbox.bubblewrap import UnusableError, open_bubblewrap
 from node.sandbox.config import SandboxConfig
+from node.sandbox.landlock import SPARE_THREADS, open_landlock
 from node.sandbox.ports import Ceilings, Command, Finished, Limits, Sandbox
 from node.sandbox.proof import NotProvenError, prove
 from node.sandbox.toolchain import Toolchain, ToolchainMissing, find_toolchain
@@ -21,8 +22,11 @@ PLACES_DEFAULT_MAX: Final = 8
 REMEDY: Final = "`apt-get install bubblewrap util-linux`, and allow user namespaces (docs/how-to/sandbox.md)"
 """What usually helps where no sandbox holds."""
 
-_BACKENDS: Final[tuple[tuple[str, Callable[[Ceilings], Sandbox]], ...]] = (("bubblewrap", open_bubblewrap),)
-"""The backends in the order of preference."""
+_BACKENDS: Final[tuple[tuple[str, Callable[[Ceilings], Sandbox], int], ...]] = (
+    ("bubblewrap", open_bubblewrap, 0),
+    ("sandlock", open_landlock, SPARE_THREADS),
+)
+"""The backends in the order of preference, with the threads that each may allow beyond a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,10 @@ async def choose_sandbox(config: SandboxConfig) -> ProvenSandbox | SandboxOff:
         return SandboxOff(toolchain.reason, toolchain.remedy)
     ceilings = Ceilings(places(config), config.memory_bytes_max, config.cpu_s_max)
     failed = []
-    for name, opener in _BACKENDS:
+    for name, opener, spare in _BACKENDS:
         try:
             sandbox = opener(ceilings)
-            if await prove(sandbox, toolchain) or ceilings.places == 1:
+            if await prove(sandbox, toolchain, spare) or ceilings.places == 1:
                 return ProvenSandbox(sandbox, toolchain, ceilings.places)
             return ProvenSandbox(opener(replace(ceilings, places=1)), toolchain, 1)
         except (UnusableError, NotProvenError) as error:

@@ -1,6 +1,7 @@
 """What a process and all its descendants use, as the kernel tells."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,28 @@ def usage(root: int) -> Usage:
             continue
         cpu_ticks += sum(map(int, fields[_CPU_TIMES]))
         pages += int(fields[_RESIDENT])
+    return Usage(cpu_ticks / _TICKS_PER_S, pages * _PAGE_BYTES)
+
+
+def user_processes(user: int) -> list[int]:
+    """Return the processes of a user that have not ended."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if folder.stat().st_uid == user and _stat(int(folder.name))[0] != b"Z":
+                    found.append(int(folder.name))
+    return found
+
+
+def user_usage(user: int) -> Usage:
+    """Return what all processes of a user use."""
+    cpu_ticks = pages = 0
+    for pid in user_processes(user):
+        with suppress(OSError):
+            fields = _stat(pid)
+            cpu_ticks += sum(map(int, fields[_CPU_TIMES]))
+            pages += int(fields[_RESIDENT])
     return Usage(cpu_ticks / _TICKS_PER_S, pages * _PAGE_BYTES)
 
 

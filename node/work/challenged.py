@@ -23,7 +23,7 @@ from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.errors import Fault
 from protocol.limits import CHALLENGE_ANSWERS, CHALLENGE_BYTES_MAX
-from protocol.messages import Challenge, ChallengeReply
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, DeclineReason, Digest, Key, Role, TurnRole
 
 PLACES: Final = 2
@@ -34,10 +34,14 @@ BUDGET_MS_MAX: Final = 120_000
 (`OverlayConfig.slow_serve_timeout_ms`)."""
 
 PEER_RATE: Final = Rate(1 / 30, 4)
-"""Challenges of one peer: two a minute, four at once. Forty in all decide about a newcomer."""
+"""Challenges of one stranger: two a minute, four at once. Forty in all decide about a newcomer."""
 
-STRANGERS_RATE: Final = Rate(1 / 15, 8)
-"""Challenges of all strangers together, because keys are free: four a minute."""
+KNOWN_RATE: Final = Rate(1 / 5, 20)
+"""Challenges of one peer that the owner knows: a whole record within minutes, should it want one."""
+
+STRANGERS_RATE: Final = Rate(1 / 6, 16)
+"""Challenges of all strangers together, because keys are free: ten a minute, enough for fifty that each want eight an
+hour. What they take of the engine is bounded by `[serve]`."""
 
 TOO_FAST: Final = "too_fast"
 
@@ -51,6 +55,7 @@ class ChallengeServer:
         self._worker = worker
         self._serving = serving
         self._clock = clock
+        self._known = Buckets[Key](KNOWN_RATE, KEYS_MAX)
         self._peers = Buckets[Key](PEER_RATE, KEYS_MAX)
         self._strangers = Bucket(STRANGERS_RATE)
         self._places: Counter[Key] = Counter()
@@ -79,7 +84,7 @@ class ChallengeServer:
     def _admits(self, peer: Key, now_s: float) -> bool:
         """Pay for one challenge before it is read; strangers also from what all of them have together."""
         if self._serving.knows(peer):
-            return self._peers.take(peer, 1, now_s)
+            return self._known.take(peer, 1, now_s)
         return self._strangers.level(now_s) >= 1 and self._peers.take(peer, 1, now_s) and self._strangers.take(1, now_s)
 
     def _refusal(self, peer: Key, challenge: Challenge, now_ms: int) -> str | None:

@@ -20,7 +20,8 @@ from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from protocol.conversation import bytes_of
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
-from protocol.messages import Challenge, Query, Turn
+from protocol.messages import Query, Turn
+from protocol.streams import Challenge
 from protocol.types import ONE, Digest, Key, TaskType
 
 ROUNDS_MAX = 256

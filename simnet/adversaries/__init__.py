@@ -27,6 +27,7 @@ from simnet.adversaries.lazy import Lazy
 from simnet.adversaries.peeker import Peeker
 from simnet.adversaries.place_filler import PlaceFiller
 from simnet.adversaries.replayer import Replayer
+from simnet.adversaries.report_censor import ReportCensor
 from simnet.adversaries.report_contradictor import ReportContradictor
 from simnet.adversaries.report_liar import ReportLiar
 from simnet.adversaries.silent_seat import SilentSeat
@@ -48,7 +49,7 @@ PROTOCOL = (Equivocator, SplitEquivocator, Withholder, CommitmentCopier, Replaye
 CROWDING = (PlaceFiller, SilentSeat, DeadSeat, Decliner)
 """Kinds that break no rule but take resources that others need: working places, seats, time."""
 
-REQUESTERS = (Censor, ClosingEquivocator, Canceller, FavouriteStopper, BeaconGrinder)
+REQUESTERS = (Censor, ReportCensor, ClosingEquivocator, Canceller, FavouriteStopper, BeaconGrinder)
 """Kinds that break rules as requesters."""
 
 KINDS: Mapping[str, type[Behaviour]] = {kind.KIND: kind for kind in (*ACCURACY, *PROTOCOL, *CROWDING, *REQUESTERS)}

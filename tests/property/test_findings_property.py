@@ -3,14 +3,14 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node.findings.asker_tests import AskerTests, read_tests
-from node.findings.examples import CHECKS_MAX, checks_of, fitted
-from node.findings.extraction import extract
-from node.findings.grammar import BYTES_MAX, parse
-from node.findings.literals import literal_pool
-from node.findings.rust_types import Function
-from node.findings.signatures import choose_target
-from node.findings.wrappers import call_wrapper
+from node.findings.calling.wrappers import call_wrapper
+from node.findings.checks.asker_tests import AskerTests, read_tests
+from node.findings.checks.examples import CHECKS_MAX, checks_of, fitted
+from node.findings.reading.extraction import extract
+from node.findings.reading.grammar import BYTES_MAX, parse
+from node.findings.reading.literals import literal_pool
+from node.findings.reading.rust_types import Function
+from node.findings.reading.signatures import choose_target
 from protocol.messages import Turn
 from protocol.types import TurnRole
 from tests.support.rust_answers import SHAPES

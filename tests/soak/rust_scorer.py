@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from node.findings.asker_tests import AskerTests, read_tests
+from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.scoring import Grade, score
 from node.findings.workbench import Workbench
 from tests.support.rust_bench import open_bench

@@ -114,13 +114,17 @@ def outside(folder: Path) -> Iterator[Outside]:
 
 
 def sandboxed_processes() -> list[int]:
-    """Processes of sandboxes that descend from this process, or from nobody any more; not those of other nodes."""
+    """Processes of sandboxes that descend from this process, or from nobody any more; not those of other nodes.
+
+    Of orphans that have ended, which the machine's first process reaps in its own time, nothing is told.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 line = _line(int(entry.name))
-                if any(map(_begins_sandbox, line)) and (os.getpid() in line or _begins_sandbox(line[-1])):
+                is_orphan = any(map(_begins_sandbox, line)) and _begins_sandbox(line[-1]) and not _has_ended(line[0])
+                if is_orphan or (os.getpid() in line and any(map(_begins_sandbox, line))):
                     found.append(line[0])
     return found
 
@@ -129,6 +133,10 @@ def _begins_sandbox(pid: int) -> bool:
     if os.geteuid() == 0:
         return Path(f"/proc/{pid}").stat().st_uid in UIDS
     return Path(f"/proc/{pid}/comm").read_text().strip() == "bwrap"
+
+
+def _has_ended(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def _line(pid: int) -> list[int]:

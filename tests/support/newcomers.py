@@ -18,7 +18,8 @@ from node.rounds.inbound import CHALLENGE
 from node.rounds.reputation import Reputation
 from protocol import codec
 from protocol.errors import Fault
-from protocol.messages import Challenge, ChallengeReply, Offer
+from protocol.messages import Offer
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, ONE, Key, Role
 from tests.support.updates import key
 

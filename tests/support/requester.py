@@ -12,8 +12,9 @@ from node.overlay import Overlay, open_overlay
 from node.rounds.inbound import CONTRIBUTE, PROTOCOLS, PULL
 from protocol import codec
 from protocol.conversation import digest_of, single
-from protocol.messages import Commit, Message, Offer, PullReply, Query
+from protocol.messages import Commit, Message, Offer, Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
+from protocol.streams import PullReply
 from protocol.topics import topic
 from protocol.types import ONE, Digest, TaskType
 from tests.integration.overlay.world import Recorder, config, subscribers, until

@@ -131,13 +131,23 @@ REPUTATION = reputation_api.ReputationReport(
     rounds=1,
     renewal_rounds=20,
     gold_questions=1,
-    in_force={TaskType.CODE: reputation_api.TaskPriors(1, 1, 0.7, 0.8, reputation_api.Calibration(0.0, 1.0))},
+    in_force={
+        TaskType.CODE: reputation_api.TaskPriors(
+            gold_rounds=1,
+            nodes=1,
+            beta=0.7,
+            tau_u=0.8,
+            calibration=reputation_api.Calibration(0.0, 1.0, 0.0),
+            findings=reputation_api.FindingStrengths(1.35, 1.0, 2.0, 0.3),
+        )
+    },
     nodes=(
         reputation_api.NodeReputation(
             rounds=1,
             gold_rounds=1,
             answering=reputation_api.Answering(2.0, 0.0, 0.75, 4.0),
             judging=reputation_api.Judging(0.7, 0.1, 0.1, 0.1),
+            testing=reputation_api.Testing(9.0, 1.0, 0.07, tests=True),
             equivocations=0,
             key=KEY,
             weights={task: reputation_api.Weights(1.0, 1.0, 0.0) for task in TaskType},

@@ -36,13 +36,13 @@ from protocol.messages import (
     Decline,
     Findings,
     Opening,
-    Pong,
     Query,
     Seat,
 )
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import Keypair, VerifiedMessage
+from protocol.streams import Pong
 from protocol.types import ONE, DeclinedPhase, DeclineReason, Digest, FinishReason, Key, Objection, Role, TaskType
 from tests.support.findings import NOTHING, found
 

@@ -21,18 +21,10 @@ from node.rounds.inbound import PROTOCOLS
 from node.rounds.learned import FORMATS
 from node.storage import schema
 from protocol import hashing, limits, versions
-from protocol.messages import (
-    MESSAGE_TYPES,
-    Certificate,
-    Challenge,
-    ChallengeReply,
-    Opening,
-    Pong,
-    PullReply,
-    PullRequest,
-)
+from protocol.messages import MESSAGE_TYPES, Certificate, Opening
 from protocol.params import NetworkParams
 from protocol.schema import Range
+from protocol.streams import Challenge, ChallengeReply, Pong, PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import TaskType
 from tests.support.fit_digests import PINNED_DIGEST

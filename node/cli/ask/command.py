@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
@@ -23,7 +23,7 @@ from node.cli.parts.certificates import (
 )
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.findings import UNTESTED, failed_tests, marks_of
+from node.cli.parts.findings import UNTESTED, marks_of, tests_failed_by, why_not_passed
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client.client import SILENCE_S
@@ -95,10 +95,7 @@ async def ask(
     path = out or kept_path(source, followed.query_id)
     unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
-    untested = failed_tests(told) if strict else ""
-    if untested and untested != UNTESTED:
-        kept = f"`strand show {followed.query_id[:FILE_DIGITS]}` shows it"
-        raise CliError(f"the best answer {untested}, and --strict takes no such answer; {kept}", Exit.NO_QUORUM)
+    is_sure = not strict or _passes(told)
     if json:
         print_json(told)
     elif told_first is not None:
@@ -110,7 +107,16 @@ async def ask(
         raise unwritten
     if not json:
         print(f"certificate: {path}")
-    return Exit.NO_QUORUM if strict and (untested or told["outcome"] != "decided") else Exit.OK
+    return Exit.OK if is_sure and not (strict and told["outcome"] != "decided") else Exit.NO_QUORUM
+
+
+def _passes(told: dict[str, Any]) -> bool:
+    """Whether the answer passes the asker's tests, if there are any. Raises CliError if it surely does not."""
+    why = why_not_passed(told)
+    if why not in ("", UNTESTED):
+        kept = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
+        raise CliError(f"the best answer {why}, and --strict takes no such answer; {kept}", Exit.NO_QUORUM)
+    return not why
 
 
 async def _followed(
@@ -180,7 +186,7 @@ class _ToldFirst:
         if not isinstance(event, Decided) or not event.winner:
             return
         found, console = event.findings, stdout()
-        if self._must_pass and found is not None and found.tests is not None and found.tests.failed:
+        if self._must_pass and tests_failed_by(found):
             return
         if event.reason is OutcomeReason.LOW_CONFIDENCE:
             print_abstention(certainty_of(event.p_best, event.p_correct), self._confidence_min, console)

@@ -10,6 +10,7 @@ from node.api.findings import AnswerFindings, RoundTesting
 from node.cli.parts.options import outside
 from node.cli.parts.tables import print_rows, shown_key
 from node.findings.words import cell, why_set_aside
+from protocol.types import CompileStatus
 
 NO_TOOLS: Final = (
     "The answers were not tested: no member has a sandbox with a Rust compiler (`strand doctor` tells what is missing)."
@@ -57,35 +58,42 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
     return [cell(findings_of(row), places) for row in report["ranking"]]
 
 
-def failed_tests(report: Mapping[str, Any]) -> str:
-    """Return how the winner does with the asker's tests, if it does not pass them; empty if it does, or has none."""
+UNTESTED: Final = "was not tested with your tests, or testers differ"
+"""What is told of an answer of which it is not known whether it passes the asker's tests."""
+
+
+def tests_failed_by(found: AnswerFindings | None) -> str:
+    """Return how an answer with these findings fails the asker's tests; empty if it does not, as far as is known."""
+    if found is not None and found.status is CompileStatus.FAILS:
+        return "does not compile, so that it passes none of your tests"
+    if found is not None and found.tests is not None and found.tests.failed:
+        return f"fails {found.tests.failed} of your {found.tests.all} tests"
+    return ""
+
+
+def why_not_passed(report: Mapping[str, Any]) -> str:
+    """Return why the winner does not pass the asker's tests, for sure; empty if it does, or if there are none."""
     testing = read_testing(report)
     if testing is None or not testing.tests_digest or not report["ranking"]:
         return ""
     found = findings_of(report["ranking"][0])
-    if found is None or found.tests is None:
-        return "" if found is not None and found.status == "fails" else UNTESTED
-    return f"fails {found.tests.failed} of your {found.tests.all} tests" if found.tests.failed else ""
-
-
-UNTESTED: Final = "was not tested with your tests, or testers differ"
-"""What is told of an answer of which it is not known whether it passes the asker's tests."""
+    return tests_failed_by(found) or (UNTESTED if found is None or found.tests is None else "")
 
 
 def marks(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what an asker must know of the answer before reading it."""
     yield from marks_of(findings_of(report["ranking"][0]) if report["ranking"] else None)
-    if failed_tests(report) == UNTESTED:
+    if why_not_passed(report) == UNTESTED and was_tested(report):
         yield f"This answer {UNTESTED}."
 
 
 def marks_of(found: AnswerFindings | None) -> Iterator[str]:
     """Yield what an asker must know of an answer with these findings."""
-    if found is not None and found.status == "fails":
+    if found is not None and found.status is CompileStatus.FAILS:
         code = f" ({found.error})" if found.error else ""
-        yield f"This answer does not compile{code}; nor does any other that was found out about."
-    elif found is not None and found.tests is not None and found.tests.failed:
-        yield f"This answer fails {found.tests.failed} of your {found.tests.all} tests."
+        yield f"This answer does not compile{code}; what else was tested does no better."
+    elif failed := tests_failed_by(found):
+        yield f"This answer {failed}."
 
 
 def print_set_aside(report: Mapping[str, Any], console: Console) -> None:

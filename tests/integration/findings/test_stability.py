@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 STABLE = {
     "counts words in a map": """
         use std::collections::HashMap;
@@ -49,13 +48,18 @@ STABLE = {
 UNSTABLE = {
     "a map's order": """
         pub fn f(xs: Vec<i32>, s: String) -> Vec<i32> {
-            let set: std::collections::HashSet<i32> = xs.into_iter().chain(s.len() as i32..s.len() as i32 + 20).collect();
+            let more = s.len() as i32..s.len() as i32 + 20;
+            let set: std::collections::HashSet<i32> = xs.into_iter().chain(more).collect();
             set.into_iter().collect()
         }
     """,
-    "time that passes": "pub fn f(_xs: Vec<i32>, _s: String) -> u128 { std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() }",
+    "time that passes": """
+        pub fn f(_xs: Vec<i32>, _s: String) -> u128 { std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() }
+    """,
     "addresses": 'pub fn f(xs: Vec<i32>, _s: String) -> String { format!("{:p}", &xs) }',
-    "an address on the heap": "pub fn f(_xs: Vec<i32>, _s: String) -> usize { Box::leak(Box::new(3)) as *const i32 as usize }",
+    "an address on the heap": """
+        pub fn f(_xs: Vec<i32>, _s: String) -> usize { Box::leak(Box::new(3)) as *const i32 as usize }
+    """,
     "its process": 'pub fn f(_xs: Vec<i32>, _s: String) -> String { format!("{:?}", std::time::Instant::now()) }',
 }
 """Programs whose outcomes mean nothing."""

@@ -217,5 +217,5 @@ def test_truth_of_many_answers_counts_as_one_less_than_there_are() -> None:
 def test_claims_that_never_came_true_are_not_believed() -> None:
     """However sure they were: a slope that would turn certainty round is none, and the rest is fitted without it."""
     intercept, slope, worth = calibrate([(0.99, False)] * 20)
-    assert slope == 0
+    assert slope == worth == 0
     assert 1.0 / (1.0 + math.exp(-intercept / ONE)) < 0.15

@@ -4,7 +4,7 @@ from consensus.rounds import effects as fx
 from consensus.rounds.pulls import LeftOut
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullRequest
+from protocol.streams import PullRequest
 from tests.support.swarm import START_MS, Swarm
 
 

@@ -10,8 +10,9 @@ from consensus.rounds.participant import ROUNDS_KEPT, Participant
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Offer, PullReply, PullRequest, Query
+from protocol.messages import Offer, Query
 from protocol.signing import Keypair, seal
+from protocol.streams import PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Role
 from tests.support.swarm import START_MS, Swarm, keypair, params

@@ -12,8 +12,9 @@ from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import digest_of, single
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest, Turn
+from protocol.messages import Turn
 from protocol.signing import seal
+from protocol.streams import PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Kind, TurnRole
 from tests.support.hand import Hand

@@ -237,6 +237,13 @@ def test_what_all_share_sets_nobody_aside() -> None:
     assert len(standing(record)) == 8
 
 
+def test_where_none_passes_what_compiles_goes_before_what_does_not() -> None:
+    hand = in_testing()
+    said = {name: failing() if name in "abcd" else found(tests=(1, 1, 0)) for name in hand.names}
+    record = report_all(hand, said)
+    assert {hand.name_of(record.answers[index]) for index in standing(record)} == set("efgh")
+
+
 def test_answers_set_aside_count_as_openings() -> None:
     """R9: a slate of four is no smaller because three of them do not compile."""
     hand = in_testing()

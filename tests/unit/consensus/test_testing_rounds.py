@@ -9,8 +9,9 @@ from consensus.rounds.pulls import ServedPull
 from protocol import codec
 from protocol.errors import Fault
 from protocol.hashing import digest_of_tests
-from protocol.messages import PullReply, PullRequest, Report
+from protocol.messages import Report
 from protocol.signing import VerifiedMessage
+from protocol.streams import PullReply, PullRequest
 from protocol.types import ONE, CompileStatus, Digest, Kind, StopReason
 from tests.support.findings import found, plan
 from tests.support.swarm import Swarm, keypair

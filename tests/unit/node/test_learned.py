@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,14 @@ async def learn_one(reputation: Reputation) -> None:
 def said_by(version: int) -> Any:
     """What a fixture says, in today's form."""
     said = msgspec.json.decode((FIXTURES / f"v{version}.json").read_bytes())
-    priors = row_of(PRIORS, b"", {"rounds": 0, "insights": said["insights"]})
-    written = b'{"version":%d' % FORMATS[PRIORS].version
-    of_version = replace(priors, body=priors.body.replace(written, b'{"version":%d' % version, 1))
-    said["insights"] = msgspec.json.decode(msgspec.json.encode(value_of(of_version).insights))
+
+    def today(part: str, value: Any) -> Any:
+        body = msgspec.json.encode({"version": version, **value})
+        return msgspec.json.decode(msgspec.json.encode(value_of(Learned(part, b"", body))))
+
+    said["insights"] = today(PRIORS, {"rounds": 0, "insights": said["insights"]})["insights"]
+    said["standings"] = [[node, today(STANDING, stats)] for node, stats in said["standings"]]
+    said["gold"] = [today(GOLD, each) for each in said["gold"]]
     return said
 
 

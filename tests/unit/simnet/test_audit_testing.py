@@ -119,7 +119,7 @@ def test_real_certificates_pass_and_both_readings_agree(scene: Callable[[], Swar
     for place, read in enumerate(audited.tested):
         found_there = verified.record.found(place)
         assert read.status == found_there.status.value and read.behaviour == found_there.behaviour
-        assert (read.is_bad, read.disputed) == (found_there.fails, found_there.open)
+        assert (read.failed, read.disputed) == (found_there.tests[1], found_there.open)
     watching = Checkers(
         Cast(frozenset(range(8)), params(), {keypair(name).public: at for at, name in enumerate(NAMES)})
     )
@@ -136,7 +136,7 @@ def test_the_scenes_are_what_they_are_called() -> None:
     assert {report.stage for report in bodies(further.reports, Report)} == {0, 1}
     assert len({report.author for report in unable().verified().record.reports}) == 7
     failing = broken().verified()
-    assert [found.fails for found in failing.record.findings].count(True) == 1
+    assert [found.status for found in failing.record.findings].count(CompileStatus.FAILS) == 1
     assert len(failing.ranking.ranked) == 7
     tools = {seat.tool_versions for seat in two_toolchains().verified().record.seats.values()}
     assert tools == {TOOLS, "another"}

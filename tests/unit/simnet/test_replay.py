@@ -14,8 +14,9 @@ from consensus.rounds.recording import Recording, read
 from node.rounds.recording import recording
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Commit, Offer, PullRequest
+from protocol.messages import Commit, Offer
 from protocol.signing import seal
+from protocol.streams import PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Role
 from simnet.replay import Step, replay

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.cli.main import run
-from node.cli.parts.findings import NO_TOOLS, failed_tests
+from node.cli.parts.findings import NO_TOOLS, why_not_passed
 from node.cli.show.loading import read_round
 from node.facade.certificates import certificate_detail
 from protocol.hashing import digest_of_tests
@@ -90,14 +90,14 @@ def test_an_answer_that_passes_the_askers_tests_has_no_mark(tmp_path: Path) -> N
     file, swarm = held(tmp_path / "round.strand", tests=TESTS)
     report = read_round(file.read_bytes()).reading.report
     assert report["winner"]["author"] in (author(swarm, "b"), author(swarm, "c"))
-    assert failed_tests(report) == ""
+    assert why_not_passed(report) == ""
     assert {row["author"] for row in report["set_aside"]} == {author(swarm, name) for name in "ade"}
 
 
 def test_an_answer_that_fails_them_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     everybody: dict[str, object] = {"status": CompileStatus.COMPILES, "error": 0, "tests": (1, 1, 0)}
     file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, everybody)
-    assert failed_tests(read_round(file.read_bytes()).reading.report) == "fails 1 of your 2 tests"
+    assert why_not_passed(read_round(file.read_bytes()).reading.report) == "fails 1 of your 2 tests"
     assert run(["show", str(file)]) == 0
     assert "This answer fails 1 of your 2 tests." in capsys.readouterr().out
 
@@ -122,3 +122,11 @@ def test_whose_report_was_contradicted_is_named(tmp_path: Path, capsys: pytest.C
     (tmp_path / "round.strand").write_bytes(swarm.certificate)
     assert run(["show", str(tmp_path / "round.strand")]) == 0
     assert f"reports contradicted: {author(swarm, 'h')}" in capsys.readouterr().out
+
+
+def test_an_answer_that_does_not_compile_passes_no_test(tmp_path: Path) -> None:
+    """Where every answer fails, the best of them may be one that was never run."""
+    nothing: dict[str, object] = {"status": CompileStatus.FAILS, "error": 425, "tests": (0, 0, 0)}
+    file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, nothing)
+    told = why_not_passed(read_round(file.read_bytes()).reading.report)
+    assert told == "does not compile, so that it passes none of your tests"

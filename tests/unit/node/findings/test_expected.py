@@ -3,7 +3,7 @@
 import pytest
 
 from node.findings.assembly import Example, assemble
-from node.findings.examples import Check
+from node.findings.checks.examples import Check
 from node.findings.expected import debug_text, examples_of
 from node.findings.outcomes import Outcome, OutcomeKind
 from node.findings.verdicts import count_examples, count_once, count_tests, with_missing

@@ -4,7 +4,7 @@ from collections import Counter
 from random import Random
 
 from consensus.ranking.rust_tokens import rust_tokens
-from node.findings.grammar import parse
+from node.findings.reading.grammar import parse
 from node.gold.corpus import corpus
 from node.gold.mutation import MUTANTS_MAX, Operator, mutants
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from consensus.ranking.rust_tokens import rust_tokens
-from node.findings.grammar import parse
+from node.findings.reading.grammar import parse
 from node.gold.corpus import CodeTask, corpus
 from node.gold.variation import Exercise, plain, signature, varied
 from tests.support.bare_rust import build_and_test, needs_rustc

@@ -29,13 +29,14 @@ from node.work.worker import EngineWorker
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault
-from protocol.messages import Challenge, ChallengeReply, Turn
+from protocol.messages import Turn
+from protocol.streams import Challenge, ChallengeReply
 from protocol.types import ABSTAIN, Key, TaskType, TurnRole
 from tests.support.stores import opened
 from tests.support.swarm import keypair
 
 OWN, FRIEND, DENIED = (keypair(name).public for name in ("own", "friend", "denied"))
-STRANGERS = [keypair(f"stranger {number}").public for number in range(12)]
+STRANGERS = [keypair(f"stranger {number}").public for number in range(20)]
 STRANGER = STRANGERS[0]
 BETTER, WORSE = "// quality 0.9\nfn a() {}", "// quality 0.1\nfn b() {}"
 
@@ -143,11 +144,12 @@ async def test_too_fast_is_refused_before_it_is_read(tmp_path: Path, autojump_cl
 
 
 async def test_more_keys_are_no_faster_and_take_nothing_from_the_known(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path,
+    autojump_clock: MockClock,  # noqa: ARG001 - it makes time pass
 ) -> None:
     async with challenged(tmp_path) as at:
         words = [await at.serve(ask(), peer) for peer in STRANGERS]
-        assert [each.refusal for each in words if isinstance(each, ChallengeReply)] == [""] * 8 + [TOO_FAST] * 4
+        assert [each.refusal for each in words if isinstance(each, ChallengeReply)] == [""] * 16 + [TOO_FAST] * 4
         served = await at.serve(ask(), FRIEND)
         assert isinstance(served, ChallengeReply) and not served.refusal
 

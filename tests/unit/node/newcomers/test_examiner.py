@@ -5,7 +5,9 @@ from random import Random
 from statistics import quantiles
 
 import pytest
+import trio
 from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from consensus.learning.challenge_weight import CAP, ChallengeStanding
 from consensus.learning.experience import QueryPriors
@@ -17,7 +19,7 @@ from node.gold.challenges import ChallengeItem
 from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
 from node.rounds.examiner import REFUSALS_MAX, RETRY_MS
 from protocol import codec
-from protocol.messages import ChallengeReply
+from protocol.streams import ChallengeReply
 from protocol.types import ONE, Key, TaskType
 from tests.support.newcomers import Engine, World, able, guessing, perfect, reply, world
 from tests.support.updates import key
@@ -25,12 +27,15 @@ from tests.support.updates import key
 NEWCOMER = key("0")
 
 
-async def examine(at: World) -> int:
-    """Challenge until nobody is left. Returns the number of items."""
+async def examine(at: World, hours: int = 1) -> int:
+    """Challenge until nobody is left, hour after hour. Returns the number of items."""
     items = 0
-    while await at.examiner.challenge():
-        items += 1
-        assert items <= 2 * ITEMS_MAX
+    for hour in range(hours):
+        if hour:
+            await trio.sleep(3_600)
+        while await at.examiner.challenge():
+            items += 1
+            assert items <= 2 * ITEMS_MAX
     return items
 
 
@@ -96,11 +101,11 @@ def _choosy(seed: str) -> Engine:
     return engine
 
 
-async def test_a_weak_engine_gains_nothing_by_refusing_what_it_would_fail() -> None:
+async def test_a_weak_engine_gains_nothing_by_refusing_what_it_would_fail(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
     for seed in range(25):
         at = world([_choosy(f"{seed}/{number}") for number in range(16)], seed)
         with capture_logs():
-            await examine(at)
+            await examine(at, hours=40)
         assert not any(each.earned_at is not None for each in at.reputation.newcomers.standings.values())
 
 
@@ -149,9 +154,11 @@ async def test_hostile_replies_cost_only_their_sender() -> None:
     assert all(known[key(name)].void == 0 and known[key(name)].items < 10 for name in "01234")
 
 
-async def test_refusals_are_void_and_end() -> None:
+async def test_refusals_are_void_and_end(autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
+    """One that refuses is not asked again at once."""
     at = world([lambda _: reply(refusal="busy")], 6)
-    await examine(at)
+    assert await examine(at) == 1
+    await examine(at, hours=20)
     assert standing(at).void == REFUSALS_MAX and standing(at).earned_at is None
     assert not standing(at).is_open
 
