@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 from consensus.ranking.rust_tokens import rust_tokens
-from node.findings.asker_tests import AskerTests, read_tests
-from node.findings.grammar import Node, SyntaxTree, descendants, parse
+from node.findings.checks.asker_tests import AskerTests, read_tests
+from node.findings.reading.grammar import Node, SyntaxTree, descendants, parse
 from node.findings.scoring import Grade, score
 from node.findings.tester import RustTester
 from node.findings.workbench import Workbench
