@@ -12,6 +12,9 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 FOLDER = Path(os.environ.get("STRAND_DATA", SHARED)) / "rust"
 """Where the data lie; nothing of them is in the repository."""
 
+SKIPPED = 77
+"""Exit code of a program that cannot run without them, and has said so."""
+
 
 @dataclass(frozen=True)
 class Task:
