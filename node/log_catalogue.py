@@ -42,6 +42,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "judging.started": "The engine compares the pairs of one wave.",
     "ballot.shortened": "The wave's time is over: pairs that were not compared are abstentions.",
     "ballot.abstained": "The engine gave no preference for some pairs.",
+    "testing.failed": "A fault of ours ended the tests of answers, or of programs for gold; the node goes on.",
     "testing.ready": "The node can test Rust answers: its sandbox held when it was tried, and it has a compiler.",
     "testing.off": "The node cannot test Rust answers, and takes part without that.",
     "gold.skipped": "A gold question was not asked.",

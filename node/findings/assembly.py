@@ -32,7 +32,10 @@ _NOT_CRATES: Final = (
 _WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _HEAD: Final = re.compile(r"(?<![\w:])(?<!::\s)([a-z_][a-z0-9_]*)::(?!<)")
 _NAMED: Final = re.compile(r"\b(?:mod|struct|enum|trait|type|crate)\s+([a-z_][a-z0-9_]*)")
-_USE: Final = re.compile(r"\buse\s+([^;]{1,2000});")
+_USE: Final = re.compile(r"\buse\s")
+
+_IMPORT_CHARACTERS_MAX: Final = 2000
+"""Length of one import that is looked at, up to its semicolon: those of people have some hundred."""
 
 _CALLS: Final = """
 #[doc(hidden)]
@@ -146,12 +149,22 @@ def _crates(source: str, tests: AskerTests) -> list[str]:
     A name that the answer or the tests give to something is none: an alias would collide with it.
     """
     taken = {*_NAMED.findall(source), *_NOT_CRATES}
-    for imports in _USE.findall(source):
+    for imports in _imports(source):
         taken.update(_WORD.findall(imports))
     own = {*_NAMED.findall(tests.text)}
-    uses = _USE.findall(tests.text)
+    uses = _imports(tests.text)
     imported = [imports.partition("::")[0].strip() for imports in uses]
     bound = {name for imports in uses for name in _WORD.findall(imports.partition("::")[2])}
     named = [head for head in _HEAD.findall(tests.text) if head not in bound]
     heads = dict.fromkeys((*tests.crates, *imported, *named))
-    return [head for head in heads if _WORD.fullmatch(head) and head not in taken | own][:_CRATES_MAX]
+    return [head for head in heads if _WORD.fullmatch(head) and head not in taken and head not in own][:_CRATES_MAX]
+
+
+def _imports(text: str) -> list[str]:
+    """What follows each `use` up to its semicolon. Linear in the text, which is hostile."""
+    imports: list[str] = []
+    for statement in text.split(";")[:-1]:
+        found = _USE.search(statement, max(0, len(statement) - _IMPORT_CHARACTERS_MAX))
+        if found is not None:
+            imports.append(statement[found.end() :])
+    return imports

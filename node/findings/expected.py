@@ -11,7 +11,7 @@ from node.findings.reading.rust_types import Function, Implementation
 
 _PART: Final = re.compile(
     r"""
-    "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])'
+    "(?:\\.|[^"\\])*(?:"|(?P<unclosed>\\?\Z)) | '(?:\\.|[^'\\])'
     | (?P<number>[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9]+)?)_?(?P<suffix>[iuf](?:8|16|32|64|128|size))?
     | [A-Za-z]\w* | \s+ | .
     """,
@@ -42,7 +42,7 @@ def debug_text(expression: str) -> str | None:
     parts = []
     for match in _PART.finditer(value):
         part = match.group()
-        if part[0] in "\"'" and not _SAME_IN_DEBUG.fullmatch(part):
+        if match["unclosed"] is not None or part[0] in "\"'" and not _SAME_IN_DEBUG.fullmatch(part):
             return None
         parts.append(match["number"].replace("_", "") if match["number"] else part)
     text = "".join(parts)

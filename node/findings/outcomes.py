@@ -111,15 +111,14 @@ def digests(outcomes: Sequence[str | None], *, seed: bytes, target: str) -> byte
 
 # -- canonical text ------------------------------------------------------------------------------------------------
 
-_TOKEN: Final = re.compile(
-    r"""
-    "(?:\\.|[^"\\])*" | '(?:\\.[^'\\]*|[^'\\])'    # texts and characters
-    | [A-Za-z_]\w*(?:::\w+)*                        # names and paths
-    | -?\d+(?:\.\d+)?(?:e-?\d+)?                    # numbers
+_OUTSIDE: Final = r"""
+    '(?:\\.[^'\\]*|[^'\\])'                       # characters
+    | [A-Za-z_]\w*(?:::\w+)*                      # names and paths
+    | -?\d+(?:\.\d+)?(?:e-?\d+)?                  # numbers
     | \s+ | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
+_TOKEN: Final = re.compile(rf""""(?:\\.|[^"\\])*(?:"|(?P<unclosed>\\?\Z)) | {_OUTSIDE}""", re.VERBOSE | re.DOTALL)
+_TOKEN_OUTSIDE: Final = re.compile(_OUTSIDE, re.VERBOSE | re.DOTALL)
 _FLOAT: Final = re.compile(r"-?\d+(?:\.\d+(?:e-?\d+)?|e-?\d+)")
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -129,7 +128,7 @@ def canonical(text: str) -> str:
 
     Any text is fine; what is not balanced, or too deep, is returned as it is. Linear in the text but for sorting.
     """
-    tokens = [token for token in _TOKEN.findall(text) if not token.isspace()]
+    tokens = [token for token in _tokens(text) if not token.isspace()]
     if len(tokens) < 2:
         return _number(tokens[0]) if tokens else text
     open_groups: list[_Group] = [_Group("", is_set=False)]
@@ -154,6 +153,18 @@ def canonical(text: str) -> str:
         return text
     open_groups[0].end_item()
     return ",".join(open_groups[0].items)
+
+
+def _tokens(text: str) -> list[str]:
+    """The tokens of a text. A quote that nothing closes, as where the text was cut, is a token of its own."""
+    tokens: list[str] = []
+    for match in _TOKEN.finditer(text):
+        if match["unclosed"] is not None:
+            # All further quotes are escaped ones, seen from here, so nothing closes them either. To look for their
+            # ends one by one would take quadratic time.
+            return [*tokens, '"', *_TOKEN_OUTSIDE.findall(text, match.start() + 1)]
+        tokens.append(match.group())
+    return tokens
 
 
 class _Group:

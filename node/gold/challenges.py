@@ -10,8 +10,9 @@ from random import Random
 from typing import Final, TypeAlias
 
 from node.gold.corpus import CodeTask
+from node.gold.evidence import Passed, passed
 from node.gold.ports import SEED_BYTES, Inspection, Verifier, Visibility
-from protocol.types import ABSTAIN, ONE, CompileStatus
+from protocol.types import ABSTAIN, ONE
 
 REPLY_BYTES_MAX: Final = 64 * 1024
 """Bytes of a reply to an answer item, UTF-8: as long as an answer may be. A longer one fails unread."""
@@ -34,6 +35,13 @@ class ItemVerdict(StrEnum):
     FAILED = "failed"
     VOID = "void"
     """Nothing: the node abstained, or this machine could not tell."""
+
+
+_VERDICTS: Final = {
+    Passed.YES: ItemVerdict.PASSED,
+    Passed.NO: ItemVerdict.FAILED,
+    Passed.UNKNOWN: ItemVerdict.VOID,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +111,16 @@ async def score_answer(verifier: Verifier, item: AnswerItem, reply: str | None, 
     """Score the reply to an answer item; None: there was none in time.
 
     A program that does not end, or uses up the memory, fails, as long as the right one passes beside it: otherwise a
-    node could make all its failures void. `seed`: 32 bytes.
+    node could make all its failures void. Tests alone decide only where they cannot be forged (`node.gold.evidence`).
+    `seed`: 32 bytes.
     """
     if not reply or len(reply.encode(errors="replace")) > REPLY_BYTES_MAX:
         return ItemVerdict.FAILED
-    inspection = Inspection(item.prompt, item.tests, seed, behaviour=False)
+    inspection = Inspection(item.prompt, item.tests, seed)
     right, seen = await verifier.inspect(inspection, (as_answer(item.right), reply))
     if not right.is_right:
         return ItemVerdict.VOID
-    if seen.status is CompileStatus.COMPILES and seen.passed == right.passed and seen.is_right:
-        return ItemVerdict.PASSED
-    return ItemVerdict.FAILED
+    return _VERDICTS[passed(item.prompt, reply, right, seen)]
 
 
 def score_judgement(item: JudgeItem, preference: int | None) -> ItemVerdict:

@@ -1,10 +1,12 @@
 """Grades the answers of a finished gold round by tests, in this machine's sandbox."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
 import trio
 
+from node.gold.evidence import Passed, passed
 from node.gold.ports import SEED_BYTES, Inspection, Observed, Verifier
 
 BATCH: Final = 4
@@ -14,9 +16,6 @@ end cost up to a minute each, and the tester's time for a batch is limited."""
 GRADING_S_MAX: Final = 300.0
 """Seconds for the answers of one round, 64 at most. Beyond that the round is not gold: others wait to be learned from.
 """
-
-_SEED: Final = bytes(SEED_BYTES)
-"""No inputs are drawn."""
 
 
 class AnswerGrader:
@@ -35,7 +34,8 @@ class AnswerGrader:
 
         A right program is tested beside them. Where it passes, the machine is well, so an answer that gives no
         information twice (it does not end, or fills the memory) is not right. Else authors would be blamed for this
-        machine's faults. Cancelling stops the work and leaves nothing behind.
+        machine's faults. What passes only by tests that it could have forged is not right (`node.gold.evidence`).
+        Cancelling stops the work and leaves nothing behind.
 
         Args:
             prompt: The question.
@@ -45,7 +45,7 @@ class AnswerGrader:
         """
         if not self.is_ready:
             return None
-        inspection = Inspection(prompt, tests, _SEED, behaviour=False)
+        inspection = Inspection(prompt, tests, secrets.token_bytes(SEED_BYTES))
         graded: list[bool] = []
         with trio.move_on_after(GRADING_S_MAX):
             for start in range(0, len(answers), BATCH):
@@ -53,16 +53,19 @@ class AnswerGrader:
                 seen = await self._beside(inspection, right, batch)
                 if seen is None:
                     return None
-                for text, one in zip(batch, seen, strict=True):
+                known, others = seen
+                for text, one in zip(batch, others, strict=True):
                     if not one.is_right and not one.is_wrong:
                         again = await self._beside(inspection, right, [text])
                         if again is None:
                             return None
-                        (one,) = again
-                    graded.append(one.is_right)
+                        known, (one,) = again
+                    graded.append(passed(prompt, text, known, one) is Passed.YES)
         return tuple(graded) if len(graded) == len(answers) else None
 
-    async def _beside(self, inspection: Inspection, right: str, answers: Sequence[str]) -> Sequence[Observed] | None:
-        """Inspect answers beside a right program; None if that one does not pass."""
+    async def _beside(
+        self, inspection: Inspection, right: str, answers: Sequence[str]
+    ) -> tuple[Observed, Sequence[Observed]] | None:
+        """Inspect a right program and answers beside it; None if the right one does not pass."""
         known, *others = await self._verifier.inspect(inspection, (right, *answers))
-        return others if known.is_right else None
+        return (known, others) if known.is_right else None

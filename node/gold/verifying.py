@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from node.findings.ports import AnswerTester, Assignment, Candidate
 from node.gold.ports import Inspection, Observed
 from protocol.conversation import single
 from protocol.limits import MEMBERS_MAX, OUTCOME_BYTES
 from protocol.messages import Findings
-from protocol.types import ONE, FindingKind
+from protocol.types import ONE, CompileStatus, FindingKind
 
 PROGRAMS_MAX: Final = MEMBERS_MAX
 """Programs of one inspection: as many as a slate has answers."""
 
+UNSEEN: Final = Observed(CompileStatus.UNKNOWN, 0, 0, 0, 0, ())
+"""What is seen of a program that could not be tested: nothing."""
+
 _NO_INFORMATION: Final = bytes(OUTCOME_BYTES)
+
+log = structlog.get_logger()
 
 
 class SandboxVerifier:
@@ -28,23 +35,30 @@ class SandboxVerifier:
         return bool(self._tester.tool_versions)
 
     async def inspect(self, inspection: Inspection, programs: Sequence[str]) -> Sequence[Observed]:
-        """Return what is seen of the programs, in order; see `Verifier`."""
+        """Return what is seen of the programs, in order; nothing of each if a fault of ours ended the tests.
+
+        See `Verifier`.
+        """
         assert len(programs) <= PROGRAMS_MAX, "more programs than a slate has answers"
         kinds = FindingKind.COMPILES | FindingKind.LINT
         if inspection.tests:
             kinds |= FindingKind.TESTS
         if inspection.behaviour:
             kinds |= FindingKind.BEHAVIOUR
-        findings = await self._tester.test(
-            Assignment(
-                turns=single(inspection.prompt),
-                slate=tuple(Candidate(text, ONE) for text in programs),
-                assigned=tuple(range(len(programs))),
-                kinds=kinds,
-                tests=inspection.tests,
-                seed=inspection.seed,
-            )
+        assignment = Assignment(
+            turns=single(inspection.prompt),
+            slate=tuple(Candidate(text, ONE) for text in programs),
+            assigned=tuple(range(len(programs))),
+            kinds=kinds,
+            tests=inspection.tests,
+            seed=inspection.seed,
         )
+        try:
+            findings = await self._tester.test(assignment)
+        except Exception:
+            # Others write the programs: what they bring out in the tester must not end the node.
+            log.exception("testing.failed")
+            return [UNSEEN] * len(programs)
         return [_observed(each) for each in findings]
 
 

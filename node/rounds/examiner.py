@@ -35,15 +35,22 @@ from protocol.errors import Fault
 from protocol.limits import CHALLENGE_REPLY_BYTES_MAX
 from protocol.messages import Offer
 from protocol.streams import Challenge, ChallengeReply
-from protocol.types import Key, Role, TaskType
+from protocol.types import ABSTAIN, Key, Role, TaskType
 
 RETRY_MS: Final = 7 * 24 * 3_600_000
 """Milliseconds from the end of a node's record to its next one: its owner may have given it a better model. With every
 record a guessing engine gets another chance of 1 in 100,000."""
 
+PAUSE_MS: Final = 24 * 3_600_000
+"""Milliseconds from the end of a record by refusals to the node's next one, which begins anew: it may have been busy,
+or strangers may have used up what it has for them."""
+
 REFUSALS_MAX: Final = 8
-"""Void items after which a refusal counts as a failure. A busy node is not to blame, but one that has read an item
-could refuse whatever it would fail."""
+"""Void items after which a refusal ends the record. A busy node is not to blame, so a refusal never counts as a
+failure, but one that has read an item could refuse whatever it would fail."""
+
+REFUSED: Final = "refused"
+"""Our word for a refusal of the stream, which has none."""
 
 ANSWER_TOKENS: Final = 512
 """Tokens of an answer at least: the longest right program of the corpus takes some 400."""
@@ -156,7 +163,13 @@ class Examiner:
             record = self.record(offer.author, now_ms)
             kind = record.next_kind(answers=bool(roles & Role.ANSWER), judges=bool(roles & Role.JUDGE))
             wanting[kind].append(offer)
-        return max(wanting.items(), key=lambda each: len(each[1]))
+        # A lot in proportion to their number: who wants a rare kind must not wait until nobody wants the other.
+        kind = (
+            self._random.choices(list(wanting), [len(each) for each in wanting.values()])[0]
+            if due[:room]
+            else ItemKind.ANSWER
+        )
+        return kind, wanting[kind]
 
     def _is_due(self, key: Key, now_ms: int) -> bool:
         """Whether a node may be challenged now.
@@ -166,6 +179,9 @@ class Examiner:
         """
         if self._reputation.trust(TaskType.CODE).knows(key) or self._each.level(key, now_ms / 1000) < 1:
             return False
+        standing = self._reputation.newcomers.standings.get(key)
+        if standing is not None and not standing.is_open and not self._may_repeat(standing, now_ms):
+            return False
         return self.record(key, now_ms).status is NewcomerStatus.OPEN
 
     def record(self, key: Key, now_ms: int) -> NewcomerRecord:
@@ -173,11 +189,13 @@ class Examiner:
         standing = self._reputation.newcomers.standings.get(key)
         if standing is None or self._may_repeat(standing, now_ms):
             return NewcomerRecord()
-        *counts, _, _ = astuple(standing)
-        return NewcomerRecord(*counts)
+        return _record(standing)
 
     def _may_repeat(self, standing: ChallengeStanding, now_ms: int) -> bool:
-        if standing.is_open or now_ms - standing.closed_ms < RETRY_MS:
+        if standing.is_open:
+            return False
+        was_paused = _record(standing).status is NewcomerStatus.OPEN
+        if now_ms - standing.closed_ms < (PAUSE_MS if was_paused else RETRY_MS):
             return False
         return challenge_weights(standing, self._reputation.experience.rounds) is None
 
@@ -190,7 +208,7 @@ class Examiner:
         try:
             raw = await self._streams.request(key, CHALLENGE, payload, timeout_ms=BUDGET_MS_MAX + GRACE_MS)
         except RequestRefused:
-            replies[key] = ChallengeReply(refusal="refused", text="", preference=-1)
+            replies[key] = ChallengeReply(refusal=REFUSED, text="", preference=ABSTAIN)
             return
         except PeerUnreachable:
             return
@@ -203,7 +221,7 @@ class Examiner:
         if reply is not None and reply.refusal:
             # It has too much to do: it is not asked again before its next item is due.
             self._each.take(key, self._each.level(key, now_ms / 1000), now_ms / 1000)
-            verdict = ItemVerdict.VOID if record.void < REFUSALS_MAX else ItemVerdict.FAILED
+            verdict = ItemVerdict.VOID
         else:
             text, preference = (None, None) if reply is None else (reply.text, reply.preference)
             verdict = await self._items.score(item, text, preference)
@@ -211,6 +229,9 @@ class Examiner:
         kind = ItemKind.ANSWER if isinstance(item, AnswerItem) else ItemKind.JUDGE
         log.info("newcomer.challenged", peer=key.hex()[:16], item=str(kind), verdict=str(verdict), items=record.items)
         standing = ChallengeStanding(*astuple(record))
+        if reply is not None and reply.refusal and record.void >= REFUSALS_MAX:
+            standing = replace(standing, closed_ms=max(1, now_ms))
+            log.info("newcomer.paused", peer=key.hex()[:16], items=record.items)
         if record.status is not NewcomerStatus.OPEN:
             earned_at = self._reputation.experience.rounds if record.status is NewcomerStatus.EARNED else None
             standing = replace(standing, closed_ms=max(1, now_ms), earned_at=earned_at)
@@ -219,6 +240,12 @@ class Examiner:
             await self._reputation.challenged(key, standing)
         except StoreBlockedError as error:
             log.warning("newcomer.not_kept", peer=key.hex()[:16], reason=str(error))
+
+
+def _record(standing: ChallengeStanding) -> NewcomerRecord:
+    """Return the counts of a standing. Of one that ended by refusals they would leave the record open."""
+    *counts, _, _ = astuple(standing)
+    return NewcomerRecord(*counts)
 
 
 def _challenge(item: ChallengeItem) -> Challenge:

@@ -11,7 +11,8 @@ from protocol.types import Key
 
 NEWCOMERS_MAX: Final = 256
 """Nodes whose challenges are remembered, 300 bytes each. A node has at most 128 peers. Of keys that nobody would miss,
-those without weight, the one that was challenged longest ago goes first: fresh keys push out no node that passed."""
+those without weight, open records go before decided ones, and of these the one that was challenged longest ago goes
+first: fresh keys push out no node that passed, and none that was refused, which would be asked anew before its time."""
 
 
 class Newcomers:
@@ -31,8 +32,9 @@ class Newcomers:
         self._standings.move_to_end(key)
         if len(self._standings) > NEWCOMERS_MAX:
             *earlier, _ = self._standings
-            without = (each for each in earlier if self._standings[each].earned_at is None)
-            del self._standings[next(without, earlier[0])]
+            without = [each for each in earlier if self._standings[each].earned_at is None]
+            undecided = [each for each in without if self._standings[each].is_open]
+            del self._standings[(undecided or without or earlier)[0]]
 
     def weights(self, rounds: int, met: Mapping[Key, NodeStats]) -> dict[Key, SeatWeights]:
         """Return the weights in force of nodes that passed.

@@ -72,6 +72,8 @@ class ChallengeServer:
         challenge = codec.decode(Challenge, payload, bytes_max=CHALLENGE_BYTES_MAX)
         if isinstance(challenge, Fault) or not _is_sound(challenge):
             return Refused("malformed challenge")
+        if not self._serving.knows(peer) and not self._strangers.take(1, now_ms / 1000):
+            return self._refuse(peer, TOO_FAST)
         if (refusal := self._refusal(peer, challenge, now_ms)) is not None:
             return self._refuse(peer, refusal)
         with self._place(peer):
@@ -82,10 +84,11 @@ class ChallengeServer:
         return codec.encode(reply)
 
     def _admits(self, peer: Key, now_s: float) -> bool:
-        """Pay for one challenge before it is read; strangers also from what all of them have together."""
-        if self._serving.knows(peer):
-            return self._known.take(peer, 1, now_s)
-        return self._strangers.level(now_s) >= 1 and self._peers.take(peer, 1, now_s) and self._strangers.take(1, now_s)
+        """Let the peer pay for one challenge before it is read.
+
+        What all strangers have together is paid only for sound ones: else free keys with garbage would use it up.
+        """
+        return (self._known if self._serving.knows(peer) else self._peers).take(peer, 1, now_s)
 
     def _refusal(self, peer: Key, challenge: Challenge, now_ms: int) -> str | None:
         """Return why the node does not begin; None if it does."""
@@ -106,9 +109,10 @@ class ChallengeServer:
     async def _work(self, peer: Key, challenge: Challenge, now_ms: int) -> ChallengeReply | str:
         """Let the engine work, on the challenger's account. Returns the word of a refusal if it gave nothing."""
         id = Digest(secrets.token_bytes(32))
-        self._serving.challenged(id, peer, now_ms)
         budget_ms = min(challenge.budget_ms, BUDGET_MS_MAX, self._serving.phase_ms_max(id, peer))
-        match await self._worker.perform(_work_of(challenge, id, now_ms + budget_ms)):
+        with self._serving.challenged(id, peer, now_ms):
+            done = await self._worker.perform(_work_of(challenge, id, now_ms + budget_ms))
+        match done:
             case Generated(content, _):
                 return ChallengeReply(refusal="", text=content.text, preference=ABSTAIN)
             case Judged(_, (preference,)):

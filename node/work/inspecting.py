@@ -14,6 +14,7 @@ from node.clock import Clock
 from node.findings.ports import Assignment, Candidate
 from node.inference.metered import Account
 from node.rounds.inbound import InboundRouter, WorkDone
+from node.signals import Signal
 from node.work.capacity import reserve_s
 from node.work.serving import Serving
 from node.work.toolbox import Toolbox, ToolState
@@ -25,6 +26,7 @@ second one those that stay free while the last program of the first one runs."""
 
 STILL_OPENING: Final = "this node still looks for a sandbox and a compiler"
 NO_TURN: Final = "tests for other rounds took all of the time"
+FAULT: Final = "a fault of ours ended the tests: please report the line `testing.failed` before this one"
 
 log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class Inspector:
         self._jobs: dict[Digest, _Job] = {}
         """At most one for each open round."""
         self._turns = trio.CapacityLimiter(JOBS_MAX)
+        self._freed = Signal()
 
     @property
     def tool_versions(self) -> str:
@@ -61,7 +64,8 @@ class Inspector:
     async def inspect(self, work: Inspect) -> None:
         """Test the answers of a stage within its time, less a reserve for sending the report.
 
-        A tester that runs out of time states what it found by then; what it did not test is "unknown".
+        A tester that runs out of time states what it found by then; what it did not test is "unknown". A fault of
+        ours that an answer or a query brings out ends these tests, never the node.
         """
         tester = self.toolbox.tester
         if tester is None:
@@ -72,7 +76,12 @@ class Inspector:
             budget_s = self._clock.trio_deadline(work.deadline_ms) - trio.current_time()
             with trio.move_on_after(max(budget_s - reserve_s(budget_s), 0.0)):
                 async with self._turn(work.query):
-                    findings = await tester.test(_assignment(work))
+                    try:
+                        findings = await tester.test(_assignment(work))
+                    except Exception:
+                        log.exception("testing.failed", query_id=work.query.hex()[:16])
+                        await self._decline(work.query, work.stage, DeclineReason.ENGINE, FAULT)
+                        return
                     await self._inbound.deliver(WorkDone(work.query, Inspected(work.stage, tuple(findings))))
                     return
             if not job.scope.cancel_called:
@@ -107,14 +116,27 @@ class Inspector:
 
     @asynccontextmanager
     async def _turn(self, query: Digest) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it at the expense of the query's requester."""
+        """Wait for a turn, and hold it at the expense of the query's requester.
+
+        A stranger's share is looked at when a turn is free: in a queue it would stand before requesters that came
+        later and go first.
+        """
         if self._serving is None:
             async with self._turns:
                 yield
             return
         with self._serving.account(query) as account:
-            async with account.slot(JOBS_MAX), self._turns, _charged(account):
-                yield
+            while True:
+                await self._freed.wait_until(lambda: self._turns.available_tokens > 0)
+                async with account.slot(JOBS_MAX):
+                    if self._turns.available_tokens <= 0:
+                        continue
+                    try:
+                        async with self._turns, _charged(account):
+                            yield
+                    finally:
+                        self._freed.fire()
+                    return
 
     async def _decline(self, query: Digest, stage: int, reason: DeclineReason, why: str) -> None:
         """Decline, so that nobody waits for our report; `why` stays here, for the owner."""

@@ -169,10 +169,15 @@ class Serving(Admission):
         if not again:
             self.ledger.add(query.author, Spent(rounds=1), now_ms)
 
-    def challenged(self, id: Digest, requester: Key, now_ms: int) -> None:
-        """Charge for a challenge, which counts as a round, and for the work that is to be done under this id."""
+    @contextmanager
+    def challenged(self, id: Digest, requester: Key, now_ms: int) -> Iterator[None]:
+        """Charge for a challenge, which counts as a round, and for the work that the block does under this id."""
         self._remember(id, requester)
         self.ledger.add(requester, Spent(rounds=1), now_ms)
+        try:
+            yield
+        finally:
+            self._requesters.pop(id, None)  # else challenges would push out the rounds that are still charged
 
     def _remember(self, id: Digest, requester: Key) -> None:
         self._requesters[id] = requester

@@ -1,15 +1,10 @@
 """The node's verifier of programs: its toolbox, whether or not that is open yet."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from node.gold.ports import Inspection, Observed
-from node.gold.verifying import SandboxVerifier
+from node.gold.verifying import UNSEEN, SandboxVerifier
 from node.work.toolbox import Toolbox
-from protocol.types import CompileStatus
-
-UNSEEN: Final = Observed(CompileStatus.UNKNOWN, 0, 0, 0, 0, ())
-"""What is seen of a program without tools: nothing."""
 
 
 class ToolboxVerifier:

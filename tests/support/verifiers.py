@@ -1,6 +1,7 @@
 """A verifier in memory, for tests of what is built on one: it says of each program what a table says."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from node.gold.ports import Inspection, Observed
 from protocol.types import CompileStatus
@@ -26,6 +27,12 @@ def seen(
     outcomes = [b"\xff\xff\xff" if place < differs else each for place, each in enumerate(OUTCOMES)]
     outcomes[len(outcomes) - unknown :] = [b""] * unknown
     return Observed(status, warnings, passed, failed, not_run, tuple(outcomes))
+
+
+def telling(observed: Observed) -> Observed:
+    """The same on twice as many inputs, so that the behaviour tells programs apart (`is_informative`)."""
+    further = tuple(bytes([*each[:2], 2]) if observed.outcomes[-1] else b"" for each in OUTCOMES)
+    return replace(observed, outcomes=observed.outcomes + further)
 
 
 RIGHT = seen()

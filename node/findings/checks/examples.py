@@ -116,9 +116,12 @@ def _block_checks(tree: SyntaxTree) -> Iterator[Check]:
         is_test = False
 
 
+_STATEMENTS: Final = frozenset({"expression_statement", "let_declaration"})
+
+
 def _statement_checks(tree: SyntaxTree, body: Node) -> Iterator[Check]:
     """Each assertion that needs nothing around it; otherwise all statements together as one check."""
-    statements = [node for node in body.named_children if node.type in ("expression_statement", "let_declaration")]
+    statements = [node for node in body.named_children if node.type in _STATEMENTS]
     assertions = [(node, check) for node in statements if (check := _assertion(tree, node)) is not None]
     if not assertions:
         return
@@ -131,7 +134,7 @@ def _statement_checks(tree: SyntaxTree, body: Node) -> Iterator[Check]:
     kept = [
         tree.text(node)
         for node in body.named_children
-        if node in statements or (node.type == "use_declaration" and not _uses(tree, node, crates))
+        if node.type in _STATEMENTS or (node.type == "use_declaration" and not _uses(tree, node, crates))
     ]
     yield Check(f"{{ {' '.join(kept)} true }}", "true")
 

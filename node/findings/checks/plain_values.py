@@ -7,6 +7,10 @@ from node.findings.calling.drawn_types import INTEGERS
 from node.findings.reading.grammar import Node, SyntaxTree, parse
 from node.findings.reading.rust_types import Array, Function, Named, Reference, RustType, Slice, TupleType
 
+DEPTH_MAX: Final = 32
+"""Depth of nested lists, tuples and `Some`s that are read: a type that is read has at most 24, and each level costs
+Python's stack a few calls and, in `vec!`, one more parse. What is deeper is no plain value."""
+
 _PREFIX: Final = "const X: T = "
 _WORDS: Final = {"True": "true", "False": "false"}
 """Truth values as Python writes them: people who ask think in several languages."""
@@ -31,8 +35,7 @@ def expression_of(text: str) -> tuple[SyntaxTree, Node] | None:
 
 def plain_value(text: str) -> str | None:
     """Return `text` as Rust if it is a literal, or a list, tuple or `Option` of such; None otherwise."""
-    found = expression_of(text)
-    return _plain(*found) if found is not None else None
+    return _plain_text(text, 0)
 
 
 def plain_call(text: str) -> str | None:
@@ -45,7 +48,7 @@ def plain_call(text: str) -> str | None:
     arguments = node.child_by_field_name("arguments")
     if called is None or called.type != "identifier" or arguments is None or tree.text(called) in _CONSTRUCTORS:
         return None
-    values = [_plain(tree, child) for child in arguments.named_children]
+    values = [_plain(tree, child, 0) for child in arguments.named_children]
     if any(value is None for value in values):
         return None
     return f"{tree.text(called)}({', '.join(value for value in values if value is not None)})"
@@ -73,8 +76,15 @@ def fitted_call(call: str, expected: str, function: Function) -> tuple[str, str]
     return f"{function.name}({', '.join(value for value in values if value is not None)})", wanted
 
 
-def _plain(tree: SyntaxTree, node: Node) -> str | None:
-    """The value at `node` as Rust; None if it is not plain."""
+def _plain_text(text: str, depth: int) -> str | None:
+    found = expression_of(text) if depth <= DEPTH_MAX else None
+    return _plain(*found, depth) if found is not None else None
+
+
+def _plain(tree: SyntaxTree, node: Node, depth: int) -> str | None:
+    """The value at `node`, `depth` levels within another, as Rust; None if it is not plain, or too deep."""
+    if depth > DEPTH_MAX:
+        return None
     text = tree.text(node)
     match node.type:
         case "integer_literal" | "float_literal" | "string_literal" | "char_literal" | "boolean_literal":
@@ -90,22 +100,23 @@ def _plain(tree: SyntaxTree, node: Node) -> str | None:
         case "reference_expression":
             value = node.child_by_field_name("value")
             mutable = any(child.type == "mutable_specifier" for child in node.children)
-            return None if value is None or mutable else _plain(tree, value)
+            return None if value is None or mutable else _plain(tree, value, depth + 1)
         case "array_expression" | "tuple_expression":
             if any(child.type == ";" for child in node.children):
                 return None
-            return _listed(tree, node.named_children, node.type == "tuple_expression")
+            return _listed(tree, node.named_children, depth + 1, is_tuple=node.type == "tuple_expression")
         case "macro_invocation":
             inner_text = text.removeprefix("vec!").strip()
-            return plain_value(inner_text) if text.startswith("vec!") and inner_text.startswith("[") else None
+            is_list = text.startswith("vec!") and inner_text.startswith("[")
+            return _plain_text(inner_text, depth + 1) if is_list else None
         case "call_expression":
-            return _constructed(tree, node)
+            return _constructed(tree, node, depth + 1)
         case _:
             return None
 
 
-def _listed(tree: SyntaxTree, nodes: Sequence[Node], is_tuple: bool) -> str | None:
-    values = [_plain(tree, child) for child in nodes]
+def _listed(tree: SyntaxTree, nodes: Sequence[Node], depth: int, *, is_tuple: bool) -> str | None:
+    values = [_plain(tree, child, depth) for child in nodes]
     if any(value is None for value in values):
         return None
     text = ", ".join(value for value in values if value is not None)
@@ -114,7 +125,7 @@ def _listed(tree: SyntaxTree, nodes: Sequence[Node], is_tuple: bool) -> str | No
     return f"[{text}]"
 
 
-def _constructed(tree: SyntaxTree, node: Node) -> str | None:
+def _constructed(tree: SyntaxTree, node: Node, depth: int) -> str | None:
     """`Some(4)`, and `String::from("text")` as its text."""
     called, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
     if called is None or arguments is None:
@@ -123,8 +134,8 @@ def _constructed(tree: SyntaxTree, node: Node) -> str | None:
     if called.type == "field_expression":
         method, value = called.child_by_field_name("field"), called.child_by_field_name("value")
         owned = method is not None and tree.text(method) in ("to_string", "to_owned", "into") and not given
-        return _plain(tree, value) if owned and value is not None and value.type == "string_literal" else None
-    inner = _plain(tree, given[0]) if len(given) == 1 else None
+        return _plain(tree, value, depth) if owned and value is not None and value.type == "string_literal" else None
+    inner = _plain(tree, given[0], depth) if len(given) == 1 else None
     if inner is None:
         return None
     if tree.text(called) == "String::from":
@@ -134,7 +145,7 @@ def _constructed(tree: SyntaxTree, node: Node) -> str | None:
 
 def _fit(tree: SyntaxTree, node: Node, wanted: RustType, *, is_result: bool = False) -> str | None:
     """The value at `node` as Rust of the type `wanted`."""
-    value = _plain(tree, node)
+    value = _plain(tree, node, 0)
     if value is None:
         return None
     plain = expression_of(value)

@@ -17,10 +17,11 @@ from node.findings.ports import Assignment
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.sandbox.choosing import SandboxOff
 from node.work.inspecting import JOBS_MAX, NO_TURN, STILL_OPENING, Inspector
+from node.work.serving import _Payer, _Turns
 from node.work.toolbox import Toolbox, ToolState
 from protocol.conversation import single
 from protocol.messages import Findings
-from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind
+from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind, Key
 from tests.support.findings import found
 
 MARGIN_S = 0.5
@@ -162,6 +163,35 @@ async def test_few_stages_are_tested_at_a_time_and_the_others_wait(autojump_cloc
     assert autojump_clock.current_time() == pytest.approx(4.0, abs=0.01)
 
 
+class Shared(Payers):
+    """The engine's turns: only the last query is a known requester's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = _Turns(0.5)
+
+    @contextmanager
+    def account(self, query: Digest) -> Iterator[Any]:
+        known = query == QUERIES[-1]
+        with self.turns.waiting(known):
+            yield _Payer(cast(Any, self), Key(query), known, self.turns)
+
+    def charge(self, *_: Any) -> None:
+        """Nobody pays here."""
+
+
+async def test_strangers_that_came_before_a_known_requester_do_not_go_first(autojump_clock: MockClock) -> None:  # noqa: ARG001
+    tester = SlowTester()
+    at = Room(Toolbox(tester), Shared())
+    async with trio.open_nursery() as nursery:
+        for query in QUERIES:
+            nursery.start_soon(at.inspector.inspect, at.work(20, query))
+            await wait_all_tasks_blocked()
+    done = [query for query, event in at.mail() if isinstance(event, Inspected)]
+    assert len(done) == 4 and done.index(QUERIES[-1]) < 3
+    assert set(done[:2]) == set(QUERIES[:2]), "who is at work is not interrupted"
+
+
 async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> None:  # noqa: ARG001 - the time
     tester = SlowTester()
     at = Room(Toolbox(tester))
@@ -199,3 +229,23 @@ async def test_a_toolbox_tells_what_was_found_once_it_is_known() -> None:
     assert (ready.state, ready.tool_versions, ready.changed.count) == (ToolState.READY, "rustc 1.95.0 g1 x1", 1)
     assert (off.state, off.why_off, off.remedy, off.changed.count) == (ToolState.OFF, "no compiler", "install one", 1)
     assert [line["event"] for line in lines] == ["testing.ready", "testing.off"]
+
+
+class FaultyTester:
+    """Fails as a reader does that an answer drives into its limits."""
+
+    tool_versions = "rustc 1.95.0 g1 x1"
+
+    async def test(self, _: Assignment) -> Sequence[Findings]:
+        raise RecursionError("maximum recursion depth exceeded")
+
+
+async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on(autojump_clock: MockClock) -> None:
+    payers = Payers()
+    at = Room(Toolbox(FaultyTester()), payers)
+    with capture_logs() as lines:
+        await at.inspector.inspect(at.work(20, stage=1))
+    assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))]
+    (line,) = (each for each in lines if each["event"] == "testing.failed")
+    assert (line["query_id"], line["exc_info"]) == (QUERIES[0].hex()[:16], True)
+    assert len(payers.charged) == 1

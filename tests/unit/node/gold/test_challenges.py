@@ -18,7 +18,7 @@ from node.gold.challenges import (
 from node.gold.corpus import CodeTask, corpus
 from node.gold.ports import Observed, Visibility
 from protocol.types import ABSTAIN, ONE
-from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier, seen
+from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier, seen, telling
 
 SEED = bytes(32)
 PASSED, FAILED, VOID = ItemVerdict.PASSED, ItemVerdict.FAILED, ItemVerdict.VOID
@@ -32,9 +32,9 @@ GCD = task("gcd_all")
 ITEM = AnswerItem("Write f.", "tests", "right")
 
 
-def by_first(tells: Observed) -> TableVerifier:
+def by_first(tells: Observed, right: Observed = RIGHT) -> TableVerifier:
     """The right program is the first of each inspection; of all others `tells` holds."""
-    table = TableVerifier(lambda program: RIGHT if program == first[0] else tells)
+    table = TableVerifier(lambda program: right if program == first[0] else tells)
     first = [""]
 
     class FirstRight(TableVerifier):
@@ -79,15 +79,35 @@ async def test_no_judge_item_without_a_program_that_is_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "verdict"),
-    [(RIGHT, PASSED), (WRONG, FAILED), (BROKEN, FAILED), (ENDLESS, FAILED), (UNTESTED, FAILED), (seen(2), FAILED)],
-    ids=["right", "wrong", "broken", "endless", "untested", "fewer tests"],
+    [
+        (RIGHT, PASSED),
+        (WRONG, FAILED),
+        (BROKEN, FAILED),
+        (ENDLESS, FAILED),
+        (UNTESTED, FAILED),
+        (seen(2), FAILED),
+        (seen(differs=1), FAILED),
+        (seen(unknown=1), FAILED),
+        (seen(unknown=8), FAILED),
+    ],
+    ids=[
+        "right",
+        "wrong",
+        "broken",
+        "endless",
+        "untested",
+        "fewer tests",
+        "forged",
+        "forged and silent",
+        "forged without behaviour",
+    ],
 )
 async def test_a_reply_is_scored_by_the_tests(reply: Observed, verdict: ItemVerdict) -> None:
-    assert await score_answer(by_first(reply), ITEM, "a reply", SEED) is verdict
+    assert await score_answer(by_first(telling(reply), telling(RIGHT)), ITEM, "a reply", SEED) is verdict
 
 
 async def test_no_reply_and_a_huge_one_fail_unread() -> None:
-    table = TableVerifier(lambda _: RIGHT)
+    table = TableVerifier(lambda _: telling(RIGHT))
     for reply in (None, "", "é" * (REPLY_BYTES_MAX // 2 + 1), "\ud800" * (REPLY_BYTES_MAX + 1)):
         assert await score_answer(table, ITEM, reply, SEED) is FAILED
     assert table.asked == []
@@ -104,7 +124,31 @@ async def test_the_right_program_is_beside_the_reply() -> None:
     await score_answer(table, ITEM, "a reply", SEED)
     ((inspection, programs),) = table.asked
     assert programs == (as_answer("right"), "a reply")
-    assert (inspection.tests, inspection.seed, inspection.behaviour) == ("tests", SEED, False)
+    assert (inspection.tests, inspection.seed, inspection.behaviour) == ("tests", SEED, True)
+
+
+SOUND = as_answer("pub fn f(x: u8) -> u8 { x }")
+FORGING = (
+    'extern "C" { fn write(fd: i32, b: *const u8, n: usize) -> isize; } pub fn f(x: u8) -> u8 { x }',
+    "pub fn f(x: u8) -> u8 { unsafe { std::ptr::read_volatile(&x) } }",
+    "pub fn f(x: u8) -> u8 { std::process::exit(x.into()) }",
+    'pub fn f(x: u8) -> u8 { std::fs::read("/proc/self/mem").unwrap()[x as usize] }',
+    "#[no_mangle] pub fn f(x: u8) -> u8 { x }",
+)
+
+
+async def test_where_behaviour_tells_nothing_only_a_program_that_cannot_forge_passes() -> None:
+    table = TableVerifier(lambda _: RIGHT)
+    assert await score_answer(table, ITEM, SOUND, SEED) is PASSED
+    for program in FORGING:
+        assert await score_answer(table, ITEM, as_answer(program), SEED) is VOID
+        assert await score_answer(by_first(WRONG), ITEM, as_answer(program), SEED) is FAILED
+    assert await score_answer(table, ITEM, "no program", SEED) is VOID
+
+
+async def test_where_behaviour_tells_the_words_do_not_matter() -> None:
+    table = TableVerifier(lambda _: telling(RIGHT))
+    assert await score_answer(table, ITEM, as_answer(FORGING[1]), SEED) is PASSED
 
 
 # -- scoring of judgements ---------------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from trio.testing import MockClock
 
 from node.gold.grading import BATCH, GRADING_S_MAX, AnswerGrader
 from node.gold.ports import Inspection, Observed
-from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier
+from tests.support.verifiers import BROKEN, ENDLESS, RIGHT, UNTESTED, WRONG, TableVerifier, seen, telling
 
 SAYS = {"right": RIGHT, "good": RIGHT, "bad": WRONG, "broken": BROKEN, "endless": ENDLESS}
 
 
 def table(program: str) -> Observed:
-    return SAYS.get(program, UNTESTED)
+    return telling(SAYS.get(program, UNTESTED))
 
 
 async def grade(verifier: TableVerifier, *answers: str) -> tuple[bool, ...] | None:
@@ -25,7 +25,7 @@ async def test_answers_are_graded_by_the_tests() -> None:
     verifier = TableVerifier(table)
     assert await grade(verifier, "good", "bad", "broken") == (True, False, False)
     ((inspection, programs),) = verifier.asked
-    assert (inspection.prompt, inspection.tests, inspection.behaviour) == ("Write f.", "tests", False)
+    assert (inspection.prompt, inspection.tests, inspection.behaviour) == ("Write f.", "tests", True)
     assert programs == ("right", "good", "bad", "broken")
 
 
@@ -44,9 +44,14 @@ async def test_what_does_not_end_is_tried_again_and_is_not_right() -> None:
     assert [programs for _, programs in verifier.asked[1:]] == [("right", "endless"), ("right", "unknown")]
 
 
+async def test_who_passes_the_tests_and_behaves_otherwise_is_not_right() -> None:
+    verifier = TableVerifier(lambda program: telling(seen(differs=1) if program == "forged" else RIGHT))
+    assert await grade(verifier, "good", "forged") == (True, False)
+
+
 async def test_a_second_try_may_find_it_right() -> None:
     """The machine was busy at the first."""
-    busy = iter([UNTESTED, RIGHT])
+    busy = iter([telling(UNTESTED), telling(RIGHT)])
     verifier = TableVerifier(lambda program: next(busy) if program == "slow" else table(program))
     assert await grade(verifier, "slow") == (True,)
 

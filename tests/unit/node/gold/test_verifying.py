@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from node.findings.ports import Assignment
 from node.gold.ports import Inspection
-from node.gold.verifying import PROGRAMS_MAX, SandboxVerifier
+from node.gold.verifying import PROGRAMS_MAX, UNSEEN, SandboxVerifier
 from protocol.conversation import single
 from protocol.limits import OUTCOME_BYTES
 from protocol.messages import Findings
@@ -77,3 +78,19 @@ def test_it_is_ready_while_the_tester_is() -> None:
     assert SandboxVerifier(tester).is_ready
     tester.tool_versions = ""
     assert not SandboxVerifier(tester).is_ready
+
+
+class FaultyTester:
+    """Fails as a reader does that a program drives into its limits."""
+
+    tool_versions = "rustc 1.95.0 g1 x1"
+
+    async def test(self, _: Assignment) -> Sequence[Findings]:
+        raise RecursionError("maximum recursion depth exceeded")
+
+
+async def test_nothing_is_seen_where_a_fault_of_ours_ends_the_tests() -> None:
+    with capture_logs() as lines:
+        seen = await SandboxVerifier(FaultyTester()).inspect(Inspection("Write f.", "tests", SEED), ["a", "b"])
+    assert seen == [UNSEEN, UNSEEN]
+    assert [line["event"] for line in lines] == ["testing.failed"]

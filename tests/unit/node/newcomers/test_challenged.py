@@ -154,6 +154,14 @@ async def test_more_keys_are_no_faster_and_take_nothing_from_the_known(
         assert isinstance(served, ChallengeReply) and not served.refusal
 
 
+async def test_garbage_of_many_keys_takes_nothing_from_other_strangers(tmp_path: Path) -> None:
+    async with challenged(tmp_path) as at:
+        for peer in STRANGERS[1:]:
+            assert isinstance(await at.serve(b"", peer), Refused)
+        served = await at.serve(ask())
+        assert isinstance(served, ChallengeReply) and not served.refusal
+
+
 async def test_places_are_few_and_one_for_each_peer(tmp_path: Path, autojump_clock: MockClock) -> None:  # noqa: ARG001 - it makes time pass
     async with challenged(tmp_path, latency_ms=1_000) as at, trio.open_nursery() as nursery:
         for peer in STRANGERS[:PLACES]:

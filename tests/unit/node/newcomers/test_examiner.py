@@ -17,11 +17,11 @@ from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import ChallengeItem
 from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
-from node.rounds.examiner import REFUSALS_MAX, RETRY_MS
+from node.rounds.examiner import PAUSE_MS, REFUSALS_MAX, RETRY_MS
 from protocol import codec
 from protocol.streams import ChallengeReply
-from protocol.types import ONE, Key, TaskType
-from tests.support.newcomers import Engine, World, able, guessing, perfect, reply, world
+from protocol.types import ONE, Key, Role, TaskType
+from tests.support.newcomers import Engine, World, able, guessing, offer, perfect, reply, world
 from tests.support.updates import key
 
 NEWCOMER = key("0")
@@ -161,6 +161,29 @@ async def test_refusals_are_void_and_end(autojump_clock: MockClock) -> None:  # 
     await examine(at, hours=20)
     assert standing(at).void == REFUSALS_MAX and standing(at).earned_at is None
     assert not standing(at).is_open
+
+
+async def test_who_refuses_is_paused_and_neither_failed_nor_kept_for_a_week(autojump_clock: MockClock) -> None:  # noqa: ARG001
+    engines: list[Engine] = [lambda _: reply(refusal="too_fast")]
+    at = world([lambda item: engines[0](item)], 6)
+    await examine(at, hours=20)
+    paused = standing(at)
+    assert (paused.answers_failed, paused.judgements_wrong, paused.evidence) == (0, 0, 0)
+    assert await at.examiner.challenge() == 0
+    engines[0] = perfect
+    await trio.sleep(PAUSE_MS / 1000)
+    await examine(at)
+    assert standing(at).earned_at is not None and standing(at).void == 0
+
+
+async def test_a_lone_judge_does_not_wait_for_the_others() -> None:
+    """The other three always want an answer."""
+    at = world([perfect] * 4, 8, table=ChallengeTable(newcomers=4, items_per_hour=120, items_per_day=100))
+    offers = [offer(key(str(number)), Role.ANSWER) for number in range(3)] + [offer(key("3"), Role.JUDGE)]
+    at.examiner._offering = lambda: offers  # type: ignore[method-assign]
+    for _ in range(4):
+        await at.examiner.challenge()
+    assert sum(node == key("3") for node, _ in at.peers.asked) >= 1
 
 
 async def test_a_record_that_is_over_is_repeated_after_a_week_and_not_while_it_has_weight() -> None:
