@@ -108,7 +108,11 @@ class ChallengeServer:
         id = Digest(secrets.token_bytes(32))
         self._serving.challenged(id, peer, now_ms)
         budget_ms = min(challenge.budget_ms, BUDGET_MS_MAX, self._serving.phase_ms_max(id, peer))
-        match await self._worker.perform(_work_of(challenge, id, now_ms + budget_ms)):
+        try:
+            done = await self._worker.perform(_work_of(challenge, id, now_ms + budget_ms))
+        finally:
+            self._serving.challenge_done(id)
+        match done:
             case Generated(content, _):
                 return ChallengeReply(refusal="", text=content.text, preference=ABSTAIN)
             case Judged(_, (preference,)):

@@ -174,6 +174,10 @@ class Serving(Admission):
         self._remember(id, requester)
         self.ledger.add(requester, Spent(rounds=1), now_ms)
 
+    def challenge_done(self, id: Digest) -> None:
+        """Forget a challenge whose work is over, so that challenges push no round out of the limited memory."""
+        self._requesters.pop(id, None)
+
     def _remember(self, id: Digest, requester: Key) -> None:
         self._requesters[id] = requester
         if len(self._requesters) > ROUNDS_MAX:
