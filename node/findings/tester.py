@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -105,7 +106,7 @@ class RustTester:
         """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
         clippy = "" if self._bench.toolchain.clippy is None else " clippy"
         rustc = f"rustc {self._bench.toolchain.version}{clippy} {platform.machine()}"
-        return f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}"[:NAME_BYTES_MAX]
+        return fitted_versions(f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}")
 
     async def test(self, assignment: Assignment) -> Sequence[Findings]:
         """Return the findings about the assigned answers, in their order. Never raises for what an answer contains.
@@ -212,6 +213,13 @@ class RustTester:
 async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path, places: int) -> RustTester:
     """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises KitError."""
     return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)), places)
+
+
+def fitted_versions(told: str) -> str:
+    """Return versions as an offer has room for them: a digest stands for longer ones, so that others never equal it."""
+    if len(told.encode()) <= NAME_BYTES_MAX:
+        return told
+    return f"rustc {blake2b(told.encode(), digest_size=16).hexdigest()}"
 
 
 async def _extract(assignment: Assignment, positions: Iterable[int], sources: list[Source | None]) -> None:
