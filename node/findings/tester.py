@@ -1,8 +1,9 @@
 """Tests the answers that a round assigns to this node: reads, checks, builds and runs them in the sandbox."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +48,14 @@ ASSIGNMENT_S: Final = 120.0
 MARGIN_S: Final = 0.5
 """Seconds before the caller's deadline at which testing stops, so that what was found by then is reported."""
 
-BUILDS_MAX: Final = 4
-"""Answers that are built and run at a time, whose libraries are in memory. The sandbox has limits of its own."""
+TESTED_MAX: Final = 4
+"""Answers that are tested at a time, whose libraries are in memory, if the sandbox has as many places."""
+
+PLACES: Final = 2
+"""Places that a sandbox has unless the caller says otherwise."""
+
+_RUN: Final = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
+"""What programs are run for."""
 
 
 @dataclass(slots=True)
@@ -56,8 +63,8 @@ class _Subject:
     """One program under test, and what was found out about it so far. Equal programs are tested once."""
 
     source: Source
-    wrapper: Wrapper | None
-    examples: tuple[Example, ...]
+    wrapper: Wrapper | None = None
+    examples: tuple[Example, ...] = ()
     checked: Checked = UNCHECKED
     outcomes: bytes = b""
     panics: int = 0
@@ -65,31 +72,41 @@ class _Subject:
     example_counts: Counts | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Round:
     """What is the same for all answers of an assignment."""
 
     kinds: FindingKind
     seed: bytes
-    target: Target | None
-    pool: str
     tests: AskerTests | None
+    target: Target | None = None
+    pool: str = ""
     subjects: dict[bytes, _Subject] = field(default_factory=dict)
     """By the source's digest."""
+    prepared: trio.Event = field(default_factory=trio.Event)
+    """Whether it is known how to run the programs, which depends on all answers of the slate."""
+
+    def add_subjects(self, sources: Iterable[Source | None]) -> None:
+        """Add the programs that can be tested."""
+        for source in sources:
+            if source is not None and source.self_contained:
+                self.subjects.setdefault(source.digest, _Subject(source))
 
 
 class RustTester:
     """Tests Rust answers with one toolchain in one sandbox. Implements `AnswerTester`."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, places: int = PLACES) -> None:
+        """Create a tester. `places`: commands that the sandbox runs at a time."""
         self._bench = bench
+        self._places = min(places, TESTED_MAX)
 
     @property
     def tool_versions(self) -> str:
         """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
         clippy = "" if self._bench.toolchain.clippy is None else " clippy"
         rustc = f"rustc {self._bench.toolchain.version}{clippy} {platform.machine()}"
-        return f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}"[:NAME_BYTES_MAX]
+        return fitted_versions(f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}")
 
     async def test(self, assignment: Assignment) -> Sequence[Findings]:
         """Return the findings about the assigned answers, in their order. Never raises for what an answer contains.
@@ -97,49 +114,57 @@ class RustTester:
         Stops `MARGIN_S` before the deadline of the caller's scope: what is not done by then is "not run". Cancelling
         stops it at once and leaves nothing behind.
         """
-        sources: list[Source | None] = []
+        sources: list[Source | None] = [None] * len(assignment.slate)
         round_ = None
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)
         with trio.move_on_at(ends_at):
-            for candidate in assignment.slate:
-                sources.append(await trio.to_thread.run_sync(extract, candidate.text, assignment.turns))
-            round_ = await trio.to_thread.run_sync(_prepare, assignment, sources)
-            await self._check_all(round_)
-            await self._run_all(round_)
-        sources += [None] * (len(assignment.slate) - len(sources))
+            round_ = await trio.to_thread.run_sync(_begin, assignment)
+            # The assigned ones first: they are checked while the others are read.
+            await _extract(assignment, assignment.assigned, sources)
+            round_.add_subjects(sources[position] for position in assignment.assigned)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._test_all, round_, ends_at)
+                others = set(range(len(sources))).difference(assignment.assigned)
+                await _extract(assignment, sorted(others), sources)
+                await trio.to_thread.run_sync(_prepare, round_, assignment, sources)
+                round_.prepared.set()
         return [_findings(position, sources[position], round_, assignment.kinds) for position in assignment.assigned]
 
-    async def _check_all(self, round_: _Round) -> None:
-        """Compile status first: it is most of what findings tell, and cheap."""
+    async def _test_all(self, round_: _Round, ends_at: float) -> None:
+        """Test each program within its share of the time, so that one that takes all it gets leaves the others theirs.
+
+        No more at a time than the sandbox has places: the time of a share is not spent on waiting for one.
+        """
+        places = trio.Semaphore(self._places)
         async with trio.open_nursery() as nursery:
-            for subject in round_.subjects.values():
-                nursery.start_soon(self._check, subject, FindingKind.LINT in round_.kinds)
+            for waiting, subject in zip(range(len(round_.subjects), 0, -1), round_.subjects.values(), strict=True):
+                await places.acquire()
+                left_s = ends_at - trio.current_time()
+                share_s = left_s * min(1.0, self._places / waiting)
+                nursery.start_soon(self._test_one, subject, round_, share_s, places)
 
-    async def _check(self, subject: _Subject, lint: bool) -> None:
-        subject.checked = await self._bench.check(subject.source.text, lint=lint)
+    async def _test_one(self, subject: _Subject, round_: _Round, share_s: float, places: trio.Semaphore) -> None:
+        try:
+            with trio.move_on_after(max(0.0, share_s)):
+                lint = FindingKind.LINT in round_.kinds
+                subject.checked = await self._bench.check(subject.source.text, lint=lint)
+                if subject.checked.status is CompileStatus.COMPILES and round_.kinds & _RUN:
+                    await round_.prepared.wait()
+                    await self._build_and_run(subject, round_)
+        finally:
+            places.release()
 
-    async def _run_all(self, round_: _Round) -> None:
-        wanted = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
-        if not round_.kinds & wanted:
+    async def _build_and_run(self, subject: _Subject, round_: _Round) -> None:
+        source, call = subject.source.text, "" if subject.wrapper is None else subject.wrapper.text
+        whole = assemble(source, call=call, examples=subject.examples, tests=round_.tests)
+        if not whole.runs_something or await self._try(subject, round_, whole) is not CompileStatus.FAILS:
             return
-        places = trio.CapacityLimiter(BUILDS_MAX)
-        async with trio.open_nursery() as nursery:
-            for subject in round_.subjects.values():
-                if subject.checked.status is CompileStatus.COMPILES:
-                    nursery.start_soon(self._build_and_run, subject, round_, places)
-
-    async def _build_and_run(self, subject: _Subject, round_: _Round, places: trio.CapacityLimiter) -> None:
-        async with places:
-            source, call = subject.source.text, "" if subject.wrapper is None else subject.wrapper.text
-            whole = assemble(source, call=call, examples=subject.examples, tests=round_.tests)
-            if not whole.runs_something or await self._try(subject, round_, whole) is not CompileStatus.FAILS:
-                return
-            # What is ours and what is the asker's may not fit this answer: each alone may still do.
-            await self._try(subject, round_, assemble(source, call=call))
-            await self._try_examples(subject, round_)
-            with_tests = assemble(source, tests=round_.tests)
-            if await self._try(subject, round_, with_tests) is CompileStatus.FAILS:
-                subject.tests = all_failed(with_tests.test_count)
+        # What is ours and what is the asker's may not fit this answer: each alone may still do.
+        await self._try(subject, round_, assemble(source, call=call))
+        await self._try_examples(subject, round_)
+        with_tests = assemble(source, tests=round_.tests)
+        if await self._try(subject, round_, with_tests) is CompileStatus.FAILS:
+            subject.tests = all_failed(with_tests.test_count)
 
     async def _try_examples(self, subject: _Subject, round_: _Round) -> None:
         """Run the examples that compile with the answer; the others say nothing about it."""
@@ -185,28 +210,41 @@ class RustTester:
             subject.tests = count_tests(first[Work.TESTS], again[Work.TESTS])
 
 
-async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> RustTester:
+async def open_tester(sandbox: Sandbox, toolchain: Toolchain, cache: Path, places: int) -> RustTester:
     """Return a tester whose harness is built. `cache`: the node's own folder for it. Raises KitError."""
-    return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)))
+    return RustTester(Workbench(sandbox, toolchain, await ready_kit(sandbox, toolchain, cache)), places)
 
 
-def _prepare(assignment: Assignment, sources: Sequence[Source | None]) -> _Round:
-    kinds = assignment.kinds
-    target = None
+def fitted_versions(told: str) -> str:
+    """Return versions as an offer has room for them: a digest stands for longer ones, so that others never equal it."""
+    if len(told.encode()) <= NAME_BYTES_MAX:
+        return told
+    return f"rustc {blake2b(told.encode(), digest_size=16).hexdigest()}"
+
+
+async def _extract(assignment: Assignment, positions: Iterable[int], sources: list[Source | None]) -> None:
+    for position in positions:
+        text = assignment.slate[position].text
+        sources[position] = await trio.to_thread.run_sync(extract, text, assignment.turns)
+
+
+def _begin(assignment: Assignment) -> _Round:
+    return _Round(kinds=assignment.kinds, seed=assignment.seed, tests=_tests(assignment))
+
+
+def _prepare(round_: _Round, assignment: Assignment, sources: Sequence[Source | None]) -> None:
+    kinds, target = round_.kinds, None
     if kinds & (FindingKind.BEHAVIOUR | FindingKind.EXAMPLES):
         target = choose_target(assignment.turns, sources, [candidate.vote_weight for candidate in assignment.slate])
-    pool = "" if target is None else literal_pool(assignment.turns, sources).text
+    round_.target = target
+    round_.pool = "" if target is None else literal_pool(assignment.turns, sources).text
     checks = checks_of(assignment.turns) if FindingKind.EXAMPLES in kinds else ()
-    round_ = _Round(kinds=kinds, seed=assignment.seed, target=target, pool=pool, tests=_tests(assignment))
-    for position in assignment.assigned:
-        source = sources[position]
-        if source is not None and source.self_contained and source.digest not in round_.subjects:
-            found = None if target is None else target.find(source)
-            wrapper = call_wrapper(found, source) if found is not None and FindingKind.BEHAVIOUR in kinds else None
-            round_.subjects[source.digest] = _Subject(
-                source, wrapper if isinstance(wrapper, Wrapper) else None, examples_of(checks, found)
-            )
-    return round_
+    for subject in round_.subjects.values():
+        found = None if target is None else target.find(subject.source)
+        if found is not None and FindingKind.BEHAVIOUR in kinds:
+            wrapper = call_wrapper(found, subject.source)
+            subject.wrapper = wrapper if isinstance(wrapper, Wrapper) else None
+        subject.examples = examples_of(checks, found)
 
 
 def _tests(assignment: Assignment) -> AskerTests | None:

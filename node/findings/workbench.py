@@ -20,12 +20,15 @@ from node.findings.compiling import (
 from node.findings.kit import Kit
 from node.findings.outcomes import Outcome
 from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_run, run_command
-from node.sandbox.ports import Sandbox
+from node.sandbox.ports import Ending, Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
 
 _MISSING_CRATE: Final = 463
 """Number of the error code for a crate that cannot be found."""
+
+_STOPPED: Final = frozenset({Ending.OUT_OF_TIME, Ending.OUT_OF_MEMORY, Ending.NOT_STARTED})
+"""Ends of a check that it would only come to again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,9 @@ class Workbench:
         """Say whether a program compiles, and with `lint` its warnings, where the toolchain has clippy."""
         groups = self.kit.lint_groups if lint else None
         command = check_command(self.toolchain, source, lint=groups is not None, edition=edition)
-        checked = read_check(await self.sandbox.run(command, CHECK_LIMITS), groups)
-        if checked.status is CompileStatus.UNKNOWN and groups is not None:
+        finished = await self.sandbox.run(command, CHECK_LIMITS)
+        checked = read_check(finished, groups)
+        if checked.status is CompileStatus.UNKNOWN and groups is not None and finished.ending not in _STOPPED:
             # Clippy has crashed on programs that rustc compiles.
             return await self.check(source, lint=False, edition=edition)
         return checked

@@ -29,6 +29,8 @@ class SandboxOff:
     """In one clause."""
     remedy: str
     """What turns it on, in one clause."""
+    chosen: bool = False
+    """Whether the owner wants it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class ProvenSandbox:
 async def choose_sandbox(config: SandboxConfig) -> ProvenSandbox | SandboxOff:
     """Find a compiler and a sandbox, and try it: about two seconds. What fails is a reason, never an exception."""
     if config.enabled == "off":
-        return SandboxOff("sandbox.enabled is off", 'set sandbox.enabled = "auto"')
+        return SandboxOff("sandbox.enabled is off", 'set sandbox.enabled = "auto"', chosen=True)
     toolchain = await trio.to_thread.run_sync(find_toolchain, config.rustc)
     if isinstance(toolchain, ToolchainMissing):
         return SandboxOff(toolchain.reason, toolchain.remedy)

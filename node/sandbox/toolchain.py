@@ -54,7 +54,7 @@ class Toolchain:
     linker: str
     """For `-C linker=`."""
     version: str
-    """Of rustc: "1.95.0", or "1.97.0-nightly"."""
+    """Of rustc: "1.95.0", or "1.97.0-nightly+59807616e", since a nightly's number names many compilers."""
     readable: Mapping[str, Path]
     """What commands that compile must be able to read, for `Command.readable`."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +112,13 @@ def _look(rustc: Path) -> Toolchain | ToolchainMissing:
     linker, system = _linker()
     if linker is None:
         return ToolchainMissing("there is no gcc, with which rustc links", "`apt-get install gcc`")
-    return _toolchain(sysroot, found[1], linker, system)
+    return _toolchain(sysroot, _version(found[1], told or ""), linker, system)
+
+
+def _version(release: str, told: str) -> str:
+    """Return the release; of one that is not stable, also the commit, as far as the compiler tells it."""
+    commit = re.search(r"^commit-hash: ([0-9a-f]{9})", told, re.MULTILINE)
+    return release if commit is None or "-" not in release else f"{release}+{commit[1]}"
 
 
 def _toolchain(sysroot: Path, version: str, linker: Path, system: Mapping[str, Path]) -> Toolchain:

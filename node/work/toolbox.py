@@ -56,9 +56,15 @@ class Toolbox:
     async def open(self, find: Callable[[], Awaitable[AnswerTester | SandboxOff]]) -> None:
         """Find a tester, and tell the log and those who wait what came of it."""
         found = await find()
+        if self.why_off:
+            # It was closed meanwhile.
+            return
         if isinstance(found, SandboxOff):
             self.why_off, self.remedy = found.reason, found.remedy
-            log.warning("testing.off", reason=found.reason, remedy=found.remedy)
+            if found.chosen:
+                log.info("testing.off", reason=found.reason, remedy=found.remedy)
+            else:
+                log.warning("testing.off", reason=found.reason, remedy=found.remedy)
         else:
             self.tester = found
             log.info("testing.ready", versions=found.tool_versions)
@@ -84,6 +90,7 @@ async def find_tester(config: SandboxConfig) -> AnswerTester | SandboxOff:
     except ModuleNotFoundError as error:
         return SandboxOff(f"the Python package {error.name} is missing", RUST_PACKAGES)
     try:
-        return await open_tester(sandbox, sandbox.toolchain, platformdirs.user_cache_path("strand") / "rust")
+        cache = platformdirs.user_cache_path("strand") / "rust"
+        return await open_tester(sandbox, sandbox.toolchain, cache, sandbox.places)
     except KitError as error:
         return SandboxOff(str(error), error.remedy)

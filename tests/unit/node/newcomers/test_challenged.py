@@ -107,6 +107,12 @@ async def test_it_is_paid_like_a_round(tmp_path: Path) -> None:
         assert spent["own"] == Spent()
 
 
+async def test_challenges_make_no_round_forgotten(tmp_path: Path) -> None:
+    async with challenged(tmp_path) as at:
+        await at.serve(ask())
+        assert not at.serving._requesters
+
+
 async def test_quotas_of_strangers_hold(tmp_path: Path) -> None:
     async with challenged(tmp_path, rounds_per_hour=1) as at:
         assert isinstance(await at.serve(ask()), ChallengeReply)

@@ -8,7 +8,8 @@ from node.sandbox.toolchain import Toolchain, ToolchainMissing, find_toolchain
 RUSTC = """#!/bin/sh
 case "$*" in
   "--print sysroot") echo {sysroot};;
-  *) echo "rustc {version} (abc 2026-01-01)"; echo "host: x86_64-unknown-linux-gnu"; echo "release: {version}";;
+  *) echo "rustc {version} (abc 2026-01-01)"; echo "commit-hash: 59807616e1fa2540724bfbac14d7976d7e4a3860"
+     echo "host: x86_64-unknown-linux-gnu"; echo "release: {version}";;
 esac
 """
 
@@ -50,7 +51,7 @@ def test_a_proxy_leads_to_the_real_compiler(tmp_path: Path) -> None:
     proxy.chmod(0o755)
     found = find_toolchain(proxy)
     assert isinstance(found, Toolchain)
-    assert (found.version, found.clippy) == ("1.97.0-nightly", None)
+    assert (found.version, found.clippy) == ("1.97.0-nightly+59807616e", None)
     assert found.readable["/toolchain/bin"] == real / "bin"
 
 
