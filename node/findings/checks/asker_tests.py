@@ -164,8 +164,9 @@ def _read_function(
 
 def _is_conditional(attribute: str) -> bool:
     """Whether an item may be left out by the compiler, so that its tests cannot be counted on."""
-    condition = attribute.removeprefix("#[cfg(").removesuffix(")]")
-    return condition != attribute and condition not in _HOLDS
+    # `#[should_panic(...)]` and `#[allow(...)]` are no conditions, though they end like one.
+    conditional = attribute.startswith(("#[cfg(", "#[cfg_attr("))
+    return conditional and attribute.removeprefix("#[cfg(").removesuffix(")]") not in _HOLDS
 
 
 def _read_other(tree: SyntaxTree, node: Node, path: str, label: str, reading: _Reading) -> None:

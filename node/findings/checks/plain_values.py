@@ -108,7 +108,8 @@ def _plain(tree: SyntaxTree, node: Node, depth: int) -> str | None:
         case "macro_invocation":
             inner_text = text.removeprefix("vec!").strip()
             is_list = text.startswith("vec!") and inner_text.startswith("[")
-            return _plain_text(inner_text, depth + 1) if is_list else None
+            # The list within is the level, not the macro.
+            return _plain_text(inner_text, depth) if is_list else None
         case "call_expression":
             return _constructed(tree, node, depth + 1)
         case _:
