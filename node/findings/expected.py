@@ -42,7 +42,7 @@ def debug_text(expression: str) -> str | None:
     parts = []
     for match in _PART.finditer(value):
         part = match.group()
-        if match["unclosed"] is not None or part[0] in "\"'" and not _SAME_IN_DEBUG.fullmatch(part):
+        if match["unclosed"] is not None or (part[0] in "\"'" and not _SAME_IN_DEBUG.fullmatch(part)):
             return None
         parts.append(match["number"].replace("_", "") if match["number"] else part)
     text = "".join(parts)

@@ -210,7 +210,7 @@ class FaultyTester:
         raise RecursionError("maximum recursion depth exceeded")
 
 
-async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on(autojump_clock: MockClock) -> None:
+async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on() -> None:
     payers = Payers()
     at = Room(Toolbox(FaultyTester()), payers)
     with capture_logs() as lines:
