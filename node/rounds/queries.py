@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Sequence
 
+import trio
+
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
@@ -35,6 +37,7 @@ class QueryBuilder:
         self._reputation = reputation
         self._config = config
         self._clock = clock
+        self._readers = trio.CapacityLimiter(1)
 
     def audience(self, question: Question) -> Audience:
         """Return the nodes that may read a question: those that it names, else those of the configuration."""
@@ -47,10 +50,22 @@ class QueryBuilder:
         ):
             raise SecretTextError(why)
 
+    async def check(self, question: Question) -> None:
+        """Read the question's tests. Raises AskError if no query takes them.
+
+        In a thread, one question at a time: the worst tests of 32 KiB take a second of the CPU.
+        """
+        if question.tests:
+            await trio.to_thread.run_sync(check_tests, question, limiter=self._readers)
+        else:
+            check_tests(question)
+
     def build(self, question: Question) -> Query:
-        """Build the query of a question, with today's date and a roster of its own. Raises AskError."""
+        """Build the query of a question, with today's date and a roster of its own. Raises AskError.
+
+        Its tests are taken as they are: see `check`.
+        """
         params, config = self.params, self._config
-        check_tests(question)
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:
             raise TooLongError(f"the query has {size} bytes; this network takes {params.query_bytes_max}")

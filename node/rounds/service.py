@@ -96,6 +96,7 @@ class RoundService:
         audience = self._queries.audience(question)
         # Whoever watches the round learns which audience it had.
         question = replace(question, audience=audience)
+        await self._queries.check(question)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self._build(question)
         ask = await self._take_ticket(question, gold=not counted)

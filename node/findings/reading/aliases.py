@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from node.findings.reading.rust_types import (
+    TYPE_DEPTH_MAX,
     Array,
     Bounded,
     CallableBound,
@@ -63,9 +64,16 @@ class Expander:
         self._left = EXPANSIONS_MAX
         return replace(fields, types=tuple(map(self._expanded, fields.types))) if self._aliases else fields
 
-    def _expanded(self, declared: RustType, nested: int = 0) -> RustType:
+    def _expanded(self, declared: RustType, nested: int = 0, depth: int = 0) -> RustType:
+        """Return the type, which stands `depth` levels within another, with aliases put in.
+
+        Aliases within aliases multiply the depth of types: what becomes too deep is opaque, as what is read so.
+        """
+        if depth > TYPE_DEPTH_MAX:
+            return OpaqueType("deep_type", "")
+
         def inner(each: RustType) -> RustType:
-            return self._expanded(each, nested)
+            return self._expanded(each, nested, depth + 1)
 
         match declared:
             case Reference(mutable, target):
@@ -86,11 +94,11 @@ class Expander:
                 named = Named(
                     segments, tuple(map(inner, arguments)), tuple((label, inner(each)) for label, each in bindings)
                 )
-                return self._replaced(named, nested)
+                return self._replaced(named, nested, depth)
             case OpaqueType():
                 return declared
 
-    def _replaced(self, named: Named, nested: int) -> RustType:
+    def _replaced(self, named: Named, nested: int, depth: int) -> RustType:
         alias = self._aliases.get(named.name) if len(named.segments) == 1 else None
         if alias is None or nested >= NESTED_MAX or self._left <= 0 or len(alias.parameters) != len(named.arguments):
             return named
@@ -103,6 +111,6 @@ class Expander:
         if given:
             inside = Expander(given)
             inside._left = self._left
-            meant = inside._expanded(meant, NESTED_MAX - 1)
+            meant = inside._expanded(meant, NESTED_MAX - 1, depth)
             self._left = inside._left
-        return self._expanded(meant, nested + 1)
+        return self._expanded(meant, nested + 1, depth)

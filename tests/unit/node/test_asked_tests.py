@@ -55,7 +55,7 @@ async def test_tests_that_no_query_takes_are_refused_in_one_line(
     question: Question, error: type[AskError], line: str
 ) -> None:
     with pytest.raises(error) as refused:
-        builder("a").build(question)
+        await builder("a").check(question)
     assert str(refused.value).startswith(line) and "\n" not in str(refused.value)
 
 

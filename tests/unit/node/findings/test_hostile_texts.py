@@ -3,17 +3,22 @@
 import re
 import sys
 from collections.abc import Callable
+from itertools import product
 from types import FrameType
 from typing import Final
 
 import pytest
 
 from node.findings.assembly import assemble
-from node.findings.checks.asker_tests import AskerTest, AskerTests
+from node.findings.calling.wrappers import call_wrapper
+from node.findings.checks.asker_tests import AskerTest, AskerTests, read_tests
 from node.findings.checks.examples import checks_of
 from node.findings.checks.plain_values import DEPTH_MAX, plain_call, plain_value
 from node.findings.expected import debug_text
-from node.findings.outcomes import TEXT_BYTES_MAX, canonical
+from node.findings.outcomes import TEXT_BYTES_MAX, _tokens, canonical
+from node.findings.reading.abstract_types import abstract_signature
+from node.findings.reading.extraction import extract
+from node.findings.reading.grammar import BYTES_MAX
 from protocol.conversation import single
 
 FRAMES_MAX: Final = 300
@@ -103,12 +108,12 @@ PIECES = (
 )
 
 
-@pytest.mark.parametrize("text", [*PIECES, *(a + b + c for a in PIECES for b in PIECES for c in PIECES)])
-def test_that_tokens_are_those_of_the_plain_rule(text: str) -> None:
-    from node.findings.outcomes import _tokens
-
-    for whole in (text, f'Some("{text}")', f'["{text}, {text}", \'"\']', text * 3):
-        assert _tokens(whole) == _REFERENCE.findall(whole)
+@pytest.mark.parametrize("first", PIECES)
+def test_that_tokens_are_those_of_the_plain_rule(first: str) -> None:
+    for second, third in product(PIECES, repeat=2):
+        text = first + second + third
+        for whole in (text, f'Some("{text}")', f'["{text}, {text}", \'"\']', text * 3):
+            assert _tokens(whole) == _REFERENCE.findall(whole)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +133,31 @@ def test_that_imports_are_found_in_linear_time() -> None:
 
     assert "extern crate self as anagram;" in assemble("", call="", examples=(), tests=tests).text
     assert assemble(("use" + " " * 20) * 2_800, call="", examples=(), tests=hostile).text
+
+
+BOX = "Box<{}>"
+ALIASES = {
+    "generic": f"type A<T> = {nested(BOX, 22).replace('1', 'T')};"
+    f"\nfn f(x: {nested('A<{}>', 22).replace('1', 'u8')}) {{ }}",
+    "chain": "\n".join(f"type A{n}<T> = {nested(BOX, 22).replace('1', f'A{n + 1}<T>')};" for n in range(30))
+    + f"\nfn f(x: {nested(BOX, 22).replace('1', 'A0<A0<u8>>')}) {{ }}",
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_that_aliases_do_not_multiply_the_depth_of_types(name: str) -> None:
+    def read() -> object:
+        source = extract(f"```rust\n{ALIASES[name]}\n```\n")
+        assert source is not None
+        return call_wrapper(source.functions[-1], source), abstract_signature(source.functions[-1])
+
+    assert frames_of(read) < FRAMES_MAX
+
+
+@pytest.mark.parametrize("levels", [60, 127, 20_000])
+def test_that_modules_and_imports_within_each_other_are_read(levels: int) -> None:
+    modules = "mod a {" * levels + "#[test] fn t() {}" + "}" * levels
+    imports = "use " + "a::{" * levels + "b" + "}" * levels + ";\nfn f() {}"
+
+    assert frames_of(lambda: read_tests(modules[:BYTES_MAX])) < FRAMES_MAX
+    assert frames_of(lambda: extract(f"```rust\n{imports}\n```\n")) < FRAMES_MAX
