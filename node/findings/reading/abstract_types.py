@@ -22,7 +22,6 @@ from node.findings.reading.rust_types import (
 )
 
 SMART_POINTERS: Final = frozenset({"Box", "Rc", "Arc"})
-CALLABLES: Final = frozenset({"Fn", "FnMut", "FnOnce"})
 ITERATORS: Final = frozenset({"Iterator", "IntoIterator", "DoubleEndedIterator", "ExactSizeIterator", "FusedIterator"})
 _LISTS: Final = frozenset({"Vec", "VecDeque"})
 _NAMES: Final = {

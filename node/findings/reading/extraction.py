@@ -52,8 +52,6 @@ class Source:
     implementations: tuple[Implementation, ...]
     tests: tuple[str, ...]
     """Paths of functions with `#[test]`, as `tests::adds`."""
-    has_main: bool
-    """Whether there is a `main`, which is an ordinary function of the module."""
     unsafe_count: int
     """Number of `unsafe` blocks, functions, traits and implementations."""
     uses_crates: tuple[str, ...]
@@ -147,7 +145,6 @@ def _source(program: str) -> Source | None:
         enumerations=_enumerations(tree, items, expander),
         implementations=tuple(each for each in blocks[:ITEMS_MAX] if each is not None),
         tests=_tests(tree, tree.root)[:ITEMS_MAX],
-        has_main=any(function.name == "main" for function in functions if function is not None),
         unsafe_count=sum(_is_unsafe(node) for node in descendants(tree.root)),
         uses_crates=foreign_crates(tree),
         missing_modules=_missing_modules(tree)[:ITEMS_MAX],

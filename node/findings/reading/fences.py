@@ -6,8 +6,6 @@ from typing import Final
 BLOCKS_MAX: Final = 64
 """Code blocks of a text that are read. Each costs a parse; an answer by a model has at most some ten."""
 
-_LABEL_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-+#")
-
 RUST_LABELS: Final = frozenset({"rust", "rs"})
 MARKDOWN_LABELS: Final = frozenset({"markdown", "md"})
 

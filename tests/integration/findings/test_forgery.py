@@ -132,31 +132,30 @@ async def test_no_forger_changes_an_honest_answers_findings(tester: RustTester, 
 
 
 @pytest.mark.parametrize(
-    "program",
+    ("end", "error"),
     [
-        pytest.param(HONEST + "\n} pub mod more {", id="closes its module"),
-        pytest.param(HONEST + "\n/*", id="hides what follows in a comment"),
-        pytest.param(HONEST + '\nconst REST: &str = r###"', id="hides what follows in a text"),
+        pytest.param("} pub mod more {", 0, id="closes its module"),
+        pytest.param("/*", 758, id="hides what follows in a comment"),
+        pytest.param('const REST: &str = r###"', 748, id="hides what follows in a text"),
     ],
 )
-async def test_a_program_that_would_swallow_ours_does_not_compile(tester: RustTester, program: str) -> None:
-    honest, other = await tester.test(assignment(QUERY, [HONEST, program], tests=TESTS))
+async def test_a_program_that_would_swallow_ours_does_not_compile(tester: RustTester, end: str, error: int) -> None:
+    honest, other = await tester.test(assignment(QUERY, [HONEST, f"{HONEST}\n{end}"], tests=TESTS))
     assert honest.tests == (2, 0, 0)
-    # The extractor may leave the rest out; then the program is the honest one.
-    assert other.status is CompileStatus.FAILS or other.outcomes == honest.outcomes or other.source == b""
+    assert (other.status, other.error, other.outcomes) == (CompileStatus.FAILS, error, b"")
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "is_outcome"),
     [
-        pytest.param('for _ in 0..1_000_000 { f.write_str("aaaaaaaaaaaaaaaa")?; } Ok(())', id="huge"),
-        pytest.param('loop { let _ = f.write_str("a"); }', id="endless"),
-        pytest.param('f.write_str(&"[".repeat(10_000))', id="deep"),
-        pytest.param('f.write_str("\\u{0}\\u{ffff}{,}]([")', id="unbalanced"),
-        pytest.param("panic!()", id="panic"),
+        pytest.param('for _ in 0..1_000_000 { f.write_str("aaaaaaaaaaaaaaaa")?; } Ok(())', True, id="huge"),
+        pytest.param('loop { let _ = f.write_str("a"); }', False, id="endless"),
+        pytest.param('f.write_str(&"[".repeat(10_000))', True, id="deep"),
+        pytest.param('f.write_str("\\u{0}\\u{ffff}{,}]([")', True, id="unbalanced"),
+        pytest.param("panic!()", True, id="panic"),
     ],
 )
-async def test_any_debug_text_is_an_outcome_or_none(tester: RustTester, body: str) -> None:
+async def test_any_debug_text_is_an_outcome_or_none(tester: RustTester, body: str, is_outcome: bool) -> None:
     program = f"""
         pub struct Shown(i32);
         impl std::fmt::Debug for Shown {{
@@ -166,7 +165,9 @@ async def test_any_debug_text_is_an_outcome_or_none(tester: RustTester, body: st
     """
     (found,) = await tester.test(assignment("Write `fn shown(x: i32) -> Shown`.", [program]))
     assert found.status is CompileStatus.COMPILES
-    assert len({found.outcomes[at : at + OUTCOME_BYTES] for at in range(0, len(found.outcomes), OUTCOME_BYTES)}) <= 1
+    seen = {found.outcomes[at : at + OUTCOME_BYTES] for at in range(0, len(found.outcomes), OUTCOME_BYTES)}
+    assert len(seen) == 1
+    assert any(found.outcomes) == is_outcome
 
 
 async def test_what_a_program_remembers_between_inputs_is_gone(tester: RustTester) -> None:

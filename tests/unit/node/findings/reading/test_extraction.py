@@ -70,7 +70,6 @@ type F = unsafe fn();
     assert source is not None
     assert [function.name for function in source.functions] == ["raw", "helper", "top", "other"]
     assert source.helpers == {"helper"}
-    assert source.has_main
     assert [each.name for each in source.structures] == ["P"]
     assert [each.name for each in source.enumerations] == ["E"]
     assert source.tests == ("works", "tests::also", "tests::deep::too")
