@@ -240,10 +240,7 @@ class FaultyTester:
         raise RecursionError("maximum recursion depth exceeded")
 
 
-<<<<<<< HEAD
 @pytest.mark.usefixtures("autojump_clock")
-=======
->>>>>>> w-mendparse
 async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on() -> None:
     payers = Payers()
     at = Room(Toolbox(FaultyTester()), payers)
