@@ -38,7 +38,8 @@ def passed(prompt: str, text: str, right: Observed, seen: Observed) -> Passed:
     """Return whether an answer passes, compared with the right program of the same inspection with behaviour.
 
     Where the right program's behaviour tells it from others, the answer must behave like it wherever it gives
-    information, and give enough of it. Elsewhere the tests decide, for programs that cannot have forged them.
+    information, and give enough of it unless it cannot have forged the tests. Elsewhere the tests decide, for programs
+    that cannot have forged them.
 
     Args:
         prompt: The question.
@@ -48,14 +49,15 @@ def passed(prompt: str, text: str, right: Observed, seen: Observed) -> Passed:
     """
     if seen.status is not CompileStatus.COMPILES or not seen.is_right or seen.passed != right.passed:
         return Passed.NO
-    if _tells(right.outcomes):
-        if len(seen.outcomes) != len(right.outcomes):
-            return Passed.NO
-        shared = [(one, other) for one, other in zip(right.outcomes, seen.outcomes, strict=True) if other]
-        alike = all(one == other for one, other in shared)
-        return Passed.YES if alike and _tells(tuple(one for one, _ in shared)) else Passed.NO
     source = extract(text, single(prompt))
-    return Passed.YES if source is not None and _UNSAFE.search(source.text) is None else Passed.UNKNOWN
+    cannot_forge = source is not None and _UNSAFE.search(source.text) is None
+    if not _tells(right.outcomes) or len(seen.outcomes) != len(right.outcomes):
+        return Passed.YES if cannot_forge else Passed.UNKNOWN
+    shared = [(one, other) for one, other in zip(right.outcomes, seen.outcomes, strict=True) if other]
+    if any(one != other for one, other in shared):
+        return Passed.NO
+    # A busy machine leaves out inputs; a program that could forge its tests may also have kept silent.
+    return Passed.YES if cannot_forge or _tells(tuple(one for one, _ in shared)) else Passed.NO
 
 
 def _tells(outcomes: tuple[bytes, ...]) -> bool:

@@ -55,12 +55,13 @@ class AnswerGrader:
                     return None
                 known, others = seen
                 for text, one in zip(batch, others, strict=True):
+                    beside = known
                     if not one.is_right and not one.is_wrong:
                         again = await self._beside(inspection, right, [text])
                         if again is None:
                             return None
-                        known, (one,) = again
-                    graded.append(passed(prompt, text, known, one) is Passed.YES)
+                        beside, (one,) = again
+                    graded.append(passed(prompt, text, beside, one) is Passed.YES)
         return tuple(graded) if len(graded) == len(answers) else None
 
     async def _beside(
