@@ -17,6 +17,12 @@ NO_TOOLS: Final = (
 )
 """What an asker is told where nobody could test."""
 
+TOO_FEW: Final = (
+    "The answers were not tested: an answer needs three other members that test with equal tools, and those that can "
+    "must have a third of the votes (`strand peers` tells who can)."
+)
+"""What an asker is told where some could test, but too few."""
+
 _STOPS: Final[Mapping[str, str]] = {
     "certain": "the winner is certain enough",
     "spent": "all judgements of the plan are in",
@@ -58,7 +64,7 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
     return [cell(findings_of(row), places) for row in report["ranking"]]
 
 
-UNTESTED: Final = "was not tested with your tests, or testers differ"
+UNTESTED: Final = "is not known to pass your tests: too few tested it in time, or their reports differ"
 """What is told of an answer of which it is not known whether it passes the asker's tests."""
 
 
@@ -105,8 +111,8 @@ def print_set_aside(report: Mapping[str, Any], console: Console) -> None:
             who = shown_key(row["author"], console)
             console.print(f"set aside: {who} {why_set_aside(found)}", soft_wrap=True, highlight=False)
     testing = read_testing(report)
-    if testing is not None and not testing.tool_versions:
-        console.print(NO_TOOLS, soft_wrap=True)
+    if testing is not None and not testing.stages:
+        console.print(TOO_FEW if testing.testers else NO_TOOLS, soft_wrap=True)
 
 
 def told_testing(report: Mapping[str, Any]) -> str:
@@ -117,6 +123,8 @@ def told_testing(report: Mapping[str, Any]) -> str:
     asked = ", ".join(testing.findings)
     if not testing.tool_versions:
         return f"asked to find out: {asked}; no member could test"
+    if not testing.stages:
+        return f"asked to find out: {asked}; {testing.testers} members can with {testing.tool_versions}, too few to settle"
     stages = f"{testing.stages} stage{'' if testing.stages == 1 else 's'}"
     return (
         f"asked to find out: {asked}; {testing.testers} members can with {testing.tool_versions}, "
