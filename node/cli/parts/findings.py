@@ -124,7 +124,7 @@ def told_testing(report: Mapping[str, Any]) -> str:
     if not testing.tool_versions:
         return f"asked to find out: {asked}; no member could test"
     if not testing.stages:
-        return f"asked to find out: {asked}; {testing.testers} members can with {testing.tool_versions}, too few to settle"
+        return f"asked to find out: {asked}; {testing.testers} members can with {testing.tool_versions}, too few"
     stages = f"{testing.stages} stage{'' if testing.stages == 1 else 's'}"
     return (
         f"asked to find out: {asked}; {testing.testers} members can with {testing.tool_versions}, "
