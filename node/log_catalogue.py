@@ -49,6 +49,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "challenge.refused": "A challenge of a peer was refused with a word.",
     "newcomer.challenged": "A node without a record was given an item; the line says what its reply showed.",
     "newcomer.decided": "A newcomer's items are enough: it has passed, or it is not challenged for some time.",
+    "newcomer.paused": "A newcomer refused too often: its record begins anew after a pause.",
     "newcomer.not_kept": "What a newcomer showed could not be stored: it counts until the node's end.",
     "learned.left_alone": "Stored knowledge of others is of a later version: it is neither used nor replaced.",
     "learning.skipped": "A round was not learned from, since too many wait.",

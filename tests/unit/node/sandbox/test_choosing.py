@@ -9,7 +9,7 @@ from node.sandbox.ports import Ceilings, Limits
 
 async def test_off_is_off_and_says_how_to_turn_it_on() -> None:
     assert await choose_sandbox(SandboxConfig(enabled="off")) == SandboxOff(
-        "sandbox.enabled is off", 'set sandbox.enabled = "auto"'
+        "sandbox.enabled is off", 'set sandbox.enabled = "auto"', chosen=True
     )
 
 
