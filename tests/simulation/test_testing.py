@@ -47,17 +47,17 @@ def test_no_rule_breaks_where_nodes_die_while_answers_are_tested(settings: dict[
         assert not watched.findings, watched.complaint
 
 
-def tests_an_answer(watched: Watched) -> float:
+def of_testing(watched: Watched) -> float:
     rounds = watched.run.rounds
     return sum(each.tests for each in rounds) / sum(each.answers for each in rounds)
 
 
 def test_disputes_go_to_further_testers() -> None:
     """Where all are honest, only tests that bring no information are repeated by others."""
-    assert 3.0 <= tests_an_answer(world()) < 3.5
+    assert 3.0 <= of_testing(world()) < 3.5
     lied_about = world(**WORLDS["liars"])
     assert stages(lied_about) == {0, 1}
-    assert 4.0 < tests_an_answer(lied_about) <= 7.0
+    assert 4.0 < of_testing(lied_about) <= 7.0
     assert stages(world(**WORLDS["nobody can"])) == set()
 
 
