@@ -175,6 +175,12 @@ class Plan:
         has_one, is_other = random.random() < table.toolchains, random.random() < table.other_versions
         return TOOL_VERSIONS[is_other] if has_one else ""
 
+    @property
+    def stage_ms(self) -> int:
+        """Budget of one stage of testing; 0 where nothing is tested."""
+        tested = self.scenario.findings.kinds and self.oracle.preset.task is TaskType.CODE
+        return self.budgets.test_ms if tested else 0
+
     def _budgets(self) -> Budgets:
         table = self.scenario.round
         return Budgets(

@@ -106,7 +106,7 @@ def keeps_all_of_a_slot() -> AbstractContextManager[None]:
 
 def serves_tests_early() -> AbstractContextManager[None]:
     """R13: private tests are served to whoever pulls, whenever."""
-    return edited(pulls, "_due", '"" if record.phase is Phase.ANSWERING else texts.tests', "texts.tests")
+    return edited(pulls, "_due", 'texts.tests if record.commitments else ""', "texts.tests")
 
 
 def overlooks_censorship() -> AbstractContextManager[None]:

@@ -110,7 +110,7 @@ TRIALS = (
     Trial("report-censor", 1.0, mutants.overlooks_its_report, "R10", unsigned, 1, {"preset": "code-testable"}),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
     Trial("favourite-stopper", 1.0, mutants.takes_missing_ballots_for_given, "R8", unsigned, 2, FUTILE),
-    Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
+    Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned, 2),
     Trial("canceller", 1.0, mutants.forgives_a_cancel, "R2", unsigned, 3),
     Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 6),
     Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 6, anywhere=True),
