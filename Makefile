@@ -135,8 +135,8 @@ $(VLLM)/.ready:
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	--override requirements-overrides.txt
 lock:
-	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra build -o requirements.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra tracing --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra rust --extra build -o requirements.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra sim --extra mcp --extra rust --extra tracing --extra build --extra dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(subst --override requirements-overrides.txt,,$(COMPILE)) --group clients -c requirements-dev.txt -o requirements-clients.txt
 	$(COMPILE) --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt

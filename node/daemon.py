@@ -6,7 +6,9 @@ The nursery of `run_node` holds everything.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 
 import structlog
@@ -27,6 +29,8 @@ from node.facade.round_metrics import RoundMetrics
 from node.facade.rounds import RoundsFacade
 from node.facade.serving import ServingFacade
 from node.facade.status import StatusFacade
+from node.gold.grading import AnswerGrader
+from node.gold.item_maker import ItemMaker
 from node.http.server import reserve, serve
 from node.http.shown import Shown
 from node.inference import open_engine
@@ -35,9 +39,10 @@ from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
 from node.rounds.challenges import Challenger
 from node.rounds.driver import Driver
+from node.rounds.examiner import Examiner
 from node.rounds.gold import GoldBook, load_gold
 from node.rounds.history import RoundHistory
-from node.rounds.inbound import PROTOCOLS, InboundRouter
+from node.rounds.inbound import PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
@@ -47,12 +52,16 @@ from node.rounds.reputation import Reputation, open_reputation
 from node.rounds.round_log import log_rounds
 from node.rounds.service import RoundService
 from node.rounds.timeline import RoundListener
+from node.rounds.willing import WillingNodes
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
+from node.work.challenged import ChallengeServer
 from node.work.serving import Serving, open_serving
+from node.work.toolbox import Toolbox, find_tester
+from node.work.verifying import ToolboxVerifier
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -78,6 +87,7 @@ class Node:
     serving: Serving
     rounds: RoundService
     challenger: Challenger
+    examiner: Examiner
     history: RoundHistory
     lookout: Lookout
     clock: Clock
@@ -86,7 +96,7 @@ class Node:
 
     def shown(self, origins: Mapping[str, str] | None = None) -> Shown:
         """Return the data that the HTTP interface shows. `origins`: where settings that are no defaults come from."""
-        engine = EngineFacade(self.worker, self.config.engine)
+        engine = EngineFacade(self.worker, self.config.engine, self.config.challenge.enabled == "auto")
         peers = PeersFacade(self.participant, self.overlay, self.driver.offers_changed, self.clock)
         serving = ServingFacade(self.serving, self.config, self.clock)
         own = self.participant.keypair.public
@@ -128,7 +138,9 @@ async def open_node(
         _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
-        reputation = await open_reputation(store, gold, trust(config), config.node.specialty)
+        toolbox = Toolbox()
+        grader = AnswerGrader(ToolboxVerifier(toolbox))
+        reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
             key.keypair,
@@ -138,7 +150,8 @@ async def open_node(
             trusted=(*trust(config).weights, key.keypair.public),
         )
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
-        worker = EngineWorker(engine, config.engine, inbound, clock, serving)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving, toolbox)
+        inbound.serve_challenges(ChallengeServer(worker, serving, clock).serve)
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
             await worker.start()
@@ -164,6 +177,14 @@ async def open_node(
                 serving=serving,
                 rounds=rounds,
                 challenger=Challenger(rounds, reputation, config.gold.share),
+                examiner=_examiner(
+                    WillingNodes(participant, overlay, config.node.specialty, clock, serving.is_open),
+                    overlay,
+                    worker,
+                    reputation,
+                    config,
+                    clock,
+                ),
                 history=history,
                 lookout=Lookout(participant, overlay, reputation, config, clock),
                 clock=clock,
@@ -175,6 +196,20 @@ async def open_node(
                 _say_started(key, overlay)
                 yield node
                 nursery.cancel_scope.cancel()
+
+
+def _examiner(
+    nodes: WillingNodes,
+    overlay: Overlay,
+    worker: EngineWorker,
+    reputation: Reputation,
+    config: NodeConfig,
+    clock: Clock,
+) -> Examiner:
+    """Return what challenges newcomers, with items that nobody can foresee."""
+    random = SystemRandom()
+    items = ItemMaker(ToolboxVerifier(worker.inspector.toolbox), random)
+    return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 
 def _load_key(data_dir: Path) -> NodeKey:
@@ -221,12 +256,16 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
-    serving, repeat_on = node.serving, (node.driver.peer_joined, node.serving.turned, node.overlay.addresses_changed)
+    serving, toolbox = node.serving, node.worker.inspector.toolbox
+    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, toolbox.changed)
     offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
+    nursery.start_soon(toolbox.open, partial(find_tester, node.config.sandbox))
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)
     nursery.start_soon(node.challenger.run)
+    if node.config.challenge.enabled == "auto":
+        nursery.start_soon(node.examiner.run)
 
 
 async def run_node(
@@ -259,6 +298,7 @@ def _overlay_config(config: NodeConfig) -> OverlayConfig:
         private_networks=config.overlay.private_networks,
         trusted_keys=tuple(trust(config).weights),
         protocols=PROTOCOLS,
+        slow_protocols=SLOW_PROTOCOLS,
     )
 
 

@@ -93,6 +93,8 @@ class FaultReason(StrEnum):
     """The answer does not hash to its commitment (R4)."""
     EMPTY_ANSWER = "empty_answer"
     """The answer has an empty canonical form (R7)."""
+    WRONG_ANSWERS = "wrong_answers"
+    """The report does not list exactly the answers assigned to its tester, or its outcomes are cut short (R17)."""
     WRONG_PAIRS = "wrong_pairs"
     """The ballot does not list exactly the pairs assigned to its judge (R6)."""
     VOID_BALLOT = "void_ballot"

@@ -12,6 +12,8 @@ BEACON_TAG = domain("beacon")
 CONTENT_TAG = domain("content")
 CERTIFICATE_TAG = domain("certificate")
 ANSWER_TAG = domain("answer")
+TESTS_TAG = domain("tests")
+OUTCOMES_TAG = domain("outcomes")
 
 
 def domain_digest(tag: bytes, *parts: bytes) -> Digest:
@@ -45,6 +47,16 @@ def certificate_digest(certificate: bytes) -> Digest:
 def answer_digest(content: bytes) -> Digest:
     """Return the digest of an answer's encoded content: canonical text, finish reason and token counts."""
     return domain_digest(ANSWER_TAG, content)
+
+
+def digest_of_tests(tests: str) -> Digest:
+    """Return the digest of an asker's tests, by which its query binds them (rule R17)."""
+    return domain_digest(TESTS_TAG, tests.encode())
+
+
+def testing_seed(beacon: bytes, query: Digest) -> Digest:
+    """Return the seed from which all testers of a round draw inputs, and by which they key outcomes (rule R17)."""
+    return domain_digest(OUTCOMES_TAG, beacon, query)
 
 
 def commitment(network: Digest, query: Digest, author: Key, salt: bytes, content: Digest) -> Digest:

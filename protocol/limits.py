@@ -1,4 +1,4 @@
-"""Hard limits of wire version 2, each with its unit and reason. NetworkParams may be tighter, never wider."""
+"""Hard limits of wire version 3, each with its unit and reason. NetworkParams may be tighter, never wider."""
 
 KEY_BYTES = 32
 """Bytes of a public key: Ed25519."""
@@ -52,8 +52,39 @@ PAIRS_MAX = 64
 EVIDENCE_MAX = 64
 """Evidence ids in one closing: at most one per seat."""
 
-CLOSINGS_MAX = WAVES_MAX + 2
-"""Closings in a chain: commits, slate, one per wave except the last, tally."""
+STAGES_MAX = 2
+"""Stages of the testing phase: the first testers of each answer, then further ones where their reports differ."""
+
+TESTERS = 3
+"""Testers of an answer in the first stage: as few as may settle a finding (R17)."""
+
+FURTHER_TESTERS = 4
+"""Testers of an answer whose findings the first stage leaves open. Seven reports in all settle most disputes while a
+third of the testers lie; more would cost more than an answer's findings are worth."""
+
+OUTCOMES_MAX = 48
+"""Inputs on which one answer is run. Measured accuracy rises up to 60 inputs, by .004 beyond 20; all reports of a
+round of 64 answers together stay below 64 KiB, so that they ride along."""
+
+OUTCOME_BYTES = 3
+"""Bytes of the digest of one outcome. It is keyed by the round, so that nobody can prepare a collision; two programs
+that differ on one input collide there once in 16 million rounds."""
+
+SOURCE_BYTES = 16
+"""Bytes of the digest of the source that a tester extracted from an answer."""
+
+LINT_CLASSES = 6
+"""Classes of warnings that a report counts: the compiler's own, and clippy's correctness, suspicious, complexity,
+performance and style."""
+
+TESTS_BYTES_MAX = 32 * 1024
+"""Bytes of the tests that an asker gives with a query, UTF-8: some hundred assertions."""
+
+ERROR_CODE_MAX = 9_999
+"""Largest number of a compiler's error code; rustc's have four digits."""
+
+CLOSINGS_MAX = WAVES_MAX + STAGES_MAX + 2
+"""Closings in a chain: commits, slate, one per stage of testing, one per wave except the last, tally."""
 
 NAME_BYTES_MAX = 64
 """Bytes of a network, specialty, model or version name."""
@@ -91,4 +122,13 @@ TAU_MAX = 4 * 65536
 fit's rounding noise stays an order below its last step."""
 
 PULL_IDS_MAX = 3 * MEMBERS_MAX
-"""Ids in one pull: every answer, ballot or decline, and piece of evidence that a closing names."""
+"""Ids in one pull: every answer, report, ballot or decline, and piece of evidence that a closing names."""
+
+CHALLENGE_BYTES_MAX = 4 * TEXT_BYTES_MAX
+"""Bytes of a challenge: a task, two answers to compare, and as much again for a conversation's other turns."""
+
+CHALLENGE_REPLY_BYTES_MAX = TEXT_BYTES_MAX + 1024
+"""Bytes of the reply to a challenge: one answer, and a reserve. A longer one is not read."""
+
+CHALLENGE_ANSWERS = 2
+"""Answers of a challenge that asks for a comparison; the one that asks for an answer has none."""

@@ -31,8 +31,10 @@ from protocol.schema import (
 from protocol.types import (
     ABSTAIN,
     ONE,
+    CompileStatus,
     DeclinedPhase,
     DeclineReason,
+    FindingKind,
     FinishReason,
     Kind,
     Objection,
@@ -51,6 +53,13 @@ EvidenceIds = Annotated[tuple[DigestField, ...], Count(0, limits.EVIDENCE_MAX)]
 RideAlong = Annotated[tuple[Envelope, ...], Count(0, 2 * limits.MEMBERS_MAX)]
 Tau = Annotated[int, Range(limits.TAU_MIN, limits.TAU_MAX)]
 Wave = Annotated[int, Range(0, limits.WAVES_MAX - 1)]
+Stage = Annotated[int, Range(0, limits.STAGES_MAX - 1)]
+OctetCount = Annotated[int, Range(0, 255)]
+"""A count that stops at 255."""
+CheckCounts = Annotated[tuple[OctetCount, ...], Count(3, 3)]
+"""Checks that passed, that failed, and that could not be run."""
+ToolVersions = Annotated[str, Size(0, limits.NAME_BYTES_MAX)]
+"""Versions of toolchain, generator and extractor: only reports of equal ones are compared. Empty: cannot test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,7 @@ class Offer:
     milli_tokens_per_second: Counter
     queue: Counter
     """Number of requests that wait at the node's engine."""
+    tool_versions: ToolVersions
     addresses: Annotated[tuple[Annotated[str, Size(1, limits.ADDRESS_BYTES_MAX)], ...], Count(0, limits.ADDRESSES_MAX)]
     """Multiaddrs at which the node can be dialled."""
 
@@ -86,6 +96,8 @@ class Seat:
     worth."""
     author_weight: SignedWeight
     """Prior mean of the strength of its answers."""
+    tool_versions: ToolVersions
+    """Test capability, from its offer."""
     honest: PositiveWeight
     inverse: PositiveWeight
     coin: PositiveWeight
@@ -110,6 +122,31 @@ class Conversation:
 
 Turns = Annotated[tuple[Turn, ...], Count(0, limits.TURNS_MAX)]
 """A conversation's turns, or none where a private query's text is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsPlan:
+    """What testers are to find out about the answers to a query, and what it weighs (rules R17, R18).
+
+    The strengths are log-odds in 2^-16, added to the prior mean of an answer's strength.
+    """
+
+    kinds: FindingKind
+    """Findings that are asked for; 0: the round has no testing phase."""
+    budget_ms: DurationMs
+    """Budget of one stage."""
+    tests_digest: OptionalDigest
+    """Digest of the asker's tests, which members pull after the commits closing; empty: none."""
+    agreement: Weight
+    """Strength of independent answers with the same behaviour, for each unit of vote weight that agrees."""
+    compiles: Weight
+    """Strength of an answer that compiles."""
+    tests: Weight
+    """Strength of an answer that passes the asker's tests and the query's examples, all that were run."""
+    lint: Weight
+    """Strength that an answer loses to warnings: all of it with 8 of them."""
+    agreed_share: Share
+    """Share of the vote weight whose equal behaviour decides the round without ballots; 0 disables it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +175,9 @@ class Query:
     """P(best) at which the requester may stop."""
     calibration_intercept: SignedWeight
     calibration_slope: Weight
-    """P(correct) = σ(intercept + slope · logit P(best)), fitted on the requester's gold. Without gold: 0 and ONE."""
+    calibration_findings: SignedWeight
+    """P(correct) = σ(intercept + slope · logit P(best) + findings · score), fitted on the requester's gold; `score` is
+    the strength that findings give the winner, at most 4 log-odds. Without gold: 0, ONE and 0."""
     confidence_min: Share
     """The outcome is degraded below this P(correct): the asker wants no guess. 0 disables the check."""
     beta: Annotated[int, Range(0, limits.BETA_MAX)]
@@ -147,6 +186,9 @@ class Query:
     """Prior standard deviation of the clusters' strengths, 2^-16 log-odds."""
     tau_v: Tau
     """Prior standard deviation of an answer's strength around its cluster's, 2^-16 log-odds."""
+    futility: Weight
+    """Gain expected of the next wave below which the round stops, 2^-16 log-odds (rule R19); 0 disables it."""
+    findings: FindingsPlan
     sent_at_ms: TimeMs
     nonce: Annotated[bytes, Size(limits.NONCE_BYTES, limits.NONCE_BYTES)]
     roster: Annotated[tuple[Seat, ...], Count(1, limits.MEMBERS_MAX)]
@@ -235,6 +277,59 @@ class CloseSlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What one tester found out about one answer. Counts and digests only: no text of a compiler or a program."""
+
+    answer: Annotated[int, Range(0, limits.MEMBERS_MAX - 1)]
+    """Position in the slate's list of answers."""
+    source: Annotated[bytes, Size(limits.SOURCE_BYTES, limits.SOURCE_BYTES, or_empty=True)]
+    """Digest of the source that was extracted from the answer; empty: none was found."""
+    status: CompileStatus
+    error: Annotated[int, Range(0, limits.ERROR_CODE_MAX)]
+    """Number of the first error's code, 308 of E0308; 0: none, or an error without a code."""
+    lints: Annotated[bytes, Size(limits.LINT_CLASSES, limits.LINT_CLASSES, or_empty=True)]
+    """Warnings of each class, one byte each; empty: not looked for."""
+    unsafe: OctetCount
+    """Number of `unsafe` blocks, functions and implementations."""
+    panics: OctetCount
+    """Number of inputs on which it panicked."""
+    tests: CheckCounts
+    """The asker's tests."""
+    examples: CheckCounts
+    """Checks made of examples in the query."""
+    outcomes: Annotated[bytes, Size(0, limits.OUTCOMES_MAX * limits.OUTCOME_BYTES)]
+    """One digest for each input, keyed by the round; zero bytes: no information on that input. Empty: none at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A tester's findings about exactly the answers that were assigned to it in one stage (rule R17)."""
+
+    KIND: ClassVar[Kind] = Kind.REPORT
+    author: KeyField
+    query: DigestField
+    on: DigestField
+    """Id of the slate closing, or of the reports closing of the stage before."""
+    stage: Stage
+    findings: Annotated[tuple[Findings, ...], Count(1, limits.MEMBERS_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseReports:
+    """Ends a stage of testing; clusters, further testers and pairs follow from it."""
+
+    KIND: ClassVar[Kind] = Kind.CLOSE_REPORTS
+    author: KeyField
+    query: DigestField
+    prev: DigestField
+    stage: Stage
+    reports: Ids
+    declines: Ids
+    evidence: EvidenceIds
+    ride_along: RideAlong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BallotEntry:
     """One comparison: `first` and `second` are positions in the slate's list of answers."""
 
@@ -242,8 +337,6 @@ class BallotEntry:
     second: Annotated[int, Range(0, limits.MEMBERS_MAX - 1)]
     preference: Annotated[int, Range(ABSTAIN, ONE)]
     """Probability that the first answer is better, 2^-16; -1 abstains."""
-    evidence: Annotated[int, Range(0, 255)]
-    """Code of the findings that the judge had beside the texts; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +347,7 @@ class Ballot:
     author: KeyField
     query: DigestField
     on: DigestField
-    """Id of the slate closing, or of the closing of the wave before."""
+    """Id of the slate closing, or of the closing before."""
     wave: Wave
     judgements: Annotated[tuple[BallotEntry, ...], Count(1, limits.PAIRS_MAX)]
 
@@ -327,10 +420,10 @@ class Decline:
     author: KeyField
     query: DigestField
     on: DigestField
-    """Id of the query, slate closing, wave closing or tally on which the member does not act."""
+    """Id of the query, or of the closing, on which the member does not act."""
     phase: DeclinedPhase
     wave: Wave
-    """The wave when judging, else 0."""
+    """The wave when judging, the stage when testing, else 0."""
     reason: DeclineReason
 
 
@@ -376,11 +469,13 @@ Message = (
     | EquivocationProof
     | Decline
     | Cancel
+    | Report
+    | CloseReports
 )
-PhaseClosing = CloseCommits | CloseSlate | CloseWave | CloseTally
+PhaseClosing = CloseCommits | CloseSlate | CloseReports | CloseWave | CloseTally
 """Closings that end a phase and count contributions."""
 Closing = PhaseClosing | Cancel
-Contribution = Commit | Answer | Ballot | Cosign | Decline
+Contribution = Commit | Answer | Report | Ballot | Cosign | Decline
 
 MESSAGE_TYPES: dict[Kind, type[Message]] = {
     cls.KIND: cls
@@ -399,6 +494,8 @@ MESSAGE_TYPES: dict[Kind, type[Message]] = {
         EquivocationProof,
         Decline,
         Cancel,
+        Report,
+        CloseReports,
     )
 }
 
@@ -414,32 +511,9 @@ class Certificate:
     """A private query's conversation if its holder chose to add it, else empty; its digest is in the query."""
     closings: Annotated[tuple[Envelope, ...], Count(1, limits.CLOSINGS_MAX)]
     answers: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
+    reports: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.STAGES_MAX)]
     ballots: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * limits.WAVES_MAX)]
-    declines: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.WAVES_MAX))]
+    declines: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX * (1 + limits.STAGES_MAX + limits.WAVES_MAX))]
     evidence: Annotated[tuple[Envelope, ...], Count(0, limits.EVIDENCE_MAX)]
     cosigns: Annotated[tuple[Envelope, ...], Count(0, limits.MEMBERS_MAX)]
-    """Ascending by id, as are answers, ballots, declines and evidence."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequest:
-    """A member's request over a stream: the chain (no ids), or contributions that a closing names (R13)."""
-
-    query: DigestField
-    ids: Annotated[tuple[DigestField, ...], Count(0, limits.PULL_IDS_MAX)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullReply:
-    """The reply to a pull: the envelopes that the server holds and may give, and a private query's conversation."""
-
-    turns: Turns
-    envelopes: Annotated[tuple[Envelope, ...], Count(0, limits.PULL_IDS_MAX)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pong:
-    """The reply to a ping."""
-
-    clock_ms: TimeMs
-    """Time on the replying node's clock."""
+    """Ascending by id, as are answers, reports, ballots, declines and evidence."""

@@ -33,11 +33,15 @@ class Kind(IntEnum):
     EVIDENCE = 12
     DECLINE = 13
     CANCEL = 14
+    REPORT = 15
+    CLOSE_REPORTS = 16
 
 
-CLOSINGS = frozenset({Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY, Kind.CANCEL})
+CLOSINGS = frozenset(
+    {Kind.CLOSE_COMMITS, Kind.CLOSE_SLATE, Kind.CLOSE_REPORTS, Kind.CLOSE_WAVE, Kind.CLOSE_TALLY, Kind.CANCEL}
+)
 """Kinds of a round's chain after its query."""
-CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.BALLOT, Kind.COSIGN, Kind.DECLINE})
+CONTRIBUTIONS = frozenset({Kind.COMMIT, Kind.ANSWER, Kind.REPORT, Kind.BALLOT, Kind.COSIGN, Kind.DECLINE})
 
 
 class Role(IntFlag):
@@ -45,6 +49,30 @@ class Role(IntFlag):
 
     ANSWER = 1
     JUDGE = 2
+
+
+class FindingKind(IntFlag):
+    """The findings about Rust answers that a query asks of its testers (rule R17)."""
+
+    COMPILES = 1
+    """Whether the answer compiles."""
+    LINT = 2
+    """Warnings by class, and `unsafe` blocks."""
+    TESTS = 4
+    """The asker's tests."""
+    EXAMPLES = 8
+    """Examples that stand in the query itself."""
+    BEHAVIOUR = 16
+    """Outcomes on inputs drawn from the signature, by which answers that behave alike are found."""
+
+
+class CompileStatus(StrEnum):
+    """Whether an answer compiles, as far as a tester found out."""
+
+    UNKNOWN = "unknown"
+    """Not tested, or no information: out of time or memory, the compiler crashed, or the text holds no program."""
+    COMPILES = "compiles"
+    FAILS = "fails"
 
 
 class TaskType(StrEnum):
@@ -97,8 +125,12 @@ class StopReason(StrEnum):
     """Every ballot of the last wave is in, except from judges who were removed or whose decline a closing names."""
     BUDGET = "budget"
     """Ballots were still missing when the phase ended."""
+    FUTILE = "futile"
+    """Every ballot of this wave is in, and the gain expected of the next one is below the query's threshold."""
     UNANIMOUS = "unanimous"
-    """One cluster holds every answer: there is nothing to compare."""
+    """One cluster holds every answer that can win: there is nothing to compare."""
+    AGREED = "agreed"
+    """Independent answers with most of the votes behave alike, so that no judgement is needed (rule R18)."""
     ABORTED = "aborted"
     """There is no answer to rank."""
 
@@ -131,6 +163,7 @@ class DeclinedPhase(StrEnum):
     """
 
     ANSWERING = "answering"
+    TESTING = "testing"
     JUDGING = "judging"
     COSIGNING = "cosigning"
 

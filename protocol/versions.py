@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-WIRE: Final = 2
+WIRE: Final = 3
 """Version of the wire: message schemas, codec, frame, signing domains, stream protocols, certificate layout.
 
 It stands in the domain of every signature, in the digest of the network's parameters and so in every topic, in the
 name of every stream protocol, and in a certificate's `version` field: nodes of two versions exchange no message.
 """
 
-AGGREGATOR: Final = "hbt/2"
+AGGREGATOR: Final = "hbt/3"
 CANONICAL_FORM: Final = "forms/1"
 DRAWS: Final = "draws/1"
 """Versions of what all verifiers recompute, named by NetworkParams: another figure in `consensus.certificates.tally`,
@@ -31,12 +31,12 @@ _NAME: Final = re.compile(r"[a-z]{1,16}/[1-9][0-9]{0,3}")
 
 
 def domain(purpose: str) -> bytes:
-    """Return the domain tag of this wire version for one purpose: b"strand/message/2"."""
+    """Return the domain tag of this wire version for one purpose: b"strand/message/3"."""
     return f"strand/{purpose}/{WIRE}".encode()
 
 
 def stream_protocol(purpose: str) -> str:
-    """Return the libp2p stream protocol of this wire version for one purpose: "/strand/contribute/2"."""
+    """Return the libp2p stream protocol of this wire version for one purpose: "/strand/contribute/3"."""
     return f"/strand/{purpose}/{WIRE}"
 
 

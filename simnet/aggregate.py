@@ -16,11 +16,12 @@ from consensus.rounds import requester
 from consensus.rounds.effects import Decide
 from consensus.rounds.events import Received, Tick
 from protocol.errors import Fault
-from protocol.messages import Answer, Ballot, Commit, Contribution, Opening
+from protocol.hashing import testing_seed
+from protocol.messages import Answer, Ballot, Commit, Contribution, Opening, Report
 from protocol.signing import VerifiedMessage, seal
 from protocol.types import Key
 from simnet.baselines import is_consensual, verdicts_of
-from simnet.decision_model import judge, write
+from simnet.decision_model import inspect, judge, write
 from simnet.pairings import judged
 from simnet.plan import SPECIALTY, Plan, PlannedQuery
 from simnet.results import RoundResult, Run, round_result
@@ -115,6 +116,10 @@ def _contributions(
                 body = Commit(author=key, query=query, on=on, commitment=promise)
             case Phase.OPENING:
                 body = Answer(author=key, query=query, on=on, content=openings[key].content, salt=openings[key].salt)
+            case Phase.TESTING:
+                node, asked = plan.number_of[key], (record.query.findings.kinds, testing_seed(record.beacon, query))
+                findings = inspect(plan, asking.question, node, texts, record.testers[key], asked)
+                body = Report(author=key, query=query, on=on, stage=record.stage, findings=findings)
             case Phase.JUDGING:
                 body = Ballot(
                     author=key,

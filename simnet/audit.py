@@ -1,8 +1,8 @@
-"""An independent reading of certificates, from the text of the rules alone (protocol/README.md, rules R1-R9).
+"""An independent reading of certificates, from the text of the rules alone (protocol/README.md: R1-R9, R15-R19).
 
 Deliberately plain, and apart from `consensus`: nobody sees an error that both make in the same way. Shared are the
 schemas and their codec. It cannot check the following without being a second `consensus`: which pairs are assigned
-(R6), which forms are equal (R7), which strengths follow (R8).
+(R6), which forms are equal (R7), which strengths follow (R8), and so what another wave would gain (R19).
 """
 
 import itertools
@@ -23,9 +23,13 @@ from protocol.messages import (
     Cosign,
     Decline,
     PhaseClosing,
+    Report,
 )
 from protocol.types import ABSTAIN, Digest, Key, Kind, Objection, Outcome, OutcomeReason, Role, StopReason
-from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, hash_of, open_paper, read_papers
+from simnet.audit_testing import Settled, check_standing, check_testing, reporting, settled_of, stages_of
+from simnet.parsed_certificate import Finding, Opened, ParsedCertificate, beacon_of, hash_of, open_paper, read_papers
+
+_Contributed = Opened[Answer] | Opened[Report] | Opened[Ballot] | Opened[Cosign]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Audited:
     closings: tuple[Opened[PhaseClosing], ...]
     accused: tuple[frozenset[Key], ...]
     """Members removed by each closing and those before it."""
+    tested: tuple[Settled, ...]
+    """What reports settle about each answer of the slate."""
 
 
 def audit(raw: bytes) -> Audited | tuple[Finding, ...]:
@@ -79,15 +85,16 @@ def _order(papers: ParsedCertificate) -> Iterator[Finding]:
         yield Finding("R2", "commitments do not ascend by member")
     for name, envelopes in (
         ("answers", papers.certificate.answers),
+        ("reports", papers.certificate.reports),
         ("ballots", papers.certificate.ballots),
         ("declines", papers.certificate.declines),
         ("evidence", papers.certificate.evidence),
         ("co-signatures", papers.certificate.cosigns),
     ):
-        ids = [hash_of(b"strand/message/2", papers.network, each[:1], each[65:]) for each in envelopes]
+        ids = [hash_of(b"strand/message/3", papers.network, each[:1], each[65:]) for each in envelopes]
         if ids != sorted(set(ids)):
             yield Finding("C2", f"{name} do not ascend by id")
-    for named in (papers.answers, *papers.ballots, *papers.declines, *papers.accusations):
+    for named in (papers.answers, *papers.reports, *papers.ballots, *papers.declines, *papers.accusations):
         ids = [id for id, _ in named]
         if ids != sorted(set(ids)):
             yield Finding("R2", "what a closing names does not ascend by id")
@@ -101,7 +108,7 @@ def _text(papers: ParsedCertificate) -> Iterator[Finding]:
     for turns, rule in ((query.turns, "P7"), (beside, "C4")):
         if not turns:
             continue
-        if hash_of(b"strand/content/2", codec.encode(Conversation(turns=turns))) != query.content_digest:
+        if hash_of(b"strand/content/3", codec.encode(Conversation(turns=turns))) != query.content_digest:
             yield Finding(rule, "a conversation that does not have the query's digest")
         if turns[-1].role != "user":
             yield Finding(rule, "a conversation whose last turn is not the user's")
@@ -132,11 +139,14 @@ def _chain(papers: ParsedCertificate) -> Iterator[Finding]:
 def _contributions(papers: ParsedCertificate) -> Iterator[Finding]:
     """R2, R3: a contribution is a member's, acts upon the closing before, occurs once, and not after evidence."""
     accused = papers.accused
-    places: list[tuple[Digest, Role, frozenset[Key], Sequence[Opened[Answer] | Opened[Ballot] | Opened[Cosign]]]] = [
+    places: list[tuple[Digest, Role, frozenset[Key], Sequence[_Contributed]]] = [
         (papers.commits[0], Role.ANSWER, accused[1], papers.answers)
     ]
+    for at, reports in reporting(papers):
+        places.append((papers.closings[at - 1][0], Role(0), accused[at], reports))
     for wave, ballots in enumerate(papers.ballots):
-        places.append((papers.closings[1 + wave][0], Role.JUDGE, accused[2 + wave], ballots))
+        at = papers.place(wave)
+        places.append((papers.closings[at - 1][0], Role.JUDGE, accused[at], ballots))
     places.append((papers.tally[0], Role(0), accused[-1], papers.cosigns))
     for on, role, removed, contributions in places:
         authors: set[Key] = set()
@@ -163,23 +173,25 @@ def _declines(papers: ParsedCertificate) -> Iterator[Finding]:
     R6: a member that declines a wave has no pairs in later ones.
     """
     committed = {entry.member for entry in papers.commits[1].commitments}
-    places = [("answering", 0, papers.query[0], Role.ANSWER, committed, papers.declines[0], papers.accused[0])]
+    places = [("answering", 0, papers.query[0], _with(papers, Role.ANSWER), committed, 0)]
+    for stage, (expected, (at, reports)) in enumerate(zip(stages_of(papers), reporting(papers), strict=False)):
+        gave = {report.author for _, report in reports}
+        places.append(("testing", stage, papers.closings[at - 1][0], set(expected.assigned), gave, at))
     for wave, ballots in enumerate(papers.ballots):
-        gave, on = {ballot.author for _, ballot in ballots}, papers.closings[1 + wave][0]
-        place = papers.declines[2 + wave], papers.accused[2 + wave]
-        places.append(("judging", wave, on, Role.JUDGE, gave, *place))
+        gave, at = {ballot.author for _, ballot in ballots}, papers.place(wave)
+        places.append(("judging", wave, papers.closings[at - 1][0], _with(papers, Role.JUDGE), gave, at))
     gone: set[Key] = set()
-    for phase, wave, on, role, gave, declines, removed in places:
+    for phase, wave, on, able, gave, at in places:
+        declines, removed = papers.declines[at], papers.accused[at]
         authors: set[Key] = set()
-        if gone & gave:
+        if phase == "judging" and gone & gave:
             yield Finding("R6", f"a ballot in wave {wave} after a decline in an earlier one")
         for _, decline in declines:
             name = f"decline of {decline.author.hex()[:8]}"
-            if decline.author in gone:
+            if phase == "judging" and decline.author in gone:
                 yield Finding("R6", f"{name}: after one in an earlier wave")
-            seat = papers.seats.get(decline.author)
-            if seat is None or role not in seat.roles:
-                yield Finding("R15", f"{name}: no such seat in the roster")
+            if decline.author not in able:
+                yield Finding("R15", f"{name}: no such seat in the roster, or nothing to do for it")
             if (decline.query, decline.on) != (papers.query[0], on):
                 yield Finding("R2", f"{name} acts upon another message")
             if (decline.phase, decline.wave) != (phase, wave):
@@ -192,6 +204,10 @@ def _declines(papers: ParsedCertificate) -> Iterator[Finding]:
         gone |= authors if phase == "judging" else set()
 
 
+def _with(papers: ParsedCertificate, role: Role) -> set[Key]:
+    return {key for key, seat in papers.seats.items() if role in seat.roles}
+
+
 def _openings(papers: ParsedCertificate) -> Iterator[Finding]:
     """R4: an answer opens the commitment that the commits closing lists for its author."""
     listed = {entry.member: entry.commitment for entry in papers.commits[1].commitments}
@@ -199,8 +215,8 @@ def _openings(papers: ParsedCertificate) -> Iterator[Finding]:
         if member not in papers.seats or Role.ANSWER not in papers.seats[member].roles:
             yield Finding("R4", f"a commitment of {member.hex()[:8]}, who has no answering seat")
     for _, answer in papers.answers:
-        content = hash_of(b"strand/answer/2", codec.encode(answer.content))
-        opened = hash_of(b"strand/commit/2", papers.network, papers.query[0], answer.author, answer.salt, content)
+        content = hash_of(b"strand/answer/3", codec.encode(answer.content))
+        opened = hash_of(b"strand/commit/3", papers.network, papers.query[0], answer.author, answer.salt, content)
         if listed.get(answer.author) != opened:
             yield Finding("R4", f"answer of {answer.author.hex()[:8]} opens no listed commitment")
 
@@ -268,7 +284,10 @@ def _tally(papers: ParsedCertificate) -> Iterator[Finding]:
 
 
 def _is_confident(papers: ParsedCertificate) -> bool:
-    """R9: P(correct) = σ(a + b · logit P(best)), with P(best) at least half of one of 256 draws away from 0 and 1."""
+    """R9: P(correct) = σ(a + b · logit P(best)), with P(best) at least half of one of 256 draws away from 0 and 1.
+
+    Holds where findings have no worth in the query: what they add to the winner's strength is part of the fit.
+    """
     query, p_best = papers.query[1], papers.tally[1].p_best / 65536
     p_best = min(max(p_best, 1 / 512), 511 / 512)
     log_odds = query.calibration_intercept / 65536 + query.calibration_slope / 65536 * math.log(p_best / (1 - p_best))
@@ -284,8 +303,9 @@ def _outcome(papers: ParsedCertificate) -> Iterator[Finding]:
     elif len(standing) < params.answers_min:
         possible = {OutcomeReason.TOO_FEW_ANSWERS}
     else:
-        ordinary = OutcomeReason.NONE if _is_confident(papers) else OutcomeReason.LOW_CONFIDENCE
-        possible = {ordinary, OutcomeReason.TOO_FEW_JUDGES}
+        possible = {OutcomeReason.NONE, OutcomeReason.LOW_CONFIDENCE, OutcomeReason.TOO_FEW_JUDGES}
+        if not papers.reports or not papers.query[1].calibration_findings:
+            possible.remove(OutcomeReason.LOW_CONFIDENCE if _is_confident(papers) else OutcomeReason.NONE)
     if tally.reason not in possible:
         yield Finding("R9", f"the reason {tally.reason} is not so")
     if tally.outcome is not (Outcome.DECIDED if tally.reason is OutcomeReason.NONE else Outcome.DEGRADED):
@@ -299,7 +319,8 @@ def _outcome(papers: ParsedCertificate) -> Iterator[Finding]:
             seen = [papers.answers[at][0] for at in (each.first, each.second) if at < len(papers.answers)]
             if tally.winner in seen and each.preference != ABSTAIN:
                 judges.add(ballot.author)
-    if tally.outcome is Outcome.DECIDED and tally.stop is not StopReason.UNANIMOUS and len(judges) < params.judges_min:
+    needs_judges = tally.stop not in (StopReason.UNANIMOUS, StopReason.AGREED)
+    if tally.outcome is Outcome.DECIDED and needs_judges and len(judges) < params.judges_min:
         yield Finding("R9", f"decided, and {len(judges)} judges with weight have seen the winner")
 
 
@@ -318,7 +339,9 @@ _CHECKS: tuple[Callable[[ParsedCertificate], Iterator[Finding]], ...] = (
     _declines,
     _openings,
     _evidence,
+    check_testing,
     _ballots,
+    check_standing,
     _tally,
     _outcome,
     _cosigns,
@@ -327,7 +350,8 @@ _CHECKS: tuple[Callable[[ParsedCertificate], Iterator[Finding]], ...] = (
 
 def _slot(body: Contribution) -> tuple[Digest, Key, Kind, str, int]:
     phase = body.phase if isinstance(body, Decline) else ""
-    return body.query, body.author, body.KIND, phase, body.wave if isinstance(body, Ballot | Decline) else 0
+    repetition = body.wave if isinstance(body, Ballot | Decline) else body.stage if isinstance(body, Report) else 0
+    return body.query, body.author, body.KIND, phase, repetition
 
 
 def _conclude(papers: ParsedCertificate) -> Audited:
@@ -336,7 +360,6 @@ def _conclude(papers: ParsedCertificate) -> Audited:
     answers = dict(papers.answers)
     winner = answers[Digest(papers.tally[1].winner)]
     opened = {answer.author for answer in answers.values()}
-    salts = [answer.salt for answer in sorted(answers.values(), key=lambda answer: answer.author)]
     weighty = tuple(seat.member for seat in query.roster if seat.vote_weight)
     cosigners = tuple(sorted(cosign.author for _, cosign in papers.cosigns))
     signed = sum(member in cosigners for member in weighty)
@@ -352,7 +375,8 @@ def _conclude(papers: ParsedCertificate) -> Audited:
         cosigners=cosigners,
         weighty=weighty,
         full=signed * 3 > len(weighty) * 2 if len(weighty) > 3 else 0 < signed == len(weighty),
-        beacon=hash_of(b"strand/beacon/2", query_id, papers.commits[0], *salts),
+        beacon=beacon_of(papers),
         closings=papers.closings,
         accused=papers.accused,
+        tested=settled_of(papers),
     )

@@ -15,7 +15,7 @@ from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
 from consensus.ranking.bradley_terry import Item, PriorParameters, mode, prior_of
 from protocol.messages import Answer, Ballot
-from protocol.types import ABSTAIN, ONE, Key, TaskType
+from protocol.types import ABSTAIN, ONE, CompileStatus, Key, TaskType
 from simnet.chance import chance
 from simnet.oracle import Candidate
 from simnet.plan import Plan, PlannedQuery
@@ -50,6 +50,7 @@ def verdicts_of(plan: Plan, asking: PlannedQuery, record: RoundRecord, ranking: 
         plain_bradley_terry=right[int(np.argmax(plain_bradley_terry(wins)))],
         best_single=_best_single(plan, own, least),
         oracle=any(right),
+        behaviour_majority=right[_behaviour_majority(plan, asking, record)] if asks_findings(plan) else None,
         win_rate=right[int(np.argmax(_win_rates(wins)))] if learns else None,
         weighted_majority=right[_weighted_majority(record)] if learns else None,
         rankings=right[int(np.argmin(_mean_places(record)))] if plan.scenario.pairing == "client" else None,
@@ -90,8 +91,15 @@ def nothing_counted(plan: Plan, asking: PlannedQuery, told: str = "") -> Verdict
     own = _honest_answers(plan, asking)
     least = _least_quality(asking, own.values())
     swarm = bool(told) and _is_right(plan.oracle.candidate(asking.question, told), least)
+    behaviour = False if asks_findings(plan) else None
     rankings = False if plan.scenario.pairing == "client" else None
-    return Verdicts(swarm, False, False, best_single=_best_single(plan, own, least), oracle=False, rankings=rankings)
+    best_single = _best_single(plan, own, least)
+    return Verdicts(swarm, False, False, best_single, oracle=False, behaviour_majority=behaviour, rankings=rankings)
+
+
+def asks_findings(plan: Plan) -> bool:
+    """Whether the rounds of this world have a testing phase."""
+    return plan.oracle.preset.task is TaskType.CODE and bool(plan.kinds)
 
 
 def _honest_answers(plan: Plan, asking: PlannedQuery) -> dict[int, Candidate]:
@@ -119,11 +127,24 @@ def _is_right(candidate: Candidate | None, least_quality: float | None) -> bool:
 
 
 def _majority(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> int:
-    """Return an answer of the largest cluster, ignoring its authors' weights; ties by lot."""
-    sizes = Counter(record.clusters)
+    """Return an answer of the largest cluster of equal text, ignoring its authors' weights; ties by lot."""
+    return _of_largest(plan, asking, dict(enumerate(record.texts)))
+
+
+def _behaviour_majority(plan: Plan, asking: PlannedQuery, record: RoundRecord) -> int:
+    """Return an answer of the largest cluster of equal behaviour among those that compile, or else among all."""
+    compiles = {place for place, found in enumerate(record.findings) if found.status is CompileStatus.COMPILES}
+    able = {place: name for place, name in enumerate(record.clusters) if not compiles or place in compiles}
+    return _of_largest(plan, asking, able)
+
+
+def _of_largest(plan: Plan, asking: PlannedQuery, clusters: Mapping[int, int]) -> int:
+    """Return the first answer of the largest cluster; `clusters` by the answers' positions."""
+    sizes = Counter(clusters.values())
     largest = max(sizes.values())
     tied = sorted(cluster for cluster, size in sizes.items() if size == largest)
-    return record.clusters.index(chance(plan.scenario.seed, "majority", asking.number).choice(tied))
+    chosen = chance(plan.scenario.seed, "majority", asking.number).choice(tied)
+    return next(place for place, cluster in clusters.items() if cluster == chosen)
 
 
 def _weighted_majority(record: RoundRecord) -> int:

@@ -5,7 +5,7 @@ or when `ROUNDS_MAX` others have begun since.
 
 Certificates are recomputed twice: by `audit`, an independent reading of the rules, and by `verify_certificate`, which
 is `consensus` itself; a difference between them is a violation. Shared with `consensus`, and so not checked here: which
-slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns (`_assign`), and
+slot a message fills and what proves equivocation (`certificates.evidence`), which pairs a wave assigns, and
 the limits that `_holdings` names.
 """
 
@@ -16,19 +16,15 @@ from typing import Protocol
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.evidence import Slot, examine, slot_of
-from consensus.certificates.record import Pairs, Phase, RoundRecord, bodies
-from consensus.certificates.tally import uncertain_pairs
-from consensus.ranking.clusters import canonical_form, cluster
-from consensus.ranking.pairing import assign_pairs
 from consensus.rounds import member, offers, participant, validation
 from consensus.rounds.participant import Participant
+from protocol import codec
 from protocol.errors import Fault
-from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, WAVES_MAX
+from protocol.limits import EVIDENCE_MAX, MEMBERS_MAX, STAGES_MAX, WAVES_MAX
 from protocol.messages import (
-    Answer,
-    Ballot,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -43,9 +39,11 @@ from protocol.messages import (
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection, Role
+from protocol.streams import PullReply
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Objection
 from simnet.audit import Audited, audit
 from simnet.plan import PlannedQuery
+from simnet.readings import differences
 from simnet.results import NO_OUTCOME, RoundResult, Violation
 
 ROUNDS_MAX = 256
@@ -57,14 +55,17 @@ AUDITED_MAX = 1_024
 NO_ROUND = -1
 """The number of a round that the world did not plan."""
 
-SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * WAVES_MAX) + len(CLOSINGS) - 1 + WAVES_MAX + 1
-"""Slots of a round: each member's contributions, with a ballot for any wave, and declines of both phases without waves
-and of any wave; closings, likewise; the notice."""
+REPEATED_MAX = WAVES_MAX + STAGES_MAX
+"""Waves and stages of a round."""
 
-NAMED_MAX = MEMBERS_MAX * (2 + WAVES_MAX) + EVIDENCE_MAX
+SLOTS_MAX = MEMBERS_MAX * (len(CONTRIBUTIONS) + 2 * REPEATED_MAX) + len(CLOSINGS) - 1 + REPEATED_MAX + 1
+"""Slots of a round: each member's contributions, with a ballot for any wave and a report for any stage, and declines of
+both phases without them and of any of them; closings, likewise; the notice."""
+
+NAMED_MAX = MEMBERS_MAX * (2 + REPEATED_MAX) + EVIDENCE_MAX
 """Messages that all closings of a round name: they join the pool even if it is full."""
 
-OWN_CONTRIBUTIONS_MAX = 3 + WAVES_MAX
+OWN_CONTRIBUTIONS_MAX = 3 + REPEATED_MAX
 """Contributions of one member to one round: they join its pool even if it is full."""
 
 
@@ -209,6 +210,14 @@ class Checkers:
                 life.accused.setdefault(slot, at_ms)
             life.closings[message.id] = message.body
 
+    def served(self, node: int, query: Digest, reply: bytes) -> None:
+        """Check what a node serves to a member that pulls. R13: no private tests before the commits are closed."""
+        given, known = codec.decode(PullReply, reply), self._round(query)
+        if node not in self._honest or not isinstance(given, PullReply) or not given.tests:
+            return
+        if not any(isinstance(closing, CloseCommits) for closing in known.closings.values()):
+            self._violated("R13", f"node {node} served the asker's tests before the commits closing", known.number)
+
     def delivered(self, node: int, message: VerifiedMessage, at_ms: int) -> None:
         """Record a node's knowledge that its contribution was delivered: from now on an omission is censorship.
 
@@ -271,7 +280,7 @@ class Checkers:
             return
         known = self._round(audited.query)
         if isinstance(verified, VerifiedCertificate):
-            for rule, what in _differences(audited, verified):
+            for rule, what in differences(audited, verified):
                 self._violated(rule, f"node {node}: audit and verification find different {what}", known.number)
         if audited.full:
             self._check_agreement(audited, known)
@@ -324,54 +333,6 @@ def _name(slot: Slot) -> str:
     return f"{slot.kind.name} messages for one slot"
 
 
-def _differences(audited: Audited, verified: VerifiedCertificate) -> Iterator[tuple[str, str]]:
-    """Yield the differences between the two readings of one certificate."""
-    record = verified.record
-    best = verified.ranking.ranked[0]
-    if (audited.winner, audited.author) != (best.answer, best.author):
-        yield "R8", "winners"
-    if audited.counted != tuple(answer.author for answer in record.answers):
-        yield "R3", "counted answers"
-    if audited.removed != record.removed:
-        yield "R3", "removed members"
-    if audited.unopened != verified.unopened:
-        yield "R4", "unopened commitments"
-    if audited.beacon != record.beacon:
-        yield "R5", "beacons"
-    judging = record.before
-    while judging is not None and judging.phase is Phase.JUDGING:
-        assigned = _assign(judging, audited.beacon)
-        ballots = [each for each in bodies(record.ballots, Ballot) if each.wave == judging.wave]
-        if any(_pairs(each) != assigned.get(each.author) for each in ballots):
-            yield "R6", f"pairs of wave {judging.wave}"
-        judging = judging.before
-    if (frozenset(audited.cosigners), audited.full) != (verified.cosigners, verified.full):
-        yield "R9", "co-signers"
-
-
-def _pairs(ballot: Ballot) -> Pairs:
-    return tuple((each.first, each.second) for each in ballot.judgements)
-
-
-def _assign(judging: RoundRecord, beacon: bytes) -> Mapping[bytes, Pairs]:
-    """R6: return the assignment of pairs by the audit's beacon. The assignment itself has no second implementation."""
-    answers = bodies(judging.answers, Answer)
-    judged: dict[bytes, list[tuple[int, int]]] = {}
-    for ballot in bodies(judging.ballots, Ballot):
-        judged.setdefault(ballot.author, []).extend(_pairs(ballot))
-    return assign_pairs(
-        beacon=beacon,
-        wave=judging.wave,
-        judges=[key for key, seat in judging.seats.items() if Role.JUDGE in seat.roles and key not in judging.absent],
-        authors=[answer.author for answer in answers],
-        clusters=cluster([canonical_form(judging.query.task, answer.content.text) for answer in answers]),
-        pairs_per_judge=judging.query.waves[judging.wave],
-        judged=judged,
-        duels=uncertain_pairs(judging),
-        removed=judging.removed,
-    )
-
-
 def _cancelled_beside(closing: Closing, others: Iterable[Closing]) -> bool:
     """R16: whether one is a cancel and the other takes its place in the chain, or is the tally."""
     return any(
@@ -393,6 +354,8 @@ def _omissions(audited: Audited, key: Key, life: _Life, grace_ms: int) -> Iterat
                 expected, wave = Kind.COMMIT, 0
             case CloseSlate():
                 expected, wave = Kind.ANSWER, 0
+            case CloseReports(stage=stage):
+                expected, wave = Kind.REPORT, stage
             case CloseWave() | CloseTally():
                 expected, wave = Kind.BALLOT, waves
                 waves += 1
@@ -419,7 +382,12 @@ def _names(closing: PhaseClosing, message: VerifiedMessage) -> bool:
         case CloseCommits(commitments=commitments):
             assert isinstance(body, Commit)
             return any(each.member == body.author and each.commitment == body.commitment for each in commitments)
-        case CloseSlate(answers=named) | CloseWave(ballots=named) | CloseTally(ballots=named):
+        case (
+            CloseSlate(answers=named)
+            | CloseReports(reports=named)
+            | CloseWave(ballots=named)
+            | CloseTally(ballots=named)
+        ):
             return message.id in named
 
 

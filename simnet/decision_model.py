@@ -5,8 +5,8 @@ Both layers call these functions, so that they commit to the same bytes and coun
 
 from collections.abc import Iterable, Sequence
 
-from protocol.messages import AnswerContent, BallotEntry
-from protocol.types import ABSTAIN
+from protocol.messages import AnswerContent, BallotEntry, Findings
+from protocol.types import ABSTAIN, FindingKind
 from simnet.oracle import SimQuestion, content_of
 from simnet.plan import Plan
 
@@ -29,13 +29,39 @@ def prefer(plan: Plan, question: SimQuestion, node: int, first: str, second: str
 def judge(
     plan: Plan, question: SimQuestion, node: int, texts: Sequence[str], pairs: Iterable[tuple[int, int]]
 ) -> tuple[BallotEntry, ...]:
-    """Return the node's judgements of these pairs of texts, without findings."""
+    """Return the node's judgements of these pairs of texts."""
     return tuple(
         BallotEntry(
             first=first,
             second=second,
             preference=prefer(plan, question, node, texts[first], texts[second]),
-            evidence=0,
         )
         for first, second in pairs
     )
+
+
+def inspect(
+    plan: Plan,
+    question: SimQuestion,
+    node: int,
+    texts: Sequence[str],
+    assigned: Iterable[int],
+    asked: tuple[FindingKind, bytes],
+) -> tuple[Findings, ...]:
+    """Return the node's findings about these answers.
+
+    Args:
+        plan: the world's.
+        question: what was asked.
+        node: the tester's number.
+        texts: all answers, in the order of the slate.
+        assigned: positions of the answers to report on.
+        asked: the findings that the query asks for, and the round's seed.
+    """
+    workbench = plan.oracle.workbench(question, *asked)
+    found = []
+    for answer in assigned:
+        candidate = plan.oracle.candidate(question, texts[answer])
+        own = workbench.findings(node, answer, None if candidate is None else candidate.program)
+        found.append(plan.behaviours[node].report(question, candidate, own))
+    return tuple(found)

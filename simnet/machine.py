@@ -16,12 +16,14 @@ from consensus.rounds.admission import PlacesOnly
 from consensus.rounds.events import Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault, Verdict
-from protocol.messages import Opening, Pong
+from protocol.messages import Opening
 from protocol.signing import VerifiedMessage
+from protocol.streams import Pong
 from protocol.types import Digest, Key, Kind
 from simnet.adversaries.behaviour import Accomplice, Action, AdversaryContext, Frame, Later, Stream
 from simnet.chance import chance
@@ -154,7 +156,9 @@ class Machine:
             return None
         query = plan.query(asking, self.now_ms, roster, self._disk.experience.query_priors(asking.question.task))
         slack_ms = presence.slack_ms(seat.member for seat in roster)
-        begun = self.participant.ask(query, single(asking.question.text), self.now_ms, slack_ms)
+        begun = self.participant.ask(
+            query, LeftOut(single(asking.question.text), plan.tests(asking)), self.now_ms, slack_ms
+        )
         if isinstance(begun, Fault):
             raise ScenarioError(f"the network refuses such a query: {begun}")
         id, effects = begun
@@ -251,7 +255,7 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate() | fx.Judge():
+            case fx.Generate() | fx.Inspect() | fx.Judge():
                 self._begin(action)
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
@@ -329,7 +333,10 @@ class Machine:
 
         def serve(target: Machine) -> bytes | None:
             served = target.participant.serve_pull(self.keypair.public, request)
-            return None if isinstance(served, Fault) else served.reply
+            if isinstance(served, Fault):
+                return None
+            self._stage.checkers.served(target.node, effect.query, served.reply)
+            return served.reply
 
         def answered(reply: bytes | None) -> None:
             effects = None if reply is None else self.participant.on_pull_reply(effect.query, reply, self.now_ms)
@@ -408,13 +415,16 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, effect: fx.Generate | fx.Judge) -> None:
+    def _begin(self, effect: fx.Generate | fx.Inspect | fx.Judge) -> None:
         """Start a job; its result comes back when it is done."""
         now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
-        if isinstance(effect, fx.Generate):
-            job = self._engine.generate(effect, self._life, now_ms, latest_ms)
-        else:
-            job = self._engine.judge(effect, now_ms, latest_ms)
+        match effect:
+            case fx.Generate():
+                job = self._engine.generate(effect, self._life, now_ms, latest_ms)
+            case fx.Inspect():
+                job = self._engine.inspect(effect, now_ms, latest_ms)
+            case fx.Judge():
+                job = self._engine.judge(effect, now_ms, latest_ms)
         if job is not None:
             self._after(job.after_ms, self._worked, effect.query, job.event)
 

@@ -3,27 +3,28 @@
 A model has a skill; it answers right with the probability that item response theory gives it (Rasch 1960). Wrong
 answers gather on shared misconceptions. A judge sees an answer's appeal to all judges, shared errors included, through
 its own sharpness, leans to the answer shown first and to answers equal to its own, and sometimes slips (Bradley and
-Terry 1952, with Davidson and Beaver's order effect, 1977). configs/presets.toml sets the size of each effect.
+Terry 1952, with Davidson and Beaver's order effect, 1977). configs/presets.toml sets the size of each effect
+(`preset`). Answers to code tasks are programs (`programs`).
 
 Every draw is keyed by its purpose, so that both layers see the same answers and judgements in any order.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Annotated, Any, Final
+from typing import Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from protocol.messages import AnswerContent
-from protocol.types import ONE, FinishReason, TaskType
+from protocol.types import ONE, FindingKind, FinishReason, TaskType
 from simnet.chance import chance
-from simnet.scenario import ScenarioError
+from simnet.preset import Preset
+from simnet.programs import RIGHT, Program, Workbench, source_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,91 +37,9 @@ ANSWERS_KEPT = 2
 LOG_ODDS_MAX = 30.0
 """Log-odds at which a preference is practically certain; beyond it `exp` could only overflow."""
 
-_HEAD: Final = re.compile(r"(?:Node ([0-9]{1,9})|Voice ([a-z0-9-]{1,40})) on question ([0-9]{1,9}):")
+_HEAD: Final = re.compile(r"(?:Node ([0-9]{1,9})|Voice ([a-z0-9.-]{1,40})) on question ([0-9]{1,9}):")
 _QUESTION: Final = re.compile(r"Question ([0-9]{1,9}):")
 _FILLER: Final = " so it follows that"
-
-Scale = Annotated[float, msgspec.Meta(ge=0.0, le=10.0)]
-Mean = Annotated[float, msgspec.Meta(ge=-10.0, le=10.0)]
-Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
-
-
-class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Distribution of the models' knowledge and judging. Means and spreads are in log-odds unless stated otherwise."""
-
-    task: TaskType
-    """`final`: one of some options is right. `open`: every answer differs; some are better. `code` is not simulated."""
-    answer_bytes: Annotated[int, msgspec.Meta(ge=128, le=4_096)]
-    """Length of an answer's text, which is sent, hashed and brought into canonical form."""
-
-    skill_spread: Scale
-    """Standard deviation of the models' skill, whose mean is 0."""
-    options: Annotated[int, msgspec.Meta(ge=1, le=26)] = 1
-    """Final tasks: number of options, the right one among them."""
-    difficulty_mean: Mean = 0.0
-    """Final tasks: a model of skill s answers right with probability σ(s − difficulty)."""
-    difficulty_spread: Scale = 0.0
-    concentration: Scale = 0.0
-    """Final tasks: Dirichlet parameter of each wrong option's share of the mistakes; below 1 one or two misconceptions
-    have most of them."""
-
-    margin: Mean
-    """Difference that judges see between a right and a wrong answer to a question of difficulty 0; in open tasks
-    between a model's answer and one that is bad on purpose."""
-    margin_slope: Mean = 0.0
-    """Final tasks: decrease of the margin per unit of difficulty."""
-    shared_error: Scale
-    """Standard deviation of the error that all judges share about an option; in open tasks about a single answer."""
-    style_spread: Scale
-    """Standard deviation of one answer's quality: its style, in open tasks its merit."""
-    style_skill: Mean
-    """Quality gained per unit of its author's skill."""
-
-    sharpness_mean: Mean
-    """Mean of the logarithm of a judge's sharpness, the factor on the differences that it sees."""
-    sharpness_spread: Scale
-    """Standard deviation of that logarithm."""
-    sharpness_skill: Mean
-    """Increase of that logarithm per unit of skill."""
-    position_mean: Mean
-    """Mean over judges of the lean to the answer shown first."""
-    position_spread: Scale
-    self_preference: Mean
-    """Lean to an answer equal to the judge's own."""
-    noise: Scale
-    """Scale of the logistic error of one judgement."""
-    confidence: Annotated[float, msgspec.Meta(ge=0.01, le=100.0)]
-    """Factor on a judge's log-odds before it states them: 1 is calibrated for a judge without noise, 100 states a plain
-    choice."""
-    slip: Probability
-    """Share of judgements that do not depend on the answers."""
-
-
-def presets_from(table: Mapping[str, Any]) -> dict[str, Preset]:
-    """Build presets from the parsed file: one table for each preset. Raises ScenarioError."""
-    presets = {}
-    for name, values in table.items():
-        try:
-            preset = msgspec.convert(values, Preset, strict=True)
-        except msgspec.ValidationError as error:
-            raise ScenarioError(f"preset {name}: {error}") from None
-        if fault := _check(preset):
-            raise ScenarioError(f"preset {name}: {fault}")
-        presets[name] = preset
-    return presets
-
-
-def _check(preset: Preset) -> str | None:
-    match preset.task:
-        case TaskType.CODE:
-            return "code is not simulated: its answers would have to be programs"
-        case TaskType.FINAL:
-            if preset.options < 2:
-                return "a final task has at least two options"
-            return None if preset.concentration else "a final task needs the concentration of its mistakes"
-        case TaskType.OPEN:
-            final = (preset.difficulty_mean, preset.difficulty_spread, preset.concentration, preset.margin_slope)
-            return "an open task has neither options nor difficulty" if preset.options != 1 or any(final) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +54,12 @@ class SimQuestion:
     """Shares of the wrong options 1, 2, ... among the mistakes."""
     errors: tuple[float, ...] = ()
     """Errors that all judges share about each option."""
+    compile_ease: float = 0.0
+    """Code tasks: log-odds with which a model of skill 0 writes a program that compiles."""
+    splits: bool = False
+    """Whether right programs behave in two ways."""
+    testable: bool = False
+    """Whether programs can be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +68,16 @@ class Candidate:
 
     text: str
     option: int
-    """The option that it states: 0 is right in final tasks; in open tasks each answer has one of its own."""
+    """The option that it states: 0 is right in final tasks; in open tasks each answer has one of its own. Programs of
+    one option behave alike."""
     quality: float
     """Its quality."""
     appeal: float
     """Its appeal to judges: its quality and the errors that they share."""
     right: bool
-    """Final tasks only. An open answer is right among others, not by itself: see `baselines`."""
+    """Not in open tasks, where an answer is right among others, not by itself: see `baselines`."""
+    program: Program | None = None
+    """Code tasks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +109,15 @@ class Oracle:
         return self._answer(question.number, node)
 
     def wrong(self, question: SimQuestion, label: str) -> Candidate:
-        """Return a wrong answer, the same for every use of the label, [a-z0-9-]."""
+        """Return a wrong answer, the same for every use of the label, [a-z0-9-].
+
+        Labels that are equal up to a full stop state the same in different words: "ring.3" and "ring.7".
+        """
         return self._wrong(question.number, label)
+
+    def workbench(self, question: SimQuestion, kinds: FindingKind, key: bytes) -> Workbench:
+        """Return what honest testers of a round use; `key` is the round's seed."""
+        return Workbench(self.seed, question.number, question.testable, self.preset.flake, kinds, key)
 
     def asked(self, text: str) -> SimQuestion:
         """Return the question of a query's text, which must be one of this world's."""
@@ -283,45 +218,96 @@ class Oracle:
         preset, random = self.preset, chance(self.seed, "question", number)
         if preset.task is TaskType.OPEN:
             return SimQuestion(number, preset.task, f"Question {number}: what would you do?")
-        text = f"Question {number}: which of {preset.options} holds?"
+        if preset.task is TaskType.CODE:
+            text = f"Question {number}: which program does it?"
+        else:
+            text = f"Question {number}: which of {preset.options} holds?"
         difficulty = random.gauss(preset.difficulty_mean, preset.difficulty_spread)
         errors = tuple(random.gauss(0.0, preset.shared_error) for _ in range(preset.options))
         # A tiny concentration can underflow to 0 for every option; then the first has all mistakes.
         sizes = [random.gammavariate(preset.concentration, 1.0) for _ in range(preset.options - 1)]
         total = sum(sizes) or 1.0
-        return SimQuestion(number, preset.task, text, difficulty, tuple(size / total for size in sizes), errors)
+        mistakes = tuple(size / total for size in sizes)
+        if preset.task is TaskType.FINAL:
+            return SimQuestion(number, preset.task, text, difficulty, mistakes, errors)
+        compile_mean = preset.compile_mean - preset.compile_slope * (difficulty - preset.difficulty_mean)
+        return SimQuestion(
+            number,
+            preset.task,
+            text,
+            difficulty,
+            mistakes,
+            errors,
+            compile_ease=random.gauss(compile_mean, preset.compile_spread),
+            splits=random.random() < preset.split,
+            testable=random.random() < preset.testable,
+        )
 
     def _draw_answer(self, number: int, node: int) -> Candidate:
         question, random = self.question(number), chance(self.seed, "answer", number, node)
-        skill = self._traits[node].skill
-        option = node
+        skill, name = self._traits[node].skill, f"Node {node}"
+        if question.task is TaskType.OPEN:
+            return self._write(question, name, node, skill, random)
+        right = random.random() < _probability(skill - question.difficulty)
+        mistake = _mistake(question, random)
         if question.task is TaskType.FINAL:
-            right = random.random() < _probability(skill - question.difficulty)
-            mistake = _mistake(question, random)
-            option = 0 if right else mistake
-        return self._write(question, f"Node {node}", option, skill, random)
+            return self._write(question, name, RIGHT if right else mistake, skill, random)
+        compiles = random.random() < _probability(question.compile_ease + skill)
+        is_minor, is_alone, is_usual = (
+            random.random() < share for share in (self.preset.minor, self.preset.alone, self.preset.idiom)
+        )
+        if right:
+            option = self.preset.options if question.splits and is_minor else RIGHT
+        else:
+            option = self.preset.options + 1 + node if is_alone else mistake
+        source = source_of(option, "usual" if is_usual and compiles else name, compiles=compiles)
+        return self._write(
+            question, name, option, skill, random, Program(option, compiles, source, is_right=right and compiles)
+        )
 
     def _draw_wrong(self, number: int, label: str) -> Candidate:
         question, random = self.question(number), chance(self.seed, "wrong", number, label)
-        # In open tasks the options below the number of nodes are the nodes' own.
-        option = self.nodes + random.getrandbits(32)
-        if question.task is TaskType.FINAL:
-            option = _mistake(question, random)
-        return self._write(question, f"Voice {label}", option, 0.0, random)
+        name = f"Voice {label}"
+        if question.task is TaskType.OPEN:
+            # In open tasks the options below the number of nodes are the nodes' own.
+            return self._write(question, name, self.nodes + random.getrandbits(32), 0.0, random)
+        stem, _, words = label.partition(".")
+        stated = random if not words else chance(self.seed, "wrong", number, stem)
+        option = _mistake(question, stated)
+        program = None
+        if question.task is TaskType.CODE:
+            program = Program(option, True, source_of(option, name, compiles=True), is_right=False)
+        return self._write(question, name, option, 0.0, random, program)
 
-    def _write(self, question: SimQuestion, author: str, option: int, skill: float, random: Random) -> Candidate:
+    def _write(
+        self,
+        question: SimQuestion,
+        author: str,
+        option: int,
+        skill: float,
+        random: Random,
+        program: Program | None = None,
+    ) -> Candidate:
         preset = self.preset
         quality = random.gauss(0.0, preset.style_spread) + preset.style_skill * skill
-        if question.task is TaskType.FINAL:
-            right, error, tail = option == 0, question.errors[option], f"\nAnswer: {option}"
-            quality += (preset.margin - preset.margin_slope * question.difficulty) * right
+        shown = preset.margin - preset.margin_slope * question.difficulty
+        if program is not None:
+            meant = option in (RIGHT, preset.options)
+            right = program.is_right
+            # Judges share an error about a right program of either kind, and about each common mistake.
+            error = question.errors[option] if option < preset.options else question.errors[RIGHT] * meant
+            quality += shown * meant - preset.broken_margin * (not program.compiles)
+            tail = f"\n```rust\n{program.source}\n```"
+        elif question.task is TaskType.FINAL:
+            right, error, tail = option == RIGHT, question.errors[option], f"\nAnswer: {option}"
+            quality += shown * right
         else:
             right, error, tail = False, random.gauss(0.0, preset.shared_error), "."
             quality += preset.margin * (option < self.nodes)
         head = f"{author} on question {question.number}:"
         room = preset.answer_bytes - len(head) - len(tail)
         text = head + (_FILLER * (room // len(_FILLER) + 1))[: max(0, room)] + tail
-        return Candidate(text, option, quality, quality + error, right)
+        return Candidate(text, option, quality, quality + error, right, program)
 
 
 def content_of(candidate: Candidate) -> AnswerContent:

@@ -18,6 +18,7 @@ from protocol.messages import (
     Ballot,
     Certificate,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -27,6 +28,7 @@ from protocol.messages import (
     Message,
     PhaseClosing,
     Query,
+    Report,
     Seat,
 )
 from protocol.types import Digest, Key, Kind
@@ -56,11 +58,15 @@ class ParsedCertificate:
     closings: tuple[Opened[PhaseClosing], ...]
     commits: Opened[CloseCommits]
     slate: Opened[CloseSlate]
+    testing: tuple[Opened[CloseReports], ...]
+    """The closings of stages of testing, if there are any."""
     judging: tuple[Opened[Judging], ...]
     """The closings of the waves, the tally last."""
     tally: Opened[CloseTally]
     answers: tuple[Opened[Answer], ...]
     """In the order of the slate."""
+    reports: tuple[tuple[Opened[Report], ...], ...]
+    """One tuple per closing of `testing`."""
     ballots: tuple[tuple[Opened[Ballot], ...], ...]
     """One tuple per closing of `judging`."""
     declines: tuple[tuple[Opened[Decline], ...], ...]
@@ -72,13 +78,17 @@ class ParsedCertificate:
     cosigns: tuple[Opened[Cosign], ...]
     seats: Mapping[Key, Seat]
 
+    def place(self, wave: int) -> int:
+        """Return the place among the closings of that which ends a wave."""
+        return 2 + len(self.testing) + wave
+
 
 def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, ...]:
     """Open everything and resolve the names in the closings.
 
     With findings at this stage there is nothing to reason about.
     """
-    network = hash_of(b"strand/params/2", codec.encode(certificate.params))
+    network = hash_of(b"strand/params/3", codec.encode(certificate.params))
     findings: list[Finding] = []
 
     def take(envelopes: Sequence[bytes], schema: type[Body] | tuple[type[Body], ...], rule: str) -> list[Opened[Body]]:
@@ -94,25 +104,28 @@ def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, 
         return taken
 
     queries = take([certificate.query], Query, "C1")
-    chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseWave, CloseTally), "C1")
+    chain = take(certificate.closings, (CloseCommits, CloseSlate, CloseReports, CloseWave, CloseTally), "C1")
     closings = tuple((id, body) for id, body in chain if isinstance(body, PhaseClosing))
     carriers = [body for _, body in closings]
     apart: list[Opened[Message]] = [
         *take(certificate.answers, Answer, "C3"),
+        *take(certificate.reports, Report, "C3"),
         *take(certificate.ballots, Ballot, "C3"),
         *take(certificate.declines, Decline, "C3"),
         *take(certificate.evidence, EquivocationProof, "C3"),
     ]
-    riding = [take(body.ride_along, (Answer, Ballot, Decline, EquivocationProof), "R13") for body in carriers]
+    riding = [take(body.ride_along, (Answer, Report, Ballot, Decline, EquivocationProof), "R13") for body in carriers]
     cosigns = take(certificate.cosigns, Cosign, "C5")
     kinds = [type(body) for _, body in closings]
-    if kinds != [CloseCommits, CloseSlate, *[CloseWave] * (len(kinds) - 3), CloseTally]:
-        findings.append(Finding("C1", "closings are not commits, slate, waves, tally"))
+    stages, waves = kinds.count(CloseReports), kinds.count(CloseWave)
+    if kinds != [CloseCommits, CloseSlate, *[CloseReports] * stages, *[CloseWave] * waves, CloseTally]:
+        findings.append(Finding("C1", "closings are not commits, slate, stages of testing, waves, tally"))
     findings += _inventory(carriers, apart, riding)
     if findings:
         return tuple(findings)
     here = dict(itertools.chain(apart, *riding))
     accusations = tuple(_pick(here, _names(body)[EquivocationProof], EquivocationProof) for body in carriers)
+    testing = tuple((id, body) for id, body in closings if isinstance(body, CloseReports))
     judging = tuple((id, body) for id, body in closings if isinstance(body, CloseWave | CloseTally))
     (commits,) = ((id, body) for id, body in closings if isinstance(body, CloseCommits))
     (slate,) = ((id, body) for id, body in closings if isinstance(body, CloseSlate))
@@ -124,9 +137,11 @@ def read_papers(certificate: Certificate) -> ParsedCertificate | tuple[Finding, 
         closings=closings,
         commits=commits,
         slate=slate,
+        testing=testing,
         judging=judging,
         tally=tally,
         answers=_pick(here, slate[1].answers, Answer),
+        reports=tuple(_pick(here, body.reports, Report) for _, body in testing),
         ballots=tuple(_pick(here, body.ballots, Ballot) for _, body in judging),
         declines=tuple(_pick(here, _names(body)[Decline], Decline) for body in carriers),
         accusations=accusations,
@@ -147,7 +162,7 @@ def open_paper(envelope: bytes, network: bytes) -> Opened[Message] | Finding:
     body = codec.decode(MESSAGE_TYPES[kind], envelope[65:])
     if isinstance(body, Fault):
         return Finding(body.rule, str(body))
-    signed = b"strand/message/2" + network + envelope[:1] + envelope[65:]
+    signed = b"strand/message/3" + network + envelope[:1] + envelope[65:]
     try:
         VerifyKey(body.author).verify(signed, envelope[1:65])
     except (BadSignatureError, ValueError):
@@ -178,13 +193,18 @@ def _inventory(
         yield Finding("C3", f"{len(surplus)} messages that no closing names")
 
 
-def _names(closing: PhaseClosing) -> dict[type[Answer | Ballot | Decline | EquivocationProof], Sequence[Digest]]:
+Named = type[Answer | Report | Ballot | Decline | EquivocationProof]
+
+
+def _names(closing: PhaseClosing) -> dict[Named, Sequence[Digest]]:
     """Return the ids that a closing names, by kind."""
     match closing:
         case CloseCommits():
             return {Decline: closing.declines, EquivocationProof: ()}
         case CloseSlate():
             return {Answer: closing.answers, Decline: (), EquivocationProof: closing.evidence}
+        case CloseReports():
+            return {Report: closing.reports, Decline: closing.declines, EquivocationProof: closing.evidence}
         case CloseWave() | CloseTally():
             return {Ballot: closing.ballots, Decline: closing.declines, EquivocationProof: closing.evidence}
 
@@ -208,3 +228,9 @@ def _accused(accusations: Sequence[Sequence[Opened[EquivocationProof]]], network
 def hash_of(*parts: bytes) -> Digest:
     """Return BLAKE2b-256 of the concatenated parts."""
     return Digest(blake2b(b"".join(parts), digest_size=32).digest())
+
+
+def beacon_of(papers: ParsedCertificate) -> Digest:
+    """R5: return the beacon, of the query, the commits closing and the salts in the order of their authors."""
+    salts = [answer.salt for _, answer in sorted(papers.answers, key=lambda opened: opened[1].author)]
+    return hash_of(b"strand/beacon/3", papers.query[0], papers.commits[0], *salts)

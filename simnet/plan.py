@@ -5,19 +5,21 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from consensus.learning.experience import QueryPriors
-from consensus.learning.query import Budgets, QuerySubject, build_query
+from consensus.learning.finding_strengths import FindingStrengths
+from consensus.learning.query import NO_FINDINGS, Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust
-from consensus.learning.waves import PAIRS, wave_plan
+from consensus.learning.waves import FUTILITY, PAIRS, wave_plan
 from consensus.ranking.bradley_terry import PriorParameters
 from protocol.conversation import single
 from protocol.messages import Offer, Query, Seat
 from protocol.params import NetworkParams
 from protocol.signing import Keypair
-from protocol.types import ONE, Key, Role
+from protocol.types import ONE, FindingKind, Key, Role, TaskType
 from simnet.adversaries import KINDS
 from simnet.adversaries.behaviour import Behaviour, Ring
 from simnet.chance import chance
-from simnet.oracle import Oracle, Preset, SimQuestion
+from simnet.oracle import Oracle, SimQuestion
+from simnet.preset import Preset
 from simnet.scenario import Scenario, ScenarioError
 
 SPECIALTY = "rust"
@@ -29,6 +31,9 @@ SETTLE_MS = 5_000
 """Milliseconds before the first query, in which nodes receive each other's offers."""
 
 ANSWER_TOKENS = 256
+
+TOOL_VERSIONS = ("simulated 1", "simulated 2")
+"""Tool versions of most nodes with a toolchain, and of the others."""
 
 HEAVY = 16 * ONE
 """The weight of the first honest node if trust is "one-heavy": as heavy as a configuration can make it."""
@@ -68,6 +73,10 @@ class Plan:
         self.trust = self._trust()
         self.waves = scenario.round.waves or wave_plan(preset.task, PAIRS, params.waves_max)
         """Pairs for each judge, wave by wave."""
+        self.kinds = FindingKind(sum(FindingKind[name.upper()] for name in scenario.findings.kinds))
+        """Findings that askers ask for where answers are programs."""
+        self.tool_versions = tuple(self._tool_versions(node) for node in nodes)
+        """Tool versions of each node; empty: it has no toolchain."""
         self.budgets = self._budgets()
         """Budgets of every round."""
 
@@ -101,6 +110,7 @@ class Plan:
         table, model = self.scenario.round, query_priors.model
         priors = replace(
             query_priors,
+            strengths=self._strengths(query_priors.strengths),
             model=PriorParameters(
                 beta=model.beta if table.beta is None else table.beta,
                 tau_u=table.tau_u or model.tau_u,
@@ -108,9 +118,22 @@ class Plan:
             ),
         )
         author, asked = self.key(asking.requester), asking.question
-        subject = QuerySubject(author, SPECIALTY, asking.shard, asked.task, single(asked.text))
+        subject = QuerySubject(
+            author=author,
+            specialty=SPECIALTY,
+            shard=asking.shard,
+            task=asked.task,
+            turns=single(asked.text),
+            findings=self.kinds if asked.task is TaskType.CODE else NO_FINDINGS,
+            tests=self.tests(asking),
+        )
         nonce = chance(self.scenario.seed, "nonce", asking.number).randbytes(32)
         return build_query(subject, self.budgets, priors, roster, sent_at_ms, nonce)
+
+    def tests(self, asking: PlannedQuery) -> str:
+        """Return the asker's private tests; empty: none."""
+        gives_some = asking.question.task is TaskType.CODE and FindingKind.TESTS in self.kinds
+        return f"// tests of question {asking.number}" if gives_some else ""
 
     def offer(self, node: int, now_ms: int) -> Offer:
         """Return the node's offer."""
@@ -124,6 +147,7 @@ class Plan:
             context_tokens=8_192,
             milli_tokens_per_second=50_000,
             queue=0,
+            tool_versions=self.tool_versions[node],
             addresses=(),
         )
 
@@ -139,6 +163,24 @@ class Plan:
         """Return the salt of a node's answer, fresh after each restart, as in the daemon."""
         return chance(self.scenario.seed, "salt", number, node, life).randbytes(32)
 
+    def _strengths(self, default: FindingStrengths) -> FindingStrengths:
+        """Return what findings weigh in a query, with the scenario's own values."""
+        table = self.scenario.findings
+        named = {name: getattr(table, name) for name in ("agreement", "compiles", "tests", "lint", "agreed_share")}
+        return replace(default, **{name: value for name, value in named.items() if value is not None})
+
+    def _tool_versions(self, node: int) -> str:
+        """Return what the node's offer says about its toolchain; empty: it has none."""
+        table, random = self.scenario.findings, chance(self.scenario.seed, "toolchain", node)
+        has_one, is_other = random.random() < table.toolchains, random.random() < table.other_versions
+        return TOOL_VERSIONS[is_other] if has_one else ""
+
+    @property
+    def stage_ms(self) -> int:
+        """Budget of one stage of testing; 0 where nothing is tested."""
+        tested = self.scenario.findings.kinds and self.oracle.preset.task is TaskType.CODE
+        return self.budgets.test_ms if tested else 0
+
     def _budgets(self) -> Budgets:
         table = self.scenario.round
         return Budgets(
@@ -148,9 +190,11 @@ class Plan:
             judge_ms=table.judge_ms,
             cosign_ms=table.cosign_ms,
             patience_ms=table.patience_ms,
+            test_ms=table.test_ms,
             waves=self.waves,
             threshold=table.threshold,
             confidence_min=table.confidence_min,
+            futility=FUTILITY if table.futility is None else table.futility,
         )
 
     def _requester(self, number: int, shard: int) -> int:

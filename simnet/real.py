@@ -108,7 +108,7 @@ def programme_of(plan: Plan, slope: float) -> dict[str, Any]:
             "threshold": table.threshold,
             "confidence_min": table.confidence_min,
         },
-        "deadline_ms": round_ms(plan.budgets) + SLACK_MS,
+        "deadline_ms": round_ms(plan.budgets, plan.stage_ms) + SLACK_MS,
         "turns": [
             {
                 "requester": asking.requester,

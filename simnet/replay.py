@@ -9,9 +9,10 @@ from consensus.certificates.evidence import Slot, slot_of
 from consensus.rounds import recording as told
 from consensus.rounds.admission import Admission, Refusal, WorkingPlace
 from consensus.rounds.effects import Effect
-from consensus.rounds.events import Delivered, Generated, Judged, Unable
+from consensus.rounds.events import Delivered, Generated, Inspected, Judged, Unable
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.recording import Input, Recording
 from consensus.rounds.validation import Admitted
 from protocol.errors import Fault, FaultReason
@@ -104,7 +105,7 @@ class _Replayed:
                 served = node.serve_pull(each.source, each.request)
                 return served if isinstance(served, Fault) else []
             case told.Asked():
-                begun = node.ask(each.query, each.turns, each.at_ms, each.slack_ms)
+                begun = node.ask(each.query, LeftOut(each.turns, each.tests), each.at_ms, each.slack_ms)
                 return begun if isinstance(begun, Fault) else begun[1]
             case told.Cancelled():
                 return node.cancel(each.query, each.at_ms) or []
@@ -113,8 +114,10 @@ class _Replayed:
             case told.Compared():
                 return node.on_work_done(each.query, Judged(each.wave, each.preferences), each.at_ms)
             case told.CouldNot():
-                (wave,) = each.waves or (None,)
-                return node.on_work_done(each.query, Unable(wave, each.reason), each.at_ms)
+                unable = Unable(each.phase, each.repetition, each.reason)
+                return node.on_work_done(each.query, unable, each.at_ms)
+            case told.FoundOut():
+                return node.on_work_done(each.query, Inspected(each.stage, each.findings), each.at_ms)
             case told.Reached():
                 return node.on_work_done(each.query, Delivered(each.message, bool(each.acknowledged)), each.at_ms)
             case told.Weighed():

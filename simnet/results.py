@@ -7,7 +7,7 @@ from typing import Any
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
 from consensus.learning.scoring import calibration_error
-from protocol.messages import Ballot
+from protocol.messages import Ballot, Report
 from protocol.types import ABSTAIN, ONE
 from simnet.plan import PlannedQuery
 
@@ -29,6 +29,8 @@ class Verdicts:
     """The most skilled honest node of the shard alone."""
     oracle: bool
     """Whether any counted answer was right: no choice among them can do better."""
+    behaviour_majority: bool | None = None
+    """The largest cluster of equal behaviour among the answers that compile, if answers are tested."""
     win_rate: bool | None = None
     """The answer that won the largest share of its comparisons. Like the next one, only if askers learn."""
     weighted_majority: bool | None = None
@@ -60,6 +62,8 @@ class RoundResult:
     answers: int
     comparisons: int
     """Counted judgements, without abstentions."""
+    tests: int
+    """Counted findings: answers that testers reported on, in all reports."""
     ranking: bytes
     """The ranking's digest; empty without a ranking."""
     verdicts: Verdicts
@@ -89,6 +93,7 @@ def round_result(
         members=0 if record is None else len(record.seats),
         answers=0 if record is None else len(record.answers),
         comparisons=sum(each.preference != ABSTAIN for ballot in ballots for each in ballot.judgements),
+        tests=0 if record is None else sum(len(each.findings) for each in bodies(record.reports, Report)),
         ranking=b"" if ranking is None else ranking.digest,
         verdicts=verdicts,
         p_best=ranking.p_best / ONE if ranking is not None and ranking.ranked else None,
@@ -148,6 +153,7 @@ class Run:
             "accuracy": self.accuracy(),
             "ece": {name: calibration_error(self.told(name)) for name in ("p_best", "p_correct")},
             "comparisons_per_node": comparisons / members if members else 0.0,
+            "tests_per_node": sum(each.tests for each in self.rounds) / members if members else 0.0,
             "messages": self.messages + self.standing_messages,
             "bytes": self.bytes + self.standing_bytes,
             "standing_messages": self.standing_messages,
@@ -203,6 +209,8 @@ class Study:
     name: str
     about: str
     cells: Sequence[Cell]
+    against: str = ""
+    """The setting with whose first value each world is compared; empty: none."""
     real: bool = False
     """Whether real processes ran it: then a repetition differs in the last bits."""
 

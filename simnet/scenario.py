@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from protocol.limits import BETA_MAX, MEMBERS_MAX, PAIRS_MAX, TAU_MAX, TAU_MIN, WAVES_MAX
+from protocol.limits import BETA_MAX, MEMBERS_MAX, PAIRS_MAX, TAU_MAX, TAU_MIN, WAVES_MAX, WEIGHT_MAX
 from protocol.types import ONE
 
 NODES_MAX = 20_000
@@ -23,6 +23,7 @@ CELLS_MAX = 1_000
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Deviation = Annotated[float, msgspec.Meta(ge=TAU_MIN / ONE, le=TAU_MAX / ONE)]
+Strength = Annotated[float, msgspec.Meta(ge=0.0, le=WEIGHT_MAX / ONE)]
 Ms = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
 PositiveMs = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 
@@ -52,10 +53,14 @@ class RoundTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Standard deviation of the strengths of clusters, log-odds."""
     tau_v: Deviation | None = None
     """Standard deviation of an answer's strength around its cluster's, log-odds."""
+    futility: Strength | None = None
+    """Gain expected of a wave, log-odds, below which it is not held; 0: every wave is held. By default the node's."""
     answer_ms: PositiveMs = 20_000
     open_ms: PositiveMs = 5_000
     judge_ms: PositiveMs = 20_000
     cosign_ms: PositiveMs = 5_000
+    test_ms: PositiveMs = 10_000
+    """Budget of one stage of testing."""
     patience_ms: Ms = 5_000
     cancel: Share = 0.0
     """Share of queries whose askers cancel them at some moment of the round."""
@@ -100,8 +105,26 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Median over nodes of the time for one answer."""
     judge_ms: PositiveMs = 200
     """Median over nodes of the time for one pair."""
+    test_ms: PositiveMs = 400
+    """Median over nodes of the time to test one answer: it compiles in 290 ms and runs 90 ms on two busy cores."""
     spread: Share = 0.3
     """Standard deviation of the logarithm of a node's speed, and of each job's length."""
+
+
+class FindingsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Testing of answers to code tasks, and what findings weigh; strengths are the node's by default, log-odds."""
+
+    kinds: tuple[Literal["compiles", "lint", "tests", "behaviour"], ...] = ("compiles", "lint", "behaviour")
+    """Findings that askers ask for; none: nothing is tested. With `tests` each asker gives private tests of its own."""
+    toolchains: Share = 1.0
+    """Share of nodes with a toolchain."""
+    other_versions: Share = 0.0
+    """Share of these whose tool versions are others, so that their reports cannot be compared."""
+    agreement: Strength | None = None
+    compiles: Strength | None = None
+    tests: Strength | None = None
+    lint: Strength | None = None
+    agreed_share: Share | None = None
 
 
 class ReputationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -167,9 +190,12 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gossip: GossipTable = GossipTable()
     engine: EngineTable = EngineTable()
     faults: FaultTable = FaultTable()
+    findings: FindingsTable = FindingsTable()
     reputation: ReputationTable = ReputationTable()
     vary: dict[str, list[Any]] = {}
     """A study: setting ("links.loss", "nodes", or "attack" and "share" for one kind of adversary) -> its values."""
+    against: str = ""
+    """A study: the varied setting with whose first value each world is compared, question by question."""
 
     @property
     def shards(self) -> int:
@@ -190,6 +216,8 @@ def scenario_from(table: Mapping[str, Any]) -> Scenario:
 def _check(scenario: Scenario) -> None:
     if sum(scenario.byzantine.values()) > 1.0:
         raise ScenarioError("byzantine: the shares of all kinds together exceed 1")
+    if scenario.against and scenario.against not in scenario.vary:
+        raise ScenarioError(f"against: {scenario.against!r} is not varied")
     for partition in scenario.faults.partitions:
         if partition.until_ms <= partition.from_ms:
             raise ScenarioError("faults.partitions: until_ms must be later than from_ms")
@@ -229,7 +257,7 @@ def _idle(scenario: Scenario) -> tuple[str, ...]:
 
 def _at(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
     table: dict[str, Any] = msgspec.to_builtins(scenario)
-    table["vary"] = {}
+    table["vary"], table["against"] = {}, ""
     settings = dict(point)
     attack, share = settings.pop("attack", None), settings.pop("share", None)
     if (attack is None) != (share is None):

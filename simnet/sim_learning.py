@@ -21,8 +21,8 @@ def is_gold(plan: Plan, asking: PlannedQuery) -> bool:
 
 def trust_of(plan: Plan, experience: Experience, asking: PlannedQuery) -> Trust:
     """Return the asker's view when it draws this roster."""
-    merits = experience.query_priors(asking.question.task).merits
-    return replace(plan.trust, merits=merits)
+    priors = experience.query_priors(asking.question.task)
+    return replace(plan.trust, merits=priors.merits, refuted=priors.refuted)
 
 
 def take_in(plan: Plan, experience: Experience, asking: PlannedQuery, record: RoundRecord, ranking: Ranking) -> None:

@@ -16,7 +16,7 @@ from simnet.scenario import Scenario, ScenarioError, cells
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
-    from simnet.oracle import Preset
+    from simnet.preset import Preset
 
 Progress = Callable[[RoundResult], None]
 
@@ -32,6 +32,7 @@ METHODS: Mapping[str, str] = {
     "plain_bradley_terry": "plain Bradley-Terry",
     "best_single": "best single node",
     "oracle": "oracle",
+    "behaviour_majority": "largest behaviour cluster",
     "win_rate": "win rate",
     "weighted_majority": "record-weighted majority",
     "rankings": "judges' own rankings",
@@ -44,6 +45,7 @@ NOTES = (
     "Loss to best other (points): by how much the best other way wins on the same questions; negative: the swarm wins. "
     "Behind ≤ is the upper end of the 95 % interval of these paired differences, then the way for which it is highest; "
     "the oracle does not count. "
+    "Gain over another setting (points): how much more often the swarm is right, paired in the same way. "
     "Comparisons, messages and traffic are per member and round; offer packets are per node and minute. "
     "ECE: expected calibration error in 10 bins, of P(best) against the choice by all pairs of all honest judges. "
     "Latency is from the query to the answer, over the rounds that had one."
@@ -90,7 +92,8 @@ def run_study(
         _check_layer(world)
     run = partial(run_cell, presets=presets, params=params, on_round=on_round)
     runs = dict(zip(distinct, each(run, distinct.values()), strict=True))
-    return Study(scenario.name, scenario.about, [Cell(point, runs[_id(world)]) for point, world in cells(scenario)])
+    found = [Cell(point, runs[_id(world)]) for point, world in cells(scenario)]
+    return Study(scenario.name, scenario.about, found, scenario.against)
 
 
 def run_cell(
@@ -173,14 +176,24 @@ def largest_loss(run: Run) -> tuple[str, Estimate]:
     The interval is of paired differences, by the central limit theorem; with hundreds of rounds a bootstrap gives the
     same.
     """
-    losses = {}
-    for method in run.accuracy().keys() - {"swarm", "oracle"}:
-        apart = [getattr(each.verdicts, method) - each.verdicts.swarm for each in run.rounds]
-        mean = math.fsum(apart) / len(apart)
-        reach = Z_95 * math.sqrt(math.fsum((each - mean) ** 2 for each in apart)) / len(apart)
-        losses[method] = Estimate(mean, mean - reach, mean + reach)
+    losses = {
+        method: _mean([getattr(each.verdicts, method) - each.verdicts.swarm for each in run.rounds])
+        for method in run.accuracy().keys() - {"swarm", "oracle"}
+    }
     method = max(sorted(losses), key=lambda name: losses[name].high)
     return method, losses[method]
+
+
+def gain(run: Run, reference: Run) -> Estimate:
+    """Return how much more often a world's swarm is right than another's on the same questions, paired as above."""
+    theirs = {each.number: each.verdicts.swarm for each in reference.rounds}
+    return _mean([each.verdicts.swarm - theirs[each.number] for each in run.rounds if each.number in theirs])
+
+
+def _mean(apart: Sequence[float]) -> Estimate:
+    mean = math.fsum(apart) / max(1, len(apart))
+    reach = Z_95 * math.sqrt(math.fsum((each - mean) ** 2 for each in apart)) / max(1, len(apart))
+    return Estimate(mean, mean - reach, mean + reach)
 
 
 def percentile(values: Iterable[int], share: float) -> int | None:
@@ -218,6 +231,7 @@ def measures(run: Run) -> dict[str, str]:
     for probability, name in (("p_best", "ECE of P(best)"), ("p_correct", "ECE of P(correct)")):
         found[name] = f"{summary['ece'][probability]:.3f}" if asked else ""
     found["comparisons"] = f"{summary['comparisons_per_node']:.2f}"
+    found["tests"] = f"{summary['tests_per_node']:.2f}" if summary["tests_per_node"] else ""
     found["messages"] = f"{per_member(run, run.messages):,.0f}" if run.messages else ""
     found["traffic (kB)"] = f"{per_member(run, run.bytes) / 1000:,.1f}" if run.bytes else ""
     minutes = run.nodes * run.virtual_ms / 60_000
@@ -249,7 +263,7 @@ class StudyTable:
 def table(study: Study) -> StudyTable:
     """Return for each world its point, then its non-empty measures."""
     settings = list(study.cells[0].point)
-    found = [measures(cell.run) for cell in study]
+    found = [measures(cell.run) | _against(study, cell) for cell in study]
     said = [name for name in found[0] if any(each[name] for each in found)]
     common = {name: found[0][name] for name in said if settings and len({each[name] for each in found}) == 1}
     columns = [name for name in said if name not in common]
@@ -258,6 +272,23 @@ def table(study: Study) -> StudyTable:
         for cell, each in zip(study, found, strict=True)
     ]
     return StudyTable([*settings, *columns], rows, common)
+
+
+def _against(study: Study, cell: Cell) -> dict[str, str]:
+    """Return the world's gain over the first one that differs from it in the study's setting alone."""
+    if not study.against:
+        return {}
+
+    def rest(point: Mapping[str, Any]) -> dict[str, Any]:
+        return {setting: value for setting, value in point.items() if setting != study.against}
+
+    first = next(each for each in study if rest(each.point) == rest(cell.point))
+    value = value_text(first.point[study.against]) or "none"
+    name = f"gain over {study.against} {value} (points)"
+    if first is cell:
+        return {name: ""}
+    found = gain(cell.run, first.run)
+    return {name: f"{100 * found.value:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"}
 
 
 def value_text(value: Any) -> str:

@@ -76,7 +76,7 @@ class World:
         self._open: dict[int, _Open] = {}
         self._by_query: dict[Digest, _Open] = {}
         last_ms = plan.asking(scenario.rounds - 1).at_ms
-        self._ends_ms = last_ms + round_ms(self.plan.budgets) + SLACK_MS
+        self._ends_ms = last_ms + round_ms(self.plan.budgets, self.plan.stage_ms) + SLACK_MS
 
     def simulate(self) -> Run:
         """Run the world to its end."""
@@ -125,7 +125,7 @@ class World:
             requester.perform(effects)
             self._break_things(asking)
             self._cancel_later(asking, opened.query)
-        self.clock.after(round_ms(self.plan.budgets) + SLACK_MS, self._close, asking.number)
+        self.clock.after(round_ms(self.plan.budgets, self.plan.stage_ms) + SLACK_MS, self._close, asking.number)
 
     def _cancel_later(self, asking: PlannedQuery, query: Digest) -> None:
         """Draw whether the asker cancels this round, and when."""

@@ -1,6 +1,7 @@
 """Hypothesis profiles, by STRAND_TEST_EFFORT (tests/support/effort.py). A failure prints what reproduces it."""
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 
@@ -22,6 +23,9 @@ pytest.register_assert_rewrite("tests.support.conformance", "tests.support.proce
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Nodes that tests start would each try a sandbox and build a harness, seconds of CPU; tests of findings ask for it.
+os.environ.setdefault("STRAND_SANDBOX_ENABLED", "off")
 
 # Always fresh examples, also where a CI service is detected: a fixed set would find nothing after its first run.
 settings.register_profile(Effort.FULL, deadline=None, print_blob=True, derandomize=False)

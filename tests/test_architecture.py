@@ -70,6 +70,11 @@ def test_only_one_module_knows_opentelemetry() -> None:
     assert importers("opentelemetry") == {"node/watch/spans.py"}
 
 
+def test_only_one_module_knows_tree_sitter() -> None:
+    for library in ("tree_sitter", "tree_sitter_rust"):
+        assert importers(library) == {"node/findings/reading/grammar.py"}
+
+
 def test_layers() -> None:
     """The same contract as import-linter's, so that it holds wherever the tests run."""
     below = {
@@ -143,9 +148,15 @@ def test_functions_are_short_and_constructors_take_little(path: Path) -> None:
             assert len(arguments) < CONSTRUCTOR_ARGUMENTS_MAX, f"line {node.lineno}: {len(arguments)} arguments"
 
 
-BLIND_EDGES = ("node/overlay/", "node/http/edge.py", "node/cli/main.py")
-"""A handler's bug must not end libp2p's tasks, nor a request the node; a command's last words are a line, no traceback.
-"""
+BLIND_EDGES = (
+    "node/overlay/",
+    "node/http/edge.py",
+    "node/cli/main.py",
+    "node/work/inspecting.py",
+    "node/gold/verifying.py",
+)
+"""A handler's bug must not end libp2p's tasks, nor a request the node, nor may what a stranger's program does to its
+reader; a command's last words are a line, no traceback."""
 
 
 @files

@@ -9,7 +9,7 @@ from consensus.certificates.tally import Ranking, rank
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally, CloseWave, Cosign, Turn
+from protocol.messages import Certificate, Cosign, PhaseClosing, Turn
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
 from protocol.types import Digest, Key, Kind, Objection
@@ -53,6 +53,7 @@ def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -
         turns=(),
         closings=tuple(closing.envelope for closing in record.closings),
         answers=apart(record.answers),
+        reports=apart(record.reports),
         ballots=apart(record.ballots),
         declines=apart(record.declines),
         evidence=apart(record.evidence),
@@ -93,10 +94,7 @@ def _riding(record: RoundRecord) -> frozenset[bytes]:
     """Return the envelopes that ride along in the closings."""
     carriers = [closing.body for closing in record.closings]
     return frozenset(
-        envelope
-        for closing in carriers
-        if isinstance(closing, CloseCommits | CloseSlate | CloseWave | CloseTally)
-        for envelope in closing.ride_along
+        envelope for closing in carriers if isinstance(closing, PhaseClosing) for envelope in closing.ride_along
     )
 
 
@@ -115,6 +113,7 @@ def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMes
     pool: dict[Digest, VerifiedMessage] = {}
     lists = (
         (Kind.ANSWER, certificate.answers),
+        (Kind.REPORT, certificate.reports),
         (Kind.BALLOT, certificate.ballots),
         (Kind.DECLINE, certificate.declines),
         (Kind.EVIDENCE, certificate.evidence),

@@ -11,7 +11,8 @@ from typing import Final
 
 from consensus.certificates.evidence import examine
 from consensus.certificates.record import Pairs, Phase, RoundRecord, ascending, bodies, check_contribution, form_of
-from consensus.certificates.tally import check_tally, uncertain_pairs
+from consensus.certificates.tally import check_tally, rank, standing, uncertain_pairs
+from consensus.certificates.testing import drop_disputed, first_testers, further_testers, settle_reports
 from consensus.ranking.bradley_terry import FitDidNotConverge
 from consensus.ranking.clusters import cluster
 from consensus.ranking.pairing import assign_pairs
@@ -22,6 +23,7 @@ from protocol.messages import (
     Ballot,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -30,7 +32,7 @@ from protocol.messages import (
 )
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role
+from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind, Outcome, Role, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ def _apply(
         return cleared
     if isinstance(closing, CloseSlate):
         return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
+    if isinstance(closing, CloseReports):
+        reports = [at_hand[id] for id in closing.reports]
+        silent = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in reports})
+        return silent if isinstance(silent, Fault) else _close_reports(silent, message, closing, reports)
     ballots = [at_hand[id] for id in closing.ballots]
     declined = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in ballots})
     if isinstance(declined, Fault):
@@ -106,7 +112,7 @@ def _apply(
 
 def _cancel(record: RoundRecord, message: VerifiedMessage) -> RoundRecord | Fault:
     """R16: end the round before its tally; nothing more counts."""
-    if record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.JUDGING):
+    if record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.TESTING, Phase.JUDGING):
         return Fault(FaultReason.WRONG_PHASE, "R16", f"a cancel while {record.phase}")
     return replace(record, phase=Phase.CANCELLED, closings=(*record.closings, message), assignment={})
 
@@ -130,21 +136,43 @@ def _close_commits(
 
 
 def _close_slate(record: RoundRecord, message: VerifiedMessage, answers: list[VerifiedMessage]) -> RoundRecord | Fault:
-    """R5, R6, R7: close the opening phase; the slate fixes clusters, beacon and the first wave's pairs."""
+    """R5, R6, R7: close the opening phase; the slate fixes clusters of text, beacon and who tests or judges what."""
     if fault := _check_named(record, Phase.OPENING, Kind.ANSWER, answers):
         return fault
     opened = bodies(answers, Answer)
     salts = [answer.salt for answer in sorted(opened, key=lambda each: each.author)]
     forms = [form_of(record.query.task, answer.content.text) for answer in opened]
+    texts = cluster(forms)
     slate = replace(
         record,
-        phase=Phase.JUDGING,
         closings=(*record.closings, message),
         answers=tuple(answers),
-        clusters=cluster(forms),
+        texts=texts,
+        clusters=texts,
         beacon=beacon(record.id, record.head, salts),
     )
-    return replace(slate, assignment=_assign(slate))
+    return _then_test(slate, first_testers(slate), stage=0)
+
+
+def _then_test(record: RoundRecord, testers: Mapping[Key, tuple[int, ...]], stage: int) -> RoundRecord:
+    """R17: enter a stage of testing, if there is anything to test and anybody who can; else go on to judging."""
+    if testers:
+        return replace(record, phase=Phase.TESTING, stage=stage, testers=testers)
+    judging = replace(record, phase=Phase.JUDGING, testers={})
+    return replace(judging, assignment=_assign(judging))
+
+
+def _close_reports(
+    record: RoundRecord, message: VerifiedMessage, closing: CloseReports, reports: list[VerifiedMessage]
+) -> RoundRecord | Fault:
+    """R17, R18: close a stage of testing; what is settled joins answers that behave alike."""
+    if fault := _check_named(record, Phase.TESTING, Kind.REPORT, reports):
+        return fault
+    if closing.stage != record.stage:
+        return Fault(FaultReason.WRONG_PHASE, "R2", f"stage {closing.stage} is not under way")
+    tested = settle_reports(replace(record, closings=(*record.closings, message), reports=(*record.reports, *reports)))
+    further = further_testers(tested)
+    return _then_test(tested if further else drop_disputed(tested), further, record.stage + 1)
 
 
 def _close_wave(
@@ -256,14 +284,21 @@ def _named(closing: PhaseClosing) -> tuple[tuple[Digest, ...], ...]:
             return (closing.declines,)
         case CloseSlate():
             return (closing.answers, closing.evidence)
+        case CloseReports():
+            return (closing.reports, closing.declines, closing.evidence)
         case CloseWave() | CloseTally():
             return (closing.ballots, closing.declines, closing.evidence)
 
 
 def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
-    """R6: assign the pairs of the present wave. With one cluster, or no eligible pair, there is nothing to judge."""
-    standing = zip(record.clusters, record.answers, strict=True)
-    if len({name for name, answer in standing if answer.author not in record.removed}) < 2:
+    """R6: assign the pairs of the present wave.
+
+    With one cluster, no eligible pair, or a winner by agreement (R18) there is nothing to judge.
+    """
+    able = standing(record)
+    if len({record.clusters[index] for index in able}) < 2:
+        return {}
+    if record.findings and rank(record).stop is StopReason.AGREED:
         return {}
     judged: dict[bytes, list[tuple[int, int]]] = {}
     for ballot in bodies(record.ballots, Ballot):
@@ -278,5 +313,6 @@ def _assign(record: RoundRecord) -> Mapping[Key, Pairs]:
         judged=judged,
         duels=uncertain_pairs(record),
         removed=record.removed,
+        set_aside=set(range(len(record.answers))) - set(able),
     )
     return {Key(judge): assigned for judge, assigned in pairs.items() if assigned}

@@ -7,6 +7,7 @@ from protocol.limits import WAVES_MAX
 from protocol.messages import (
     Ballot,
     Cancel,
+    CloseReports,
     CloseTally,
     CloseWave,
     Closing,
@@ -15,6 +16,7 @@ from protocol.messages import (
     Notice,
     Offer,
     Query,
+    Report,
 )
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
 from protocol.types import DeclinedPhase, Digest, Key, Kind
@@ -38,6 +40,8 @@ def slot_of(message: VerifiedMessage) -> Slot | None:
             return Slot(b"", message.author, message.kind, sequence)
         case Ballot(wave=wave) | CloseWave(wave=wave):
             return Slot(message.body.query, message.author, message.kind, wave)
+        case Report(stage=stage) | CloseReports(stage=stage):
+            return Slot(message.body.query, message.author, message.kind, stage)
         case Decline(phase=phase, wave=wave):
             return declining(message.body.query, message.author, phase, wave)
         case other:

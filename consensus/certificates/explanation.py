@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from consensus.certificates.record import RoundRecord
-from consensus.certificates.tally import fit_input
+from consensus.certificates.tally import fit_input, standing
 from consensus.ranking import judges
 from protocol.types import ONE, Digest, Key
 
@@ -55,7 +55,7 @@ def explain(record: RoundRecord) -> Explanation:
     posterior = judges.posterior(fit.items, fit.judge_priors, fit.judgements, fit.model)
     tail = (1 - INTERVAL) / 2
     low, high = np.quantile(posterior.draws(), [tail, 1 - tail], axis=1)
-    can_win = [answer.id for answer in record.answers if answer.author not in record.removed]
+    can_win = [record.answers[index].id for index in standing(record)]
     shares = judges.characters(fit.items, fit.judge_priors, fit.judgements, posterior.theta) / ONE
     return Explanation(
         intervals=dict(zip(can_win, zip(low.tolist(), high.tolist(), strict=True), strict=True)),

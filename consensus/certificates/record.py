@@ -11,11 +11,24 @@ from itertools import pairwise
 from typing import Final, Protocol, TypeVar
 
 from consensus.ranking.clusters import canonical_form
+from consensus.ranking.findings import UNTESTED, SettledFindings, tool_versions_of
 from protocol import codec
 from protocol.conversation import bytes_of, digest_of
 from protocol.errors import Fault, FaultReason
-from protocol.hashing import answer_digest, commitment
-from protocol.messages import Answer, AnswerContent, Ballot, Commit, Cosign, Decline, Query, Seat, Turn
+from protocol.hashing import answer_digest, commitment, digest_of_tests
+from protocol.limits import OUTCOME_BYTES, STAGES_MAX
+from protocol.messages import (
+    Answer,
+    AnswerContent,
+    Ballot,
+    Commit,
+    Cosign,
+    Decline,
+    Query,
+    Report,
+    Seat,
+    Turn,
+)
 from protocol.params import NetworkParams
 from protocol.recall import Recall
 from protocol.signing import VerifiedMessage
@@ -34,6 +47,7 @@ class Phase(StrEnum):
 
     ANSWERING = "answering"
     OPENING = "opening"
+    TESTING = "testing"
     JUDGING = "judging"
     COSIGNING = "cosigning"
     FAILED = "failed"
@@ -69,9 +83,18 @@ class PhaseBudgets(Protocol):
         ...
 
 
-def round_ms(budgets: PhaseBudgets) -> int:
-    """Return the longest that a round can take, ms: the budgets of all its phases (R11)."""
-    return budgets.answer_ms + budgets.open_ms + len(budgets.waves) * budgets.judge_ms + budgets.cosign_ms
+def round_ms(budgets: PhaseBudgets, stage_ms: int) -> int:
+    """Return the longest that a round can take, ms: the budgets of all its phases (R11).
+
+    `stage_ms`: budget of one stage of testing; 0 where nothing is tested.
+    """
+    judging_ms = len(budgets.waves) * budgets.judge_ms
+    return budgets.answer_ms + budgets.open_ms + STAGES_MAX * stage_ms + judging_ms + budgets.cosign_ms
+
+
+def query_ms(query: Query) -> int:
+    """Return the longest that the round of a query can take, ms."""
+    return round_ms(query, query.findings.budget_ms if query.findings.kinds else 0)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -88,8 +111,17 @@ class RoundRecord:
     commitments: Mapping[Key, Digest] = field(default_factory=dict)
     answers: tuple[VerifiedMessage, ...] = ()
     """Counted answers, ascending by id: the slate. Judgements refer to positions in it."""
+    texts: tuple[int, ...] = ()
+    """Cluster of equal text of each answer of the slate (R7), numbered by first appearance."""
     clusters: tuple[int, ...] = ()
-    """Cluster of each answer of the slate, numbered by first appearance."""
+    """Cluster of each answer of the slate, by text and, once it is tested, by behaviour (R18)."""
+    stage: int = 0
+    """The stage of testing that is under way, or that came last."""
+    reports: tuple[VerifiedMessage, ...] = ()
+    findings: tuple[SettledFindings, ...] = ()
+    """What the reports so far settle about each answer of the slate."""
+    testers: Mapping[Key, tuple[int, ...]] = field(default_factory=dict)
+    """Positions of the answers that each tester reports on in this stage."""
     ballots: tuple[VerifiedMessage, ...] = ()
     declines: tuple[VerifiedMessage, ...] = ()
     """Declines that closings list (R15): the round did not wait for their authors."""
@@ -135,6 +167,8 @@ class RoundRecord:
                 return self.query.answer_ms
             case Phase.OPENING:
                 return self.query.open_ms
+            case Phase.TESTING:
+                return self.query.findings.budget_ms
             case Phase.JUDGING:
                 return self.query.judge_ms
             case Phase.COSIGNING | Phase.FAILED | Phase.CANCELLED:
@@ -143,15 +177,35 @@ class RoundRecord:
     @property
     def named(self) -> tuple[VerifiedMessage, ...]:
         """Every message that the closings name by id."""
-        return (*self.answers, *self.ballots, *self.declines, *self.evidence)
+        return (*self.answers, *self.reports, *self.ballots, *self.declines, *self.evidence)
 
     @property
     def contents(self) -> dict[Digest, AnswerContent]:
         """Contents of the counted answers, by id, in the order of the slate."""
         return {message.id: message.body.content for message in self.answers if isinstance(message.body, Answer)}
 
+    @property
+    def repetition(self) -> int:
+        """The wave while judging, the stage while testing, else 0: what a ballot, report or decline must state."""
+        match self.phase:
+            case Phase.JUDGING:
+                return self.wave
+            case Phase.TESTING:
+                return self.stage
+            case _:
+                return 0
+
+    @property
+    def tool_versions(self) -> str:
+        """The tool versions of the seats that may test in this round; empty: nobody can."""
+        return tool_versions_of(self.seats.values())
+
+    def found(self, index: int) -> SettledFindings:
+        """Return what is settled about the answer at this position of the slate."""
+        return self.findings[index] if self.findings else UNTESTED
+
     def declined(self, phase: DeclinedPhase, wave: int = 0) -> frozenset[Key]:
-        """Return the members whose decline of this phase, or of this wave of judging, a closing names."""
+        """Return the members whose decline of this phase, or of this wave or stage, a closing names."""
         declines = bodies(self.declines, Decline)
         return frozenset(Key(each.author) for each in declines if (each.phase, each.wave) == (phase, wave))
 
@@ -162,6 +216,8 @@ class RoundRecord:
                 keys = {key for key, seat in self.seats.items() if Role.ANSWER in seat.roles}
             case Phase.OPENING:
                 keys = set(self.commitments)
+            case Phase.TESTING:
+                keys = set(self.testers)
             case Phase.JUDGING:
                 keys = set(self.assignment)
             case Phase.COSIGNING:
@@ -191,7 +247,7 @@ def _open_record(params: NetworkParams, message: VerifiedMessage) -> RoundRecord
         return Fault(FaultReason.WRONG_PHASE, "R1", "a round begins with a query")
     if (params.aggregator, params.canonical_form, params.draws) != (AGGREGATOR, CANONICAL_FORM, DRAWS):
         return Fault(FaultReason.OVER_LIMIT, "R8", "the network's aggregator, canonical form or draws are not ours")
-    budgets = (query.answer_ms, query.open_ms, query.judge_ms, query.cosign_ms)
+    budgets = (query.answer_ms, query.open_ms, query.judge_ms, query.cosign_ms, query.findings.budget_ms)
     if query.turns and (fault := check_turns(params, query, query.turns)) is not None:
         return fault
     if max(budgets) > params.phase_ms_max or query.patience_ms > params.patience_ms_max:
@@ -220,6 +276,13 @@ def check_turns(params: NetworkParams, query: Query, turns: tuple[Turn, ...]) ->
     return None
 
 
+def check_tests(query: Query, tests: str) -> Fault | None:
+    """R17: return why these are not the tests that the query binds; None if they are."""
+    if query.findings.tests_digest != digest_of_tests(tests):
+        return Fault(FaultReason.MALFORMED, "R17", "the tests do not have the query's digest")
+    return None
+
+
 def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault | None:
     """Return why a contribution does not count in the record's present phase; None if it does."""
     if message.author not in record.seats:
@@ -231,12 +294,14 @@ def check_contribution(record: RoundRecord, message: VerifiedMessage) -> Fault |
             return _check_commit(record, commit)
         case Answer() as answer, Phase.OPENING:
             return _check_answer(record, answer)
+        case Report() as report, Phase.TESTING:
+            return _check_report(record, report)
         case Ballot() as ballot, Phase.JUDGING:
             return _check_ballot(record, ballot)
         case Cosign() as cosign, Phase.COSIGNING:
             follows = cosign.query == record.id and cosign.on == record.head
             return None if follows else Fault(FaultReason.WRONG_CHAIN, "R2", "co-signature")
-        case Decline() as decline, Phase.ANSWERING | Phase.JUDGING | Phase.COSIGNING:
+        case Decline() as decline, Phase.ANSWERING | Phase.TESTING | Phase.JUDGING | Phase.COSIGNING:
             return check_decline(record, decline)
         case _:
             return Fault(FaultReason.WRONG_PHASE, "R2", f"{message.kind.name} while {record.phase}")
@@ -269,6 +334,16 @@ def check_content(record: RoundRecord, content: AnswerContent) -> Fault | None:
     return None
 
 
+def _check_report(record: RoundRecord, report: Report) -> Fault | None:
+    if report.query != record.id or report.on != record.head or report.stage != record.stage:
+        return Fault(FaultReason.WRONG_CHAIN, "R2", "report")
+    if tuple(found.answer for found in report.findings) != record.testers.get(report.author):
+        return Fault(FaultReason.WRONG_ANSWERS, "R17")
+    if any(len(found.outcomes) % OUTCOME_BYTES for found in report.findings):
+        return Fault(FaultReason.WRONG_ANSWERS, "R17", "outcomes of broken length")
+    return None
+
+
 def _check_ballot(record: RoundRecord, ballot: Ballot) -> Fault | None:
     if ballot.query != record.id or ballot.on != record.head or ballot.wave != record.wave:
         return Fault(FaultReason.WRONG_CHAIN, "R2", "ballot")
@@ -285,8 +360,7 @@ def check_decline(record: RoundRecord, decline: Decline) -> Fault | None:
 
     A member also checks this before it signs.
     """
-    wave = record.wave if record.phase is Phase.JUDGING else 0
-    if decline.phase.value != record.phase.value or decline.wave != wave:
+    if decline.phase.value != record.phase.value or decline.wave != record.repetition:
         return Fault(FaultReason.WRONG_PHASE, "R15", f"a decline of {decline.phase} while {record.phase}")
     if decline.query != record.id or decline.on != record.head:
         return Fault(FaultReason.WRONG_CHAIN, "R2", "decline")

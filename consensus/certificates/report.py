@@ -1,18 +1,24 @@
 """A verified certificate in plain values, for people and for programs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
+from consensus.ranking.findings import Checks, SettledFindings, contradicts, outcomes_of
 from protocol.errors import Fault
-from protocol.messages import Ballot, Decline
-from protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
+from protocol.limits import OUTCOME_BYTES
+from protocol.messages import Ballot, Decline, Report
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, FindingKind, Key, Kind, StopReason, TaskType
 
 DECISIVE = ONE // 50
 """Noise of a preference around one half (2^-16): within 2 %, even the same model asked twice differs."""
+
+
+LINT_NAMES = ("rustc", "correctness", "suspicious", "complexity", "perf", "style")
+"""Classes of warnings, in the order of their counts in a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,74 @@ def _silent_judges(record: RoundRecord) -> list[str]:
     return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
 
 
+def settled_values(found: SettledFindings, alike: Iterable[Digest] = ()) -> dict[str, Any]:
+    """Return what is settled about an answer in plain values; None stands for what is not known.
+
+    `alike`: ids of the answers that behave like it.
+    """
+    named = zip(LINT_NAMES, found.lints, strict=False)
+    return {
+        "reports": found.reports,
+        "status": found.status,
+        "error": f"E{found.error:04}" if found.error else "",
+        "lints": {name: count for name, count in named if count} if found.lints else None,
+        "unsafe": found.unsafe,
+        "panics": found.panics,
+        "tests": _checks(found.tests),
+        "examples": _checks(found.examples),
+        "inputs": sum(outcome != bytes(OUTCOME_BYTES) for outcome in outcomes_of(found.outcomes)),
+        "alike": [each.hex() for each in alike],
+    }
+
+
+def _checks(checks: Checks) -> dict[str, int] | None:
+    return dict(zip(("passed", "failed", "not_run"), checks, strict=True)) if any(checks) else None
+
+
+def found_values(record: RoundRecord, index: int) -> dict[str, Any] | None:
+    """Return what is settled about the answer at this position of the slate; None if nothing was tested."""
+    if not record.findings:
+        return None
+    found = record.found(index)
+    alike = [
+        answer.id
+        for other, answer in enumerate(record.answers)
+        if found.behaviour and other != index and record.found(other).behaviour == found.behaviour
+    ]
+    return settled_values(found, alike)
+
+
+def _testing(record: RoundRecord) -> dict[str, Any] | None:
+    """Describe the testing phase; None if the query asks for none."""
+    plan = record.query.findings
+    if not plan.kinds or record.query.task is not TaskType.CODE:
+        return None
+    versions = record.tool_versions
+    told = bodies(record.reports, Report)
+    return {
+        "findings": [kind.name.lower() for kind in FindingKind if kind in plan.kinds and kind.name],
+        "tests_digest": plan.tests_digest.hex(),
+        "tool_versions": versions,
+        "testers": sum(seat.tool_versions == versions for seat in record.seats.values()) if versions else 0,
+        "stages": sum(closing.kind is Kind.CLOSE_REPORTS for closing in record.closings),
+        "reports": len(told),
+        "contradicted": sorted(
+            {
+                each.author.hex()
+                for each in told
+                if any(contradicts(found, record.found(found.answer)) for found in each.findings)
+            }
+        ),
+    }
+
+
 def describe(verified: VerifiedCertificate) -> dict[str, Any]:
     """Describe a certificate: outcome, winner, ranking, and the evidence behind them."""
     record, ranking = verified.record, verified.ranking
     contents = record.contents
     best = ranking.ranked[0]
+    place = {answer.id: index for index, answer in enumerate(record.answers)}
+    ranked = {each.answer for each in ranking.ranked}
     preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
     given = [preference for preference in preferences if preference != ABSTAIN]
     decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
@@ -87,9 +156,16 @@ def describe(verified: VerifiedCertificate) -> dict[str, Any]:
                 "finish": contents[each.answer].finish,
                 "tokens": contents[each.answer].answer_tokens,
                 "token_source": contents[each.answer].token_source,
+                "findings": found_values(record, place[each.answer]),
             }
             for each in ranking.ranked
         ],
+        "set_aside": [
+            {"answer_id": answer.id.hex(), "author": answer.author.hex(), "findings": found_values(record, index)}
+            for index, answer in enumerate(record.answers)
+            if answer.id not in ranked and answer.author not in record.removed
+        ],
+        "testing": _testing(record),
         "ballots": len(record.ballots),
         "comparisons": len(preferences),
         "abstentions": len(preferences) - len(given),

@@ -1,16 +1,32 @@
 """Derives ranking and outcome from a record (rules R8, R9). Requester, members and verifiers call the same function."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.ranking import certainty, judges
-from consensus.ranking.bradley_terry import Fit, Item, PriorParameters, quantise
-from consensus.ranking.judges import JudgePrior
+from consensus.ranking import certainty, findings, judges
+from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, PriorParameters, quantise
+from consensus.ranking.futility import decisiveness_of, expected_gain, information_of
+from consensus.ranking.judges import HONEST, JudgePrior
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
+from protocol.limits import WEIGHT_MAX
 from protocol.messages import Ballot, CloseTally
-from protocol.types import ABSTAIN, ONE, DeclinedPhase, Digest, Key, Outcome, OutcomeReason, Role, StopReason
+from protocol.types import (
+    ABSTAIN,
+    ONE,
+    CompileStatus,
+    DeclinedPhase,
+    Digest,
+    Key,
+    Outcome,
+    OutcomeReason,
+    Role,
+    StopReason,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +80,17 @@ class Ranking:
 
 def rank(record: RoundRecord) -> Ranking:
     """Rank the slate by the counted ballots. Deterministic to the bit (consensus/README.md)."""
-    standing = _standing(record)
-    if not standing:
+    able = standing(record)
+    if not able:
         return Ranking((), Outcome.FAILED, _why_none(record), StopReason.ABORTED, p_correct=0, calibrated=False)
-    names = _names(record, standing)
-    clusters = {index: names.index(record.clusters[index]) for index in standing}
+    names = _names(record, able)
+    clusters = {index: names.index(record.clusters[index]) for index in able}
     fitted = _fit(fit_input(record))
     order = sorted(
-        standing,
+        able,
         key=lambda index: (
             -fitted.cluster_strengths[clusters[index]],
-            -fitted.strengths[standing.index(index)],
+            -fitted.strengths[able.index(index)],
             domain_digest(b"strand/tie/1", record.beacon, record.answers[index].author),
         ),
     )
@@ -83,18 +99,26 @@ def rank(record: RoundRecord) -> Ranking:
         RankedAnswer(
             answer=record.answers[index].id,
             author=record.answers[index].author,
-            strength=fitted.strengths[standing.index(index)],
+            strength=fitted.strengths[able.index(index)],
             p_best=fitted.p_best[clusters[index]],
             cluster_size=sizes[clusters[index]],
         )
         for index in order
     )
     runner_up = next((index for index in order if clusters[index] != clusters[order[0]]), None)
-    calibration = (record.query.calibration_intercept, record.query.calibration_slope)
-    p_correct = certainty.p_correct(ranked[0].p_best, *calibration)
-    confident = p_correct >= record.query.confidence_min
-    outcome, reason = _outcome(record, len(standing), order[0], runner_up, confident=confident)
-    stop = StopReason.UNANIMOUS if runner_up is None else _stop(record, ranked[0].p_best, reason)
+    query = record.query
+    calibration = (query.calibration_intercept, query.calibration_slope, query.calibration_findings)
+    p_correct = certainty.p_correct(ranked[0].p_best, calibration, finding_scores(record)[order[0]])
+    confident = p_correct >= query.confidence_min
+    agreed = confident and _is_agreed(record, [index for index in able if clusters[index] == clusters[order[0]]])
+    compared = () if agreed or runner_up is None else (order[0], runner_up)
+    outcome, reason = _outcome(record, compared, confident=confident)
+    if runner_up is None:
+        stop = StopReason.UNANIMOUS
+    elif agreed:
+        stop = StopReason.AGREED
+    else:
+        stop = _stop(record, fitted, ranked[0].p_best, clusters[order[0]], reason)
     return Ranking(ranked, outcome, reason, stop, p_correct, calibration != certainty.UNCALIBRATED)
 
 
@@ -112,21 +136,75 @@ def uncertain_pairs(record: RoundRecord) -> tuple[tuple[int, int], ...]:
 
     Empty before the first ballot.
     """
-    standing = _standing(record)
-    if not standing or not record.ballots:
+    able = standing(record)
+    if not able or not record.ballots:
         return ()
-    names = _names(record, standing)
+    names = _names(record, able)
     return tuple((names[one], names[other]) for one, other in _fit(fit_input(record)).duels)
 
 
-def _standing(record: RoundRecord) -> list[int]:
-    """Return the positions in the slate of answers that can win."""
+def standing(record: RoundRecord) -> list[int]:
+    """Return the positions in the slate of answers that can win.
+
+    Those that surely do not compile are set aside, unless none compiles; then those that fail a test of the asker's,
+    unless all of them do (R18).
+    """
+    able = _opened(record)
+    able = [index for index in able if record.found(index).status is not CompileStatus.FAILS] or able
+    return [index for index in able if not record.found(index).tests[1]] or able
+
+
+def _opened(record: RoundRecord) -> list[int]:
+    """Return the positions in the slate of answers whose author is not removed."""
     return [index for index, answer in enumerate(record.answers) if answer.author not in record.removed]
 
 
-def _names(record: RoundRecord, standing: list[int]) -> list[int]:
+def _names(record: RoundRecord, able: Sequence[int]) -> list[int]:
     """Return the record's clusters that can win; the fit numbers them in this order."""
-    return sorted({record.clusters[index] for index in standing})
+    return sorted({record.clusters[index] for index in able})
+
+
+def _votes(record: RoundRecord, index: int) -> int:
+    return record.seats[Key(record.answers[index].author)].vote_weight
+
+
+def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]:
+    """R18: return what findings say of each answer that can win, by its position in the slate; empty: none tested."""
+    if not record.findings:
+        return {}
+    able = standing(record)
+    members: dict[int, list[tuple[int, int, findings.SettledFindings]]] = {}
+    for index in able:
+        told = (record.texts[index], _votes(record, index), record.found(index))
+        members.setdefault(record.clusters[index], []).append(told)
+    agreeing = {name: findings.agreement(each) for name, each in members.items()}
+    return {index: findings.features(record.found(index), agreeing[record.clusters[index]]) for index in able}
+
+
+def finding_scores(record: RoundRecord) -> dict[int, int]:
+    """R18: return what findings add to the strength of each answer that can win, log-odds in 2^-16.
+
+    The keys are positions in the slate.
+    """
+    scores = dict.fromkeys(standing(record), 0)
+    plan = record.query.findings
+    return scores | {index: findings.score(plan, given) for index, given in finding_features(record).items()}
+
+
+def _is_agreed(record: RoundRecord, winners: Sequence[int]) -> bool:
+    """R18: whether the winning cluster's behaviour alone decides the round.
+
+    Enough of the vote weight of all answers, by as many authors with weight as R9 asks for and in two texts at least,
+    must behave alike.
+    """
+    share = record.query.findings.agreed_share
+    alike = [index for index in winners if record.found(index).behaviour]
+    if not share or sum(_votes(record, index) > 0 for index in alike) < record.params.answers_min:
+        return False
+    if len({record.texts[index] for index in alike}) < 2:
+        return False
+    total = sum(_votes(record, index) for index in _opened(record))
+    return sum(_votes(record, index) for index in alike) * ONE >= share * total
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +221,19 @@ class FitInput:
 
 def fit_input(record: RoundRecord) -> FitInput:
     """Return the fit's arguments. The record must hold an answer that can win."""
-    standing = _standing(record)
-    names = _names(record, standing)
-    place = {index: position for position, index in enumerate(standing)}
+    able = standing(record)
+    names = _names(record, able)
+    place = {index: position for position, index in enumerate(able)}
+    scores = finding_scores(record)
     items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
-            vote_weight=record.seats[record.answers[index].author].vote_weight,
-            author_weight=record.seats[record.answers[index].author].author_weight,
+            vote_weight=_votes(record, index),
+            author_weight=_bounded(record.seats[record.answers[index].author].author_weight + scores[index]),
         )
-        for index in standing
+        for index in able
     )
-    written = {record.answers[index].author: place[index] for index in standing}
+    written = {record.answers[index].author: place[index] for index in able}
     number = {key: position for position, key in enumerate(record.seats)}
     judge_priors = tuple(
         JudgePrior(seat.judge_weight, written.get(seat.member), (seat.honest, seat.inverse, seat.coin, seat.partisan))
@@ -172,6 +251,10 @@ def fit_input(record: RoundRecord) -> FitInput:
     )
 
 
+def _bounded(weight: int) -> int:
+    return max(-WEIGHT_MAX, min(weight, WEIGHT_MAX))
+
+
 @lru_cache(maxsize=4)
 def _fit(of: FitInput) -> Fit:
     """Fit once for equal arguments.
@@ -186,18 +269,14 @@ def _counted(record: RoundRecord) -> list[Ballot]:
     return [ballot for ballot in bodies(record.ballots, Ballot) if ballot.author not in record.removed]
 
 
-def _outcome(
-    record: RoundRecord, openings: int, best: int, runner_up: int | None, *, confident: bool
-) -> tuple[Outcome, OutcomeReason]:
-    """R9: return outcome and reason."""
+def _outcome(record: RoundRecord, compared: Sequence[int], *, confident: bool) -> tuple[Outcome, OutcomeReason]:
+    """R9: return outcome and reason. `compared`: the answers that judges must have compared."""
     if not any(seat.vote_weight for seat in record.seats.values()):
         return Outcome.DEGRADED, OutcomeReason.NO_WEIGHT
-    if openings < record.params.answers_min:
+    if len(_opened(record)) < record.params.answers_min:
         return Outcome.DEGRADED, OutcomeReason.TOO_FEW_ANSWERS
-    if runner_up is not None:
-        for index in (best, runner_up):
-            if _weighted_judges(record, index) < record.params.judges_min:
-                return Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES
+    if any(_weighted_judges(record, index) < record.params.judges_min for index in compared):
+        return Outcome.DEGRADED, OutcomeReason.TOO_FEW_JUDGES
     if not confident:
         return Outcome.DEGRADED, OutcomeReason.LOW_CONFIDENCE
     return Outcome.DECIDED, OutcomeReason.NONE
@@ -219,16 +298,38 @@ _ASKED_ON = (OutcomeReason.TOO_FEW_JUDGES, OutcomeReason.LOW_CONFIDENCE)
 """Reasons that more ballots may remove."""
 
 
-def _stop(record: RoundRecord, p_best: int, reason: OutcomeReason) -> StopReason:
+def _stop(record: RoundRecord, fitted: Fit, p_best: int, leader: int, reason: OutcomeReason) -> StopReason:
     """R8: return the first reason that holds, so that every recount finds the same.
 
     While another wave can help, `certain` needs at least one counted ballot, enough judges and the confidence that was
-    asked for.
+    asked for. `leader`: the winning cluster, as the fit numbers it.
     """
     if _counted(record) and p_best >= record.query.threshold and reason not in _ASKED_ON:
         return StopReason.CERTAIN
-    last_wave = record.wave + 1 == len(record.query.waves)
-    return StopReason.SPENT if _all_in(record) and (last_wave or not record.assignment) else StopReason.BUDGET
+    if not _all_in(record):
+        return StopReason.BUDGET
+    if record.wave + 1 == len(record.query.waves) or not record.assignment:
+        return StopReason.SPENT
+    enough_judges = reason is not OutcomeReason.TOO_FEW_JUDGES
+    if record.query.futility and enough_judges and _gain(record, fitted, leader) < record.query.futility:
+        return StopReason.FUTILE
+    return StopReason.BUDGET
+
+
+def _gain(record: RoundRecord, fitted: Fit, leader: int) -> int:
+    """R19: return what the next wave is expected to gain, log-odds in 2^-16.
+
+    It will be judged by those that judged this one, each with its weight and its share of honesty.
+    """
+    case = fit_input(record)
+    theta = np.array(fitted.strengths) / STRENGTH_ONE
+    honest = judges.characters(case.items, case.judge_priors, case.judgements, theta)[:, HONEST].tolist()
+    worth = [abs(prior.weight) * share // ONE for prior, share in zip(case.judge_priors, honest, strict=True)]
+    number = {key: position for position, key in enumerate(record.seats)}
+    here = [ballot for ballot in _counted(record) if ballot.wave == record.wave]
+    information = information_of([worth[number[ballot.author]] for ballot in here], record.query.waves[record.wave + 1])
+    decisiveness = decisiveness_of([(worth[each.judge], each.preference) for each in case.judgements])
+    return expected_gain(fitted, leader, information, decisiveness)
 
 
 def _all_in(record: RoundRecord) -> bool:

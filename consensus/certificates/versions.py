@@ -7,7 +7,7 @@ same: from bytes alone to plain values, a `CertificateReading`, or a Fault.
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol
 
-from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1
+from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1, wire_2_hbt_2_forms_1_draws_1
 from consensus.certificates.report import CertificateReading, reading_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason
@@ -26,6 +26,7 @@ class Reader(Protocol):
 
 READERS: Final[Mapping[RoundVersion, Reader]] = {
     versions.CURRENT: reading_of,
+    RoundVersion(2, "hbt/2", "forms/1", "draws/1"): wire_2_hbt_2_forms_1_draws_1.reading_of,
     RoundVersion(1, "hbt/2", "forms/1", "draws/1"): wire_1_hbt_2_forms_1_draws_1.reading_of,
 }
 """The reader of each version that this software reads."""

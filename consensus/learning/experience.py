@@ -8,15 +8,17 @@ It changes in coarse levels and rarely, so that nobody can infer from a change w
 import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
-from consensus.certificates.record import RoundRecord
-from consensus.certificates.tally import FitInput, Ranking, fit_input
+from consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.tally import FitInput, Ranking, finding_features, finding_scores, fit_input, standing
+from consensus.learning.calibration import calibrate
 from consensus.learning.dataset import Dataset, JudgedQuestion, PairwiseJudgement
-from consensus.learning.gold_fit import LearningContext, calibrate, learn
+from consensus.learning.finding_strengths import CheckedQuestion, FindingStrengths, learn_strengths
+from consensus.learning.gold_fit import LearningContext, learn
 from consensus.learning.reputation import NodeStats, RoundObservation, Scale, after, scale_of, shares_of
 from consensus.learning.roster import SeatWeights
 from consensus.learning.waves import MODELS
@@ -24,8 +26,10 @@ from consensus.ranking import judges
 from consensus.ranking.bradley_terry import Posterior, PriorParameters, quantise
 from consensus.ranking.certainty import UNCALIBRATED
 from consensus.ranking.exact_math import DRAWS
+from consensus.ranking.findings import FindingFeatures, contradicts
 from consensus.ranking.judges import JudgePrior, invert_counts
-from protocol.types import ONE, Digest, Key, TaskType
+from protocol.messages import Report
+from protocol.types import ONE, CompileStatus, Digest, Key, TaskType
 
 RENEWAL_ROUNDS = 20
 """Rounds between two changes of weights: a jump must not show which question was gold."""
@@ -60,7 +64,7 @@ TRUE_APART = 1.1
 
 @dataclass(frozen=True, slots=True)
 class GoldRound:
-    """A finished round of ours with known truth. Answers are indices."""
+    """A finished round of ours with known truth. Answers are indices; those that findings set aside are left out."""
 
     query: Digest
     task: TaskType
@@ -77,6 +81,10 @@ class GoldRound:
     """Whether the winner was right."""
     scores: tuple[float, ...]
     """Log P(best) of the right answers under each of the task's `model_choices`."""
+    score: int
+    """What findings added to the winner's strength, log-odds in 2^-16."""
+    features: tuple[FindingFeatures, ...]
+    """What findings said of each answer; empty if nothing was tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,13 @@ class QueryPriors:
     merits: Mapping[Key, SeatWeights]
     """Weights of nodes with gold, and of nodes that equivocated; all others are strangers."""
     model: PriorParameters
-    calibration: tuple[int, int] = UNCALIBRATED
-    """Intercept and slope of P(correct) in the log-odds of P(best), 2^-16."""
+    calibration: tuple[int, int, int] = UNCALIBRATED
+    """Intercept, slope in the log-odds of P(best) and worth of findings of P(correct), 2^-16."""
+    strengths: FindingStrengths = field(default_factory=FindingStrengths)
     gold: int = 0
     """Number of gold rounds used."""
+    refuted: frozenset[Key] = frozenset()
+    """Nodes whose reports were refuted too often: their seats test nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class RoundUpdate:
     """The observations of other nodes from one finished round of ours."""
 
     observations: Mapping[Key, RoundObservation]
-    """One entry for each member that committed, judged or equivocated; empty if nothing is ranked."""
+    """One entry for each member that committed, tested, judged or equivocated; empty if nothing is ranked."""
     gold: GoldRound | None
 
 
@@ -147,8 +158,8 @@ class Experience:
         if not update.observations:
             return
         for key, observation in update.observations.items():
-            standing = self._standings.pop(key, NodeStats())
-            self._standings[key] = after(standing, observation, gold=update.gold is not None)
+            stats = self._standings.pop(key, NodeStats())
+            self._standings[key] = after(stats, observation, gold=update.gold is not None)
         while len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
         if update.gold is not None:
@@ -158,14 +169,18 @@ class Experience:
     def renewed(self) -> dict[TaskType, QueryPriors]:
         """Compute the weights to apply from now on. Pure; takes up to one second. Apply the result with `renew`."""
         known = {key: each for key, each in self._standings.items() if each.has_gold or each.equivocations}
-        return {task: _insight([each for each in self._gold if each.task is task], known, task) for task in TaskType}
+        refuted = frozenset(key for key, each in self._standings.items() if each.is_refuted)
+        return {
+            task: replace(_insight([each for each in self._gold if each.task is task], known, task), refuted=refuted)
+            for task in TaskType
+        }
 
     def take_over(self, standings: Iterable[tuple[Key, NodeStats]]) -> list[Key]:
         """Import another node's statistics for nodes unknown here, while there is room. Returns the imported keys."""
         taken = []
-        for key, standing in standings:
+        for key, stats in standings:
             if key not in self._standings and len(self._standings) < STANDINGS_MAX:
-                self._standings[key] = standing
+                self._standings[key] = stats
                 self._standings.move_to_end(key, last=False)
                 taken.append(key)
         return taken
@@ -188,26 +203,50 @@ def _observations(
 ) -> dict[Key, RoundObservation]:
     given = fit_input(record)
     fitted = judges.posterior(given.items, given.judge_priors, given.judgements, given.model)
-    standing = [answer for answer in record.answers if answer.author not in record.removed]
-    right = None if truth is None else [truth[answer.id] for answer in standing]
-    theta = fitted.theta if right is None else TRUE_APART * np.array(right, dtype=np.float64)
+    theta = fitted.theta
+    if truth is not None:
+        theta = TRUE_APART * np.array([truth[record.answers[index].id] for index in standing(record)], dtype=np.float64)
     judge_priors = [_as_it_spoke(judge) for judge in given.judge_priors]
     characters = judges.characters(given.items, judge_priors, given.judgements, theta).tolist()
     judged = {judgement.judge for judgement in given.judgements}
-    agreed = dict(_agreements(given, ranking, fitted)) if right is None else {}
+    agreed = dict(_agreements(given, ranking, fitted)) if truth is None else {}
+    opened = {Key(answer.author): answer.id for answer in record.answers if answer.author not in record.removed}
+    reports = _reports(record)
     observations = {}
     for number, (key, judge) in enumerate(zip(record.seats, given.judge_priors, strict=True)):
-        answered = right is not None and judge.answer is not None and right[judge.answer]
-        broken = key in record.commitments and judge.answer is None
-        if key not in record.commitments and number not in judged and key not in record.removed:
+        if key not in record.commitments and number not in judged and key not in reports and key not in record.removed:
             continue
+        answered = truth is not None and key in opened and truth[opened[key]]
+        # Such a member did not open its answer, or findings set it aside: it has nothing that could win.
+        lost = key in record.commitments and judge.answer is None
+        confirmed, refuted = reports.get(key, (0, 0))
         observations[key] = RoundObservation(
-            right=answered if right is not None and key in record.commitments else None,
-            agreed=-1.0 if broken else agreed.get(number),
+            right=answered if truth is not None and key in record.commitments else None,
+            agreed=-1.0 if lost else agreed.get(number),
             character=shares_of(characters[number]) if number in judged else None,
             equivocated=key in record.removed,
+            confirmed=confirmed,
+            refuted=refuted,
         )
     return observations
+
+
+def _reports(record: RoundRecord) -> dict[Key, tuple[int, int]]:
+    """Return how many findings of each tester what was settled confirms, and how many it refutes.
+
+    Nothing is confirmed or refuted where either of both does not know whether the answer compiles.
+    """
+    counts: dict[Key, tuple[int, int]] = {}
+    for report in bodies([each for each in record.reports if each.author not in record.removed], Report):
+        confirmed, refuted = counts.get(Key(report.author), (0, 0))
+        for found in report.findings:
+            settled = record.found(found.answer)
+            if CompileStatus.UNKNOWN in (found.status, settled.status):
+                continue
+            wrong = contradicts(found, settled)
+            confirmed, refuted = confirmed + (not wrong), refuted + wrong
+        counts[Key(report.author)] = confirmed, refuted
+    return counts
 
 
 def _as_it_spoke(judge: JudgePrior) -> JudgePrior:
@@ -233,13 +272,16 @@ def _agreements(given: FitInput, ranking: Ranking, fitted: Posterior) -> Iterato
 
 def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bool]) -> GoldRound:
     given = fit_input(record)
-    standing = [answer for answer in record.answers if answer.author not in record.removed]
-    right = tuple(truth[answer.id] for answer in standing)
+    able = standing(record)
+    answers = [record.answers[index] for index in able]
+    right = tuple(truth[answer.id] for answer in answers)
     seats = list(record.seats)
+    scores, features = finding_scores(record), finding_features(record)
+    winner = next(index for index in able if record.answers[index].id == ranking.winner)
     return GoldRound(
         query=record.id,
         task=record.query.task,
-        authors=tuple(answer.author for answer in standing),
+        authors=tuple(answer.author for answer in answers),
         votes=tuple(item.vote_weight for item in given.items),
         clusters=tuple(item.cluster for item in given.items),
         right=right,
@@ -247,6 +289,8 @@ def _gold_round(record: RoundRecord, ranking: Ranking, truth: Mapping[Digest, bo
         p_best=ranking.p_best,
         correct=truth[ranking.ranked[0].answer],
         scores=tuple(_log_score(given, right, model) for model in model_choices(record.query.task)),
+        score=scores[winner],
+        features=tuple(features[index] for index in able if features),
     )
 
 
@@ -281,12 +325,24 @@ def _insight(gold: Sequence[GoldRound], known: Mapping[Key, NodeStats], task: Ta
     """Derive weights from the statistics of nodes that are no strangers and from the gold rounds of this task."""
     weights = learn_from(gold)
     scale = scale_of(known.values())
+    model = _model(task, gold)
     return QueryPriors(
-        merits={key: _merit(standing, scale, weights.get(key, (ONE, 0))) for key, standing in known.items()},
-        model=_model(task, gold),
-        calibration=calibrate([(each.p_best / ONE, each.correct) for each in gold]),
+        merits={key: _merit(stats, scale, weights.get(key, (ONE, 0))) for key, stats in known.items()},
+        model=model,
+        calibration=calibrate([(each.p_best / ONE, each.correct) for each in gold], [each.score for each in gold]),
+        strengths=_strengths(gold, weights, model),
         gold=len(gold),
     )
+
+
+def _strengths(
+    gold: Sequence[GoldRound], weights: Mapping[Key, tuple[int, int]], model: PriorParameters
+) -> FindingStrengths:
+    """Return the strengths of findings that these rounds support, beside the weights that they gave all nodes."""
+    place = {key: index for index, key in enumerate(weights)}
+    tested = [CheckedQuestion(_question(each, place), each.features) for each in gold if each.features]
+    judge_weights, author_weights = ([each[part] for each in weights.values()] for part in (0, 1))
+    return learn_strengths(tested, judge_weights, author_weights, model)
 
 
 def learn_from(gold: Sequence[GoldRound]) -> dict[Key, tuple[int, int]]:
@@ -314,16 +370,16 @@ def _question(gold: GoldRound, place: Mapping[Key, int]) -> JudgedQuestion:
     )
 
 
-def _merit(standing: NodeStats, scale: Scale, weights: tuple[int, int]) -> SeatWeights:
+def _merit(stats: NodeStats, scale: Scale, weights: tuple[int, int]) -> SeatWeights:
     """Return the roster's weights of a node that is no stranger."""
-    if standing.equivocations:
-        return SeatWeights(0, 0, 0, standing.counts)
+    if stats.equivocations:
+        return SeatWeights(0, 0, 0, stats.counts)
     judge, author = weights
     return SeatWeights(
-        vote=_level(scale.vote(standing) * ONE),
+        vote=_level(scale.vote(stats) * ONE),
         judge=_level(max(-JUDGE_MAX, min(JUDGE_MAX, judge))),
         author=_level(author),
-        counts=standing.counts,
+        counts=stats.counts,
     )
 
 

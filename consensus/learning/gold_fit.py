@@ -21,7 +21,9 @@ from itertools import product
 import numpy as np
 
 from consensus.learning.agreement import Agreement, FloatArray, measure
+from consensus.learning.calibration import calibrate
 from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion
+from consensus.learning.logistic import logistic_mode
 from consensus.ranking import certainty
 from consensus.ranking.bradley_terry import (
     LOCAL,
@@ -53,8 +55,6 @@ RESCALE_MAX = 4.0
 """Largest common factor that restores the judges' total weight: where judges are worth little, votes must win."""
 
 CALIBRATION_FOLDS = 5
-_STEPS_MAX = 50
-_STEP_DONE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class Weights:
     """Gain on an author's mean strength in the other questions."""
     beta: int
     """Weight of the vote."""
-    calibration: tuple[int, int] = certainty.UNCALIBRATED
-    """Intercept and slope of P(correct) in the log-odds of P(best)."""
+    calibration: tuple[int, int, int] = certainty.UNCALIBRATED
+    """Intercept, slope in the log-odds of P(best) and worth of findings of P(correct)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +248,7 @@ def learn(evidence: LearningContext, gold: Collection[int], *, calibrated: bool 
 
 def p_correct(p_best: float, weights: Weights) -> float:
     """Return the calibrated probability that an answer with this P(best) is correct."""
-    return certainty.p_correct(round(p_best * ONE), *weights.calibration) / ONE
+    return certainty.p_correct(round(p_best * ONE), weights.calibration) / ONE
 
 
 def discount(question: JudgedQuestion, weights: Mapping[int, float]) -> float:
@@ -357,7 +357,7 @@ def _free(evidence: LearningContext, rows: Sequence[_Rows]) -> Weights:
     solutions, log_evidence = [], []
     for judge_scale, author_scale in product(np.sqrt(JUDGE_SPREADS), np.sqrt(AUTHOR_SPREADS)):
         design = np.concatenate((common, judges * judge_scale, authors * author_scale), axis=1)
-        mode, logarithm = _logistic_mode(design, common.sum(axis=1), weight)
+        mode, logarithm = logistic_mode(design, common.sum(axis=1), weight)
         gains, turned, records = np.split(mode, split)
         solutions.append((1.0 + gains, to_judges @ turned * judge_scale, to_authors @ records * author_scale))
         log_evidence.append(logarithm)
@@ -391,7 +391,7 @@ def _anchored(evidence: LearningContext, rows: Sequence[_Rows], prior: WeightPri
         sharpness = (1.0 + prior.sharpness * judges) ** 0.5
         spread = np.repeat((sharpness, judges**0.5, authors**0.5), kinds)
         design = np.concatenate((defaults[:, None] * (prior.gain_spread * sharpness), deviations * spread), axis=1)
-        mode, logarithm = _logistic_mode(design, defaults * sharpness, weight)
+        mode, logarithm = logistic_mode(design, defaults * sharpness, weight)
         deviation = mode[1:] * spread / sharpness
         solutions.append(np.append(1.0 + prior.gain_spread * mode[0] - overlap @ deviation, deviation * unit))
         log_evidence.append(logarithm)
@@ -418,30 +418,6 @@ def _standardised(moments: _Moments, kinds: tuple[int, int, int]) -> tuple[Float
     return units, units * moments.cross / moments.own if moments.own > 0.0 else np.zeros(len(units))
 
 
-def _logistic_mode(design: FloatArray, offset: FloatArray, weight: FloatArray) -> tuple[FloatArray, float]:
-    """Return the mode of Σ weight · log σ(offset + design z) − ½ |z|², and the log evidence.
-
-    The log evidence is the Laplace approximation. Newton's method with halved steps where a full one does not ascend;
-    the objective is strictly concave.
-    """
-    z = np.zeros(design.shape[1])
-
-    def value(at: FloatArray) -> float:
-        return float(-(weight * np.logaddexp(0.0, -(offset + design @ at))).sum() - at @ at / 2.0)
-
-    for _ in range(_STEPS_MAX):
-        p = _sigmoid(offset + design @ z)
-        hessian = (design * (weight * p * (1.0 - p))[:, None]).T @ design + np.eye(len(z))
-        step = np.linalg.solve(hessian, design.T @ (weight * (1.0 - p)) - z)
-        here = value(z)
-        while value(z + step) < here - 1e-9:
-            step = step / 2.0
-        z = z + step
-        if float(np.abs(step).max()) < _STEP_DONE:
-            break
-    return z, value(z) - float(np.linalg.slogdet(hessian)[1]) / 2.0
-
-
 def _weights(evidence: LearningContext, common: FloatArray, judges: FloatArray, authors: FloatArray) -> Weights:
     """Convert to integers, all scaled together so that the judges' total stays at the regression's assumption."""
     judge, history, vote = common.tolist()
@@ -465,26 +441,6 @@ def _claims(question: JudgedQuestion, ranked: RankedQuestion) -> Iterator[tuple[
         for each in question.references():
             p = ranked.p_better(each.better[0], each.worse[0])
             yield max(p, 1.0 - p), p > 0.5
-
-
-def calibrate(claims: Sequence[tuple[float, bool]]) -> tuple[int, int]:
-    """Return Platt's (1999) intercept and slope, in 1/ONE, with priors N(0, 1), N(1, 1); claims: (P(best), true)."""
-    if not claims:
-        return certainty.UNCALIBRATED
-    sign = np.array([1.0 if true else -1.0 for _, true in claims])
-    odds = np.array([certainty.log_odds(round(p * ONE)) for p, _ in claims])
-    design = np.stack((sign, sign * odds), axis=1)
-    (intercept, slope), _ = _logistic_mode(design, sign * odds, np.ones(len(claims)))
-    if slope <= -1.0:
-        # More certainty must never mean less: the best fit with slope 0 is the same for all claims.
-        (intercept,), _ = _logistic_mode(sign[:, None], np.zeros(len(claims)), np.ones(len(claims)))
-        slope = -1.0
-    return _bounded(float(intercept) * ONE), _bounded((1.0 + float(slope)) * ONE)
-
-
-def _sigmoid(x: FloatArray) -> FloatArray:
-    value: FloatArray = 0.5 + 0.5 * np.tanh(x / 2.0)
-    return value
 
 
 def _integers(values: FloatArray) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Statistics of each node from the asker's own rounds: the quality of its answers and of its judgements.
 
 Gold, a round whose truth the asker knows, counts much. Agreement with the consensus counts little, and only against a
-node, because a ring that wins a round agrees with itself. All counts are Beta or Dirichlet evidence that fades, added
-to a prior.
+node, because a ring that wins a round agrees with itself; so do reports that other testers refute. All counts are Beta
+or Dirichlet evidence that fades, added to a prior.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,6 +34,14 @@ without them a round would lack their judgements, and at times the only right an
 HONEST_SHARE = 0.6
 """Threshold between an accomplice that judges honestly outside its ring (seen: half) and an honest judge (.7 and more).
 """
+
+REFUTED_COST = 0.5
+"""Share of its vote that a node loses if all of its reports are refuted. Never more: findings are settled by several
+testers, which may themselves be wrong, and lying about others' answers is not proof against its own."""
+
+REFUTED_MAX = 0.25
+"""Share of refuted findings, shrunk towards 0, above which a node tests nothing for this asker. Honest machines of
+equal versions hardly differ; one refuted finding is below it, two of two are above."""
 
 ROUNDS_MAX = 1 << 32
 
@@ -76,6 +84,18 @@ class NodeStats:
     """Character of its other ballots, measured against the consensus."""
     equivocations: int = 0
     """Rounds with evidence that it signed two different messages for one slot."""
+    reports: Score = Score()
+    """Findings in its reports that what was settled confirms (good) or refutes (bad)."""
+
+    @property
+    def refuted(self) -> float:
+        """Share of its findings that were refuted, shrunk towards 0."""
+        return self.reports.bad / (PRIOR + self.reports.total)
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether its reports were refuted too often for it to test."""
+        return self.refuted > REFUTED_MAX
 
     @property
     def has_gold(self) -> bool:
@@ -114,6 +134,10 @@ class RoundObservation:
     character: Sequence[float] | None = None
     """Shares of honest, inverse, coin and partisan given its judgements."""
     equivocated: bool = False
+    confirmed: int = 0
+    """Findings about answers in its report that what was settled confirms."""
+    refuted: int = 0
+    """Findings about answers in its report that contradict what was settled. Never taken for equivocation."""
 
 
 def after(standing: NodeStats, observation: RoundObservation, *, gold: bool) -> NodeStats:
@@ -136,6 +160,7 @@ def after(standing: NodeStats, observation: RoundObservation, *, gold: bool) -> 
         judged=judged,
         seemed=seemed,
         equivocations=min(ROUNDS_MAX, standing.equivocations + observation.equivocated),
+        reports=standing.reports.after(observation.confirmed, observation.refuted),
     )
 
 
@@ -161,13 +186,15 @@ class Scale:
     def vote(self, standing: NodeStats) -> float:
         """Return the weight of a node's vote, 0 to VOTE_MAX: 1 at the reference, 0 at half of it and below.
 
-        A node that judges honestly on gold has at least VOTE_MIN. Agreement can only lower a vote.
+        A node that judges honestly on gold has at least VOTE_MIN. Agreement and refuted reports can only lower a vote,
+        the latter by at most REFUTED_COST of it.
         """
         if standing.equivocations:
             return 0.0
         both = Score(standing.answers.good + standing.agreed.good, standing.answers.bad + standing.agreed.bad)
         rate = min(standing.answers.rate(self.typical), both.rate(self.typical))
-        return max(VOTE_MIN * standing.judges_honestly, min(VOTE_MAX, 2.0 * rate / self.reference - 1.0))
+        vote = max(VOTE_MIN * standing.judges_honestly, min(VOTE_MAX, 2.0 * rate / self.reference - 1.0))
+        return vote * (1.0 - REFUTED_COST * standing.refuted)
 
 
 def scale_of(standings: Iterable[NodeStats]) -> Scale:

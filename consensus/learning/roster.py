@@ -36,11 +36,19 @@ class Trust:
     """Weights from the configuration, which override earned ones."""
     merits: Mapping[Key, SeatWeights] = field(default_factory=dict)
     """Weights that nodes earned."""
+    challenged: Mapping[Key, SeatWeights] = field(default_factory=dict)
+    """Weights of strangers that passed challenges (`challenge_weight`). They stay strangers: see `knows`."""
     friends: bool = False
     """Whether nodes with the default weight are friends: then strangers' shares of seats and votes have no limit."""
+    refuted: Collection[Key] = frozenset()
+    """Nodes whose reports were refuted too often: their seats test nothing."""
 
     def knows(self, key: Key) -> bool:
-        """Whether the node is no stranger: named, or with earned weights."""
+        """Whether the node is no stranger: named, or with earned weights.
+
+        Challenges make nobody known. One good engine can pass them for a thousand keys, and whoever is known has no
+        part in the strangers' limit.
+        """
         return self.friends or key in self.weights or key in self.merits
 
     def names(self, key: Key) -> bool:
@@ -56,8 +64,13 @@ class Trust:
         earned = self.merits.get(key)
         named = self.weights.get(key)
         if named is None:
-            return earned or SeatWeights(self.default_weight, self.default_weight)
+            return earned or self._stranger(key)
         return replace(earned, vote=named, judge=named) if earned else SeatWeights(named, named)
+
+    def _stranger(self, key: Key) -> SeatWeights:
+        """Return the default weights, or those from challenges where they are higher."""
+        passed = self.challenged.get(key, SeatWeights(0, 0))
+        return SeatWeights(max(self.default_weight, passed.vote), max(self.default_weight, passed.judge))
 
 
 def named_offers(offers: Iterable[Offer], trust: Trust, own: Key) -> list[Offer]:
@@ -86,7 +99,8 @@ def choose_roster(
 
     Known nodes with weight are seated first, the heaviest first. The other seats are drawn by lot: first an address
     group, then a key in it, so that a thousand keys on one host have no more chances than one. If anybody else is
-    known, these seats are at most a third, and strangers have at most a tenth of the votes.
+    known, these seats are at most a third, and strangers have at most a tenth of the votes. Strangers that passed
+    challenges are drawn before others.
     """
     willing = {
         offer.author: offer
@@ -100,7 +114,9 @@ def choose_roster(
     seated = known[:members_max]
     anybody_known = any(key != draw.own for key in seated)
     room = members_max - len(seated)
-    others = _by_lot([key for key in willing if key not in seated], draw)
+    others = by_lot([key for key in willing if key not in seated], draw)
+    # A stable sort: within both parts the lot decides.
+    others.sort(key=lambda key: key not in trust.challenged)
     if draw.own in others:
         # Our own seat displaces nobody, except the last of a full roster.
         seated = [*seated[: members_max - 1], draw.own]
@@ -111,10 +127,11 @@ def choose_roster(
     most = _strangers_weight(trust, seated, strangers) if anybody_known else None
     seats = [_seat(willing[key], trust.seat_weights(key)) for key in (*seated, *drawn) if key not in strangers]
     seats += [_seat(willing[key], _at_most(trust.seat_weights(key), most)) for key in strangers]
+    seats = [replace(seat, tool_versions="") if seat.member in trust.refuted else seat for seat in seats]
     return tuple(sorted(seats, key=lambda seat: seat.member))
 
 
-def _by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
+def by_lot(keys: Iterable[Key], draw: Draw) -> list[Key]:
     """Return the keys in an unpredictable order in which address groups take turns."""
     groups: dict[str, list[Key]] = {}
     for key in sorted(keys, key=lambda each: domain_digest(b"strand/lot/key", draw.lot, each)):
@@ -152,4 +169,5 @@ def _seat(offer: Offer, seat_weights: SeatWeights) -> Seat:
         inverse=inverse,
         coin=coin,
         partisan=partisan,
+        tool_versions=offer.tool_versions,
     )

@@ -15,7 +15,7 @@ follows the rules of exact_math, so equal arguments give equal bits everywhere.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ class Item:
     vote_weight: int = ONE
     """Weight that its author's vote adds to the cluster's prior, 0 to WEIGHT_MAX."""
     author_weight: int = 0
-    """Prior mean of v_i from its author's history, −WEIGHT_MAX to WEIGHT_MAX."""
+    """Prior mean of v_i from its author's history and from findings, −WEIGHT_MAX to WEIGHT_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,8 @@ class Fit:
     """Per cluster, the probability that it is the strongest, in units of 1/ONE; the sum is ONE."""
     duels: tuple[tuple[int, int], ...]
     """Per draw of the posterior, two clusters that one more comparison should separate; () for a single cluster."""
+    sampled: IntArray = field(compare=False, repr=False)
+    """Shape (C, DRAWS): û · STRENGTH_ONE in each draw, rounded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +205,7 @@ def quantise(posterior: Posterior) -> Fit:
         cluster_strengths=_rounded(posterior.cluster_strengths()),
         p_best=_shares(np.argmax(sampled, axis=0), len(sampled)),
         duels=_duels(sampled),
+        sampled=np.rint(sampled * STRENGTH_ONE).astype(np.int64),
     )
 
 

@@ -36,6 +36,7 @@ def assign_pairs(
     judged: Mapping[bytes, Collection[tuple[int, int]]],
     duels: Sequence[tuple[int, int]] = (),
     removed: Collection[bytes] = (),
+    set_aside: Collection[int] = (),
 ) -> dict[bytes, tuple[tuple[int, int], ...]]:
     """Return the ordered pairs (first shown, second shown) of answer indices for each judge.
 
@@ -52,6 +53,7 @@ def assign_pairs(
         often. If empty, criterion 0 is left out.
         removed: keys against which there is evidence. They judge nothing, nobody judges their answers, and their
         earlier judgements count as unused, because the fit leaves them out.
+        set_aside: indices of answers that nobody judges, because they cannot win.
 
     Returns:
         One entry per judge that is not removed, by ascending key. It has fewer than `pairs_per_judge` pairs only if no
@@ -69,7 +71,11 @@ def assign_pairs(
     lots = {judge: _lots(seed, judge, coverage.size) for judge in keys}
     barred = {
         judge: coverage.bar(
-            (index for index, author in enumerate(authors) if author == judge or author in removed),
+            (
+                index
+                for index, author in enumerate(authors)
+                if author == judge or author in removed or index in set_aside
+            ),
             judged.get(judge, ()),
         )
         for judge in keys

@@ -16,9 +16,10 @@ from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
 from protocol.limits import CERTIFICATE_BYTES_MAX
-from protocol.messages import Certificate, Contribution, PullRequest, Query
+from protocol.messages import Certificate, Contribution, Query
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, open_envelope
+from protocol.streams import PullRequest
 from protocol.types import Digest, Key
 
 NO_ROOM: Final = FaultReason.BUSY.encode()

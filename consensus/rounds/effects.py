@@ -8,11 +8,12 @@ from typing import Literal
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
 from consensus.certificates.tally import Ranking
+from consensus.ranking.findings import SettledFindings
 from consensus.rounds.admission import Refusal
 from protocol.errors import Fault
 from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
-from protocol.types import DeclineReason, Digest, Key, Outcome, TaskType
+from protocol.types import DeclineReason, Digest, FindingKind, Key, Outcome, TaskType
 
 ACKNOWLEDGE_MS = 2_000
 """Milliseconds for a requester to acknowledge a contribution before it is gossiped: some slow hops. Measured round
@@ -84,6 +85,34 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
+class SlateAnswer:
+    """One answer as testers see it."""
+
+    text: str
+    vote_weight: int
+    """Its author's, 2^-16: what the answers have in common is decided by weight, not by heads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Test answers in the local sandbox; the result comes back as `Inspected` or `Unable`, or not at all."""
+
+    query: Digest
+    stage: int
+    turns: tuple[Turn, ...]
+    slate: tuple[SlateAnswer, ...]
+    """All answers, in the order of the slate."""
+    assigned: tuple[int, ...]
+    """Positions of those to report on, in the order of the report."""
+    kinds: FindingKind
+    tests: str
+    """The asker's tests; empty: none."""
+    seed: bytes
+    """32 bytes, equal for all testers of the round."""
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Compare these answers with the local model; the result comes back as `Judged` or `Unable`, or not at all."""
 
@@ -95,6 +124,10 @@ class Judge:
     deadline_ms: int
     cut: frozenset[str] = frozenset()
     """Texts that ended at their token limit, according to their authors."""
+    findings: tuple[tuple[SettledFindings, SettledFindings], ...] = ()
+    """What is settled about the two answers of each pair; empty if nothing was tested."""
+    agreeing: tuple[tuple[int, int], ...] = ()
+    """Vote weight, 2^-16, of other answers with the same behaviour, for the two answers of each pair (rule R18)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +149,7 @@ class Progress:
     query: Digest
     phase: Phase
     wave: int
+    """The wave; while testing the stage."""
     received: frozenset[Key]
     expected: frozenset[Key]
     silent: frozenset[Key] = frozenset()
@@ -209,6 +243,7 @@ Effect = (
     | Contribute
     | Pull
     | Generate
+    | Inspect
     | Judge
     | Probe
     | Progress

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from consensus.rounds.admission import Refusal
-from protocol.messages import AnswerContent, Turn
+from protocol.messages import AnswerContent, Findings, Turn
 from protocol.signing import VerifiedMessage
-from protocol.types import DeclineReason, Digest, Key
+from protocol.types import DeclinedPhase, DeclineReason, Digest, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,13 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A pull was answered: verified messages of this round, and the turns of a private query, if given."""
+    """A pull was answered: verified messages of this round, and texts that the query leaves out, if given."""
 
     messages: tuple[VerifiedMessage, ...]
     turns: tuple[Turn, ...] = ()
+    """A private query's conversation."""
+    tests: str = ""
+    """The asker's tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,20 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Unable:
-    """Our engine cannot provide the answer (`wave` is None) or the ballot of a wave."""
+class Inspected:
+    """Our sandbox tested the answers of a stage: findings about each, in the requested order."""
 
-    wave: int | None
+    stage: int
+    findings: tuple[Findings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unable:
+    """This node cannot provide the answer, the report of a stage or the ballot of a wave."""
+
+    phase: DeclinedPhase
+    repetition: int
+    """The stage or the wave; 0 for the answer."""
     reason: DeclineReason
 
 
@@ -76,7 +89,7 @@ class Tick:
     """Time passed: the state's `wake_at_ms` may have been reached."""
 
 
-Worked = Generated | Judged | Unable | Delivered
-"""Results of work for a round: our engine's, or the sending of a contribution."""
+Worked = Generated | Inspected | Judged | Unable | Delivered
+"""Results of work for a round: our engine's and our sandbox's, or the sending of a contribution."""
 
 Event = Received | Pulled | Worked | Replied | Alive | Tick

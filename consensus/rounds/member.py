@@ -5,50 +5,59 @@ from dataclasses import replace
 from typing import assert_never
 
 from consensus.certificates.closings import Missing, extend
-from consensus.certificates.evidence import Slot, contradicts, declining, equivocated, examine, slot_of
-from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
-from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Journal, Judge, Pull, RoundEnded
-from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
-from consensus.rounds.membership import Early, Member, MemberTransition, Restored
-from consensus.rounds.objections import Sent, conceals, leaves_out
-from protocol import codec
-from protocol.errors import Fault, FaultReason
-from protocol.limits import DURATION_MS_MAX
-from protocol.messages import (
-    Answer,
-    Ballot,
-    BallotEntry,
-    CloseTally,
-    Closing,
-    Commit,
-    Contribution,
-    Cosign,
-    Decline,
-    Opening,
-    Turn,
+from consensus.certificates.evidence import Slot, contradicts, equivocated, examine
+from consensus.certificates.record import Phase, RoundRecord
+from consensus.rounds import working
+from consensus.rounds.contributing import pull, signed
+from consensus.rounds.effects import Contribute, Effect, Ending, Generate, Inspect, Judge, RoundEnded
+from consensus.rounds.events import (
+    Alive,
+    Delivered,
+    Event,
+    Generated,
+    Inspected,
+    Judged,
+    Pulled,
+    Received,
+    Replied,
+    Tick,
+    Unable,
 )
-from protocol.signing import Keypair, VerifiedMessage, seal
+from consensus.rounds.membership import Early, Member, MemberTransition, Restored
+from consensus.rounds.objections import conceals, leaves_out
+from consensus.rounds.pulls import LeftOut
+from protocol.errors import Fault, FaultReason
+from protocol.limits import CLOSINGS_MAX, DURATION_MS_MAX
+from protocol.messages import (
+    CloseCommits,
+    CloseReports,
+    CloseSlate,
+    CloseTally,
+    CloseWave,
+    Closing,
+    Cosign,
+    Opening,
+)
+from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import (
     CLOSINGS,
     CONTRIBUTIONS,
-    DeclinedPhase,
-    DeclineReason,
     Digest,
+    FindingKind,
     Kind,
     Objection,
     Outcome,
-    Role,
 )
-from protocol.types import FinishReason as FinishReason
 
-POOLED = frozenset({Kind.ANSWER, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
+POOLED = frozenset({Kind.ANSWER, Kind.REPORT, Kind.BALLOT, Kind.DECLINE, Kind.EVIDENCE})
 """Kinds that closings name by id. A commitment stands in its closing itself, a co-signature only in the certificate."""
 
-POOL_MAX = 768
-"""Contributions of one round kept for a closing to name: of 64 members an answer, a ballot and a decline in each of 4
-waves, two declines more, and a second message of some slots. Contributions that a closing names always find a place."""
+POOL_MAX = 1_024
+"""Contributions of one round kept for a closing to name: of 64 members an answer, a report and a decline in each of 2
+stages, a ballot and a decline in each of 4 waves, two declines more, and a second message of some slots. Contributions
+that a closing names always find a place."""
 
-EARLY_MAX = 10
+EARLY_MAX = CLOSINGS_MAX
 """Closings that arrived before their predecessor: no chain is longer."""
 
 PULLS_MAX = 4
@@ -61,12 +70,12 @@ REPAIR_MS = 2_000
 def start(
     record: RoundRecord,
     keypair: Keypair,
-    turns: tuple[Turn, ...],
+    texts: LeftOut,
     now_ms: int,
     restored: Restored,
     phase_ms_max: int = DURATION_MS_MAX,
 ) -> MemberTransition:
-    """Join a round whose roster names us. `turns` are empty for a private query whose text must be pulled first.
+    """Join a round whose roster names us. `texts`: a private query's conversation and the asker's tests, if held here.
 
     After a restart, `restored` makes us repeat ourselves or stay silent. No phase takes longer than `phase_ms_max`
     here: its closing then counts as overdue.
@@ -74,14 +83,15 @@ def start(
     state = Member(
         record=record,
         keypair=keypair,
-        turns=turns,
+        turns=record.query.turns or texts.turns,
+        tests=texts.tests,
         restored=restored,
         wake_at_ms=now_ms + min(record.budget_ms, phase_ms_max) + REPAIR_MS,
         phase_ms_max=phase_ms_max,
     )
     if not state.turns:
-        return MemberTransition(replace(state, unheard_since_ms=now_ms), (_pull(state, ()),))
-    return _owed(_answer_query(state, now_ms), now_ms)
+        return MemberTransition(replace(state, unheard_since_ms=now_ms), (pull(state, ()),))
+    return _owed(working.answer_query(state, now_ms), now_ms)
 
 
 def leave(state: Member) -> MemberTransition:
@@ -99,7 +109,7 @@ def step(state: Member, event: Event, now_ms: int) -> MemberTransition:
 
 def without_work(effects: Iterable[Effect]) -> tuple[Effect, ...]:
     """Return effects without work of the engine: of a step at whose end the round is over, it would be for nothing."""
-    return tuple(effect for effect in effects if not isinstance(effect, Generate | Judge))
+    return tuple(effect for effect in effects if not isinstance(effect, Generate | Inspect | Judge))
 
 
 def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
@@ -112,17 +122,18 @@ def _owed(transition: MemberTransition, now_ms: int) -> MemberTransition:
 
 def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
     match event:
-        case Pulled(messages, turns):
-            return _take_pulled(state, messages, turns, now_ms)
+        case Pulled():
+            return _take_pulled(state, event, now_ms)
         case Generated(content, salt):
-            return _commit(state, Opening(content=content, salt=salt))
+            return working.commit(state, Opening(content=content, salt=salt))
+        case Inspected(stage, findings):
+            return working.report(state, stage, findings)
         case Judged(wave, preferences):
-            return _vote(state, wave, preferences)
+            return working.vote(state, wave, preferences)
         case Received(message):
             return _receive(state, message, now_ms)
-        case Unable(wave, reason):
-            phase = DeclinedPhase.ANSWERING if wave is None else DeclinedPhase.JUDGING
-            return _decline(state, phase, wave or 0, reason)
+        case Unable(phase, repetition, reason):
+            return working.decline(state, phase, repetition, reason)
         case Delivered(message_id, acknowledged):
             return _delivered(state, message_id, acknowledged, now_ms)
         case Tick():
@@ -131,125 +142,6 @@ def _step(state: Member, event: Event, now_ms: int) -> MemberTransition:
             raise AssertionError("a member waits for nobody but the requester")
         case _:
             assert_never(event)
-
-
-# -- answering -----------------------------------------------------------------------------------------------------
-
-
-def _answer_query(state: Member, now_ms: int) -> MemberTransition:
-    """R4: commit to a new answer of our model, or again to the one from before a restart (R12)."""
-    if Role.ANSWER not in state.record.seats[state.key].roles:
-        return MemberTransition(state)
-    if state.restored.opening is not None:
-        return _commit(state, state.restored.opening)
-    if (declined := state.restored.messages.get(_decline_slot(state, DeclinedPhase.ANSWERING, 0))) is not None:
-        return _repeat(state, declined)
-    query = state.record.query
-    deadline_ms = now_ms + state.budget_ms
-    return MemberTransition(state, (Generate(state.record.id, state.turns, query.task, query.max_tokens, deadline_ms),))
-
-
-def _commit(state: Member, opening: Opening) -> MemberTransition:
-    """R4: commit to an answer. One that comes after the closing, or would not count, is useless."""
-    record = state.record
-    if record.phase is not Phase.ANSWERING or state.opening is not None or _has_declined(state):
-        return MemberTransition(state)
-    if (fault := check_content(record, opening.content)) is not None:
-        empty = fault.reason is FaultReason.EMPTY_ANSWER
-        return _decline(state, DeclinedPhase.ANSWERING, 0, DeclineReason.EMPTY if empty else DeclineReason.CAPACITY)
-    body = Commit(
-        author=state.key,
-        query=record.id,
-        on=record.head,
-        commitment=commit_to(record, state.key, opening.content, opening.salt),
-    )
-    return _contribute(replace(state, opening=opening), body, secret=codec.encode(opening))
-
-
-def _open(state: Member, came_ms: int) -> MemberTransition:
-    """R4: open only on a closing that names our own commitment."""
-    record, opening = state.record, state.opening
-    if opening is None:
-        return MemberTransition(state)
-    mine = commit_to(record, state.key, opening.content, opening.salt)
-    if record.commitments.get(state.key) != mine:
-        return MemberTransition(_unless_left_out(state, Kind.COMMIT, 0, (), came_ms))
-    body = Answer(author=state.key, query=record.id, on=record.head, content=opening.content, salt=opening.salt)
-    return _contribute(state, body)
-
-
-# -- judging -------------------------------------------------------------------------------------------------------
-
-
-def _judge(state: Member, now_ms: int) -> MemberTransition:
-    """R6: request the comparison of exactly the pairs that follow from the closing."""
-    record = state.record
-    pairs = record.assignment.get(state.key)
-    if not pairs or not state.turns:
-        return MemberTransition(state)
-    ballot = Slot(record.id, state.key, Kind.BALLOT, record.wave)
-    for slot in (ballot, _decline_slot(state, DeclinedPhase.JUDGING, record.wave)):
-        if (before := state.restored.messages.get(slot)) is not None:
-            return _repeat(state, before)
-    texts = [content.text for content in record.contents.values()]
-    shown = tuple((texts[first], texts[second]) for first, second in pairs)
-    cut = {content.text for content in record.contents.values() if content.finish is FinishReason.LENGTH}
-    return MemberTransition(
-        state,
-        (
-            Judge(
-                query=record.id,
-                wave=record.wave,
-                turns=state.turns,
-                pairs=shown,
-                deadline_ms=now_ms + state.budget_ms,
-                cut=frozenset(text for pair in shown for text in pair if text in cut),
-            ),
-        ),
-    )
-
-
-def _vote(state: Member, wave: int, preferences: tuple[int, ...]) -> MemberTransition:
-    """R6: cast a ballot of exactly its pairs; decline instead of casting a void one."""
-    record = state.record
-    pairs = record.assignment.get(state.key, ())
-    if record.phase is not Phase.JUDGING or wave != record.wave or len(preferences) != len(pairs) or not pairs:
-        return MemberTransition(state)
-    if _has_declined(state):
-        return MemberTransition(state)
-    judgements = tuple(
-        BallotEntry(first=first, second=second, preference=preference, evidence=0)
-        for (first, second), preference in zip(pairs, preferences, strict=True)
-    )
-    body = Ballot(author=state.key, query=record.id, on=record.head, wave=wave, judgements=judgements)
-    if is_void(body):
-        return _decline(state, DeclinedPhase.JUDGING, wave, DeclineReason.ABSTAINS)
-    return _contribute(state, body)
-
-
-# -- declining -----------------------------------------------------------------------------------------------------
-
-
-def _decline(state: Member, phase: DeclinedPhase, wave: int, reason: DeclineReason) -> MemberTransition:
-    """R15: state at once, and finally, that nobody need wait for us in this phase."""
-    record = state.record
-    body = Decline(author=state.key, query=record.id, on=record.head, phase=phase, wave=wave, reason=reason)
-    gives = Kind.COMMIT if phase is DeclinedPhase.ANSWERING else Kind.BALLOT
-    has_given = Slot(record.id, state.key, gives, wave) in (state.sent.keys() | state.restored.messages.keys())
-    if has_given or check_decline(record, body) is not None or _has_declined(state):
-        return MemberTransition(state)
-    return _contribute(state, body)
-
-
-def _decline_slot(state: Member, phase: DeclinedPhase, wave: int) -> Slot:
-    return declining(state.record.id, state.key, phase, wave)
-
-
-def _has_declined(state: Member) -> bool:
-    """Whether we have declined the work of the present phase."""
-    record = state.record
-    wave = record.wave if record.phase is Phase.JUDGING else 0
-    return _decline_slot(state, DeclinedPhase(record.phase), wave) in state.sent
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
@@ -301,21 +193,25 @@ def _receive_closing(state: Member, message: VerifiedMessage, now_ms: int) -> Me
     advanced = _advance(replace(state, early=(*state.early, Early(message, now_ms))), now_ms)
     after = advanced.state
     if any(early.message is message for early in after.early) and not after.missing and not after.over:
-        return MemberTransition(after, (*advanced.effects, _pull(after, ())))
+        return MemberTransition(after, (*advanced.effects, pull(after, ())))
     return advanced
 
 
-def _take_pulled(
-    state: Member, messages: tuple[VerifiedMessage, ...], turns: tuple[Turn, ...], now_ms: int
-) -> MemberTransition:
+def _take_pulled(state: Member, pulled: Pulled, now_ms: int) -> MemberTransition:
     """R13: take a whole reply at once, so that a closing is tried when all its messages are available."""
     effects: tuple[Effect, ...] = ()
-    if turns and not state.turns:
-        state = replace(state, turns=turns, unheard_since_ms=None)
+    if pulled.turns and not state.turns:
+        state = replace(state, turns=pulled.turns, unheard_since_ms=None)
         if state.record.phase is Phase.ANSWERING:
-            answering = _answer_query(state, now_ms)
+            answering = working.answer_query(state, now_ms)
             state, effects = answering.state, answering.effects
-    wanted = [each for each in messages if each.kind in CLOSINGS or each.id in state.missing]
+    if pulled.tests and not state.tests:
+        state = replace(state, tests=pulled.tests)
+        if FindingKind.TESTS in state.record.query.findings.kinds:
+            # Without them the work of this stage has not begun.
+            inspecting = working.inspect(state, now_ms)
+            state, effects = inspecting.state, (*effects, *inspecting.effects)
+    wanted = [each for each in pulled.messages if each.kind in CLOSINGS or each.id in state.missing]
     for message in sorted(wanted, key=lambda each: each.kind in CLOSINGS):
         received = _receive(state, message, now_ms)
         state, effects = received.state, (*effects, *received.effects)
@@ -333,7 +229,7 @@ def _advance(state: Member, now_ms: int) -> MemberTransition:
             asked = frozenset(extended.ids)
             if asked <= state.missing:
                 return MemberTransition(state, effects)
-            return MemberTransition(replace(state, missing=asked), (*effects, _pull(state, extended.ids)))
+            return MemberTransition(replace(state, missing=asked), (*effects, pull(state, extended.ids)))
         state = replace(state, early=tuple(each for each in state.early if each is not early), missing=frozenset())
         if isinstance(extended, Fault):
             refused = _refuse(state, early.message, extended)
@@ -356,19 +252,17 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
     """Act on a closing that is valid."""
     if conceals(state.record, state.accused, came_ms):
         state = replace(state, objection=Objection.CENSORED)
+    state = _unless_left_out(state, came_ms)
     match state.record.phase:
         case Phase.ANSWERING:
             raise AssertionError("no closing leads back to answering")
         case Phase.OPENING:
-            return _open(state, came_ms)
+            return working.open_commitment(state)
+        case Phase.TESTING:
+            return working.inspect(state, now_ms)
         case Phase.JUDGING:
-            if state.record.wave == 0:
-                state = _unless_left_out(state, Kind.ANSWER, 0, state.record.answers, came_ms)
-            else:
-                state = _unless_left_out(state, Kind.BALLOT, state.record.wave - 1, state.record.ballots, came_ms)
-            return _judge(state, now_ms)
+            return working.judge(state, now_ms)
         case Phase.COSIGNING:
-            state = _unless_left_out(state, Kind.BALLOT, state.record.wave, state.record.ballots, came_ms)
             return _cosign(state)
         case Phase.FAILED:
             return _end(state, Ending.FINISHED, outcome=Outcome.FAILED)
@@ -379,7 +273,7 @@ def _enter(state: Member, came_ms: int, now_ms: int) -> MemberTransition:
 def _refuse(state: Member, closing: VerifiedMessage, fault: Fault) -> MemberTransition:
     """Void the round on a closing that breaks a rule; object publicly to a tally that does not follow (R10)."""
     if isinstance(closing.body, CloseTally) and fault.reason is FaultReason.WRONG_TALLY:
-        state, effects = _signed(state, _word(state, closing.id, Objection.MISMATCH))
+        state, effects = signed(state, _word(state, closing.id, Objection.MISMATCH))
         return _end(state, Ending.VOID, fault=fault, before=effects)
     return _end(state, Ending.VOID, fault=fault)
 
@@ -389,7 +283,7 @@ def _cosign(state: Member) -> MemberTransition:
     record = state.record
     tally = record.closings[-1].body
     assert isinstance(tally, CloseTally)
-    state, effects = _signed(state, _word(state, record.head, state.objection))
+    state, effects = signed(state, _word(state, record.head, state.objection))
     return _end(state, Ending.FINISHED, outcome=tally.outcome, before=effects)
 
 
@@ -410,9 +304,28 @@ def _delivered(state: Member, message_id: Digest, acknowledged: bool, now_ms: in
     return MemberTransition(replace(state, sent=sent, unheard_since_ms=unheard_since_ms))
 
 
-def _unless_left_out(state: Member, kind: Kind, wave: int, named: tuple[VerifiedMessage, ...], came_ms: int) -> Member:
-    ours = state.sent.get(Slot(state.record.id, state.key, kind, wave))
-    if not leaves_out(state.record, ours, {message.id for message in named}, came_ms):
+def _unless_left_out(state: Member, came_ms: int) -> Member:
+    """Object if the closing that came last omits our contribution of the phase that it ends."""
+    record = state.record
+    named: tuple[VerifiedMessage, ...]
+    match record.closings[-1].body:
+        case CloseCommits():
+            mine = None if state.opening is None else working.commitment(state, state.opening)
+            if mine is None or record.commitments.get(state.key) == mine:
+                return state
+            kind, number, named = Kind.COMMIT, 0, ()
+        case CloseSlate():
+            kind, number, named = Kind.ANSWER, 0, record.answers
+        case CloseReports(stage=stage):
+            kind, number, named = Kind.REPORT, stage, record.reports
+        case CloseWave(wave=wave):
+            kind, number, named = Kind.BALLOT, wave, record.ballots
+        case CloseTally():
+            kind, number, named = Kind.BALLOT, record.wave, record.ballots
+        case _:
+            return state
+    ours = state.sent.get(Slot(record.id, state.key, kind, number))
+    if not leaves_out(record, ours, {message.id for message in named}, came_ms):
         return state
     return replace(state, objection=Objection.CENSORED)
 
@@ -427,58 +340,10 @@ def _tick(state: Member, now_ms: int) -> MemberTransition:
     if state.pulls >= PULLS_MAX:
         return _end(state, Ending.LOST)
     state = replace(state, pulls=state.pulls + 1, wake_at_ms=now_ms + REPAIR_MS)
-    return MemberTransition(state, (_pull(state, tuple(sorted(state.missing))),))
+    return MemberTransition(state, (pull(state, tuple(sorted(state.missing))),))
 
 
-# -- effects -------------------------------------------------------------------------------------------------------
-
-
-def _contribute(state: Member, body: Contribution, secret: bytes = b"") -> MemberTransition:
-    state, effects = _signed(state, body, secret)
-    return MemberTransition(state, effects)
-
-
-def _signed(state: Member, body: Contribution, secret: bytes = b"") -> tuple[Member, tuple[Effect, ...]]:
-    """R12: journal, then send; a slot that was filled before a restart is repeated, never filled anew."""
-    message = seal(state.keypair, state.record.params.digest, body)
-    slot = slot_of(message)
-    assert slot is not None
-    before = state.restored.messages.get(slot)
-    if before is not None:
-        repeated = _repeat(state, before)
-        return repeated.state, repeated.effects
-    state = _remember(state, slot, message)
-    return state, (Journal(slot, message, secret), _send(state, message))
-
-
-def _repeat(state: Member, before: VerifiedMessage) -> MemberTransition:
-    """R12: repeat the bytes from before a restart if they act on this chain; else stay silent."""
-    slot = slot_of(before)
-    assert slot is not None and isinstance(before.body, Contribution)
-    if before.body.on != state.record.head:
-        return MemberTransition(state)
-    state = _remember(state, slot, before)
-    return MemberTransition(state, (_send(state, before),))
-
-
-def _send(state: Member, message: VerifiedMessage) -> Contribute:
-    private = state.record.is_private and message.kind is Kind.ANSWER
-    return Contribute(state.record.query.author, state.record.topic, message, private)
-
-
-def _remember(state: Member, slot: Slot, message: VerifiedMessage) -> Member:
-    """Keep a sent message, for R10 and for closings that name it without carrying it."""
-    sent = {**state.sent, slot: Sent(message)}
-    return replace(state, sent=sent, pool={**state.pool, message.id: message})
-
-
-def _pull(state: Member, ids: tuple[Digest, ...]) -> Pull:
-    """R13: ask the requester first, then other members in the roster's order after our own seat."""
-    requester = state.record.query.author
-    members = list(state.record.seats)
-    ours = members.index(state.key)
-    others = [key for key in (*members[ours + 1 :], *members[:ours]) if key != requester]
-    return Pull(state.record.id, ids, (requester, *others))
+# -- the end -------------------------------------------------------------------------------------------------------
 
 
 def _end(

@@ -43,6 +43,8 @@ class Member:
     restored: Restored
     wake_at_ms: int
     """When to send a Tick."""
+    tests: str = ""
+    """The asker's tests, once they are here."""
     phase_ms_max: int = DURATION_MS_MAX
     """Longest time that we work on one phase, whatever the query says."""
     unheard_since_ms: int | None = None

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import RoundRecord, check_turns, open_record, round_ms
+from consensus.certificates.record import RoundRecord, check_tests, check_turns, open_record, query_ms
 from consensus.rounds import member, requester
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import (
@@ -26,16 +26,17 @@ from consensus.rounds.effects import (
 from consensus.rounds.events import Alive, Event, Pulled, Received, Replied, Tick, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.presence import Presence
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, ServedPull
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, LeftOut, ServedPull
 from consensus.rounds.states import Recovering, RoundAtNode, concerns_member, concerns_requester
 from consensus.rounds.validation import Admitted, Validator
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.hashing import domain_digest
 from protocol.limits import DURATION_MS_MAX
-from protocol.messages import Notice, Offer, Pong, PullReply, PullRequest, Query, Turn
+from protocol.messages import Notice, Offer, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
+from protocol.streams import Pong, PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Key, Kind
 
@@ -117,7 +118,9 @@ class Participant:
             return []
         if reply.turns and (fault := check_turns(self.params, known.record.query, reply.turns)) is not None:
             return fault
-        known.turns = known.turns or reply.turns
+        if reply.tests and (fault := check_tests(known.record.query, reply.tests)) is not None:
+            return fault
+        known.texts = LeftOut(known.texts.turns or reply.turns, known.texts.tests or reply.tests)
         return self._take_pulled(query, reply, now_ms)
 
     def serve_pull(self, source: Key, raw: bytes) -> ServedPull | Fault:
@@ -128,7 +131,7 @@ class Participant:
         known = self._rounds.get(request.query)
         if known is None:
             return Fault(FaultReason.UNKNOWN_ROUND, "R13", "pull")
-        served = known.served.serve(known.record, known.turns, source, request, self.params.pull_bytes_max)
+        served = known.served.serve(known.record, known.texts, source, request, self.params.pull_bytes_max)
         if isinstance(served, ServedPull) and known.as_requester is None:
             # The text is its asker's: only the asker keeps account of who has it.
             return served._replace(text_of=None)
@@ -167,10 +170,8 @@ class Participant:
 
     # -- from ourselves ---------------------------------------------------------------------------------------------
 
-    def ask(
-        self, query: Query, turns: tuple[Turn, ...], now_ms: int, slack_ms: int = 0
-    ) -> tuple[Digest, list[Effect]] | Fault:
-        """Begin a round with a query of ours; `turns` are its conversation, even if the query is private.
+    def ask(self, query: Query, texts: LeftOut, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
+        """Begin a round with a query of ours; `texts` are its conversation, even if it is private, and its tests.
 
         `slack_ms`: extension of our patience for the seats' distance (`presence.slack_ms`).
         """
@@ -181,7 +182,7 @@ class Participant:
         self.validator.follow(message, now_ms)
         self._make_room(now_ms)
         started = requester.start(record, self.keypair, now_ms, slack_ms)
-        known = RoundAtNode(now_ms + round_ms(query), turns, as_requester=started.state)
+        known = RoundAtNode(now_ms + query_ms(query), texts, as_requester=started.state)
         self._rounds[record.id] = self._open[record.id] = known
         return record.id, self._route(record.id, started.effects, now_ms)
 
@@ -200,7 +201,7 @@ class Participant:
         return known.budgets_end_ms if known is not None and known.keeps_place else None
 
     def on_work_done(self, query: Digest, event: Worked, now_ms: int) -> list[Effect]:
-        """Take a result of our engine for a Generate or a Judge, or the delivery of a Contribute."""
+        """Take the result of a Generate, an Inspect or a Judge, or the delivery of a Contribute."""
         return self._step(query, event, now_ms)
 
     def take_local_message(self, now_ms: int) -> list[Effect] | None:
@@ -337,18 +338,18 @@ class Participant:
         known = self._rounds.get(message.id)
         record = open_record(self.params, message)
         assert not isinstance(record, Fault), "the validator lets no such query in"
-        turns = known.turns if known is not None else query.turns
+        texts = known.texts if known is not None else LeftOut(query.turns)
         phase_ms_max = DURATION_MS_MAX
         if query.author != self.keypair.public:
             phase_ms_max = self._admission.phase_ms_max(message.id, query.author)
             self._admission.joined(message.id, query, now_ms, again=restored is not None)
-        started = member.start(record, self.keypair, turns, now_ms, restored or Restored(), phase_ms_max)
+        started = member.start(record, self.keypair, texts, now_ms, restored or Restored(), phase_ms_max)
         if known is None:
             self._make_room(now_ms)
-            known = self._rounds[message.id] = RoundAtNode(now_ms + round_ms(query), turns)
+            known = self._rounds[message.id] = RoundAtNode(now_ms + query_ms(query), texts)
         known.as_member = started.state
         self._open[message.id] = known
-        join = Join(message.id, query.author, now_ms + round_ms(query))
+        join = Join(message.id, query.author, now_ms + query_ms(query))
         return [join, *self._route(message.id, started.effects, now_ms)]
 
     def _recover(self, query: Digest, reply: PullReply, now_ms: int) -> list[Effect] | Fault:
@@ -388,9 +389,10 @@ class Participant:
                 admitted.message.kind in CLOSINGS and admitted.message.id not in held
             ):
                 messages.append(admitted.message)
-        if not messages and not effects and (not reply.turns or at_member.turns):
+        brings_text = (reply.turns and not at_member.turns) or (reply.tests and not at_member.tests)
+        if not messages and not effects and not brings_text:
             return fault
-        return [*effects, *self._step(query, Pulled(tuple(messages), reply.turns), now_ms)]
+        return [*effects, *self._step(query, Pulled(tuple(messages), reply.turns, reply.tests), now_ms)]
 
     def _notice(self, notice: Notice) -> list[Effect]:
         known = self._rounds.get(notice.query)

@@ -8,8 +8,9 @@ from consensus.certificates.record import Phase, RoundRecord
 from protocol import codec
 from protocol.conversation import bytes_of
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest, Turn
+from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
+from protocol.streams import PullReply, PullRequest
 from protocol.types import Digest, Key
 
 PULL_FRAME_BYTES = 64
@@ -23,6 +24,15 @@ ENVELOPE_FRAME_BYTES = 5
 
 PULL_REQUEST_BYTES_MAX = 8 * 1024
 """Bytes of a pull request: 192 ids and a frame."""
+
+
+class LeftOut(NamedTuple):
+    """Texts of a round that its query binds by digest only, as far as they are held here."""
+
+    turns: tuple[Turn, ...] = ()
+    """A private query's conversation."""
+    tests: str = ""
+    """The asker's tests. Nobody gets them before the commits are closed: judges and testers are authors, too (R17)."""
 
 
 class ServedPull(NamedTuple):
@@ -43,9 +53,9 @@ class PullLedger:
     """Members to which we served the text of a query that does not hold it itself."""
 
     def serve(
-        self, record: RoundRecord, turns: tuple[Turn, ...], source: Key, request: PullRequest, bytes_max: int
+        self, record: RoundRecord, texts: LeftOut, source: Key, request: PullRequest, bytes_max: int
     ) -> ServedPull | Fault:
-        """Answer one request of `source`, within `bytes_max` for it in this round; `turns` are the query's.
+        """Answer one request of `source`, within `bytes_max` for it in this round; `texts`: all that we hold.
 
         Faults: NOT_A_MEMBER without a seat, BUSY if its bytes are spent.
         """
@@ -55,29 +65,38 @@ class PullLedger:
             held = {each.id: each for each in record.named}
             served = self.ids.setdefault(source, set())
             wanted = [held[id] for id in request.ids if id in held and id not in served]
-            turns = ()
+            texts = LeftOut()
         else:
             # The chain is served again on each request: so a member notices that it has missed a closing.
             wanted = [record.message, *record.closings]
-            # R16: nobody works on a cancelled round any more, so nobody needs its text.
-            turns = () if record.query.turns or record.phase is Phase.CANCELLED else turns
+            texts = _due(record, texts)
         spent = self.bytes_.get(source, 0)
-        fitting = _fitting(wanted, bytes_max - spent - PULL_FRAME_BYTES - _bytes_of(turns))
+        fitting = _fitting(wanted, bytes_max - spent - PULL_FRAME_BYTES - _bytes_of(texts))
         if len(fitting) < min(1, len(wanted)):
             return Fault(FaultReason.BUSY, "R13", "this member's byte budget for the round is spent")
         if request.ids:
             self.ids[source].update(message.id for message in fitting)
-        encoded = codec.encode(PullReply(turns=turns, envelopes=tuple(message.envelope for message in fitting)))
+        envelopes = tuple(message.envelope for message in fitting)
+        encoded = codec.encode(PullReply(turns=texts.turns, tests=texts.tests, envelopes=envelopes))
         self.bytes_[source] = spent + len(encoded)
-        is_new = bool(turns) and source not in self.readers
-        if turns:
+        is_new = bool(texts.turns) and source not in self.readers
+        if texts.turns:
             self.readers.add(source)
         return ServedPull(encoded, record.id if is_new else None)
 
 
-def _bytes_of(turns: Sequence[Turn]) -> int:
-    """Return the bytes of these turns in a reply, at most."""
-    return bytes_of(turns) + TURN_FRAME_BYTES * len(turns)
+def _due(record: RoundRecord, texts: LeftOut) -> LeftOut:
+    """Return the texts that members may have by now."""
+    # R16: nobody works on a cancelled round any more, so nobody needs its texts.
+    if record.phase is Phase.CANCELLED:
+        return LeftOut()
+    turns = () if record.query.turns else texts.turns
+    return LeftOut(turns, texts.tests if record.commitments else "")
+
+
+def _bytes_of(texts: LeftOut) -> int:
+    """Return the bytes of these texts in a reply, at most."""
+    return bytes_of(texts.turns) + TURN_FRAME_BYTES * len(texts.turns) + len(texts.tests.encode())
 
 
 def _fitting(messages: Sequence[VerifiedMessage], room: int) -> list[VerifiedMessage]:

@@ -17,10 +17,10 @@ from consensus.rounds.participant import REPLY_BYTES_MAX
 from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
 from protocol import codec, limits
 from protocol.errors import Fault, FaultReason
-from protocol.messages import AnswerContent, Offer, Opening, Query, Turns
+from protocol.messages import AnswerContent, Findings, Offer, Opening, Query, Stage, Turns
 from protocol.params import NetworkParams
 from protocol.schema import Count, DigestField, DurationMs, Envelope, KeyField, Range, Size, TimeMs
-from protocol.types import ABSTAIN, ONE, DeclineReason
+from protocol.types import ABSTAIN, ONE, DeclinedPhase, DeclineReason
 
 RECORDING_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of one recording: thousands of small rounds (9 KiB each between four nodes), a dozen of the largest, and small
@@ -40,7 +40,7 @@ LENGTH_BYTES = 4
 class Beginning:
     """The recorded node's key and the settings with which its participant was made."""
 
-    version: Annotated[int, Range(4, 4)] = 4
+    version: Annotated[int, Range(5, 5)] = 5
     key: KeyField
     params: NetworkParams
     joins_from_ms: TimeMs
@@ -134,6 +134,7 @@ class Asked:
     at_ms: TimeMs
     query: Query
     turns: Turns
+    tests: Annotated[str, Size(0, limits.TESTS_BYTES_MAX)]
     slack_ms: DurationMs
 
 
@@ -166,13 +167,23 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CouldNot:
-    """`on_work_done`: our engine cannot answer, or cannot compare the pairs of a wave."""
+class FoundOut:
+    """`on_work_done`: our sandbox tested the answers of a stage."""
 
     at_ms: TimeMs
     query: DigestField
-    waves: Annotated[tuple[Annotated[int, Range(0, limits.WAVES_MAX - 1)], ...], Count(0, 1)]
-    """The wave; empty: the answer."""
+    stage: Stage
+    findings: Annotated[tuple[Findings, ...], Count(0, limits.MEMBERS_MAX)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CouldNot:
+    """`on_work_done`: we cannot answer, test the answers of a stage, or compare the pairs of a wave."""
+
+    at_ms: TimeMs
+    query: DigestField
+    phase: DeclinedPhase
+    repetition: Annotated[int, Range(0, limits.WAVES_MAX - 1)]
     reason: DeclineReason
 
 
@@ -225,8 +236,9 @@ class Recovered:
     query: DigestField
     asked_by: KeyField
     deadline_ms: TimeMs
-    messages: Annotated[tuple[Envelope, ...], Count(0, limits.WAVES_MAX + 3)]
-    """At most a ballot for each wave, a commitment, an answer and a co-signature, or declines in place of some."""
+    messages: Annotated[tuple[Envelope, ...], Count(0, limits.WAVES_MAX + limits.STAGES_MAX + 3)]
+    """At most a ballot for each wave, a report for each stage, a commitment, an answer and a co-signature, or declines
+    in place of some."""
     opening: Annotated[tuple[Opening, ...], Count(0, 1)]
     """The opening of the commitment, if there is one."""
 
@@ -260,6 +272,7 @@ Input = (
     | Ponged
     | CouldNot
     | Cancelled
+    | FoundOut
 )
 
 _KINDS: tuple[type[Beginning | Input], ...] = (
@@ -285,6 +298,7 @@ _KINDS: tuple[type[Beginning | Input], ...] = (
     Ponged,
     CouldNot,
     Cancelled,
+    FoundOut,
 )
 """Frame kinds: the number is the position in this list, so new ones are appended."""
 

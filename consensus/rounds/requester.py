@@ -14,7 +14,20 @@ from consensus.certificates.record import Phase, RoundRecord, bodies, check_cont
 from consensus.certificates.tally import Ranking, rank
 from consensus.rounds.admission import Refusal
 from consensus.rounds.effects import Certify, Decide, Effect, Ending, Journal, Probe, Progress, Publish, RoundEnded
-from consensus.rounds.events import Alive, Delivered, Event, Generated, Judged, Pulled, Received, Replied, Tick, Unable
+from consensus.rounds.events import (
+    Alive,
+    Delivered,
+    Event,
+    Generated,
+    Inspected,
+    Judged,
+    Pulled,
+    Received,
+    Replied,
+    Tick,
+    Unable,
+)
+from consensus.rounds.riders import ids_of, ordered, riders
 from consensus.rounds.waiting import SILENT_MS, SILENT_ROUND_TRIPS, SignsOfLife, share_in, weighty
 from protocol import codec
 from protocol.errors import Fault
@@ -22,6 +35,7 @@ from protocol.hashing import certificate_digest
 from protocol.messages import (
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -130,7 +144,7 @@ def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
             return RequesterTransition(replace(state, waiting=state.waiting.lives(member, now_ms)))
         case Replied(member, refusal):
             return _replied(state, member, refusal, now_ms)
-        case Generated() | Judged() | Unable() | Delivered() | Pulled():
+        case Generated() | Inspected() | Judged() | Unable() | Delivered() | Pulled():
             raise AssertionError("a requester asks for no work of its own engine and pulls nothing")
         case _:
             assert_never(event)
@@ -138,7 +152,7 @@ def step(state: Requester, event: Event, now_ms: int) -> RequesterTransition:
 
 def cancel(state: Requester) -> RequesterTransition | None:
     """R16: end the round in place of its next closing; None if it is over, or its tally closed."""
-    if state.over or state.record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.JUDGING):
+    if state.over or state.record.phase not in (Phase.ANSWERING, Phase.OPENING, Phase.TESTING, Phase.JUDGING):
         return None
     record = state.record
     message = seal(
@@ -279,6 +293,8 @@ def _close(state: Requester, now_ms: int) -> RequesterTransition:
             return _close_commits(state, now_ms) if state.received else _close_tally(state, now_ms)
         case Phase.OPENING:
             return _close_slate(state, now_ms) if state.received else _close_tally(state, now_ms)
+        case Phase.TESTING:
+            return _close_reports(state, now_ms)
         case Phase.JUDGING:
             return _close_wave(state, now_ms)
         case Phase.COSIGNING:
@@ -295,47 +311,63 @@ def _close_commits(state: Requester, now_ms: int) -> RequesterTransition:
         query=state.record.id,
         prev=state.record.head,
         commitments=tuple(sorted(commitments, key=lambda entry: entry.member)),
-        declines=_ids(state.declines),
-        ride_along=_riders(state, state.declines),
+        declines=ids_of(state.declines),
+        ride_along=riders(state.record, state.declines),
     )
     return _publish(state, body, now_ms)
 
 
 def _close_slate(state: Requester, now_ms: int) -> RequesterTransition:
-    """R5, R6: close the slate, then judge."""
+    """R5, R6, R17: close the slate, then test or judge."""
     body = CloseSlate(
         author=state.keypair.public,
         query=state.record.id,
         prev=state.record.head,
-        answers=_ids(state.received),
-        evidence=_ids(state.accusations),
-        ride_along=_riders(state, state.accusations, state.received),
+        answers=ids_of(state.received),
+        evidence=ids_of(state.accusations),
+        ride_along=riders(state.record, state.accusations, state.received),
     )
-    return _then_judge(_publish(state, body, now_ms), now_ms)
+    return _unless_decided(_publish(state, body, now_ms), now_ms)
+
+
+def _close_reports(state: Requester, now_ms: int) -> RequesterTransition:
+    """R17: close a stage of testing, with any number of reports; then test what is open further, or judge."""
+    record = state.record
+    body = CloseReports(
+        author=state.keypair.public,
+        query=record.id,
+        prev=record.head,
+        stage=record.stage,
+        reports=ids_of(state.received),
+        declines=ids_of(state.declines),
+        evidence=ids_of(state.accusations),
+        ride_along=riders(state.record, state.accusations, state.received, state.declines),
+    )
+    return _unless_decided(_publish(state, body, now_ms), now_ms)
 
 
 def _close_wave(state: Requester, now_ms: int) -> RequesterTransition:
-    """R8: start another wave while the plan has one and the winner is not certain enough."""
+    """R8: start another wave while the plan has one, it can change something, and the winner is not certain enough."""
     record = state.record
     last = record.wave + 1 >= len(record.query.waves)
-    if last or _provisional(state).stop in (StopReason.CERTAIN, StopReason.UNANIMOUS):
+    if last or _provisional(state).stop is not StopReason.BUDGET:
         return _close_tally(state, now_ms)
     body = CloseWave(
         author=state.keypair.public,
         query=record.id,
         prev=record.head,
         wave=record.wave,
-        ballots=_ids(state.received),
-        declines=_ids(state.declines),
-        evidence=_ids(state.accusations),
-        ride_along=_riders(state, state.accusations, state.received, state.declines),
+        ballots=ids_of(state.received),
+        declines=ids_of(state.declines),
+        evidence=ids_of(state.accusations),
+        ride_along=riders(state.record, state.accusations, state.received, state.declines),
     )
-    return _then_judge(_publish(state, body, now_ms), now_ms)
+    return _unless_decided(_publish(state, body, now_ms), now_ms)
 
 
-def _then_judge(closed: RequesterTransition, now_ms: int) -> RequesterTransition:
-    """Close the tally at once if nobody has a pair (left) to compare."""
-    if closed.state.record.assignment:
+def _unless_decided(closed: RequesterTransition, now_ms: int) -> RequesterTransition:
+    """Close the tally at once if nothing is left to test, and nobody has a pair (left) to compare."""
+    if closed.state.record.assignment or closed.state.record.phase is Phase.TESTING:
         return closed
     tallied = _close_tally(closed.state, now_ms)
     return RequesterTransition(tallied.state, (*closed.effects, *tallied.effects))
@@ -347,8 +379,8 @@ def _provisional(state: Requester) -> Ranking:
     return rank(
         replace(
             record,
-            ballots=(*record.ballots, *_ordered(state.received)),
-            declines=(*record.declines, *_ordered(state.declines)),
+            ballots=(*record.ballots, *ordered(state.received)),
+            declines=(*record.declines, *ordered(state.declines)),
             removed=frozenset(record.removed | state.accusations.keys()),
         )
     )
@@ -361,16 +393,16 @@ def _close_tally(state: Requester, now_ms: int) -> RequesterTransition:
         author=state.keypair.public,
         query=state.record.id,
         prev=state.record.head,
-        ballots=_ids(state.received),
-        declines=_ids(state.declines),
-        evidence=_ids(state.accusations),
+        ballots=ids_of(state.received),
+        declines=ids_of(state.declines),
+        evidence=ids_of(state.accusations),
         outcome=ranking.outcome,
         reason=ranking.reason,
         stop=ranking.stop,
         winner=ranking.winner,
         p_best=ranking.p_best,
         ranking_digest=ranking.digest,
-        ride_along=_riders(state, state.accusations, state.received, state.declines),
+        ride_along=riders(state.record, state.accusations, state.received, state.declines),
     )
     closed = _publish(state, body, now_ms)
     winner = state.record.contents.get(Digest(ranking.winner))
@@ -438,38 +470,12 @@ def _publish(state: Requester, body: Closing, now_ms: int) -> RequesterTransitio
     return RequesterTransition(state, (Journal(slot, message), Publish((extended.topic,), message), _progress(state)))
 
 
-def _riders(state: Requester, *named: Mapping[Key, VerifiedMessage]) -> tuple[bytes, ...]:
-    """Return contributions to ride along in the closing, smallest first, within the network's limit.
-
-    Everybody reads a closing. So answers of a private round do not ride along: members pull them.
-    """
-    riders: list[bytes] = []
-    room = state.record.params.ride_along_bytes_max
-    messages = [message for each in named for message in each.values()]
-    if state.record.is_private:
-        messages = [message for message in messages if message.kind is not Kind.ANSWER]
-    for message in sorted(messages, key=lambda each: (len(each.envelope), each.id)):
-        room -= len(message.envelope)
-        if room < 0:
-            break
-        riders.append(message.envelope)
-    return tuple(riders)
-
-
-def _ordered(messages: Mapping[Key, VerifiedMessage]) -> list[VerifiedMessage]:
-    return sorted(messages.values(), key=lambda message: message.id)
-
-
-def _ids(messages: Mapping[Key, VerifiedMessage]) -> tuple[Digest, ...]:
-    return tuple(message.id for message in _ordered(messages))
-
-
 def _progress(state: Requester) -> Progress:
     record, expected = state.record, state.expected
     return Progress(
         query=record.id,
         phase=record.phase,
-        wave=record.wave,
+        wave=record.stage if record.phase is Phase.TESTING else record.wave,
         received=frozenset(state.received),
         expected=expected,
         silent=state.waiting.silent & expected,

@@ -6,9 +6,8 @@ from consensus.certificates.record import RoundRecord
 from consensus.rounds import requester
 from consensus.rounds.events import Alive, Event, Received, Replied, Tick
 from consensus.rounds.membership import Member, Restored
-from consensus.rounds.pulls import PullLedger
+from consensus.rounds.pulls import LeftOut, PullLedger
 from consensus.rounds.validation import LINGER_MS
-from protocol.messages import Turn
 from protocol.types import CLOSINGS, Key, Kind
 
 
@@ -18,7 +17,7 @@ class RoundAtNode:
 
     budgets_end_ms: int
     """When all its budgets are over, counted from its start here."""
-    turns: tuple[Turn, ...]
+    texts: LeftOut
     as_requester: requester.Requester | None = None
     as_member: Member | None = None
     served: PullLedger = field(default_factory=PullLedger)

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consensus.certificates.evidence import Slot, contradicts, examine, slot_of
-from consensus.certificates.record import open_record, round_ms
+from consensus.certificates.record import open_record, query_ms
 from consensus.rounds.offers import OfferBook
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Ballot, CloseWave, Decline, EquivocationProof, Message, Offer, Query
+from protocol.messages import Ballot, CloseReports, CloseWave, Decline, EquivocationProof, Message, Offer, Query, Report
 from protocol.params import NetworkParams
 from protocol.signing import VerifiedMessage, envelope_id, open_envelope
 from protocol.topics import topic
@@ -286,7 +286,7 @@ class Validator:
             if over:
                 (most, _), *_ = Counter(over.values()).most_common(1)
                 del self._rounds[next(each for each, author in over.items() if author == most)]
-        known = self._rounds[id] = _Round(query, now_ms + round_ms(query) + LINGER_MS)
+        known = self._rounds[id] = _Round(query, now_ms + query_ms(query) + LINGER_MS)
         if earlier is not None:
             known.gossiped, known.query_gossiped = earlier.gossiped, earlier.query_gossiped
         return known
@@ -413,7 +413,13 @@ def _may_fill(author: Key, kind: Kind, query: Query) -> bool:
 
 
 def _is_planned(body: Message, query: Query) -> bool:
-    """Whether the round has such a wave; phases without waves use number 0."""
-    if isinstance(body, Decline) and body.phase is not DeclinedPhase.JUDGING:
-        return body.wave == 0
-    return not isinstance(body, Ballot | CloseWave | Decline) or body.wave < len(query.waves)
+    """Whether the round has such a stage or wave; other phases use number 0."""
+    match body:
+        case Report() | CloseReports() | Decline(phase=DeclinedPhase.TESTING):
+            return bool(query.findings.kinds)
+        case Decline(phase=DeclinedPhase.JUDGING) | Ballot() | CloseWave():
+            return body.wave < len(query.waves)
+        case Decline():
+            return body.wave == 0
+        case _:
+            return True

@@ -1,12 +1,24 @@
 """Asking the swarm: the question. The reply's events are in `node.api.events`."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 
 from node.api.common import Count, Positive, Share
 from node.api.conversation import Audience, Turn
-from protocol.types import TaskType, TurnRole
+from protocol.limits import TESTS_BYTES_MAX
+from protocol.types import FindingKind, TaskType, TurnRole
+
+FindingName = Literal["compiles", "lint", "examples", "behaviour"]
+"""What testers find out about Rust answers, as a question names it."""
+
+FINDING_KINDS: Final[dict[FindingName, FindingKind]] = {
+    "compiles": FindingKind.COMPILES,
+    "lint": FindingKind.LINT,
+    "examples": FindingKind.EXAMPLES,
+    "behaviour": FindingKind.BEHAVIOUR,
+}
+"""The same on the wire."""
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +47,16 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time for judging, ms."""
     patience_ms: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Time to wait for stragglers after a quorum, ms."""
+    tests: Annotated[str, msgspec.Meta(max_length=TESTS_BYTES_MAX)] = ""
+    """Rust tests that an answer must pass: functions with `#[test]`, or plain assertions. Members get them after they
+    have committed to their answers. Empty: none."""
+    show_tests: bool = False
+    """Whether the tests also follow the last turn, so that the answers' authors see them."""
+    findings: tuple[FindingName, ...] | None = None
+    """What is found out about the answers to a task `code`, beside the tests, which are always run; none of them: no
+    answer is tested."""
+    test_ms: Positive | None = None
+    """Time for one stage of testing, ms."""
 
     @classmethod
     def single(cls, text: str, task: TaskType = TaskType.CODE, **settings: Any) -> Self:

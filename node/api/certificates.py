@@ -6,6 +6,7 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Turn
+from node.api.findings import AnswerFindings, RoundTesting, SetAside
 from node.api.rounds import CertifiedDecline
 from protocol.types import FinishReason, Outcome, OutcomeReason, StopReason, TokenSource
 
@@ -66,6 +67,8 @@ class ReportedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tokens of the answer."""
     token_source: TokenSource
     """Source of this count."""
+    findings: AnswerFindings | None = None
+    """What testers settled about it; null if nothing was tested."""
 
 
 class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +95,7 @@ class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     winner: ReportedWinner
     """The winning answer."""
     ranking: tuple[ReportedAnswer, ...]
-    """All answers, best first."""
+    """All answers that can win, best first."""
     ballots: Count
     """Ballots that count."""
     comparisons: Count
@@ -115,6 +118,10 @@ class CertificateReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Judges that had pairs and neither declined nor have a ballot that counts."""
     removed: tuple[KeyHex, ...]
     """Members that were removed for equivocation."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Answers that cannot win because they do not compile or fail a test."""
+    testing: RoundTesting | None = None
+    """The testing phase; null if the question asked for none."""
 
 
 class Verification(msgspec.Struct, frozen=True):

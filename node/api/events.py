@@ -16,6 +16,7 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Audience, Turn
+from node.api.findings import AnswerFindings
 from protocol.types import DeclinedPhase, DeclineReason, FinishReason, Outcome, OutcomeReason, TaskType, TokenSource
 
 SCHEMA_VERSION: Final = 1
@@ -98,9 +99,9 @@ class Progress(BaseEvent, frozen=True, kw_only=True):
     """A phase has begun or changed: within a phase at most one event every 50 ms."""
 
     phase: str
-    """`answering`, `opening`, `judging`, `cosigning` or `failed`."""
+    """`answering`, `opening`, `testing`, `judging`, `cosigning` or `failed`."""
     wave: Count
-    """The wave of judging, from 0."""
+    """The wave of judging, or the stage of testing, from 0."""
     received: tuple[KeyHex, ...]
     """Members whose contributions have arrived."""
     expected: tuple[KeyHex, ...]
@@ -123,7 +124,7 @@ class AnswerOpened(BaseEvent, frozen=True, kw_only=True):
     author: KeyHex
     """Author of the answer."""
     cluster: Count
-    """A number that equal answers share."""
+    """A number that answers with equal texts share."""
     finish: FinishReason
     """Reason why the model stopped generating."""
     prompt_tokens: Count
@@ -132,6 +133,37 @@ class AnswerOpened(BaseEvent, frozen=True, kw_only=True):
     """Tokens of the answer."""
     token_source: TokenSource
     """Source of these counts."""
+
+
+class AnswerFound(msgspec.Struct, frozen=True):
+    """What was found out about one answer."""
+
+    number: Count
+    """Position on the slate."""
+    findings: AnswerFindings
+    """What one tester states, or what the reports settle."""
+
+
+class ReportCounted(BaseEvent, frozen=True, kw_only=True):
+    """A tester's report counts, because the closing of the stage lists it."""
+
+    tester: KeyHex
+    """Member that tested."""
+    stage: Count
+    """The stage of testing, from 0."""
+    answers: tuple[AnswerFound, ...]
+    """What it states about each answer that was assigned to it."""
+
+
+class FindingsSettled(BaseEvent, frozen=True, kw_only=True):
+    """A stage of testing is closed: what the reports up to now settle."""
+
+    stage: Count
+    """The stage of testing, from 0."""
+    tool_versions: str
+    """Versions of compiler, input generator and extractor that the testers share."""
+    answers: tuple[AnswerFound, ...]
+    """All answers of the slate, in its order."""
 
 
 class ComparedPair(msgspec.Struct, frozen=True):
@@ -209,6 +241,8 @@ class Decided(BaseEvent, frozen=True, kw_only=True):
     """Source of these counts; null if the round failed."""
     author: str = ""
     """Public key of the winner's author; empty if the round failed."""
+    findings: AnswerFindings | None = None
+    """What testers settled about the answer; null if nothing was tested, or the round failed."""
 
 
 class Certified(BaseEvent, frozen=True, kw_only=True):
@@ -262,6 +296,17 @@ class GenerationStarted(BaseEvent, frozen=True, kw_only=True):
     """Time limit, ms."""
 
 
+class InspectionStarted(BaseEvent, frozen=True, kw_only=True):
+    """The node starts to test the answers of a stage in its sandbox."""
+
+    stage: Count
+    """The stage of testing, from 0."""
+    answers: Count
+    """Number of answers."""
+    budget_ms: Count
+    """Time limit, ms."""
+
+
 class JudgingStarted(BaseEvent, frozen=True, kw_only=True):
     """The node's engine starts the comparisons of a wave."""
 
@@ -279,7 +324,7 @@ class Declined(BaseEvent, frozen=True, kw_only=True):
     phase: DeclinedPhase
     """Phase in question."""
     wave: Count
-    """The wave of judging, from 0; else 0."""
+    """The wave of judging, or the stage of testing, from 0; else 0."""
     reason: DeclineReason
     """Reason for declining."""
 
@@ -289,6 +334,8 @@ RoundEvent = (
     | TextSent
     | Progress
     | AnswerOpened
+    | ReportCounted
+    | FindingsSettled
     | BallotCounted
     | Strengths
     | Decided
@@ -296,6 +343,7 @@ RoundEvent = (
     | Ended
     | Joined
     | GenerationStarted
+    | InspectionStarted
     | JudgingStarted
     | Declined
 )
@@ -315,7 +363,7 @@ StreamedEvent = RoundEvent | EventsMissed
 PLAIN_KEYS: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     Asked: ("query_id", "at_ms", "members", "audience"),
     Progress: ("phase", "wave", "received", "expected", "silent", "refused", "declined", "at_ms"),
-    Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine"),
+    Decided: ("outcome", "reason", "winner", "p_best", "p_correct", "answer", "at_ms", "own_engine", "findings"),
     Certified: ("outcome", "bytes", "at_ms"),
     Ended: ("role", "ending", "outcome", "fault", "at_ms"),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from node.api.events import STOPPED, Asked, BaseEvent, Certified, Decided, Ended, Progress
 from protocol.types import Outcome
 
-PHASES = ("answering", "opening", "judging", "cosigning")
+PHASES = ("answering", "opening", "testing", "judging", "cosigning")
 """The phases of a round that take time, in order."""
 
 

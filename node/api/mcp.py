@@ -6,7 +6,8 @@ import msgspec
 
 from node.api.common import DigestHex, Positive, Share
 from node.api.conversation import Audience, Turn
-from protocol.limits import TURNS_MAX
+from node.api.findings import AnswerFindings
+from protocol.limits import TESTS_BYTES_MAX, TURNS_MAX
 from protocol.types import FinishReason, Outcome, OutcomeReason, TaskType
 
 EARLIER_TURNS_MAX: Final = TURNS_MAX - 1
@@ -33,6 +34,11 @@ class AskSwarm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Greatest length of one answer in tokens."""
     pairs_per_judge: Positive | None = None
     """Pairs that each judge compares: more takes longer and ranks better."""
+    tests: Annotated[str, msgspec.Meta(max_length=TESTS_BYTES_MAX)] = ""
+    """Rust tests that the answer must pass, for `code`: functions with `#[test]`, or plain assertions. Members run them
+    in sandboxes after they have committed to their answers."""
+    show_tests: bool = False
+    """Whether the tests also follow the question, so that the answers' authors see them."""
 
 
 class SwarmAnswer(msgspec.Struct, frozen=True):
@@ -48,6 +54,8 @@ class SwarmAnswer(msgspec.Struct, frozen=True):
     """Probability that no other answer of this round is better."""
     p_correct: Share | None
     """Probability that the answer is right; null if the node has no gold to calibrate it on."""
+    findings: AnswerFindings | None
+    """What testers settled about the answer: whether it compiles, and how it does with the tests; null: not tested."""
     finish: FinishReason | None
     """Reason why the winner's model stopped; `length`: the answer is cut."""
     query_id: DigestHex

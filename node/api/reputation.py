@@ -1,14 +1,14 @@
 """Statistics of other nodes, as a node shows them, and as one node exports them to another."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex
 from protocol.types import Outcome, TaskType
 
-FORMAT: Final = "strand-reputation/1"
-"""Name and version of an exported reputation."""
+FORMAT: Final = "strand-reputation/2"
+"""Name and version of an exported reputation. Version 1, which is imported too, knows no reports."""
 
 STANDINGS_MAX: Final = 4_096
 """Most nodes in one body; as many as a node keeps (consensus.learning.experience)."""
@@ -47,12 +47,14 @@ class ExportedStanding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Evidence from other ballots, judged by the consensus: the same four."""
     equivocations: BodyCount = 0
     """Rounds with proof that it signed two different messages for one slot."""
+    reports: ExportedScore = ExportedScore()
+    """Findings in its reports, confirmed and refuted by other testers."""
 
 
 class Exported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A node's statistics as a file. Gold is not exported: with it a node could answer gold well, and nothing else."""
 
-    format: Annotated[str, msgspec.Meta(pattern=f"^{FORMAT}$")]
+    format: Annotated[str, msgspec.Meta(pattern="^strand-reputation/[12]$")]
     """Name and version of the format."""
     specialty: str
     """The specialty to which they apply."""
@@ -70,12 +72,27 @@ class TakenOver(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """Map from P(best) to P(correct), linear in log-odds."""
+    """Map from P(best) and findings to P(correct), linear in log-odds."""
 
     intercept: float
     """Log-odds of P(correct) at even odds of P(best)."""
     slope: float
     """Increase of the log-odds of P(correct) per log-odds of P(best)."""
+    findings: float
+    """Increase of the log-odds of P(correct) per log-odds that findings add to the winner's strength."""
+
+
+class FindingStrengths(msgspec.Struct, frozen=True):
+    """What findings add to an answer's strength, in log-odds."""
+
+    agreement: float
+    """For each unit of vote weight that behaves alike."""
+    compiles: float
+    """For an answer that compiles."""
+    tests: float
+    """For an answer that passes all tests and examples that were run; lost if one fails."""
+    lint: float
+    """Lost to eight warnings."""
 
 
 class TaskPriors(msgspec.Struct, frozen=True):
@@ -91,6 +108,8 @@ class TaskPriors(msgspec.Struct, frozen=True):
     """Prior standard deviation of answer groups' strengths."""
     calibration: Calibration
     """Map from P(best) to P(correct)."""
+    findings: FindingStrengths
+    """Strengths of findings."""
 
 
 class Answering(msgspec.Struct, frozen=True):
@@ -119,6 +138,19 @@ class Judging(msgspec.Struct, frozen=True):
     """Share of preferring its own party's answers."""
 
 
+class Testing(msgspec.Struct, frozen=True):
+    """A node's reports of others' answers, measured against what all testers settled."""
+
+    confirmed: float
+    """Faded number of findings that were confirmed."""
+    refuted: float
+    """Faded number of findings that were refuted."""
+    share_refuted: float
+    """Share of refuted findings, shrunk towards 0."""
+    tests: bool
+    """Whether this node's rosters still let it test."""
+
+
 class Weights(msgspec.Struct, frozen=True):
     """Weights that a roster would give a node now."""
 
@@ -128,6 +160,25 @@ class Weights(msgspec.Struct, frozen=True):
     """Weight of its judgements."""
     author: float
     """Prior of its answers."""
+
+
+class ChallengeRecord(msgspec.Struct, frozen=True):
+    """What a node has shown in challenges, before or beside rounds."""
+
+    state: Literal["open", "passed", "closed"]
+    """`open` while more items are needed; `closed`: it is not challenged for some time, and has passed none."""
+    items: Count
+    """Items that it was given."""
+    answers_passed: Count
+    """Tasks that it solved."""
+    answers_failed: Count
+    """Tasks that it did not solve, or not in time."""
+    judgements_right: Count
+    """Comparisons in which it preferred the right program."""
+    judgements_wrong: Count
+    """Comparisons in which it preferred the wrong one."""
+    void: Count
+    """Items that show nothing, as when it was busy."""
 
 
 class NodeReputation(msgspec.Struct, frozen=True):
@@ -141,16 +192,20 @@ class NodeReputation(msgspec.Struct, frozen=True):
     """Record of its answers."""
     judging: Judging | None
     """Record of its judging; null without evidence."""
+    testing: Testing | None
+    """Record of its reports; null without evidence."""
     equivocations: Count
     """Rounds with proof that it signed two different messages for one slot."""
     key: KeyHex
     """Public key of the node."""
     weights: dict[TaskType, Weights]
     """Weights by task."""
+    challenges: ChallengeRecord | None
+    """Record of its challenges; null if it was not challenged."""
 
 
 class ReputationReport(msgspec.Struct, frozen=True):
-    """All nodes met, those with most gold rounds first, and the priors in force."""
+    """All nodes met or challenged, those with most gold rounds first, and the priors in force."""
 
     specialty: str
     """The specialty to which it applies."""
@@ -163,7 +218,7 @@ class ReputationReport(msgspec.Struct, frozen=True):
     in_force: dict[TaskType, TaskPriors]
     """Priors by task; empty before the first renewal."""
     nodes: tuple[NodeReputation, ...]
-    """All nodes met."""
+    """All nodes met or challenged."""
 
 
 class Challenged(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 from node.api.common import Count, DigestHex, KeyHex, Share
 from node.api.conversation import Audience, Turn
 from node.api.events import ComparedPair, Seated
+from node.api.findings import AnswerFindings, RoundTesting
 from protocol.types import FinishReason, Outcome, OutcomeReason, StopReason, TaskType, TokenSource
 
 HEAD_CHARS_MAX: Final = 200
@@ -86,7 +87,7 @@ class CertifiedAnswer(msgspec.Struct, frozen=True):
     number: Count
     """Position on the slate, by which ballots refer to it."""
     place: Count | None
-    """Place in the ranking, from 1; null: its author was removed for equivocation."""
+    """Place in the ranking, from 1; null: it was set aside by what testers found, or its author was removed."""
     answer_id: DigestHex
     """Id of the message that opened it."""
     author: KeyHex
@@ -98,7 +99,7 @@ class CertifiedAnswer(msgspec.Struct, frozen=True):
     p_best: Share | None
     """Probability that no other cluster is better than this answer's; null without a place."""
     cluster: Count
-    """A number that equal answers share."""
+    """A number that answers share which are equal, or behave alike."""
     cluster_size: Count
     """Number of equal answers in the ranking, this one included."""
     finish: FinishReason
@@ -109,6 +110,8 @@ class CertifiedAnswer(msgspec.Struct, frozen=True):
     """Tokens of the answer."""
     token_source: TokenSource
     """Source of these counts."""
+    findings: AnswerFindings | None = None
+    """What testers settled about it; null if nothing was tested."""
 
 
 class CertifiedBallot(msgspec.Struct, frozen=True):
@@ -183,6 +186,8 @@ class CertificateDetail(msgspec.Struct, frozen=True):
     """Judges that had pairs and neither declined nor have a ballot that counts."""
     removed: tuple[KeyHex, ...]
     """Members that were removed for equivocation."""
+    testing: RoundTesting | None = None
+    """The testing phase; null if the question asked for none."""
 
 
 class RoundDetail(msgspec.Struct, frozen=True):

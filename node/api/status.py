@@ -1,5 +1,7 @@
 """The node and its place in the network."""
 
+from typing import Literal
+
 import msgspec
 
 from node.api.common import Count, KeyHex
@@ -17,6 +19,21 @@ class EngineSummary(msgspec.Struct, frozen=True):
     """Tokens of one request, prompt and answer together."""
     tokens_per_second: float
     """Tokens per second of one short generation without other load."""
+
+
+class ToolsReport(msgspec.Struct, frozen=True):
+    """Whether the node tests Rust answers of others' rounds and of its own."""
+
+    state: Literal["opening", "ready", "off"]
+    """`opening` while it is being found out."""
+    versions: str
+    """Versions of compiler, input generator and extractor, as its offer states them; empty unless it is ready."""
+    why_off: str
+    """Why it cannot, in one clause; empty unless it is off."""
+    remedy: str
+    """What turns it on, in one clause; may be empty."""
+    challenges: bool
+    """Whether the node challenges newcomers while it is ready, as configured."""
 
 
 class Connections(msgspec.Struct, frozen=True):
@@ -77,6 +94,8 @@ class Status(msgspec.Struct, frozen=True):
     """The engine; null while it does not reply."""
     working_on: Count
     """Answers and ballots in progress."""
+    tools: ToolsReport
+    """Its means to test Rust answers."""
     serving: ServingReport
     """Requesters for whom it works."""
     peers_connected: Count
@@ -108,6 +127,8 @@ class OfferSummary(msgspec.Struct, frozen=True):
     """Its speed in tokens per second, as it states."""
     queue: Count
     """Its pieces of work in progress, as it states."""
+    tool_versions: str = ""
+    """Versions of what it tests Rust answers with, as it states; empty: it cannot."""
 
 
 class Peer(msgspec.Struct, frozen=True):

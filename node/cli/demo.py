@@ -26,6 +26,8 @@ from node.inference.servers import find_servers
 from node.local import Child, NodeSpec, open_swarm
 from node.local.council import PATIENCE_MS
 from node.local.nodes import NODES_MAX, START_S, plain_environment
+from node.sandbox.config import SandboxConfig
+from node.work.toolbox import find_tester
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 
@@ -61,6 +63,10 @@ async def demo(
             help="Leave the swarm running until Ctrl-C. With --json nothing is asked: the object names the first node.",
         ),
     ] = False,
+    findings: Annotated[
+        bool,
+        Parameter(negative="--no-findings", help="Compile, check and run the answers in a sandbox, where one holds."),
+    ] = True,
     strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
     json: JsonFlag = False,
     out: Annotated[Path | None, Parameter(help="Where to write the certificate.")] = None,
@@ -78,10 +84,14 @@ async def demo(
     with _folder() as folder:
         async with AsyncExitStack() as stack:
             config, info = await _engine(engine, model, stack, console)
+            if findings:
+                # Once, and not in each node at the same time.
+                await find_tester(SandboxConfig())
             console.print(f"starting {nodes} node processes")
             # A program gets a token: it may well pass the interface on to others.
             token = secrets.token_urlsafe(24) if json and keep else ""
-            swarm = await stack.enter_async_context(open_swarm(_specs(nodes, config, folder, token)))
+            specs = _specs(nodes, config, folder, _settings(token, findings))
+            swarm = await stack.enter_async_context(open_swarm(specs))
             if json and keep:
                 await swarm.meet()
                 print_json(await swarm.reached() | {"engine": _engine_name(engine, info)})
@@ -90,7 +100,7 @@ async def demo(
             await client.wait_offers(nodes, START_S)
             console.print(outside(f"{nodes} nodes know each other; asking one of them: {query}"), soft_wrap=True)
             also = None if console.is_terminal else PlainLines(console).show
-            followed = await follow(client, Question.single(query, patience_ms=PATIENCE_MS), SILENCE_S, console, also)
+            followed = await follow(client, _question(query, findings), SILENCE_S, console, also)
             path = out or Path.cwd() / f"strand-{followed.query_id[:FILE_DIGITS]}.certificate"
             save_certificate(followed.certificate, path)
             told = report(followed, path.resolve())
@@ -128,7 +138,7 @@ def _print(told: dict[str, Any], engine: str, *, as_json: bool) -> None:
     print(took(told["timings_ms"]))
     print(f"certificate verified: {told['certificate']}")
     if engine == EMBEDDED:
-        print("The model is tiny, so the Rust is poor; the path from question to certificate is the real one.")
+        print("The model is tiny: most of its Rust is poor, and does not compile. The path to the certificate is real.")
 
 
 def took(timings_ms: Mapping[str, int]) -> str:
@@ -171,14 +181,22 @@ def _engine_name(kind: str, info: EngineInfo) -> str:
     return f"{kind} llama.cpp: {info.model}" if kind == EMBEDDED else f"{info.kind}: {info.model}"
 
 
-def _specs(nodes: int, config: EngineConfig, folder: Path, token: str) -> list[NodeSpec]:
+def _settings(token: str, findings: bool) -> dict[str, str]:
+    return {"api.token": token} | ({} if findings else {"sandbox.enabled": "off"})
+
+
+def _question(query: str, findings: bool) -> Question:
+    return Question.single(query, patience_ms=PATIENCE_MS, findings=None if findings else ())
+
+
+def _specs(nodes: int, config: EngineConfig, folder: Path, settings: Mapping[str, str]) -> list[NodeSpec]:
     return [
         NodeSpec(
             folder / f"node-{index}",
             config,
             seed=index,
             temperature=0.5 + 0.1 * (index % 6),
-            settings={"api.token": token},
+            settings=settings,
             environment=plain_environment(),
         )
         for index in range(nodes)

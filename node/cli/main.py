@@ -49,6 +49,8 @@ _REPUTATION = (
     ("challenge", "challenge", "Ask the swarm questions whose answers the node knows, and learn from them."),
 )
 
+_GOLD = (("make", "make", "Make a file of questions with tests, whose answers the node then grades in its sandbox."),)
+
 _STORE = (
     ("size", "size", "Show what the store holds and how large it is."),
     ("prune", "prune", "Delete the oldest history of a stopped node beyond a size."),
@@ -86,6 +88,10 @@ def build_app() -> App:
     for function, name, help_text in _REPUTATION:
         reputation.command(f"node.cli.reputation:{function}", name=name, help=help_text)
     app.command(reputation)
+    gold = App(name="gold", help="Questions with known answers, from which a node learns whom to trust.")
+    for function, name, help_text in _GOLD:
+        gold.command(f"node.cli.gold:{function}", name=name, help=help_text)
+    app.command(gold)
     store = App(name="store", help="The local node's store.")
     for function, name, help_text in _STORE:
         store.command(f"node.cli.store:{function}", name=name, help=help_text)

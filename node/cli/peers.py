@@ -26,7 +26,8 @@ async def peers(
     if json:
         print_json(to_builtins(told))
         return 0
-    names = ("key", "connected", "ms", "clock", "score", "why", "offers", "model", "tok/s", "queue", "addresses")
+    who = ("key", "connected", "ms", "clock", "score", "why")
+    names = (*who, "offers", "model", "tok/s", "queue", "tests with", "addresses")
     print_rows(names, [_row(peer) for peer in told.peers], stdout())
     return 0
 
@@ -44,6 +45,7 @@ def _row(peer: Peer) -> list[str | Text]:
         outside(offers.model if offers else ""),
         f"{offers.tokens_per_second:.0f}" if offers else "",
         str(offers.queue) if offers else "",
+        outside(offers.tool_versions if offers else ""),
         # In the form that `--bootstrap` takes.
         outside(" ".join(f"{address}/p2p/{peer.peer_id}" for address in peer.addresses)),
     ]

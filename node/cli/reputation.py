@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from node.api.reputation import Challenged, ReputationReport
+from node.api.reputation import Challenged, ChallengeRecord, ReputationReport
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, print_json, stderr, stdout
@@ -51,10 +51,13 @@ def print_reputation(told: ReputationReport) -> None:
             str(node.gold_rounds),
             "" if accuracy is None else f"{accuracy:.0%}",
             "equivocated" if node.equivocations else "" if judging is None else f"{judging.honest:.0%}",
+            "" if node.testing is None else f"{node.testing.share_refuted:.0%}",
             *(f"{weight:.2f}" for weight in (weights.vote, weights.judge, weights.author)),
+            "" if node.challenges is None else challenges(node.challenges),
         )
         rows.append(row)
-    print_rows(("key", "rounds", "gold", "right", "honest judge", "vote", "judge", "author"), rows, console)
+    headings = ("key", "rounds", "gold", "right", "honest judge", "refuted", "vote", "judge", "author", "challenges")
+    print_rows(headings, rows, console)
     console.print(
         f"{told.specialty}: {told.rounds} rounds learned from, weights renewed every {told.renewal_rounds}; "
         f"{told.gold_questions} gold questions in the file. {_whose(told, task if force else None)}"
@@ -64,6 +67,19 @@ def print_reputation(told: ReputationReport) -> None:
             f"{name}: from {each.gold_rounds} gold rounds: votes weigh {each.beta:.2f} (beta), "
             f"clusters move by {each.tau_u:.2f} (tau_u)"
         )
+        if name is TaskType.CODE:
+            found = each.findings
+            console.print(
+                f"{name}: findings weigh {found.agreement:.2f} (agreement), {found.compiles:.2f} (compiles), "
+                f"{found.tests:.2f} (tests), {found.lint:.2f} (lint)"
+            )
+
+
+def challenges(record: ChallengeRecord) -> str:
+    """Return a node's record of challenges in a few words: its state, and the items of both kinds that it passed."""
+    answers = record.answers_passed + record.answers_failed
+    judgements = record.judgements_right + record.judgements_wrong
+    return f"{record.state}: {record.answers_passed}/{answers} solved, {record.judgements_right}/{judgements} judged"
 
 
 def _whose(told: ReputationReport, task: TaskType | None) -> str:

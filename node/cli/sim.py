@@ -37,7 +37,7 @@ from simnet.scenario import Scenario, ScenarioError, scenario_from
 
 if TYPE_CHECKING:
     from protocol.params import NetworkParams
-    from simnet.oracle import Preset
+    from simnet.preset import Preset
 
 SCENARIO_BYTES_MAX = 256 * 1024
 """Largest scenario or presets file in bytes: a study of a thousand seeds has about ten."""
@@ -282,7 +282,7 @@ def _real_runs(
 
 
 def _presets() -> "Mapping[str, Preset]":
-    from simnet.oracle import presets_from
+    from simnet.preset import presets_from
 
     return presets_from(read_toml(Path(str(files("configs"))) / "presets.toml", SCENARIO_BYTES_MAX))
 

@@ -7,7 +7,7 @@ from msgspec import to_builtins
 from msgspec.structs import asdict
 
 from node.api.serving import Cost, Requester, ServingReport, Strangers
-from node.api.status import ClockComparison, Connections, Status
+from node.api.status import ClockComparison, Connections, Status, ToolsReport
 from node.cli.parts.client import open_client
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stdout
 from node.cli.parts.tables import print_pairs
@@ -60,6 +60,8 @@ def _lines(told: Status) -> dict[str, object]:
         "certificates": told.certificates,
         "data dir": told.data_dir,
         "engine": f"{engine.model} ({engine.kind}, {engine.tokens_per_second} tok/s)" if engine else "does not answer",
+        "tests answers": tools(told.tools),
+        "challenges": challenges(told.tools),
         "connections": connections(told.connections),
         "clock": clock(told.clock),
         "works for": _works_for(serving),
@@ -69,6 +71,22 @@ def _lines(told: Status) -> dict[str, object]:
     if refused := {**serving.refused, **({"too fast": serving.ignored} if serving.ignored else {})}:
         lines["refused"] = ", ".join(f"{reason.replace('_', ' ')}: {count}" for reason, count in refused.items())
     return lines
+
+
+def tools(told: ToolsReport) -> str:
+    """Return the line about the means to test Rust answers."""
+    if told.state == "ready":
+        return f"with {told.versions}"
+    if told.state == "opening":
+        return "not yet: it looks for a sandbox and a compiler"
+    return f"no: {told.why_off}" + (f"; {told.remedy}" if told.remedy else "")
+
+
+def challenges(told: ToolsReport) -> str:
+    """Return the line about newcomers."""
+    if not told.challenges:
+        return "nobody: challenge.enabled is off"
+    return "newcomers, see `strand reputation`" if told.state == "ready" else "nobody while it cannot test answers"
 
 
 def connections(counts: Connections) -> str:

@@ -10,7 +10,8 @@ from consensus.certificates.report import CertificateReading
 from consensus.certificates.versions import read_any_version
 from node.cli.parts.certificates import outcome, read_certificate, refused
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.options import JsonFlag, print_json
+from node.cli.parts.findings import told_testing
+from node.cli.parts.options import JsonFlag, outside, print_json, stdout
 from node.files import FileError, read_text
 from node.text import one_line
 from protocol.errors import Fault
@@ -52,6 +53,8 @@ def verify(
     else:
         kind = "full" if read.full else "partial"
         print(f"valid: {outcome(report)}, {kind}, co-signed by {len(read.cosigners)} of {report['members']} members")
+        if told := told_testing(report):
+            stdout().print(outside(told), soft_wrap=True, highlight=False)
     if trusted is not None and not read.full:
         raise CliError("valid, but not co-signed by enough of the keys that you trust (rule R9)", Exit.NO_QUORUM)
     return 0

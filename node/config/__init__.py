@@ -20,6 +20,7 @@ from node.config.tables import NOBODY_HELP as NOBODY_HELP
 from node.config.tables import ApiKeyTable as ApiKeyTable
 from node.config.tables import ApiTable as ApiTable
 from node.config.tables import CapacityTable as CapacityTable
+from node.config.tables import ChallengeTable as ChallengeTable
 from node.config.tables import GoldTable as GoldTable
 from node.config.tables import LogTable as LogTable
 from node.config.tables import NodeConfig as NodeConfig

@@ -9,9 +9,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 import platformdirs
 
+from node.api.asking import FindingName
 from node.api.conversation import Audience
 from node.inference.config import EngineConfig, VllmConfig
 from node.overlay.addresses import parse_networks, why_not_announce, why_not_bootstrap, why_not_listen
+from node.sandbox.config import SandboxConfig
 
 NOBODY_HELP: Final = (
     'only named keys are served and none is named: name some in serve.keys, or set serve.whom = "everyone", '
@@ -177,6 +179,10 @@ class RoundTable:
     open_ms: BudgetMs = 10_000
     judge_ms: BudgetMs = 180_000
     cosign_ms: BudgetMs = 5_000
+    # One stage of testing Rust answers.
+    test_ms: BudgetMs = 20_000
+    # What is found out about Rust answers, beside an asker's own tests; none: no answer is tested.
+    findings: tuple[FindingName, ...] = ("compiles", "lint", "examples", "behaviour")
     # Wait for stragglers after a quorum.
     patience_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 1_000
     # All waves of a round together; beyond five more comparisons hardly help.
@@ -265,6 +271,22 @@ class GoldTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeTable:
+    """Challenges, by which this node finds out what strangers' engines can do before they have a record."""
+
+    # auto: if this node can compile and run Rust (see [sandbox]); off: it challenges nobody.
+    enabled: Literal["auto", "off"] = "auto"
+    # Seconds between two items on average. Each item goes to several newcomers at once.
+    interval_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 240
+    # Newcomers that get an item at the same time.
+    newcomers: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    # Items for one newcomer in an hour. Some ten decide, forty at most; peers take no more than two a minute.
+    items_per_hour: Annotated[int, msgspec.Meta(ge=1, le=120)] = 8
+    # Items for all newcomers together in a day, each of some seconds of this machine's sandbox.
+    items_per_day: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 240
+
+
+@dataclass(frozen=True, slots=True)
 class LogTable:
     """Settings of the log, which goes to stderr."""
 
@@ -310,8 +332,10 @@ class NodeConfig:
     trust: TrustTable = field(default_factory=TrustTable)
     serve: ServeTable = field(default_factory=ServeTable)
     gold: GoldTable = field(default_factory=GoldTable)
+    challenge: ChallengeTable = field(default_factory=ChallengeTable)
     log: LogTable = field(default_factory=LogTable)
     tracing: TracingTable = field(default_factory=TracingTable)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     capacity: CapacityTable = field(default_factory=CapacityTable)
 
     @property

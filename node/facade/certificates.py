@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 
+from msgspec import convert
+
 from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.certificates.report import claimed_correct, describe
+from consensus.certificates.report import claimed_correct, describe, found_values
 from consensus.certificates.tally import Ranking
 from node.api.conversation import Audience, Turn
+from node.api.findings import AnswerFindings, RoundTesting
 from node.api.rounds import (
     HEAD_CHARS_MAX,
     CertificateDetail,
@@ -45,6 +48,7 @@ def certificate_detail(verified: VerifiedCertificate) -> CertificateDetail:
         unopened=tuple(report["unopened"]),
         silent_judges=tuple(report["silent_judges"]),
         removed=tuple(report["removed"]),
+        testing=convert(report["testing"], RoundTesting | None),
     )
 
 
@@ -116,6 +120,7 @@ def _answers(record: RoundRecord, ranking: Ranking) -> list[CertifiedAnswer]:
                 prompt_tokens=content.prompt_tokens,
                 answer_tokens=content.answer_tokens,
                 token_source=content.token_source,
+                findings=convert(found_values(record, number), AnswerFindings | None),
             )
         )
     return sorted(answers, key=lambda each: (each.place is None, each.place or each.number))

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import overload
 
 from node.api import engine as api
-from node.api.status import EngineSummary
+from node.api.status import EngineSummary, ToolsReport
 from node.inference import EngineConfig
 from node.inference.status import ServerStatus
 from node.work.fitness import ROLES
@@ -16,9 +16,14 @@ from protocol.types import Role
 class EngineFacade:
     """Reports on one node's engine."""
 
-    def __init__(self, worker: EngineWorker, config: EngineConfig) -> None:
-        """Build a facade. `config`: its kind is reported even if the probe finds another."""
+    def __init__(self, worker: EngineWorker, config: EngineConfig, challenges: bool = False) -> None:
+        """Build a facade.
+
+        `config`: its kind is reported even if the probe finds another. `challenges`: whether the node challenges
+        newcomers as long as it can test answers.
+        """
         self._worker = worker
+        self._challenges = challenges
         self._config = config
 
     @property
@@ -37,6 +42,11 @@ class EngineFacade:
         if info is None:
             return None
         return EngineSummary(info.kind, info.model, info.context_tokens, round(info.tokens_per_second, 1))
+
+    def tools(self) -> ToolsReport:
+        """Report whether the node can test answers."""
+        box = self._worker.inspector.toolbox
+        return ToolsReport(box.state.value, box.tool_versions, box.why_off, box.remedy, self._challenges)
 
     def report(self) -> api.EngineReport:
         """Report the engine's abilities, load and failures."""

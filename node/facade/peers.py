@@ -112,4 +112,5 @@ def _summary(offer: Offer) -> api.OfferSummary:
         model=offer.model,
         tokens_per_second=offer.milli_tokens_per_second / 1000,
         queue=offer.queue,
+        tool_versions=offer.tool_versions,
     )

@@ -1,8 +1,9 @@
 """Statistics of other nodes: report, export, import, and gold questions on demand."""
 
 import math
-from typing import Protocol
+from typing import Literal, Protocol
 
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
 from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
 from node.api import reputation as api
@@ -29,10 +30,12 @@ class ReputationFacade:
         """The specialty to which they apply."""
 
     def report(self) -> api.ReputationReport:
-        """Report all nodes met, those with most gold rounds first, and the priors in force."""
+        """Report all nodes met or challenged, those with most gold rounds first, and the priors in force."""
         experience = self._reputation.experience
+        fresh = self._reputation.newcomers.standings.keys() - experience.standings.keys()
+        met = {**experience.standings, **dict.fromkeys(fresh, NodeStats())}
         scale = scale_of(each for each in experience.standings.values() if each.has_gold)
-        nodes = [self._row(key, stats, scale.typical) for key, stats in experience.standings.items()]
+        nodes = [self._row(key, stats, scale.typical) for key, stats in met.items()]
         nodes.sort(key=lambda row: (-row.gold_rounds, -row.rounds, row.key))
         return api.ReputationReport(
             specialty=self.specialty,
@@ -73,9 +76,11 @@ class ReputationFacade:
                 prior=PRIOR,
             ),
             judging=api.Judging(*(round(share / total, 3) for share in stats.judged)) if any(stats.judged) else None,
+            testing=_testing(stats) if stats.reports.total else None,
             equivocations=stats.equivocations,
             key=key.hex(),
             weights={task: self._weights(key, task) for task in TaskType},
+            challenges=_challenges(self._reputation.newcomers.standings.get(key)),
         )
 
     def _weights(self, key: Key, task: TaskType) -> api.Weights:
@@ -84,14 +89,40 @@ class ReputationFacade:
         return api.Weights(seat_weights.vote / ONE, seat_weights.judge / ONE, seat_weights.author / ONE)
 
 
+def _challenges(standing: ChallengeStanding | None) -> api.ChallengeRecord | None:
+    if standing is None:
+        return None
+    passed: Literal["passed", "closed"] = "passed" if standing.earned_at is not None else "closed"
+    return api.ChallengeRecord(
+        state="open" if standing.is_open else passed,
+        items=standing.items,
+        answers_passed=standing.answers_passed,
+        answers_failed=standing.answers_failed,
+        judgements_right=standing.judgements_right,
+        judgements_wrong=standing.judgements_wrong,
+        void=standing.void,
+    )
+
+
+def _testing(stats: NodeStats) -> api.Testing:
+    return api.Testing(
+        confirmed=round(stats.reports.good, 2),
+        refuted=round(stats.reports.bad, 2),
+        share_refuted=round(stats.refuted, 3),
+        tests=not stats.is_refuted,
+    )
+
+
 def _priors(query_priors: QueryPriors) -> api.TaskPriors:
-    intercept, slope = query_priors.calibration
+    intercept, slope, worth = query_priors.calibration
+    strengths = query_priors.strengths
     return api.TaskPriors(
         gold_rounds=query_priors.gold,
         nodes=len(query_priors.merits),
         beta=query_priors.model.beta,
         tau_u=query_priors.model.tau_u,
-        calibration=api.Calibration(intercept / ONE, slope / ONE),
+        calibration=api.Calibration(intercept / ONE, slope / ONE, worth / ONE),
+        findings=api.FindingStrengths(strengths.agreement, strengths.compiles, strengths.tests, strengths.lint),
     )
 
 
@@ -104,6 +135,7 @@ def _exported(stats: NodeStats) -> api.ExportedStanding:
         judged=stats.judged,
         seemed=stats.seemed,
         equivocations=stats.equivocations,
+        reports=api.ExportedScore(stats.reports.good, stats.reports.bad),
     )
 
 
@@ -116,4 +148,5 @@ def _stats(exported: api.ExportedStanding) -> NodeStats:
         judged=exported.judged,
         seemed=exported.seemed,
         equivocations=exported.equivocations,
+        reports=Score(exported.reports.good, exported.reports.bad),
     )

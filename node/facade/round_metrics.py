@@ -79,7 +79,11 @@ class RoundMetrics(Collector):
         unfinished = CounterMetricFamily("strand_phases_unfinished", help_, labels=("phase",))
         for phase, count in self._meter.unfinished.items():
             unfinished.add_metric((phase,), count)
-        yield from (comparisons, abstentions, declined, unfinished)
+        help_ = "Answers that this node tested as a member, by what it found: they compile, they do not, or unknown."
+        tested = CounterMetricFamily("strand_answers_tested", help_, labels=("status",))
+        for status, count in self._meter.tested.items():
+            tested.add_metric((str(status),), count)
+        yield from (comparisons, abstentions, declined, unfinished, tested)
 
     def _queues(self) -> Iterator[Metric]:
         help_ = "Queries of this node's users that wait for a round."

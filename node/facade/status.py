@@ -49,6 +49,7 @@ class StatusFacade:
             specialty=self._config.specialty,
             engine=self._engine.summary(),
             working_on=self._engine.working_on,
+            tools=self._engine.tools(),
             serving=self._serving.report(),
             peers_connected=self._peers.connected(),
             connections=self._peers.connections(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, Protocol
 
 import structlog
@@ -37,6 +37,10 @@ _SERVED_PER_PEER_MAX: Final = 16
 """Requests of one peer being read or served at once."""
 _SERVED_MAX: Final = 64
 """Requests of all peers being read or served at once."""
+_SLOW_PER_PEER_MAX: Final = 1
+_SLOW_MAX: Final = 4
+"""Requests of slow protocols being served at once, for each peer and for all, counted apart: work of minutes must not
+take the places of requests that take milliseconds. They are read as all others are, so half a request takes none."""
 _REQUESTS_BYTES_PER_PEER_MAX: Final = 1024 * 1024
 _REQUESTS_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of those requests: two of the largest for each peer, 64 for all."""
@@ -220,8 +224,11 @@ class StreamServer:
         self._response_bytes_max = config.stream_response_bytes_max
         self._idle_s = config.stream_idle_ms / 1000
         self._serve_s = config.serve_timeout_ms / 1000
+        self._slow_s = config.slow_serve_timeout_ms / 1000
+        self._slow = frozenset(config.slow_protocols)
         self._open: collections.Counter[bytes] = collections.Counter()
-        self._served: collections.Counter[bytes] = collections.Counter()
+        self._served = _Places(_SERVED_PER_PEER_MAX, _SERVED_MAX)
+        self._served_slowly = _Places(_SLOW_PER_PEER_MAX, _SLOW_MAX)
         self._requested = _Bytes(_REQUESTS_BYTES_PER_PEER_MAX, _REQUESTS_BYTES_MAX)
         self._responding = _Bytes(_RESPONSES_BYTES_PER_PEER_MAX, _RESPONSES_BYTES_MAX)
 
@@ -249,16 +256,11 @@ class StreamServer:
         if not header:
             return False
         length = int.from_bytes(header, "big")
-        with trio.move_on_after(self._serve_s):
+        with trio.move_on_after(self._serve_s) as scope:
             if length > self._request_bytes_max:
                 await stream.reset()
                 return False
-            with self._admit(peer, length) as admitted:
-                if admitted:
-                    response = await self._response(protocol, peer, await read_exactly(stream, length))
-                else:
-                    await _discard(stream, length)
-                    response = _REFUSED
+            response = await self._answer(protocol, peer, length, stream, scope)
             with self._responding.hold(peer, len(response)) as held:
                 if not held:
                     response = _REFUSED
@@ -267,18 +269,53 @@ class StreamServer:
         await abandon(stream)
         return False
 
+    async def _answer(self, protocol: str, peer: bytes, length: int, stream: Stream, scope: trio.CancelScope) -> bytes:
+        """Read a request and return the bytes that answer it. Only the handler of a slow protocol has more time."""
+        is_slow = protocol in self._slow
+        with self._admit(self._served, peer, length) as admitted:
+            if not admitted:
+                await _discard(stream, length)
+                return _REFUSED
+            payload = await read_exactly(stream, length)
+            if not is_slow:
+                return await self._response(protocol, peer, payload)
+        with self._admit(self._served_slowly, peer, length) as admitted:
+            if not admitted:
+                return _REFUSED
+            scope.deadline = trio.current_time() + self._slow_s
+            response = await self._response_to_present(protocol, peer, payload, stream)
+        scope.deadline = trio.current_time() + self._serve_s
+        return response
+
     @contextmanager
-    def _admit(self, peer: bytes, length: int) -> Iterator[bool]:
+    def _admit(self, places: _Places, peer: bytes, length: int) -> Iterator[bool]:
         """Reserve a place to be served, and room for the request. Yields whether there is one."""
-        if self._served[peer] >= _SERVED_PER_PEER_MAX or self._served.total() >= _SERVED_MAX:
-            yield False
-            return
-        self._served[peer] += 1
-        try:
+        with places.hold(peer) as placed:
+            if not placed:
+                yield False
+                return
             with self._requested.hold(peer, length) as held:
                 yield held
-        finally:
-            _count_down(self._served, peer)
+
+    async def _response_to_present(self, protocol: str, peer: bytes, payload: bytes, stream: Stream) -> bytes:
+        """Serve a request whose work is for nothing once the peer ends the stream. Raises EOFError if it does.
+
+        A byte before the response counts as the end, because requests come one at a time.
+        """
+        response: bytes | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                with suppress(*FAULTS):
+                    await stream.read(1)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            response = await self._response(protocol, peer, payload)
+            nursery.cancel_scope.cancel()
+        if response is None:
+            raise EOFError("the peer ended the stream before the response")
+        return response
 
     async def _response(self, protocol: str, peer: bytes, payload: bytes) -> bytes:
         try:
@@ -293,6 +330,27 @@ class StreamServer:
             _log.error("response.too_large", protocol=protocol, bytes=len(response))
             return _REFUSED
         return len(response).to_bytes(_LENGTH_BYTES, "big") + response
+
+
+class _Places:
+    """Places for each peer and for all, within limits."""
+
+    def __init__(self, per_peer_max: int, total_max: int) -> None:
+        self._per_peer_max = per_peer_max
+        self._total_max = total_max
+        self._held: collections.Counter[bytes] = collections.Counter()
+
+    @contextmanager
+    def hold(self, peer: bytes) -> Iterator[bool]:
+        """Hold a place for `peer` until the block ends. Yields whether there is one."""
+        if self._held[peer] >= self._per_peer_max or self._held.total() >= self._total_max:
+            yield False
+            return
+        self._held[peer] += 1
+        try:
+            yield True
+        finally:
+            _count_down(self._held, peer)
 
 
 class _Bytes:

@@ -57,6 +57,8 @@ class OverlayConfig:
     stream_response_bytes_max: int = 8 * 1024 * 1024  # CERTIFICATE_BYTES_MAX: the largest response
     stream_idle_ms: int = 60_000  # both sides close an unused stream after this time
     serve_timeout_ms: int = 30_000  # the node's time to serve one request
+    slow_protocols: tuple[str, ...] = ()  # of `protocols`: an engine works on their requests, until the stream ends
+    slow_serve_timeout_ms: int = 150_000  # the node's time for one of those: a small model's answer, and its wait
     announce: tuple[str, ...] = ()  # announced to peers instead of `listen`: for a node behind a port forwarding
     private_networks: tuple[str, ...] = ()  # CIDRs allowed for strangers' addresses, and exempt from caps
     trusted_keys: tuple[bytes, ...] = ()  # 32-byte keys that are believed about their own addresses
@@ -193,6 +195,8 @@ class Handlers(Protocol):
 
     async def on_request(self, protocol: str, source: bytes, payload: bytes) -> bytes | Refused:
         """Serve one request of the authenticated peer `source`. Cancelled at `serve_timeout_ms`.
+
+        One of `slow_protocols` has `slow_serve_timeout_ms`, and is cancelled when the peer ends its stream.
 
         A refusal is a value, because anybody may request anything; an exception is a bug of ours.
         """

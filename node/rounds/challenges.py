@@ -101,7 +101,9 @@ class Challenger:
             raise NoGoldError("no gold: name a file of questions and right answers in [gold] file")
         # What no user's question has would give it away: gold is as often a follow-up, and for the same audience.
         audience, roles = self._random.choice(recent) if recent else (None, (TurnRole.USER,))
-        gold = book.choose(roles, self._random)
+        gold = book.choose(roles, self._random, can_test=self._reputation.can_test)
+        if gold is None:
+            raise NoGoldError("all gold has tests, which need rustc and a safe sandbox here: see strand doctor")
         question = Question(tuple(Turn(turn.role, turn.text) for turn in gold.turns), gold.task, audience=audience)
         outcome = None
         async with self._service.ask(question, counted=False) as begun:

@@ -245,6 +245,8 @@ class Driver:
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
                     nursery.start_soon(self._worker.generate, effect)
+                case fx.Inspect():
+                    nursery.start_soon(self._worker.inspector.inspect, effect)
                 case fx.Judge():
                     nursery.start_soon(self._worker.judge, effect)
                 case fx.Certify():
@@ -420,7 +422,7 @@ class Driver:
             begun = Fault(FaultReason.NOT_JOURNALLED, "R12", str(self._store.health))
         else:
             slack_ms = self._participant.presence.slack_ms(seat.member for seat in asked.query.roster)
-            begun = self._participant.ask(asked.query, asked.turns, now_ms, slack_ms)
+            begun = self._participant.ask(asked.query, asked.texts, now_ms, slack_ms)
         if isinstance(begun, Fault):
             asked.begun.send_nowait(begun)
             asked.ask.release()

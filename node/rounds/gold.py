@@ -1,6 +1,7 @@
-"""Questions whose answers this node knows: a file of JSON lines, `{"query" or "turns", "task", "right": [...]}`.
+"""Questions whose answers this node knows: JSON lines, `{"query" or "turns", "task", "right": [...], "tests"}`.
 
-A round is gold if its query is one of them. No other node can tell, and a user who asks one of them helps too.
+A round is gold if its query is one of them. No other node can tell, and a user who asks one of them helps too. Answers
+to a task `code` with `tests` are graded by these; the right answers then show that the tests work on this machine.
 """
 
 from collections import OrderedDict
@@ -15,8 +16,9 @@ import msgspec
 from consensus.certificates.record import RoundRecord, bodies, form_of
 from node.config import ConfigError
 from node.files import FileError, read_text
+from node.gold.grading import AnswerGrader
 from protocol.conversation import bytes_of, digest_of, single
-from protocol.limits import TURNS_MAX
+from protocol.limits import TESTS_BYTES_MAX, TURNS_MAX
 from protocol.messages import Answer, Turn
 from protocol.types import Digest, TaskType, TurnRole
 
@@ -51,6 +53,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     right: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=64)]
     query: Text | None = None
+    tests: Text | None = None
     turns: Annotated[tuple[_Turn, ...], msgspec.Meta(min_length=1, max_length=TURNS_MAX)] | None = None
     task: TaskType = TaskType.FINAL
 
@@ -71,6 +74,8 @@ class GoldQuestion:
     right: tuple[str, ...]
     """Right answers; for final tasks as an answer would end, such as "Answer: 42" or just "42"."""
     task: TaskType = TaskType.FINAL
+    tests: str = ""
+    """Tests in Rust that decide which answers are right; empty: those that equal one of `right` are."""
 
     @property
     def roles(self) -> tuple[TurnRole, ...]:
@@ -88,18 +93,21 @@ class GoldBook:
         self._built: OrderedDict[Digest, GoldQuestion] = OrderedDict()
         """Follow-ups that were built of two questions or more."""
 
-    def choose(self, roles: Sequence[TurnRole], random: Random) -> GoldQuestion:
+    def choose(self, roles: Sequence[TurnRole], random: Random, *, can_test: bool = True) -> GoldQuestion | None:
         """Choose a question to ask where a user's conversation had these roles, so that it looks like one of them.
 
-        The book must hold a question. Best is a conversation of the same roles. For one of several turns, any of
-        several turns comes next; a follow-up is built if the book holds none.
+        Best is a conversation of the same roles. For one of several turns, any of several turns comes next; a follow-up
+        is built if the book holds none. None: the book holds no question whose answers can be graded.
+
+        `can_test`: whether answers can be graded by tests now.
         """
-        alike = [each for each in self.questions if each.roles == tuple(roles)]
+        askable = [each for each in self.questions if can_test or not each.tests]
+        alike = [each for each in askable if each.roles == tuple(roles)]
         if not alike and len(roles) > 1:
-            alike = [each for each in self.questions if len(each.turns) > 1]
-        if alike:
-            return random.choice(alike)
-        gold = random.choice(self.questions)
+            alike = [each for each in askable if len(each.turns) > 1]
+        if alike or not askable:
+            return random.choice(alike) if alike else None
+        gold = random.choice(askable)
         answered = roles.count(TurnRole.ASSISTANT)
         return self._follow_up(gold, answered, random) if answered and len(gold.turns) == 1 else gold
 
@@ -125,17 +133,31 @@ class GoldBook:
             self._built.popitem(last=False)
         return built
 
-    def truth(self, record: RoundRecord) -> Mapping[Digest, bool] | None:
-        """Map the ids of a round's answers to whether each is right; None if the query and task are not gold."""
+    async def truth(self, record: RoundRecord, grader: AnswerGrader | None = None) -> Mapping[Digest, bool] | None:
+        """Map the ids of a round's answers to whether each is right.
+
+        None if the query and task are not gold, or if the question has tests that cannot be run here now. Tests take
+        up to `GRADING_S_MAX`; cancelling stops them.
+        """
         digest = record.query.content_digest
         known = self._by_digest.get(digest) or self._built.get(digest)
         if known is None or known.task is not record.query.task:
             return None
-        right = {form_of(known.task, text) for text in known.right}
-        return {
-            message.id: form_of(known.task, answer.content.text) in right
-            for message, answer in zip(record.answers, bodies(record.answers, Answer), strict=True)
-        }
+        texts = [answer.content.text for answer in bodies(record.answers, Answer)]
+        forms = [form_of(known.task, text) for text in texts]
+        truth = {form_of(known.task, text): True for text in known.right}
+        if known.tests:
+            # Equal texts are tested once.
+            unknown = {form: text for form, text in zip(forms, texts, strict=True) if form not in truth}
+            graded = (
+                None
+                if grader is None
+                else await grader.grade(known.turns[-1].text, known.tests, known.right[0], tuple(unknown.values()))
+            )
+            if graded is None:
+                return None
+            truth.update(zip(unknown, graded, strict=True))
+        return {message.id: truth.get(form, False) for message, form in zip(record.answers, forms, strict=True)}
 
 
 def load_gold(file: Path) -> GoldBook:
@@ -164,5 +186,9 @@ def load_gold(file: Path) -> GoldBook:
             raise GoldFileError(f"{file}, line {number}: the same query stands above already")
         if not all(form_of(told.task, text) for text in told.right):
             raise GoldFileError(f"{file}, line {number}: a right answer has no canonical form")
-        questions[digest] = GoldQuestion(turns, told.right, told.task)
+        if told.tests is not None and told.task is not TaskType.CODE:
+            raise GoldFileError(f"{file}, line {number}: only questions of the task code have tests")
+        if told.tests is not None and len(told.tests.encode()) > TESTS_BYTES_MAX:
+            raise GoldFileError(f"{file}, line {number}: the tests have more than {TESTS_BYTES_MAX} bytes")
+        questions[digest] = GoldQuestion(turns, told.right, told.task, told.tests or "")
     return GoldBook(tuple(questions.values()))

@@ -28,7 +28,7 @@ UNENDED_MAX: Final = 256
 
 _KINDS: Final = (Asked, TextSent, Progress, Decided, Certified, Ended)
 
-_WORKING: Final = frozenset({"answering", "opening", "judging"})
+_WORKING: Final = frozenset({"answering", "opening", "testing", "judging"})
 """Phases to which only members with the text contribute."""
 
 T = TypeVar("T")

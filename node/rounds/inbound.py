@@ -1,6 +1,6 @@
 """Entry of peers' messages: validated on arrival, then queued for the driver's one loop."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -9,6 +9,7 @@ import trio
 from consensus.rounds import delivery, events
 from consensus.rounds.admission import Refusal
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from node.clock import Clock
 from node.overlay.types import Handlers, Refused
@@ -17,7 +18,8 @@ from node.storage import Store, StoreBlockedError
 from protocol import codec
 from protocol.errors import Fault, FaultReason, Verdict
 from protocol.limits import DIGEST_BYTES
-from protocol.messages import Offer, Pong, Query, Turn
+from protocol.messages import Offer, Query
+from protocol.streams import Pong
 from protocol.types import Digest, Key, Kind
 from protocol.versions import stream_protocol
 
@@ -36,7 +38,13 @@ QUERY = stream_protocol("query")
 PING = stream_protocol("ping")
 """Request: empty. Response: a Pong."""
 
-PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING)
+CHALLENGE = stream_protocol("challenge")
+"""Request: a Challenge. Response: a ChallengeReply (`node.work.challenged`)."""
+
+PROTOCOLS = (CONTRIBUTE, PULL, CERTIFICATE, QUERY, PING, CHALLENGE)
+
+SLOW_PROTOCOLS = (CHALLENGE,)
+"""Those whose requests an engine works on."""
 
 INBOX_MAX = 1024
 """Events that may wait for the driver: all messages of a round of 64 members, several times over; then BUSY."""
@@ -92,7 +100,8 @@ class AskRequest:
     """A request of one of our users to ask the swarm."""
 
     query: Query
-    turns: tuple[Turn, ...]
+    texts: LeftOut
+    """The conversation and the asker's tests, which the query may bind by digest alone."""
     begun: trio.MemorySendChannel[Digest | Fault]
     """Gets the round's id, or the fault that prevented it; capacity 1."""
     ask: QueuedAsk
@@ -158,6 +167,10 @@ Inbound = (
 )
 
 
+Serve = Callable[[Key, bytes], Awaitable[bytes | Refused]]
+"""Serves one request of a peer."""
+
+
 class InboundRouter(Handlers):
     """Handlers for the overlay: validate, reply at once, and queue all events that change a round."""
 
@@ -177,10 +190,15 @@ class InboundRouter(Handlers):
             admits_query: whether to look at a query of this key, size (bytes) and time (ms), before any work on it.
         """
         self._admits_query = admits_query
+        self._serve_challenge: Serve | None = None
         self._participant = participant
         self._store = store
         self._clock = clock
         self._send, self.inbox = trio.open_memory_channel[Inbound](INBOX_MAX)
+
+    def serve_challenges(self, serve: Serve) -> None:
+        """Let challenges be served from now on; until then they are refused. The engine's worker stands behind us."""
+        self._serve_challenge = serve
 
     def post(self, event: Inbound) -> bool:
         """Queue an event; False if the inbox is full."""
@@ -224,6 +242,8 @@ class InboundRouter(Handlers):
             return await self._take_repeated(source, payload)
         if protocol == PING and not payload:
             return codec.encode(Pong(clock_ms=self._clock.now_ms()))
+        if protocol == CHALLENGE and self._serve_challenge is not None:
+            return await self._serve_challenge(Key(source), payload)
         return Refused(f"nothing to serve on {protocol}")
 
     @property

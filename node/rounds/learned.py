@@ -12,14 +12,15 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GoldRound, QueryPriors
 from consensus.learning.reputation import NodeStats
 from node.storage import Learned
-from protocol.types import TaskType
+from protocol.types import Key, TaskType
 
 log = structlog.get_logger()
 
-STANDING, IMPORTED, GOLD, PRIORS = "standing", "hearsay", "gold", "insight"
+STANDING, IMPORTED, GOLD, PRIORS, CHALLENGES = "standing", "hearsay", "gold", "insight", "challenges"
 """Names of the parts in the store. "hearsay" holds statistics that were imported from another node."""
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
@@ -37,6 +38,15 @@ class StoredPriors(msgspec.Struct, frozen=True):
     insights: dict[TaskType, QueryPriors]
 
 
+class StoredChallenges(msgspec.Struct, frozen=True):
+    """What nodes have shown in challenges, the node that was challenged last at the end.
+
+    One row for all: rows of keys that are forgotten would stay, and push out what was learned in rounds.
+    """
+
+    standings: tuple[tuple[Key, ChallengeStanding], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RowFormat:
     """Format of one part's rows. `steps[n - 1]` converts version n to version n + 1."""
@@ -50,11 +60,28 @@ class RowFormat:
         return 1 + len(self.steps)
 
 
+def _calibrated_by_findings(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of priors (wire 3): P(correct) has a third figure, what findings are worth; nothing without them."""
+    insights = {task: each | {"calibration": [*each["calibration"], 0]} for task, each in row["insights"].items()}
+    return row | {"insights": insights}
+
+
+def _with_reports(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of statistics (wire 3): findings that were confirmed or refuted, of which there were none."""
+    return row | {"reports": {"good": 0.0, "bad": 0.0}}
+
+
+def _with_findings(row: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 of gold rounds (wire 3): what findings said of the answers; none had been tested."""
+    return row | {"score": 0, "features": []}
+
+
 FORMATS: Final[Mapping[str, RowFormat]] = {
-    STANDING: RowFormat(NodeStats),
-    IMPORTED: RowFormat(NodeStats),
-    GOLD: RowFormat(GoldRound),
-    PRIORS: RowFormat(StoredPriors),
+    STANDING: RowFormat(NodeStats, (_with_reports,)),
+    IMPORTED: RowFormat(NodeStats, (_with_reports,)),
+    GOLD: RowFormat(GoldRound, (_with_findings,)),
+    PRIORS: RowFormat(StoredPriors, (_calibrated_by_findings,)),
+    CHALLENGES: RowFormat(StoredChallenges),
 }
 """Present format of each part. A row without a version is of version 1: before 2026-11-28 rows had none."""
 

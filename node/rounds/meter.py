@@ -6,10 +6,14 @@ from typing import Final
 
 from node.rounds.hub import RoundRole
 from node.rounds.timeline import PHASES, PhaseEnded, PhaseResult, RoundBegan, RoundOver
-from protocol.types import DeclineReason, Outcome
+from protocol.types import CompileStatus, DeclineReason, Outcome
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Upper bounds of the buckets of durations in seconds: from a scripted engine's phase to a slow model's whole round."""
+
+
+_DECLINABLE: Final = ("answering", "testing", "judging")
+"""Phases of a member's work."""
 
 
 @dataclass(slots=True)
@@ -45,10 +49,13 @@ class RoundMeter:
         """Comparisons in the ballots that count in our rounds, and in our own ballots."""
         self.abstentions: Counter[RoundRole] = Counter({"requester": 0, "member": 0})
         """Abstentions among them."""
-        self.declined = Counter({(phase, reason): 0 for phase in ("answering", "judging") for reason in DeclineReason})
+        self.declined = Counter({(phase, reason): 0 for phase in _DECLINABLE for reason in DeclineReason})
         """Phases that our member declined, by name and reason."""
-        self.unfinished: Counter[str] = Counter(answering=0, judging=0)
+        self.unfinished: Counter[str] = Counter(dict.fromkeys(_DECLINABLE, 0))
         """Phases that went on without our member, by name."""
+
+        self.tested: Counter[CompileStatus] = Counter(dict.fromkeys(CompileStatus, 0))
+        """Answers in our own reports, by what they say of compiling."""
 
     def round_began(self, began: RoundBegan) -> None:
         """Do nothing: open rounds are counted by the timeline."""
@@ -59,6 +66,7 @@ class RoundMeter:
             durations.add(ended.ended_ms - ended.began_ms)
         self.comparisons[ended.role] += ended.comparisons
         self.abstentions[ended.role] += ended.abstentions
+        self.tested.update(ended.tested)
         if ended.reason is not None:
             self.declined[ended.phase, ended.reason] += 1
         elif ended.role == "member" and ended.result is PhaseResult.UNFINISHED:

@@ -20,13 +20,19 @@ from node.rounds.hub import RoundEvents, RoundRole
 from node.rounds.queue import QueuedAsk
 from node.work.worker import EngineWorker
 from protocol.messages import Decline, Query
-from protocol.types import Digest, Key
+from protocol.types import Digest, Key, Kind
 
 PROGRESS_MS: Final = 50
 """Milliseconds between two progress events of one phase. Nobody sees finer steps, and each event costs 0.3 ms of the
 node for which all members wait: one per contribution made a fast round of seven nodes a sixth slower."""
 
-_COUNTED: Final = (events.AnswerOpened, events.BallotCounted, events.Strengths)
+_COUNTED: Final = (
+    events.AnswerOpened,
+    events.ReportCounted,
+    events.FindingsSettled,
+    events.BallotCounted,
+    events.Strengths,
+)
 """Kinds of events that report what closings count."""
 
 E = TypeVar("E", bound=BaseEvent)
@@ -103,6 +109,8 @@ class RoundObserver:
                 self._publish(query, "member", events.Joined, partial(self._joined, effect))
             case fx.Generate(query):
                 self._publish(query, "member", events.GenerationStarted, partial(self._generating, effect))
+            case fx.Inspect(query):
+                self._publish(query, "member", events.InspectionStarted, partial(self._inspecting, effect))
             case fx.Judge(query):
                 self._publish(query, "member", events.JudgingStarted, partial(self._judging, effect))
             case fx.Journal(_, message) if isinstance(message.body, Decline):
@@ -158,12 +166,17 @@ class RoundObserver:
         observed.record = record
 
     def _tell_step(self, query: Digest, record: RoundRecord) -> None:
-        """Publish the answers, ballots and strengths that one closing has counted."""
+        """Publish the answers, reports, ballots and strengths that one closing has counted."""
         before = record.before
         if before is None:
             return
         for number in range(len(before.answers), len(record.answers)):
             self._publish(query, "requester", events.AnswerOpened, partial(telling.answer, record, number))
+        for report in record.reports[len(before.reports) :]:
+            self._publish(query, "requester", events.ReportCounted, partial(telling.report, report))
+        if record.closings[-1].kind is Kind.CLOSE_REPORTS:
+            settled = partial(telling.settled, record, before.stage)
+            self._publish(query, "requester", events.FindingsSettled, settled)
         ballots = record.ballots[len(before.ballots) :]
         for ballot in ballots:
             self._publish(query, "requester", events.BallotCounted, partial(telling.ballot, ballot))
@@ -202,6 +215,10 @@ class RoundObserver:
 
     def _generating(self, effect: fx.Generate) -> events.GenerationStarted:
         return events.GenerationStarted(max_tokens=effect.max_tokens, budget_ms=self._left_ms(effect.deadline_ms))
+
+    def _inspecting(self, effect: fx.Inspect) -> events.InspectionStarted:
+        budget_ms = self._left_ms(effect.deadline_ms)
+        return events.InspectionStarted(stage=effect.stage, answers=len(effect.assigned), budget_ms=budget_ms)
 
     def _judging(self, effect: fx.Judge) -> events.JudgingStarted:
         budget_ms = self._left_ms(effect.deadline_ms)

@@ -11,6 +11,7 @@ from node.inference.status import ServerStatus
 from node.rounds.inbound import InboundRouter, Offering
 from node.signals import Signal
 from node.storage import Health
+from node.work.toolbox import ToolState
 from node.work.worker import EngineWorker
 from protocol.limits import ADDRESS_BYTES_MAX, ADDRESSES_MAX, COUNT_MAX, NAME_BYTES_MAX
 from protocol.messages import Offer
@@ -23,6 +24,10 @@ PROBE_RETRY_MS = 2_000
 
 GREET_MS = 300
 """Milliseconds to collect several changes, such as new peers, before we repeat our offer for all of them."""
+
+TOOLS_S_MAX = 60.0
+"""Seconds that the first offer waits for the sandbox's trial and the harness: two on a quiet machine, some ten the
+first time. After them it is made without, and repeated later."""
 
 Addresses = Callable[[], tuple[str, ...]]
 """Function that returns where peers may dial this node; called at each offer, because the machine's network may change.
@@ -52,7 +57,7 @@ class Offers:
             disk: while it is blocked, the node offers nothing.
             is_open: whether the node works for others now; if not, the offer has no role.
             repeat_on: signals that call for a repetition: a peer without our offer, a change of
-                `is_open`, or other addresses.
+                `is_open`, other addresses, or other tool versions.
             config: names shard and specialty.
             params: gives the interval of renewal.
         """
@@ -67,6 +72,7 @@ class Offers:
     async def run(self, addresses: Addresses) -> None:
         """Offer until cancelled. Probe the engine before each renewal, but not while it works on a round."""
         server = self._worker.engine.server
+        await self._know_tools()
         while True:
             info = self._worker.info
             if info is None or not self._worker.queue:
@@ -84,6 +90,12 @@ class Offers:
                 await trio.sleep(PROBE_RETRY_MS / 1000)
             else:
                 await server.wait_ready()
+
+    async def _know_tools(self) -> None:
+        """Wait until it is known whether this node can test, so that its first offer says it; rounds seat by offers."""
+        toolbox = self._worker.inspector.toolbox
+        with trio.move_on_after(TOOLS_S_MAX):
+            await toolbox.changed.wait_until(lambda: toolbox.state is not ToolState.OPENING)
 
     async def _stand(
         self, info: EngineInfo, addresses: Addresses, server: ServerStatus | None, seen: dict[Signal, int]
@@ -140,6 +152,7 @@ class Offers:
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
             milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
             queue=self._worker.queue,
+            tool_versions=self._worker.inspector.tool_versions,
             addresses=fitting[:ADDRESSES_MAX],
         )
 

@@ -3,16 +3,20 @@
 import secrets
 from collections.abc import Sequence
 
+import trio
+
 from consensus.learning.query import Budgets, QuerySubject, build_query
 from consensus.learning.roster import Draw, Trust, choose_roster
 from consensus.learning.waves import wave_plan
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.clock import Clock
 from node.config import NodeConfig
 from node.overlay import Overlay
 from node.rounds.ask_errors import AskError, NobodyNamedError, NoQuorumError, SecretTextError, TooLongError
+from node.rounds.asked_tests import check_tests, findings_of
 from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
 from node.rounds.reputation import Reputation
 from protocol.conversation import bytes_of
@@ -33,6 +37,7 @@ class QueryBuilder:
         self._reputation = reputation
         self._config = config
         self._clock = clock
+        self._readers = trio.CapacityLimiter(1)
 
     def audience(self, question: Question) -> Audience:
         """Return the nodes that may read a question: those that it names, else those of the configuration."""
@@ -40,11 +45,26 @@ class QueryBuilder:
 
     def refuse_secrets(self, question: Question) -> None:
         """Raise SecretTextError if a question looks like it holds a secret, unless that is allowed."""
-        if not (question.allow_secrets or self._config.round.allow_secrets) and (why := secret_line(question.turns)):
+        if not (question.allow_secrets or self._config.round.allow_secrets) and (
+            why := secret_line(question.turns, question.tests)
+        ):
             raise SecretTextError(why)
 
+    async def check(self, question: Question) -> None:
+        """Read the question's tests. Raises AskError if no query takes them.
+
+        In a thread, one question at a time: the worst tests of 32 KiB take a second of the CPU.
+        """
+        if question.tests:
+            await trio.to_thread.run_sync(check_tests, question, limiter=self._readers)
+        else:
+            check_tests(question)
+
     def build(self, question: Question) -> Query:
-        """Build the query of a question, with today's date and a roster of its own. Raises AskError."""
+        """Build the query of a question, with today's date and a roster of its own. Raises AskError.
+
+        Its tests are taken as they are: see `check`.
+        """
         params, config = self.params, self._config
         turns = turns_of(question)
         if (size := bytes_of(turns)) > params.query_bytes_max:
@@ -59,6 +79,8 @@ class QueryBuilder:
             task=question.task,
             turns=turns,
             private=audience is not Audience.PUBLIC,
+            findings=findings_of(question, config.round.findings),
+            tests=question.tests,
         )
         priors, budgets = self._reputation.query_priors(question.task), self._budgets(question).within(params)
         return build_query(subject, budgets, priors, roster, now_ms, secrets.token_bytes(32))
@@ -89,6 +111,7 @@ class QueryBuilder:
             open_ms=table.open_ms,
             judge_ms=question.judge_ms or table.judge_ms,
             cosign_ms=table.cosign_ms,
+            test_ms=question.test_ms or table.test_ms,
             patience_ms=table.patience_ms if patience_ms is None else patience_ms,
             waves=wave_plan(question.task, question.pairs_per_judge or table.pairs_per_judge, waves_max),
             threshold=table.threshold,
@@ -118,6 +141,11 @@ def turns_of(question: Question) -> tuple[Turn, ...]:
     if (last := question.turns[-1].role) is not TurnRole.USER:
         raise AskError(f"the last turn must be the user's, which asks; here it is the {last}'s")
     return tuple(Turn(role=turn.role, text=turn.text) for turn in question.turns)
+
+
+def texts_of(question: Question) -> LeftOut:
+    """Return the texts of a question as its members get them. Raises AskError, as `turns_of` does."""
+    return LeftOut(turns_of(question), question.tests)
 
 
 def trust(config: NodeConfig) -> Trust:

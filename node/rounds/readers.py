@@ -15,6 +15,8 @@ NOBODY_NAMED: Final = (
 )
 """Why a trusted question begins no round although other nodes offer to work."""
 
+_SECRET: Final = "{place} looks like it holds {kind}, which other nodes would read: take it out"
+
 
 def allowed_offers(offers: Iterable[Offer], audience: Audience, trust: Trust, own: Key) -> Sequence[Offer]:
     """Return the offers of nodes that may get a seat: for trusted questions those of named nodes, and our own."""
@@ -34,13 +36,15 @@ def lacks_named(offers: Iterable[Offer], allowed: Iterable[Offer], specialty: st
     return bool(others(offers)) and not others(allowed)
 
 
-def secret_line(turns: Sequence[Turn]) -> str | None:
-    """Return what turns hold that looks like a secret, and to take it out; None: they hold nothing like it.
+def secret_line(turns: Sequence[Turn], tests: str = "") -> str | None:
+    """Return what turns, or the asker's tests, hold that looks like a secret, and to take it out; None: nothing.
 
     It names kind and place, never the secret.
     """
     for number, turn in enumerate(turns, start=1):
         if (kind := find_secret(turn.text)) is not None:
             place = "the question" if len(turns) == 1 else f"turn {number} ({turn.role})"
-            return f"{place} looks like it holds {kind}, which other nodes would read: take it out"
+            return _SECRET.format(place=place, kind=kind)
+    if (kind := find_secret(tests)) is not None:
+        return _SECRET.format(place="the text of the tests", kind=kind)
     return None

@@ -14,14 +14,14 @@ import structlog
 from consensus.rounds import recording as told
 from consensus.rounds.admission import Admission, PlacesOnly, Refusal, WorkingPlace
 from consensus.rounds.effects import Effect
-from consensus.rounds.events import Delivered, Generated, Judged, Unable, Worked
+from consensus.rounds.events import Delivered, Generated, Inspected, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, ServedPull
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, LeftOut, ServedPull
 from consensus.rounds.validation import Admitted, Validator
 from node.errors import UserError
 from protocol.errors import Fault, Verdict
-from protocol.messages import Offer, Query, Turn
+from protocol.messages import Offer, Query
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Digest, Key, Kind
@@ -181,12 +181,11 @@ class RecordingParticipant(Participant):
         with self._recorder.input(told.PullServed(source=source, request=raw)):
             return super().serve_pull(source, raw)
 
-    def ask(
-        self, query: Query, turns: tuple[Turn, ...], now_ms: int, slack_ms: int = 0
-    ) -> tuple[Digest, list[Effect]] | Fault:
+    def ask(self, query: Query, texts: LeftOut, now_ms: int, slack_ms: int = 0) -> tuple[Digest, list[Effect]] | Fault:
         """Begin a round, and record the question."""
-        with self._recorder.input(told.Asked(at_ms=now_ms, query=query, turns=turns, slack_ms=slack_ms)):
-            return super().ask(query, turns, now_ms, slack_ms)
+        asked = told.Asked(at_ms=now_ms, query=query, turns=texts.turns, tests=texts.tests, slack_ms=slack_ms)
+        with self._recorder.input(asked):
+            return super().ask(query, texts, now_ms, slack_ms)
 
     def cancel(self, query: Digest, now_ms: int) -> list[Effect] | None:
         """Cancel a round, and record that."""
@@ -280,8 +279,9 @@ def _worked(query: Digest, event: Worked, now_ms: int) -> told.Input:
             return told.Wrote(at_ms=now_ms, query=query, content=content, salt=salt)
         case Judged(wave, preferences):
             return told.Compared(at_ms=now_ms, query=query, wave=wave, preferences=preferences)
-        case Unable(wave, reason):
-            waves = () if wave is None else (wave,)
-            return told.CouldNot(at_ms=now_ms, query=query, waves=waves, reason=reason)
+        case Inspected(stage, findings):
+            return told.FoundOut(at_ms=now_ms, query=query, stage=stage, findings=findings)
+        case Unable(phase, repetition, reason):
+            return told.CouldNot(at_ms=now_ms, query=query, phase=phase, repetition=repetition, reason=reason)
         case Delivered(message_id, acknowledged):
             return told.Reached(at_ms=now_ms, query=query, message=message_id, acknowledged=int(acknowledged))

@@ -1,6 +1,7 @@
 """Learning about other nodes from the rounds that this node asks for, as they are certified; kept in the store.
 
-The work on one round takes up to one second, in a thread. The result changes only in the loop, where it is read.
+The work on one round takes up to one second, in a thread; where tests grade gold, some seconds more, in the sandbox.
+The result changes only in the loop, where it is read.
 """
 
 from collections.abc import Iterable
@@ -10,11 +11,26 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
+from node.gold.grading import AnswerGrader
 from node.rounds.gold import GoldBook
-from node.rounds.learned import GOLD, IMPORTED, PRIORS, STANDING, StoredPriors, StoredRows, row_of, sort_rows, value_of
+from node.rounds.learned import (
+    CHALLENGES,
+    GOLD,
+    IMPORTED,
+    PRIORS,
+    STANDING,
+    StoredChallenges,
+    StoredPriors,
+    StoredRows,
+    row_of,
+    sort_rows,
+    value_of,
+)
+from node.rounds.newcomers import Newcomers
 from node.storage import Store
 from protocol.types import Key, TaskType
 
@@ -42,12 +58,23 @@ class Reputation:
         store: Store,
         specialty: str,
         left_alone: frozenset[tuple[str, bytes]] = frozenset(),
+        grader: AnswerGrader | None = None,
     ) -> None:
         """Build on loaded experience.
 
-        `left_alone`: parts and names of a later strand's rows, which must not be replaced.
+        Args:
+            experience: What was learned so far.
+            gold: Questions whose answers are known.
+            trust: Weights of nodes without history.
+            store: Keeps what is learned.
+            specialty: What it is about.
+            left_alone: Parts and names of a later strand's rows, which must not be replaced.
+            grader: Grades answers to gold by tests; without one, questions with tests are not gold.
         """
         self.experience = experience
+        self._grader = grader
+        self.newcomers = Newcomers()
+        """What nodes have shown in challenges."""
         self._left_alone = left_alone
         self.gold = gold
         self._trust = trust
@@ -58,10 +85,16 @@ class Reputation:
         self._last.set()
         self._send, self._rounds = trio.open_memory_channel[_Round](WAITING_MAX)
 
+    @property
+    def can_test(self) -> bool:
+        """Whether answers to gold can be graded by tests now."""
+        return self._grader is not None and self._grader.is_ready
+
     def trust(self, task: TaskType) -> Trust:
-        """Return how rosters of this task weigh nodes: as configured, else as earned."""
-        merits = self.experience.query_priors(task).merits
-        return replace(self._trust, merits=merits)
+        """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
+        priors = self.experience.query_priors(task)
+        challenged = self.newcomers.weights(self.experience.rounds, self.experience.standings)
+        return replace(self._trust, merits=priors.merits, refuted=priors.refuted, challenged=challenged)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
         """Return the priors that queries of this task carry: the model's parameters and the calibration."""
@@ -91,7 +124,7 @@ class Reputation:
     async def _learn(self, certificate: bytes) -> None:
         verified = await trio.to_thread.run_sync(verify_certificate, certificate)
         assert isinstance(verified, VerifiedCertificate), "our own round's certificate does not verify"
-        truth = self.gold.truth(verified.record)
+        truth = await self.gold.truth(verified.record, self._grader)
         update = await trio.to_thread.run_sync(round_update, verified.record, verified.ranking, truth)
         self.experience.learn(update)
         if self.experience.is_due:
@@ -107,6 +140,13 @@ class Reputation:
                 await self._keep(taken, [], part=IMPORTED)
         return taken
 
+    async def challenged(self, key: Key, standing: ChallengeStanding) -> None:
+        """Remember what a node has shown in challenges. Raises StoreBlockedError; it counts even so until a restart."""
+        self.newcomers.put(key, standing)
+        if (CHALLENGES, b"") not in self._left_alone:
+            stored = StoredChallenges(tuple(self.newcomers.standings.items()))
+            await self._store.put_learned(self._specialty, [row_of(CHALLENGES, b"", stored)])
+
     async def _renew(self) -> None:
         self.experience.renew(await trio.to_thread.run_sync(self.experience.renewed))
 
@@ -119,11 +159,17 @@ class Reputation:
         await self._store.put_learned(self._specialty, ours)
 
 
-async def open_reputation(store: Store, book: GoldBook, trust: Trust, specialty: str) -> Reputation:
+async def open_reputation(
+    store: Store, book: GoldBook, trust: Trust, specialty: str, grader: AnswerGrader | None = None
+) -> Reputation:
     """Load what the store holds of this specialty."""
     stored = sort_rows(await store.learned(specialty))
     experience = _experience(stored)
-    return Reputation(experience, book, trust, store, specialty, stored.left_alone)
+    reputation = Reputation(experience, book, trust, store, specialty, stored.left_alone, grader)
+    if (row := stored.known[CHALLENGES].get(b"")) is not None:
+        for key, standing in value_of(row).standings:
+            reputation.newcomers.put(key, standing)
+    return reputation
 
 
 def _experience(stored: StoredRows) -> Experience:

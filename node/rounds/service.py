@@ -14,9 +14,10 @@ from node.api.conversation import Audience
 from node.api.events import PLAIN_KEYS
 from node.clock import Clock
 from node.rounds.ask_errors import AskError, NoDiskError, StoppingError, TooBusyError, TooManyFollowedError
+from node.rounds.asked_tests import with_shown_tests
 from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
 from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
-from node.rounds.queries import QueryBuilder, turns_of
+from node.rounds.queries import QueryBuilder, texts_of
 from node.rounds.queue import QueuedAsk, QueueFullError, RoundQueue
 from node.signals import Signal
 from protocol.errors import Fault, FaultReason
@@ -89,10 +90,13 @@ class RoundService:
         """
         if self.queue.is_full:
             raise self._too_busy()
+        # From here on the conversation is what is sent.
+        question = with_shown_tests(question)
         self._queries.refuse_secrets(question)
         audience = self._queries.audience(question)
         # Whoever watches the round learns which audience it had.
         question = replace(question, audience=audience)
+        await self._queries.check(question)
         # Refuse at once, not after the wait; the query that is sent gets a date and a roster of its own.
         self._build(question)
         ask = await self._take_ticket(question, gold=not counted)
@@ -155,7 +159,7 @@ class RoundService:
             query = self._build(ask.question)
             id = body_id(self._queries.params.digest, query)
             with self._follow(id, details) as events:
-                await self._inbound.deliver(AskRequest(query, turns_of(ask.question), begun, ask))
+                await self._inbound.deliver(AskRequest(query, texts_of(ask.question), begun, ask))
                 handed_over = True
                 answer = await began.receive()
                 if isinstance(answer, Fault) and answer.reason is FaultReason.NOT_JOURNALLED:

@@ -3,14 +3,18 @@
 from functools import lru_cache
 from typing import Final
 
+from msgspec import convert
+
 from consensus.certificates.record import RoundRecord
-from consensus.certificates.report import claimed_correct
+from consensus.certificates.report import claimed_correct, found_values, settled_values
 from consensus.certificates.tally import Ranking
+from consensus.ranking.findings import SettledFindings, checks_of
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.asking import Question
 from node.api.conversation import Audience
-from protocol.messages import Ballot, Query, Seat
+from node.api.findings import AnswerFindings
+from protocol.messages import Ballot, Findings, Query, Report, Seat
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role
 
@@ -85,6 +89,37 @@ def answer(record: RoundRecord, number: int) -> events.AnswerOpened:
     )
 
 
+def report(message: VerifiedMessage) -> events.ReportCounted:
+    """Build the event of a report that a closing lists."""
+    body = message.body
+    assert isinstance(body, Report)
+    answers = tuple(events.AnswerFound(found.answer, _stated(found)) for found in body.findings)
+    return events.ReportCounted(tester=hexadecimal(body.author), stage=body.stage, answers=answers)
+
+
+def settled(record: RoundRecord, stage: int) -> events.FindingsSettled:
+    """Build the event of what the reports up to a stage settle."""
+    found = ((number, found_values(record, number)) for number in range(len(record.answers)))
+    answers = tuple(events.AnswerFound(number, convert(values, AnswerFindings)) for number, values in found)
+    return events.FindingsSettled(stage=stage, tool_versions=record.tool_versions, answers=answers)
+
+
+def _stated(found: Findings) -> AnswerFindings:
+    """Return one tester's findings in the form of settled ones."""
+    stated = SettledFindings(
+        reports=1,
+        status=found.status,
+        error=found.error,
+        lints=found.lints,
+        unsafe=found.unsafe,
+        panics=found.panics,
+        tests=checks_of(found.tests),
+        examples=checks_of(found.examples),
+        outcomes=found.outcomes,
+    )
+    return convert(settled_values(stated), AnswerFindings)
+
+
 def ballot(message: VerifiedMessage) -> events.BallotCounted:
     """Build the event of a ballot that a closing lists."""
     body = message.body
@@ -131,7 +166,14 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         token_source=None if winner is None else winner.token_source,
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
+        findings=None if record is None else _of_winner(record, Digest(ranking.winner)),
     )
+
+
+def _of_winner(record: RoundRecord, winner: Digest) -> AnswerFindings | None:
+    place = next((index for index, message in enumerate(record.answers) if message.id == winner), None)
+    found = None if place is None else found_values(record, place)
+    return None if found is None else convert(found, AnswerFindings)
 
 
 def ended(effect: fx.RoundEnded) -> events.Ended:

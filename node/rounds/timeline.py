@@ -16,15 +16,17 @@ from node.clock import Clock
 from node.rounds.hub import RoundRole
 from node.rounds.queue import QueuedAsk
 from node.signals import Signal
-from protocol.messages import Ballot, Commit, Decline, Query
-from protocol.types import ABSTAIN, DeclineReason, Digest, Outcome, TaskType
+from protocol.messages import Ballot, Commit, Decline, Query, Report
+from protocol.types import ABSTAIN, CompileStatus, DeclineReason, Digest, Outcome, TaskType
 
 PHASES: Final[tuple[tuple[RoundRole, str], ...]] = (
     ("requester", "answering"),
     ("requester", "opening"),
+    ("requester", "testing"),
     ("requester", "judging"),
     ("requester", "cosigning"),
     ("member", "answering"),
+    ("member", "testing"),
     ("member", "judging"),
 )
 """Role and name of each kind of phase. A requester's lasts until its closing, a member's until its contribution."""
@@ -67,6 +69,8 @@ class PhaseEnded:
     reason: DeclineReason | None = None
     comparisons: int = 0
     abstentions: int = 0
+    tested: tuple[CompileStatus, ...] = ()
+    """What our own report says of each answer; empty for the requester."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,8 @@ class RoundTimeline:
                 self._begin(query, "member", record.query)
             case fx.Generate(query):
                 self._start(query, "member", "answering", 0)
+            case fx.Inspect(query, stage):
+                self._start(query, "member", "testing", stage)
             case fx.Judge(query, wave):
                 self._start(query, "member", "judging", wave)
             case fx.Journal(_, message):
@@ -170,6 +176,9 @@ class RoundTimeline:
         match body:
             case Commit():
                 self._end(Digest(body.query), "member", PhaseResult.DONE)
+            case Report():
+                tested = tuple(found.status for found in body.findings)
+                self._end(Digest(body.query), "member", PhaseResult.DONE, tested=tested)
             case Ballot():
                 abstentions = sum(each.preference == ABSTAIN for each in body.judgements)
                 counted = (len(body.judgements), abstentions)
@@ -190,6 +199,7 @@ class RoundTimeline:
         result: PhaseResult,
         reason: DeclineReason | None = None,
         counted: tuple[int, int] = (0, 0),
+        tested: tuple[CompileStatus, ...] = (),
     ) -> None:
         """End the present phase, if there is one."""
         open_ = self._open.get((query, role))
@@ -208,6 +218,7 @@ class RoundTimeline:
             reason=reason,
             comparisons=counted[0],
             abstentions=counted[1],
+            tested=tested,
         )
         open_.phase = ""
         for each in self._listeners:

@@ -4,10 +4,10 @@ import sqlite3
 from typing import Final
 
 from consensus.rounds.validation import LINGER_MS
-from protocol.limits import DURATION_MS_MAX, WAVES_MAX
+from protocol.limits import DURATION_MS_MAX, STAGES_MAX, WAVES_MAX
 
-PHASES_MAX: Final = 3 + WAVES_MAX
-"""Phases of the longest round: answering, opening, co-signing, and its waves."""
+PHASES_MAX: Final = 3 + STAGES_MAX + WAVES_MAX
+"""Phases of the longest round: answering, opening, co-signing, its stages of testing and its waves."""
 
 JOURNAL_KEPT_MS: Final = PHASES_MAX * DURATION_MS_MAX + 2 * LINGER_MS
 """Milliseconds before its last message for which the journal is kept whatever the quota says: half a day, the longest

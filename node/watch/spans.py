@@ -113,6 +113,9 @@ class SpanMaker:
             span.set_attribute("strand.wave", ended.wave)
             span.set_attribute("strand.comparisons", ended.comparisons)
             span.set_attribute("strand.abstentions", ended.abstentions)
+        if ended.phase == "testing":
+            span.set_attribute("strand.stage", ended.wave)
+            span.set_attribute("strand.tested", len(ended.tested))
         span.end(ended.ended_ms * _NS)
 
     def round_over(self, over: RoundOver) -> None:

@@ -119,6 +119,15 @@ class QuotedTask:
     """Whether it names A and B itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShownPair:
+    """A pair in the order in which a judge sees it."""
+
+    texts: tuple[str, str]
+    facts: tuple[str, str] = ("", "")
+    """Words of ours on what testers settled about each text; empty: nothing is known."""
+
+
 @trio.as_safe_channel
 async def judge(
     engine: Engine,
@@ -128,14 +137,15 @@ async def judge(
     nonce: bytes,
     limits: PromptLimits,
     cut: Container[str] = frozenset(),
+    facts: Sequence[tuple[str, str]] = (),
     told: Collection[str] = frozenset(),
 ) -> AsyncGenerator[PairPreference, None]:
     """Judge `pairs` of answers to a conversation, and yield each once, as soon as it is known.
 
     Use as `async with judge(...) as judgements: async for judgement in judgements: ...`; leaving the block cancels
     pending requests. An engine's failure makes its pair an abstention. `nonce`: fresh random bytes, for these pairs
-    only. `cut`: the texts that ended at their token limit, which the prompt states. `told`: the engine's own control
-    tokens.
+    only. `cut`: the texts that ended at their token limit, which the prompt states, as it does `facts`: words of
+    ours about the two answers of each pair; none: nothing is known. `told`: the engine's own control tokens.
     """
     asks = []
     for ask in asking_order(pairs):
@@ -144,7 +154,7 @@ async def judge(
         elif not ask.swapped:
             yield PairPreference(ask.index, ONE // 2)
     task = quote_task(turns, nonce, told)
-    prompts = ((ask, pair_prompt(task, _ordered(pairs, ask), limits, cut, told)) for ask in asks)
+    prompts = ((ask, pair_prompt(task, _shown(pairs, facts, ask), limits, cut, told)) for ask in asks)
     halves: dict[int, _Half] = {}
     send, receive = trio.open_memory_channel[tuple[Ask, _Half]](len(asks))
     async with trio.open_nursery() as nursery:
@@ -163,15 +173,19 @@ async def judge(
             )
 
 
-def prompt_limits(context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0) -> PromptLimits:
+def prompt_limits(
+    context_tokens: int, answer_bytes_max: int, reasoning_tokens: int = 0, facts_bytes: int = 0
+) -> PromptLimits:
     """Return limits with which every prompt surely fits a context, if the query keeps to its own.
 
-    Otherwise an answer of rare characters would overflow the context and make its judges abstain. Raises EngineError if
-    the context is too small to judge with.
+    Otherwise an answer of rare characters would overflow the context and make its judges abstain. `facts_bytes`: of the
+    words about one answer. Raises EngineError if the context is too small to judge with.
     """
     reasoning_bytes = reasoning_tokens * REASONING_BYTES_PER_TOKEN
     # Our own plain English has a token per three bytes or more.
     free_tokens = context_tokens - RESERVED_TOKENS - len(preamble(reasoning_tokens > 0)) // 2 - reasoning_bytes
+    # The same for the facts about two answers.
+    free_tokens -= facts_bytes
     answer_bytes = min(answer_bytes_max, free_tokens // 3)
     if answer_bytes < TEXT_BYTES_MIN:
         after = f" after {reasoning_tokens} tokens of reasoning" if reasoning_tokens else ""
@@ -184,10 +198,16 @@ def query_bytes(turns: Sequence[Turn], told: Collection[str] = frozenset()) -> i
     return len(quote_task(turns, bytes(NONCE_BYTES), told).text.encode("utf-8", "replace"))
 
 
-def prompt_bytes(query_bytes: int, pairs: Sequence[tuple[str, str]], limits: PromptLimits) -> int:
-    """Return the bytes of the longest prompt of these pairs, without delimiters and the judge's own text."""
+def prompt_bytes(
+    query_bytes: int, pairs: Sequence[tuple[str, str]], limits: PromptLimits, facts: Sequence[tuple[str, str]] = ()
+) -> int:
+    """Return the bytes of the longest prompt of these pairs, without delimiters and the judge's own text.
+
+    `facts`: see `judge`.
+    """
     shown = max((sum(min(len(text.encode()), limits.answer_bytes_max) for text in pair) for pair in pairs), default=0)
-    return len(preamble(limits.reasoning_tokens > 0)) + query_bytes + shown
+    known = max((sum(len(each) for each in pair) for pair in facts), default=0)
+    return len(preamble(limits.reasoning_tokens > 0)) + query_bytes + shown + known
 
 
 def quote_task(turns: Sequence[Turn], nonce: bytes, told: Collection[str]) -> QuotedTask:
@@ -203,7 +223,7 @@ def quote_task(turns: Sequence[Turn], nonce: bytes, told: Collection[str]) -> Qu
 
 
 def pair_prompt(
-    task: QuotedTask, texts: tuple[str, str], limits: PromptLimits, cut: Container[str], told: Collection[str]
+    task: QuotedTask, pair: ShownPair, limits: PromptLimits, cut: Container[str], told: Collection[str]
 ) -> JudgePrompt:
     """Return the prompt about a pair that shows its first answer as A; `limits`, `cut` and `told` are those of `judge`.
 
@@ -211,20 +231,20 @@ def pair_prompt(
     """
     if len(task.text.encode("utf-8", "replace")) > limits.query_bytes_max:
         raise ValueError("a query is never cut: ask PromptLimits.beside whether it fits")
-    first, second = texts
+    first, second = pair.texts
     tag = task.tag
-    pair = block(
+    shown_pair = block(
         task.text,
         _untagged(quoted_answer(first, limits.answer_bytes_max, told, lettered=task.lettered)),
         _untagged(quoted_answer(second, limits.answer_bytes_max, told, lettered=task.lettered)),
         tag,
         # In the delimiter, where no author can write.
-        tuple(f"{tag} {_CUT}" if text in cut else tag for text in texts),
+        tuple(_delimiter(tag, text in cut, known) for text, known in zip(pair.texts, pair.facts, strict=True)),
     )
-    plain = f"{preamble()}{pair}{CHOICE}"
+    plain = f"{preamble()}{shown_pair}{CHOICE}"
     if not limits.reasoning_tokens:
         return JudgePrompt(plain, first, second)
-    asked = f"{preamble(reasoned=True)}{pair}{REASON}"
+    asked = f"{preamble(reasoned=True)}{shown_pair}{REASON}"
 
     def choice(written: str) -> str:
         reason = _reason(shown(written, told), tag, limits.reasoning_bytes_max)
@@ -266,6 +286,16 @@ async def _ask_all(
             except EngineError as error:
                 half = _Half(None, str(error))
             await results.send((ask, half))
+
+
+def _delimiter(tag: str, is_cut: bool, known: str) -> str:
+    """Return what stands in the delimiter line beside an answer's letter: its tag, and what is known of the answer."""
+    told = [f"({known})"] if known else []
+    return " ".join((tag, *told, _CUT)) if is_cut else " ".join((tag, *told))
+
+
+def _shown(pairs: Sequence[tuple[str, str]], facts: Sequence[tuple[str, str]], ask: Ask) -> ShownPair:
+    return ShownPair(_ordered(pairs, ask), _ordered(facts, ask) if facts else ("", ""))
 
 
 def _ordered(pairs: Sequence[tuple[str, str]], ask: Ask) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from node.storage import ServedHour, Store
 from node.work.ledger import HOUR_MS, HOURS_KEPT, OTHERS, Ledger, Row, Spent
 from protocol.conversation import bytes_of
 from protocol.limits import DURATION_MS_MAX, TIME_MS_MAX
-from protocol.messages import Query
+from protocol.messages import Query, Turn
+from protocol.streams import Challenge
 from protocol.types import ONE, Digest, Key, TaskType
 
 ROUNDS_MAX = 256
@@ -128,7 +129,18 @@ class Serving(Admission):
             return Refusal.NOT_SERVED
         if not self._shares.is_free(key, places, self.knows):
             return Refusal.BUSY
-        return None if self.knows(key) else self._over(query, now_ms)
+        return None if self.knows(key) else self._over(_tokens(query.max_tokens, query.turns), now_ms)
+
+    def challenge_refusal(self, requester: Key, challenge: Challenge, now_ms: int) -> Refusal | None:
+        """Return why the node does not work on a challenge (R20); None if it does. Working places are not counted."""
+        if (closed := self.closed(now_ms)) is not None:
+            return closed
+        if requester in self._denied or not self._serves(requester):
+            return Refusal.NOT_SERVED
+        if self.knows(requester):
+            return None
+        answers = sum(len(text.encode()) for text in challenge.answers)
+        return self._over(_tokens(challenge.max_tokens, challenge.turns) + answers // BYTES_PER_TOKEN, now_ms)
 
     def _serves(self, key: Key) -> bool:
         match self._whom:
@@ -139,10 +151,9 @@ class Serving(Admission):
             case "named":
                 return key in self._named
 
-    def _over(self, query: Query, now_ms: int) -> Refusal | None:
+    def _over(self, tokens: int, now_ms: int) -> Refusal | None:
         """Return the strangers' limit that leaves no room for a round of this cost, if there is one."""
         left = self.left(now_ms)
-        tokens = query.max_tokens + bytes_of(query.turns) // BYTES_PER_TOKEN
         costs = ((left.rounds_hour, 1), (left.rounds_day, 1), (left.tokens_hour, tokens), (left.tokens_day, tokens))
         if any(room is not None and room < cost for room, cost in costs):
             return Refusal.OVER_QUOTA
@@ -154,11 +165,24 @@ class Serving(Admission):
 
     def joined(self, id: Digest, query: Query, now_ms: int, *, again: bool) -> None:
         """Remember the requester of a round, and charge for it unless it began before a restart."""
-        self._requesters[id] = query.author
-        if len(self._requesters) > ROUNDS_MAX:
-            self._requesters.popitem(last=False)
+        self._remember(id, query.author)
         if not again:
             self.ledger.add(query.author, Spent(rounds=1), now_ms)
+
+    @contextmanager
+    def challenged(self, id: Digest, requester: Key, now_ms: int) -> Iterator[None]:
+        """Charge for a challenge, which counts as a round, and for the work that the block does under this id."""
+        self._remember(id, requester)
+        self.ledger.add(requester, Spent(rounds=1), now_ms)
+        try:
+            yield
+        finally:
+            self._requesters.pop(id, None)  # else challenges would push out the rounds that are still charged
+
+    def _remember(self, id: Digest, requester: Key) -> None:
+        self._requesters[id] = requester
+        if len(self._requesters) > ROUNDS_MAX:
+            self._requesters.popitem(last=False)
 
     def admits_query(self, requester: Key, size_bytes: int, now_ms: int) -> bool:
         """Whether to check a query at all: before its signature, its bounds, its disk."""
@@ -317,6 +341,11 @@ class _Payer(Account):
     def charge(self, tokens: int, engine_ms: int) -> None:
         """Record the cost of a request."""
         self.serving.charge(self.requester, tokens, engine_ms)
+
+
+def _tokens(max_tokens: int, turns: Sequence[Turn]) -> int:
+    """Return the tokens that a question takes at most."""
+    return max_tokens + bytes_of(turns) // BYTES_PER_TOKEN
 
 
 def _room(most: int, spent: int) -> int | None:

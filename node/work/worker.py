@@ -11,20 +11,23 @@ import trio
 
 from consensus.certificates.record import voids
 from consensus.rounds.effects import Generate, Judge
-from consensus.rounds.events import Generated, Judged, Unable
+from consensus.rounds.events import Generated, Judged, Unable, Worked
 from node.clock import Clock
+from node.findings.words import FACTS_BYTES_MAX, facts
 from node.inference import Engine, EngineConfig, EngineError, EngineInfo, JudgingMethod, Sampling
 from node.inference.metered import Charged, Metered
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.work.capacity import Pace, QuerySize, answer_refusal, ballot_refusal, reserve_s
 from node.work.fitness import Fitness
+from node.work.inspecting import Inspector
 from node.work.judging import NONCE_BYTES, judge, prompt_bytes, prompt_limits, query_bytes
 from node.work.serving import Serving
+from node.work.toolbox import NO_TOOLS, Toolbox
 from protocol.conversation import bytes_of, digest_of
 from protocol.hashing import domain_digest
 from protocol.limits import COUNT_MAX, TEXT_BYTES_MAX
 from protocol.messages import AnswerContent, Turn
-from protocol.types import ABSTAIN, DeclineReason, Digest, Role
+from protocol.types import ABSTAIN, DeclinedPhase, DeclineReason, Digest, Role
 
 STOPPING = "the node is being stopped"
 """Why a node that is being stopped declines, for its owner; members read DeclineReason.ENGINE."""
@@ -66,14 +69,21 @@ class EngineWorker:
         inbound: InboundRouter,
         clock: Clock,
         serving: Serving | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
-        """Create a worker. `serving`: charges work to its requester; None: nobody pays."""
+        """Create a worker.
+
+        `serving`: charges work to its requester; None: nobody pays. `toolbox`: tests answers; None: this node cannot.
+        """
         self.engine = Metered(engine)
+        self.inspector = Inspector(toolbox or Toolbox(why_off=NO_TOOLS), inbound, clock, serving)
         self._serving = serving
         self._config = config
         self._inbound = inbound
         self._clock = clock
         self._jobs: dict[Digest, Job] = {}
+        self._apart: dict[Digest, trio.MemorySendChannel[Worked]] = {}
+        """Where results go that no round waits for; as many as `perform` has callers."""
         self._declined: OrderedDict[Digest, str] = OrderedDict()
         self.info: EngineInfo | None = None
         self._trouble = ""
@@ -152,11 +162,29 @@ class EngineWorker:
             else:
                 await self._judge(work, info, job)
 
+    async def perform(self, work: Generate | Judge) -> Worked | None:
+        """Do work as for a round, and return its result instead; None if its time was over.
+
+        `work.query` is a fresh digest. Cancelling stops it.
+        """
+        # Two results: one that is done just as the node declines it.
+        give, given = trio.open_memory_channel[Worked](2)
+        self._apart[work.query] = give
+        try:
+            if isinstance(work, Generate):
+                await self.generate(work)
+            else:
+                await self.judge(work)
+        finally:
+            del self._apart[work.query]
+        return given.receive_nowait() if given.statistics().current_buffer_used else None
+
     def cancel(self, query: Digest) -> None:
         """Stop the work for a round that is over or has moved on.
 
         The engine's connection closes, which frees its slot.
         """
+        self.inspector.cancel(query)
         if (job := self._jobs.pop(query, None)) is not None:
             job.scope.cancel()
 
@@ -167,7 +195,7 @@ class EngineWorker:
         for query, wave in jobs.items():
             self.cancel(query)
             await self._decline(query, wave, DeclineReason.ENGINE, STOPPING)
-        return len(jobs)
+        return len(jobs) + await self.inspector.stop(STOPPING)
 
     async def _generate(self, work: Generate, info: EngineInfo, job: Job) -> None:
         config, pace, size = self._config, self._pace(info), QuerySize(bytes_of(work.turns), len(work.turns))
@@ -204,12 +232,15 @@ class EngineWorker:
             answer_tokens=min(max(completion.answer_tokens, 0), COUNT_MAX),
             token_source=completion.token_source,
         )
-        await self._inbound.deliver(WorkDone(work.query, Generated(content, secrets.token_bytes(32))))
+        await self._give(work.query, Generated(content, secrets.token_bytes(32)))
 
     async def _judge(self, work: Judge, info: EngineInfo, job: Job) -> None:
-        config = self._config
+        config, known = self._config, _facts(work)
         try:
-            room = prompt_limits(info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens)
+            facts_bytes = FACTS_BYTES_MAX if known else 0
+            room = prompt_limits(
+                info.context_tokens, config.judge_answer_bytes_max, config.reasoning_tokens, facts_bytes
+            )
         except EngineError as error:
             await self._fail(work.query, work.wave, DeclineReason.CAPACITY, str(error))
             return
@@ -218,7 +249,7 @@ class EngineWorker:
             why = f"a query of {asked_bytes} bytes leaves no room for answers in {info.context_tokens} tokens"
             await self._decline(work.query, work.wave, DeclineReason.CAPACITY, why)
             return
-        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits)
+        pace, size = self._pace(info), prompt_bytes(asked_bytes, work.pairs, limits, known)
         budget_s = self._budget_s(work.deadline_ms)
         budget_s -= reserve_s(budget_s)
         written = limits.reasoning_tokens + info.judging_tokens
@@ -240,6 +271,7 @@ class EngineWorker:
                 nonce=nonce,
                 limits=limits,
                 cut=work.cut,
+                facts=known,
                 told=info.control_tokens,
             ) as judgements:
                 async for judgement in judgements:
@@ -250,7 +282,7 @@ class EngineWorker:
         if in_time.cancelled_caught:
             log.info("ballot.shortened", query_id=work.query.hex()[:16], abstains=preferences.count(ABSTAIN))
         self._note_ballot(work.query, len(work.pairs), abstained, blames=limits.fits_surely)
-        await self._inbound.deliver(WorkDone(work.query, Judged(work.wave, tuple(preferences))))
+        await self._give(work.query, Judged(work.wave, tuple(preferences)))
 
     async def _fail(self, query: Digest, wave: int | None, reason: DeclineReason, why: str) -> None:
         """Decline after a failure of the engine that had enough time, which counts against it in that role."""
@@ -261,7 +293,15 @@ class EngineWorker:
         """Decline, so that nobody waits for us; `why` stays here, for the owner."""
         self._note_declined(query, why)
         log.info("round.declined", query_id=query.hex()[:16], reason=str(reason), words=why)
-        await self._inbound.deliver(WorkDone(query, Unable(wave, reason)))
+        phase = DeclinedPhase.ANSWERING if wave is None else DeclinedPhase.JUDGING
+        await self._give(query, Unable(phase, wave or 0, reason))
+
+    async def _give(self, query: Digest, result: Worked) -> None:
+        """Give a result to whoever waits for it apart from rounds, else to the round."""
+        if (apart := self._apart.get(query)) is not None:
+            apart.send_nowait(result)
+        else:
+            await self._inbound.deliver(WorkDone(query, result))
 
     def _note_declined(self, query: Digest, why: str) -> None:
         self._declined[query] = why
@@ -321,6 +361,14 @@ class EngineWorker:
         else:
             with self._serving.account(query) as account:
                 yield Charged(self.engine, account)
+
+
+def _facts(work: Judge) -> tuple[tuple[str, str], ...]:
+    """Return what a judge is told about the two answers of each pair; nothing if no answer was tested."""
+    return tuple(
+        (facts(first, agree), facts(second, other_agree))
+        for (first, second), (agree, other_agree) in zip(work.findings, work.agreeing, strict=True)
+    )
 
 
 def _seed(seed: int, turns: tuple[Turn, ...]) -> int:

@@ -1,7 +1,7 @@
 """The choices of a node. This class is honest; each adversary overrides the choices that it makes differently.
 
-Both layers use the decision model (`answer`, `prefer`). The hooks `perform`, `hear` and `takes` exist only in the
-network layer: they stand between the node's own participant, which is the honest machine, and the world.
+Both layers use the decision model (`answer`, `prefer`, `report`). The hooks `perform`, `hear` and `takes` exist only in
+the network layer: they stand between the node's own participant, which is the honest machine, and the world.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from random import Random
 from typing import ClassVar
 
 from consensus.rounds.effects import Effect
+from protocol.messages import Findings
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage
 from protocol.types import Key
@@ -100,6 +101,10 @@ class Behaviour:
 
     def prefer(self, question: SimQuestion, first: Candidate, second: Candidate, own: int) -> int:
         """Return its preference for the answer shown first, 0 to ONE or ABSTAIN; `own` is its model's preference."""
+        return own
+
+    def report(self, question: SimQuestion, candidate: Candidate | None, own: Findings) -> Findings:
+        """Return what it reports about an answer; `own` is what its test found, `candidate` None for a strange text."""
         return own
 
     def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:

@@ -23,6 +23,7 @@ TITLES = {
     "sim": "Simulated swarms of growing size",
     "judging": "Judging beside one prompt at a time and a full server",
     "injection": "Attacks on a judge",
+    "sandbox": "Compiling in the sandbox beside bare rustc",
 }
 """Names of the benchmarks in the order in which they run."""
 

@@ -22,8 +22,8 @@ from importlib import resources
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from simnet.aggregate import run_aggregate
-from simnet.oracle import presets_from
 from simnet.plan import Plan
+from simnet.preset import presets_from
 from simnet.scenario import scenario_from
 from simnet.world import run_world
 from tests.bench.harness import Bench, Figure

@@ -56,7 +56,7 @@ def bodies() -> dict[str, Message]:
         )
         for n in range(RIDERS)
     ]
-    judgements = tuple(BallotEntry(first=n, second=n + 1, preference=40_000 + n, evidence=0) for n in range(3))
+    judgements = tuple(BallotEntry(first=n, second=n + 1, preference=40_000 + n) for n in range(3))
     answer = answers[0].body
     slate = CloseSlate(
         author=author,

@@ -49,12 +49,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @pytest.fixture(scope="package")
 def demo(shell: Shell) -> Demo:
     certificate = shell.home / "demo.strand"
-    return Demo(shell.strand("demo", "--engine", "scripted", "--json", "--out", certificate), certificate)
+    return Demo(
+        shell.strand("demo", "--engine", "scripted", "--no-findings", "--json", "--out", certificate), certificate
+    )
 
 
 @pytest.fixture(scope="package")
 def swarm(shell: Shell) -> Iterator[RunningSwarm]:
-    command = [STRAND, "demo", "--keep", "--engine", "scripted", "--nodes", str(SWARM_NODES)]
+    command = [STRAND, "demo", "--keep", "--engine", "scripted", "--no-findings", "--nodes", str(SWARM_NODES)]
     certificate = shell.home / "swarm.strand"
     with subprocess.Popen(
         [*command, "--out", certificate],

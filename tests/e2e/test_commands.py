@@ -272,7 +272,9 @@ async def test_a_node_ends_in_order(tmp_path: Path, ending: str) -> None:
     assert "Traceback" not in text
     # Whoever holds stdin open wants the node to go with it, at once.
     orderly = [] if ending == "stdin" else ["node.stopping", "node.stopped"]
-    assert [record["event"] for record in log_records(node.log)] == ["node.made", "node.started", *orderly]
+    events = [record["event"] for record in log_records(node.log)]
+    # When the node has looked for its sandbox is not the question here.
+    assert [event for event in events if event != "testing.off"] == ["node.made", "node.started", *orderly]
 
 
 def _begin_round(url: str) -> HTTPResponse:

@@ -20,7 +20,7 @@ REPORT_KEYS = {
     "query_id", "turns", "requester", "network", "outcome", "reason", "stop", "p_correct",
     "confidence_min", "winner", "ranking", "ballots",
     "comparisons", "abstentions", "decisive_share", "cosignatures", "members", "full", "unopened", "removed",
-    "silent_judges", "declines",
+    "silent_judges", "declines", "set_aside", "testing",
     "certificate", "timings_ms", "nodes", "engine",
 }  # fmt: skip
 TIMINGS = {"answering", "opening", "judging", "cosigning", "to_answer", "total"}
@@ -53,7 +53,9 @@ def test_the_demo_decides_and_reports_it_as_json(demo: Demo) -> None:
             "finish",
             "tokens",
             "token_source",
+            "findings",
         }
+        assert row["findings"] is None
     assert report["winner"]["answer_id"] == report["ranking"][0]["answer_id"]
     assert report["winner"]["text"].startswith("```rust\n")
 
@@ -116,7 +118,7 @@ def test_a_certificate_is_shown_in_words_and_as_json(shell: Shell, demo: Demo) -
 
 
 def test_a_demo_that_cannot_write_says_so(shell: Shell) -> None:
-    ran = shell.strand("demo", "--engine", "scripted", "--nodes", "1", "--out", "/proc/certificate")
+    ran = shell.strand("demo", "--engine", "scripted", "--no-findings", "--nodes", "1", "--out", "/proc/certificate")
     assert (ran.code, ran.stdout) == (1, "")
     assert ran.stderr.splitlines()[-1].startswith("strand: cannot write /proc/certificate")
 
@@ -127,7 +129,7 @@ def test_a_demo_whose_engine_is_away_says_so(shell: Shell, closed_url: str) -> N
 
 def test_a_kept_demo_tells_programs_how_to_reach_it_and_waits(shell: Shell, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [STRAND, "demo", "--keep", "--json", "--engine", "scripted", "--nodes", "3"],
+        [STRAND, "demo", "--keep", "--json", "--engine", "scripted", "--no-findings", "--nodes", "3"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -165,7 +167,7 @@ def test_a_kept_demo_tells_programs_how_to_reach_it_and_waits(shell: Shell, tmp_
 
 
 def test_a_demo_of_one_node_is_degraded_and_no_failure(shell: Shell, tmp_path: Path) -> None:
-    command = ("demo", "--engine", "scripted", "--nodes", "1", "--json", "--out", tmp_path / "one")
+    command = ("demo", "--engine", "scripted", "--no-findings", "--nodes", "1", "--json", "--out", tmp_path / "one")
     ran = shell.strand(*command)
     assert (ran.code, ran.json["outcome"]) == (0, "degraded")
     assert shell.strand(*command, "--strict").code == 3
@@ -174,7 +176,18 @@ def test_a_demo_of_one_node_is_degraded_and_no_failure(shell: Shell, tmp_path: P
 def test_no_node_outlives_a_killed_demo(shell: Shell) -> None:
     """Nobody can tidy up after SIGKILL: the nodes see that their stdin is closed."""
     with subprocess.Popen(
-        [STRAND, "demo", "--keep", "--engine", "scripted", "--nodes", "2", "--out", shell.home / "killed.strand"],
+        [
+            STRAND,
+            "demo",
+            "--keep",
+            "--engine",
+            "scripted",
+            "--no-findings",
+            "--nodes",
+            "2",
+            "--out",
+            shell.home / "killed.strand",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -31,7 +31,7 @@ from node.overlay.streams import StreamServer
 from node.rounds.inbound import PROTOCOLS, PULL
 from protocol import codec
 from protocol.errors import Fault, Verdict
-from protocol.messages import PullRequest
+from protocol.streams import PullRequest
 from protocol.types import Digest, Key
 from tests.fuzz.target import MemoryStream, One, Target, joined, pieces
 from tests.support.swarm import Swarm, keypair, params

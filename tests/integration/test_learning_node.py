@@ -12,6 +12,7 @@ from consensus.learning.experience import RENEWAL_ROUNDS, STANDINGS_MAX, Experie
 from consensus.learning.reputation import GOLD, VOTE_MIN, NodeStats, Score
 from consensus.learning.roster import SeatWeights, Trust
 from consensus.learning.waves import MODELS
+from node.gold.grading import AnswerGrader
 from node.rounds.gold import GoldBook, GoldQuestion
 from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
@@ -19,6 +20,7 @@ from protocol.conversation import single
 from protocol.types import ONE, Key, TaskType
 from tests.support.swarm import answer_text
 from tests.support.updates import Told, key, told
+from tests.support.verifiers import ENDLESS, RIGHT, WRONG, TableVerifier
 
 OWNER = b"o" * 32
 CODE = TaskType.CODE
@@ -40,11 +42,15 @@ def opened(folder: Path) -> AbstractAsyncContextManager[Store]:
 
 @asynccontextmanager
 async def learning(
-    folder: Path, book: GoldBook = BOOK, trust: Trust = HALF, specialty: str = "rust"
+    folder: Path,
+    book: GoldBook = BOOK,
+    trust: Trust = HALF,
+    specialty: str = "rust",
+    grader: AnswerGrader | None = None,
 ) -> AsyncIterator[Reputation]:
     """One life of a node."""
     async with opened(folder) as store, trio.open_nursery() as nursery:
-        reputation = await open_reputation(store, book, trust, specialty)
+        reputation = await open_reputation(store, book, trust, specialty, grader)
         nursery.start_soon(reputation.run)
         yield reputation
         nursery.cancel_scope.cancel()
@@ -69,6 +75,24 @@ async def test_a_round_of_ours_is_learned_from(tmp_path: Path) -> None:
         assert {key(name): known[key(name)].answers for name in ANSWERS} == {
             key(name): Score(GOLD, 0.0) if letter == "A" else Score(0.0, GOLD) for name, letter in ANSWERS.items()
         }
+
+
+async def test_answers_to_gold_with_tests_are_graded_by_them(tmp_path: Path) -> None:
+    """A passes, C does not, and B does not end. Nobody wrote what the file holds as right."""
+    tells = {answer_text("A"): RIGHT, answer_text("Z"): RIGHT, answer_text("B"): ENDLESS}
+    grader = AnswerGrader(TableVerifier(lambda text: tells.get(text, WRONG)))
+    book = GoldBook((GoldQuestion(single("Which?"), (answer_text("Z"),), CODE, "mod tests {}"),))
+    async with learning(tmp_path, book, grader=grader) as reputation:
+        assert reputation.can_test
+        await finish(reputation, told(ANSWERS))
+        known = reputation.experience.standings
+        assert {key(name): known[key(name)].answers for name in ANSWERS} == {
+            key(name): Score(GOLD, 0.0) if letter == "A" else Score(0.0, GOLD) for name, letter in ANSWERS.items()
+        }
+    async with learning(tmp_path / "other", book) as reputation:
+        assert not reputation.can_test
+        await finish(reputation, told(ANSWERS))
+        assert not any(each.has_gold for each in reputation.experience.standings.values())
 
 
 async def test_a_round_that_is_not_gold_tests_nobody(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ from tests.support.studies import attack_study, single_study
 SMALL = ["sim", "--layer", "aggregate", "--nodes", "5", "--rounds", "2"]
 KEYS = {
     "seed", "nodes", "rounds", "decided", "degraded", "failed", "no_outcome", "full_certificates", "safety_violations",
-    "accuracy", "ece", "comparisons_per_node", "messages", "bytes", "standing_messages", "standing_bytes",
+    "accuracy", "ece", "comparisons_per_node", "tests_per_node", "messages", "bytes", "standing_messages",
+    "standing_bytes",
     "trace_digest",
 }  # fmt: skip
 

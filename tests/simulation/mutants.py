@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from unittest.mock import patch
 
-from consensus.certificates import certificate, closings, evidence, record
-from consensus.rounds import member, requester, validation
+from consensus.certificates import certificate, closings, evidence, record, tally
+from consensus.rounds import member, pulls, requester, validation
 from protocol import signing
 from protocol.recall import forgetting
 from simnet import machine
@@ -104,19 +104,33 @@ def keeps_all_of_a_slot() -> AbstractContextManager[None]:
     )
 
 
+def serves_tests_early() -> AbstractContextManager[None]:
+    """R13: private tests are served to whoever pulls, whenever."""
+    return edited(pulls, "_due", 'texts.tests if record.commitments else ""', "texts.tests")
+
+
 def overlooks_censorship() -> AbstractContextManager[None]:
     """R10: it does not object when its work is left out."""
     return edited(member, "_unless_left_out", "if not leaves_out(", "if True or not leaves_out(")
 
 
+def takes_missing_ballots_for_given() -> AbstractContextManager[None]:
+    """R8, R19: a round is futile, or spent, although ballots are missing."""
+    return edited(
+        tally, "_all_in", "return judged | declined | record.removed >= record.assignment.keys()", "return True"
+    )
+
+
 def overlooks_its_ballot() -> AbstractContextManager[None]:
     """R10: it does not object when its ballot is left out of the tally."""
-    return edited(
-        member,
-        "_enter",
-        "state = _unless_left_out(state, Kind.BALLOT, state.record.wave, state.record.ballots, came_ms)",
-        "pass",
-    )
+    counted = "kind, number, named = Kind.BALLOT, record.wave, record.ballots"
+    return edited(member, "_unless_left_out", counted, "return state")
+
+
+def overlooks_its_report() -> AbstractContextManager[None]:
+    """R10: it does not object when its report is left out."""
+    counted = "kind, number, named = Kind.REPORT, stage, record.reports"
+    return edited(member, "_unless_left_out", counted, "return state")
 
 
 def forgives_two_closings() -> AbstractContextManager[None]:

@@ -88,6 +88,12 @@ ONE_WAVE = {"round": {"waves": [3]}}
 AMNESIA = {"engine": {"answer_ms": 5_000}, "faults": {"crashes": 3, "disk_lost": 1.0}}
 """Nodes commit late enough to be killed before the commitments are closed, and forget everything."""
 
+FUTILE = {"round": {"waves": [3, 3], "futility": 4.0}}
+"""No second wave is worth its cost, if nobody's ballot is missing in the first."""
+
+PRIVATE_TESTS = {"preset": "code-testable", "findings": {"kinds": ["compiles", "tests"]}}
+"""Askers have tests that nobody may see before it has committed."""
+
 TRIALS = (
     Trial("equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
     Trial("split-equivocator", 0.2, mutants.keeps_equivocators, "R3", removed),
@@ -99,9 +105,12 @@ TRIALS = (
     Trial("flooder", 0.1, mutants.has_every_round_open, "limits", louder),
     Trial("flooder", 0.1, mutants.keeps_all_of_a_slot, "limits", removed),
     Trial("late", 0.6, mutants.has_no_budgets, "liveness", absent, 1, SLOW),
+    Trial("peeker", 0.2, mutants.serves_tests_early, "R13", louder, 1, PRIVATE_TESTS),
     Trial("censor", 1.0, mutants.overlooks_censorship, "R10", unsigned),
+    Trial("report-censor", 1.0, mutants.overlooks_its_report, "R10", unsigned, 1, {"preset": "code-testable"}),
     Trial("favourite-stopper", 1.0, mutants.overlooks_its_ballot, "R10", fewer_ballots, 2, ONE_WAVE),
-    Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned),
+    Trial("favourite-stopper", 1.0, mutants.takes_missing_ballots_for_given, "R8", unsigned, 2, FUTILE),
+    Trial("closing-equivocator", 1.0, mutants.forgives_two_closings, "R2", unsigned, 2),
     Trial("canceller", 1.0, mutants.forgives_a_cancel, "R2", unsigned, 3),
     Trial("beacon-grinder", 0.3, mutants.hides_the_unopened, "R4", unopened, 6),
     Trial("beacon-grinder", 0.3, mutants.draws_no_salts, "R5", unopened, 6, anywhere=True),

@@ -39,6 +39,7 @@ from protocol.signing import Keypair, seal
 from protocol.topics import topic
 from protocol.types import ONE, Key, Role, TaskType
 from tests.support.asking import question_body
+from tests.support.findings import NOTHING
 
 NODES = 4
 LATENCY_MS = 100
@@ -127,6 +128,7 @@ def query_of(keypair: Keypair, victims: list[Key], case: dict[str, Any]) -> Quer
             honest=honest,
             inverse=inverse,
             coin=coin,
+            tool_versions="",
             partisan=partisan,
         )
         for key in sorted([*victims, *fillers])
@@ -148,10 +150,13 @@ def query_of(keypair: Keypair, victims: list[Key], case: dict[str, Any]) -> Quer
         threshold=ONE,
         calibration_intercept=0,
         calibration_slope=ONE,
+        calibration_findings=0,
         confidence_min=0,
         beta=ONE // 2,
         tau_u=ONE,
         tau_v=ONE // 2,
+        futility=0,
+        findings=NOTHING,
         sent_at_ms=round(time.time() * 1000),
         nonce=secrets.token_bytes(32),
         roster=tuple(seats),

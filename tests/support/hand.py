@@ -5,7 +5,7 @@ from typing import Any
 
 from consensus.certificates.closings import Missing, extend
 from consensus.certificates.evidence import accuse
-from consensus.certificates.record import Phase, RoundRecord, commit_to, open_record
+from consensus.certificates.record import RoundRecord, commit_to, open_record
 from consensus.certificates.tally import rank
 from protocol.errors import Fault
 from protocol.messages import (
@@ -15,6 +15,7 @@ from protocol.messages import (
     BallotEntry,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -22,12 +23,15 @@ from protocol.messages import (
     Commitment,
     Cosign,
     Decline,
+    Findings,
     Message,
     Query,
+    Report,
 )
 from protocol.params import NetworkParams
 from protocol.signing import Keypair, VerifiedMessage, seal
 from protocol.types import ONE, DeclinedPhase, DeclineReason, FinishReason, Key, Objection
+from tests.support.findings import found
 from tests.support.swarm import Swarm, answer_text, keypair, params
 
 
@@ -58,6 +62,14 @@ class Hand:
         """A node's key."""
         return keypair(name).public
 
+    def name_of_key(self, key: bytes) -> str:
+        """The node with this key."""
+        return next(name for name in self.names if self.key(name) == key)
+
+    def name_of(self, message: VerifiedMessage) -> str:
+        """The node that signed this."""
+        return self.name_of_key(message.author)
+
     def content(self, name: str) -> AnswerContent:
         """The answer of this node's model."""
         return AnswerContent(text=answer_text(name), finish=FinishReason.STOP, prompt_tokens=10, answer_tokens=20)
@@ -82,6 +94,18 @@ class Hand:
         )
         return self.seal(name, replace(body, **changes))
 
+    def report(self, name: str, *findings: Findings, **changes: Any) -> VerifiedMessage:
+        """This node's report; by default that all its answers compile."""
+        told = findings or tuple(found(index) for index in self.record.testers[self.key(name)])
+        body = Report(
+            author=self.key(name),
+            query=self.record.id,
+            on=self.record.head,
+            stage=self.record.stage,
+            findings=told,
+        )
+        return self.seal(name, replace(body, **changes))
+
     def ballot(self, name: str, preference: int = ONE // 2, **changes: Any) -> VerifiedMessage:
         """This node's ballot: the same preference for each of its pairs."""
         pairs = self.record.assignment[self.key(name)]
@@ -90,7 +114,7 @@ class Hand:
             query=self.record.id,
             on=self.record.head,
             wave=self.record.wave,
-            judgements=tuple(BallotEntry(first=i, second=j, preference=preference, evidence=0) for i, j in pairs),
+            judgements=tuple(BallotEntry(first=i, second=j, preference=preference) for i, j in pairs),
         )
         return self.seal(name, replace(body, **changes))
 
@@ -107,7 +131,7 @@ class Hand:
             query=record.id,
             on=record.head,
             phase=changes.pop("phase", None) or DeclinedPhase(record.phase),
-            wave=record.wave if record.phase is Phase.JUDGING else 0,
+            wave=record.repetition,
             reason=reason,
         )
         return self.seal(name, replace(body, **changes))
@@ -140,6 +164,11 @@ class Hand:
     def close_slate(self, answers: list[VerifiedMessage], **changes: Any) -> VerifiedMessage:
         """The closing that counts these answers, all of them riding along."""
         return self.seal("a", replace(CloseSlate(answers=_ids(answers), **self._frame(answers)), **changes))
+
+    def close_reports(self, reports: list[VerifiedMessage], **changes: Any) -> VerifiedMessage:
+        """The closing of the present stage of testing."""
+        body = CloseReports(stage=self.record.stage, reports=_ids(reports), declines=(), **self._frame(reports))
+        return self.seal("a", replace(body, **changes))
 
     def close_wave(self, ballots: list[VerifiedMessage], **changes: Any) -> VerifiedMessage:
         """The closing of the present wave."""

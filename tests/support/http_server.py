@@ -35,6 +35,7 @@ from node.http.sessions import Sessions
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
 from node.inference.config import EngineConfig
+from node.sandbox.config import SandboxConfig
 from tests.support.declared import declared
 
 REPLY_BYTES_MAX = 1024 * 1024
@@ -139,6 +140,8 @@ async def open_api(
         engine=EngineConfig(kind="scripted", seed=1),
         trust=TrustTable(default_weight=1.0),
         capacity=capacity or CapacityTable(),
+        # Its trial takes seconds, for which the node's first offer would wait.
+        sandbox=SandboxConfig(enabled="off"),
     )
     async with open_node(config) as node:
         sessions = Sessions()

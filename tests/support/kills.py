@@ -32,8 +32,8 @@ from node.local.swarm import open_swarm
 from node.storage import open_store
 from protocol import codec
 from protocol.errors import Fault
-from protocol.messages import PullReply
 from protocol.signing import VerifiedMessage, open_envelope
+from protocol.streams import PullReply
 from protocol.types import CLOSINGS, CONTRIBUTIONS, Digest, Kind
 from tests.support.asking import ask, question_body
 from tests.support.engine_server import Reply, StandIn, http, serving

@@ -7,6 +7,7 @@ from consensus.rounds import effects as fx
 from consensus.rounds import member, requester
 from consensus.rounds.events import Delivered, Event, Generated, Received
 from consensus.rounds.membership import Restored
+from consensus.rounds.pulls import LeftOut
 from protocol.conversation import single
 from protocol.messages import Turn
 from protocol.signing import VerifiedMessage
@@ -46,10 +47,15 @@ class AtMember:
     """The machine of the member `b`, beside a hand that says what the others say."""
 
     def __init__(
-        self, hand: Hand, *, turns: tuple[Turn, ...] = single("Which?"), restored: Restored | None = None
+        self,
+        hand: Hand,
+        *,
+        turns: tuple[Turn, ...] = single("Which?"),
+        tests: str = "",
+        restored: Restored | None = None,
     ) -> None:
         self.hand = hand
-        begun = member.start(hand.record, hand.pair("b"), turns, NOW, restored or Restored())
+        begun = member.start(hand.record, hand.pair("b"), LeftOut(turns, tests), NOW, restored or Restored())
         self.state, self.begun = begun.state, begun.effects
 
     def step(self, event: Event, now_ms: int = NOW, *, delivered: bool = True) -> tuple[fx.Effect, ...]:

@@ -6,6 +6,7 @@ Every node has a timeline of its rounds.
 from typing import Any, cast
 
 from consensus.rounds import effects as fx
+from consensus.rounds.pulls import LeftOut
 from node.api.asking import Question
 from node.rounds.hub import RoundEvents
 from node.rounds.observer import RoundObserver
@@ -19,8 +20,8 @@ from tests.support.swarm import Node, Swarm
 class ObservedSwarm(Swarm):
     """A swarm with a hub. It is its own clock, and the engine of `a` is never to blame."""
 
-    def __init__(self, names: str) -> None:
-        super().__init__(names)
+    def __init__(self, names: str, tool_versions: str = "") -> None:
+        super().__init__(names, tool_versions=tool_versions)
         self.hub = RoundEvents()
         clock = cast(Any, _Clock(self))
         self.observer = RoundObserver(self.nodes["a"].participant, self.hub, cast(Any, self), clock)
@@ -32,7 +33,7 @@ class ObservedSwarm(Swarm):
     def begin(self, **changes: object) -> Digest:
         """Let `a` ask, as the driver does."""
         query = self.query(**changes)
-        begun = self.nodes["a"].participant.ask(query, single("Which?"), self.now_ms)
+        begun = self.nodes["a"].participant.ask(query, LeftOut(single("Which?")), self.now_ms)
         assert isinstance(begun, tuple), begun
         id, effects = begun
         for follower in (self.timelines["a"], self.observer):

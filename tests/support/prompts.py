@@ -3,7 +3,7 @@
 from collections.abc import Collection, Container, Sequence
 
 from node.inference import JudgePrompt
-from node.work.judging import PromptLimits, pair_prompt, quote_task
+from node.work.judging import PromptLimits, ShownPair, pair_prompt, quote_task
 from protocol.messages import Turn
 
 
@@ -15,7 +15,8 @@ def judge_prompt(
     nonce: bytes,
     limits: PromptLimits,
     cut: Container[str] = frozenset(),
+    facts: tuple[str, str] = ("", ""),
     told: Collection[str] = frozenset(),
 ) -> JudgePrompt:
     """Return the prompt that shows `first` as A and `second` as B."""
-    return pair_prompt(quote_task(turns, nonce, told), (first, second), limits, cut, told)
+    return pair_prompt(quote_task(turns, nonce, told), ShownPair((first, second), facts), limits, cut, told)

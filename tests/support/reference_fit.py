@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 
+import numpy as np
+
 from consensus.ranking import exact_math, judges
 from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, PriorParameters
 from consensus.ranking.judges import COIN, HONEST, INVERSE, LOYALTY, PARTISAN, JudgedComparison, JudgePrior
@@ -340,6 +342,7 @@ def stated(case: Case) -> tuple[Vector, Fit]:
         cluster_strengths=tuple(round(value * STRENGTH_ONE) for value in prior.cluster_strengths(theta)),
         p_best=tuple(best.count(cluster) * (ONE // exact_math.DRAWS) for cluster in range(clusters)),
         duels=() if clusters == 1 else tuple(_duels(best, orders)),
+        sampled=np.array([[round(each[c] * STRENGTH_ONE) for each in sampled] for c in range(clusters)]),
     )
 
 

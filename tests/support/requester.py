@@ -12,11 +12,13 @@ from node.overlay import Overlay, open_overlay
 from node.rounds.inbound import CONTRIBUTE, PROTOCOLS, PULL
 from protocol import codec
 from protocol.conversation import digest_of, single
-from protocol.messages import Commit, Message, Offer, PullReply, Query
+from protocol.messages import Commit, Message, Offer, Query
 from protocol.signing import Keypair, VerifiedMessage, open_envelope, seal
+from protocol.streams import PullReply
 from protocol.topics import topic
 from protocol.types import ONE, Digest, TaskType
 from tests.integration.overlay.world import Recorder, config, subscribers, until
+from tests.support.findings import NOTHING
 from tests.support.swarm import params
 
 PARAMS = params("devnet")
@@ -38,7 +40,7 @@ class Requester(Recorder):
         await super().on_request(protocol, source, payload)
         if protocol == CONTRIBUTE:
             return b""
-        return codec.encode(PullReply(turns=(), envelopes=tuple(message.envelope for message in self.chain)))
+        return codec.encode(PullReply(turns=(), tests="", envelopes=tuple(message.envelope for message in self.chain)))
 
     async def contribution(self, kind: type[Body], nth: int = 0) -> tuple[Body, bytes]:
         """The nth contribution of this kind by stream, and its bytes."""
@@ -98,10 +100,13 @@ async def query_to(overlay: Overlay, requester: Requester, member: Child) -> Ver
         threshold=ONE,
         calibration_intercept=0,
         calibration_slope=ONE,
+        calibration_findings=0,
         confidence_min=0,
         beta=45_875,
         tau_u=52_429,
         tau_v=26_214,
+        futility=0,
+        findings=NOTHING,
         sent_at_ms=Clock().now_ms(),
         nonce=len(requester.requests).to_bytes(32, "big"),
         roster=choose_roster(

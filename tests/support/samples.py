@@ -8,6 +8,7 @@ from protocol.messages import (
     BallotEntry,
     Cancel,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     CloseWave,
@@ -20,6 +21,7 @@ from protocol.messages import (
     Notice,
     Offer,
     Query,
+    Report,
     Seat,
     Turn,
 )
@@ -27,6 +29,7 @@ from protocol.signing import Keypair, seal
 from protocol.types import (
     ABSTAIN,
     ONE,
+    CompileStatus,
     DeclinedPhase,
     DeclineReason,
     Digest,
@@ -41,6 +44,7 @@ from protocol.types import (
     TokenSource,
     TurnRole,
 )
+from tests.support.findings import found, plan
 
 SEED = bytes(range(32))
 NETWORK = Digest(b"\x4e" * 32)
@@ -102,8 +106,8 @@ def samples() -> dict[Kind, Message]:
             on=digest("s"),
             wave=1,
             judgements=(
-                BallotEntry(first=0, second=1, preference=ONE, evidence=0),
-                BallotEntry(first=2, second=0, preference=ABSTAIN, evidence=255),
+                BallotEntry(first=0, second=1, preference=ONE),
+                BallotEntry(first=2, second=0, preference=ABSTAIN),
             ),
         ),
         CloseWave(
@@ -134,6 +138,24 @@ def samples() -> dict[Kind, Message]:
         EquivocationProof(author=author, first=first.envelope, second=second.envelope),
         Decline(**on_query, on=digest("s"), phase=DeclinedPhase.JUDGING, wave=1, reason=DeclineReason.ENGINE),
         Cancel(**on_query, prev=digest("s")),
+        Report(
+            **on_query,
+            on=digest("s"),
+            stage=0,
+            findings=(
+                found(0, "one"),
+                found(2, "two", status=CompileStatus.FAILS, error=308, unsafe=1, tests=(0, 0, 255)),
+            ),
+        ),
+        CloseReports(
+            **on_query,
+            prev=digest("s"),
+            stage=1,
+            reports=(digest("p"),),
+            declines=(),
+            evidence=(digest("e"),),
+            ride_along=(),
+        ),
     ]
     return {body.KIND: body for body in bodies}
 
@@ -149,6 +171,7 @@ def _offer() -> Offer:
         context_tokens=32_768,
         milli_tokens_per_second=41_500,
         queue=3,
+        tool_versions="rustc 1.95.0 g1 x1",
         addresses=("/ip4/127.0.0.1/tcp/4001",),
     )
 
@@ -165,6 +188,7 @@ def _query() -> Query:
             inverse=19_660,
             coin=ONE,
             partisan=ONE // 2,
+            tool_versions="" if role == Role.JUDGE else "rustc 1.95.0 g1 x1",
         )
         for key, role in ((KEYPAIR.public, Role.ANSWER | Role.JUDGE), (OTHER.public, Role.JUDGE))
     ]
@@ -185,10 +209,13 @@ def _query() -> Query:
         threshold=58_982,
         calibration_intercept=-ONE // 4,
         calibration_slope=50_000,
+        calibration_findings=ONE // 2,
         confidence_min=52_429,
         beta=45_875,
         tau_u=52_429,
         tau_v=26_214,
+        futility=1_311,
+        findings=plan(tests_digest=digest("t")),
         sent_at_ms=1_800_000_000_000,
         nonce=b"\x6e" * 32,
         roster=tuple(sorted(seats, key=lambda seat: seat.member)),

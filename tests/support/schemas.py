@@ -8,9 +8,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from protocol.messages import MESSAGE_TYPES, Certificate, Opening, PullReply, PullRequest
+from protocol.messages import MESSAGE_TYPES, Certificate, Opening
 from protocol.params import NetworkParams
 from protocol.schema import Range, Size
+from protocol.streams import PullReply, PullRequest
 from tests.support.swarm import params
 
 SCHEMAS: tuple[type[Any], ...] = (*MESSAGE_TYPES.values(), Opening, Certificate, PullRequest, PullReply, NetworkParams)

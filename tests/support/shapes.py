@@ -34,6 +34,8 @@ def _plain(annotation: Any) -> Any:
     if origin is tuple:
         items = arguments[:1] if arguments[-1:] == (...,) else arguments
         return {"array": [shape(each) for each in items], "fixed": arguments[-1:] != (...,)}
+    if origin is frozenset:
+        return {"set": [shape(each) for each in arguments]}
     if origin is not None and issubclass(origin, Mapping):
         return {"map": [shape(each) for each in arguments]}
     if isinstance(annotation, type) and issubclass(annotation, Enum):

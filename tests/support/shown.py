@@ -96,6 +96,7 @@ STATUS = status_api.Status(
     specialty="rust",
     engine=status_api.EngineSummary("scripted", "scripted", 2048, 50.0),
     working_on=0,
+    tools=status_api.ToolsReport("ready", "rustc 1.95.0 g1 x1", "", "", True),
     serving=SERVING,
     peers_connected=1,
     connections=status_api.Connections(1, 96, 0, {"handshake": 2}),
@@ -130,16 +131,27 @@ REPUTATION = reputation_api.ReputationReport(
     rounds=1,
     renewal_rounds=20,
     gold_questions=1,
-    in_force={TaskType.CODE: reputation_api.TaskPriors(1, 1, 0.7, 0.8, reputation_api.Calibration(0.0, 1.0))},
+    in_force={
+        TaskType.CODE: reputation_api.TaskPriors(
+            gold_rounds=1,
+            nodes=1,
+            beta=0.7,
+            tau_u=0.8,
+            calibration=reputation_api.Calibration(0.0, 1.0, 0.0),
+            findings=reputation_api.FindingStrengths(1.35, 1.0, 2.0, 0.3),
+        )
+    },
     nodes=(
         reputation_api.NodeReputation(
             rounds=1,
             gold_rounds=1,
             answering=reputation_api.Answering(2.0, 0.0, 0.75, 4.0),
             judging=reputation_api.Judging(0.7, 0.1, 0.1, 0.1),
+            testing=reputation_api.Testing(9.0, 1.0, 0.07, tests=True),
             equivocations=0,
             key=KEY,
             weights={task: reputation_api.Weights(1.0, 1.0, 0.0) for task in TaskType},
+            challenges=reputation_api.ChallengeRecord("passed", 9, 4, 0, 4, 1, 0),
         ),
     ),
 )

@@ -7,8 +7,9 @@ from typing import Any
 
 from protocol.types import ABSTAIN
 from simnet.adversaries.behaviour import Behaviour
-from simnet.oracle import Candidate, Preset, SimQuestion, presets_from
+from simnet.oracle import Candidate, SimQuestion
 from simnet.plan import Plan
+from simnet.preset import Preset, presets_from
 from simnet.scenario import scenario_from
 from tests.support.swarm import params
 

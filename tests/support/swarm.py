@@ -18,9 +18,10 @@ from consensus.learning.waves import MODELS
 from consensus.ranking.judges import FRESH
 from consensus.rounds import delivery
 from consensus.rounds import effects as fx
-from consensus.rounds.events import Generated, Judged, Unable
+from consensus.rounds.events import Generated, Inspected, Judged, Unable, Worked
 from consensus.rounds.membership import Restored
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import digest_of, single
@@ -28,19 +29,22 @@ from protocol.errors import Fault
 from protocol.messages import (
     AnswerContent,
     CloseCommits,
+    CloseReports,
     CloseSlate,
     CloseTally,
     Cosign,
     Decline,
+    Findings,
     Opening,
-    Pong,
     Query,
     Seat,
 )
 from protocol.params import NetworkParams
 from protocol.recall import forgetting
 from protocol.signing import Keypair, VerifiedMessage
-from protocol.types import ONE, DeclineReason, Digest, FinishReason, Key, Objection, Role, TaskType
+from protocol.streams import Pong
+from protocol.types import ONE, DeclinedPhase, DeclineReason, Digest, FinishReason, Key, Objection, Role, TaskType
+from tests.support.findings import NOTHING, found
 
 GOSSIP_MS = 10
 STREAM_MS = 5
@@ -74,6 +78,10 @@ class Node:
     quality: float = 0.5
     generate_ms: int = 100
     judge_ms: int = 100
+    inspect_ms: int = 100
+    tool_versions: str = ""
+    finds: Callable[[int, str], Findings] = lambda answer, text: found(answer, text)
+    """What it finds out about an answer, by position and text: that each text has a behaviour of its own."""
     unable_to_answer: DeclineReason | None = None
     unable_to_judge: DeclineReason | None = None
     up: bool = True
@@ -90,13 +98,20 @@ Interceptor = Callable[["Swarm", Node, fx.Effect], list[fx.Effect] | None]
 class Swarm:
     """Drives participants as the daemon does, in virtual time."""
 
-    def __init__(self, names: str, network: NetworkParams | None = None) -> None:
+    def __init__(self, names: str, network: NetworkParams | None = None, tool_versions: str = "") -> None:
+        """Create nodes of these names; with `tool_versions` all of them can test."""
         self.params = network or params()
         self.now_ms = START_MS
         self.nodes: dict[str, Node] = {}
         self._names: dict[bytes, str] = {}
         for index, name in enumerate(names):
-            node = Node(name, self.make_participant(name), answer_text(name), quality=1 - 0.1 * index)
+            node = Node(
+                name,
+                self.make_participant(name),
+                answer_text(name),
+                quality=1 - 0.1 * index,
+                tool_versions=tool_versions,
+            )
             self.nodes[name] = node
             self._names[node.participant.keypair.public] = name
         self.trace: list[str] = []
@@ -104,6 +119,7 @@ class Swarm:
         self.deaf: dict[str, Callable[[VerifiedMessage], bool]] = {}
         self.certificate: bytes | None = None
         self.decision: fx.Decide | None = None
+        self.inspected: list[tuple[str, fx.Inspect]] = []
         self.heard: dict[str, list[VerifiedMessage]] = defaultdict(list)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -129,6 +145,7 @@ class Swarm:
                 inverse=inverse,
                 coin=coin,
                 partisan=partisan,
+                tool_versions=node.tool_versions,
             )
             for node in self.nodes.values()
         ]
@@ -149,20 +166,27 @@ class Swarm:
             "threshold": ONE,
             "calibration_intercept": 0,
             "calibration_slope": ONE,
+            "calibration_findings": 0,
             "confidence_min": 0,
             "beta": round(model.beta * ONE),
             "tau_u": round(model.tau_u * ONE),
             "tau_v": round(model.tau_v * ONE),
+            "futility": 0,
+            "findings": NOTHING,
             "sent_at_ms": self.now_ms,
             "nonce": b"n" * 32,
             "roster": tuple(sorted(seats, key=lambda seat: seat.member)),
         }
         return Query(**{**fields, **changes})  # type: ignore[arg-type]
 
-    def ask(self, **changes: object) -> Digest:
-        """Let `a` ask."""
+    def ask(self, tests: str = "", **changes: object) -> Digest:
+        """Let `a` ask; `tests` are what a query binds by digest."""
         asker = self.nodes["a"]
-        begun = asker.participant.ask(self.query(**changes), changes.get("turns") or single("Which?"), self.now_ms)
+        begun = asker.participant.ask(
+            self.query(**changes),
+            LeftOut(changes.get("turns") or single("Which?"), tests),
+            self.now_ms,  # type: ignore[arg-type]
+        )
         assert not isinstance(begun, Fault), begun
         query, effects = begun
         self.perform(asker, effects)
@@ -272,6 +296,10 @@ class Swarm:
                 self.at(2 * STREAM_MS, lambda: self._probe(node, effect))
             case fx.Generate(query, _, _, _, _):
                 self.at(node.generate_ms, lambda: self._generated(node, query))
+            case fx.Inspect(query, stage):
+                self.inspected.append((node.name, effect))
+                findings = tuple(node.finds(index, effect.slate[index].text) for index in effect.assigned)
+                self.at(node.inspect_ms, lambda: self._worked(node, query, Inspected(stage, findings)))
             case fx.Judge(query, wave, _, pairs, _):
                 self.at(node.judge_ms, lambda: self._judged(node, query, wave, pairs))
             case fx.Decide(_, ranking, _):
@@ -368,11 +396,15 @@ class Swarm:
         replied = delivery.ProbeReply(probe, reply, sent_ms, self.now_ms)
         self.perform(node, delivery.on_probe_reply(node.participant, replied, self.now_ms))
 
+    def _worked(self, node: Node, query: Digest, event: Worked) -> None:
+        if node.up:
+            self.perform(node, node.participant.on_work_done(query, event, self.now_ms))
+
     def _generated(self, node: Node, query: Digest) -> None:
         if not node.up:
             return
         if node.unable_to_answer is not None:
-            event: Unable | Generated = Unable(None, node.unable_to_answer)
+            event: Unable | Generated = Unable(DeclinedPhase.ANSWERING, 0, node.unable_to_answer)
             self.perform(node, node.participant.on_work_done(query, event, self.now_ms))
             return
         content = AnswerContent(text=node.text, finish=FinishReason.STOP, prompt_tokens=10, answer_tokens=20)
@@ -383,7 +415,7 @@ class Swarm:
         if not node.up:
             return
         if node.unable_to_judge is not None:
-            self.perform(node, node.participant.on_work_done(query, Unable(wave, node.unable_to_judge), self.now_ms))
+            self._worked(node, query, Unable(DeclinedPhase.JUDGING, wave, node.unable_to_judge))
             return
         quality = {each.text: each.quality for each in self.nodes.values()}
         preferences = tuple(
@@ -404,6 +436,8 @@ class Swarm:
                 return f"{kind} [{self.names(entry.member for entry in commitments)}]"
             case CloseSlate(answers=answers, evidence=evidence):
                 return f"{kind} ({len(answers)} answers, {len(evidence)} evidence)"
+            case CloseReports(stage=stage, reports=reports):
+                return f"{kind} of stage {stage} ({len(reports)} reports)"
             case CloseTally(outcome=outcome, ballots=ballots, evidence=evidence):
                 return f"{kind} {outcome} ({len(ballots)} ballots, {len(evidence)} evidence)"
             case Decline(phase=phase, reason=reason):

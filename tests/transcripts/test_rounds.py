@@ -12,12 +12,14 @@ import pytest
 from consensus.certificates.record import bodies
 from consensus.rounds import effects as fx
 from protocol import codec
+from protocol.hashing import digest_of_tests
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Answer, Certificate, CloseSlate, CloseTally, Commit, Decline, EquivocationProof
 from protocol.signing import VerifiedMessage, seal
 from protocol.topics import topic
-from protocol.types import ONE, DeclinedPhase, DeclineReason, Kind, Outcome, OutcomeReason, StopReason
+from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Kind, Outcome, OutcomeReason, StopReason
 from simnet.audit import Audited, audit
+from tests.support.findings import found, plan
 from tests.support.swarm import START_MS, Interceptor, Node, Swarm, answer_text, keypair, params
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -401,3 +403,38 @@ def test_certificates_are_compact() -> None:
     certificate = codec.decode(Certificate, swarm.certificate, bytes_max=CERTIFICATE_BYTES_MAX)
     assert isinstance(certificate, Certificate)
     assert certificate.answers == certificate.ballots == ()
+
+
+def test_testing_with_the_askers_tests() -> None:
+    """R17: answers are tested with tests that nobody has before the commits are closed, a liar costs a second stage."""
+    tests = "#[test] fn two() { assert_eq!(f(1), 2); }"
+    swarm = Swarm("abcdefgh", tool_versions="g1")
+    swarm.nodes["b"].finds = lambda answer, _: found(answer, status=CompileStatus.FAILS)
+    swarm.ask(tests, findings=plan(tests_digest=digest_of_tests(tests)))
+    swarm.run()
+    check(swarm, "testing")
+    record = swarm.verified().record
+    assert swarm.verified().full and all(each.behaviour for each in record.findings)
+
+
+def test_agreement_without_ballots() -> None:
+    """R18: most of the votes behave alike, and nobody is asked to judge."""
+    swarm = Swarm("abcde", tool_versions="g1")
+    odd = swarm.nodes["e"].text
+    for node in swarm.nodes.values():
+        node.finds = lambda answer, text: found(answer, "odd" if text == odd else "alike")
+    swarm.ask(findings=plan(agreed_share=ONE // 2))
+    swarm.run()
+    check(swarm, "agreement")
+    assert swarm.verified().ranking.stop is StopReason.AGREED
+
+
+def test_futile_judging() -> None:
+    """R19: judges in doubt are not asked again."""
+    swarm = Swarm("abcde")
+    for node in swarm.nodes.values():
+        node.quality = 0.5
+    swarm.ask(waves=(3, 3), futility=ONE // 64)
+    swarm.run()
+    check(swarm, "futile")
+    assert swarm.verified().ranking.stop is StopReason.FUTILE

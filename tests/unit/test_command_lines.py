@@ -103,3 +103,11 @@ def test_the_wheel_says_that_it_has_types() -> None:
     """PEP 561: a marker in each package; without it the types count for nothing outside of the checkout."""
     shipped = {each.distribution_path for each in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert {f"{package}/py.typed" for package in ("node", "protocol", "consensus", "simnet")} <= shipped
+
+
+def test_the_wheel_has_the_rust_that_the_node_compiles() -> None:
+    """The harness, the trial of the sandbox and the exercises, without which an installed node tests nothing."""
+    shipped = {each.distribution_path for each in WheelBuilder(str(ROOT)).recurse_included_files()}
+    wanted = {str(path.relative_to(ROOT)) for path in (ROOT / "node").rglob("*.rs")}
+    assert len(wanted) > 50
+    assert wanted <= shipped

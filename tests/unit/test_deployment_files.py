@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from node.watch.shutdown import FAREWELL_S, LAST_WORDS_S
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(str(files("configs")))
 UNIT = CONFIGS / "systemd" / "strand.service"
+DROP_IN = CONFIGS / "systemd" / "strand-rust.conf"
 CONTAINERFILE = CONFIGS / "container" / "Containerfile"
 COMPOSE = CONFIGS / "container" / "compose.yaml"
 
@@ -26,10 +28,10 @@ STOP_S = NodeConfig().node.stop_ms / 1000 + LAST_WORDS_S + FAREWELL_S
 """Seconds that a node takes at most from the signal to its end, without its engine's."""
 
 
-def unit_settings() -> dict[str, list[str]]:
+def unit_settings(file: Path = UNIT) -> dict[str, list[str]]:
     """Every setting of the unit, with its values in order."""
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith(("#", "[")):
             name, _, value = line.partition("=")
             found.setdefault(name, []).append(value)
@@ -75,6 +77,30 @@ def test_systemd_finds_no_fault_with_the_unit_and_little_that_it_could_do(tmp_pa
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit]
     exposed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert exposed.returncode == 0, exposed.stdout[-200:]
+
+
+def test_the_drop_in_opens_what_the_sandbox_needs_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = unit_settings(DROP_IN)
+    (folder,), (variable,) = opened.pop("CacheDirectory"), opened.pop("Environment")
+    opened.pop("CacheDirectoryMode")
+    monkeypatch.setenv(*variable.split("=", 1))
+    assert platformdirs.user_cache_path("strand") == Path("/var/cache", folder)
+    assert opened.pop("SystemCallFilter") == ["@mount"]
+    closed = unit_settings()
+    assert opened == {name: ["default" if name == "ProtectProc" else "no"] for name in opened}
+    assert all(closed[name] in (["yes"], ["invisible"]) for name in opened), "what the unit does not close"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+def test_systemd_finds_no_fault_with_the_drop_in(tmp_path: Path) -> None:
+    unit = tmp_path / "strand.service"
+    text = UNIT.read_text(encoding="utf-8").replace("/opt/strand/.venv/bin/strand", sys.executable)
+    text = text.replace("file:///opt/strand/docs", f"file://{ROOT}/docs")
+    # A drop-in's settings come after the unit's.
+    above, install, below = text.partition("[Install]")
+    unit.write_text(f"{above}{DROP_IN.read_text(encoding='utf-8')}\n{install}{below}", encoding="utf-8")
+    verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
 def test_the_image_is_of_files_that_are_there_and_runs_as_no_root() -> None:

@@ -15,12 +15,14 @@ from consensus.certificates.report import CertificateReading, reading_of
 from consensus.rounds import effects as fx
 from protocol import codec
 from protocol.conversation import digest_of, single
+from protocol.hashing import digest_of_tests
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.messages import Certificate, Commit
 from protocol.signing import seal
 from protocol.topics import topic
-from protocol.types import ONE, DeclineReason, Digest, Kind, TaskType
+from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Kind, TaskType
 from protocol.versions import CURRENT, RoundVersion
+from tests.support.findings import found, plan
 from tests.support.samples import CONVERSATION
 from tests.support.swarm import Interceptor, Node, Swarm, answer_text, keypair, params
 
@@ -92,9 +94,38 @@ def _open(swarm: Swarm) -> None:
         node.text = f"Grüße, says {name}.  It depends on\n\nthe weather."
 
 
+def _tested(swarm: Swarm) -> None:
+    """All but one can test. `e` does not compile, `d` fails a test, `a` and `b` behave alike."""
+    fates: dict[str, dict[str, Any]] = {
+        swarm.nodes["a"].text: {"behaviour": "alike", "tests": (2, 0, 0)},
+        swarm.nodes["b"].text: {"behaviour": "alike", "tests": (2, 0, 0), "lints": b"\1\0\0\0\0\2"},
+        swarm.nodes["c"].text: {"behaviour": "other", "tests": (2, 0, 0), "unsafe": 1, "panics": 3},
+        swarm.nodes["d"].text: {"behaviour": "another", "tests": (1, 1, 0)},
+        swarm.nodes["e"].text: {"status": CompileStatus.FAILS, "error": 308},
+    }
+    for node in swarm.nodes.values():
+        node.finds = lambda answer, text: found(answer, **fates.get(text, {"behaviour": text}))
+    swarm.nodes["f"].tool_versions = ""
+
+
+def _disputed(swarm: Swarm) -> None:
+    swarm.nodes["b"].finds = lambda answer, _: found(answer, status=CompileStatus.FAILS, error=1)
+
+
+def _agreed(swarm: Swarm) -> None:
+    odd = swarm.nodes["e"].text
+    for node in swarm.nodes.values():
+        node.finds = lambda answer, text: found(answer, "odd" if text == odd else "alike")
+
+
 def _honest(_swarm: Swarm) -> None:
     pass
 
+
+TESTS = "#[test]\nfn two() { assert_eq!(f(1), 2); }\n"
+"""The asker's tests in `tested`."""
+
+TOOL_VERSIONS = "rustc 1.95.0 g1 x1"
 
 SCENARIOS: dict[str, tuple[str, Callable[[Swarm], None], dict[str, Any]]] = {
     "full": ("abcd", _honest, {}),
@@ -111,10 +142,14 @@ SCENARIOS: dict[str, tuple[str, Callable[[Swarm], None], dict[str, Any]]] = {
     "unanimous": ("abcd", _unanimous, {}),
     "final": ("abcde", _final, {"task": TaskType.FINAL}),
     "open": ("abcd", _open, {"task": TaskType.OPEN}),
+    "tested": ("abcdefg", _tested, {"findings": plan(tests_digest=digest_of_tests(TESTS))}),
+    "disputed": ("abcdefgh", _disputed, {"findings": plan()}),
+    "agreed": ("abcde", _agreed, {"findings": plan(agreed_share=ONE // 2)}),
+    "futile": ("abcde", _honest, {"waves": (3, 3), "futility": 4 * ONE}),
 }
 """Members, their misbehaviour, and what their query says: by the name of the file."""
 
-APART = ("evidence", "declines")
+APART = ("evidence", "declines", "disputed")
 """Scenarios that are made once more in a network where nothing rides along in closings: every list is in use."""
 
 REVEALED = "private"
@@ -124,7 +159,8 @@ REVEALED = "private"
 def make(name: str, *, apart: bool = False) -> bytes:
     """Hold one scenario's round and return its certificate."""
     members, prepare, query = SCENARIOS[name]
-    swarm = Swarm(members, replace(params(), ride_along_bytes_max=0) if apart else params())
+    network = replace(params(), ride_along_bytes_max=0) if apart else params()
+    swarm = Swarm(members, network, TOOL_VERSIONS)
     prepare(swarm)
     swarm.ask(**query)
     swarm.run()

@@ -21,9 +21,10 @@ from node.rounds.inbound import PROTOCOLS
 from node.rounds.learned import FORMATS
 from node.storage import schema
 from protocol import hashing, limits, versions
-from protocol.messages import MESSAGE_TYPES, Certificate, Opening, Pong, PullReply, PullRequest
+from protocol.messages import MESSAGE_TYPES, Certificate, Opening
 from protocol.params import NetworkParams
 from protocol.schema import Range
+from protocol.streams import Challenge, ChallengeReply, Pong, PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import TaskType
 from tests.support.fit_digests import PINNED_DIGEST
@@ -91,7 +92,8 @@ def covered() -> Iterator[Covered]:
 def digest_of_wire() -> str:
     """Over schemas, bounds, domains, protocols, topics and the codec's vectors."""
     schemas = [[int(kind), shape(each)] for kind, each in MESSAGE_TYPES.items()]
-    beside = [shape(each) for each in (Opening, Certificate, PullRequest, PullReply, Pong, NetworkParams)]
+    records = (Opening, Certificate, PullRequest, PullReply, Pong, Challenge, ChallengeReply, NetworkParams)
+    beside = [shape(each) for each in records]
     bounds = {name: value for name, value in vars(limits).items() if name.isupper()}
     domains = [value.decode() for name, value in sorted(vars(hashing).items()) if name.endswith("_TAG")]
     network = params()

@@ -8,6 +8,8 @@ import msgspec
 
 from node.api.common import Count, DigestHex, KeyHex, Positive, Share
 from node.api.conversation import Audience
+from node.api.findings import AnswerFindings
+from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import Outcome, OutcomeReason, TaskType, TokenSource
 
 STOPS_MAX: Final = 4
@@ -41,6 +43,10 @@ class StrandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pairs that each judge compares, over all waves."""
     allow_secrets: bool = False
     """Whether a text that looks like it holds a secret, such as a private key, is sent all the same."""
+    tests: Annotated[str, msgspec.Meta(max_length=TESTS_BYTES_MAX)] = ""
+    """Rust tests that the answer must pass: functions with `#[test]`, or plain assertions. Empty: none."""
+    show_tests: bool = False
+    """Whether the tests also follow the last turn, so that the answers' authors see them."""
 
 
 class RankedAnswer(msgspec.Struct, frozen=True):
@@ -77,6 +83,8 @@ class StrandReport(msgspec.Struct, frozen=True):
     """Probability that the answer is right; null if it is not calibrated on the node's gold."""
     ranking: tuple[RankedAnswer, ...]
     """All answers, best first."""
+    findings: AnswerFindings | None
+    """What testers settled about the answer; null if nothing was tested, or the round failed."""
     token_source: TokenSource | None
     """Source of the counts in `usage`; null if the round failed."""
     truncated: bool

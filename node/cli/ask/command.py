@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
@@ -23,6 +23,7 @@ from node.cli.parts.certificates import (
 )
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.findings import UNTESTED, marks_of, tests_failed_by, why_not_passed
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client.client import SILENCE_S
@@ -60,7 +61,10 @@ async def ask(
     watch: Annotated[
         bool, Parameter(negative="", help="Show the round live: answers, pairs, and strengths after each wave.")
     ] = False,
-    strict: Annotated[bool, Parameter(negative="", help="Exit with 3 unless the outcome is decided.")] = False,
+    strict: Annotated[
+        bool,
+        Parameter(negative="", help="Exit with 3 unless the outcome is decided; print no answer that fails --tests."),
+    ] = False,
     timeout_s: Annotated[
         float, Parameter(name="--timeout", validator=_POSITIVE, help="Seconds without news before giving up.")
     ] = SILENCE_S,
@@ -83,7 +87,7 @@ async def ask(
     text = compose(query, file)
     if out is not None:
         require_writable(out)
-    told_first = _ToldFirst(options.confidence_min) if stream else None
+    told_first = _ToldFirst(options.confidence_min, strict and options.tests is not None) if stream else None
     async with open_client(source, url) as client:
         after = None if continue_ is None else await earlier_round(client, earlier)
         question = options.question(text, after)
@@ -91,6 +95,7 @@ async def ask(
     path = out or kept_path(source, followed.query_id)
     unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
+    is_sure = not strict or _passes(told)
     if json:
         print_json(told)
     elif told_first is not None:
@@ -102,7 +107,16 @@ async def ask(
         raise unwritten
     if not json:
         print(f"certificate: {path}")
-    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+    return Exit.OK if is_sure and not (strict and told["outcome"] != "decided") else Exit.NO_QUORUM
+
+
+def _passes(told: dict[str, Any]) -> bool:
+    """Whether the answer passes the asker's tests, if there are any. Raises CliError if it surely does not."""
+    why = why_not_passed(told)
+    if why not in ("", UNTESTED):
+        kept = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
+        raise CliError(f"the best answer {why}, and --strict takes no such answer; {kept}", Exit.NO_QUORUM)
+    return not why
 
 
 async def _followed(
@@ -158,8 +172,10 @@ def _both(one: TakesEvent, other: TakesEvent) -> TakesEvent:
 class _ToldFirst:
     """The display of `--stream`: phases on stderr, and the answer on stdout as soon as the node tells it."""
 
-    def __init__(self, confidence_min: float | None) -> None:
+    def __init__(self, confidence_min: float | None, must_pass: bool) -> None:
+        """Begin a display. `must_pass`: whether an answer that fails the asker's tests is not printed."""
         self._confidence_min = confidence_min
+        self._must_pass = must_pass
         self._lines = PlainLines(stderr())
         self._answer: str | None = None
 
@@ -169,9 +185,14 @@ class _ToldFirst:
         self._lines.show(event)
         if not isinstance(event, Decided) or not event.winner:
             return
-        console = stdout()
+        found, console = event.findings, stdout()
+        if self._must_pass and tests_failed_by(found):
+            return
         if event.reason is OutcomeReason.LOW_CONFIDENCE:
             print_abstention(certainty_of(event.p_best, event.p_correct), self._confidence_min, console)
+        for mark in marks_of(found):
+            console.print(outside(mark), soft_wrap=True)
+            console.print()
         console.print(outside(event.answer.strip()), soft_wrap=True)
         console.print()
         console.file.flush()

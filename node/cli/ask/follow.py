@@ -24,6 +24,7 @@ TakesEvent = Callable[[RoundEvent], None]
 _PHASES = {
     "answering": "answering",
     "opening": "opening commitments",
+    "testing": "testing",
     "judging": "judging",
     "cosigning": "co-signing",
 }
@@ -72,7 +73,14 @@ def _place(event: Progress) -> tuple[str, int]:
 
 
 def _name(event: Progress) -> str:
-    return _PHASES[event.phase] + (f", wave {event.wave + 1}" if event.phase == "judging" else "")
+    return _PHASES[event.phase] + _repetition(event)
+
+
+def _repetition(event: Progress) -> str:
+    """Return which wave or stage it is; the first stage of testing is mostly the only one."""
+    if event.phase == "judging":
+        return f", wave {event.wave + 1}"
+    return f", stage {event.wave + 1}" if event.phase == "testing" and event.wave else ""
 
 
 @dataclass(slots=True)

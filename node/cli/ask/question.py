@@ -9,15 +9,15 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter, validators
 
-from node.api.asking import Question
+from node.api.asking import FindingName, Question
 from node.api.conversation import Audience, Turn
 from node.api.rounds import RoundDetail
 from node.cli.ask.continued import turns_of
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import any_case, read_query, read_stdin
-from node.files import read_text
+from node.files import TooLargeError, read_text
 from node.text import one_line
-from protocol.limits import TEXT_BYTES_MAX
+from protocol.limits import TESTS_BYTES_MAX, TEXT_BYTES_MAX
 from protocol.types import TaskType, TurnRole
 
 FILES_MAX: Final = 32
@@ -64,6 +64,20 @@ class QuestionOptions:
             help="Probability of being right below which the swarm abstains: outcome degraded, its best guess marked.",
         ),
     ] = None
+    tests: Annotated[
+        Path | None,
+        Parameter(help="A Rust file of tests that the answer must pass; authors do not see it beforehand."),
+    ] = None
+    show_tests: Annotated[
+        bool, Parameter(negative="", help="Send the tests with the question, so that the answers' authors see them.")
+    ] = False
+    findings: Annotated[
+        tuple[FindingName, ...] | None,
+        Parameter(
+            negative="--no-findings",
+            help="What testers find out about Rust answers beside the tests; may be given several times.",
+        ),
+    ] = None
     max_tokens: Annotated[int | None, Parameter(validator=validators.Number(gt=0), help="Length of one answer.")] = None
 
     def question(self, text: str, after: RoundDetail | None = None) -> Question:
@@ -82,7 +96,28 @@ class QuestionOptions:
             allow_secrets=self.allow_secrets,
             max_tokens=self.max_tokens,
             confidence_min=self.confidence_min,
+            tests="" if self.tests is None else read_tests(self.tests),
+            show_tests=self.show_tests,
+            findings=self.findings,
         )
+
+
+def read_tests(file: Path) -> str:
+    """Return the asker's tests from a file. Raises CliError and FileError, one line with what to do."""
+    # Imported late: help does not need it.
+    from node.cli.parts.signals import ended_at_once
+
+    if str(file) == "-":
+        raise CliError("--tests takes a file: what comes through stdin is the question", Exit.USAGE)
+    try:
+        with ended_at_once():
+            text = read_text(file, TESTS_BYTES_MAX)
+    except TooLargeError as error:
+        why = f"{file} is longer than the {TESTS_BYTES_MAX} bytes of tests that a query takes: leave some out"
+        raise CliError(why, Exit.USAGE) from error
+    if not text.strip():
+        raise CliError(f"{file} is empty: write tests into it, such as assert_eq!(double(2), 4);", Exit.USAGE)
+    return text
 
 
 def compose(argument: str | None, files: Sequence[Path]) -> str:

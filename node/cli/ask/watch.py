@@ -13,21 +13,26 @@ from rich.text import Text
 
 from node.api.events import (
     PLAIN_KEYS,
+    AnswerFound,
     AnswerOpened,
     Asked,
     BallotCounted,
     Certified,
     Decided,
     Ended,
+    FindingsSettled,
     Progress,
+    ReportCounted,
     RoundEvent,
     Strengths,
 )
+from node.api.findings import AnswerFindings
 from node.api.following import PHASES
 from node.cli.ask.follow import MEMBER_DIGITS, PlainLines, say_readers
 from node.cli.parts.certificates import FILE_DIGITS
 from node.cli.parts.options import outside
 from node.cli.parts.pairs import PairCount, matrix
+from node.findings.words import cell
 
 ANSWERS_SHOWN_MAX: Final = 8
 """Answers in the picture, the strongest ones: as many as a matrix of 80 columns has room for."""
@@ -56,6 +61,8 @@ class RoundPicture:
     """Last progress of each phase."""
     answers: dict[int, AnswerOpened] = field(default_factory=dict)
     """Answers by position on the slate."""
+    found: dict[int, AnswerFindings] = field(default_factory=dict)
+    """What is settled about answers, by position on the slate."""
     strengths: list[Strengths] = field(default_factory=list)
     """The ranking after each wave."""
     ballots: int = 0
@@ -76,6 +83,8 @@ class RoundPicture:
                 self.phases[event.phase] = event
             case AnswerOpened():
                 self.answers[event.number] = event
+            case FindingsSettled():
+                self.found = {each.number: each.findings for each in event.answers}
             case BallotCounted():
                 self.ballots += 1
                 for pair in event.pairs:
@@ -157,7 +166,10 @@ class RoundPicture:
             table.add_column(name, justify="left" if name == "author" else "right", no_wrap=True)
         for each in waves:
             table.add_column(f"P(best) {each.wave + 1}", justify="right", no_wrap=True)
+        if self.found:
+            table.add_column("found")
         table.add_column("strength", no_wrap=True)
+        places = {self.answers[number].answer_id: f"#{place}" for place, number in enumerate(order, 1)}
         for place, number in enumerate(order, 1):
             answer = self.answers.get(number)
             shares = [next((x.p_best for x in wave.ranking if x.number == number), None) for wave in waves]
@@ -170,6 +182,7 @@ class RoundPicture:
                 str(answer.answer_tokens) if answer else "",
                 str(equal),
                 *("" if share is None else f"{share:.2f}" for share in shares),
+                *([cell(self.found.get(number), places)] if self.found else []),
                 bar,
             )
         return table
@@ -180,6 +193,8 @@ class DetailLines:
     """The same in a file or pipe, which cannot be redrawn: lines for phases, answers, ballots and rankings."""
 
     phases: PlainLines
+    names: dict[str, str] = field(default_factory=dict)
+    """What answers are called, by id."""
 
     def show(self, event: RoundEvent) -> None:
         """Print the news of an event."""
@@ -187,9 +202,15 @@ class DetailLines:
             case Asked():
                 say_readers(event, self.phases.console)
             case AnswerOpened():
+                self.names[event.answer_id] = str(event.number + 1)
                 self._print(
                     f"answer {event.number + 1} by {event.author[:MEMBER_DIGITS]}: {event.answer_tokens} tokens"
                 )
+            case ReportCounted():
+                told = self._findings(event.answers)
+                self._print(f"report of {event.tester[:MEMBER_DIGITS]}, stage {event.stage + 1}: {told}")
+            case FindingsSettled():
+                self._print(f"settled in stage {event.stage + 1}: {self._findings(event.answers)}")
             case BallotCounted():
                 pairs = ", ".join(
                     f"{x.first + 1}:{x.second + 1} {'abstains' if x.preference is None else f'{x.preference:.2f}'}"
@@ -203,6 +224,9 @@ class DetailLines:
                 pass  # this node's own part as a member ends earlier than the round
             case _ if type(event) in PLAIN_KEYS:
                 self.phases.show(event)
+
+    def _findings(self, answers: tuple[AnswerFound, ...]) -> str:
+        return ", ".join(f"{x.number + 1} {cell(x.findings, self.names) or 'nothing known'}" for x in answers)
 
     def _print(self, line: str) -> None:
         self.phases.console.print(outside(line), soft_wrap=True, highlight=False)

@@ -26,6 +26,7 @@ from node.hardening import open_to_others
 from node.inference import EngineError, open_engine
 from node.keys import KeyFileError, load_key
 from node.overlay.addresses import Address, parse_address
+from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.work.trial import try_engine
 from protocol.params import NetworkParams
 from protocol.versions import WIRE
@@ -218,6 +219,17 @@ async def _why_not_reached(address: Address) -> str | None:
         inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause or error
         return (inner.strerror or str(inner)) if isinstance(inner, OSError) else str(error)
     return None
+
+
+async def sandbox(config: NodeConfig) -> CheckResult:
+    """Find and try the sandbox in which this node would compile and run answers."""
+    chosen = await choose_sandbox(config.sandbox)
+    if isinstance(chosen, SandboxOff):
+        text = f"off, so that this node tests no answers in Rust: {chosen.reason}"
+        return ok("sandbox", text) if config.sandbox.enabled == "off" else warn("sandbox", text, chosen.remedy)
+    clippy = "" if chosen.toolchain.clippy else ", without clippy"
+    text = f"{chosen.name} holds, {chosen.places} at a time, with rustc {chosen.toolchain.version}{clippy}"
+    return ok("sandbox", text)
 
 
 async def engine(config: NodeConfig) -> CheckResult:

@@ -30,7 +30,8 @@ async def doctor(
     """Look at everything that a node needs, and say what helps where something is amiss.
 
     A running node is asked about itself. Of one that does not run, this command looks at what it would find: its ports,
-    key, disk, bootstrap peers and engine. Exits with 1 if a check failed.
+    key, disk, bootstrap peers and engine. The sandbox for answers in Rust is tried in any case. Exits with 1 if a check
+    failed.
     """
     results, running = await _look(source, url, tries_engine=engine)
     failed = any(each.level is Level.FAIL for each in results)
@@ -61,7 +62,9 @@ async def _look(source: Source, url: str | None, *, tries_engine: bool) -> tuple
             remedy = "give api.token as the node has it" if isinstance(error, RefusedError) else place
             return [*results, checkup.fail("node", str(error), remedy)], not isinstance(error, BadReplyError)
         results.append(checkup.ok("node", f"{told.key} runs at {client.url}"))
-        return [*results, *await _of_node(client, told, tries_engine=tries_engine)], True
+        results += await _of_node(client, told, tries_engine=tries_engine)
+        # The running node found the same when it started, as far as this user and configuration are its own.
+        return [*results, await checkup.sandbox(loaded.config)], True
 
 
 async def _of_machine(loaded: LoadedConfig, url: str | None, *, tries_engine: bool) -> list[CheckResult]:
@@ -73,6 +76,7 @@ async def _of_machine(loaded: LoadedConfig, url: str | None, *, tries_engine: bo
     results += await checkup.bootstraps(config)
     results.append(checkup.warn("reachability", "not known while the node does not run", "start it, and look again"))
     results.append(checkup.warn("clock", "not compared while the node does not run", "start it, and look again"))
+    results.append(await checkup.sandbox(config))
     if tries_engine:
         _say("trying the engine; a large model takes a while")
         results.append(await checkup.engine(config))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from node.cli.parts.errors import CliError
+from node.cli.parts.findings import marks, print_set_aside, ranked_cells, stopped, was_tested
 from node.cli.parts.options import Source, outside
 from node.cli.parts.tables import print_rows, shown_key
 from node.files import TooLargeError, read_bytes
@@ -56,6 +57,9 @@ def print_winner(report: dict[str, Any], console: Console) -> None:
     """Print the winning answer, marked if it is only a guess."""
     if report["reason"] == OutcomeReason.LOW_CONFIDENCE:
         print_abstention(certainty(report), report["confidence_min"], console)
+    for mark in marks(report):
+        console.print(outside(mark), soft_wrap=True)
+        console.print()
     console.print(outside(report["winner"]["text"].strip()), soft_wrap=True)
     console.print()
 
@@ -81,7 +85,9 @@ def print_evidence(report: dict[str, Any], console: Console) -> None:
 
 
 def print_ranking(report: dict[str, Any], console: Console) -> None:
-    """Print the ranked answers as a table."""
+    """Print the ranked answers as a table, with what was found out about them."""
+    names = ("place", "author", "strength", "P(best)", "equal answers", "finish")
+    found = [(each,) for each in ranked_cells(report)] if was_tested(report) else [()] * len(report["ranking"])
     rows = [
         (
             str(place),
@@ -90,17 +96,19 @@ def print_ranking(report: dict[str, Any], console: Console) -> None:
             f"{row['p_best']:.2f}",
             str(row["cluster_size"]),
             row["finish"],
+            *cells,
         )
-        for place, row in enumerate(report["ranking"], 1)
+        for place, (row, cells) in enumerate(zip(report["ranking"], found, strict=True), 1)
     ]
-    print_rows(("place", "author", "strength", "P(best)", "equal answers", "finish"), rows, console)
+    print_rows((*names, "findings") if was_tested(report) else names, rows, console)
+    print_set_aside(report, console)
 
 
 def print_summary(report: dict[str, Any], console: Console) -> None:
     """Print the outcome in a line, and what kept members from contributing."""
     kind = "full" if report["full"] else "partial"
     console.print(
-        f"{outcome(report)}, {certainty(report)}, stopped: {report['stop']}; {report['ballots']} ballots, "
+        f"{outcome(report)}, {certainty(report)}, stopped: {stopped(report['stop'])}; {report['ballots']} ballots, "
         f"{report['comparisons']} comparisons, {report['abstentions']} abstentions; "
         f"{kind} certificate, co-signed by {report['cosignatures']} of {report['members']} members",
         soft_wrap=True,

@@ -10,6 +10,7 @@ from consensus.certificates.report import CertificateReading
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import print_ranking, print_summary, print_winner
 from node.cli.parts.errors import CliError, Exit
+from node.cli.parts.findings import print_testing
 from node.cli.parts.options import KEY_DIGITS, JsonFlag, Source, outside, print_json, stderr, stdout
 from node.cli.show.explained import ExplainedRound, as_json, print_intervals, print_judging
 from node.cli.show.loading import known_detail, load, names_file
@@ -82,6 +83,7 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
     else:
         print_intervals(why, console)
     print_summary(read.report, console)
+    print_testing(read.report, console)
     console.print(outside(_readers(read, detail)), soft_wrap=True, highlight=False)
     if why is None:
         console.print("the certificate is of an earlier version: its pairs and judges are not explained")

@@ -1,4 +1,4 @@
-"""Why an answer won, read from a certificate: ranking with intervals, pairs, judges with their weights, findings."""
+"""Why an answer won, read from a certificate: ranking with intervals, pairs, judges with their weights."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,13 +9,11 @@ from rich.console import Console
 
 from consensus.certificates.certificate import VerifiedCertificate
 from consensus.certificates.explanation import INTERVAL, Explanation, explain
-from consensus.certificates.record import bodies
 from node.api.rounds import CertificateDetail, CertifiedAnswer, CertifiedSeat
 from node.cli.parts.options import KEY_DIGITS, outside
 from node.cli.parts.pairs import PairCount, print_matrix
 from node.cli.parts.tables import print_rows, shown_key
 from node.facade.certificates import certificate_detail
-from protocol.messages import Ballot
 from protocol.types import Digest, Key
 
 
@@ -26,8 +24,6 @@ class ExplainedRound:
     query_id: str
     certificate: CertificateDetail
     explanation: Explanation
-    findings: dict[int, int]
-    """Number of comparisons by code of the findings that the judge had; 0: none beside the texts."""
 
     @property
     def ranked(self) -> list[CertifiedAnswer]:
@@ -78,11 +74,7 @@ class ExplainedRound:
 
 def explained(verified: VerifiedCertificate) -> ExplainedRound:
     """Explain a certificate of today's version."""
-    findings: dict[int, int] = {}
-    for ballot in bodies(verified.record.ballots, Ballot):
-        for each in ballot.judgements:
-            findings[each.evidence] = findings.get(each.evidence, 0) + 1
-    return ExplainedRound(verified.record.id.hex(), certificate_detail(verified), explain(verified.record), findings)
+    return ExplainedRound(verified.record.id.hex(), certificate_detail(verified), explain(verified.record))
 
 
 def as_json(told: ExplainedRound) -> dict[str, Any]:
@@ -91,7 +83,6 @@ def as_json(told: ExplainedRound) -> dict[str, Any]:
         "interval_share": INTERVAL,
         "intervals": {each.answer_id: list(told.interval(each)) for each in told.ranked},
         "judges": {key.hex(): asdict(character) for key, character in told.explanation.characters.items()},
-        "findings": {str(code): count for code, count in sorted(told.findings.items())},
         "certificate": to_builtins(told.certificate),
     }
 
@@ -104,7 +95,7 @@ def print_intervals(told: ExplainedRound, console: Console) -> None:
 
 
 def print_judging(told: ExplainedRound, console: Console) -> None:
-    """Print the pairs, the judges with their weights, and the findings."""
+    """Print the pairs and the judges with their weights."""
     console.print()
     if any(each.judgements for each in told.certificate.pairs):
         console.print("preference for the row's answer / comparisons, by place", soft_wrap=True, highlight=False)
@@ -154,8 +145,3 @@ def _notes(told: ExplainedRound) -> Iterator[str]:
     ]
     if records:
         yield f"earlier rounds moved the strength of answers by: {', '.join(records)}"
-    found = {code: count for code, count in told.findings.items() if code}
-    if found:
-        yield "findings: " + ", ".join(f"code {code} in {count} comparisons" for code, count in sorted(found.items()))
-    elif told.findings:
-        yield "findings: none; the judges had the texts alone"

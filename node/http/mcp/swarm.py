@@ -120,6 +120,8 @@ class SwarmTools:
             max_tokens=asked.max_tokens,
             pairs_per_judge=asked.pairs_per_judge,
             confidence_min=asked.min_confidence,
+            tests=asked.tests,
+            show_tests=asked.show_tests,
         )
         with self._places.followed.take() as place:
             if not place:
@@ -184,6 +186,7 @@ def _answer(log: RoundLog, query_id: str, members: int) -> SwarmAnswer:
         reason=decided.reason,
         p_best=decided.p_best,
         p_correct=decided.p_correct,
+        findings=decided.findings,
         finish=decided.finish,
         query_id=query_id,
         certificate=f"{CERTIFICATE_URI}{query_id}" if log.certified else None,

@@ -104,6 +104,7 @@ class RoundView:
             p_best=decided.p_best,
             p_correct=decided.p_correct,
             ranking=tuple(self._ranked(each) for each in self._ranking),
+            findings=decided.findings,
             token_source=decided.token_source,
             truncated=truncated,
             signed_text=decided.answer if truncated else None,

@@ -136,6 +136,8 @@ def question(
         max_tokens=max_tokens,
         pairs_per_judge=options.pairs_per_judge,
         confidence_min=options.min_confidence,
+        tests=options.tests,
+        show_tests=options.show_tests,
     )
 
 

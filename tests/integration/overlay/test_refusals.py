@@ -20,8 +20,8 @@ from node.overlay import RequestRefused, open_overlay
 from node.rounds.inbound import CERTIFICATE, PULL, InboundRouter
 from node.storage import open_store
 from protocol import codec
-from protocol.messages import PullRequest
 from protocol.signing import Keypair
+from protocol.streams import PullRequest
 from tests.integration.overlay.world import Recorder, config, node, seed
 from tests.support.swarm import params
 

@@ -20,6 +20,7 @@ from consensus.rounds.events import Delivered, Generated
 from consensus.rounds.member import PULLS_MAX, REPAIR_MS
 from consensus.rounds.membership import UNTAKEN_MS
 from consensus.rounds.participant import UNTAKEN_KEPT, Participant
+from consensus.rounds.pulls import LeftOut
 from consensus.rounds.validation import Admitted
 from protocol.messages import AnswerContent, Query
 from protocol.params import NetworkParams
@@ -193,7 +194,7 @@ def test_rounds_without_a_place_are_bounded_and_the_oldest_is_left() -> None:
 def test_our_own_query_is_never_refused() -> None:
     node = Node(total=1)
     assert node.ask(FRIEND) is not None
-    begun = node.participant.ask(Swarm("abcd", DEVNET).query(), "Which?", START_MS)
+    begun = node.participant.ask(Swarm("abcd", DEVNET).query(), LeftOut(), START_MS)
     assert isinstance(begun, tuple)
     effects: list[fx.Effect] = []
     while (own := node.participant.take_local_message(START_MS)) is not None:

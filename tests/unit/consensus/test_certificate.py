@@ -314,6 +314,7 @@ def _certificate(hand: Hand, closings: tuple[VerifiedMessage, ...], *cosigns: Ve
         turns=(),
         closings=tuple(closing.envelope for closing in closings),
         answers=(),
+        reports=(),
         ballots=(),
         declines=(),
         evidence=(),

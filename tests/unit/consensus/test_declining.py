@@ -202,12 +202,12 @@ def test_a_decline_closes_nothing_sooner_than_silence_does(phase: str) -> None:
 
 def test_a_member_says_at_once_that_its_engine_failed_and_sticks_to_it() -> None:
     at = AtMember(Hand())
-    journal, sent = at.step(Unable(None, DeclineReason.ENGINE))
+    journal, sent = at.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE))
     assert isinstance(journal, fx.Journal) and isinstance(sent, fx.Contribute) and journal.message is sent.message
     (body,) = contributed((sent,))
     assert isinstance(body, Decline) and (body.phase, body.reason) == (DeclinedPhase.ANSWERING, DeclineReason.ENGINE)
     assert not at.generated(), "a late answer"
-    assert not at.step(Unable(None, DeclineReason.CAPACITY)), "once"
+    assert not at.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.CAPACITY)), "once"
 
 
 def test_what_a_closing_names_and_evidence_find_a_place_in_a_full_pool(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,13 +247,13 @@ def test_who_committed_in_an_earlier_life_does_not_decline() -> None:
     journal, _ = first.generated()
     assert isinstance(journal, fx.Journal)
     again = AtMember(Hand(), restored=Restored({journal.slot: journal.message}))
-    assert not contributed(again.step(Unable(None, DeclineReason.ENGINE)))
+    assert not contributed(again.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE)))
 
 
 def test_who_has_committed_does_not_decline() -> None:
     at = AtMember(Hand())
     at.generated()
-    assert not at.step(Unable(None, DeclineReason.ENGINE))
+    assert not at.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_ballot_that_would_be_void_is_declined_and_its_omission_is_no_censorsh
 def test_a_member_that_restarts_repeats_its_decline_and_asks_its_engine_for_nothing() -> None:
     """R12, for both kinds of work."""
     first = AtMember(Hand())
-    journal, _ = first.step(Unable(None, DeclineReason.ENGINE))
+    journal, _ = first.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE))
     assert isinstance(journal, fx.Journal)
     again = AtMember(Hand(), restored=Restored({journal.slot: journal.message}))
     assert [each.message for each in of_kind(again.begun, fx.Contribute)] == [journal.message]
@@ -295,7 +295,7 @@ def test_a_member_that_restarts_repeats_its_decline_and_asks_its_engine_for_noth
         return at, at.close(at.hand.close_slate([at.hand.answer(name) for name in "acd"]))
 
     at, _ = judging(Restored())
-    journal, _ = at.step(Unable(0, DeclineReason.ENGINE))
+    journal, _ = at.step(Unable(DeclinedPhase.JUDGING, 0, DeclineReason.ENGINE))
     assert isinstance(journal, fx.Journal)
     _, effects = judging(Restored({journal.slot: journal.message}))
     assert [each.message for each in of_kind(effects, fx.Contribute)] == [journal.message]
@@ -305,8 +305,8 @@ def test_a_member_that_restarts_repeats_its_decline_and_asks_its_engine_for_noth
 def test_an_engine_that_fails_after_the_phase_changes_nothing() -> None:
     at = AtMember(Hand())
     at.close(at.hand.close_commits("acd"))
-    assert not at.step(Unable(None, DeclineReason.ENGINE))
-    assert not at.step(Unable(0, DeclineReason.ENGINE))
+    assert not at.step(Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE))
+    assert not at.step(Unable(DeclinedPhase.JUDGING, 0, DeclineReason.ENGINE))
 
 
 def test_what_a_decline_says_is_small() -> None:

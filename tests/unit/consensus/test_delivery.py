@@ -9,7 +9,7 @@ from consensus.rounds.validation import guarded_until_ms
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import certificate_digest
-from protocol.messages import Pong, PullRequest
+from protocol.streams import Pong, PullRequest
 from protocol.types import Digest, Key
 from tests.support.hand import Hand, keypair
 from tests.support.swarm import START_MS, Swarm

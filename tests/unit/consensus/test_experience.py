@@ -24,17 +24,21 @@ from consensus.learning.experience import (
     model_choices,
     round_update,
 )
+from consensus.learning.finding_strengths import FindingStrengths
 from consensus.learning.reputation import AGREEMENT, GOLD, VOTE_MIN, NodeStats, Score
 from consensus.learning.roster import Draw, SeatWeights, Trust, choose_roster
 from consensus.learning.waves import MODELS
 from consensus.ranking import judges
 from consensus.ranking.bradley_terry import Item, PriorParameters
+from consensus.ranking.certainty import UNCALIBRATED
+from consensus.ranking.findings import FindingFeatures, score
 from consensus.ranking.judges import FRESH, HONEST, INVERSE, JudgedComparison, JudgePrior
 from protocol.limits import BETA_MAX, TAU_MAX, TAU_MIN
-from protocol.messages import Offer, Query
+from protocol.messages import Findings, Offer, Query
 from protocol.signing import VerifiedMessage, open_envelope
-from protocol.types import ABSTAIN, ONE, Role, TaskType
+from protocol.types import ABSTAIN, ONE, CompileStatus, Role, TaskType
 from tests.support.effort import cases
+from tests.support.findings import found, plan
 from tests.support.hand import Hand
 from tests.support.updates import honest, key, told, undecided
 
@@ -191,6 +195,91 @@ def test_a_gold_round_is_kept_as_it_was() -> None:
     assert (gold.query, gold.task, gold.p_best) == (round_.record.id, CODE, round_.ranking.p_best)
     assert gold.correct == (round_.ranking.ranked[0].author in (key("a"), key("c")))
     assert len(gold.scores) == len(model_choices(CODE))
+
+
+# -- findings --------------------------------------------------------------------------------------------------------
+
+TESTED = {"a": "A", "b": "B", "c": "A", "d": "C", "e": "A", "f": "D", "g": "A"}
+"""D does not compile."""
+
+
+def finds(_tester: str, letter: str) -> Findings:
+    """Everybody's machine says so; each letter behaves in its own way, and C is warned about."""
+    if letter == "D":
+        return found(status=CompileStatus.FAILS, error=308)
+    return found(behaviour=letter, lints=bytes((2 * (letter == "C"), 0, 0, 0, 0, 0)), tests=(1, 0, 0))
+
+
+def test_a_gold_round_keeps_what_findings_said_of_each_answer_that_can_win() -> None:
+    round_ = told(TESTED, finds=finds)
+    gold = round_.update("A").gold
+    assert gold is not None
+    assert key("f") not in gold.authors and len(gold.authors) == len(gold.right) == len(gold.features) == 6
+    said = dict(zip(gold.authors, gold.features, strict=True))
+    assert said[key("d")] == FindingFeatures(agreeing=0, compiles=True, checks=1, warnings=2)
+    assert said[key("a")] == FindingFeatures(agreeing=0, compiles=True, checks=1, warnings=0)
+    assert gold.score == score(plan(), said[key("a")]) == 3 * ONE
+    assert gold.correct
+
+
+def test_an_untested_round_has_no_features() -> None:
+    gold = told(TESTED).update("A").gold
+    assert gold is not None
+    assert (gold.features, gold.score) == ((), 0)
+
+
+def test_whose_answer_is_set_aside_is_known_by_it() -> None:
+    """With gold by the truth, which may differ; without it as one that gave nothing that could win."""
+    round_ = told(TESTED, finds=finds)
+    assert round_.update("A").observations[key("f")].right is False
+    assert round_.update("AD").observations[key("f")].right is True
+    assert round_.update().observations[key("f")].agreed == -1.0
+    assert round_.update().observations[key("a")].agreed > 0.0
+
+
+def test_refuted_reports_count_against_their_author_only() -> None:
+    """Here `g` says of what it tests that it does not compile; nobody else's record changes, and nobody equivocated."""
+
+    def lies(tester: str, letter: str) -> Findings:
+        return found(status=CompileStatus.FAILS) if tester == "g" and letter != "D" else finds(tester, letter)
+
+    honest_, false = (told(TESTED, finds=each).update("A").observations for each in (finds, lies))
+    assert false[key("g")].refuted > 0
+    assert not any(each.refuted or each.equivocated for name, each in false.items() if name != key("g"))
+    assert all(each.confirmed for name, each in honest_.items())
+    assert not any(each.refuted for each in honest_.values())
+    known = learned(told(TESTED, finds=lies).update("A"), times=4)
+    assert known.standings[key("g")].is_refuted
+    assert known.renewed()[CODE].refuted == {key("g")}
+
+
+def test_a_machine_that_found_nothing_out_is_not_refuted() -> None:
+    def unable(tester: str, letter: str) -> Findings:
+        return found(status=CompileStatus.UNKNOWN) if tester == "g" else finds(tester, letter)
+
+    observation = told(TESTED, finds=unable).update().observations[key("g")]
+    assert (observation.confirmed, observation.refuted) == (0, 0)
+
+
+def test_whoever_only_tests_is_met() -> None:
+    answers = {**TESTED, "h": ""}
+    round_ = told(answers, lambda judge, *_: ABSTAIN if judge == "h" else ONE, finds=finds)
+    observation = round_.update("A").observations[key("h")]
+    assert observation.confirmed and (observation.right, observation.character) == (None, None)
+
+
+def test_findings_that_gold_contradicts_are_worth_less() -> None:
+    """What fails the examples is right, as the votes say; what is no part of this keeps its strength."""
+    answers = {"a": "A", "b": "B", "c": "A", "d": "A", "e": "A"}
+
+    def fails(_tester: str, letter: str) -> Findings:
+        return found(tests=(1, 0, 0)) if letter == "B" else found(examples=(0, 1, 0))
+
+    update = told(answers, undecided, finds=fails).update("A")
+    default = FindingStrengths()
+    learned = in_force(update, times=20).strengths
+    assert learned.tests < default.tests and replace(learned, tests=default.tests) == default
+    assert in_force(told(ANSWERS).update("A")).strengths == default
 
 
 # -- leaving out -----------------------------------------------------------------------------------------------------
@@ -367,9 +456,9 @@ def test_little_gold_changes_no_model() -> None:
 def test_gold_of_one_task_says_nothing_of_the_model_of_another() -> None:
     renewed = learned(told(ANSWERS, inverse_of(*"abcdefg")).update("A"), times=20).renewed()
     assert renewed[CODE].gold == 20
-    assert renewed[CODE].calibration != (0, ONE)
+    assert renewed[CODE].calibration != UNCALIBRATED
     open_ended = renewed[TaskType.OPEN]
-    assert (open_ended.gold, open_ended.model, open_ended.calibration) == (0, MODELS[TaskType.OPEN], (0, ONE))
+    assert (open_ended.gold, open_ended.model, open_ended.calibration) == (0, MODELS[TaskType.OPEN], UNCALIBRATED)
     assert open_ended.merits[key("a")].vote == renewed[CODE].merits[key("a")].vote, "a record is one for all tasks"
 
 
@@ -379,7 +468,7 @@ def test_certainty_is_calibrated_by_how_often_it_was_right() -> None:
     odds = 3.0
 
     def told_of(query_priors: QueryPriors) -> float:
-        intercept, slope = query_priors.calibration
+        intercept, slope, _ = query_priors.calibration
         return float(1.0 / (1.0 + np.exp(-(intercept + slope * odds) / ONE)))
 
     assert told_of(in_force(round_.update("A"), times=20)) > 0.9
@@ -502,5 +591,6 @@ def offer(name: str) -> Offer:
         context_tokens=1,
         milli_tokens_per_second=1,
         queue=0,
+        tool_versions="",
         addresses=(),
     )

@@ -2,6 +2,8 @@
 
 import random
 
+import numpy as np
+
 from consensus.ranking import judges
 from consensus.ranking.bradley_terry import quantise
 from tests.support import reference_fit
@@ -18,3 +20,4 @@ def test_many_cases_have_the_bits_of_plain_python_in_any_order():
         theta, expected = reference_fit.stated(case)
         assert fitted.theta.tolist() == theta, number
         assert quantise(fitted) == expected, number
+        assert np.array_equal(quantise(fitted).sampled, expected.sampled), number

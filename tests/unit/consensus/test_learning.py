@@ -7,9 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 
+from consensus.learning.calibration import calibrate
 from consensus.learning.dataset import NO_AUTHOR, Dataset, JudgedQuestion, PairwiseJudgement
-from consensus.learning.gold_fit import LearningContext, calibrate, discount, learn, p_correct
+from consensus.learning.gold_fit import LearningContext, discount, learn, p_correct
 from consensus.learning.scoring import author_records, calibration_error, score_pairs, score_picks
+from consensus.ranking.certainty import UNCALIBRATED
 from protocol.limits import WEIGHT_MAX
 from protocol.types import ONE
 
@@ -62,7 +64,7 @@ def test_without_gold_the_defaults_rule() -> None:
     evidence = LearningContext(world(10, [0.9, 0.9]))
     weights = evidence.default()
     assert weights.judges == (ONE, ONE)
-    assert (weights.history, weights.beta, weights.calibration) == (ONE, round(0.7 * ONE), (0, ONE))
+    assert (weights.history, weights.beta, weights.calibration) == (ONE, round(0.7 * ONE), UNCALIBRATED)
     assert learn(evidence, []) == weights
 
 
@@ -214,6 +216,6 @@ def test_truth_of_many_answers_counts_as_one_less_than_there_are() -> None:
 
 def test_claims_that_never_came_true_are_not_believed() -> None:
     """However sure they were: a slope that would turn certainty round is none, and the rest is fitted without it."""
-    intercept, slope = calibrate([(0.99, False)] * 20)
-    assert slope == 0
+    intercept, slope, worth = calibrate([(0.99, False)] * 20)
+    assert slope == worth == 0
     assert 1.0 / (1.0 + math.exp(-intercept / ONE)) < 0.15

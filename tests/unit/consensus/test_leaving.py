@@ -1,16 +1,17 @@
 """A round that is left: what was signed last was not journalled, so nobody may ever see it."""
 
 from consensus.rounds import effects as fx
+from consensus.rounds.pulls import LeftOut
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullRequest
+from protocol.streams import PullRequest
 from tests.support.swarm import START_MS, Swarm
 
 
 def test_a_round_that_is_left_is_neither_served_nor_gone_on_with() -> None:
     swarm = Swarm("abc")
     asker = swarm.nodes["a"].participant
-    begun = asker.ask(swarm.query(), "Which?", START_MS)
+    begun = asker.ask(swarm.query(), LeftOut(), START_MS)
     assert not isinstance(begun, Fault)
     query, _ = begun
     assert asker.take_local_message(START_MS) is not None

@@ -10,8 +10,9 @@ from consensus.rounds.participant import ROUNDS_KEPT, Participant
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Offer, PullReply, PullRequest, Query
+from protocol.messages import Offer, Query
 from protocol.signing import Keypair, seal
+from protocol.streams import PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Role
 from tests.support.swarm import START_MS, Swarm, keypair, params
@@ -106,6 +107,7 @@ def test_offers_go_to_our_shard() -> None:
         context_tokens=0,
         milli_tokens_per_second=0,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
     (publish,) = node.offer(offer, 3, START_MS)
@@ -124,7 +126,7 @@ def test_recovered_rounds_count_as_open() -> None:
         node.recover(query.id, asker.public, Restored(), START_MS + 60_000)
     assert admit(node, asker, 100, "abcd") is FaultReason.TOO_MANY_ROUNDS
     for query in before:
-        reply = codec.encode(PullReply(turns=(), envelopes=(query.envelope,)))
+        reply = codec.encode(PullReply(turns=(), tests="", envelopes=(query.envelope,)))
         recovered = node.on_pull_reply(query.id, reply, START_MS)
         assert isinstance(recovered, list) and any(isinstance(effect, fx.Generate) for effect in recovered)
     assert admit(node, asker, 101, "abcd") is FaultReason.TOO_MANY_ROUNDS

@@ -7,13 +7,14 @@ import pytest
 
 from consensus.rounds import effects as fx
 from consensus.rounds.participant import Participant
-from consensus.rounds.pulls import PullLedger
+from consensus.rounds.pulls import LeftOut, PullLedger
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.conversation import digest_of, single
 from protocol.errors import Fault, FaultReason
-from protocol.messages import PullReply, PullRequest, Turn
+from protocol.messages import Turn
 from protocol.signing import seal
+from protocol.streams import PullReply, PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Kind, TurnRole
 from tests.support.hand import Hand
@@ -76,9 +77,9 @@ def test_replies_that_are_nonsense(served: tuple[Swarm, Participant, Digest]) ->
     """A fault tells the driver to ask the next source; nothing of the reply is kept."""
     swarm, _, query = served
     member_of = swarm.nodes["b"].participant
-    wrong = codec.encode(PullReply(turns=single("What?"), envelopes=()))
-    forged = codec.encode(PullReply(turns=(), envelopes=(bytes(100),)))
-    nothing = codec.encode(PullReply(turns=(), envelopes=()))
+    wrong = codec.encode(PullReply(turns=single("What?"), tests="", envelopes=()))
+    forged = codec.encode(PullReply(turns=(), tests="", envelopes=(bytes(100),)))
+    nothing = codec.encode(PullReply(turns=(), tests="", envelopes=()))
     for raw in (b"\xc0", wrong, forged, nothing):
         assert isinstance(member_of.on_pull_reply(query, raw, swarm.now_ms), Fault)
     assert member_of.on_pull_reply(Digest(bytes(32)), wrong, swarm.now_ms) == []
@@ -100,7 +101,7 @@ def test_a_private_conversation_is_checked_when_it_is_pulled() -> None:
         )
         assert isinstance(admitted, Admitted)
         (pulls,) = [effect for effect in member.on_admitted(admitted, swarm.now_ms) if isinstance(effect, fx.Pull)]
-        reply = codec.encode(PullReply(turns=turns, envelopes=(query.envelope,)))
+        reply = codec.encode(PullReply(turns=turns, tests="", envelopes=(query.envelope,)))
         effects = member.on_pull_reply(pulls.query, reply, swarm.now_ms)
         if reason is not None:
             assert isinstance(effects, Fault) and effects.reason is reason
@@ -111,7 +112,9 @@ def test_a_private_conversation_is_checked_when_it_is_pulled() -> None:
 def test_a_reply_with_turns_keeps_within_the_members_bytes() -> None:
     swarm = Swarm("ab", APART)
     asker, least = swarm.nodes["a"].participant, 0
-    begun = asker.ask(swarm.query(turns=(), content_digest=digest_of(CONVERSATION)), CONVERSATION, swarm.now_ms)
+    begun = asker.ask(
+        swarm.query(turns=(), content_digest=digest_of(CONVERSATION)), LeftOut(CONVERSATION), swarm.now_ms
+    )
     assert not isinstance(begun, Fault)
     for most in range(1_000, 2_000, 50):
         asker._rounds[begun[0]].served = PullLedger()
@@ -167,7 +170,7 @@ def test_what_is_good_in_a_reply_stands_beside_what_is_not() -> None:
     (closing,) = swarm.nodes["a"].participant._rounds[query].record.closings[:1]
     rival_body = replace(closing.body, commitments=closing.body.commitments[:2])
     rival = seal(keypair("a"), swarm.params.digest, rival_body)
-    reply = codec.encode(PullReply(turns=(), envelopes=(rival.envelope, bytes(100))))
+    reply = codec.encode(PullReply(turns=(), tests="", envelopes=(rival.envelope, bytes(100))))
     effects = hand_over.on_pull_reply(query, reply, swarm.now_ms)
     assert not isinstance(effects, Fault)
     assert any(isinstance(effect, fx.Publish) and effect.message.kind is Kind.EVIDENCE for effect in effects)

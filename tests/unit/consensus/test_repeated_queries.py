@@ -10,8 +10,9 @@ from consensus.rounds.participant import REPLY_BYTES_MAX, Participant
 from consensus.rounds.validation import Admitted
 from protocol import codec
 from protocol.errors import FaultReason
-from protocol.messages import Notice, Pong, Query
+from protocol.messages import Notice, Query
 from protocol.signing import seal
+from protocol.streams import Pong
 from protocol.types import Digest
 from tests.support.machines import of_kind
 from tests.support.swarm import START_MS as NOW

@@ -22,6 +22,7 @@ from protocol.recall import forgetting
 from protocol.signing import VerifiedMessage, open_envelope, seal
 from protocol.topics import topic
 from protocol.types import DeclineReason, Digest, Kind
+from tests.support.findings import plan
 from tests.support.hand import Hand
 from tests.support.swarm import START_MS, Swarm, keypair, params
 
@@ -32,9 +33,9 @@ OURS, THEIRS = b"o" * 32, b"t" * 32
 @cache
 def played(nonce: bytes) -> tuple[Swarm, tuple[VerifiedMessage, ...]]:
     """A decided round of six in two waves, and all that was said in it; `f` answers, and declines to judge."""
-    swarm = Swarm("abcdef")
+    swarm = Swarm("abcdef", tool_versions="g1")
     swarm.nodes["f"].unable_to_judge = DeclineReason.ABSTAINS
-    swarm.ask(nonce=nonce, waves=(1, 2))
+    swarm.ask(nonce=nonce, waves=(1, 2), findings=plan())
     swarm.run()
     said = {message.id: message for heard in swarm.heard.values() for message in heard}
     return swarm, tuple(said[id] for id in sorted(said))

@@ -11,6 +11,8 @@ from consensus.learning.reputation import (
     DECAY,
     GOLD,
     PRIOR,
+    REFUTED_COST,
+    REFUTED_MAX,
     ROUNDS_MAX,
     VOTE_MAX,
     VOTE_MIN,
@@ -174,6 +176,34 @@ def test_an_honest_judge_keeps_a_small_vote_however_seldom_it_is_right(
 def test_who_contradicted_itself_has_no_vote() -> None:
     assert EVEN.vote(NodeStats(answers=Score(60.0, 0.0))) > 1.0
     assert EVEN.vote(NodeStats(answers=Score(60.0, 0.0), equivocations=1)) == 0.0
+
+
+def reported(*rounds: tuple[int, int]) -> NodeStats:
+    """A node of one right gold answer, and what was confirmed and refuted of its findings, round by round."""
+    stats = after(NodeStats(), RoundObservation(right=True), gold=True)
+    for confirmed, refuted in rounds:
+        stats = after(stats, RoundObservation(confirmed=confirmed, refuted=refuted), gold=False)
+    return stats
+
+
+def test_refuted_findings_lower_a_vote_by_half_at_most() -> None:
+    honest, once, always = reported((3, 0)), reported((2, 1)), reported(*[(0, 60)] * 200)
+    assert EVEN.vote(honest) == EVEN.vote(reported())
+    assert EVEN.vote(honest) > EVEN.vote(once) > EVEN.vote(always) > (1.0 - REFUTED_COST) * EVEN.vote(honest)
+    assert always.equivocations == 0 and once.answers == honest.answers
+
+
+def test_one_refuted_finding_is_forgiven_two_of_two_are_not() -> None:
+    assert not reported((0, 1)).is_refuted
+    assert reported((0, 2)).is_refuted and reported((0, 1), (0, 1)).is_refuted
+    assert not reported((30, 2)).is_refuted
+    assert reported((0, 1)).refuted < REFUTED_MAX < reported((0, 2)).refuted
+
+
+def test_refuted_findings_fade_in_rounds_in_which_a_node_tests_nothing() -> None:
+    """Else it would never test again, since who does not test can confirm nothing."""
+    assert reported((0, 3), *[(0, 0)] * 10).is_refuted
+    assert not reported((0, 3), *[(0, 0)] * 60).is_refuted
 
 
 def test_a_rate_is_shrunk_towards_the_typical_one() -> None:

@@ -27,6 +27,7 @@ def offer(name: str, **changes: object) -> Offer:
         context_tokens=1,
         milli_tokens_per_second=1,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
@@ -276,6 +277,16 @@ def test_a_lot_is_the_same_for_everybody_that_holds_it() -> None:
     offers = [offer(name) for name in "abcdefghij"]
     assert seated(offers, NOBODY, 4) == seated(offers[::-1], NOBODY, 4)
     assert len({seated(offers, NOBODY, 4, lot=bytes([lot]) * 32) for lot in range(10)}) > 1
+
+
+def test_who_was_refuted_too_often_is_seated_and_tests_nothing() -> None:
+    offers = [offer(name, tool_versions="g1") for name in "abz"]
+    for trust in (EVERYONE, Trust(0, {key("a"): ONE})):
+        seats = choose_roster(offers, "rust", replace(trust, refuted={key("b")}), 8, draw())
+        versions = {NAMES[seat.member]: seat.tool_versions for seat in seats}
+        assert versions == {"a": "g1", "b": "", "z": "g1"}
+        plain = choose_roster(offers, "rust", trust, 8, draw())
+        assert [replace(seat, tool_versions="g1") for seat in seats] == list(plain), "nothing else changes"
 
 
 def test_a_trusted_text_is_for_nodes_that_the_owner_names_and_for_ourselves() -> None:

@@ -99,7 +99,7 @@ def test_a_judge_that_abstains_has_not_seen_the_answer() -> None:
 
 def test_certain() -> None:
     """The threshold stops a round whose winner is certain enough, also before the plan is spent."""
-    hand = Hand(threshold=1, waves=(1, 1))
+    hand = Hand(threshold=1, waves=(3, 1))
     assert judged(hand, "abcd").stop is StopReason.CERTAIN
 
 
@@ -308,3 +308,44 @@ def test_only_judges_are_asked_to_judge() -> None:
     seats = tuple(replace(seat, roles=Role.ANSWER) if seat.member == Hand().key("b") else seat for seat in query.roster)
     hand = Hand("abcde", roster=seats).to_judging()
     assert hand.key("b") not in hand.record.assignment and len(hand.record.assignment) == 4
+
+
+# -- R19: futility -----------------------------------------------------------------------------------------------------
+
+
+def after_one_wave(**changes: Any) -> Hand:
+    """A round of five whose first wave of two is judged by all, each with this preference."""
+    return Hand("abcde", **{"waves": (3, 3), "threshold": ONE, **changes}).to_judging()
+
+
+def test_a_wave_that_can_change_little_is_not_held() -> None:
+    hand = after_one_wave(futility=ONE)
+    closing = hand.close_tally([hand.ballot(name) for name in "abcde"])
+    assert isinstance(hand.extend(closing), RoundRecord)
+    assert rank(hand.record).stop is StopReason.FUTILE
+
+
+def test_without_a_threshold_nothing_is_futile() -> None:
+    hand = after_one_wave(futility=0)
+    fault = hand.extend(hand.close_tally([hand.ballot(name) for name in "abcde"]))
+    assert isinstance(fault, Fault) and fault.reason is FaultReason.WRONG_TALLY
+
+
+def test_judges_in_no_doubt_are_asked_on() -> None:
+    """A wave of sure judges explains much, so its gain is above a small threshold."""
+    hand = after_one_wave(futility=200)
+    ballots = [hand.ballot(name, ONE) for name in "abcde"]
+    assert rank(replace(hand.record, ballots=tuple(ballots))).stop is StopReason.BUDGET
+
+
+def test_a_missing_ballot_makes_no_wave_futile() -> None:
+    """A requester cannot stop by leaving out whom it does not like."""
+    hand = after_one_wave(futility=ONE)
+    fault = hand.extend(hand.close_tally([hand.ballot(name) for name in "abcd"], stop=StopReason.FUTILE))
+    assert isinstance(fault, Fault) and fault.reason is FaultReason.WRONG_TALLY
+
+
+def test_the_last_wave_is_spent_not_futile() -> None:
+    hand = after_one_wave(futility=ONE, waves=(3,))
+    assert isinstance(hand.extend(hand.close_tally([hand.ballot(name) for name in "abcde"])), RoundRecord)
+    assert rank(hand.record).stop is StopReason.SPENT

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consensus.certificates.record import round_ms
+from consensus.certificates.record import query_ms
 from consensus.rounds import validation
 from consensus.rounds.validation import LINGER_MS, OPEN_ROUNDS_MAX, Admitted, Validator
 from protocol.conversation import digest_of, single
@@ -33,6 +33,7 @@ OFFER = Offer(
     context_tokens=1,
     milli_tokens_per_second=1,
     queue=0,
+    tool_versions="",
     addresses=(),
 )
 
@@ -433,7 +434,7 @@ def test_late_after_the_round_is_over(validator: Validator, hand: Hand) -> None:
 
 
 def test_late_after_the_rounds_time(validator: Validator, hand: Hand) -> None:
-    end_ms = NOW + round_ms(hand.record.query) + LINGER_MS
+    end_ms = NOW + query_ms(hand.record.query) + LINGER_MS
     assert isinstance(gossip(validator, hand.commit("b"), now_ms=end_ms), Admitted)
     refused(gossip(validator, hand.commit("c"), now_ms=end_ms + 1), FaultReason.LATE, IGNORE, "V9")
     refused(gossip(validator, hand.seal("a", _notice(hand)), now_ms=end_ms + 1), FaultReason.LATE, IGNORE, "V9")
@@ -441,7 +442,7 @@ def test_late_after_the_rounds_time(validator: Validator, hand: Hand) -> None:
 
 def test_a_round_takes_all_its_budgets(hand: Hand) -> None:
     query = replace(hand.record.query, answer_ms=1, open_ms=20, judge_ms=300, cosign_ms=5_000, waves=(1, 1))
-    assert round_ms(query) == 5_621
+    assert query_ms(query) == 5_621
 
 
 def test_duplicates(validator: Validator, hand: Hand) -> None:
@@ -477,7 +478,7 @@ def test_a_bystander_passes_on_what_belongs_to_an_admitted_query_only(validator:
         refused(gossip(validator, message), FaultReason.DUPLICATE, IGNORE, "V7")
     refused(gossip(validator, hand.commit("b")), FaultReason.SLOT_FULL, IGNORE, "R3")
     refused(gossip(validator, hand.commit("z")), FaultReason.NOT_A_MEMBER, IGNORE, "V9")
-    end_ms = NOW + round_ms(hand.record.query) + LINGER_MS
+    end_ms = NOW + query_ms(hand.record.query) + LINGER_MS
     refused(gossip(validator, hand.commit("d"), now_ms=end_ms), FaultReason.NOT_OURS, RELAY, "V9")
     refused(gossip(validator, hand.commit("a"), now_ms=end_ms + 1), FaultReason.LATE, IGNORE, "V9")
 

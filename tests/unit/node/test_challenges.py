@@ -112,6 +112,14 @@ async def test_without_gold_there_is_nothing_to_ask() -> None:
     assert not swarm.asked
 
 
+async def test_without_a_sandbox_gold_with_tests_is_not_asked() -> None:
+    swarm = Swarm()
+    book = GoldBook((GoldQuestion(single("Which?"), ("fn f() {}",), TaskType.CODE, "mod tests {}"),))
+    with pytest.raises(NoGoldError, match="all gold has tests"):
+        await challenger(swarm, book).challenge()
+    assert not swarm.asked
+
+
 async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
     swarm = Swarm()
     async with trio.open_nursery() as nursery:

@@ -17,7 +17,7 @@ WELL = View(
     topic=TOPIC,
     bootstraps=(Bootstrap(ADDRESS, connected=True, failed=None),),
     topics={PEER: frozenset({TOPIC}), SECOND: frozenset({TOPIC})},
-    protocols={PEER: frozenset({"/strand/contribute/2", "/strand/pull/2"})},
+    protocols={PEER: frozenset({"/strand/contribute/3", "/strand/pull/3"})},
     clocks=2,
     clocks_off=0,
     offset_ms=3,
@@ -71,21 +71,21 @@ def of_others(text: str) -> dict[bytes, frozenset[str]]:
         ),
         (
             # One word for one thing: its topics have another digest for its version alone.
-            replace(WELL, topics={**WELL.topics, **of_others(OTHER_TOPIC)}, protocols=of_others("/strand/pull/3")),
+            replace(WELL, topics={**WELL.topics, **of_others(OTHER_TOPIC)}, protocols=of_others("/strand/pull/4")),
             ["other_version"],
-            ["1 of 2 peers speak a newer version of the wire (3, this node 2)", "upgrade this node"],
+            ["1 of 2 peers speak a newer version of the wire (4, this node 3)", "upgrade this node"],
         ),
         (
             replace(
                 WELL,
                 topics={**WELL.topics, **of_others(OTHER_TOPIC), b"r" * 32: frozenset({OTHER_TOPIC})},
-                protocols=of_others("/strand/pull/3"),
+                protocols=of_others("/strand/pull/4"),
             ),
             ["other_version", "other_parameters"],
             ["1 of 3 peers speak a newer", "1 of 2 peers have other network parameters"],
         ),
-        (replace(WELL, protocols={PEER: frozenset({"/strand/pull/2", "/strand/pull/3"})}), [], []),
-        (replace(WELL, protocols=of_others("/strand/pull/03")), [], []),
+        (replace(WELL, protocols={PEER: frozenset({"/strand/pull/3", "/strand/pull/4"})}), [], []),
+        (replace(WELL, protocols=of_others("/strand/pull/04")), [], []),
         (
             replace(WELL, topics=of_others(f"/strand/mainnet/{DIGEST}/rust/0")),
             ["other_parameters"],
@@ -151,9 +151,8 @@ def test_its_end_is_told_once_and_its_return_not_at_once() -> None:
     assert teller.news([ALONE], TELL_AGAIN_MS + SETTLE_MS) == ([ALONE], [])
 
 
-def test_peers_of_older_versions_have_a_remedy_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a node of version 2 sees it, in a network that is being upgraded."""
-    monkeypatch.setattr("node.watch.conditions.WIRE", 3)
+def test_peers_of_older_versions_have_a_remedy_of_their_own() -> None:
+    """As a node sees it in a network that is being upgraded."""
     speak = {PEER: frozenset({"/strand/pull/2"}), SECOND: frozenset({"/strand/pull/4"})}
     newer, older = conditions(replace(WELL, protocols=speak))
     assert (newer.kind, newer.about, older.kind, older.about) == ("other_version", "newer", "other_version", "older")
@@ -165,7 +164,7 @@ def test_another_version_is_told_once_a_day() -> None:
     """Whatever number of peers come, go, and claim whatever version."""
     teller, told = Teller(), []
     for minute in range(3 * 24 * 60):
-        claimed = {bytes([n]) * 32: frozenset({f"/strand/pull/{2 + (minute + n) % 9_000}"}) for n in range(minute % 7)}
+        claimed = {bytes([n]) * 32: frozenset({f"/strand/pull/{3 + (minute + n) % 9_000}"}) for n in range(minute % 7)}
         view = replace(WELL, topics=dict.fromkeys(claimed, frozenset[str]()) or WELL.topics, protocols=claimed)
         told += teller.news(conditions(view), minute * 60_000)[0]
         told += teller.news(conditions(view), minute * 60_000 + SETTLE_MS)[0]

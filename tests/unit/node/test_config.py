@@ -208,12 +208,14 @@ def test_the_example_has_every_key_with_its_default() -> None:
         "engine.seed",
         "serve.whom",
         "gold.file",
+        "sandbox.rustc",
     }
     text = EXAMPLE.read_text(encoding="utf-8")
     assert "\n# data_dir = " in text
     assert "\n# seed = " in text
     assert "\n# whom = " in text
     assert "\n# file = " in text
+    assert "\n# rustc = " in text
     assert set(tomllib.loads(text)) == {table.name for table in fields(NodeConfig)}
 
 
@@ -232,8 +234,8 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
     path.write_text(text + "\nsurprise = 1\n")
     with pytest.raises(ConfigError, match="unknown network parameter: surprise"):
         load_params(str(path))
-    path.write_text(text.replace("hbt/2", "hbt/3"))
-    with pytest.raises(ConfigError, match="ask for 'hbt/3', and this strand knows 'hbt/2': install the strand of"):
+    path.write_text(text.replace("hbt/3", "hbt/4"))
+    with pytest.raises(ConfigError, match="ask for 'hbt/4', and this strand knows 'hbt/3': install the strand of"):
         load_params(str(path))
     with pytest.raises(ConfigError, match="no network parameters 'nowhere': give a file, or one of devnet, minimal"):
         load_params("nowhere")

@@ -12,6 +12,7 @@ import trio
 
 from consensus.learning.roster import Trust
 from consensus.rounds.participant import Participant
+from consensus.rounds.pulls import LeftOut
 from node.api.asking import Question
 from node.api.events import Ended
 from node.clock import Clock
@@ -120,7 +121,7 @@ class World:
         begun, began = trio.open_memory_channel[Digest | Fault](1)
         ask = await self.queue.take_ticket(Question.single("Which?"), gold=False, since_ms=0)
         assert ask is not None
-        await self.inbound.deliver(AskRequest(self.query(nonce, **changes), single("Which?"), begun, ask))
+        await self.inbound.deliver(AskRequest(self.query(nonce, **changes), LeftOut(single("Which?")), begun, ask))
         return await began.receive()
 
     async def free(self) -> None:

@@ -8,13 +8,19 @@ from random import Random
 import pytest
 
 from node.config import ConfigError
+from node.gold.grading import AnswerGrader
+from node.gold.ports import Observed
 from node.rounds import gold
 from node.rounds.gold import EARLIER_BYTES_MAX, EARLIER_MAX, GoldBook, GoldFileError, GoldQuestion, load_gold
 from protocol.conversation import digest_of, single
+from protocol.limits import TESTS_BYTES_MAX
 from protocol.messages import Turn
 from protocol.types import TaskType, TurnRole
 from tests.support.swarm import answer_text
 from tests.support.updates import told
+from tests.support.verifiers import ENDLESS, TableVerifier
+from tests.support.verifiers import RIGHT as RIGHT_PROGRAM
+from tests.support.verifiers import WRONG as WRONG_PROGRAM
 
 GOOD = b'{"query": "Six times seven?", "right": ["42"]}'
 
@@ -32,6 +38,12 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
         GoldQuestion(single("Six times seven?"), ("42",), TaskType.FINAL),
         GoldQuestion(single("Größe?"), ("a  b", "c"), TaskType.OPEN),
     )
+
+
+def test_a_code_question_may_have_tests(tmp_path: Path) -> None:
+    line = {"query": "Write f.", "task": "code", "right": ["fn f() {}"], "tests": "mod tests {}"}
+    (question,) = load_gold(written(tmp_path, json.dumps(line).encode())).questions
+    assert question == GoldQuestion(single("Write f."), ("fn f() {}",), TaskType.CODE, "mod tests {}")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +69,13 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
         (b'{"query": "x", "right": [' + b",".join([b'"1"'] * 65) + b"]}", "right"),
         (b'{"query": ' + b"[" * 100_000, "query"),
         (GOOD, "stands above already"),
+        (b'{"query": "x", "right": ["1"], "tests": "mod tests {}"}', "only questions of the task code have tests"),
+        (b'{"query": "x", "task": "code", "right": ["f"], "tests": ""}', "tests"),
+        (b'{"query": "x", "task": "code", "tests": "mod tests {}"}', "right"),
+        (
+            b'{"query": "x", "task": "code", "right": ["f"], "tests": "' + b"x" * (TESTS_BYTES_MAX + 1) + b'"}',
+            f"more than {TESTS_BYTES_MAX} bytes",
+        ),
         (b'{"turns": [{"role": "user", "text": "Six times seven?"}], "right": ["42"]}', "stands above already"),
         (b'{"query": "x", "turns": [{"role": "user", "text": "x"}], "right": ["1"]}', "one of query and turns"),
         (b'{"turns": [], "right": ["1"]}', "turns"),
@@ -105,33 +124,33 @@ RIGHT = "Some words.\n\n" + answer_text("A").replace("{ ", "{\n\n  /* as good */
 """The answer A, written otherwise."""
 
 
-def test_answers_are_compared_in_canonical_form() -> None:
+async def test_answers_are_compared_in_canonical_form() -> None:
     round_ = told(ROUND)
     book = GoldBook((GoldQuestion(single("Which?"), (RIGHT, answer_text("Z")), TaskType.CODE),))
-    assert book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
+    assert await book.truth(round_.record) == {id: letter == "A" for id, letter in round_.letters.items()}
     assert sorted(round_.letters.values()) == list("AABC")
 
 
-def test_several_answers_can_be_right() -> None:
+async def test_several_answers_can_be_right() -> None:
     round_ = told(ROUND)
     book = GoldBook((GoldQuestion(single("Which?"), (answer_text("B"), answer_text("C")), TaskType.CODE),))
-    assert book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
+    assert await book.truth(round_.record) == {id: letter in "BC" for id, letter in round_.letters.items()}
 
 
-def test_a_private_query_can_be_gold() -> None:
+async def test_a_private_query_can_be_gold() -> None:
     """Its text stands nowhere in the round; its digest does."""
     round_ = told(ROUND, turns=(), content_digest=digest_of(single("Which?")))
     assert round_.record.query.turns == ()
-    truth = GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
+    truth = await GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.CODE),)).truth(round_.record)
     assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
 
 
-def test_what_is_not_gold_has_no_truth() -> None:
+async def test_what_is_not_gold_has_no_truth() -> None:
     """Another question, and the same one asked as another task."""
     record = told(ROUND).record
-    assert GoldBook().truth(record) is None
-    assert GoldBook((GoldQuestion(single("Which ?"), (answer_text("A"),), TaskType.CODE),)).truth(record) is None
-    assert GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
+    assert await GoldBook().truth(record) is None
+    assert await GoldBook((GoldQuestion(single("Which ?"), (answer_text("A"),), TaskType.CODE),)).truth(record) is None
+    assert await GoldBook((GoldQuestion(single("Which?"), (answer_text("A"),), TaskType.OPEN),)).truth(record) is None
 
 
 # -- conversations -----------------------------------------------------------------------------------------------------
@@ -172,6 +191,7 @@ def test_gold_looks_like_a_users_conversation() -> None:
 def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
     questions = [asks(f"Question {number}?", "x", f"fn right() {{ {number} }}") for number in range(8)]
     built = GoldBook(tuple(questions)).choose((USER, ASSISTANT) * answered + (USER,), Random(2))
+    assert built is not None
     assert built.roles == (USER, ASSISTANT) * min(answered, EARLIER_MAX) + (USER,)
     (asked,) = [each for each in questions if each.turns == built.turns[-1:]]
     assert (built.right, built.task) == (asked.right, asked.task)
@@ -182,16 +202,57 @@ def test_a_book_without_follow_ups_builds_one(answered: int) -> None:
         assert answer.text == other.right[1], "the fullest of its right answers"
 
 
-def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
+async def test_the_truth_of_a_follow_up_that_was_built_is_known() -> None:
     book = GoldBook((asks("Which?", answer_text("A")), asks("Other?", answer_text("A"))))
     built = book.choose(FOLLOW_UP, Random(3))
+    assert built is not None
     record = told(ROUND, turns=built.turns, content_digest=digest_of(built.turns)).record
-    truth = book.truth(record)
+    truth = await book.truth(record)
     assert truth is not None and set(truth.values()) == {True, False}
-    assert GoldBook(book.questions).truth(record) is None, "another book has never built it"
+    assert await GoldBook(book.questions).truth(record) is None, "another book has never built it"
 
 
 def test_without_anything_short_enough_the_question_is_asked_alone() -> None:
     lone, long = asks("Which?", "1"), asks("x" * EARLIER_BYTES_MAX, "1")
     assert GoldBook((lone,)).choose(FOLLOW_UP, Random(4)) == lone
     assert {len(GoldBook((lone, long)).choose(FOLLOW_UP, Random(seed)).turns) for seed in range(20)} == {1, 3}
+
+
+# -- graded by tests ---------------------------------------------------------------------------------------------------
+
+GRADED = {"A": RIGHT_PROGRAM, "B": WRONG_PROGRAM, "C": ENDLESS}
+TESTED = GoldQuestion(single("Which?"), (answer_text("Z"),), TaskType.CODE, "mod tests {}")
+
+
+def verifier(**tells: Observed) -> TableVerifier:
+    """Says of each letter's answer what the table says; the right program is Z."""
+    texts = {answer_text(letter): each for letter, each in {**GRADED, "Z": RIGHT_PROGRAM, **tells}.items()}
+    return TableVerifier(lambda text: texts[text])
+
+
+async def test_tests_grade_what_no_right_text_equals() -> None:
+    round_, table = told(ROUND), verifier()
+    truth = await GoldBook((TESTED,)).truth(round_.record, AnswerGrader(table))
+    assert truth == {id: letter == "A" for id, letter in round_.letters.items()}
+    assert [len(programs) for _, programs in table.asked] == [4, 2], "equal texts once, and what does not end again"
+
+
+async def test_what_equals_a_right_text_is_not_tested() -> None:
+    round_, table = told(dict.fromkeys("abc", "Z")), verifier()
+    truth = await GoldBook((TESTED,)).truth(round_.record, AnswerGrader(table))
+    assert truth is not None and set(truth.values()) == {True}
+    assert [programs for _, programs in table.asked] == []
+
+
+@pytest.mark.parametrize("grader", [None, AnswerGrader(verifier(Z=WRONG_PROGRAM))])
+async def test_a_round_that_cannot_be_graded_is_not_gold(grader: AnswerGrader | None) -> None:
+    assert await GoldBook((TESTED,)).truth(told(ROUND).record, grader) is None
+
+
+def test_where_nothing_can_be_tested_other_questions_are_asked() -> None:
+    other, random = asks("Other?", "1"), Random(5)
+    book = GoldBook((TESTED, other))
+    assert {book.choose((USER,), random, can_test=False) for _ in range(20)} == {other}
+    assert {book.choose((USER,), random) for _ in range(20)} == {TESTED, other}
+    assert GoldBook((TESTED,)).choose((USER,), random, can_test=False) is None
+    assert GoldBook((TESTED,)).choose(FOLLOW_UP, random, can_test=False) is None

@@ -369,3 +369,30 @@ def test_a_context_too_small_to_judge_with_is_an_engine_error() -> None:
 )
 def test_combining_two_orders(forward: float | None, backward: float | None, expected: int | None) -> None:
     assert combine(forward, backward) == expected
+
+
+def test_a_judge_is_told_in_the_delimiter_what_is_known_of_an_answer() -> None:
+    known = ("compiles; passes 3 of 4 of the asker's tests", "does not compile (E0308)")
+    prompt = judge_prompt(single("query"), "x", "y", nonce=NONCE, limits=LIMITS, cut={"y"}, facts=known).text
+    tag = fence_tag(NONCE)
+    assert f"=== Answer A {tag} (compiles; passes 3 of 4 of the asker's tests)\nx\n" in prompt
+    assert f"=== Answer B {tag} (does not compile (E0308)) (cut off: it reached its length limit)\ny\n" in prompt
+    assert f"=== End {tag}\n" in prompt
+
+
+async def test_both_orders_of_a_pair_tell_what_is_known_of_each() -> None:
+    engine = LetterEngine()
+    facts = [("compiles", "")]
+    async with judge(engine, single("query"), [("xxx", "y")], nonce=NONCE, limits=LIMITS, facts=facts) as judgements:
+        assert len([each async for each in judgements]) == 1
+    tag = fence_tag(NONCE)
+    shown = {prompt.first: prompt.text for prompt in engine.prompts}
+    assert f"=== Answer A {tag} (compiles)\nxxx\n" in shown["xxx"] and f"=== Answer B {tag}\ny\n" in shown["xxx"]
+    assert f"=== Answer A {tag}\ny\n" in shown["y"] and f"=== Answer B {tag} (compiles)\nxxx\n" in shown["y"]
+
+
+def test_what_is_known_counts_in_the_size_of_prompts_and_takes_its_room_from_the_texts() -> None:
+    pairs, facts = [("x", "y"), ("x", "z")], [("compiles", ""), ("compiles", "2 warnings")]
+    bare = prompt_bytes(10, pairs, LIMITS)
+    assert prompt_bytes(10, pairs, LIMITS, facts) == bare + len("compiles2 warnings")
+    assert prompt_limits(8_192, 400, 0, 240).query_bytes_max == prompt_limits(8_192, 400).query_bytes_max - 240

@@ -15,7 +15,8 @@ from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
 from node.rounds import observer, telling
 from node.rounds.hub import REQUESTER, Subscription
 from node.rounds.observer import PROGRESS_MS
-from protocol.types import ONE, DeclineReason, Digest, Key
+from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Key
+from tests.support.findings import found, plan
 from tests.support.observed import ObservedSwarm, asks
 
 QUERY: Final = Digest(b"q" * 32)
@@ -237,3 +238,30 @@ def test_progress_that_nobody_hears_is_not_held() -> None:
     for received in range(3):
         swarm.observer.saw(progress(query, received))
     assert swarm.observer.wake_at_ms is None
+
+
+def test_a_round_that_tests_tells_reports_and_what_they_settle() -> None:
+    swarm = ObservedSwarm("abcd", "rustc 1.95.0 g1 x1")
+    for node in swarm.nodes.values():
+        node.finds = lambda answer, text: found(
+            answer, "x", status=CompileStatus.FAILS if "'b'" in text else CompileStatus.COMPILES
+        )
+    with swarm.hub.subscribe() as everything:
+        swarm.begin(waves=(2,), findings=plan())
+        swarm.run()
+        told = heard(everything)
+    order = kinds(told)
+    testing = order.index("progress testing")
+    assert order.index("answer_opened") < testing < order.index("report_counted")
+    assert order[order.index("report_counted") + 1 :][:1] == ["findings_settled"]
+    assert "inspection_started" in order[testing:]
+    reports = [each for each in told if isinstance(each, events.ReportCounted)]
+    assert sum(len(each.answers) for each in reports) == 3 * 4, "three testers for each answer"
+    (settled,) = [each for each in told if isinstance(each, events.FindingsSettled)]
+    assert (settled.stage, settled.tool_versions) == (0, "rustc 1.95.0 g1 x1")
+    assert [each.findings.reports for each in settled.answers] == [3] * 4
+    assert sorted(each.findings.status for each in settled.answers) == ["compiles"] * 3 + ["fails"]
+    (decided,) = [each for each in told if isinstance(each, events.Decided)]
+    assert decided.findings is not None and decided.findings.status is CompileStatus.COMPILES
+    line = msgspec.json.encode(settled)
+    assert msgspec.json.decode(line, type=RoundEvent) == settled

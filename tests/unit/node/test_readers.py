@@ -47,6 +47,7 @@ def builder(*offering: str, trusted: TrustTable = TRUSTED, **table: Any) -> Quer
             context_tokens=1,
             milli_tokens_per_second=1,
             queue=0,
+            tool_versions="",
             addresses=(),
         )
         participant.validator.offers.add(offer, now_ms)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX
+from consensus.rounds.pulls import PULL_REQUEST_BYTES_MAX, LeftOut
 from consensus.rounds.recording import Beginning, Gossiped, Recording, Ticked, frame, read
 from node.rounds.recording import Recorder, RecordingError, RecordingParticipant, recording
 from protocol.conversation import single
@@ -116,7 +116,7 @@ def test_a_call_within_a_call_is_no_input(node: RecordingParticipant, file: tupl
 
 def test_an_input_that_crashes_us_is_on_file(node: RecordingParticipant, file: tuple[int, Path]) -> None:
     with pytest.raises(ValueError, match="signed by the author"):
-        node.ask(Swarm("ab").query(), single("Which?"), START_MS)
+        node.ask(Swarm("ab").query(), LeftOut(single("Which?")), START_MS)
     node.validator.close(Digest(bytes(32)))
     assert inputs(file) == ["Asked", "Closed"]
 
@@ -124,7 +124,7 @@ def test_an_input_that_crashes_us_is_on_file(node: RecordingParticipant, file: t
 def test_reading_no_mail_is_no_input(file: tuple[int, Path]) -> None:
     node = RecordingParticipant(Recorder(file[0]), keypair("a"), PARAMS)
     assert node.take_local_message(START_MS) is None
-    node.ask(Swarm("ab").query(), single("Which?"), START_MS)
+    node.ask(Swarm("ab").query(), LeftOut(single("Which?")), START_MS)
     assert node.take_local_message(START_MS) is not None
     assert node.take_local_message(START_MS) is None
     assert inputs(file) == ["Asked", "MailRead"]

@@ -21,7 +21,7 @@ from node.work.fitness import FAILED_ROUNDS_MAX, RETRIALS_S
 from node.work.worker import EngineWorker
 from protocol.conversation import single
 from protocol.messages import Turn
-from protocol.types import ABSTAIN, DeclineReason, Digest, Role, TaskType, TurnRole
+from protocol.types import ABSTAIN, DeclinedPhase, DeclineReason, Digest, Role, TaskType, TurnRole
 
 QUERY, OTHER = Digest(b"q" * 32), Digest(b"o" * 32)
 PAIRS = tuple((f"// quality 0.9{n}\nfn a() {{}}", f"// quality 0.1{n}\nfn b() {{}}") for n in range(3))
@@ -156,7 +156,7 @@ async def test_a_query_that_may_be_too_long_costs_no_role(bytes_: int, reason: D
     at.worker.engine = Metered(cast(Engine, Refusing(at.worker.engine)))
     for number in range(FAILED_ROUNDS_MAX):
         await at.worker.generate(at.generate(100, 10, Digest(bytes([number]) * 32), content="x" * bytes_))
-    assert [each for _, each in at.declined()] == [Unable(None, reason)] * FAILED_ROUNDS_MAX
+    assert [each for _, each in at.declined()] == [Unable(DeclinedPhase.ANSWERING, 0, reason)] * FAILED_ROUNDS_MAX
     assert (Role.ANSWER in at.worker.roles) is (reason is DeclineReason.CAPACITY)
 
 
@@ -171,7 +171,7 @@ async def test_a_query_is_judged_whole_or_not_at_all(bytes_: int, judged: bool) 
         assert [type(each) for each in at.mail()] == [Judged] * FAILED_ROUNDS_MAX
     else:
         assert at.worker.engine.counts.judgements == 0
-        assert at.declined() == [(QUERY, Unable(0, DeclineReason.CAPACITY))] * FAILED_ROUNDS_MAX
+        assert at.declined() == [(QUERY, Unable(DeclinedPhase.JUDGING, 0, DeclineReason.CAPACITY))] * FAILED_ROUNDS_MAX
     assert Role.JUDGE in at.worker.roles
 
 
@@ -271,9 +271,9 @@ async def test_a_node_that_stops_declines_what_is_in_hand_and_what_rounds_still_
     await at.worker.judge(at.judge(seconds=600, wave=1))
     *in_hand, later = at.declined()
     assert sorted(in_hand, key=lambda each: each[0]) == [
-        (OTHER, Unable(2, DeclineReason.ENGINE)),
-        (QUERY, Unable(None, DeclineReason.ENGINE)),
+        (OTHER, Unable(DeclinedPhase.JUDGING, 2, DeclineReason.ENGINE)),
+        (QUERY, Unable(DeclinedPhase.ANSWERING, 0, DeclineReason.ENGINE)),
     ]
-    assert later == (QUERY, Unable(1, DeclineReason.ENGINE))
+    assert later == (QUERY, Unable(DeclinedPhase.JUDGING, 1, DeclineReason.ENGINE))
     assert autojump_clock.current_time() < 1, "no request was waited for"
     assert at.worker.queue == 0

@@ -10,7 +10,8 @@ import pytest
 from protocol import codec
 from protocol.errors import Fault, FaultReason
 from protocol.limits import DEPTH_MAX, ITEMS_MAX
-from protocol.messages import AnswerContent, Ballot, Cosign, Offer, PullRequest
+from protocol.messages import AnswerContent, Ballot, Cosign, Offer
+from protocol.streams import PullRequest
 from protocol.types import Kind, Role
 from tests.support.samples import CONTENT, digest, samples
 

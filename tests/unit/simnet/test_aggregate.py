@@ -41,7 +41,7 @@ def test_a_sure_winner_saves_waves() -> None:
 
 
 def test_the_swarm_abstains_where_it_would_often_be_wrong() -> None:
-    run = run_aggregate(plan_of(nodes=15, rounds=60, seed=2, round={"confidence_min": 0.95}))
+    run = run_aggregate(plan_of(nodes=15, rounds=60, seed=2, round={"confidence_min": 0.95, "futility": 0.0}))
     decided = [each.verdicts.swarm for each in run.rounds if each.outcome == Outcome.DECIDED]
     guessed = [each.verdicts.swarm for each in run.rounds if each.reason == OutcomeReason.LOW_CONFIDENCE]
     assert len(decided) > 30 and len(guessed) > 10

@@ -116,6 +116,7 @@ class Forge:
             turns=(),
             closings=tuple(each.envelope for each in (self.commits, self.slate, self.wave, self.tally)),
             answers=envelopes(self.answers),
+            reports=(),
             ballots=envelopes([*self.first_wave, *self.last_wave]),
             declines=envelopes(self.declines),
             evidence=envelopes(self.evidence),
@@ -185,7 +186,7 @@ def envelopes(messages: list[VerifiedMessage]) -> tuple[bytes, ...]:
 
 
 def judgement(first: int, second: int, preference: int = ONE) -> BallotEntry:
-    return BallotEntry(first=first, second=second, preference=preference, evidence=0)
+    return BallotEntry(first=first, second=second, preference=preference)
 
 
 def change(**fields: Any) -> Callable[[Any], Any]:

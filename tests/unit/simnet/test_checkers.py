@@ -243,6 +243,7 @@ def offer(sequence: int, queue: int = 0) -> VerifiedMessage:
         context_tokens=1,
         milli_tokens_per_second=1,
         queue=queue,
+        tool_versions="",
         addresses=(),
     )
     return seal(keypair("b"), params().digest, body)
@@ -589,7 +590,7 @@ def asking(at: int) -> PlannedQuery:
 
 RESULT: dict[str, Any] = {
     "number": 3, "shard": 0, "requester": 0, "reason": "", "stop": "", "full": False, "answered_ms": None,
-    "phases_ms": {}, "members": 5, "answers": 0, "comparisons": 0, "ranking": b"",
+    "phases_ms": {}, "members": 5, "answers": 0, "comparisons": 0, "tests": 0, "ranking": b"",
     "verdicts": Verdicts(False, False, False, False, False),
 }  # fmt: skip
 

@@ -98,7 +98,7 @@ def test_who_dies_between_two_effects_says_after_it_what_it_wrote_before(effects
 
 
 def test_who_starts_with_its_disk_repeats_its_commitment_and_opens_it() -> None:
-    watched = world()
+    watched = world(futility=0.0)
     machine = watched.machines[member(watched)]
     watched.clock.at(ANSWERED_MS + LINK_MS + 5, machine.kill)
     live(watched, ANSWERED_MS + LINK_MS + 20, lambda: machine.start(disk_lost=False))
@@ -106,6 +106,30 @@ def test_who_starts_with_its_disk_repeats_its_commitment_and_opens_it() -> None:
     assert sent[0] == sent[1]
     assert len(set(sent)) == 6  # commitment, opening, a ballot for each of three waves, co-signature
     assert machine.node in answered(watched)
+
+
+def test_who_starts_again_while_answers_are_tested_tests_anew_and_reports() -> None:
+    watched = Watched(
+        scenario_from(
+            {
+                "preset": "code-testable",
+                "nodes": 5,
+                "rounds": 1,
+                "engine": {"answer_ms": 2_000, "test_ms": 1_000, "spread": 0.0},
+                "links": {"latency_ms": LINK_MS, "spread": 0.0, "jitter_ms": 0},
+            }
+        )
+    )
+    machine = watched.machines[member(watched)]
+    at_ms = ANSWERED_MS + 1_000
+    watched.clock.at(at_ms, machine.kill)
+    live(watched, at_ms + 100, lambda: machine.start(disk_lost=False))
+    assert not watched.findings, watched.complaint
+    (certificate,) = watched.certificates
+    assert len(certificate.record.reports) == 5
+    (report,) = [each for each in certificate.record.reports if each.author == machine.keypair.public]
+    (sent,) = [each.at_ms for each in watched.notes("contribute", machine.node) if each.about == report.id]
+    assert sent > at_ms + 2_000, "the work was lost with its memory"
 
 
 def test_who_starts_with_an_empty_disk_is_silent_in_rounds_that_it_may_have_spoken_in() -> None:

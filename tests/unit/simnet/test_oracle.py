@@ -13,7 +13,8 @@ import pytest
 
 from consensus.ranking.clusters import canonical_form
 from protocol.types import ONE, TaskType
-from simnet.oracle import Candidate, Oracle, Preset, content_of, presets_from
+from simnet.oracle import Candidate, Oracle, content_of
+from simnet.preset import Preset, presets_from
 from simnet.scenario import ScenarioError
 
 NODES = 12
@@ -40,6 +41,8 @@ def test_the_shipped_presets_can_be_read() -> None:
         "open-ended": TaskType.OPEN,
         "hard-to-judge": TaskType.FINAL,
         "easy-to-check": TaskType.FINAL,
+        "code-testable": TaskType.CODE,
+        "code-partly": TaskType.CODE,
     }
 
 
@@ -51,7 +54,9 @@ def test_the_shipped_presets_can_be_read() -> None:
         ("final-answer", {"noise": "loud"}, "noise"),
         ("final-answer", {"options": 1}, "two options"),
         ("final-answer", {"concentration": 0.0}, "concentration"),
-        ("final-answer", {"task": "code"}, "code"),
+        ("final-answer", {"idiom": 0.5}, "only code"),
+        ("code-testable", {"options": 1}, "two options"),
+        ("code-testable", {"concentration": 0.0}, "concentration"),
         ("open-ended", {"options": 3}, "neither"),
         ("open-ended", {"difficulty_mean": 0.5}, "neither"),
     ],

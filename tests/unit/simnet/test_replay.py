@@ -14,8 +14,9 @@ from consensus.rounds.recording import Recording, read
 from node.rounds.recording import recording
 from protocol import codec
 from protocol.errors import Fault, FaultReason
-from protocol.messages import Commit, Offer, PullRequest
+from protocol.messages import Commit, Offer
 from protocol.signing import seal
+from protocol.streams import PullRequest
 from protocol.topics import topic
 from protocol.types import Digest, Role
 from simnet.replay import Step, replay
@@ -128,6 +129,7 @@ def test_offers_and_a_query_that_an_earlier_life_has_seen(tmp_path: Path, stack:
         context_tokens=0,
         milli_tokens_per_second=0,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
     swarm.perform(node, node.participant.offer(offer, 0, START_MS))

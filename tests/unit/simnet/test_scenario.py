@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simnet.adversaries import KINDS
-from simnet.oracle import presets_from
+from simnet.preset import presets_from
 from simnet.scenario import CELLS_MAX, Scenario, ScenarioError, cells, scenario_from
 
 SHIPPED = sorted(Path(str(files("configs"))).glob("scenarios/*.toml"))

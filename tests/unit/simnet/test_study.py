@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from consensus.learning.scoring import calibration_error
 from node.config import load_params
-from simnet.oracle import Preset, presets_from
+from simnet.preset import Preset, presets_from
 from simnet.results import NO_OUTCOME, Cell, Run, Study
 from simnet.scenario import Scenario, ScenarioError, scenario_from
 from simnet.study import (
@@ -114,7 +114,7 @@ def test_measures_leave_out_what_the_layer_does_not_know() -> None:
     without, whole = measures(made_cell({}, network=False).run), measures(made_cell({}).run)
     unknown = {"messages", "traffic (kB)", "offer packets", "median latency (s)", "p95 latency (s)"}
     unasked = {"judges' own rankings (%)", "win rate (%)", "record-weighted majority (%)"}
-    unasked |= {"ECE of P(best)", "ECE of P(correct)"}
+    unasked |= {"ECE of P(best)", "ECE of P(correct)", "tests", "largest behaviour cluster (%)"}
     assert {name for name, text in without.items() if not text} == unknown | unasked
     assert {name for name, text in whole.items() if not text} == unasked
 

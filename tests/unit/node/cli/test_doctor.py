@@ -32,7 +32,17 @@ def test_a_machine_without_a_node_is_looked_at_without_one(capsys: pytest.Captur
     told = json.loads(capsys.readouterr().out)
     assert (told["ok"], told["running"]) == (True, False)
     checks = {each["check"]: each for each in told["checks"]}
-    assert {"versions", "configuration", "node", "key", "disk", "peers", "reachability", "clock"} == checks.keys()
+    assert {
+        "versions",
+        "configuration",
+        "node",
+        "key",
+        "disk",
+        "peers",
+        "reachability",
+        "clock",
+        "sandbox",
+    } == checks.keys()
     assert all(bool(each["remedy"]) == (each["level"] != "ok") for each in told["checks"])
 
 

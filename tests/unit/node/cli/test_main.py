@@ -36,6 +36,8 @@ COMMANDS = [
     "sim",
     "config",
     "config show",
+    "gold",
+    "gold make",
 ]
 DEAD = "http://127.0.0.1:9"
 """The discard port, on which no test machine listens."""

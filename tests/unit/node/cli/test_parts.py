@@ -269,11 +269,11 @@ def test_a_phase_tells_who_is_in_who_is_silent_and_who_refused() -> None:
 
 def test_a_peer_of_another_wire_version_has_its_remedy_in_its_row() -> None:
     peer = Peer("ab" * 32, "", (), True, "inbound", 1.0, None, -1.0, "slow", wires=(), offers=None)
-    said = [str(_row(structs.replace(peer, wires=wires))[5]) for wires in ((), (2,), (2, 3), (3,), (1,))]
+    said = [str(_row(structs.replace(peer, wires=wires))[5]) for wires in ((), (3,), (3, 4), (4,), (2,))]
     assert said == [
         "slow",
         "slow",
         "slow",
-        "slow, speaks wire 3, not 2: upgrade this node",
-        "slow, speaks wire 1, not 2: upgrade it",
+        "slow, speaks wire 4, not 3: upgrade this node",
+        "slow, speaks wire 2, not 3: upgrade it",
     ]

@@ -96,6 +96,7 @@ def test_a_decision_without_a_winner_has_no_figures_of_one() -> None:
         "p_correct": None,
         "answer": "",
         "own_engine": "out of memory",
+        "findings": None,
         "at_ms": 7,
     }
     assert (decided.finish, decided.answer_tokens, decided.token_source) == (None, 0, None)

@@ -60,6 +60,7 @@ def offer(name: str, roles: Role, now_ms: int) -> Offer:
         context_tokens=1,
         milli_tokens_per_second=1,
         queue=0,
+        tool_versions="",
         addresses=(),
     )
 

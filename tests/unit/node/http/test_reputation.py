@@ -26,7 +26,9 @@ from node.rounds.reputation import Reputation, open_reputation
 from node.signals import Signal
 from node.storage import open_store
 from protocol.conversation import single
-from protocol.types import TaskType
+from protocol.messages import Findings
+from protocol.types import CompileStatus, TaskType
+from tests.support.findings import found
 from tests.support.shown import TellingRounds, http_client, shown
 from tests.support.swarm import answer_text
 from tests.support.updates import key, told
@@ -120,6 +122,35 @@ async def test_the_terminal_says_whose_weights_it_shows(tmp_path: Path, capsys: 
         assert "Weights are the same for every task: none has learned from gold yet." in await shown(here, alike=True)
 
 
+async def test_reports_are_shown_and_what_findings_weigh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here `c` says of everything that it does not compile."""
+
+    def finds(tester: str, letter: str) -> Findings:
+        return found(status=CompileStatus.FAILS if tester == "c" else CompileStatus.COMPILES, behaviour=letter)
+
+    async with interface(tmp_path) as here:
+        for number in range(RENEWAL_ROUNDS):
+            nonce = number.to_bytes(32, "big")
+            answers = {"a": "A", "b": "B", "c": "A", "d": "A", "e": "A", "f": "A"}
+            here.reputation.finished(told(answers, finds=finds, nonce=nonce).certificate)
+            await here.reputation.settled()
+        shown = (await here.http.get("/api/reputation")).json()
+        assert here.reputation.trust(TaskType.CODE).refuted == {key("c")}
+    testing = {row["key"]: row["testing"] for row in shown["nodes"]}
+    assert testing[key("a").hex()]["refuted"] == 0.0 < testing[key("a").hex()]["confirmed"]
+    assert testing[key("a").hex()]["tests"] and not testing[key("c").hex()]["tests"]
+    assert shown["in_force"]["code"]["findings"]["agreement"] > 0.0
+    print_reputation(msgspec.convert(shown, ReputationReport))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "refuted" in printed and f"{testing[key('c').hex()]['share_refuted']:.0%}" in printed
+    assert "code: findings weigh" in printed
+
+
+async def test_an_export_of_before_reports_is_taken_over(tmp_path: Path) -> None:
+    async with interface(tmp_path) as here:
+        assert (await here.post(exported({NAME: GOOD}, format="strand-reputation/1")))[0] == 200
+
+
 async def test_nobody_met_is_shown_too(tmp_path: Path) -> None:
     async with interface(tmp_path) as here:
         shown = (await here.http.get("/api/reputation")).json()
@@ -151,7 +182,7 @@ REFUSED: list[tuple[Any, str]] = [
     (b"[" * 100_000, "Expected `object`"),
     (b'{"standings": ' + b"[" * 100_000, "Expected `object`"),
     ({"specialty": "rust", "standings": {}}, "format"),
-    (exported(format="strand-reputation/2"), "format"),
+    (exported(format="strand-reputation/3"), "format"),
     (exported(specialty="go"), "it is of 'go'; this node's is 'rust'"),
     (exported(specialty=7), "specialty"),
     (exported(gold=["Which?"]), "unknown field `gold`"),

@@ -11,7 +11,8 @@ from node.facade.peers import PeersFacade
 from node.facade.round_metrics import RoundMetrics
 from node.rounds.meter import BOUNDS_S, Durations, RoundMeter
 from node.rounds.timeline import PHASES
-from protocol.types import DeclineReason
+from protocol.types import CompileStatus, DeclineReason
+from tests.support.findings import found, plan
 from tests.support.observed import ObservedSwarm
 from tests.support.shown import StillNetwork
 from tests.support.swarm import keypair
@@ -22,8 +23,8 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 class Metered(ObservedSwarm):
     """A swarm each of whose nodes has metrics."""
 
-    def __init__(self, names: str) -> None:
-        super().__init__(names)
+    def __init__(self, names: str, tool_versions: str = "") -> None:
+        super().__init__(names, tool_versions)
         self.meters = {name: RoundMeter() for name in names}
         for name, meter in self.meters.items():
             self.timelines[name].follow(meter)
@@ -140,3 +141,23 @@ def test_a_duration_falls_into_the_first_bucket_that_holds_it() -> None:
     assert durations.counts[:2] == [3, 1]
     assert durations.counts[-2:] == [1, 1]
     assert sum(durations.counts) == 6 and len(durations.counts) == len(BOUNDS_S) + 1
+
+
+def test_what_a_node_tested_is_counted_by_what_it_found() -> None:
+    swarm = Metered("abcd", "rustc 1.95.0 g1 x1")
+    for node in swarm.nodes.values():
+        node.finds = lambda answer, text: found(
+            answer, status=CompileStatus.FAILS if "'b'" in text else CompileStatus.COMPILES
+        )
+    swarm.begin(waves=(2,), findings=plan())
+    swarm.run()
+    shares = [
+        [swarm.scrape(name).value("strand_answers_tested_total", status=status) for status in CompileStatus]
+        for name in "abcd"
+    ]
+    # Three testers for each of four answers, one of which does not compile.
+    assert [sum(column) for column in zip(*shares, strict=True)] == [0, 9, 3]
+    assert swarm.scrape("a").value("strand_round_phase_seconds_count", role="requester", phase="testing") == 1
+    assert sum(
+        swarm.scrape(name).value("strand_round_phase_seconds_count", role="member", phase="testing") for name in "abcd"
+    ) == sum(bool(sum(share)) for share in shares)

@@ -43,6 +43,7 @@ REPORT = {
         {"answer_id": OPENED[1].answer_id, "author": AUTHORS[1], "p_best": 0.8, "strength": 0.7, "cluster_size": 1},
         {"answer_id": OPENED[0].answer_id, "author": AUTHORS[0], "p_best": 0.2, "strength": -0.7, "cluster_size": 1},
     ],
+    "findings": None,
     "token_source": "engine",
     "truncated": False,
     "signed_text": None,

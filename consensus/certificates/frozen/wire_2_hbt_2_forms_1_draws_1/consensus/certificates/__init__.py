@@ -1,0 +1,1 @@
+"""The counted contributions of a round and the certificate that proves it. A verifier recomputes everything here."""

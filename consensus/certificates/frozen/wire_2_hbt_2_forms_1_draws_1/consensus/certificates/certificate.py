@@ -1,0 +1,185 @@
+"""Certificates: built by the requester, verified offline by anyone (rules R8, R9)."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.closings import Missing, extend
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.record import Phase, RoundRecord, check_contribution, check_turns, open_record
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.tally import Ranking, rank
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol import codec
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.errors import Fault, FaultReason
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.limits import CERTIFICATE_BYTES_MAX
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.messages import Certificate, CloseCommits, CloseSlate, CloseTally, CloseWave, Cosign, Turn
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.params import NetworkParams
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.signing import VerifiedMessage, open_envelope
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.types import Digest, Key, Kind, Objection
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.versions import WIRE
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCertificate:
+    """The content of a certificate that has been verified."""
+
+    record: RoundRecord
+    ranking: Ranking
+    turns: tuple[Turn, ...]
+    """The query's conversation; empty for a private query whose text was left out."""
+    cosigners: frozenset[Key]
+    full: bool
+    """Whether more than two thirds of the members with weight co-signed; all of them if there are three or fewer."""
+
+    @property
+    def unopened(self) -> tuple[Key, ...]:
+        """Members that committed to an answer and did not open it (R4)."""
+        opened = {answer.author for answer in self.record.answers}
+        return tuple(key for key in self.record.commitments if key not in opened)
+
+
+def build_certificate(record: RoundRecord, cosigns: Iterable[VerifiedMessage]) -> Certificate:
+    """Build a certificate with everything that `verify_certificate` needs.
+
+    Contributions that ride along in a closing are not written a second time.
+    """
+    riding = _riding(record)
+
+    def apart(messages: Iterable[VerifiedMessage]) -> tuple[bytes, ...]:
+        ordered = sorted(messages, key=lambda message: message.id)
+        return tuple(message.envelope for message in ordered if message.envelope not in riding)
+
+    return Certificate(
+        version=WIRE,
+        params=record.params,
+        query=record.message.envelope,
+        turns=(),
+        closings=tuple(closing.envelope for closing in record.closings),
+        answers=apart(record.answers),
+        ballots=apart(record.ballots),
+        declines=apart(record.declines),
+        evidence=apart(record.evidence),
+        cosigns=apart(cosigns),
+    )
+
+
+def verify_certificate(raw: bytes, *, trusted: Collection[Key] | None = None) -> VerifiedCertificate | Fault:
+    """Recompute a certificate from its bytes alone. A fault names the broken rule.
+
+    If `trusted` is given, only co-signatures of these keys count, each as one member with weight, whatever the roster
+    says about them. None counts the members with weight in the roster.
+    """
+    certificate = codec.decode(Certificate, raw, bytes_max=CERTIFICATE_BYTES_MAX)
+    if isinstance(certificate, Fault):
+        return certificate
+    network = certificate.params.digest
+    opened = _open_all(network, (certificate.query, *certificate.closings))
+    if isinstance(opened, Fault):
+        return opened
+    pool = _pool(network, certificate)
+    if isinstance(pool, Fault):
+        return pool
+    record = _replay(certificate.params, opened, pool)
+    if isinstance(record, Fault):
+        return record
+    cosigners = _check_cosigns(record, certificate)
+    if isinstance(cosigners, Fault):
+        return cosigners
+    beside = certificate.turns
+    if beside and (record.query.turns or check_turns(record.params, record.query, beside) is not None):
+        return Fault(FaultReason.SURPLUS, "C4", "turns that are not the private query's")
+    turns = record.query.turns or beside
+    return VerifiedCertificate(record, rank(record), turns, cosigners, _is_full(record, cosigners, trusted))
+
+
+def _riding(record: RoundRecord) -> frozenset[bytes]:
+    """Return the envelopes that ride along in the closings."""
+    carriers = [closing.body for closing in record.closings]
+    return frozenset(
+        envelope
+        for closing in carriers
+        if isinstance(closing, CloseCommits | CloseSlate | CloseWave | CloseTally)
+        for envelope in closing.ride_along
+    )
+
+
+def _open_all(network: Digest, envelopes: Iterable[bytes]) -> list[VerifiedMessage] | Fault:
+    opened = []
+    for envelope in envelopes:
+        message = open_envelope(envelope, network)
+        if isinstance(message, Fault):
+            return message
+        opened.append(message)
+    return opened
+
+
+def _pool(network: Digest, certificate: Certificate) -> dict[Digest, VerifiedMessage] | Fault:
+    """C2, C3: open the contributions that do not ride along; each list holds one kind, ascending by id."""
+    pool: dict[Digest, VerifiedMessage] = {}
+    lists = (
+        (Kind.ANSWER, certificate.answers),
+        (Kind.BALLOT, certificate.ballots),
+        (Kind.DECLINE, certificate.declines),
+        (Kind.EVIDENCE, certificate.evidence),
+    )
+    for kind, envelopes in lists:
+        opened = _open_all(network, envelopes)
+        if isinstance(opened, Fault):
+            return opened
+        if any(message.kind is not kind for message in opened):
+            return Fault(FaultReason.SURPLUS, "C3", f"what is no {kind.name} in the list of them")
+        ids = [message.id for message in opened]
+        if ids != sorted(set(ids)):
+            return Fault(FaultReason.UNSORTED, "C2", "contributions")
+        pool.update({message.id: message for message in opened})
+    return pool
+
+
+def _replay(
+    params: NetworkParams, chain: list[VerifiedMessage], pool: dict[Digest, VerifiedMessage]
+) -> RoundRecord | Fault:
+    """C1, C3: extend the record by every closing; the chain must end with a tally and name everything in `pool`."""
+    record = open_record(params, chain[0])
+    if isinstance(record, Fault):
+        return record
+    for closing in chain[1:]:
+        extended = extend(record, closing, pool)
+        if isinstance(extended, Missing):
+            return Fault(FaultReason.MISSING, "C3", f"{len(extended.ids)} that {closing.kind.name} names")
+        if isinstance(extended, Fault):
+            return extended
+        record = extended
+    if record.phase is not Phase.COSIGNING:
+        return Fault(FaultReason.UNFINISHED, "C1", f"ends while {record.phase}")
+    counted = {message.id for message in record.named}
+    if any(message.envelope in _riding(record) for message in pool.values()):
+        return Fault(FaultReason.SURPLUS, "C3", "what rides along in a closing stands beside it once more")
+    if surplus := pool.keys() - counted:
+        return Fault(FaultReason.SURPLUS, "C3", f"{len(surplus)} contributions that no closing names")
+    return record
+
+
+def _check_cosigns(record: RoundRecord, certificate: Certificate) -> frozenset[Key] | Fault:
+    """C5: check that each co-signature accepts this tally without objection, one per member."""
+    cosigns = _open_all(record.params.digest, certificate.cosigns)
+    if isinstance(cosigns, Fault):
+        return cosigns
+    ids = [message.id for message in cosigns]
+    if ids != sorted(set(ids)):
+        return Fault(FaultReason.UNSORTED, "C2", "co-signatures")
+    for message in cosigns:
+        if fault := check_contribution(record, message):
+            return fault
+        if not isinstance(message.body, Cosign) or message.body.objection is not Objection.NONE:
+            return Fault(FaultReason.SURPLUS, "C5", "an objection among the co-signatures")
+    authors = frozenset(message.author for message in cosigns)
+    return authors if len(authors) == len(cosigns) else Fault(FaultReason.DUPLICATE, "C5", "co-signature")
+
+
+def _is_full(record: RoundRecord, cosigners: frozenset[Key], trusted: Collection[Key] | None) -> bool:
+    """R9: more than two thirds of the members with weight; all of them if there are three or fewer."""
+    if trusted is None:
+        weighty = {key for key, seat in record.seats.items() if seat.vote_weight}
+    else:
+        weighty = set(trusted) & record.seats.keys()
+    signed = len(weighty & cosigners)
+    if len(weighty) <= 3:
+        return bool(weighty) and signed == len(weighty)
+    return 3 * signed > 2 * len(weighty)

@@ -1,0 +1,107 @@
+"""A verified certificate in plain values, for people and for programs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.record import RoundRecord, bodies
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.consensus.certificates.tally import Ranking
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.errors import Fault
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.messages import Ballot, Decline
+from consensus.certificates.frozen.wire_2_hbt_2_forms_1_draws_1.protocol.types import ABSTAIN, ONE, DeclinedPhase, Key, StopReason
+
+DECISIVE = ONE // 50
+"""Noise of a preference around one half (2^-16): within 2 %, even the same model asked twice differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReading:
+    """Content of a valid certificate in plain values: the same for certificates of all versions."""
+
+    report: dict[str, Any]
+    """The description, as `describe` returns it."""
+    turns: tuple[tuple[str, str], ...]
+    """Role and text of each turn of the query's conversation; empty for a private query whose text was left out."""
+    cosigners: frozenset[Key]
+    full: bool
+    """Co-signed by more than two thirds of the members with weight; by all of them if there are three or fewer."""
+    ranking_digest: bytes
+    """Digest over order, strengths and probabilities of the ranking that was recomputed."""
+
+
+def reading_of(raw: bytes, *, trusted: Collection[Key] | None = None) -> CertificateReading | Fault:
+    """Recompute a certificate of today's version from its bytes alone; `trusted` as in `verify_certificate`."""
+    verified = verify_certificate(raw, trusted=trusted)
+    return verified if isinstance(verified, Fault) else described_reading(verified)
+
+
+def described_reading(verified: VerifiedCertificate) -> CertificateReading:
+    """Return the content of a certificate that was verified."""
+    turns = tuple((str(turn.role), turn.text) for turn in verified.turns)
+    return CertificateReading(describe(verified), turns, verified.cosigners, verified.full, verified.ranking.digest)
+
+
+def claimed_correct(ranking: Ranking) -> float | None:
+    """Return P(correct); None if it is not calibrated on the requester's gold, so that only P(best) is available."""
+    return ranking.p_correct / ONE if ranking.calibrated else None
+
+
+def _silent_judges(record: RoundRecord) -> list[str]:
+    """Return the judges that had pairs and neither declined nor have a ballot that counts: late or never cast."""
+    judges: set[Key] = set()
+    step: RoundRecord | None = record
+    while step is not None:
+        judges |= step.assignment.keys()
+        step = step.before
+    declined = {each.author for each in bodies(record.declines, Decline) if each.phase is DeclinedPhase.JUDGING}
+    return sorted(key.hex() for key in judges - declined - {ballot.author for ballot in record.ballots})
+
+
+def describe(verified: VerifiedCertificate) -> dict[str, Any]:
+    """Describe a certificate: outcome, winner, ranking, and the evidence behind them."""
+    record, ranking = verified.record, verified.ranking
+    contents = record.contents
+    best = ranking.ranked[0]
+    preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
+    given = [preference for preference in preferences if preference != ABSTAIN]
+    decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
+    return {
+        "query_id": record.id.hex(),
+        "turns": [{"role": turn.role, "text": turn.text} for turn in verified.turns],
+        "requester": record.query.author.hex(),
+        "network": record.params.network,
+        "outcome": ranking.outcome,
+        "reason": ranking.reason,
+        "stop": ranking.stop,
+        "p_correct": claimed_correct(ranking),
+        "confidence_min": record.query.confidence_min / ONE,
+        "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": contents[best.answer].text},
+        "ranking": [
+            {
+                "answer_id": each.answer.hex(),
+                "author": each.author.hex(),
+                "strength": each.strength / 1e6,
+                "p_best": each.p_best / ONE,
+                "cluster_size": each.cluster_size,
+                "finish": contents[each.answer].finish,
+                "tokens": contents[each.answer].answer_tokens,
+                "token_source": contents[each.answer].token_source,
+            }
+            for each in ranking.ranked
+        ],
+        "ballots": len(record.ballots),
+        "comparisons": len(preferences),
+        "abstentions": len(preferences) - len(given),
+        "declines": [
+            {"author": each.author.hex(), "phase": each.phase, "wave": each.wave, "reason": each.reason}
+            for each in bodies(record.declines, Decline)
+        ],
+        "decisive_share": decisive / len(given) if given else None,
+        "cosignatures": len(verified.cosigners),
+        "members": len(record.seats),
+        "full": verified.full,
+        "unopened": [key.hex() for key in verified.unopened],
+        "silent_judges": [] if ranking.stop is StopReason.UNANIMOUS else _silent_judges(record),
+        "removed": sorted(key.hex() for key in record.removed),
+    }

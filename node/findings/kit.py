@@ -1,0 +1,159 @@
+"""Builds the harness for a toolchain, in the sandbox, and keeps it in the node's cache."""
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from node.findings.compiling import (
+    HARNESS_FLAGS,
+    KIT_LIBRARY,
+    KIT_RUNNER,
+    harness_command,
+    lint_help_command,
+    read_lint_groups,
+)
+from node.sandbox.ports import Ending, Finished, Limits, Sandbox
+from node.sandbox.toolchain import Toolchain
+
+_MIB: Final = 1024 * 1024
+
+_LIMITS: Final = Limits(
+    cpu_s=60, wall_s=180, memory_bytes=2048 * _MIB, processes=64, file_bytes=256 * _MIB, output_bytes=_MIB
+)
+"""It takes 2 s of CPU, once for each toolchain."""
+
+_KITS_MAX: Final = 2
+"""Kits that are kept: the toolchain's in use, and one from before an update or a step back."""
+
+UNUSED_S: Final = 7 * 24 * 3600.0
+"""Seconds since its last use from which a kit beyond `_KITS_MAX` is dropped: other nodes of the user may use it."""
+
+_NEW_TOOLCHAIN: Final = "reinstall the Rust toolchain, or set sandbox.rustc to another one"
+_WRITABLE: Final = "make it writable, free some disk, or set sandbox.enabled to off"
+
+_SOURCES: Final = ("lib.rs", "arbitrary.rs", "generator.rs", "item.rs", "show.rs", "system.rs", "wire.rs")
+_RUNNER_SOURCES: Final = ("runner.rs", "wire.rs")
+
+
+class KitError(Exception):
+    """The harness cannot be built here. The message is a clause that says so."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        """Create an error with what helps against it, in one clause."""
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """The harness, built for one toolchain."""
+
+    folder: Path
+    """Holds the library and the runner."""
+    lint_groups: dict[str, int] | None
+    """Class of each of clippy's lints; None without clippy."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its files are still there: whoever clears the cache takes them away."""
+        return all((self.folder / name).is_file() for name in (KIT_LIBRARY, KIT_RUNNER))
+
+    def mark_used(self) -> None:
+        """Keep it from being dropped by another node of the same user."""
+        # A cache that can only be read is good enough to use it.
+        with suppress(OSError):
+            os.utime(self.folder)
+
+
+async def ready_kit(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Kit:
+    """Return the harness for a toolchain, built now if `cache` (the node's own folder) lacks it. Raises KitError."""
+    folder = cache / f"harness-{_key(toolchain)}"
+    if not _holds_kit(folder):
+        built = {}
+        for name, sources in ((KIT_LIBRARY, _SOURCES), (KIT_RUNNER, _RUNNER_SOURCES)):
+            command = harness_command(
+                toolchain, {source: _source(source) for source in sources}, library=name == KIT_LIBRARY
+            )
+            built[name] = _result(await sandbox.run(command, _LIMITS), name)
+        await trio.to_thread.run_sync(_store, cache, folder, built)
+    groups = None
+    if toolchain.clippy is not None:
+        finished = await sandbox.run(lint_help_command(toolchain), _LIMITS)
+        groups = read_lint_groups(finished.stdout.decode(errors="replace"))
+        if not groups:
+            raise KitError(f"clippy does not list its lints: {_reason(finished)}", _NEW_TOOLCHAIN)
+    kit = Kit(folder, groups)
+    kit.mark_used()
+    return kit
+
+
+def _result(finished: Finished, name: str) -> bytes:
+    if name not in finished.files:
+        raise KitError(f"the harness does not build: {_reason(finished)}", _NEW_TOOLCHAIN)
+    return finished.files[name]
+
+
+def _reason(finished: Finished) -> str:
+    """One line for the owner: the sandbox's reason, or the first of the compiler's about our own source."""
+    told = finished.detail or finished.stderr.decode(errors="replace")
+    first = next((line for line in told.splitlines() if line.strip()), "no output")
+    return f"{finished.ending.value}, {first[:200]}" if finished.ending is not Ending.EXITED else first[:200]
+
+
+def _source(name: str) -> bytes:
+    return (files("node.findings") / "harness" / name).read_bytes()
+
+
+def _key(toolchain: Toolchain) -> str:
+    digest = blake2b(digest_size=12)
+    for part in (toolchain.version, *map(str, toolchain.readable.values()), *HARNESS_FLAGS):
+        digest.update(part.encode() + b"\0")
+    for name in sorted({*_SOURCES, *_RUNNER_SOURCES}):
+        digest.update(_source(name) + b"\0")
+    return digest.hexdigest()
+
+
+def _store(cache: Path, folder: Path, built: dict[str, bytes]) -> None:
+    """Write a kit as a whole, unless another node has just done so, and drop old ones beyond the limit."""
+    temporary = None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".harness-", dir=cache))
+        temporary.chmod(0o755)
+        for name, content in built.items():
+            (temporary / name).write_bytes(content)
+            (temporary / name).chmod(0o755)
+        if not _holds_kit(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
+    except OSError as error:
+        if not _holds_kit(folder):
+            raise KitError(f"cannot write {folder}: {error.strerror}", _WRITABLE) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    _prune(cache)
+
+
+def _holds_kit(folder: Path) -> bool:
+    return Kit(folder, None).is_whole
+
+
+def _prune(cache: Path) -> None:
+    used = []
+    for folder in cache.glob("harness-*"):
+        # Another node may be pruning, too.
+        with suppress(OSError):
+            used.append((folder.stat().st_mtime, folder))
+    for at, folder in sorted(used, reverse=True)[_KITS_MAX:]:
+        if at < time.time() - UNUSED_S:
+            shutil.rmtree(folder, ignore_errors=True)

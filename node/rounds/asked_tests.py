@@ -1,0 +1,65 @@
+"""What a question asks of those who test its answers: kinds of findings, and the asker's own tests."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from node.api.asking import FINDING_KINDS, FindingName, Question
+from node.api.conversation import Turn
+from node.rounds.ask_errors import AskError, TooLongError
+from protocol.limits import TESTS_BYTES_MAX
+from protocol.types import FindingKind, TaskType
+
+NO_RUST: Final = "tests are Rust, which only answers to a task `code` are: leave them out, or ask with task code"
+NO_READER: Final = "this node cannot read tests: pip install 'strand-swarm[rust]', or leave them out"
+
+_HEADING: Final = "The answer must pass these tests:"
+
+
+def check_tests(question: Question) -> None:
+    """Raise AskError if a question holds tests that no query takes."""
+    if not question.tests:
+        if question.show_tests:
+            raise AskError("there are no tests to show: give them, or leave show_tests out")
+        return
+    if question.task is not TaskType.CODE:
+        raise AskError(NO_RUST)
+    if (size := len(question.tests.encode())) > TESTS_BYTES_MAX:
+        raise TooLongError(f"the tests have {size} bytes; a query takes {TESTS_BYTES_MAX}")
+    try:
+        from node.findings.checks.asker_tests import UnusableTests, read_tests
+    except ModuleNotFoundError as error:
+        raise AskError(NO_READER) from error
+    if isinstance(read := read_tests(question.tests), UnusableTests):
+        raise AskError(read.reason)
+
+
+def with_shown_tests(question: Question) -> Question:
+    """Return the question as its conversation is sent: tests that are to be shown follow the last turn's text."""
+    if not (question.show_tests and question.tests and question.turns):
+        return question
+    *before, last = question.turns
+    fence = "`" * max(3, 1 + _longest_run(question.tests))
+    end = "" if question.tests.endswith("\n") else "\n"
+    shown = f"{last.text.rstrip()}\n\n{_HEADING}\n\n{fence}rust\n{question.tests}{end}{fence}\n"
+    return replace(question, turns=(*before, Turn(last.role, shown)), show_tests=False)
+
+
+def findings_of(question: Question, names: Iterable[FindingName]) -> FindingKind:
+    """Return the findings that the testers of a question's answers are asked for; `names`: where it says nothing."""
+    kinds = FindingKind(0)
+    if question.task is not TaskType.CODE:
+        return kinds
+    for name in names if question.findings is None else question.findings:
+        kinds |= FINDING_KINDS[name]
+    return kinds | FindingKind.TESTS if question.tests else kinds
+
+
+def _longest_run(text: str) -> int:
+    """Return the length of the longest run of backticks, which a fence around the text must exceed."""
+    longest = run = 0
+    for letter in text:
+        run = run + 1 if letter == "`" else 0
+        longest = max(longest, run)
+    return longest
