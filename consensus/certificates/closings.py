@@ -97,17 +97,17 @@ def _apply(
         return cleared
     if isinstance(closing, CloseSlate):
         return _close_slate(cleared, message, [at_hand[id] for id in closing.answers])
-    if isinstance(closing, CloseReports):
-        reports = [at_hand[id] for id in closing.reports]
-        silent = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in reports})
-        return silent if isinstance(silent, Fault) else _close_reports(silent, message, closing, reports)
-    ballots = [at_hand[id] for id in closing.ballots]
-    declined = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in ballots})
+    given = [at_hand[id] for id in (closing.reports if isinstance(closing, CloseReports) else closing.ballots)]
+    declined = _list_declines(cleared, [at_hand[id] for id in closing.declines], {each.author for each in given})
     if isinstance(declined, Fault):
         return declined
-    if isinstance(closing, CloseWave):
-        return _close_wave(declined, message, closing, ballots)
-    return _close_tally(declined, message, closing, ballots)
+    match closing:
+        case CloseReports():
+            return _close_reports(declined, message, closing, given)
+        case CloseWave():
+            return _close_wave(declined, message, closing, given)
+        case CloseTally():
+            return _close_tally(declined, message, closing, given)
 
 
 def _cancel(record: RoundRecord, message: VerifiedMessage) -> RoundRecord | Fault:

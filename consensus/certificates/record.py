@@ -200,6 +200,10 @@ class RoundRecord:
         """The tool versions of the seats that may test in this round; empty: nobody can."""
         return tool_versions_of(self.seats.values())
 
+    def votes_of(self, index: int) -> int:
+        """Return the vote weight, 2^-16, of the author of the answer at this position of the slate."""
+        return self.seats[Key(self.answers[index].author)].vote_weight
+
     def found(self, index: int) -> SettledFindings:
         """Return what is settled about the answer at this position of the slate."""
         return self.findings[index] if self.findings else UNTESTED

@@ -164,10 +164,6 @@ def _names(record: RoundRecord, able: Sequence[int]) -> list[int]:
     return sorted({record.clusters[index] for index in able})
 
 
-def _votes(record: RoundRecord, index: int) -> int:
-    return record.seats[Key(record.answers[index].author)].vote_weight
-
-
 def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]:
     """R18: return what findings say of each answer that can win, by its position in the slate; empty: none tested."""
     if not record.findings:
@@ -175,7 +171,7 @@ def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]
     able = standing(record)
     members: dict[int, list[tuple[int, int, findings.SettledFindings]]] = {}
     for index in able:
-        told = (record.texts[index], _votes(record, index), record.found(index))
+        told = (record.texts[index], record.votes_of(index), record.found(index))
         members.setdefault(record.clusters[index], []).append(told)
     agreeing = {name: findings.agreement(each) for name, each in members.items()}
     return {index: findings.features(record.found(index), agreeing[record.clusters[index]]) for index in able}
@@ -199,12 +195,12 @@ def _is_agreed(record: RoundRecord, winners: Sequence[int]) -> bool:
     """
     share = record.query.findings.agreed_share
     alike = [index for index in winners if record.found(index).behaviour]
-    if not share or sum(_votes(record, index) > 0 for index in alike) < record.params.answers_min:
+    if not share or sum(record.votes_of(index) > 0 for index in alike) < record.params.answers_min:
         return False
     if len({record.texts[index] for index in alike}) < 2:
         return False
-    total = sum(_votes(record, index) for index in _opened(record))
-    return sum(_votes(record, index) for index in alike) * ONE >= share * total
+    total = sum(record.votes_of(index) for index in _opened(record))
+    return sum(record.votes_of(index) for index in alike) * ONE >= share * total
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +224,7 @@ def fit_input(record: RoundRecord) -> FitInput:
     items = tuple(
         Item(
             cluster=names.index(record.clusters[index]),
-            vote_weight=_votes(record, index),
+            vote_weight=record.votes_of(index),
             author_weight=_bounded(record.seats[record.answers[index].author].author_weight + scores[index]),
         )
         for index in able

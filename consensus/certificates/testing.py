@@ -64,7 +64,7 @@ def _open(record: RoundRecord) -> list[int]:
 
 
 def _votes(record: RoundRecord) -> list[int]:
-    return [record.seats[Key(answer.author)].vote_weight for answer in record.answers]
+    return [record.votes_of(index) for index in range(len(record.answers))]
 
 
 def _testers(record: RoundRecord, answers: Sequence[int], stage: int) -> Mapping[Key, tuple[int, ...]]:

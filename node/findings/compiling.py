@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from consensus.certificates.report import LINT_NAMES
 from node.sandbox.ports import Command, Ending, Finished, Limits
 from node.sandbox.toolchain import Toolchain
 from protocol.limits import ERROR_CODE_MAX, LINT_CLASSES
@@ -37,7 +38,7 @@ EDITION: Final = "2021"
 HARNESS_FLAGS: Final = ("--edition=2021", "-Copt-level=0", "-Coverflow-checks=no", "-Cpanic=unwind", "-Cdebuginfo=0")
 """Of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
 
-_LINT_GROUPS: Final = ("correctness", "suspicious", "complexity", "perf", "style")
+_LINT_GROUPS: Final = LINT_NAMES[1:]
 """Clippy's groups, in the order of a report's classes after the compiler's own."""
 
 _FORCED: Final = ("unused", "nonstandard_style", *(f"clippy::{group}" for group in _LINT_GROUPS))

@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 from node.gold.corpus import CodeTask
 from node.gold.evidence import Passed, passed
 from node.gold.ports import SEED_BYTES, Inspection, Verifier, Visibility
+from protocol.limits import TEXT_BYTES_MAX
 from protocol.types import ABSTAIN, ONE
 
-REPLY_BYTES_MAX: Final = 64 * 1024
+REPLY_BYTES_MAX: Final = TEXT_BYTES_MAX
 """Bytes of a reply to an answer item, UTF-8: as long as an answer may be. A longer one fails unread."""
 
 WRONG_WANTED: Final = 4

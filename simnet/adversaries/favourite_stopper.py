@@ -2,36 +2,30 @@
 
 from collections.abc import Sequence
 
-from consensus.rounds.effects import Effect, Journal, Publish
-from protocol.messages import Answer, Ballot, CloseSlate
+from consensus.rounds.effects import Effect, Publish
+from protocol.messages import Ballot, CloseSlate
 from protocol.signing import VerifiedMessage
-from protocol.types import ABSTAIN, ONE, Digest
-from simnet.adversaries.behaviour import Action, AdversaryContext, Behaviour
+from protocol.types import ABSTAIN, ONE
+from simnet.adversaries.behaviour import Action, AdversaryContext
+from simnet.adversaries.own_answer import OwnAnswerRequester
 
 LEAD = 0.5
 """Mean preference for its answer above which it stops counting."""
 
 
-class FavouriteStopper(Behaviour):
+class FavouriteStopper(OwnAnswerRequester):
     """Counts ballots as they come; once its own answer leads, later ones are acknowledged and omitted."""
 
     KIND = "favourite-stopper"
-    ASKS = True
-    answer_id = Digest(b"")
-    place: int | None = None
-    """Position of its own answer in the slate."""
     support: tuple[float, ...] = ()
     """Preferences for its answer in the ballots that it has counted."""
 
     def perform(self, effect: Effect, context: AdversaryContext) -> Sequence[Action]:
-        """Act honestly, but note which answer of the slate is its own."""
+        """Act honestly; with a new slate nothing is counted yet."""
         match effect:
-            case Journal(message=VerifiedMessage(body=Answer())):
-                self.answer_id = effect.message.id
-            case Publish(message=VerifiedMessage(body=CloseSlate(answers=answers))):
-                self.place = answers.index(self.answer_id) if self.answer_id in answers else None
+            case Publish(message=VerifiedMessage(body=CloseSlate())):
                 self.support = ()
-        return (effect,)
+        return super().perform(effect, context)
 
     def takes(self, message: VerifiedMessage) -> bool:
         """Take ballots only until its own answer leads."""
