@@ -16,9 +16,11 @@ esac
 
 def made(folder: Path, version: str = "1.90.0", *, clippy: bool = False) -> Path:
     """Make a toolchain that tells its version and does nothing else."""
-    folder.chmod(0o755)
-    for part in ("bin", "lib/rustlib"):
-        (folder / part).mkdir(parents=True)
+    for part in ("bin", "lib", "lib/rustlib"):
+        (folder / part).mkdir()
+    # Others may read it, whatever the umask: CI's is 077.
+    for each in (folder, *folder.iterdir(), folder / "lib/rustlib"):
+        each.chmod(0o755)
     for name in ("rustc", *(["clippy-driver"] if clippy else [])):
         program = folder / "bin" / name
         program.write_text(RUSTC.format(sysroot=folder, version=version))
