@@ -170,7 +170,7 @@ def test_where_nobody_listens_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -
 
     for name in ("asked", "progress", "answer", "ballot", "strengths", "decided", "ended"):
         monkeypatch.setattr(telling, name, made)
-    monkeypatch.setattr(observer, "rank", made)
+    monkeypatch.setattr(telling, "rank", made)
     swarm = ObservedSwarm("abcd")
     with swarm.hub.subscribe(QUERY), swarm.hub.subscribe(kinds=[events.Certified]) as certified:
         swarm.begin(waves=(2, 2))
