@@ -26,11 +26,11 @@ _CURSOR: Final = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 class HistoryFacade:
     """One node's history."""
 
-    def __init__(self, history: RoundHistory, store: Store) -> None:
+    def __init__(self, history: RoundHistory, store: Store, verifying: trio.CapacityLimiter) -> None:
+        """Build it. `verifying`: limits the certificates that are verified at once."""
         self._history = history
         self._store = store
-        # Verifying takes a core for up to seconds: one at a time, so that rounds keep the others.
-        self._verifying = trio.CapacityLimiter(1)
+        self._verifying = verifying
 
     async def rounds(self, wanted: RoundFilter, after: str, rows_max: int) -> RoundPage:
         """Return a page of rounds, newest first, after the page whose `next` is `after`; empty: the first.

@@ -38,6 +38,7 @@ from node.http.replies import (
     refusal,
     refused_ask,
 )
+from node.http.replays import ReplayHandlers
 from node.http.rounds import AskReply
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
@@ -64,6 +65,7 @@ def build_app(shown: Shown, places: RequestPlaces, mcp: ASGIApp, ui: UiHandlers,
     handlers = {
         **_NodeHandlers(shown, places).handlers(),
         **HistoryHandlers(shown.history, places.reads).handlers(),
+        **ReplayHandlers(shown.replays, places.reads).handlers(),
         **EventsHandlers(shown.events, places.streams).handlers(),
         **ui.handlers(),
         **OpenAiHandlers(shown, places.followed, audience).handlers(),

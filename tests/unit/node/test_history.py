@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 import trio.testing
 
 from node.api.common import CursorError
@@ -229,7 +230,7 @@ async def test_what_another_strand_wrote_is_left_aside(tmp_path: Path) -> None:
 
 async def test_lists_go_on_from_their_cursors_alone(tmp_path: Path) -> None:
     async with writing(tmp_path) as at:
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         for number in (1, 2, 3):
             await at.tell(number, asked())
             summary = CertificateSummary(query(number), Outcome.DECIDED, b"w" * 32, number)
@@ -258,7 +259,7 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
         swarm.run()
         await trio.testing.wait_all_tasks_blocked()
         verified = swarm.verified()
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         before = await facade.round(id)
         assert before is not None and before.certificate is None and before.certificate_url is None
         assert swarm.certificate is not None
@@ -294,7 +295,7 @@ async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_p
     async with writing(tmp_path) as at:
         assert swarm.certificate is not None
         await at.store.put_certificate(CertificateSummary(id, Outcome.DECIDED, b"w" * 32, 7), swarm.certificate)
-        facade = HistoryFacade(at.history, at.store)
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
         detail = await facade.round(id)
         assert await facade.round(query(9)) is None
     assert detail is not None and detail.certificate is not None and not detail.ours
