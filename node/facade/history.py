@@ -7,8 +7,8 @@ import msgspec
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.certificates.versions import read_any_version
-from node.api.certificates import CertificatePage, HeldCertificate, Verification, report_of
+from consensus.certificates.versions import verify_in_steps
+from node.api.certificates import CertificatePage, HeldCertificate, Verification, VerificationStep, report_of
 from node.api.common import CursorError
 from node.api.rounds import CertificateDetail, RoundDetail, RoundPage
 from node.facade.certificates import certificate_detail, round_detail
@@ -109,7 +109,8 @@ def _read(raw: bytes) -> tuple[RoundDetail, CertificateDetail] | None:
 
 
 def _verify(raw: bytes) -> Verification:
-    read = read_any_version(raw)
+    read, made = verify_in_steps(raw)
+    steps = tuple(VerificationStep(each.rule, each.text, each.state) for each in made)
     if isinstance(read, Fault):
-        return Verification(False, read.reason, read.rule, read.detail, None)
-    return Verification(True, "", "", "", report_of(read.report))
+        return Verification(False, read.reason, read.rule, read.detail, None, steps)
+    return Verification(True, "", "", "", report_of(read.report), steps)

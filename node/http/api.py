@@ -25,6 +25,7 @@ from node.http.history import HistoryHandlers
 from node.http.openai.handlers import OpenAiHandlers
 from node.http.openapi import encoded_document
 from node.http.places import CHALLENGES_MAX, RequestPlaces
+from node.http.replays import ReplayHandlers
 from node.http.replies import (
     BodyError,
     ErrorContext,
@@ -38,7 +39,6 @@ from node.http.replies import (
     refusal,
     refused_ask,
 )
-from node.http.replays import ReplayHandlers
 from node.http.rounds import AskReply
 from node.http.shown import Shown
 from node.http.ui import UiHandlers

@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from consensus.certificates.steps import StepState
 from node.api.common import CursorError
 from node.api.conversation import Audience, Turn
 from node.api.events import Asked, BaseEvent, Decided, Ended, Progress, TextSent
@@ -286,6 +287,21 @@ async def test_a_real_round_is_explained_by_its_certificate(tmp_path: Path) -> N
         ]
         assert (len(shown), sum(shown)) == (each.judgements, each.preferred)
     assert {seat.member for seat in certificate.seats} == set(detail.members)
+
+
+async def test_a_verification_shows_its_steps(tmp_path: Path) -> None:
+    swarm = ObservedSwarm("abc")
+    swarm.begin()
+    swarm.run()
+    assert swarm.certificate is not None
+    async with writing(tmp_path) as at:
+        facade = HistoryFacade(at.history, at.store, trio.CapacityLimiter(1))
+        valid = await facade.verify(swarm.certificate)
+        broken = await facade.verify(swarm.certificate[:-1])
+    assert {each.state for each in valid.steps} == {StepState.PASSED}
+    assert "3 commitments listed" in valid.steps[4].text
+    assert (broken.steps[0].rule, broken.steps[0].state) == (broken.rule, StepState.FAILED)
+    assert {each.state for each in broken.steps[1:]} == {StepState.NOT_REACHED}
 
 
 async def test_a_round_of_another_node_is_shown_from_its_certificate_alone(tmp_path: Path) -> None:

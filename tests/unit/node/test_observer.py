@@ -12,7 +12,7 @@ from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
-from node.rounds import observer, telling
+from node.rounds import telling
 from node.rounds.hub import REQUESTER, Subscription
 from node.rounds.observer import PROGRESS_MS
 from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Key
