@@ -108,7 +108,7 @@ class Node:
             peers=peers,
             rounds=RoundsFacade(self.rounds),
             history=HistoryFacade(self.history, self.store, verifying),
-            replays=ReplaysFacade(own, self.participant.record, self.store, verifying),
+            replays=ReplaysFacade(own, self.participant.record, self.history, self.store, verifying),
             events=self.driver.events,
             engine=engine,
             serving=serving,

@@ -210,7 +210,7 @@ ROUND_ANSWERS: Final = Operation(
 ROUND_REPLAY: Final = Operation(
     "GET",
     "/api/rounds/{query_id}/replay",
-    "Show the course of a round, event by event, rebuilt from its certificate.",
+    "Show the course of a round, event by event: as it was noted, with times, or else from its certificate.",
     Replay,
     others={404: ("The node knows no course of such a round.", Error)},
 )
