@@ -23,6 +23,7 @@ from node.facade.config import ConfigFacade
 from node.facade.engine import EngineFacade
 from node.facade.history import HistoryFacade
 from node.facade.metrics import MetricsFacade
+from node.facade.node_rounds import NodeRounds
 from node.facade.peers import PeersFacade
 from node.facade.replays import ReplaysFacade
 from node.facade.reputation import ReputationFacade
@@ -112,7 +113,9 @@ class Node:
             events=self.driver.events,
             engine=engine,
             serving=serving,
-            reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
+            reputation=ReputationFacade(
+                self.reputation, self.challenger, NodeRounds(self.store, verifying), self.config.node.specialty
+            ),
             metrics=MetricsFacade(
                 self.worker,
                 peers,
