@@ -17,7 +17,7 @@ NOTED_MAX: Final = 512
 and one for each member that fetches the text. Beyond that, newer progress of a phase takes the place of older."""
 
 PACKED_BYTES_MAX: Final = 256 * 1024
-"""Bytes of one round's events as they are stored. Keys repeat, so that a round of seven takes 3 KB beside its texts;
+"""Bytes of one round's events as they are stored. Keys repeat: a round of seven takes 1 to 3 KB beside its texts;
 question and answer may have 64 KiB each. Larger ones are not stored: the certificate is there."""
 
 UNPACKED_BYTES_MAX: Final = 16 * 1024 * 1024
