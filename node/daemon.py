@@ -59,9 +59,9 @@ from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
 from node.work.challenged import ChallengeServer
+from node.work.program_testing import NodeProgramTester
 from node.work.serving import Serving, open_serving
 from node.work.toolbox import Toolbox, find_tester
-from node.work.verifying import ToolboxVerifier
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -139,7 +139,7 @@ async def open_node(
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
         toolbox = Toolbox()
-        grader = AnswerGrader(ToolboxVerifier(toolbox))
+        grader = AnswerGrader(NodeProgramTester(toolbox))
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
@@ -208,7 +208,7 @@ def _examiner(
 ) -> Examiner:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
-    items = ItemMaker(ToolboxVerifier(worker.inspector.toolbox), random)
+    items = ItemMaker(NodeProgramTester(worker.round_tester.toolbox), random)
     return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 
@@ -256,7 +256,7 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
-    serving, toolbox = node.serving, node.worker.inspector.toolbox
+    serving, toolbox = node.serving, node.worker.round_tester.toolbox
     repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, toolbox.changed)
     offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)

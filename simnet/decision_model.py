@@ -40,7 +40,7 @@ def judge(
     )
 
 
-def inspect(
+def run_tests(
     plan: Plan,
     question: SimQuestion,
     node: int,

@@ -255,7 +255,7 @@ class Machine:
                 self._fetch(action, 0)
             case fx.Probe():
                 self._probe(action)
-            case fx.Generate() | fx.Inspect() | fx.Judge():
+            case fx.Generate() | fx.RunTests() | fx.Judge():
                 self._begin(action)
             case fx.Certify(query, _, _, certificate):
                 self._disk.keep(query, certificate)
@@ -415,14 +415,14 @@ class Machine:
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, effect: fx.Generate | fx.Inspect | fx.Judge) -> None:
+    def _begin(self, effect: fx.Generate | fx.RunTests | fx.Judge) -> None:
         """Start a job; its result comes back when it is done."""
         now_ms, latest_ms = self._stage.clock.now_ms, effect.deadline_ms - self._skew_ms
         match effect:
             case fx.Generate():
                 job = self._engine.generate(effect, self._life, now_ms, latest_ms)
-            case fx.Inspect():
-                job = self._engine.inspect(effect, now_ms, latest_ms)
+            case fx.RunTests():
+                job = self._engine.run_tests(effect, now_ms, latest_ms)
             case fx.Judge():
                 job = self._engine.judge(effect, now_ms, latest_ms)
         if job is not None:

@@ -296,7 +296,7 @@ class GenerationStarted(BaseEvent, frozen=True, kw_only=True):
     """Time limit, ms."""
 
 
-class InspectionStarted(BaseEvent, frozen=True, kw_only=True):
+class AnswerTestingStarted(BaseEvent, frozen=True, kw_only=True):
     """The node starts to test the answers of a stage in its sandbox."""
 
     stage: Count
@@ -343,7 +343,7 @@ RoundEvent = (
     | Ended
     | Joined
     | GenerationStarted
-    | InspectionStarted
+    | AnswerTestingStarted
     | JudgingStarted
     | Declined
 )

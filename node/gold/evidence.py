@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from consensus.ranking.findings import is_informative
-from node.gold.ports import Observed
+from node.gold.ports import ProgramFindings
 from protocol.conversation import single
 from protocol.types import CompileStatus
 
@@ -33,8 +33,8 @@ class Passed(StrEnum):
     """It passes, but could have forged that."""
 
 
-def passed(prompt: str, text: str, right: Observed, seen: Observed) -> Passed:
-    """Return whether an answer passes, compared with the right program of the same inspection with behaviour.
+def passed(prompt: str, text: str, right: ProgramFindings, seen: ProgramFindings) -> Passed:
+    """Return whether an answer passes, compared with the right program of the same test, one with behaviour.
 
     Where the right program's behaviour tells it from others, the answer must behave like it wherever it gives
     information, and give enough of it unless it cannot have forged the tests. Elsewhere the tests decide, for programs

@@ -245,8 +245,8 @@ class Driver:
                     nursery.start_soon(self._fetch_certificate, effect)
                 case fx.Generate():
                     nursery.start_soon(self._worker.generate, effect)
-                case fx.Inspect():
-                    nursery.start_soon(self._worker.inspector.inspect, effect)
+                case fx.RunTests():
+                    nursery.start_soon(self._worker.round_tester.test, effect)
                 case fx.Judge():
                     nursery.start_soon(self._worker.judge, effect)
                 case fx.Certify():

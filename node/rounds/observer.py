@@ -109,8 +109,8 @@ class RoundObserver:
                 self._publish(query, "member", events.Joined, partial(self._joined, effect))
             case fx.Generate(query):
                 self._publish(query, "member", events.GenerationStarted, partial(self._generating, effect))
-            case fx.Inspect(query):
-                self._publish(query, "member", events.InspectionStarted, partial(self._inspecting, effect))
+            case fx.RunTests(query):
+                self._publish(query, "member", events.AnswerTestingStarted, partial(self._testing, effect))
             case fx.Judge(query):
                 self._publish(query, "member", events.JudgingStarted, partial(self._judging, effect))
             case fx.Journal(_, message) if isinstance(message.body, Decline):
@@ -216,9 +216,9 @@ class RoundObserver:
     def _generating(self, effect: fx.Generate) -> events.GenerationStarted:
         return events.GenerationStarted(max_tokens=effect.max_tokens, budget_ms=self._left_ms(effect.deadline_ms))
 
-    def _inspecting(self, effect: fx.Inspect) -> events.InspectionStarted:
+    def _testing(self, effect: fx.RunTests) -> events.AnswerTestingStarted:
         budget_ms = self._left_ms(effect.deadline_ms)
-        return events.InspectionStarted(stage=effect.stage, answers=len(effect.assigned), budget_ms=budget_ms)
+        return events.AnswerTestingStarted(stage=effect.stage, answers=len(effect.assigned), budget_ms=budget_ms)
 
     def _judging(self, effect: fx.Judge) -> events.JudgingStarted:
         budget_ms = self._left_ms(effect.deadline_ms)

@@ -93,7 +93,7 @@ class Offers:
 
     async def _know_tools(self) -> None:
         """Wait until it is known whether this node can test, so that its first offer says it; rounds seat by offers."""
-        toolbox = self._worker.inspector.toolbox
+        toolbox = self._worker.round_tester.toolbox
         with trio.move_on_after(TOOLS_S_MAX):
             await toolbox.changed.wait_until(lambda: toolbox.state is not ToolState.OPENING)
 
@@ -152,7 +152,7 @@ class Offers:
             context_tokens=0 if info is None else min(info.context_tokens, COUNT_MAX),
             milli_tokens_per_second=0 if info is None else min(round(info.tokens_per_second * 1000), COUNT_MAX),
             queue=self._worker.queue,
-            tool_versions=self._worker.inspector.tool_versions,
+            tool_versions=self._worker.round_tester.tool_versions,
             addresses=fitting[:ADDRESSES_MAX],
         )
 

@@ -154,7 +154,7 @@ class RoundTimeline:
                 self._begin(query, "member", record.query)
             case fx.Generate(query):
                 self._start(query, "member", "answering", 0)
-            case fx.Inspect(query, stage):
+            case fx.RunTests(query, stage):
                 self._start(query, "member", "testing", stage)
             case fx.Judge(query, wave):
                 self._start(query, "member", "judging", wave)

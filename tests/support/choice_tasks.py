@@ -16,9 +16,9 @@ from node.findings.tester import RustTester
 from node.findings.workbench import Workbench
 from node.gold.edits import Edit, applied
 from node.gold.mutation import mutants
-from node.gold.ports import Inspection
+from node.gold.ports import ProgramTest
+from node.gold.program_testing import SandboxProgramTester
 from node.gold.renaming import fresh_names, renamed
-from node.gold.verifying import SandboxVerifier
 from protocol.types import CompileStatus
 
 MUTANTS_TRIED_MAX = 12
@@ -116,7 +116,7 @@ async def _mutant(
     Also returns whether that was seen. None: there is none.
     """
     canonical, buggy = known
-    verifier = SandboxVerifier(RustTester(bench))
+    tester = SandboxProgramTester(RustTester(bench))
     for mutant in mutants(canonical, random)[:MUTANTS_TRIED_MAX]:
         if rust_tokens(mutant.program) == rust_tokens(buggy):
             continue
@@ -124,8 +124,8 @@ async def _mutant(
             continue
         if await _grade(bench, mutant.program, tests) is not Grade.WRONG:
             continue
-        inspection = Inspection(prompt, "", random.randbytes(SEED_BYTES))
-        one, other = await verifier.inspect(inspection, [mutant.program, buggy])
+        test = ProgramTest(prompt, "", random.randbytes(SEED_BYTES))
+        one, other = await tester.test(test, [mutant.program, buggy])
         shown = [pair for pair in zip(one.outcomes, other.outcomes, strict=False) if all(pair)]
         differ = any(first != second for first, second in shown)
         if differ or not shown:

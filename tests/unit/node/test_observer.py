@@ -254,7 +254,7 @@ def test_a_round_that_tests_tells_reports_and_what_they_settle() -> None:
     testing = order.index("progress testing")
     assert order.index("answer_opened") < testing < order.index("report_counted")
     assert order[order.index("report_counted") + 1 :][:1] == ["findings_settled"]
-    assert "inspection_started" in order[testing:]
+    assert "answer_testing_started" in order[testing:]
     reports = [each for each in told if isinstance(each, events.ReportCounted)]
     assert sum(len(each.answers) for each in reports) == 3 * 4, "three testers for each answer"
     (settled,) = [each for each in told if isinstance(each, events.FindingsSettled)]

@@ -10,14 +10,14 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from consensus.rounds.effects import Inspect, SlateAnswer
-from consensus.rounds.events import Inspected, Unable
+from consensus.rounds.effects import RunTests, SlateAnswer
+from consensus.rounds.events import AnswersTested, Unable
 from node.clock import Clock
 from node.findings.ports import Assignment
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.sandbox.choosing import SandboxOff
-from node.work.inspecting import JOBS_MAX, NO_TURN, STILL_OPENING, Inspector
 from node.work.serving import _Payer, _Turns
+from node.work.testing import JOBS_MAX, NO_TURN, STILL_OPENING, RoundTester
 from node.work.toolbox import Toolbox, ToolState
 from protocol.conversation import single
 from protocol.messages import Findings
@@ -74,15 +74,15 @@ class Payers:
 
 
 class Room:
-    """An inspector with its mail."""
+    """A round tester with its mail."""
 
     def __init__(self, toolbox: Toolbox, payers: Payers | None = None) -> None:
         self.clock = Clock()
         self._inbound = InboundRouter(cast(Any, None), cast(Any, None), self.clock)
-        self.inspector = Inspector(toolbox, self._inbound, self.clock, cast(Any, payers))
+        self.round_tester = RoundTester(toolbox, self._inbound, self.clock, cast(Any, payers))
 
-    def work(self, seconds: float, query: Digest = QUERIES[0], stage: int = 0) -> Inspect:
-        return Inspect(
+    def work(self, seconds: float, query: Digest = QUERIES[0], stage: int = 0) -> RunTests:
+        return RunTests(
             query=query,
             stage=stage,
             turns=single("Sum."),
@@ -94,23 +94,23 @@ class Room:
             deadline_ms=self.clock.now_ms() + round(seconds * 1000),
         )
 
-    def mail(self) -> list[tuple[Digest, Inspected | Unable]]:
+    def mail(self) -> list[tuple[Digest, AnswersTested | Unable]]:
         inbox = self._inbound.inbox
         came = [inbox.receive_nowait() for _ in range(inbox.statistics().current_buffer_used)]
         return [
             (each.query, each.event)
             for each in came
-            if isinstance(each, WorkDone) and isinstance(each.event, Inspected | Unable)
+            if isinstance(each, WorkDone) and isinstance(each.event, AnswersTested | Unable)
         ]
 
 
 async def test_a_report_states_exactly_what_was_assigned(autojump_clock: MockClock) -> None:
     tester = SlowTester()
     at = Room(Toolbox(tester))
-    await at.inspector.inspect(at.work(20, stage=1))
-    ((query, inspected),) = at.mail()
-    assert query == QUERIES[0] and isinstance(inspected, Inspected) and inspected.stage == 1
-    assert [(each.answer, each.status) for each in inspected.findings] == [(0, "compiles"), (2, "compiles")]
+    await at.round_tester.test(at.work(20, stage=1))
+    ((query, tested),) = at.mail()
+    assert query == QUERIES[0] and isinstance(tested, AnswersTested) and tested.stage == 1
+    assert [(each.answer, each.status) for each in tested.findings] == [(0, "compiles"), (2, "compiles")]
     (assignment,) = tester.asked
     assert [each.text for each in assignment.slate] == ["answer 0", "answer 1", "answer 2"]
     assert (assignment.tests, assignment.seed) == ("assert!(true);", b"s" * 32)
@@ -120,10 +120,10 @@ async def test_a_report_states_exactly_what_was_assigned(autojump_clock: MockClo
 async def test_what_is_not_tested_in_time_is_unknown_and_the_rest_is_reported(autojump_clock: MockClock) -> None:
     at = Room(Toolbox(SlowTester(seconds=3)))
     # A tenth of the time is kept for the report's way, and the tester keeps half a second to write it.
-    await at.inspector.inspect(at.work(5))
-    ((_, inspected),) = at.mail()
-    assert isinstance(inspected, Inspected)
-    assert [each.status for each in inspected.findings] == ["compiles", "unknown"]
+    await at.round_tester.test(at.work(5))
+    ((_, tested),) = at.mail()
+    assert isinstance(tested, AnswersTested)
+    assert [each.status for each in tested.findings] == ["compiles", "unknown"]
     assert autojump_clock.current_time() == pytest.approx(4.0, abs=0.01)
 
 
@@ -131,7 +131,7 @@ async def test_a_tester_that_does_not_end_is_ended_and_declined_in_time(autojump
     tester = SlowTester(seconds=60, heeds_time=False)
     at = Room(Toolbox(tester))
     with capture_logs() as lines:
-        await at.inspector.inspect(at.work(5))
+        await at.round_tester.test(at.work(5))
     assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 0, DeclineReason.CAPACITY))]
     assert autojump_clock.current_time() == pytest.approx(4.5, abs=0.01) and tester.at_work == 0
     assert [line["words"] for line in lines] == [NO_TURN]
@@ -142,9 +142,9 @@ async def test_a_tester_that_does_not_end_is_ended_and_declined_in_time(autojump
 )
 async def test_a_node_that_cannot_test_declines_at_once(toolbox: Toolbox, why: str) -> None:
     at = Room(toolbox)
-    assert at.inspector.tool_versions == ""
+    assert at.round_tester.tool_versions == ""
     with capture_logs() as lines:
-        await at.inspector.inspect(at.work(5, stage=1))
+        await at.round_tester.test(at.work(5, stage=1))
     assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))]
     assert [line["words"] for line in lines] == [why]
 
@@ -154,9 +154,9 @@ async def test_few_stages_are_tested_at_a_time_and_the_others_wait(autojump_cloc
     at = Room(Toolbox(tester), payers)
     async with trio.open_nursery() as nursery:
         for query in QUERIES:
-            nursery.start_soon(at.inspector.inspect, at.work(20, query))
+            nursery.start_soon(at.round_tester.test, at.work(20, query))
     assert tester.most == JOBS_MAX
-    assert {query for query, event in at.mail() if isinstance(event, Inspected)} == set(QUERIES)
+    assert {query for query, event in at.mail() if isinstance(event, AnswersTested)} == set(QUERIES)
     # The wait for a turn costs nobody anything; a job is charged its part of the machine.
     assert [tokens for tokens, _ in payers.charged] == [0] * 4
     assert [ms for _, ms in payers.charged] == pytest.approx([1_000] * 4, abs=5)
@@ -185,9 +185,9 @@ async def test_strangers_that_came_before_a_known_requester_do_not_go_first(auto
     at = Room(Toolbox(tester), Shared())
     async with trio.open_nursery() as nursery:
         for query in QUERIES:
-            nursery.start_soon(at.inspector.inspect, at.work(20, query))
+            nursery.start_soon(at.round_tester.test, at.work(20, query))
             await wait_all_tasks_blocked()
-    done = [query for query, event in at.mail() if isinstance(event, Inspected)]
+    done = [query for query, event in at.mail() if isinstance(event, AnswersTested)]
     assert len(done) == 4 and done[2] == QUERIES[-1]
     assert set(done[:2]) == set(QUERIES[:2]), "who is at work is not interrupted"
 
@@ -196,21 +196,21 @@ async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> N
     tester = SlowTester()
     at = Room(Toolbox(tester))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(at.inspector.inspect, at.work(20))
+        nursery.start_soon(at.round_tester.test, at.work(20))
         await trio.testing.wait_all_tasks_blocked()
-        at.inspector.cancel(QUERIES[0])
+        at.round_tester.cancel(QUERIES[0])
     assert at.mail() == [] and tester.at_work == 0
 
 
 async def test_a_node_that_stops_declines_what_it_tests_and_tests_no_more(autojump_clock: MockClock) -> None:  # noqa: ARG001
     at = Room(Toolbox(SlowTester()))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(at.inspector.inspect, at.work(20, stage=1))
+        nursery.start_soon(at.round_tester.test, at.work(20, stage=1))
         await wait_all_tasks_blocked()
-        assert await at.inspector.stop("it stops") == 1
+        assert await at.round_tester.stop("it stops") == 1
     declined = (QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))
     assert at.mail() == [declined]
-    await at.inspector.inspect(at.work(20, stage=1))
+    await at.round_tester.test(at.work(20, stage=1))
     assert at.mail() == [declined]
 
 
@@ -245,7 +245,7 @@ async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on() -> None
     payers = Payers()
     at = Room(Toolbox(FaultyTester()), payers)
     with capture_logs() as lines:
-        await at.inspector.inspect(at.work(20, stage=1))
+        await at.round_tester.test(at.work(20, stage=1))
     assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))]
     (line,) = (each for each in lines if each["event"] == "testing.failed")
     assert (line["query_id"], line["exc_info"]) == (QUERIES[0].hex()[:16], True)

@@ -1,4 +1,4 @@
-"""Lets the node's tester of answers inspect programs for gold."""
+"""Tests programs for gold with the tester of answers that rounds have, too."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,25 +6,25 @@ from typing import Final
 import structlog
 
 from node.findings.ports import AnswerTester, Assignment, Candidate
-from node.gold.ports import Inspection, Observed
+from node.gold.ports import ProgramFindings, ProgramTest
 from protocol.conversation import single
 from protocol.limits import MEMBERS_MAX, OUTCOME_BYTES
 from protocol.messages import Findings
 from protocol.types import ONE, CompileStatus, FindingKind
 
 PROGRAMS_MAX: Final = MEMBERS_MAX
-"""Programs of one inspection: as many as a slate has answers."""
+"""Programs of one test: as many as a slate has answers."""
 
-UNSEEN: Final = Observed(CompileStatus.UNKNOWN, 0, 0, 0, 0, ())
-"""What is seen of a program that could not be tested: nothing."""
+NO_FINDINGS: Final = ProgramFindings(CompileStatus.UNKNOWN, 0, 0, 0, 0, ())
+"""Findings about a program that could not be tested: no information."""
 
 _NO_INFORMATION: Final = bytes(OUTCOME_BYTES)
 
 log = structlog.get_logger()
 
 
-class SandboxVerifier:
-    """A `Verifier` that asks an `AnswerTester`, as a round's testing phase does."""
+class SandboxProgramTester:
+    """A `ProgramTester` that asks an `AnswerTester`, as a round's testing phase does."""
 
     def __init__(self, tester: AnswerTester) -> None:
         self._tester = tester
@@ -34,38 +34,38 @@ class SandboxVerifier:
         """Whether the tester can test now."""
         return bool(self._tester.tool_versions)
 
-    async def inspect(self, inspection: Inspection, programs: Sequence[str]) -> Sequence[Observed]:
-        """Return what is seen of the programs, in order; nothing of each if a fault of ours ended the tests.
+    async def test(self, test: ProgramTest, programs: Sequence[str]) -> Sequence[ProgramFindings]:
+        """Return the findings about the programs, in order: `NO_FINDINGS` of each if a fault of ours ended the tests.
 
-        See `Verifier`.
+        See `ProgramTester`.
         """
         assert len(programs) <= PROGRAMS_MAX, "more programs than a slate has answers"
         kinds = FindingKind.COMPILES | FindingKind.LINT
-        if inspection.tests:
+        if test.tests:
             kinds |= FindingKind.TESTS
-        if inspection.behaviour:
+        if test.behaviour:
             kinds |= FindingKind.BEHAVIOUR
         assignment = Assignment(
-            turns=single(inspection.prompt),
+            turns=single(test.prompt),
             slate=tuple(Candidate(text, ONE) for text in programs),
             assigned=tuple(range(len(programs))),
             kinds=kinds,
-            tests=inspection.tests,
-            seed=inspection.seed,
+            tests=test.tests,
+            seed=test.seed,
         )
         try:
             findings = await self._tester.test(assignment)
         except Exception:
             # Others write the programs: what they bring out in the tester must not end the node.
             log.exception("testing.failed")
-            return [UNSEEN] * len(programs)
-        return [_observed(each) for each in findings]
+            return [NO_FINDINGS] * len(programs)
+        return [_program_findings(each) for each in findings]
 
 
-def _observed(findings: Findings) -> Observed:
+def _program_findings(findings: Findings) -> ProgramFindings:
     passed, failed, not_run = findings.tests
     cut = [findings.outcomes[at : at + OUTCOME_BYTES] for at in range(0, len(findings.outcomes), OUTCOME_BYTES)]
-    return Observed(
+    return ProgramFindings(
         status=findings.status,
         warnings=sum(findings.lints),
         passed=passed,

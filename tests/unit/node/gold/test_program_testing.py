@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from node.findings.ports import Assignment
-from node.gold.ports import Inspection
-from node.gold.verifying import PROGRAMS_MAX, UNSEEN, SandboxVerifier
+from node.gold.ports import ProgramTest
+from node.gold.program_testing import NO_FINDINGS, PROGRAMS_MAX, SandboxProgramTester
 from protocol.conversation import single
 from protocol.limits import OUTCOME_BYTES
 from protocol.messages import Findings
@@ -43,7 +43,7 @@ class RecordingTester:
 
 
 async def test_findings_are_read() -> None:
-    (seen,) = await SandboxVerifier(RecordingTester()).inspect(Inspection("Write f.", "tests", SEED), ["a"])
+    (seen,) = await SandboxProgramTester(RecordingTester()).test(ProgramTest("Write f.", "tests", SEED), ["a"])
     assert (seen.status, seen.warnings) == (CompileStatus.COMPILES, 3)
     assert (seen.passed, seen.failed, seen.not_run) == (3, 1, 2)
     assert seen.outcomes == (b"abc", b"", b"abd")
@@ -60,7 +60,7 @@ async def test_findings_are_read() -> None:
 )
 async def test_only_what_is_wanted_is_done(tests: str, behaviour: bool, more: FindingKind) -> None:
     tester = RecordingTester()
-    await SandboxVerifier(tester).inspect(Inspection("Write f.", tests, SEED, behaviour), ["a", "b"])
+    await SandboxProgramTester(tester).test(ProgramTest("Write f.", tests, SEED, behaviour), ["a", "b"])
     (assignment,) = tester.assigned
     assert assignment.kinds == FindingKind.COMPILES | FindingKind.LINT | more
     assert (assignment.turns, assignment.tests, assignment.seed) == (single("Write f."), tests, SEED)
@@ -70,14 +70,14 @@ async def test_only_what_is_wanted_is_done(tests: str, behaviour: bool, more: Fi
 
 async def test_programs_are_at_most_a_slate() -> None:
     with pytest.raises(AssertionError, match="more programs"):
-        await SandboxVerifier(RecordingTester()).inspect(Inspection("f", "", SEED), ["a"] * (PROGRAMS_MAX + 1))
+        await SandboxProgramTester(RecordingTester()).test(ProgramTest("f", "", SEED), ["a"] * (PROGRAMS_MAX + 1))
 
 
 def test_it_is_ready_while_the_tester_is() -> None:
     tester = RecordingTester()
-    assert SandboxVerifier(tester).is_ready
+    assert SandboxProgramTester(tester).is_ready
     tester.tool_versions = ""
-    assert not SandboxVerifier(tester).is_ready
+    assert not SandboxProgramTester(tester).is_ready
 
 
 class FaultyTester:
@@ -91,6 +91,6 @@ class FaultyTester:
 
 async def test_nothing_is_seen_where_a_fault_of_ours_ends_the_tests() -> None:
     with capture_logs() as lines:
-        seen = await SandboxVerifier(FaultyTester()).inspect(Inspection("Write f.", "tests", SEED), ["a", "b"])
-    assert seen == [UNSEEN, UNSEEN]
+        seen = await SandboxProgramTester(FaultyTester()).test(ProgramTest("Write f.", "tests", SEED), ["a", "b"])
+    assert seen == [NO_FINDINGS, NO_FINDINGS]
     assert [line["event"] for line in lines] == ["testing.failed"]

@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 import trio
 
-from consensus.rounds.effects import Inspect
-from consensus.rounds.events import Inspected, Unable
+from consensus.rounds.effects import RunTests
+from consensus.rounds.events import AnswersTested, Unable
 from node.clock import Clock
 from node.findings.ports import Assignment, Candidate
 from node.inference.metered import Account
@@ -39,14 +39,14 @@ class _Job:
     scope: trio.CancelScope
 
 
-class Inspector:
-    """Performs Inspect. A round has one stage of testing at a time, so each has at most one job.
+class RoundTester:
+    """Performs RunTests. A round has one stage of testing at a time, so each has at most one job.
 
     Tests are paid for as the engine's work is: their time counts for a stranger's share.
     """
 
     def __init__(self, toolbox: Toolbox, inbound: InboundRouter, clock: Clock, serving: Serving | None = None) -> None:
-        """Create an inspector. `serving`: charges tests to their requester; None: nobody pays."""
+        """Create a round tester. `serving`: charges tests to their requester; None: nobody pays."""
         self.toolbox = toolbox
         self._inbound = inbound
         self._clock = clock
@@ -61,7 +61,7 @@ class Inspector:
         """Versions that the offer states; empty: cannot test."""
         return self.toolbox.tool_versions
 
-    async def inspect(self, work: Inspect) -> None:
+    async def test(self, work: RunTests) -> None:
         """Test the answers of a stage within its time, less a reserve for sending the report.
 
         A tester that runs out of time states what it found by then; what it did not test is "unknown". A fault of
@@ -82,7 +82,7 @@ class Inspector:
                         log.exception("testing.failed", query_id=work.query.hex()[:16])
                         await self._decline(work.query, work.stage, DeclineReason.ENGINE, FAULT)
                         return
-                    await self._inbound.deliver(WorkDone(work.query, Inspected(work.stage, tuple(findings))))
+                    await self._inbound.deliver(WorkDone(work.query, AnswersTested(work.stage, tuple(findings))))
                     return
             if not job.scope.cancel_called:
                 await self._decline(work.query, work.stage, DeclineReason.CAPACITY, NO_TURN)
@@ -102,7 +102,7 @@ class Inspector:
         return len(jobs)
 
     @contextmanager
-    def _job(self, work: Inspect) -> Iterator[_Job]:
+    def _job(self, work: RunTests) -> Iterator[_Job]:
         """Work for a round until its stage is over or it is cancelled."""
         self.cancel(work.query)
         job = _Job(work.stage, trio.CancelScope(deadline=self._clock.trio_deadline(work.deadline_ms)))
@@ -154,7 +154,7 @@ async def _charged(account: Account) -> AsyncIterator[None]:
         account.charge(0, round(1000 * (trio.current_time() - began_s) / JOBS_MAX))
 
 
-def _assignment(work: Inspect) -> Assignment:
+def _assignment(work: RunTests) -> Assignment:
     return Assignment(
         turns=work.turns,
         slate=tuple(Candidate(each.text, each.vote_weight) for each in work.slate),
