@@ -59,9 +59,9 @@ from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
 from node.work.challenged import ChallengeServer
+from node.work.node_tester import NodeTester, find_tester
 from node.work.program_testing import NodeProgramTester
 from node.work.serving import Serving, open_serving
-from node.work.toolbox import Toolbox, find_tester
 from node.work.worker import EngineWorker
 from protocol.params import NetworkParams
 from protocol.topics import topic
@@ -138,8 +138,8 @@ async def open_node(
         _open_store(config, key, clock) as store,
         open_engine(config.engine, config.vllm, config.node.data_dir / "vllm") as engine,
     ):
-        toolbox = Toolbox()
-        grader = AnswerGrader(NodeProgramTester(toolbox))
+        node_tester = NodeTester()
+        grader = AnswerGrader(NodeProgramTester(node_tester))
         reputation = await open_reputation(store, gold, trust(config), config.node.specialty, grader)
         serving = await open_serving(key.keypair.public, config, reputation, store, clock)
         participant = make_participant(
@@ -150,7 +150,7 @@ async def open_node(
             trusted=(*trust(config).weights, key.keypair.public),
         )
         inbound = InboundRouter(participant, store, clock, serving.admits_query)
-        worker = EngineWorker(engine, config.engine, inbound, clock, serving, toolbox)
+        worker = EngineWorker(engine, config.engine, inbound, clock, serving, node_tester)
         inbound.serve_challenges(ChallengeServer(worker, serving, clock).serve)
         if engine.server is None or engine.server.ready:
             # An engine that fails later is waited for, and so is a server of ours that takes minutes to load.
@@ -208,7 +208,7 @@ def _examiner(
 ) -> Examiner:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
-    items = ItemMaker(NodeProgramTester(worker.round_tester.toolbox), random)
+    items = ItemMaker(NodeProgramTester(worker.round_tester.node_tester), random)
     return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 
@@ -256,11 +256,11 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node.driver.run)
     nursery.start_soon(node.lookout.run)
     nursery.start_soon(Pulse(node.participant, node.overlay, node.inbound, node.clock).run)
-    serving, toolbox = node.serving, node.worker.round_tester.toolbox
-    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, toolbox.changed)
+    serving, node_tester = node.serving, node.worker.round_tester.node_tester
+    repeat_on = (node.driver.peer_joined, serving.turned, node.overlay.addresses_changed, node_tester.changed)
     offers = Offers(node.inbound, node.worker, node.store.health, serving.is_open, repeat_on, node.config, node.params)
     nursery.start_soon(offers.run, node.overlay.addresses)
-    nursery.start_soon(toolbox.open, partial(find_tester, node.config.sandbox))
+    nursery.start_soon(node_tester.open, partial(find_tester, node.config.sandbox))
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)
     nursery.start_soon(node.challenger.run)

@@ -62,8 +62,8 @@ def source_of(option: int, writer: str, *, compiles: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
-    """One honest tester's view of one round's programs."""
+class HonestTesters:
+    """What the honest testers of one round find out about its programs."""
 
     seed: int
     """The world's seed."""

@@ -27,7 +27,7 @@ from node.local import Child, NodeSpec, open_swarm
 from node.local.council import PATIENCE_MS
 from node.local.nodes import NODES_MAX, START_S, plain_environment
 from node.sandbox.config import SandboxConfig
-from node.work.toolbox import find_tester
+from node.work.node_tester import find_tester
 
 QUERY = "Write a Rust function that finds the first string longer than 10 characters in a vector."
 

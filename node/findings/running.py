@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from node.findings.compiling import KIT_PATH, KIT_RUNNER, LIBRARY
+from node.findings.compiling import HARNESS_PATH, HARNESS_RUNNER, LIBRARY
 from node.findings.outcomes import Outcome, read_outcomes
 from node.sandbox.ports import Command, Finished, Limits
 
@@ -52,12 +52,12 @@ class Order:
 
 
 def run_command(
-    kit: Path, files: Mapping[str, bytes], orders: Sequence[Order], *, seed: bytes, pool: str, second: bool
+    harness: Path, files: Mapping[str, bytes], orders: Sequence[Order], *, seed: bytes, pool: str, second: bool
 ) -> Command:
     """Return the command of one run.
 
     Args:
-        kit: Folder of the harness.
+        harness: Folder of the harness.
         files: `LIBRARY`, which `build_command` collected, and files that tests read.
         orders: The work, in this order.
         seed: The round's 32 bytes.
@@ -72,11 +72,11 @@ def run_command(
         lines.append(" ".join(map(str, numbers)))
     head = "\n".join(lines) + "\n\n"
     return Command(
-        argv=(f"{KIT_PATH}/{KIT_RUNNER}", f"/w/{LIBRARY}"),
+        argv=(f"{HARNESS_PATH}/{HARNESS_RUNNER}", f"/w/{LIBRARY}"),
         files=files,
         executable=frozenset({LIBRARY}),
         stdin=head.encode() + pool.encode()[:POOL_BYTES_MAX],
-        readable={KIT_PATH: kit},
+        readable={HARNESS_PATH: harness},
         environment={"STRAND_PADDING": "x" * PADDING_BYTES[second]},
     )
 

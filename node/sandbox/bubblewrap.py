@@ -18,9 +18,9 @@ import trio
 
 from node.sandbox.entrances import Entrances
 from node.sandbox.exposing import NotExposedError
-from node.sandbox.jail import GATE, Jail, NotStartedError
 from node.sandbox.measuring import can_measure
 from node.sandbox.ports import Ceilings, Command, Ending, Finished, Limits
+from node.sandbox.process import GATE, NotStartedError, SandboxProcess
 from node.sandbox.seccomp import NoFilterError, seccomp_filter
 from node.sandbox.users import NoUserError, sandbox_user
 
@@ -110,16 +110,16 @@ class Bubblewrap:
                     prefix = [*entrance, *_privileges(self._programs.setpriv, user)]
                     descriptors, options = self._options(command, limits, opened)
                     argv = [*prefix, str(self._programs.bwrap), "--args", str(options), *_gate(command, limits)]
-                    jail = Jail(argv, [*descriptors, options], opened)
+                    process = SandboxProcess(argv, [*descriptors, options], opened)
                 except (NoUserError, NotExposedError, OSError) as error:
                     return _not_started(str(error))
                 try:
-                    await jail.enter()
-                    return await jail.run(limits, command.collect)
+                    await process.enter()
+                    return await process.run(limits, command.collect)
                 except NotStartedError as error:
                     return _not_started(str(error))
                 finally:
-                    await jail.end()
+                    await process.end()
 
     async def _entrance(self, command: Command) -> list[str]:
         """Return what leads to folders that only root reaches; all others reach their own."""

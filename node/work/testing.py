@@ -16,8 +16,8 @@ from node.inference.metered import Account
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.signals import Signal
 from node.work.capacity import reserve_s
+from node.work.node_tester import NodeTester, NodeTesterState
 from node.work.serving import Serving
-from node.work.toolbox import Toolbox, ToolState
 from protocol.types import DeclinedPhase, DeclineReason, Digest
 
 JOBS_MAX: Final = 2
@@ -45,9 +45,11 @@ class RoundTester:
     Tests are paid for as the engine's work is: their time counts for a stranger's share.
     """
 
-    def __init__(self, toolbox: Toolbox, inbound: InboundRouter, clock: Clock, serving: Serving | None = None) -> None:
+    def __init__(
+        self, node_tester: NodeTester, inbound: InboundRouter, clock: Clock, serving: Serving | None = None
+    ) -> None:
         """Create a round tester. `serving`: charges tests to their requester; None: nobody pays."""
-        self.toolbox = toolbox
+        self.node_tester = node_tester
         self._inbound = inbound
         self._clock = clock
         self._serving = serving
@@ -59,7 +61,7 @@ class RoundTester:
     @property
     def tool_versions(self) -> str:
         """Versions that the offer states; empty: cannot test."""
-        return self.toolbox.tool_versions
+        return self.node_tester.tool_versions
 
     async def test(self, work: RunTests) -> None:
         """Test the answers of a stage within its time, less a reserve for sending the report.
@@ -67,9 +69,9 @@ class RoundTester:
         A tester that runs out of time states what it found by then; what it did not test is "unknown". A fault of
         ours that an answer or a query brings out ends these tests, never the node.
         """
-        tester = self.toolbox.tester
+        tester = self.node_tester.tester
         if tester is None:
-            why = STILL_OPENING if self.toolbox.state is ToolState.OPENING else self.toolbox.why_off
+            why = STILL_OPENING if self.node_tester.state is NodeTesterState.OPENING else self.node_tester.why_off
             await self._decline(work.query, work.stage, DeclineReason.ENGINE, why)
             return
         with self._job(work) as job:
@@ -94,7 +96,7 @@ class RoundTester:
 
     async def stop(self, why: str) -> int:
         """Decline what is in hand, and whatever rounds still ask for; return how many jobs were in hand."""
-        self.toolbox.close(why)
+        self.node_tester.close(why)
         jobs = {query: job.stage for query, job in self._jobs.items()}
         for query, stage in jobs.items():
             self.cancel(query)

@@ -20,7 +20,7 @@ from node.local import LocalSwarm, NodeSpec, open_swarm
 from node.local.nodes import plain_environment
 from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
-from node.work.toolbox import find_tester
+from node.work.node_tester import find_tester
 from tests.support.processes import STRAND
 
 ASKED = "Write `fn double(n: i32) -> i32` that doubles a number."

@@ -23,7 +23,7 @@ from node.gold.ports import Visibility
 from node.gold.program_testing import SandboxProgramTester
 from node.gold.selection import Selection, select
 from node.gold.variation import varied
-from tests.support.rust_bench import open_bench
+from tests.support.rust_sandbox import open_rust_sandbox
 
 WITH_WRONG_MIN = 0.9
 """Least share of tasks of which a wrong program is kept."""
@@ -81,7 +81,7 @@ def told(found: Found) -> bool:
 
 async def measure(names: Sequence[str], tried: int, seed: int, cache: Path) -> bool:
     """Go through the corpus, or the tasks that are named."""
-    tester = SandboxProgramTester(RustTester(await open_bench(cache)))
+    tester = SandboxProgramTester(RustTester(await open_rust_sandbox(cache)))
     found = Found()
     for task in corpus():
         if names and task.name not in names:

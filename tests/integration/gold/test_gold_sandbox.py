@@ -10,7 +10,7 @@ from node.gold.challenges import AnswerItem, ItemVerdict, answer_item, as_answer
 from node.gold.corpus import CodeTask, corpus
 from node.gold.grading import AnswerGrader
 from node.gold.program_testing import SandboxProgramTester
-from tests.support.rust_bench import open_bench
+from tests.support.rust_sandbox import open_rust_sandbox
 
 SEED = bytes(range(32))
 FAILING = "I think:\n\n```rust\npub fn nothing() {}\n```"
@@ -27,7 +27,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def open_program_tester(folder: Path) -> SandboxProgramTester:
-    return SandboxProgramTester(RustTester(await open_bench(folder)))
+    return SandboxProgramTester(RustTester(await open_rust_sandbox(folder)))
 
 
 async def test_items_are_made_and_replies_scored(cache: Path) -> None:

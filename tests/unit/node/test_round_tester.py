@@ -16,9 +16,9 @@ from node.clock import Clock
 from node.findings.ports import Assignment
 from node.rounds.inbound import InboundRouter, WorkDone
 from node.sandbox.choosing import SandboxOff
+from node.work.node_tester import NodeTester, NodeTesterState
 from node.work.serving import _Payer, _Turns
 from node.work.testing import JOBS_MAX, NO_TURN, STILL_OPENING, RoundTester
-from node.work.toolbox import Toolbox, ToolState
 from protocol.conversation import single
 from protocol.messages import Findings
 from protocol.types import ONE, CompileStatus, DeclinedPhase, DeclineReason, Digest, FindingKind, Key
@@ -76,10 +76,10 @@ class Payers:
 class Room:
     """A round tester with its mail."""
 
-    def __init__(self, toolbox: Toolbox, payers: Payers | None = None) -> None:
+    def __init__(self, node_tester: NodeTester, payers: Payers | None = None) -> None:
         self.clock = Clock()
         self._inbound = InboundRouter(cast(Any, None), cast(Any, None), self.clock)
-        self.round_tester = RoundTester(toolbox, self._inbound, self.clock, cast(Any, payers))
+        self.round_tester = RoundTester(node_tester, self._inbound, self.clock, cast(Any, payers))
 
     def work(self, seconds: float, query: Digest = QUERIES[0], stage: int = 0) -> RunTests:
         return RunTests(
@@ -106,7 +106,7 @@ class Room:
 
 async def test_a_report_states_exactly_what_was_assigned(autojump_clock: MockClock) -> None:
     tester = SlowTester()
-    at = Room(Toolbox(tester))
+    at = Room(NodeTester(tester))
     await at.round_tester.test(at.work(20, stage=1))
     ((query, tested),) = at.mail()
     assert query == QUERIES[0] and isinstance(tested, AnswersTested) and tested.stage == 1
@@ -118,7 +118,7 @@ async def test_a_report_states_exactly_what_was_assigned(autojump_clock: MockClo
 
 
 async def test_what_is_not_tested_in_time_is_unknown_and_the_rest_is_reported(autojump_clock: MockClock) -> None:
-    at = Room(Toolbox(SlowTester(seconds=3)))
+    at = Room(NodeTester(SlowTester(seconds=3)))
     # A tenth of the time is kept for the report's way, and the tester keeps half a second to write it.
     await at.round_tester.test(at.work(5))
     ((_, tested),) = at.mail()
@@ -129,7 +129,7 @@ async def test_what_is_not_tested_in_time_is_unknown_and_the_rest_is_reported(au
 
 async def test_a_tester_that_does_not_end_is_ended_and_declined_in_time(autojump_clock: MockClock) -> None:
     tester = SlowTester(seconds=60, heeds_time=False)
-    at = Room(Toolbox(tester))
+    at = Room(NodeTester(tester))
     with capture_logs() as lines:
         await at.round_tester.test(at.work(5))
     assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 0, DeclineReason.CAPACITY))]
@@ -138,10 +138,11 @@ async def test_a_tester_that_does_not_end_is_ended_and_declined_in_time(autojump
 
 
 @pytest.mark.parametrize(
-    ("toolbox", "why"), [(Toolbox(), STILL_OPENING), (Toolbox(why_off="no rustc was found"), "no rustc was found")]
+    ("node_tester", "why"),
+    [(NodeTester(), STILL_OPENING), (NodeTester(why_off="no rustc was found"), "no rustc was found")],
 )
-async def test_a_node_that_cannot_test_declines_at_once(toolbox: Toolbox, why: str) -> None:
-    at = Room(toolbox)
+async def test_a_node_that_cannot_test_declines_at_once(node_tester: NodeTester, why: str) -> None:
+    at = Room(node_tester)
     assert at.round_tester.tool_versions == ""
     with capture_logs() as lines:
         await at.round_tester.test(at.work(5, stage=1))
@@ -151,7 +152,7 @@ async def test_a_node_that_cannot_test_declines_at_once(toolbox: Toolbox, why: s
 
 async def test_few_stages_are_tested_at_a_time_and_the_others_wait(autojump_clock: MockClock) -> None:
     tester, payers = SlowTester(), Payers()
-    at = Room(Toolbox(tester), payers)
+    at = Room(NodeTester(tester), payers)
     async with trio.open_nursery() as nursery:
         for query in QUERIES:
             nursery.start_soon(at.round_tester.test, at.work(20, query))
@@ -182,7 +183,7 @@ class Shared(Payers):
 
 async def test_strangers_that_came_before_a_known_requester_do_not_go_first(autojump_clock: MockClock) -> None:  # noqa: ARG001
     tester = SlowTester()
-    at = Room(Toolbox(tester), Shared())
+    at = Room(NodeTester(tester), Shared())
     async with trio.open_nursery() as nursery:
         for query in QUERIES:
             nursery.start_soon(at.round_tester.test, at.work(20, query))
@@ -194,7 +195,7 @@ async def test_strangers_that_came_before_a_known_requester_do_not_go_first(auto
 
 async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> None:  # noqa: ARG001 - the time
     tester = SlowTester()
-    at = Room(Toolbox(tester))
+    at = Room(NodeTester(tester))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(at.round_tester.test, at.work(20))
         await trio.testing.wait_all_tasks_blocked()
@@ -203,7 +204,7 @@ async def test_a_round_that_is_over_gets_nothing(autojump_clock: MockClock) -> N
 
 
 async def test_a_node_that_stops_declines_what_it_tests_and_tests_no_more(autojump_clock: MockClock) -> None:  # noqa: ARG001
-    at = Room(Toolbox(SlowTester()))
+    at = Room(NodeTester(SlowTester()))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(at.round_tester.test, at.work(20, stage=1))
         await wait_all_tasks_blocked()
@@ -221,13 +222,18 @@ async def test_a_toolbox_tells_what_was_found_once_it_is_known() -> None:
     async def fails() -> SandboxOff:
         return SandboxOff("no compiler", "install one")
 
-    ready, off = Toolbox(), Toolbox()
-    assert ready.state is ToolState.OPENING
+    ready, off = NodeTester(), NodeTester()
+    assert ready.state is NodeTesterState.OPENING
     with capture_logs() as lines:
         await ready.open(finds)
         await off.open(fails)
-    assert (ready.state, ready.tool_versions, ready.changed.count) == (ToolState.READY, "rustc 1.95.0 g1 x1", 1)
-    assert (off.state, off.why_off, off.remedy, off.changed.count) == (ToolState.OFF, "no compiler", "install one", 1)
+    assert (ready.state, ready.tool_versions, ready.changed.count) == (NodeTesterState.READY, "rustc 1.95.0 g1 x1", 1)
+    assert (off.state, off.why_off, off.remedy, off.changed.count) == (
+        NodeTesterState.OFF,
+        "no compiler",
+        "install one",
+        1,
+    )
     assert [line["event"] for line in lines] == ["testing.ready", "testing.off"]
 
 
@@ -243,7 +249,7 @@ class FaultyTester:
 @pytest.mark.usefixtures("autojump_clock")
 async def test_a_fault_of_ours_declines_the_tests_and_the_node_goes_on() -> None:
     payers = Payers()
-    at = Room(Toolbox(FaultyTester()), payers)
+    at = Room(NodeTester(FaultyTester()), payers)
     with capture_logs() as lines:
         await at.round_tester.test(at.work(20, stage=1))
     assert at.mail() == [(QUERIES[0], Unable(DeclinedPhase.TESTING, 1, DeclineReason.ENGINE))]

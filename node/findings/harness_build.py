@@ -15,8 +15,8 @@ import trio
 
 from node.findings.compiling import (
     HARNESS_FLAGS,
-    KIT_LIBRARY,
-    KIT_RUNNER,
+    HARNESS_LIBRARY,
+    HARNESS_RUNNER,
     harness_command,
     lint_help_command,
     read_lint_groups,
@@ -31,11 +31,12 @@ _LIMITS: Final = Limits(
 )
 """It takes 2 s of CPU, once for each toolchain."""
 
-_KITS_MAX: Final = 2
-"""Kits that are kept: the toolchain's in use, and one from before an update or a step back."""
+_HARNESSES_MAX: Final = 2
+"""Harnesses that are kept: the toolchain's in use, and one from before an update or a step back."""
 
 UNUSED_S: Final = 7 * 24 * 3600.0
-"""Seconds since its last use from which a kit beyond `_KITS_MAX` is dropped: other nodes of the user may use it."""
+"""Seconds since its last use from which a harness beyond `_HARNESSES_MAX` is dropped: until then another node of
+the user may use it."""
 
 _NEW_TOOLCHAIN: Final = "reinstall the Rust toolchain, or set sandbox.rustc to another one"
 _WRITABLE: Final = "make it writable, free some disk, or set sandbox.enabled to off"
@@ -44,7 +45,7 @@ _SOURCES: Final = ("lib.rs", "arbitrary.rs", "generator.rs", "item.rs", "show.rs
 _RUNNER_SOURCES: Final = ("runner.rs", "wire.rs")
 
 
-class KitError(Exception):
+class HarnessError(Exception):
     """The harness cannot be built here. The message is a clause that says so."""
 
     def __init__(self, reason: str, remedy: str) -> None:
@@ -54,18 +55,18 @@ class KitError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class Harness:
     """The harness, built for one toolchain."""
 
     folder: Path
-    """Holds the library and the runner."""
+    """Folder with the library and the runner."""
     lint_groups: dict[str, int] | None
     """Class of each of clippy's lints; None without clippy."""
 
     @property
     def is_whole(self) -> bool:
         """Whether its files are still there: whoever clears the cache takes them away."""
-        return all((self.folder / name).is_file() for name in (KIT_LIBRARY, KIT_RUNNER))
+        return all((self.folder / name).is_file() for name in (HARNESS_LIBRARY, HARNESS_RUNNER))
 
     def mark_used(self) -> None:
         """Keep it from being dropped by another node of the same user."""
@@ -74,14 +75,17 @@ class Kit:
             os.utime(self.folder)
 
 
-async def ready_kit(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Kit:
-    """Return the harness for a toolchain, built now if `cache` (the node's own folder) lacks it. Raises KitError."""
+async def ready_harness(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Harness:
+    """Return the harness for a toolchain, built now if `cache` lacks it. Raises HarnessError.
+
+    `cache`: the node's own folder for it.
+    """
     folder = cache / f"harness-{_key(toolchain)}"
-    if not _holds_kit(folder):
+    if not _holds_harness(folder):
         built = {}
-        for name, sources in ((KIT_LIBRARY, _SOURCES), (KIT_RUNNER, _RUNNER_SOURCES)):
+        for name, sources in ((HARNESS_LIBRARY, _SOURCES), (HARNESS_RUNNER, _RUNNER_SOURCES)):
             command = harness_command(
-                toolchain, {source: _source(source) for source in sources}, library=name == KIT_LIBRARY
+                toolchain, {source: _source(source) for source in sources}, library=name == HARNESS_LIBRARY
             )
             built[name] = _result(await sandbox.run(command, _LIMITS), name)
         await trio.to_thread.run_sync(_store, cache, folder, built)
@@ -90,15 +94,15 @@ async def ready_kit(sandbox: Sandbox, toolchain: Toolchain, cache: Path) -> Kit:
         finished = await sandbox.run(lint_help_command(toolchain), _LIMITS)
         groups = read_lint_groups(finished.stdout.decode(errors="replace"))
         if not groups:
-            raise KitError(f"clippy does not list its lints: {_reason(finished)}", _NEW_TOOLCHAIN)
-    kit = Kit(folder, groups)
-    kit.mark_used()
-    return kit
+            raise HarnessError(f"clippy does not list its lints: {_reason(finished)}", _NEW_TOOLCHAIN)
+    harness = Harness(folder, groups)
+    harness.mark_used()
+    return harness
 
 
 def _result(finished: Finished, name: str) -> bytes:
     if name not in finished.files:
-        raise KitError(f"the harness does not build: {_reason(finished)}", _NEW_TOOLCHAIN)
+        raise HarnessError(f"the harness does not build: {_reason(finished)}", _NEW_TOOLCHAIN)
     return finished.files[name]
 
 
@@ -123,7 +127,7 @@ def _key(toolchain: Toolchain) -> str:
 
 
 def _store(cache: Path, folder: Path, built: dict[str, bytes]) -> None:
-    """Write a kit as a whole, unless another node has just done so, and drop old ones beyond the limit."""
+    """Write a harness as a whole, unless another node has just done so, and drop old ones beyond the limit."""
     temporary = None
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -132,20 +136,20 @@ def _store(cache: Path, folder: Path, built: dict[str, bytes]) -> None:
         for name, content in built.items():
             (temporary / name).write_bytes(content)
             (temporary / name).chmod(0o755)
-        if not _holds_kit(folder):
+        if not _holds_harness(folder):
             shutil.rmtree(folder, ignore_errors=True)
             temporary.replace(folder)
     except OSError as error:
-        if not _holds_kit(folder):
-            raise KitError(f"cannot write {folder}: {error.strerror}", _WRITABLE) from error
+        if not _holds_harness(folder):
+            raise HarnessError(f"cannot write {folder}: {error.strerror}", _WRITABLE) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
     _prune(cache)
 
 
-def _holds_kit(folder: Path) -> bool:
-    return Kit(folder, None).is_whole
+def _holds_harness(folder: Path) -> bool:
+    return Harness(folder, None).is_whole
 
 
 def _prune(cache: Path) -> None:
@@ -154,6 +158,6 @@ def _prune(cache: Path) -> None:
         # Another node may be pruning, too.
         with suppress(OSError):
             used.append((folder.stat().st_mtime, folder))
-    for at, folder in sorted(used, reverse=True)[_KITS_MAX:]:
+    for at, folder in sorted(used, reverse=True)[_HARNESSES_MAX:]:
         if at < time.time() - UNUSED_S:
             shutil.rmtree(folder, ignore_errors=True)

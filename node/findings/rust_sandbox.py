@@ -17,7 +17,7 @@ from node.findings.compiling import (
     error_lines,
     read_check,
 )
-from node.findings.kit import Kit
+from node.findings.harness_build import Harness
 from node.findings.outcomes import Outcome
 from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_run, run_command
 from node.sandbox.ports import Ending, Sandbox
@@ -43,16 +43,16 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
+class RustSandbox:
     """A sandbox with a toolchain and the harness built for it."""
 
     sandbox: Sandbox
     toolchain: Toolchain
-    kit: Kit
+    harness: Harness
 
     async def check(self, source: str, *, lint: bool, edition: str = EDITION) -> Checked:
         """Say whether a program compiles, and with `lint` its warnings, where the toolchain has clippy."""
-        groups = self.kit.lint_groups if lint else None
+        groups = self.harness.lint_groups if lint else None
         command = check_command(self.toolchain, source, lint=groups is not None, edition=edition)
         finished = await self.sandbox.run(command, CHECK_LIMITS)
         checked = read_check(finished, groups)
@@ -63,12 +63,14 @@ class Workbench:
 
     async def build(self, assembled: Assembled, *, edition: str = EDITION) -> Built:
         """Build the library of a crate."""
-        command = build_command(self.toolchain, assembled.text, self.kit.folder, edition=edition)
-        self.kit.mark_used()
+        command = build_command(self.toolchain, assembled.text, self.harness.folder, edition=edition)
+        self.harness.mark_used()
         finished = await self.sandbox.run(command, BUILD_LIMITS)
         checked, lines = read_check(finished, None), error_lines(finished)
         status = checked.status
-        if status is CompileStatus.FAILS and (not self.kit.is_whole or (checked.error == _MISSING_CRATE and not lines)):
+        if status is CompileStatus.FAILS and (
+            not self.harness.is_whole or (checked.error == _MISSING_CRATE and not lines)
+        ):
             # The harness is gone: that says nothing about the answer.
             status = CompileStatus.UNKNOWN
         return Built(finished.files.get(LIBRARY), status, lines)
@@ -86,5 +88,7 @@ class Workbench:
         """Return what came of each order; what did not fit the limits was not run. `files`: what tests read."""
         trusted = any(order.work is Work.TRUSTED_TESTS for order in orders)
         limits = TRUSTED_LIMITS if trusted else RUN_LIMITS
-        command = run_command(self.kit.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second)
+        command = run_command(
+            self.harness.folder, {**files, LIBRARY: library}, orders, seed=seed, pool=pool, second=second
+        )
         return read_run(await self.sandbox.run(command, limits), orders)

@@ -7,7 +7,7 @@ from typing import Final
 import platformdirs
 import structlog
 
-from node.findings.kit import KitError
+from node.findings.harness_build import HarnessError
 from node.findings.ports import AnswerTester
 from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
@@ -19,7 +19,7 @@ RUST_PACKAGES: Final = "pip install 'strand-swarm[rust]'"
 log = structlog.get_logger()
 
 
-class ToolState(StrEnum):
+class NodeTesterState(StrEnum):
     """Whether this node can test answers."""
 
     OPENING = "opening"
@@ -28,11 +28,11 @@ class ToolState(StrEnum):
     OFF = "off"
 
 
-class Toolbox:
+class NodeTester:
     """The tester of this node, once there is one, or the reason why there is none."""
 
     def __init__(self, tester: AnswerTester | None = None, why_off: str = "", remedy: str = "") -> None:
-        """Create a toolbox: ready with a tester, off with a reason, else opening."""
+        """Create a node tester: ready with a tester, off with a reason, else opening."""
         self.tester = tester
         self.why_off = why_off
         """Why it cannot test, in one clause; empty unless it is off."""
@@ -42,11 +42,11 @@ class Toolbox:
         """Fires after the tool versions of the offer have changed."""
 
     @property
-    def state(self) -> ToolState:
+    def state(self) -> NodeTesterState:
         """Whether this node can test answers now."""
         if self.tester is not None:
-            return ToolState.READY
-        return ToolState.OFF if self.why_off else ToolState.OPENING
+            return NodeTesterState.READY
+        return NodeTesterState.OFF if self.why_off else NodeTesterState.OPENING
 
     @property
     def tool_versions(self) -> str:
@@ -92,5 +92,5 @@ async def find_tester(config: SandboxConfig) -> AnswerTester | SandboxOff:
     try:
         cache = platformdirs.user_cache_path("strand") / "rust"
         return await open_tester(sandbox, sandbox.toolchain, cache, sandbox.places)
-    except KitError as error:
+    except HarnessError as error:
         return SandboxOff(str(error), error.remedy)

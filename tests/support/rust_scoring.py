@@ -1,4 +1,4 @@
-"""Scores a program by tests that we trust: gold tasks and challenges of capability."""
+"""Scores a program by tests that we trust: tasks of the corpus, and those of measurements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from node.findings.assembly import assemble
 from node.findings.checks.asker_tests import AskerTests
 from node.findings.compiling import EDITION
 from node.findings.running import Order, Work
+from node.findings.rust_sandbox import RustSandbox
 from node.findings.verdicts import Counts, all_failed, count_once, none_run
-from node.findings.workbench import Workbench
 from protocol.types import CompileStatus
 
 _SEED: Final = bytes(32)
@@ -44,7 +44,7 @@ class Score:
 
 
 async def score(
-    bench: Workbench,
+    rust: RustSandbox,
     source: str,
     tests: AskerTests,
     *,
@@ -57,9 +57,9 @@ async def score(
     `files`: what the tests read, by name.
     """
     assembled = assemble(source, tests=tests)
-    built = await bench.build(assembled, edition=edition)
+    built = await rust.build(assembled, edition=edition)
     count = assembled.test_count
     if built.library is None:
         return Score(all_failed(count) if built.status is CompileStatus.FAILS else none_run(count))
-    ran = await bench.run(built.library, [Order(Work.TRUSTED_TESTS, count)], seed=_SEED, files=files)
+    ran = await rust.run(built.library, [Order(Work.TRUSTED_TESTS, count)], seed=_SEED, files=files)
     return Score(count_once(ran[Work.TRUSTED_TESTS]))

@@ -5,11 +5,11 @@ from structlog.testing import capture_logs
 
 from node.sandbox.choosing import SandboxOff
 from node.sandbox.config import SandboxConfig
-from node.work.toolbox import Toolbox, ToolState, find_tester
+from node.work.node_tester import NodeTester, NodeTesterState, find_tester
 
 
-async def test_a_toolbox_that_is_closed_while_it_opens_stays_closed() -> None:
-    toolbox, searching, found = Toolbox(), trio.Event(), trio.Event()
+async def test_a_tester_that_is_closed_while_it_opens_stays_closed() -> None:
+    node_tester, searching, found = NodeTester(), trio.Event(), trio.Event()
 
     async def find() -> SandboxOff:
         searching.set()
@@ -17,11 +17,11 @@ async def test_a_toolbox_that_is_closed_while_it_opens_stays_closed() -> None:
         return SandboxOff("no compiler", "install one")
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(toolbox.open, find)
+        nursery.start_soon(node_tester.open, find)
         await searching.wait()
-        toolbox.close("the node stops")
+        node_tester.close("the node stops")
         found.set()
-    assert (toolbox.state, toolbox.why_off) == (ToolState.OFF, "the node stops")
+    assert (node_tester.state, node_tester.why_off) == (NodeTesterState.OFF, "the node stops")
 
 
 async def test_only_what_the_owner_did_not_choose_is_a_warning() -> None:
@@ -34,6 +34,6 @@ async def test_only_what_the_owner_did_not_choose_is_a_warning() -> None:
         return off
 
     with capture_logs() as logs:
-        await Toolbox().open(lost)
-        await Toolbox().open(chosen)
+        await NodeTester().open(lost)
+        await NodeTester().open(chosen)
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]

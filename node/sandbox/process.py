@@ -1,20 +1,48 @@
-"""Supervises a started program: its output, what it uses, how it ends, and that nothing of it is left."""
+"""Runs a prepared program in its own process namespace to its end, and ends it when it goes beyond its limits.
+
+The program's first process is a shell of ours, the *gate*. It tells us that the namespace stands, by a message whose
+sender the kernel certifies, and waits. We take hold of the namespace's first process and of its working folder, which
+no file system names, and then let the gate start the command. When the gate ends, the kernel ends everything in the
+namespace; what the command left in the working folder is read then, when nothing can change it.
+"""
 
 import os
 import resource
 import signal
+import socket
+import struct
 import subprocess
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Final
 
 import trio
 
-from node.sandbox.measuring import Usage, out_of_memory_kills
-from node.sandbox.ports import Ending, Limits
+from node.sandbox.collecting import collect
+from node.sandbox.measuring import out_of_memory_kills, usage
+from node.sandbox.ports import Ending, Finished, Limits
+
+SETUP_S_MAX: Final = 20.0
+"""Seconds until the gate must have spoken: it takes 10 ms, and more on a machine with much to do."""
+
+ENTRIES_MAX: Final = 1_024
+"""Files and folders in the working folder: each takes a kilobyte of kernel memory, whatever its size."""
+
+COMPLAINT_BYTES_MAX: Final = 2_048
+"""Bytes of what the sandbox said when it did not start."""
+
+GATE: Final = (
+    '[ -x "$1" ] || { echo "there is no program $1 in the sandbox" >&2; exit 125; }; '
+    "unset PWD OLDPWD; echo >&0; read -r _ || exit 125; "
+    # Its own remarks on how the command ended are nobody's output.
+    'exec 3>&2 2>/dev/null; "$@" <"$0" 2>&3 3>&-; exit $?'
+)
+"""What the gate does: its standard input is our socket, its name the file with the command's."""
+
+_CREDENTIALS: Final = struct.Struct("3i")
+"""Process, user and group of who sent a message, as the kernel tells it."""
 
 WATCH_S: Final = 0.05
 """Seconds between two looks at memory and CPU time: within them two cores touch some 200 MB."""
@@ -32,33 +60,31 @@ _NO_MEMORY_BYTES: Final = 4_096
 """Bytes at the end of the error output in which it may stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a supervised program ended."""
-
-    ending: Ending
-    code: int
-    """Exit code, or the signal's number; 0 where neither applies."""
-    stdout: bytes
-    stderr: bytes
-    wall_s: float
-    cpu_s: float
+class NotStartedError(Exception):
+    """The sandbox could not be set up. The message is for the owner."""
 
 
-class Supervised(ABC):
-    """One program with all its descendants."""
+class SandboxProcess:
+    """One namespace with its command, from the first program that is started to the last file that is read."""
 
-    def __init__(self, argv: Sequence[str], descriptors: Sequence[int], stdin: int, opened: ExitStack) -> None:
-        """Start `argv`. `descriptors`: those of ours that it keeps; `opened`: holds what this opens. Raises OSError."""
+    def __init__(self, argv: Sequence[str], descriptors: Sequence[int], opened: ExitStack) -> None:
+        """Start `argv`, a program that sets up the namespace and executes the gate in it, in its working folder.
+
+        `descriptors`: those of ours that it reads; `opened`: holds what this opens. Raises OSError.
+        """
         self._opened = opened
-        with ExitStack() as ends:
+        self._gate, theirs = socket.socketpair()
+        opened.callback(self._gate.close)
+        # Before anything is sent: the kernel adds the sender only from then on.
+        self._gate.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with theirs, ExitStack() as ends:
             self._stdout, stdout = self._pipe(ends)
             self._stderr, stderr = self._pipe(ends)
             # In this thread, which lives as long as the node: the kernel ends the program with the thread that started
             # it. A worker thread of trio's ends when it has been idle.
             self._outer = subprocess.Popen(
                 argv,
-                stdin=stdin,
+                stdin=theirs.fileno(),
                 stdout=stdout,
                 stderr=stderr,
                 pass_fds=descriptors,
@@ -70,6 +96,8 @@ class Supervised(ABC):
         self._why: Ending | None = None
         self._cpu_s = 0.0
         self._used: resource.struct_rusage | None = None
+        self._pid = 0
+        self._held = self._folder = -1
 
     def _pipe(self, ends: ExitStack) -> tuple[int, int]:
         """Return the descriptors of a pipe: ours, and theirs, which is closed with `ends`."""
@@ -82,24 +110,41 @@ class Supervised(ABC):
         self._opened.callback(os.close, descriptor)
         return descriptor
 
-    @abstractmethod
-    def kill(self) -> None:
-        """End the program and all its descendants."""
+    async def enter(self) -> None:
+        """Wait until the gate speaks, and take hold of the namespace. Raises NotStartedError.
 
-    @abstractmethod
-    def _measure(self) -> Usage:
-        """Return what they use."""
+        Cannot be cancelled: what has not spoken cannot be ended without leaving an orphan. It takes milliseconds.
+        """
+        gate = trio.socket.from_stdlib_socket(self._gate)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + SETUP_S_MAX):
+            told, ancillary, _, _ = await gate.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
+            if told:
+                self._take_hold(_CREDENTIALS.unpack(ancillary[0][2])[0])
+                return
+        raise NotStartedError(await self._complaint())
 
-    @abstractmethod
-    def _has_too_many_files(self) -> bool:
-        """Whether they made more files than they may."""
+    def _take_hold(self, pid: int) -> None:
+        """Open what belongs to the namespace while the gate, its first process, waits for our word."""
+        self._pid = pid
+        self._held = self._hold(os.pidfd_open(pid))
+        self._folder = self._hold(os.open(f"/proc/{pid}/cwd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        # If the machine runs out of memory all the same, this ends before anything of the owner's.
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
 
-    @abstractmethod
-    def _is_full(self) -> bool:
-        """Whether no byte more fits where they may write."""
+    async def _complaint(self) -> str:
+        """Return what the set-up said, in one line of bounded length."""
+        self.kill()
+        await self.end()
+        # All who could write have ended: this does not wait.
+        lines = os.read(self._stderr, COMPLAINT_BYTES_MAX).decode(errors="replace").splitlines()
+        return lines[-1] if lines else f"it was not ready within {SETUP_S_MAX:.0f} s"
 
-    async def _supervise(self, limits: Limits) -> Ended:
-        """Wait for the program's end, or bring it about."""
+    async def run(self, limits: Limits, wanted: Mapping[str, int]) -> Finished:
+        """Let the gate start the command, and wait for its end or bring it about.
+
+        Returns what came of it. `wanted`: files to return, with the most bytes of each.
+        """
+        self._gate.send(b"\n")
         stdout, stderr = bytearray(), bytearray()
         kills_before = out_of_memory_kills()
         began = time.monotonic()
@@ -122,7 +167,8 @@ class Supervised(ABC):
         elif ending is not Ending.EXITED:
             code = 0
         cpu_s = max(self._cpu_s, used.ru_utime + used.ru_stime)
-        return Ended(ending, code, bytes(stdout), bytes(stderr), wall_s, cpu_s)
+        files = collect(self._folder, wanted)
+        return Finished(ending, code, bytes(stdout), bytes(stderr), files, wall_s, cpu_s)
 
     def _ending(self, code: int, stderr: bytes, *, has_killed: bool) -> Ending:
         """Return how a command ended that we did not end. `has_killed`: whether the kernel ran out of memory."""
@@ -156,7 +202,7 @@ class Supervised(ABC):
         """End the command when all its processes together take more than they may."""
         while True:
             await trio.sleep(WATCH_S)
-            used = self._measure()
+            used = usage(self._pid)
             self._cpu_s = max(self._cpu_s, used.cpu_s)
             if used.memory_bytes > limits.memory_bytes or self._has_too_many_files():
                 self._stop(Ending.OUT_OF_MEMORY)
@@ -166,6 +212,22 @@ class Supervised(ABC):
     def _stop(self, why: Ending) -> None:
         self._why = self._why or why
         self.kill()
+
+    def _has_too_many_files(self) -> bool:
+        space = os.fstatvfs(self._folder)
+        return space.f_files - space.f_ffree > ENTRIES_MAX
+
+    def _is_full(self) -> bool:
+        return not os.fstatvfs(self._folder).f_bavail
+
+    def kill(self) -> None:
+        """End everything in the namespace."""
+        with suppress(ProcessLookupError):
+            if self._held >= 0:
+                # The kernel ends all others with the first process, and only then tells its parent.
+                signal.pidfd_send_signal(self._held, signal.SIGKILL)
+            else:
+                signal.pidfd_send_signal(self._outer_held, signal.SIGKILL)
 
     async def end(self) -> resource.struct_rusage:
         """Kill what still runs, and wait until nothing is left. Returns what all of it used. Cannot be cancelled."""
