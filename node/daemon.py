@@ -37,10 +37,10 @@ from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
-from node.rounds.challenges import Challenger
+from node.rounds.challenger import Challenger
 from node.rounds.driver import Driver
-from node.rounds.examiner import Examiner
 from node.rounds.gold import GoldBook, load_gold
+from node.rounds.gold_asker import GoldAsker
 from node.rounds.history import RoundHistory
 from node.rounds.inbound import PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
 from node.rounds.meter import RoundMeter
@@ -58,7 +58,7 @@ from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout
 from node.watch.shutdown import Shutdown, StopRequest
 from node.watch.tracing import open_tracing
-from node.work.challenged import ChallengeServer
+from node.work.challenge_server import ChallengeServer
 from node.work.node_tester import NodeTester, find_tester
 from node.work.program_testing import NodeProgramTester
 from node.work.serving import Serving, open_serving
@@ -86,8 +86,8 @@ class Node:
     reputation: Reputation
     serving: Serving
     rounds: RoundService
+    gold_asker: GoldAsker
     challenger: Challenger
-    examiner: Examiner
     history: RoundHistory
     lookout: Lookout
     clock: Clock
@@ -108,7 +108,7 @@ class Node:
             events=self.driver.events,
             engine=engine,
             serving=serving,
-            reputation=ReputationFacade(self.reputation, self.challenger, self.config.node.specialty),
+            reputation=ReputationFacade(self.reputation, self.gold_asker, self.config.node.specialty),
             metrics=MetricsFacade(
                 self.worker,
                 peers,
@@ -176,8 +176,8 @@ async def open_node(
                 reputation=reputation,
                 serving=serving,
                 rounds=rounds,
-                challenger=Challenger(rounds, reputation, config.gold.share),
-                examiner=_examiner(
+                gold_asker=GoldAsker(rounds, reputation, config.gold.share),
+                challenger=_challenger(
                     WillingNodes(participant, overlay, config.node.specialty, clock, serving.is_open),
                     overlay,
                     worker,
@@ -198,18 +198,18 @@ async def open_node(
                 nursery.cancel_scope.cancel()
 
 
-def _examiner(
+def _challenger(
     nodes: WillingNodes,
     overlay: Overlay,
     worker: EngineWorker,
     reputation: Reputation,
     config: NodeConfig,
     clock: Clock,
-) -> Examiner:
+) -> Challenger:
     """Return what challenges newcomers, with items that nobody can foresee."""
     random = SystemRandom()
     items = ItemMaker(NodeProgramTester(worker.round_tester.node_tester), random)
-    return Examiner(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
+    return Challenger(nodes.drawn, overlay, items, reputation, config.challenge, random, clock)
 
 
 def _load_key(data_dir: Path) -> NodeKey:
@@ -263,9 +263,9 @@ async def _start_tasks(nursery: trio.Nursery, node: Node) -> None:
     nursery.start_soon(node_tester.open, partial(find_tester, node.config.sandbox))
     nursery.start_soon(serving.run)
     nursery.start_soon(node.reputation.run)
-    nursery.start_soon(node.challenger.run)
+    nursery.start_soon(node.gold_asker.run)
     if node.config.challenge.enabled == "auto":
-        nursery.start_soon(node.examiner.run)
+        nursery.start_soon(node.challenger.run)
 
 
 async def run_node(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter, validators
 
-from node.api.reputation import Challenged, ChallengeRecord, ReputationReport
+from node.api.reputation import ChallengeRecord, GoldResult, ReputationReport
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
 from node.cli.parts.options import JsonFlag, Source, print_json, stderr, stdout
@@ -148,7 +148,7 @@ async def challenge(
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
     """Ask the swarm gold questions now, one after another, and learn from them."""
-    rounds: list[Challenged] = []
+    rounds: list[GoldResult] = []
     async with open_client(source, url) as client:
         with stderr().status("asking") as status:
             for number in range(1, count + 1):

@@ -16,7 +16,7 @@ from node.api.engine import EngineReport, TrialReport
 from node.api.events import RoundEvent, StreamedEvent
 from node.api.operations import BYTES, Operation
 from node.api.queue import QueueReport
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Exported, GoldResult, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import Pause, ServingReport
 from node.api.status import Peers, Status
@@ -208,7 +208,7 @@ class Client:
         body = msgspec.json.encode(exported)
         return await self._call(ops.REPUTATION_IMPORT, timeout_s=CHANGE_S, content=body)
 
-    async def challenge(self) -> Challenged:
+    async def challenge(self) -> GoldResult:
         """Make the node ask the swarm one gold question and learn from the round."""
         return await self._call(ops.CHALLENGE, timeout_s=CHALLENGE_S)
 

@@ -7,15 +7,15 @@ from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
 from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
 from node.api import reputation as api
-from node.rounds.challenges import Challenged
+from node.rounds.gold_asker import GoldResult
 from node.rounds.reputation import Reputation
 from protocol.types import ONE, Key, TaskType
 
 
-class Challenges(Protocol):
+class AsksGold(Protocol):
     """Port: asks gold questions."""
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
         ...
 
@@ -23,9 +23,9 @@ class Challenges(Protocol):
 class ReputationFacade:
     """One node's statistics of others in its specialty."""
 
-    def __init__(self, reputation: Reputation, challenges: Challenges, specialty: str) -> None:
+    def __init__(self, reputation: Reputation, gold: AsksGold, specialty: str) -> None:
         self._reputation = reputation
-        self._challenges = challenges
+        self._gold = gold
         self.specialty = specialty
         """The specialty to which they apply."""
 
@@ -59,10 +59,10 @@ class ReputationFacade:
         taken = await self._reputation.take_over(standings)
         return api.TakenOver(len(taken), len(standings) - len(taken))
 
-    async def challenge(self) -> api.Challenged:
+    async def ask_gold(self) -> api.GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
-        done = await self._challenges.challenge()
-        return api.Challenged(done.query_id.hex(), done.outcome, done.correct)
+        done = await self._gold.ask_gold()
+        return api.GoldResult(done.query_id.hex(), done.outcome, done.correct)
 
     def _row(self, key: Key, stats: NodeStats, typical: float) -> api.NodeReputation:
         answers, total = stats.answers, math.fsum(stats.judged)

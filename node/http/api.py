@@ -217,7 +217,7 @@ class _NodeHandlers:
         with self._places.challenges.take() as place:
             if not place:
                 return refusal(503, f"{CHALLENGES_MAX} challenges run already; try again later", retry_after_s=1)
-            return json_reply(await self._shown.reputation.challenge())
+            return json_reply(await self._shown.reputation.ask_gold())
 
     async def serving(self, _: Request) -> Response:
         return json_reply(self._shown.serving.report())

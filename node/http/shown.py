@@ -14,7 +14,7 @@ from node.api.common import Readiness
 from node.api.config import ConfigReport
 from node.api.engine import EngineReport, TrialReport
 from node.api.queue import QueueReport
-from node.api.reputation import Challenged, Exported, ReputationReport, TakenOver
+from node.api.reputation import Exported, GoldResult, ReputationReport, TakenOver
 from node.api.rounds import RoundDetail, RoundPage
 from node.api.serving import ServingReport
 from node.api.status import Peers, Status
@@ -162,7 +162,7 @@ class ShownReputation(Protocol):
         """Import statistics of nodes that this one has not met, in this specialty. Raises StoreBlockedError."""
         ...
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
         ...
 

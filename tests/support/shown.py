@@ -378,10 +378,10 @@ class StillReputation:
     async def take_over(self, exported: reputation_api.Exported) -> reputation_api.TakenOver:
         return reputation_api.TakenOver(len(exported.standings), 0)
 
-    async def challenge(self) -> reputation_api.Challenged:
+    async def ask_gold(self) -> reputation_api.GoldResult:
         if self.refusal is not None:
             raise self.refusal
-        return reputation_api.Challenged(QUERY.hex(), Outcome.DECIDED, None)
+        return reputation_api.GoldResult(QUERY.hex(), Outcome.DECIDED, None)
 
 
 class StillMetrics:

@@ -1,4 +1,4 @@
-"""`strand` whose challenges are of known truth: `python -P -m tests.support.examining_node ITEMS run ...`.
+"""`strand` whose challenges are of known truth: `python -P -m tests.support.challenging_node ITEMS run ...`.
 
 ITEMS is a file of JSON, a list of `{"prompt", "right", "wrong"}`. They are used in turn, so that no sandbox is needed:
 an answer is right if it is the right text.

@@ -17,7 +17,7 @@ from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import ChallengeItem
 from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
-from node.rounds.examiner import PAUSE_MS, REFUSALS_MAX, RETRY_MS
+from node.rounds.challenger import PAUSE_MS, REFUSALS_MAX, RETRY_MS
 from protocol import codec
 from protocol.streams import ChallengeReply
 from protocol.types import ONE, Key, Role, TaskType
@@ -33,7 +33,7 @@ async def examine(at: World, hours: int = 1) -> int:
     for hour in range(hours):
         if hour:
             await trio.sleep(3_600)
-        while await at.examiner.challenge():
+        while await at.challenger.challenge():
             items += 1
             assert items <= 2 * ITEMS_MAX
     return items
@@ -111,7 +111,7 @@ async def test_a_weak_engine_gains_nothing_by_refusing_what_it_would_fail(autoju
 
 async def test_all_of_a_batch_get_the_same_item_and_it_holds_no_truth() -> None:
     at = world([perfect] * 5, 2, table=ChallengeTable(newcomers=4))
-    assert await at.examiner.challenge() == 4
+    assert await at.challenger.challenge() == 4
     challenges = {challenge for _, challenge in at.peers.asked}
     assert len(at.peers.asked) == 4 and len(challenges) == 1
     assert "right" not in str(challenges)
@@ -119,23 +119,23 @@ async def test_all_of_a_batch_get_the_same_item_and_it_holds_no_truth() -> None:
 
 async def test_quotas_of_a_newcomer_and_of_all() -> None:
     at = world([perfect] * 3, 3, table=ChallengeTable(newcomers=2, items_per_hour=1, items_per_day=100))
-    assert [await at.examiner.challenge() for _ in range(3)] == [2, 1, 0]
+    assert [await at.challenger.challenge() for _ in range(3)] == [2, 1, 0]
     at = world([perfect] * 3, 3, table=ChallengeTable(newcomers=2, items_per_hour=5, items_per_day=3))
-    assert [await at.examiner.challenge() for _ in range(3)] == [2, 1, 0]
+    assert [await at.challenger.challenge() for _ in range(3)] == [2, 1, 0]
 
 
 async def test_what_has_begun_goes_before_fresh_keys() -> None:
     at = world([perfect] * 3, 3, table=ChallengeTable(newcomers=1, items_per_hour=50))
     for _ in range(5):
-        await at.examiner.challenge()
+        await at.challenger.challenge()
     assert len({node for node, _ in at.peers.asked}) == 1
 
 
 async def test_known_nodes_are_not_challenged() -> None:
     at = world([perfect], 4, trust=Trust(0, {NEWCOMER: ONE}))
-    assert await at.examiner.challenge() == 0
+    assert await at.challenger.challenge() == 0
     at = world([perfect], 4, trust=Trust(ONE, {}, friends=True))
-    assert await at.examiner.challenge() == 0
+    assert await at.challenger.challenge() == 0
 
 
 async def test_hostile_replies_cost_only_their_sender() -> None:
@@ -169,7 +169,7 @@ async def test_who_refuses_is_paused_and_neither_failed_nor_kept_for_a_week(auto
     await examine(at, hours=20)
     paused = standing(at)
     assert (paused.answers_failed, paused.judgements_wrong, paused.evidence) == (0, 0, 0)
-    assert await at.examiner.challenge() == 0
+    assert await at.challenger.challenge() == 0
     engines[0] = perfect
     await trio.sleep(PAUSE_MS / 1000)
     await examine(at)
@@ -180,9 +180,9 @@ async def test_a_lone_judge_does_not_wait_for_the_others() -> None:
     """The other three always want an answer."""
     at = world([perfect] * 4, 8, table=ChallengeTable(newcomers=4, items_per_hour=120, items_per_day=100))
     offers = [offer(key(str(number)), Role.ANSWER) for number in range(3)] + [offer(key("3"), Role.JUDGE)]
-    at.examiner._offering = lambda: offers  # type: ignore[method-assign]
+    at.challenger._offering = lambda: offers  # type: ignore[method-assign]
     for _ in range(4):
-        await at.examiner.challenge()
+        await at.challenger.challenge()
     assert sum(node == key("3") for node, _ in at.peers.asked) >= 1
 
 
@@ -191,16 +191,16 @@ async def test_a_record_that_is_over_is_repeated_after_a_week_and_not_while_it_h
     at = world([guessing(Random(1))], 7, clock=clock)
     await examine(at)
     before = standing(at)
-    assert not before.is_open and await at.examiner.challenge() == 0
+    assert not before.is_open and await at.challenger.challenge() == 0
     clock._offset_ms += RETRY_MS
-    assert await at.examiner.challenge() == 1
+    assert await at.challenger.challenge() == 1
     assert standing(at).items == 1
     passing = world([perfect], 7, clock=clock)
     await examine(passing)
     clock._offset_ms += RETRY_MS
-    assert await passing.examiner.challenge() == 0, "it has weight"
+    assert await passing.challenger.challenge() == 0, "it has weight"
     passing.reputation.experience.rounds = 1_000
-    assert await passing.examiner.challenge() == 1
+    assert await passing.challenger.challenge() == 1
 
 
 async def test_gold_goes_before_challenges() -> None:

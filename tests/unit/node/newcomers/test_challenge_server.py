@@ -22,7 +22,7 @@ from node.rounds.inbound import InboundRouter
 from node.rounds.queries import trust
 from node.rounds.reputation import Reputation
 from node.storage import Store
-from node.work.challenged import PLACES, TOO_FAST, ChallengeServer
+from node.work.challenge_server import PLACES, TOO_FAST, ChallengeServer
 from node.work.ledger import Spent
 from node.work.serving import Serving, open_serving
 from node.work.worker import EngineWorker

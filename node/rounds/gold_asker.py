@@ -48,7 +48,7 @@ class NoGoldError(AskError):
 
 
 @dataclass(frozen=True, slots=True)
-class Challenged:
+class GoldResult:
     """Result of one gold round."""
 
     query_id: Digest
@@ -58,7 +58,7 @@ class Challenged:
     """Whether the swarm's answer was right; None if the round was not certified."""
 
 
-class Challenger:
+class GoldAsker:
     """Asks gold questions, on request and after a share of users' rounds."""
 
     def __init__(self, service: Asking, reputation: Reputation, share: float) -> None:
@@ -79,14 +79,14 @@ class Challenger:
                 seen += 1
                 if self._random.random() < self._share:
                     await pending.acquire()
-                    nursery.start_soon(self._challenge_later, pending)
+                    nursery.start_soon(self._ask_later, pending)
 
-    async def _challenge_later(self, pending: trio.Semaphore) -> None:
+    async def _ask_later(self, pending: trio.Semaphore) -> None:
         """Ask one gold question after a random delay up to DELAY_MS_MAX; retry while users' questions leave no room."""
         while True:
             await trio.sleep(self._random.uniform(0, DELAY_MS_MAX / 1000))
             try:
-                await self.challenge()
+                await self.ask_gold()
             except TooBusyError:
                 continue
             except AskError as error:
@@ -94,7 +94,7 @@ class Challenger:
             pending.release()
             return
 
-    async def challenge(self) -> Challenged:
+    async def ask_gold(self) -> GoldResult:
         """Ask one gold question and learn from the round. Raises AskError."""
         book, recent = self._reputation.gold, self._service.recent
         if not book.questions:
@@ -112,4 +112,4 @@ class Challenger:
                     outcome = event.outcome
         await self._reputation.settled()
         known = next((each for each in self._reputation.experience.gold if each.query == begun.query_id), None)
-        return Challenged(begun.query_id, outcome, None if known is None else known.correct)
+        return GoldResult(begun.query_id, outcome, None if known is None else known.correct)

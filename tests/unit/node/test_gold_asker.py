@@ -14,8 +14,8 @@ from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import Ended
 from node.rounds.ask_errors import AskError, TooBusyError
-from node.rounds.challenges import DELAY_MS_MAX, Challenged, Challenger, NoGoldError
 from node.rounds.gold import GoldBook, GoldQuestion
+from node.rounds.gold_asker import DELAY_MS_MAX, GoldAsker, GoldResult, NoGoldError
 from node.rounds.reputation import Reputation
 from node.rounds.service import RecentQuestion, RoundHandle
 from node.signals import Signal
@@ -61,54 +61,54 @@ class Swarm:
         self.ended.fire()
 
 
-def challenger(
+def gold_asker(
     swarm: Swarm, gold: GoldBook = GOLD, share: float = 1.0, experience: Experience | None = None
-) -> Challenger:
+) -> GoldAsker:
     reputation = Reputation(experience or Experience(), gold, Trust(0, {}), cast("Any", None), "rust")
-    return Challenger(swarm, reputation, share)
+    return GoldAsker(swarm, reputation, share)
 
 
-async def test_a_challenge_is_asked_as_any_question() -> None:
+async def test_gold_is_asked_as_any_question() -> None:
     swarm = Swarm()
-    assert await challenger(swarm).challenge() == Challenged(QUERY, Outcome.DECIDED, None)
+    assert await gold_asker(swarm).ask_gold() == GoldResult(QUERY, Outcome.DECIDED, None)
     assert swarm.asked == [Question.single("Which?", TaskType.CODE)]
 
 
-async def test_a_challenge_follows_up_where_users_do() -> None:
+async def test_gold_follows_up_where_users_do() -> None:
     """A follow-up of a user would else be known for no gold."""
     swarm = Swarm()
     swarm.recent = [RecentQuestion(Audience.PUBLIC, (TurnRole.USER, TurnRole.ASSISTANT, TurnRole.USER))] * 16
     other = GoldQuestion(single("Why?"), ("Because.",), TaskType.OPEN)
     book = GoldBook((*GOLD.questions, other))
-    await challenger(swarm, book).challenge()
+    await gold_asker(swarm, book).ask_gold()
     (asked,) = swarm.asked
     assert [turn.role for turn in asked.turns] == list(swarm.recent[0].roles)
     assert {asked.turns[0].text, asked.turns[-1].text} == {"Which?", "Why?"}
 
 
-async def test_a_challenge_has_the_audience_of_users_questions() -> None:
+async def test_gold_has_the_audience_of_users_questions() -> None:
     """Any other would give it away: it would be the only one that is gossiped, or that is not."""
     swarm = Swarm()
     swarm.recent = [RecentQuestion(Audience.TRUSTED, (TurnRole.USER,))] * 16
-    await challenger(swarm).challenge()
+    await gold_asker(swarm).ask_gold()
     assert swarm.asked == [Question.single("Which?", TaskType.CODE, audience=Audience.TRUSTED)]
 
 
 @pytest.mark.parametrize(("right", "correct"), [("A", True), ("B", False)])
-async def test_a_challenge_tells_whether_the_swarm_was_right(right: str, correct: bool) -> None:
+async def test_gold_tells_whether_the_swarm_was_right(right: str, correct: bool) -> None:
     round_ = told({"a": "A", "b": "A", "c": "A", "d": "B"})
     experience = Experience()
     experience.learn(round_.update(right))
     swarm = Swarm()
     swarm.query_id = round_.record.id
-    assert (await challenger(swarm, experience=experience).challenge()).correct is correct
+    assert (await gold_asker(swarm, experience=experience).ask_gold()).correct is correct
 
 
 async def test_without_gold_there_is_nothing_to_ask() -> None:
     swarm = Swarm()
     with pytest.raises(NoGoldError, match="no gold"):
-        await challenger(swarm, GoldBook()).challenge()
-    await challenger(swarm, GoldBook()).run()
+        await gold_asker(swarm, GoldBook()).ask_gold()
+    await gold_asker(swarm, GoldBook()).run()
     assert not swarm.asked
 
 
@@ -116,14 +116,14 @@ async def test_without_a_sandbox_gold_with_tests_is_not_asked() -> None:
     swarm = Swarm()
     book = GoldBook((GoldQuestion(single("Which?"), ("fn f() {}",), TaskType.CODE, "mod tests {}"),))
     with pytest.raises(NoGoldError, match="all gold has tests"):
-        await challenger(swarm, book).challenge()
+        await gold_asker(swarm, book).ask_gold()
     assert not swarm.asked
 
 
 async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
     swarm = Swarm()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm).run)
+        nursery.start_soon(gold_asker(swarm).run)
         await trio.testing.wait_all_tasks_blocked()
         ended_s = []
         for number in range(1, 6):
@@ -140,7 +140,7 @@ async def test_gold_follows_rounds_at_a_time_that_nobody_knows(autojump_clock: C
 async def test_a_share_of_nothing_asks_nothing(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
     swarm = Swarm()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm, share=0.0).run)
+        nursery.start_soon(gold_asker(swarm, share=0.0).run)
         for _ in range(20):
             await trio.testing.wait_all_tasks_blocked()
             swarm.end()
@@ -149,11 +149,11 @@ async def test_a_share_of_nothing_asks_nothing(autojump_clock: Clock) -> None:  
     assert not swarm.asked
 
 
-async def test_a_refused_challenge_is_no_end_of_challenges(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
+async def test_gold_that_is_refused_is_no_end_of_gold(autojump_clock: Clock) -> None:  # noqa: ARG001 - it makes time pass
     swarm = Swarm()
     swarm.refusal = AskError("nobody is there")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm).run)
+        nursery.start_soon(gold_asker(swarm).run)
         for _ in range(2):
             await trio.testing.wait_all_tasks_blocked()
             swarm.end()
@@ -167,7 +167,7 @@ async def test_every_round_counts_however_fast_rounds_end(autojump_clock: Clock,
     """Also those that end while gold waits for its time or is asked."""
     swarm = Swarm()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm).run)
+        nursery.start_soon(gold_asker(swarm).run)
         await trio.testing.wait_all_tasks_blocked()
         for _ in range(5):
             for _ in range(40):
@@ -183,7 +183,7 @@ async def test_gold_is_asked_for_its_share_of_the_users_rounds(autojump_clock: C
     swarm = Swarm()
     rounds, share = 2_000, 0.25
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm, share=share).run)
+        nursery.start_soon(gold_asker(swarm, share=share).run)
         await trio.testing.wait_all_tasks_blocked()
         for _ in range(rounds):
             swarm.end()
@@ -198,7 +198,7 @@ async def test_gold_that_gives_way_to_users_is_asked_later(autojump_clock: Clock
     swarm = Swarm()
     swarm.busy = 3
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(challenger(swarm).run)
+        nursery.start_soon(gold_asker(swarm).run)
         await trio.testing.wait_all_tasks_blocked()
         swarm.end()
         await trio.sleep(5 * DELAY_MS_MAX / 1000)

@@ -28,7 +28,7 @@ from node.overlay.types import PeerUnreachable, RequestRefused
 from node.rounds.inbound import CHALLENGE
 from node.rounds.reputation import Reputation
 from node.storage import StoreBlockedError
-from node.work.challenged import BUDGET_MS_MAX
+from node.work.challenge_server import BUDGET_MS_MAX
 from protocol import codec
 from protocol.conversation import single
 from protocol.errors import Fault
@@ -89,7 +89,7 @@ class Items(Protocol):
         ...
 
 
-class Examiner:
+class Challenger:
     """Challenges the strangers among the nodes that offer work."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Examiner:
         random: Random,
         clock: Clock,
     ) -> None:
-        """Build an examiner.
+        """Build a challenger.
 
         Args:
             offering: connected nodes that offer work of our specialty now, in an order drawn by lot.
