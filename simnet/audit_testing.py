@@ -1,7 +1,7 @@
 """The audit's own reading of testing, from the text of rules R17 and R18: who tests what, and what that settles.
 
-Apart from `consensus.ranking.findings`, as `audit` is from all of `consensus`. Which texts are equal (R7) is not read a
-second time, and so neither is which answers without a behaviour join others.
+Apart from `consensus.ranking`, as `audit` is from all of `consensus`. Which texts are equal (R7) is not read a second
+time, and so neither is which answers without a behaviour join others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import Any
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
 from consensus.certificates.record import RoundRecord, bodies
 from consensus.certificates.tally import Ranking
-from consensus.ranking.findings import Checks, SettledFindings, contradicts, outcomes_of
+from consensus.ranking.settling import Checks, SettledFindings, contradicts, outcomes_of
 from protocol.errors import Fault
 from protocol.limits import OUTCOME_BYTES
 from protocol.messages import Ballot, Decline, Report

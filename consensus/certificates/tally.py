@@ -7,10 +7,13 @@ from functools import lru_cache
 import numpy as np
 
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.ranking import certainty, findings, judges
+from consensus.ranking import certainty, judges
+from consensus.ranking.behaviour import agreement
 from consensus.ranking.bradley_terry import STRENGTH_ONE, Fit, Item, PriorParameters, quantise
+from consensus.ranking.finding_score import FindingFeatures, features_of, score_of
 from consensus.ranking.futility import decisiveness_of, expected_gain, information_of
 from consensus.ranking.judges import HONEST, JudgePrior
+from consensus.ranking.settling import SettledFindings
 from protocol.errors import Fault, FaultReason
 from protocol.hashing import domain_digest
 from protocol.limits import WEIGHT_MAX
@@ -164,17 +167,17 @@ def _names(record: RoundRecord, able: Sequence[int]) -> list[int]:
     return sorted({record.clusters[index] for index in able})
 
 
-def finding_features(record: RoundRecord) -> dict[int, findings.FindingFeatures]:
+def finding_features(record: RoundRecord) -> dict[int, FindingFeatures]:
     """R18: return what findings say of each answer that can win, by its position in the slate; empty: none tested."""
     if not record.findings:
         return {}
     able = standing(record)
-    members: dict[int, list[tuple[int, int, findings.SettledFindings]]] = {}
+    members: dict[int, list[tuple[int, int, SettledFindings]]] = {}
     for index in able:
         told = (record.texts[index], record.votes_of(index), record.found(index))
         members.setdefault(record.clusters[index], []).append(told)
-    agreeing = {name: findings.agreement(each) for name, each in members.items()}
-    return {index: findings.features(record.found(index), agreeing[record.clusters[index]]) for index in able}
+    agreeing = {name: agreement(each) for name, each in members.items()}
+    return {index: features_of(record.found(index), agreeing[record.clusters[index]]) for index in able}
 
 
 def finding_scores(record: RoundRecord) -> dict[int, int]:
@@ -184,7 +187,7 @@ def finding_scores(record: RoundRecord) -> dict[int, int]:
     """
     scores = dict.fromkeys(standing(record), 0)
     plan = record.query.findings
-    return scores | {index: findings.score(plan, given) for index, given in finding_features(record).items()}
+    return scores | {index: score_of(plan, given) for index, given in finding_features(record).items()}
 
 
 def _is_agreed(record: RoundRecord, winners: Sequence[int]) -> bool:

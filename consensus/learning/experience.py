@@ -26,8 +26,9 @@ from consensus.ranking import judges
 from consensus.ranking.bradley_terry import Posterior, PriorParameters, quantise
 from consensus.ranking.certainty import UNCALIBRATED
 from consensus.ranking.exact_math import DRAWS
-from consensus.ranking.findings import FindingFeatures, contradicts
+from consensus.ranking.finding_score import FindingFeatures
 from consensus.ranking.judges import JudgePrior, invert_counts
+from consensus.ranking.settling import contradicts
 from protocol.messages import Report
 from protocol.types import ONE, CompileStatus, Digest, Key, TaskType
 

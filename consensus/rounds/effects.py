@@ -8,7 +8,7 @@ from typing import Literal
 from consensus.certificates.evidence import Slot
 from consensus.certificates.record import Phase
 from consensus.certificates.tally import Ranking
-from consensus.ranking.findings import SettledFindings
+from consensus.ranking.settling import SettledFindings
 from consensus.rounds.admission import Refusal
 from protocol.errors import Fault
 from protocol.messages import Turn

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from consensus.certificates.evidence import Slot, declining
 from consensus.certificates.record import Phase, RoundRecord, check_content, check_decline, commit_to, is_void
-from consensus.ranking.findings import agreement
+from consensus.ranking.behaviour import agreement
 from consensus.rounds.contributing import contribute, pull, repeat
 from consensus.rounds.effects import Generate, Judge, RunTests, SlateAnswer
 from consensus.rounds.membership import Member, MemberTransition

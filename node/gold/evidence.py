@@ -8,7 +8,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from consensus.ranking.findings import is_informative
+from consensus.ranking.settling import is_informative
 from node.gold.ports import ProgramFindings
 from protocol.conversation import single
 from protocol.types import CompileStatus

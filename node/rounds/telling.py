@@ -8,7 +8,7 @@ from msgspec import convert
 from consensus.certificates.record import RoundRecord
 from consensus.certificates.report import claimed_correct, found_values, settled_values
 from consensus.certificates.tally import Ranking
-from consensus.ranking.findings import SettledFindings, checks_of
+from consensus.ranking.settling import SettledFindings, checks_of
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.asking import Question

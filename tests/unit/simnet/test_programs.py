@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from consensus.ranking.clusters import canonical_form
-from consensus.ranking.findings import is_informative, outcomes_of
+from consensus.ranking.settling import is_informative, outcomes_of
 from protocol.limits import OUTCOMES_MAX
 from protocol.messages import Findings
 from protocol.types import CompileStatus, FindingKind, TaskType
