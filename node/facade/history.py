@@ -112,4 +112,4 @@ def _verify(raw: bytes) -> Verification:
     read = read_any_version(raw)
     if isinstance(read, Fault):
         return Verification(False, read.reason, read.rule, read.detail, None)
-    return Verification(True, "", "", "", report_of(read.report))
+    return Verification(True, "", "", "", report_of(read.description))

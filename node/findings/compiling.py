@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from consensus.certificates.report import LINT_NAMES
+from consensus.certificates.reading import LINT_NAMES
 from node.sandbox.ports import Command, Ending, Finished, Limits
 from node.sandbox.toolchain import Toolchain
 from protocol.limits import ERROR_CODE_MAX, LINT_CLASSES

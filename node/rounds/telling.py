@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import convert
 
+from consensus.certificates.reading import claimed_correct, found_values, settled_values
 from consensus.certificates.record import RoundRecord
-from consensus.certificates.report import claimed_correct, found_values, settled_values
 from consensus.certificates.tally import Ranking
 from consensus.ranking.settling import SettledFindings, checks_of
 from consensus.rounds import effects as fx

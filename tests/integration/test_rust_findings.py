@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from consensus.certificates.report import describe
+from consensus.certificates.reading import describe
 from node.api.events import FindingsSettled, Progress, ReportCounted, RoundEvent
 from node.client import FollowedRound, Question, follow
 from node.inference import EngineConfig

@@ -24,7 +24,7 @@ from typing import Any
 
 import trio
 
-from consensus.certificates.report import describe
+from consensus.certificates.reading import describe
 from node.api.asking import Question
 from node.client import ClientError, follow
 from node.inference import EngineConfig

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from consensus.certificates.report import CertificateReading
+from consensus.certificates.reading import CertificateReading
 from node.api.rounds import RoundDetail
 from node.cli.parts.certificates import print_ranking, print_summary, print_winner
 from node.cli.parts.errors import CliError, Exit
@@ -62,7 +62,7 @@ def _plot(why: ExplainedRound | None, file: Path) -> None:
 
 
 def _document(read: CertificateReading, why: ExplainedRound | None, detail: RoundDetail | None) -> dict[str, Any]:
-    told = dict(read.report)
+    told = dict(read.description)
     if why is not None:
         told["explanation"] = as_json(why)
     if detail is not None:
@@ -77,13 +77,13 @@ def _print(read: CertificateReading, why: ExplainedRound | None, detail: RoundDe
     for role, text in turns:
         console.print(outside(f"{role if len(turns) > 1 else 'query'}: {text}"), soft_wrap=True)
         console.print()
-    print_winner(read.report, console)
+    print_winner(read.description, console)
     if why is None:
-        print_ranking(read.report, console)
+        print_ranking(read.description, console)
     else:
         print_intervals(why, console)
-    print_summary(read.report, console)
-    print_testing(read.report, console)
+    print_summary(read.description, console)
+    print_testing(read.description, console)
     console.print(outside(_readers(read, detail)), soft_wrap=True, highlight=False)
     if why is None:
         console.print("the certificate is of an earlier version: its pairs and judges are not explained")

@@ -88,7 +88,7 @@ def test_the_facade_tells_it_of_answers_with_and_without_a_place(tmp_path: Path)
 
 def test_an_answer_that_passes_the_askers_tests_has_no_mark(tmp_path: Path) -> None:
     file, swarm = held(tmp_path / "round.strand", tests=TESTS)
-    report = read_round(file.read_bytes()).reading.report
+    report = read_round(file.read_bytes()).reading.description
     assert report["winner"]["author"] in (author(swarm, "b"), author(swarm, "c"))
     assert why_not_passed(report) == ""
     assert {row["author"] for row in report["set_aside"]} == {author(swarm, name) for name in "ade"}
@@ -97,7 +97,7 @@ def test_an_answer_that_passes_the_askers_tests_has_no_mark(tmp_path: Path) -> N
 def test_an_answer_that_fails_them_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     everybody: dict[str, object] = {"status": CompileStatus.COMPILES, "error": 0, "tests": (1, 1, 0)}
     file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, everybody)
-    assert why_not_passed(read_round(file.read_bytes()).reading.report) == "fails 1 of your 2 tests"
+    assert why_not_passed(read_round(file.read_bytes()).reading.description) == "fails 1 of your 2 tests"
     assert run(["show", str(file)]) == 0
     assert "This answer fails 1 of your 2 tests." in capsys.readouterr().out
 
@@ -106,7 +106,7 @@ def test_where_nobody_can_test_it_is_said_in_one_line(tmp_path: Path, capsys: py
     file, _ = held(tmp_path / "round.strand", tools="")
     assert run(["show", str(file)]) == 0
     assert "no member could test" in capsys.readouterr().out
-    report = read_round(file.read_bytes()).reading.report
+    report = read_round(file.read_bytes()).reading.description
     assert report["testing"]["tool_versions"] == "" and report["set_aside"] == []
     assert {row["findings"] for row in report["ranking"]} == {None}
     assert NO_TOOLS.count("\n") == 0
@@ -128,5 +128,5 @@ def test_an_answer_that_does_not_compile_passes_no_test(tmp_path: Path) -> None:
     """Where every answer fails, the best of them may be one that was never run."""
     nothing: dict[str, object] = {"status": CompileStatus.FAILS, "error": 425, "tests": (0, 0, 0)}
     file, _ = held(tmp_path / "round.strand", TOOLS, TESTS, nothing)
-    told = why_not_passed(read_round(file.read_bytes()).reading.report)
+    told = why_not_passed(read_round(file.read_bytes()).reading.description)
     assert told == "does not compile, so that it passes none of your tests"

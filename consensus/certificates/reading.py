@@ -25,8 +25,8 @@ LINT_NAMES = ("rustc", "correctness", "suspicious", "complexity", "perf", "style
 class CertificateReading:
     """Content of a valid certificate in plain values: the same for certificates of all versions."""
 
-    report: dict[str, Any]
-    """The description, as `describe` returns it."""
+    description: dict[str, Any]
+    """Outcome, winner, ranking and the evidence behind them, as `describe` returns them."""
     turns: tuple[tuple[str, str], ...]
     """Role and text of each turn of the query's conversation; empty for a private query whose text was left out."""
     cosigners: frozenset[Key]
