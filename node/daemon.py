@@ -37,22 +37,22 @@ from node.inference import open_engine
 from node.keys import NodeKey, load_or_create_key
 from node.overlay import OverlayConfig, open_overlay
 from node.overlay.host import Overlay
-from node.rounds.challenger import Challenger
+from node.rounds.asking.gold_asker import GoldAsker
+from node.rounds.asking.queries import QueryBuilder, trust
+from node.rounds.asking.service import RoundService
 from node.rounds.driver import Driver
-from node.rounds.gold import GoldBook, load_gold
-from node.rounds.gold_asker import GoldAsker
-from node.rounds.history import RoundHistory
+from node.rounds.following.history import RoundHistory
+from node.rounds.following.meter import RoundMeter
+from node.rounds.following.round_log import log_rounds
+from node.rounds.following.timeline import RoundListener
 from node.rounds.inbound import PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
-from node.rounds.meter import RoundMeter
+from node.rounds.learning.gold_book import GoldBook, load_gold
+from node.rounds.learning.reputation import Reputation, open_reputation
+from node.rounds.newcomers.challenger import Challenger
+from node.rounds.newcomers.willing import WillingNodes
 from node.rounds.offers import Offers
 from node.rounds.pulse import Pulse
-from node.rounds.queries import QueryBuilder, trust
 from node.rounds.queue import RoundQueue
-from node.rounds.reputation import Reputation, open_reputation
-from node.rounds.round_log import log_rounds
-from node.rounds.service import RoundService
-from node.rounds.timeline import RoundListener
-from node.rounds.willing import WillingNodes
 from node.storage import Store, open_store
 from node.watch.acquaintances import Acquaintances
 from node.watch.lookout import Lookout

@@ -21,7 +21,7 @@ from node.api.rounds import (
     RoundDetail,
     RoundSummary,
 )
-from node.rounds import telling
+from node.rounds.following import telling
 from protocol.messages import Ballot
 from protocol.types import ABSTAIN, ONE
 

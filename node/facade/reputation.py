@@ -7,8 +7,8 @@ from consensus.learning.challenge_weight import ChallengeStanding
 from consensus.learning.experience import RENEWAL_ROUNDS, QueryPriors
 from consensus.learning.reputation import PRIOR, NodeStats, Score, scale_of
 from node.api import reputation as api
-from node.rounds.gold_asker import GoldResult
-from node.rounds.reputation import Reputation
+from node.rounds.asking.gold_asker import GoldResult
+from node.rounds.learning.reputation import Reputation
 from protocol.types import ONE, Key, TaskType
 
 

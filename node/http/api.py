@@ -41,7 +41,7 @@ from node.http.replies import (
 from node.http.rounds import AskReply
 from node.http.shown import Shown
 from node.http.ui import UiHandlers
-from node.rounds.ask_errors import AskError
+from node.rounds.asking.errors import AskError
 from node.storage import StoreBlockedError
 
 _ALLOWED: Final = {

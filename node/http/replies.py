@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.common import Error
 from node.api.openai.common import ErrorDetail, Problem, StrandReport
 from node.api.operations import JSON, OPERATIONS, Operation
-from node.rounds.ask_errors import (
+from node.rounds.asking.errors import (
     AskError,
     NobodyNamedError,
     NoDiskError,

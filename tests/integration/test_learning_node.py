@@ -13,8 +13,8 @@ from consensus.learning.reputation import GOLD, VOTE_MIN, NodeStats, Score
 from consensus.learning.roster import SeatWeights, Trust
 from consensus.learning.waves import MODELS
 from node.gold.grading import AnswerGrader
-from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.reputation import WAITING_MAX, Reputation, open_reputation
+from node.rounds.learning.gold_book import GoldBook, GoldQuestion
+from node.rounds.learning.reputation import WAITING_MAX, Reputation, open_reputation
 from node.storage import Store, open_store
 from protocol.conversation import single
 from protocol.types import ONE, Key, TaskType

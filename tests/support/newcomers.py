@@ -12,10 +12,10 @@ from node.config import ChallengeTable
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict, JudgeItem, score_judgement
 from node.gold.ports import Visibility
 from node.overlay.types import PeerUnreachable
-from node.rounds.challenger import Challenger
-from node.rounds.gold import GoldBook
 from node.rounds.inbound import CHALLENGE
-from node.rounds.reputation import Reputation
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
+from node.rounds.newcomers.challenger import Challenger
 from protocol import codec
 from protocol.errors import Fault
 from protocol.messages import Offer

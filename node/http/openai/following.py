@@ -10,7 +10,7 @@ from node.api.openai.chat import Finish
 from node.api.openai.common import RankedAnswer, StrandReport, Usage
 from node.http.openai.requests import RoundRequest
 from node.http.replies import ErrorContext, Refusal, refusal
-from node.rounds.service import RoundHandle
+from node.rounds.asking.service import RoundHandle
 from protocol.types import FinishReason, Outcome, OutcomeReason
 
 _LATE: Final = frozenset({OutcomeReason.NO_COMMITMENTS, OutcomeReason.NO_ANSWERS})

@@ -18,10 +18,10 @@ from node.config import NodeConfig
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.overlay import Overlay, PeerUnreachable, RequestRefused, open_overlay
-from node.rounds.challenger import Challenger
-from node.rounds.gold import GoldBook
 from node.rounds.inbound import CHALLENGE, PING, PROTOCOLS, SLOW_PROTOCOLS, InboundRouter
-from node.rounds.reputation import Reputation
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
+from node.rounds.newcomers.challenger import Challenger
 from node.work.challenge_server import TOO_FAST, ChallengeServer
 from node.work.serving import open_serving
 from node.work.worker import EngineWorker

@@ -10,8 +10,15 @@ import pytest
 from node.config import ConfigError
 from node.gold.grading import AnswerGrader
 from node.gold.ports import ProgramFindings
-from node.rounds import gold
-from node.rounds.gold import EARLIER_BYTES_MAX, EARLIER_MAX, GoldBook, GoldFileError, GoldQuestion, load_gold
+from node.rounds.learning import gold_book as gold
+from node.rounds.learning.gold_book import (
+    EARLIER_BYTES_MAX,
+    EARLIER_MAX,
+    GoldBook,
+    GoldFileError,
+    GoldQuestion,
+    load_gold,
+)
 from protocol.conversation import digest_of, single
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.messages import Turn

@@ -13,11 +13,11 @@ from consensus.learning.roster import Trust
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import Ended
-from node.rounds.ask_errors import AskError, TooBusyError
-from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.gold_asker import DELAY_MS_MAX, GoldAsker, GoldResult, NoGoldError
-from node.rounds.reputation import Reputation
-from node.rounds.service import RecentQuestion, RoundHandle
+from node.rounds.asking.errors import AskError, TooBusyError
+from node.rounds.asking.gold_asker import DELAY_MS_MAX, GoldAsker, GoldResult, NoGoldError
+from node.rounds.asking.service import RecentQuestion, RoundHandle
+from node.rounds.learning.gold_book import GoldBook, GoldQuestion
+from node.rounds.learning.reputation import Reputation
 from node.signals import Signal
 from protocol.conversation import single
 from protocol.types import Digest, Outcome, TaskType, TurnRole

@@ -12,9 +12,9 @@ from consensus.certificates.record import Phase
 from consensus.rounds import effects as fx
 from node.api import events
 from node.api.events import PLAIN_KEYS, BaseEvent, RoundEvent
-from node.rounds import observer, telling
-from node.rounds.hub import REQUESTER, Subscription
-from node.rounds.observer import PROGRESS_MS
+from node.rounds.following import observer, telling
+from node.rounds.following.hub import REQUESTER, Subscription
+from node.rounds.following.observer import PROGRESS_MS
 from protocol.types import ONE, CompileStatus, DeclineReason, Digest, Key
 from tests.support.findings import found, plan
 from tests.support.observed import ObservedSwarm, asks

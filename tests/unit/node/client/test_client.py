@@ -37,7 +37,7 @@ from node.client import (
 )
 from node.client import client as client_module
 from node.http.shown import Shown
-from node.rounds.ask_errors import AskError, NoQuorumError
+from node.rounds.asking.errors import AskError, NoQuorumError
 from protocol.limits import CERTIFICATE_BYTES_MAX
 from protocol.types import Outcome, OutcomeReason
 from tests.support.shown import (

@@ -19,10 +19,10 @@ from node.api.operations import BODY_BYTES_MAX
 from node.api.reputation import FORMAT, ReputationReport
 from node.cli.reputation import print_reputation
 from node.facade.reputation import ReputationFacade
-from node.rounds.ask_errors import AskError, NoQuorumError
-from node.rounds.gold import GoldBook, GoldQuestion
-from node.rounds.gold_asker import GoldAsker
-from node.rounds.reputation import Reputation, open_reputation
+from node.rounds.asking.errors import AskError, NoQuorumError
+from node.rounds.asking.gold_asker import GoldAsker
+from node.rounds.learning.gold_book import GoldBook, GoldQuestion
+from node.rounds.learning.reputation import Reputation, open_reputation
 from node.signals import Signal
 from node.storage import open_store
 from protocol.conversation import single

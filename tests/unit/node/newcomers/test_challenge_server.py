@@ -17,10 +17,10 @@ from node.config import NodeConfig, ServeTable, TrustTable
 from node.inference import EngineConfig
 from node.inference.scripted import open_scripted
 from node.overlay.types import Refused
-from node.rounds.gold import GoldBook
+from node.rounds.asking.queries import trust
 from node.rounds.inbound import InboundRouter
-from node.rounds.queries import trust
-from node.rounds.reputation import Reputation
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.reputation import Reputation
 from node.storage import Store
 from node.work.challenge_server import PLACES, TOO_FAST, ChallengeServer
 from node.work.ledger import Spent

@@ -17,7 +17,7 @@ from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import ChallengeItem
 from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
-from node.rounds.challenger import PAUSE_MS, REFUSALS_MAX, RETRY_MS
+from node.rounds.newcomers.challenger import PAUSE_MS, REFUSALS_MAX, RETRY_MS
 from protocol import codec
 from protocol.streams import ChallengeReply
 from protocol.types import ONE, Key, Role, TaskType

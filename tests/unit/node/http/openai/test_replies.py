@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from node.http.openai.dialects import PIECE_CHARS
-from node.rounds.ask_errors import (
+from node.rounds.asking.errors import (
     AskError,
     NobodyNamedError,
     NoDiskError,

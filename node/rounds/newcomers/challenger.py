@@ -26,7 +26,7 @@ from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdic
 from node.gold.newcomer import NewcomerRecord, NewcomerStatus
 from node.overlay.types import PeerUnreachable, RequestRefused
 from node.rounds.inbound import CHALLENGE
-from node.rounds.reputation import Reputation
+from node.rounds.learning.reputation import Reputation
 from node.storage import StoreBlockedError
 from node.work.challenge_server import BUDGET_MS_MAX
 from protocol import codec

@@ -1,7 +1,7 @@
 """What a node remembers of newcomers when there are too many."""
 
 from consensus.learning.challenge_weight import ChallengeStanding
-from node.rounds.newcomers import NEWCOMERS_MAX, Newcomers
+from node.rounds.learning.challenge_records import NEWCOMERS_MAX, Newcomers
 from tests.support.updates import key
 
 OPEN = ChallengeStanding()

@@ -16,7 +16,7 @@ from node.api.events import Asked, BaseEvent, Certified, Decided, Ended, Progres
 from node.api.following import RoundLog
 from node.api.rounds import HEAD_CHARS_MAX, INTERRUPTED, RoundDetail, RoundSummary
 from node.clock import Clock
-from node.rounds.hub import REQUESTER, RoundEvents
+from node.rounds.following.hub import REQUESTER, RoundEvents
 from node.storage import AskedRound, RoundCursor, RoundFilter, Store, StoreBlockedError
 from protocol.types import Digest, Key
 

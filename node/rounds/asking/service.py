@@ -13,11 +13,11 @@ from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import PLAIN_KEYS
 from node.clock import Clock
-from node.rounds.ask_errors import AskError, NoDiskError, StoppingError, TooBusyError, TooManyFollowedError
-from node.rounds.asked_tests import with_shown_tests
-from node.rounds.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
+from node.rounds.asking.asked_tests import with_shown_tests
+from node.rounds.asking.errors import AskError, NoDiskError, StoppingError, TooBusyError, TooManyFollowedError
+from node.rounds.asking.queries import QueryBuilder, texts_of
+from node.rounds.following.hub import REQUESTER, RoundEvents, Subscription, TooManySubscribersError
 from node.rounds.inbound import AskRequest, CancelRequest, InboundRouter
-from node.rounds.queries import QueryBuilder, texts_of
 from node.rounds.queue import QueuedAsk, QueueFullError, RoundQueue
 from node.signals import Signal
 from protocol.errors import Fault, FaultReason

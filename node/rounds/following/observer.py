@@ -15,8 +15,8 @@ from consensus.rounds.participant import Participant
 from node.api import events
 from node.api.events import BaseEvent
 from node.clock import Clock
-from node.rounds import telling
-from node.rounds.hub import RoundEvents, RoundRole
+from node.rounds.following import telling
+from node.rounds.following.hub import RoundEvents, RoundRole
 from node.rounds.queue import QueuedAsk
 from node.work.worker import EngineWorker
 from protocol.messages import Decline, Query

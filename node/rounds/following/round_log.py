@@ -6,7 +6,7 @@ import structlog
 import trio
 
 from node.api.events import Ended
-from node.rounds.hub import RoundEvents
+from node.rounds.following.hub import RoundEvents
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from node.api.asking import FINDING_KINDS, FindingName, Question
 from node.api.conversation import Turn
-from node.rounds.ask_errors import AskError, TooLongError
+from node.rounds.asking.errors import AskError, TooLongError
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType
 

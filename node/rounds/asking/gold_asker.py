@@ -12,9 +12,9 @@ import trio
 from node.api.asking import Question
 from node.api.conversation import Turn
 from node.api.events import Ended
-from node.rounds.ask_errors import AskError, TooBusyError
-from node.rounds.reputation import Reputation
-from node.rounds.service import RecentQuestion, RoundHandle
+from node.rounds.asking.errors import AskError, TooBusyError
+from node.rounds.asking.service import RecentQuestion, RoundHandle
+from node.rounds.learning.reputation import Reputation
 from node.signals import Signal
 from protocol.types import Digest, Outcome, TurnRole
 

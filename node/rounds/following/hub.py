@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from node.api.events import BaseEvent
-from node.rounds.ring import EventRing
+from node.rounds.following.ring import EventRing
 from node.signals import Signal
 from protocol.types import Digest
 

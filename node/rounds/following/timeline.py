@@ -13,7 +13,7 @@ from consensus.rounds import effects as fx
 from consensus.rounds.effects import Ending
 from consensus.rounds.participant import Participant
 from node.clock import Clock
-from node.rounds.hub import RoundRole
+from node.rounds.following.hub import RoundRole
 from node.rounds.queue import QueuedAsk
 from node.signals import Signal
 from protocol.messages import Ballot, Commit, Decline, Query, Report

@@ -16,8 +16,9 @@ from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, 
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.gold.grading import AnswerGrader
-from node.rounds.gold import GoldBook
-from node.rounds.learned import (
+from node.rounds.learning.challenge_records import Newcomers
+from node.rounds.learning.gold_book import GoldBook
+from node.rounds.learning.learned import (
     CHALLENGES,
     GOLD,
     IMPORTED,
@@ -30,7 +31,6 @@ from node.rounds.learned import (
     sort_rows,
     value_of,
 )
-from node.rounds.newcomers import Newcomers
 from node.storage import Store
 from protocol.types import Key, TaskType
 

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from node.rounds.hub import RoundRole
-from node.rounds.timeline import PHASES, PhaseEnded, PhaseResult, RoundBegan, RoundOver
+from node.rounds.following.hub import RoundRole
+from node.rounds.following.timeline import PHASES, PhaseEnded, PhaseResult, RoundBegan, RoundOver
 from protocol.types import CompileStatus, DeclineReason, Outcome
 
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)

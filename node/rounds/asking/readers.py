@@ -5,7 +5,7 @@ from typing import Final
 
 from consensus.learning.roster import Trust, named_offers
 from node.api.conversation import Audience, Turn
-from node.rounds.text_secrets import find_secret
+from node.rounds.asking.text_secrets import find_secret
 from protocol.messages import Offer
 from protocol.types import Key
 

@@ -15,10 +15,10 @@ from node.api.conversation import Audience
 from node.clock import Clock
 from node.config import NodeConfig
 from node.overlay import Overlay
-from node.rounds.ask_errors import AskError, NobodyNamedError, NoQuorumError, SecretTextError, TooLongError
-from node.rounds.asked_tests import check_tests, findings_of
-from node.rounds.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
-from node.rounds.reputation import Reputation
+from node.rounds.asking.asked_tests import check_tests, findings_of
+from node.rounds.asking.errors import AskError, NobodyNamedError, NoQuorumError, SecretTextError, TooLongError
+from node.rounds.asking.readers import NOBODY_NAMED, allowed_offers, lacks_named, secret_line
+from node.rounds.learning.reputation import Reputation
 from protocol.conversation import bytes_of
 from protocol.limits import TURNS_MAX
 from protocol.messages import Query, Seat, Turn

@@ -1,0 +1,1 @@
+"""What is told of rounds: events for those who follow them, their history, their times, and the log."""
