@@ -22,6 +22,7 @@ from node.sandbox.choosing import SandboxOff, choose_sandbox
 from node.sandbox.config import SandboxConfig
 from node.work.node_tester import find_tester
 from tests.support.processes import STRAND
+from tests.support.rust_required import skip_without_rust
 
 ASKED = "Write `fn double(n: i32) -> i32` that doubles a number."
 RIGHT = (
@@ -52,7 +53,7 @@ PATIENCE_S = 180.0
 def needs_sandbox() -> None:
     found = trio.run(choose_sandbox, SandboxConfig())
     if isinstance(found, SandboxOff):
-        pytest.skip(f"no sandbox with a Rust compiler: {found.reason}; {found.remedy}")
+        skip_without_rust(f"no sandbox with a Rust compiler: {found.reason}; {found.remedy}")
     # Built once: the five nodes would do it at the same time.
     trio.run(find_tester, SandboxConfig())
 
