@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from consensus.learning.challenge_weight import ChallengeStanding, challenge_weights
+from consensus.learning.challenge_weight import ChallengeRecord, challenge_weights
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import SeatWeights
 from protocol.types import Key
@@ -15,26 +15,26 @@ those without weight, open records go before decided ones, and of these the one 
 first: fresh keys push out no node that passed, and none that was refused, which would be asked anew before its time."""
 
 
-class Newcomers:
-    """Challenge standings, the node that was challenged last at the end."""
+class ChallengeRecords:
+    """Records of challenges, the node that was challenged last at the end."""
 
     def __init__(self) -> None:
-        self._standings: OrderedDict[Key, ChallengeStanding] = OrderedDict()
+        self._records: OrderedDict[Key, ChallengeRecord] = OrderedDict()
 
     @property
-    def standings(self) -> Mapping[Key, ChallengeStanding]:
+    def records(self) -> Mapping[Key, ChallengeRecord]:
         """All that is remembered."""
-        return self._standings
+        return self._records
 
-    def put(self, key: Key, standing: ChallengeStanding) -> None:
-        """Remember a node's standing in place of its last one."""
-        self._standings[key] = standing
-        self._standings.move_to_end(key)
-        if len(self._standings) > NEWCOMERS_MAX:
-            *earlier, _ = self._standings
-            without = [each for each in earlier if self._standings[each].earned_at is None]
-            undecided = [each for each in without if self._standings[each].is_open]
-            del self._standings[(undecided or without or earlier)[0]]
+    def put(self, key: Key, record: ChallengeRecord) -> None:
+        """Remember a node's record in place of its last one."""
+        self._records[key] = record
+        self._records.move_to_end(key)
+        if len(self._records) > NEWCOMERS_MAX:
+            *earlier, _ = self._records
+            without = [each for each in earlier if self._records[each].earned_at is None]
+            undecided = [each for each in without if self._records[each].is_open]
+            del self._records[(undecided or without or earlier)[0]]
 
     def weights(self, rounds: int, met: Mapping[Key, NodeStats]) -> dict[Key, SeatWeights]:
         """Return the weights in force of nodes that passed.
@@ -43,8 +43,8 @@ class Newcomers:
         `met`: statistics of the nodes met in them.
         """
         weights: dict[Key, SeatWeights] = {}
-        for key, standing in self._standings.items():
-            found = challenge_weights(standing, rounds)
+        for key, record in self._records.items():
+            found = challenge_weights(record, rounds)
             if found is not None and not (key in met and met[key].equivocations):
                 weights[key] = found
         return weights

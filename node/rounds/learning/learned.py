@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from consensus.learning.challenge_weight import ChallengeStanding
+from consensus.learning.challenge_weight import ChallengeRecord
 from consensus.learning.experience import GoldRound, QueryPriors
 from consensus.learning.reputation import NodeStats
 from node.storage import Learned
@@ -44,7 +44,7 @@ class StoredChallenges(msgspec.Struct, frozen=True):
     One row for all: rows of keys that are forgotten would stay, and push out what was learned in rounds.
     """
 
-    standings: tuple[tuple[Key, ChallengeStanding], ...]
+    records: tuple[tuple[Key, ChallengeRecord], ...] = msgspec.field(name="standings")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import structlog
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.learning.challenge_weight import ChallengeStanding
+from consensus.learning.challenge_weight import ChallengeRecord
 from consensus.learning.experience import GOLD_KEPT, STANDINGS_MAX, Experience, GoldRound, QueryPriors, round_update
 from consensus.learning.reputation import NodeStats
 from consensus.learning.roster import Trust
 from node.gold.grading import AnswerGrader
-from node.rounds.learning.challenge_records import Newcomers
+from node.rounds.learning.challenge_records import ChallengeRecords
 from node.rounds.learning.gold_book import GoldBook
 from node.rounds.learning.learned import (
     CHALLENGES,
@@ -73,7 +73,7 @@ class Reputation:
         """
         self.experience = experience
         self._grader = grader
-        self.newcomers = Newcomers()
+        self.challenges = ChallengeRecords()
         """What nodes have shown in challenges."""
         self._left_alone = left_alone
         self.gold = gold
@@ -93,7 +93,7 @@ class Reputation:
     def trust(self, task: TaskType) -> Trust:
         """Return how rosters of this task weigh nodes: as configured, else as earned, else as challenges have shown."""
         priors = self.experience.query_priors(task)
-        challenged = self.newcomers.weights(self.experience.rounds, self.experience.standings)
+        challenged = self.challenges.weights(self.experience.rounds, self.experience.standings)
         return replace(self._trust, merits=priors.merits, refuted=priors.refuted, challenged=challenged)
 
     def query_priors(self, task: TaskType) -> QueryPriors:
@@ -140,11 +140,11 @@ class Reputation:
                 await self._keep(taken, [], part=IMPORTED)
         return taken
 
-    async def challenged(self, key: Key, standing: ChallengeStanding) -> None:
+    async def challenged(self, key: Key, record: ChallengeRecord) -> None:
         """Remember what a node has shown in challenges. Raises StoreBlockedError; it counts even so until a restart."""
-        self.newcomers.put(key, standing)
+        self.challenges.put(key, record)
         if (CHALLENGES, b"") not in self._left_alone:
-            stored = StoredChallenges(tuple(self.newcomers.standings.items()))
+            stored = StoredChallenges(tuple(self.challenges.records.items()))
             await self._store.put_learned(self._specialty, [row_of(CHALLENGES, b"", stored)])
 
     async def _renew(self) -> None:
@@ -167,8 +167,8 @@ async def open_reputation(
     experience = _experience(stored)
     reputation = Reputation(experience, book, trust, store, specialty, stored.left_alone, grader)
     if (row := stored.known[CHALLENGES].get(b"")) is not None:
-        for key, standing in value_of(row).standings:
-            reputation.newcomers.put(key, standing)
+        for key, record in value_of(row).records:
+            reputation.challenges.put(key, record)
     return reputation
 
 

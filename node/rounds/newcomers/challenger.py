@@ -10,20 +10,20 @@ better node, or do well until it has weight. So the weight is small and fades (`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from random import Random
 from typing import Final, Protocol
 
 import structlog
 import trio
 
-from consensus.learning.challenge_weight import ChallengeStanding, challenge_weights
+from consensus.learning.challenge_weight import ChallengeRecord, challenge_weights
 from consensus.rounds.admission import KEYS_MAX
 from consensus.rounds.buckets import Bucket, Buckets, Rate
 from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import AnswerItem, ChallengeItem, ItemKind, ItemVerdict
-from node.gold.newcomer import NewcomerRecord, NewcomerStatus
+from node.gold.newcomer import NewcomerStatus, next_kind, status_of, with_item
 from node.overlay.types import PeerUnreachable, RequestRefused
 from node.rounds.inbound import CHALLENGE
 from node.rounds.learning.reputation import Reputation
@@ -161,7 +161,7 @@ class Challenger:
         for offer in due[:room]:
             roles = Role(offer.roles)
             record = self.record(offer.author, now_ms)
-            kind = record.next_kind(answers=bool(roles & Role.ANSWER), judges=bool(roles & Role.JUDGE))
+            kind = next_kind(record, answers=bool(roles & Role.ANSWER), judges=bool(roles & Role.JUDGE))
             wanting[kind].append(offer)
         # A lot in proportion to their number: who wants a rare kind must not wait until nobody wants the other.
         kind = (
@@ -179,25 +179,24 @@ class Challenger:
         """
         if self._reputation.trust(TaskType.CODE).knows(key) or self._each.level(key, now_ms / 1000) < 1:
             return False
-        standing = self._reputation.newcomers.standings.get(key)
-        if standing is not None and not standing.is_open and not self._may_repeat(standing, now_ms):
+        record = self._reputation.challenges.records.get(key)
+        if record is not None and not record.is_open and not self._may_repeat(record, now_ms):
             return False
-        return self.record(key, now_ms).status is NewcomerStatus.OPEN
+        return status_of(self.record(key, now_ms)) is NewcomerStatus.OPEN
 
-    def record(self, key: Key, now_ms: int) -> NewcomerRecord:
+    def record(self, key: Key, now_ms: int) -> ChallengeRecord:
         """Return a node's record; an empty one if it has none, or one that is over and may be repeated."""
-        standing = self._reputation.newcomers.standings.get(key)
-        if standing is None or self._may_repeat(standing, now_ms):
-            return NewcomerRecord()
-        return _record(standing)
+        record = self._reputation.challenges.records.get(key)
+        return ChallengeRecord() if record is None or self._may_repeat(record, now_ms) else record
 
-    def _may_repeat(self, standing: ChallengeStanding, now_ms: int) -> bool:
-        if standing.is_open:
+    def _may_repeat(self, record: ChallengeRecord, now_ms: int) -> bool:
+        if record.is_open:
             return False
-        was_paused = _record(standing).status is NewcomerStatus.OPEN
-        if now_ms - standing.closed_ms < (PAUSE_MS if was_paused else RETRY_MS):
+        # Its items would leave a record open that was closed by refusals.
+        was_paused = status_of(record) is NewcomerStatus.OPEN
+        if now_ms - record.closed_ms < (PAUSE_MS if was_paused else RETRY_MS):
             return False
-        return challenge_weights(standing, self._reputation.experience.rounds) is None
+        return challenge_weights(record, self._reputation.experience.rounds) is None
 
     # -- what comes of it --------------------------------------------------------------------------------------------
 
@@ -225,27 +224,21 @@ class Challenger:
         else:
             text, preference = (None, None) if reply is None else (reply.text, reply.preference)
             verdict = await self._items.score(item, text, preference)
-        record = record.after(item, verdict)
+        record = with_item(record, item, verdict)
         kind = ItemKind.ANSWER if isinstance(item, AnswerItem) else ItemKind.JUDGE
         log.info("newcomer.challenged", peer=key.hex()[:16], item=str(kind), verdict=str(verdict), items=record.items)
-        standing = ChallengeStanding(*astuple(record))
         if reply is not None and reply.refusal and record.void >= REFUSALS_MAX:
-            standing = replace(standing, closed_ms=max(1, now_ms))
+            record = replace(record, closed_ms=max(1, now_ms))
             log.info("newcomer.paused", peer=key.hex()[:16], items=record.items)
-        if record.status is not NewcomerStatus.OPEN:
-            earned_at = self._reputation.experience.rounds if record.status is NewcomerStatus.EARNED else None
-            standing = replace(standing, closed_ms=max(1, now_ms), earned_at=earned_at)
-            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(record.status), items=record.items)
+        status = status_of(record)
+        if status is not NewcomerStatus.OPEN:
+            earned_at = self._reputation.experience.rounds if status is NewcomerStatus.EARNED else None
+            record = replace(record, closed_ms=max(1, now_ms), earned_at=earned_at)
+            log.info("newcomer.decided", peer=key.hex()[:16], outcome=str(status), items=record.items)
         try:
-            await self._reputation.challenged(key, standing)
+            await self._reputation.challenged(key, record)
         except StoreBlockedError as error:
             log.warning("newcomer.not_kept", peer=key.hex()[:16], reason=str(error))
-
-
-def _record(standing: ChallengeStanding) -> NewcomerRecord:
-    """Return the counts of a standing. Of one that ended by refusals they would leave the record open."""
-    *counts, _, _ = astuple(standing)
-    return NewcomerRecord(*counts)
 
 
 def _challenge(item: ChallengeItem) -> Challenge:

@@ -151,7 +151,7 @@ async def test_hostile_replies_cost_only_their_senders() -> None:
             offers = [offer(Key(each.key)) for each in nodes]
             challenger = Challenger(lambda: offers, na, items, reputation, OFTEN, Random(1), Clock())
             assert await challenger.challenge() == len(nodes)
-            known = [reputation.newcomers.standings[Key(each.key)] for each in nodes]
+            known = [reputation.challenges.records[Key(each.key)] for each in nodes]
             assert [each.answers_passed for each in known] == [0, 0, 0, 1]
             assert [each.void for each in known] == [0, 0, 1, 0], "a refused stream is a refusal"
             assert all(connected for _, connected in own.peers)

@@ -1,6 +1,5 @@
 """Whom a node challenges, how often, and what it makes of the replies."""
 
-from dataclasses import fields
 from random import Random
 from statistics import quantiles
 
@@ -9,14 +8,14 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from consensus.learning.challenge_weight import CAP, ChallengeStanding
+from consensus.learning.challenge_weight import CAP, ChallengeRecord
 from consensus.learning.experience import QueryPriors
 from consensus.learning.roster import SeatWeights, Trust
 from consensus.learning.waves import MODELS
 from node.clock import Clock
 from node.config import ChallengeTable
 from node.gold.challenges import ChallengeItem
-from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX, NewcomerRecord
+from node.gold.newcomer import GOOD_JUDGEMENTS, ITEMS_MAX
 from node.rounds.newcomers.challenger import PAUSE_MS, REFUSALS_MAX, RETRY_MS
 from protocol import codec
 from protocol.streams import ChallengeReply
@@ -39,14 +38,8 @@ async def examine(at: World, hours: int = 1) -> int:
     return items
 
 
-def standing(at: World, node: Key = NEWCOMER) -> ChallengeStanding:
-    return at.reputation.newcomers.standings[node]
-
-
-def test_a_standing_begins_as_a_record_does() -> None:
-    """They are copied field by field: the one is stored, the other needs the corpus."""
-    names = [field.name for field in fields(NewcomerRecord)]
-    assert [field.name for field in fields(ChallengeStanding)] == [*names, "closed_ms", "earned_at"]
+def record(at: World, node: Key = NEWCOMER) -> ChallengeRecord:
+    return at.reputation.challenges.records[node]
 
 
 async def test_a_newcomer_that_passes_has_weight_and_stays_a_stranger() -> None:
@@ -54,7 +47,7 @@ async def test_a_newcomer_that_passes_has_weight_and_stays_a_stranger() -> None:
     assert await examine(at) <= 12
     trust = at.reputation.trust(TaskType.CODE)
     assert 0 < trust.weight(NEWCOMER) <= CAP and not trust.knows(NEWCOMER)
-    assert standing(at).earned_at == 0 and not standing(at).is_open
+    assert record(at).earned_at == 0 and not record(at).is_open
 
 
 GOOD = 0.7
@@ -69,7 +62,7 @@ async def test_a_good_engine_earns_weight_within_forty_items(capsys: pytest.Capt
         with capture_logs():
             await examine(at)
         trust = at.reputation.trust(TaskType.CODE)
-        used += [each.items for node, each in at.reputation.newcomers.standings.items() if trust.weight(node)]
+        used += [each.items for node, each in at.reputation.challenges.records.items() if trust.weight(node)]
     share = len(used) / 320
     with capsys.disabled():
         print(f"\n{share:.3f} of 320 good engines earn weight, after {quantiles(used, n=20)} items")
@@ -84,8 +77,8 @@ async def test_a_random_engine_earns_nothing_in_a_thousand_attempts(answers: flo
         at = world([guessing(Random(f"{seed}/{number}"), answers) for number in range(16)], seed)
         with capture_logs():
             await examine(at)
-        attempts += len(at.reputation.newcomers.standings)
-        assert not any(each.earned_at is not None for each in at.reputation.newcomers.standings.values())
+        attempts += len(at.reputation.challenges.records)
+        assert not any(each.earned_at is not None for each in at.reputation.challenges.records.values())
         assert not at.reputation.trust(TaskType.CODE).challenged
     assert attempts >= 1_000
 
@@ -106,7 +99,7 @@ async def test_a_weak_engine_gains_nothing_by_refusing_what_it_would_fail(autoju
         at = world([_choosy(f"{seed}/{number}") for number in range(16)], seed)
         with capture_logs():
             await examine(at, hours=40)
-        assert not any(each.earned_at is not None for each in at.reputation.newcomers.standings.values())
+        assert not any(each.earned_at is not None for each in at.reputation.challenges.records.values())
 
 
 async def test_all_of_a_batch_get_the_same_item_and_it_holds_no_truth() -> None:
@@ -149,7 +142,7 @@ async def test_hostile_replies_cost_only_their_sender() -> None:
         key("4"): codec.encode(reply(preference=1)).replace(b"preference", b"qreference"),
     }
     await examine(at)
-    known = at.reputation.newcomers.standings
+    known = at.reputation.challenges.records
     assert {node for node, each in known.items() if each.earned_at is None} == set(map(key, "01234"))
     assert all(known[key(name)].void == 0 and known[key(name)].items < 10 for name in "01234")
 
@@ -159,21 +152,21 @@ async def test_refusals_are_void_and_end(autojump_clock: MockClock) -> None:  # 
     at = world([lambda _: reply(refusal="busy")], 6)
     assert await examine(at) == 1
     await examine(at, hours=20)
-    assert standing(at).void == REFUSALS_MAX and standing(at).earned_at is None
-    assert not standing(at).is_open
+    assert record(at).void == REFUSALS_MAX and record(at).earned_at is None
+    assert not record(at).is_open
 
 
 async def test_who_refuses_is_paused_and_neither_failed_nor_kept_for_a_week(autojump_clock: MockClock) -> None:  # noqa: ARG001
     engines: list[Engine] = [lambda _: reply(refusal="too_fast")]
     at = world([lambda item: engines[0](item)], 6)
     await examine(at, hours=20)
-    paused = standing(at)
+    paused = record(at)
     assert (paused.answers_failed, paused.judgements_wrong, paused.evidence) == (0, 0, 0)
     assert await at.challenger.challenge() == 0
     engines[0] = perfect
     await trio.sleep(PAUSE_MS / 1000)
     await examine(at)
-    assert standing(at).earned_at is not None and standing(at).void == 0
+    assert record(at).earned_at is not None and record(at).void == 0
 
 
 async def test_a_lone_judge_does_not_wait_for_the_others() -> None:
@@ -190,11 +183,11 @@ async def test_a_record_that_is_over_is_repeated_after_a_week_and_not_while_it_h
     clock = Clock()
     at = world([guessing(Random(1))], 7, clock=clock)
     await examine(at)
-    before = standing(at)
+    before = record(at)
     assert not before.is_open and await at.challenger.challenge() == 0
     clock._offset_ms += RETRY_MS
     assert await at.challenger.challenge() == 1
-    assert standing(at).items == 1
+    assert record(at).items == 1
     passing = world([perfect], 7, clock=clock)
     await examine(passing)
     clock._offset_ms += RETRY_MS
