@@ -264,9 +264,7 @@ REPUTATION_IMPORT: Final = Operation(
     TakenOver,
     body=Body(Exported, "no exported reputation", example={"format": FORMAT, "specialty": "rust", "standings": {}}),
 )
-CHALLENGE: Final = Operation(
-    "POST", "/api/challenge", "Ask the swarm one gold question, and learn from it.", GoldResult
-)
+ASK_GOLD: Final = Operation("POST", "/api/gold", "Ask the swarm one gold question, and learn from it.", GoldResult)
 SERVING: Final = Operation(
     "GET", "/api/serving", "Show which requesters the node works for, and the cost of that work.", ServingReport
 )
@@ -385,7 +383,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     REPUTATION,
     REPUTATION_EXPORT,
     REPUTATION_IMPORT,
-    CHALLENGE,
+    ASK_GOLD,
     SERVING,
     PAUSE,
     RESUME,

@@ -140,7 +140,7 @@ def _batches(text: str, file: str) -> Iterator[dict[str, Any]]:
         yield {**exported, "standings": dict(rows[begin : begin + BATCH])}
 
 
-async def challenge(
+async def gold(
     count: Annotated[int, Parameter(help="How many gold questions.", validator=validators.Number(gt=0, lte=1_000))] = 1,
     *,
     url: Url = None,
@@ -153,7 +153,7 @@ async def challenge(
         with stderr().status("asking") as status:
             for number in range(1, count + 1):
                 status.update(f"gold question {number} of {count}")
-                rounds.append(await client.challenge())
+                rounds.append(await client.ask_gold())
     right = sum(each.correct is True for each in rounds)
     if json:
         print_json({"asked": count, "right": right, "rounds": msgspec.to_builtins(rounds)})

@@ -1,4 +1,4 @@
-"""`/api/reputation` and `/api/challenge` without a network: what is shown, taken over and refused."""
+"""`/api/reputation` and `/api/gold` without a network: what is shown, taken over and refused."""
 
 import json
 from collections.abc import AsyncIterator
@@ -233,10 +233,10 @@ async def test_a_body_is_bounded_by_the_length_that_it_says(tmp_path: Path) -> N
 
 async def test_asking_gold_needs_gold_and_somebody_to_ask(tmp_path: Path) -> None:
     async with interface(tmp_path / "none", GoldBook()) as here:
-        response = await here.http.post("/api/challenge")
+        response = await here.http.post("/api/gold")
         assert (response.status_code, response.json()["error"][:7]) == (400, "no gold")
     async with interface(tmp_path / "some") as here:
         for error, status in ((NoQuorumError("nobody"), 503), (AskError("too long"), 400)):
             here.swarm.refusal = error
-            response = await here.http.post("/api/challenge")
+            response = await here.http.post("/api/gold")
             assert (response.status_code, response.json()) == (status, {"error": str(error)})
