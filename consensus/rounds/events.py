@@ -56,7 +56,7 @@ class Unable:
 
     phase: DeclinedPhase
     repetition: int
-    """The stage or the wave; 0 for the answer."""
+    """Number of the stage or the wave; 0 for the answer."""
     reason: DeclineReason
 
 
