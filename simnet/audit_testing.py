@@ -40,7 +40,7 @@ ONE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the reports of a round settle about one answer."""
+    """Settled values about one answer."""
 
     status: str
     """`compiles`, `fails` or `unknown`."""
@@ -67,7 +67,7 @@ class Stage:
     assigned: Mapping[Key, tuple[int, ...]]
     """Answers of each tester, ascending."""
     settled: tuple[Settled, ...]
-    """What its closing settles, if there is one."""
+    """Settled values of each answer at its closing; empty without a closing."""
 
 
 def stages_of(papers: ParsedCertificate) -> tuple[Stage, ...]:
@@ -192,7 +192,7 @@ def _settle_all(papers: ParsedCertificate, stage: int) -> tuple[Settled, ...]:
 
 
 class _Word(NamedTuple):
-    """What a tester states, and its votes."""
+    """A tester's findings, and its votes."""
 
     of: Findings
     votes: int

@@ -32,7 +32,7 @@ COUNT_MAX: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChallengeRecord:
-    """What one node has shown an asker in challenges, and when the record was closed."""
+    """Counts of one node's challenges at one asker, and the end of the record."""
 
     evidence: int = 0
     """Evidence that it does better than by guessing, in 1/1000 of a natural logarithm (`node.gold.newcomer`)."""

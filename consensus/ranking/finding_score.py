@@ -1,4 +1,4 @@
-"""What settled findings weigh: the features of an answer, and their score by the strengths of a query (rule R18)."""
+"""The weight of settled findings: an answer's features, and their score by the strengths of a query (rule R18)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ SCORE_MAX: Final = 4 * ONE
 
 @dataclass(frozen=True, slots=True)
 class FindingFeatures:
-    """What findings say for and against one answer, before the strengths of a query weigh it."""
+    """Features of one answer by its settled findings, before the strengths of a query weigh them."""
 
     agreeing: int
     """The `agreement` of its cluster, 2^-16."""

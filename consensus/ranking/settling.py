@@ -1,4 +1,4 @@
-"""What the reports of a round settle about its answers (rule R17).
+"""Settles findings: the values about an answer that enough of a round's reports share (rule R17).
 
 Testers may lie and machines differ, so one report proves nothing. A finding is settled if at least three reports state
 the same value, and more than two thirds of those that state any, by number and by vote weight. Everything else is no
@@ -32,7 +32,7 @@ _NO_INFORMATION: Final = bytes(OUTCOME_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class SettledFindings:
-    """What the reports about one answer settle; empty values are no information."""
+    """Settled values about one answer; empty values are no information."""
 
     reports: int
     """Number of reports about the answer."""

@@ -1,4 +1,4 @@
-"""Who tests which answer: the tool versions of a round, and the assignment of its testers (rule R17)."""
+"""Assigns answers to testers, and finds the tool versions that they must share (rule R17)."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a member gives to a round, phase by phase: an answer, its opening, a report, a ballot, or a decline.
+"""A member's work, phase by phase: it gives an answer, its opening, a report, a ballot, or a decline.
 
 `member` decides when; here stands what.
 """
@@ -192,7 +192,7 @@ _GIVEN = {
     DeclinedPhase.JUDGING: Kind.BALLOT,
     DeclinedPhase.COSIGNING: Kind.COSIGN,
 }
-"""What a member gives in a phase that it may decline."""
+"""Kind of the contribution in each phase that a member may decline."""
 
 
 def _decline_slot(state: Member, phase: DeclinedPhase, wave: int) -> Slot:

@@ -30,13 +30,13 @@ LIBRARY: Final = "answer.so"
 HARNESS_LIBRARY: Final = "libstrand_harness.rlib"
 HARNESS_RUNNER: Final = "runner"
 HARNESS_PATH: Final = "/harness"
-"""Where commands see the harness (`harness_build.py`)."""
+"""Folder of the harness inside the sandbox (`harness_build.py`)."""
 
 EDITION: Final = "2021"
-"""Of answers. Models write it; 2024 refuses some of it."""
+"""Edition of Rust in which answers are compiled. Models write it; 2024 refuses some of it."""
 
 HARNESS_FLAGS: Final = ("--edition=2021", "-Copt-level=0", "-Coverflow-checks=no", "-Cpanic=unwind", "-Cdebuginfo=0")
-"""Of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
+"""Compiler flags of the harness itself. Optimised it takes 13 s of CPU to build instead of 2, and runs no faster."""
 
 _LINT_GROUPS: Final = LINT_NAMES[1:]
 """Clippy's groups, in the order of a report's classes after the compiler's own."""
@@ -60,7 +60,7 @@ an answer must not allow it."""
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a compiler said about a program."""
+    """Result of checking a program with a compiler."""
 
     status: CompileStatus
     error: int = 0

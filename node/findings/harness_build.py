@@ -29,7 +29,7 @@ _MIB: Final = 1024 * 1024
 _LIMITS: Final = Limits(
     cpu_s=60, wall_s=180, memory_bytes=2048 * _MIB, processes=64, file_bytes=256 * _MIB, output_bytes=_MIB
 )
-"""It takes 2 s of CPU, once for each toolchain."""
+"""Limits of one build of the harness. It takes 2 s of CPU, once for each toolchain."""
 
 _HARNESSES_MAX: Final = 2
 """Harnesses that are kept: the toolchain's in use, and one from before an update or a step back."""
@@ -107,7 +107,7 @@ def _result(finished: Finished, name: str) -> bytes:
 
 
 def _reason(finished: Finished) -> str:
-    """One line for the owner: the sandbox's reason, or the first of the compiler's about our own source."""
+    """Return one line for the owner: the sandbox's reason, or the compiler's first about our own source."""
     told = finished.detail or finished.stderr.decode(errors="replace")
     first = next((line for line in told.splitlines() if line.strip()), "no output")
     return f"{finished.ending.value}, {first[:200]}" if finished.ending is not Ending.EXITED else first[:200]

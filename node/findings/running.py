@@ -16,10 +16,10 @@ _MIB: Final = 1024 * 1024
 RUN_LIMITS: Final = Limits(
     cpu_s=50, wall_s=100, memory_bytes=1536 * _MIB, processes=64, file_bytes=_MIB, output_bytes=4 * _MIB
 )
-"""Of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
+"""Limits of one run with all its inputs, examples and tests. Honest answers take .05 to .2 s of CPU."""
 
 TRUSTED_LIMITS: Final = replace(RUN_LIMITS, wall_s=300)
-"""Of trusted tests, some of which compute for ten seconds."""
+"""Limits of a run of trusted tests, some of which compute for ten seconds."""
 
 POOL_BYTES_MAX: Final = 64 * 1024
 """Bytes of the numbers and texts near which inputs are drawn."""
@@ -30,7 +30,7 @@ layout."""
 
 
 class Work(Enum):
-    """What the runner is to do.
+    """Kinds of work of the runner.
 
     Its letter, and in milliseconds: CPU time of one child, rest that means a deadlock, CPU time of all children.
     """
@@ -40,7 +40,7 @@ class Work(Enum):
     EXAMPLES = ("e", 1_000, 4_000, 6_000)
     TESTS = ("t", 3_000, 10_000, 20_000)
     TRUSTED_TESTS = ("t", 20_000, 10_000, 40_000)
-    """Of tasks whose right programs are known to pass."""
+    """Tests of tasks whose right programs are known to pass."""
 
 
 @dataclass(frozen=True, slots=True)

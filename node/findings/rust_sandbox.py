@@ -33,11 +33,11 @@ _STOPPED: Final = frozenset({Ending.OUT_OF_TIME, Ending.OUT_OF_MEMORY, Ending.NO
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What came of a build."""
+    """Result of a build."""
 
     library: bytes | None
     status: CompileStatus
-    """Why there is no library: the crate fails to compile, or nothing is known."""
+    """Reason why there is no library: the crate fails to compile, or nothing is known."""
     error_lines: frozenset[int]
     """Lines of the crate, from 1, that errors are about."""
 

@@ -55,7 +55,7 @@ PLACES: Final = 2
 """Places that a sandbox has unless the caller says otherwise."""
 
 _RUN: Final = FindingKind.TESTS | FindingKind.EXAMPLES | FindingKind.BEHAVIOUR
-"""What programs are run for."""
+"""Findings for which programs are run."""
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class _Subject:
 
 @dataclass(slots=True)
 class _Round:
-    """What is the same for all answers of an assignment."""
+    """Facts that all answers of an assignment share."""
 
     kinds: FindingKind
     seed: bytes
@@ -82,7 +82,7 @@ class _Round:
     target: Target | None = None
     pool: str = ""
     subjects: dict[bytes, _Subject] = field(default_factory=dict)
-    """By the source's digest."""
+    """Programs under test, by their source's digest."""
     prepared: trio.Event = field(default_factory=trio.Event)
     """Whether it is known how to run the programs, which depends on all answers of the slate."""
 
@@ -103,7 +103,7 @@ class RustTester:
 
     @property
     def tool_versions(self) -> str:
-        """What reports that are compared must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
+        """Versions that compared reports must share: "rustc 1.95.0 clippy x86_64 g1 x1"."""
         clippy = "" if self._rust.toolchain.clippy is None else " clippy"
         rustc = f"rustc {self._rust.toolchain.version}{clippy} {platform.machine()}"
         return fitted_versions(f"{rustc} g{GENERATOR_VERSION} x{EXTRACTOR_VERSION}")

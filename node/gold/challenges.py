@@ -23,14 +23,14 @@ WRONG_WANTED: Final = 4
 
 
 class ItemKind(StrEnum):
-    """What an item asks of a node."""
+    """Kind of work that an item asks of a node."""
 
     ANSWER = "answer"
     JUDGE = "judge"
 
 
 class ItemVerdict(StrEnum):
-    """What a reply shows."""
+    """Verdict on a reply."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -63,11 +63,11 @@ class JudgeItem:
     prompt: str
     first: str
     second: str
-    """As answers: a program in a fenced block."""
+    """Both programs stand in a fenced block each, as in an answer."""
     first_is_right: bool
     """Stays with the challenger."""
     visibility: Visibility
-    """How rarely the wrong program behaves otherwise."""
+    """Difficulty, by how rarely the wrong program behaves otherwise."""
 
 
 ChallengeItem: TypeAlias = AnswerItem | JudgeItem

@@ -1,4 +1,4 @@
-"""What counts as passing: tests alone do not, because they run in the program's own process.
+"""Decides whether a program passes: its tests alone do not, because they run in the program's own process.
 
 A program with unsafe code can read the nonce of the harness from its own memory and state that all tests passed. It
 cannot state what the right program does on inputs drawn afterwards without computing it.
@@ -25,7 +25,7 @@ Conservative: a comment with one of them counts as well, since a program that co
 
 
 class Passed(StrEnum):
-    """What is known of a program that stands beside a right one."""
+    """Whether a program passes, as far as a right one beside it shows."""
 
     YES = "yes"
     NO = "no"

@@ -52,7 +52,7 @@ REFUSED_AT: Final = _weigh(FALSE_REFUSAL, 1.0)
 
 
 class NewcomerStatus(StrEnum):
-    """What a newcomer's record says."""
+    """Decision about a newcomer by its record."""
 
     OPEN = "open"
     """More items are needed."""

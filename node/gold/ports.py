@@ -1,4 +1,4 @@
-"""What gold asks of the machine: whether programs compile, pass tests, and how they behave."""
+"""Port of program testers: whether programs compile, pass tests, and how they behave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SEED_BYTES: Final = 32
 
 
 class Visibility(StrEnum):
-    """How rarely a wrong program behaves otherwise than the right one: how hard it is to judge."""
+    """Difficulty of judging a wrong program: how rarely it behaves otherwise than the right one."""
 
     EASY = "easy"
     MEDIUM = "medium"

@@ -43,7 +43,7 @@ class WrongProgram:
 
     @property
     def visibility(self) -> Visibility:
-        """How hard it is to tell from the right one."""
+        """Difficulty of telling it from the right one."""
         if self.share >= EASY_SHARE:
             return Visibility.EASY
         return Visibility.MEDIUM if self.share >= MEDIUM_SHARE else Visibility.HARD
@@ -51,7 +51,7 @@ class WrongProgram:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What came of an exercise's mutants."""
+    """Result of testing an exercise's mutants."""
 
     wrong: tuple[WrongProgram, ...] = ()
     tried: int = 0

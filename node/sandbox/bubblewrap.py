@@ -46,7 +46,7 @@ FOLDER: Final = "/w"
 """The working folder inside."""
 
 _PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
-"""Where the system's programs are. Not the user's PATH: what is started as root must be the system's."""
+"""Folders of the system's programs. Not the user's PATH: what is started as root must be the system's."""
 
 _SHELL: Final = "/gate/sh"
 _LIMITER: Final = "/gate/prlimit"
@@ -72,7 +72,7 @@ class Programs:
 
     bwrap: Path
     version: str
-    """Of bwrap: "0.11.0"."""
+    """Version of bwrap: "0.11.0"."""
     needs: tuple[Path, ...]
     """Folders that it starts from."""
     shell: Path
@@ -82,7 +82,7 @@ class Programs:
 
 
 class Bubblewrap:
-    """The sandbox."""
+    """A sandbox by bubblewrap: each command has namespaces of its own."""
 
     def __init__(self, programs: Programs, seccomp: bytes, ceilings: Ceilings) -> None:
         """Set up nothing yet. `seccomp`: the filter of system calls."""

@@ -31,7 +31,7 @@ ENTRIES_MAX: Final = 1_024
 """Files and folders in the working folder: each takes a kilobyte of kernel memory, whatever its size."""
 
 COMPLAINT_BYTES_MAX: Final = 2_048
-"""Bytes of what the sandbox said when it did not start."""
+"""Bytes of the error output that are read when the sandbox does not start."""
 
 GATE: Final = (
     '[ -x "$1" ] || { echo "there is no program $1 in the sandbox" >&2; exit 125; }; '
@@ -39,10 +39,10 @@ GATE: Final = (
     # Its own remarks on how the command ended are nobody's output.
     'exec 3>&2 2>/dev/null; "$@" <"$0" 2>&3 3>&-; exit $?'
 )
-"""What the gate does: its standard input is our socket, its name the file with the command's."""
+"""Shell script of the gate: its standard input is our socket, its name the file with the command's."""
 
 _CREDENTIALS: Final = struct.Struct("3i")
-"""Process, user and group of who sent a message, as the kernel tells it."""
+"""Process, user and group of a message's sender, as the kernel states them."""
 
 WATCH_S: Final = 0.05
 """Seconds between two looks at memory and CPU time: within them two cores touch some 200 MB."""
@@ -54,7 +54,7 @@ _SIGNAL_MAX: Final = 64
 _READ_BYTES: Final = 65_536
 
 _NO_MEMORY: Final = b"memory allocation of "
-"""What a Rust program says before it aborts for want of memory."""
+"""Message of a Rust program before it aborts for want of memory."""
 
 _NO_MEMORY_BYTES: Final = 4_096
 """Bytes at the end of the error output in which it may stand."""

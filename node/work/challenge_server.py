@@ -1,4 +1,4 @@
-"""What this node does for challenges of other nodes (rule R20): work as for a round, in tight limits.
+"""Serves challenges of other nodes (rule R20): work as for a round, in tight limits.
 
 A challenge is answered with the engine and the prompts of a round, on the account of the challenger, and costs it a
 round of its quota. So no node gets more of this engine by challenges than by rounds.

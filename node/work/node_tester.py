@@ -1,4 +1,4 @@
-"""This node's means to test answers: found, proven and built while the node starts, so that nothing waits for them."""
+"""The tester that this node has: found, proven and built while the node starts, so that nothing waits for it."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -23,7 +23,7 @@ class NodeTesterState(StrEnum):
     """Whether this node can test answers."""
 
     OPENING = "opening"
-    """It is being found out."""
+    """The node still looks for a sandbox and a compiler."""
     READY = "ready"
     OFF = "off"
 
@@ -37,7 +37,7 @@ class NodeTester:
         self.why_off = why_off
         """Why it cannot test, in one clause; empty unless it is off."""
         self.remedy = remedy
-        """What helps, in one clause."""
+        """Remedy, in one clause; empty unless it is off."""
         self.changed = Signal()
         """Fires after the tool versions of the offer have changed."""
 

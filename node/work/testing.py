@@ -54,7 +54,7 @@ class RoundTester:
         self._clock = clock
         self._serving = serving
         self._jobs: dict[Digest, _Job] = {}
-        """At most one for each open round."""
+        """Jobs by query, at most one for each open round."""
         self._turns = trio.CapacityLimiter(JOBS_MAX)
         self._freed = Signal()
 

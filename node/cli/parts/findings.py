@@ -1,4 +1,4 @@
-"""What testers found out about the answers of a round, for people: cells, marks and lines of a certificate's report."""
+"""Prints findings about a round's answers for people: cells, marks, and lines about a certificate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -15,13 +15,13 @@ from protocol.types import CompileStatus
 NO_TOOLS: Final = (
     "The answers were not tested: no member has a sandbox with a Rust compiler (`strand doctor` tells what is missing)."
 )
-"""What an asker is told where nobody could test."""
+"""Notice to the asker of a round in which nobody could test."""
 
 TOO_FEW: Final = (
     "The answers were not tested: an answer needs three other members that test with equal tools, and those that can "
     "must have a third of the votes (`strand peers` tells who can)."
 )
-"""What an asker is told where some could test, but too few."""
+"""Notice to the asker of a round in which too few could test."""
 
 _STOPS: Final[Mapping[str, str]] = {
     "certain": "the winner is certain enough",
@@ -32,7 +32,7 @@ _STOPS: Final[Mapping[str, str]] = {
     "agreed": "independent answers behave alike",
     "aborted": "there is no answer",
 }
-"""Why a round ended, in words."""
+"""Reasons for the end of a round, in words."""
 
 
 def stopped(reason: str) -> str:
@@ -65,7 +65,7 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
 
 
 UNTESTED: Final = "is not known to pass your tests: too few tested it in time, or their reports differ"
-"""What is told of an answer of which it is not known whether it passes the asker's tests."""
+"""Note on an answer of which it is not known whether it passes the asker's tests."""
 
 
 def tests_failed_by(found: AnswerFindings | None) -> str:

@@ -1,4 +1,4 @@
-"""What a question asks of those who test its answers: kinds of findings, and the asker's own tests."""
+"""The part of a question that is for testers: kinds of findings, and the asker's own tests."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,1 +1,1 @@
-"""What is told of rounds: events for those who follow them, their history, their times, and the log."""
+"""Events of rounds and their followers: the hub, the history, the times of phases, and the log."""

@@ -1,1 +1,1 @@
-"""What this node learns of others from its rounds: statistics, gold, records of challenges; kept in the store."""
+"""Learning about other nodes: statistics of rounds, gold, and records of challenges, kept in the store."""

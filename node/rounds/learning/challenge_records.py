@@ -1,4 +1,4 @@
-"""What nodes have shown in challenges (rule R20), and the weights that follow; by key, bounded."""
+"""Records of challenges (rule R20) by key, bounded, and the weights that follow from them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping

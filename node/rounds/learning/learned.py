@@ -39,7 +39,7 @@ class StoredPriors(msgspec.Struct, frozen=True):
 
 
 class StoredChallenges(msgspec.Struct, frozen=True):
-    """What nodes have shown in challenges, the node that was challenged last at the end.
+    """Records of challenges as stored, the node that was challenged last at the end.
 
     One row for all: rows of keys that are forgotten would stay, and push out what was learned in rounds.
     """

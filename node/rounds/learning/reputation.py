@@ -74,7 +74,7 @@ class Reputation:
         self.experience = experience
         self._grader = grader
         self.challenges = ChallengeRecords()
-        """What nodes have shown in challenges."""
+        """Records of the nodes that were challenged."""
         self._left_alone = left_alone
         self.gold = gold
         self._trust = trust

@@ -1,1 +1,1 @@
-"""Challenges of newcomers (rule R20): which of the connected nodes get an item, and what follows from its reply."""
+"""Challenges of newcomers (rule R20): gives items to strangers among the connected nodes, and scores replies."""
