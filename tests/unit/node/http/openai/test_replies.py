@@ -269,9 +269,7 @@ async def test_each_answer_has_its_findings_and_a_note() -> None:
         (None, phase(stages=0, reports=0, testers=0, tool_versions=""), f"was not tested: {NO_TOOLS}"),
     ],
 )
-async def test_the_note_says_what_speaks_against_an_answer(
-    findings: Any, tested: RoundTesting | None, note: str
-) -> None:
+async def test_a_note_says_what_speaks_against_an_answer(findings: Any, tested: RoundTesting | None, note: str) -> None:
     result = decided(ranking=(replace(RANKED[0], findings=findings),), testing=tested, findings=findings)
     async with http_client(node(result)) as http:
         response = await http.post("/v1/responses", json={"model": MODEL, "input": "Hello"})
