@@ -147,7 +147,7 @@ async def _started(specs: list[NodeSpec], stack: AsyncExitStack, console: Consol
 
 @contextmanager
 def counted(what: str, expected: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """Yield what takes a count and shows it: on a terminal in a line that is drawn again and goes, else line by line."""
+    """Yield what takes a count and shows it: on a terminal in one line, which goes at the end, else line by line."""
     if not console.is_terminal:
         yield lambda count: console.print(f"{what}: {count} of {expected}", highlight=False)
         return

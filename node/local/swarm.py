@@ -171,7 +171,8 @@ class LocalSwarm:
 async def open_swarm(specs: Sequence[NodeSpec], on_ready: TakesCount = _ignore) -> AsyncIterator[LocalSwarm]:
     """Start a node for each spec, and stop them at the end; they may not know each other yet (`meet`).
 
-    `on_ready`: is told how many nodes are ready. Raises LocalNodeError if one does not start, UnwritableError for a folder.
+    `on_ready`: is told how many nodes are ready. Raises LocalNodeError if one does not start, UnwritableError for a
+    folder.
     """
     swarm = LocalSwarm(specs)
     try:
