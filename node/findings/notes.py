@@ -15,7 +15,7 @@ TOO_FEW: Final = (
 """Why nothing is tested where some could test, but too few."""
 
 UNTESTED: Final = "is not known to pass your tests: too few tested it in time, or their reports differ"
-"""What is told of an answer of which it is not known whether it passes the asker's tests."""
+"""What is told of an answer of which no report about the asker's tests is settled."""
 
 
 def why_nothing_tested(testing: RoundTesting | None) -> str:
@@ -34,6 +34,15 @@ def tests_failed_by(found: AnswerFindings | None) -> str:
     return ""
 
 
+def tests_unknown_of(found: AnswerFindings | None) -> str:
+    """Return why it is not known whether an answer passes the asker's tests; empty if it is known."""
+    if found is not None and (tests_failed_by(found) or (found.tests is not None and not found.tests.not_run)):
+        return ""
+    if found is None or found.tests is None:
+        return UNTESTED
+    return f"is not known to pass your tests: {found.tests.not_run} of {found.tests.all} came to no result"
+
+
 def note(found: AnswerFindings | None, testing: RoundTesting | None) -> str:
     """Return what an asker must know of an answer, as the rest of a sentence about it.
 
@@ -49,4 +58,4 @@ def note(found: AnswerFindings | None, testing: RoundTesting | None) -> str:
         return f"does not compile ({found.error})" if found.error else "does not compile"
     if failed := tests_failed_by(found):
         return failed
-    return UNTESTED if testing.tests_digest and found.tests is None else ""
+    return tests_unknown_of(found) if testing.tests_digest else ""

@@ -23,11 +23,12 @@ from node.cli.parts.certificates import (
 )
 from node.cli.parts.client import open_client
 from node.cli.parts.errors import CliError, Exit
-from node.cli.parts.findings import UNTESTED, marks_of, tests_failed_by, why_not_passed
+from node.cli.parts.findings import marks_of, read_testing, winner_fails, winner_unproven
 from node.cli.parts.options import JsonFlag, Source, outside, print_json, stderr, stdout
 from node.client import Client, FollowedRound, Question
 from node.client.client import SILENCE_S
 from node.files import FileError, require_writable
+from node.findings.notes import tests_failed_by, why_nothing_tested
 from node.hardening import keep_private
 from protocol.types import OutcomeReason
 
@@ -95,7 +96,7 @@ async def ask(
     path = out or kept_path(source, followed.query_id)
     unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
-    is_sure = not strict or _passes(told)
+    unsure = _why_unsure(told) if strict else ""
     if json:
         print_json(told)
     elif told_first is not None:
@@ -107,16 +108,24 @@ async def ask(
         raise unwritten
     if not json:
         print(f"certificate: {path}")
-    return Exit.OK if is_sure and not (strict and told["outcome"] != "decided") else Exit.NO_QUORUM
+    if unsure:
+        raise CliError(unsure, Exit.NO_QUORUM)
+    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
 
 
-def _passes(told: dict[str, Any]) -> bool:
-    """Whether the answer passes the asker's tests, if there are any. Raises CliError if it surely does not."""
-    why = why_not_passed(told)
-    if why not in ("", UNTESTED):
-        kept = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
-        raise CliError(f"the best answer {why}, and --strict takes no such answer; {kept}", Exit.NO_QUORUM)
-    return not why
+def _why_unsure(told: dict[str, Any]) -> str:
+    """Return why it is not known whether the answer passes the asker's tests; empty if it does, or there are none.
+
+    Raises CliError if it surely does not pass.
+    """
+    shows = f"`strand show {told['query_id'][:FILE_DIGITS]}`"
+    if failed := winner_fails(told):
+        raise CliError(f"the best answer {failed}, and --strict takes no such answer; {shows} shows it", Exit.NO_QUORUM)
+    if not (unknown := winner_unproven(told)):
+        return ""
+    if nothing := why_nothing_tested(read_testing(told)):
+        return f"--strict: the answer was not tested: {nothing}; run the tests yourself, or ask again without --strict"
+    return f"--strict: the answer {unknown}; {shows} tells the reports; ask again, or run the tests yourself"
 
 
 async def _followed(

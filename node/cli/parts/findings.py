@@ -9,7 +9,7 @@ from rich.console import Console
 from node.api.findings import AnswerFindings, RoundTesting
 from node.cli.parts.options import outside
 from node.cli.parts.tables import print_rows, shown_key
-from node.findings.notes import UNTESTED, tests_failed_by, why_nothing_tested
+from node.findings.notes import tests_failed_by, tests_unknown_of, why_nothing_tested
 from node.findings.words import cell, why_set_aside
 from protocol.types import CompileStatus
 
@@ -54,20 +54,27 @@ def ranked_cells(report: Mapping[str, Any]) -> list[str]:
     return [cell(findings_of(row), places) for row in report["ranking"]]
 
 
-def why_not_passed(report: Mapping[str, Any]) -> str:
-    """Return why the winner does not pass the asker's tests, for sure; empty if it does, or if there are none."""
+def winner_fails(report: Mapping[str, Any]) -> str:
+    """Return how the winner fails the asker's tests; empty if it does not, as far as is known, or there are none."""
+    return tests_failed_by(findings_of(report["ranking"][0])) if _has_tests(report) else ""
+
+
+def winner_unproven(report: Mapping[str, Any]) -> str:
+    """Return why it is not known whether the winner passes the asker's tests; empty if it is, or there are none."""
+    return tests_unknown_of(findings_of(report["ranking"][0])) if _has_tests(report) else ""
+
+
+def _has_tests(report: Mapping[str, Any]) -> bool:
+    """Whether there is a winner, and the asker gave tests that it must pass."""
     testing = read_testing(report)
-    if testing is None or not testing.tests_digest or not report["ranking"]:
-        return ""
-    found = findings_of(report["ranking"][0])
-    return tests_failed_by(found) or (UNTESTED if found is None or found.tests is None else "")
+    return testing is not None and testing.tests_digest != "" and bool(report["ranking"])
 
 
 def marks(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what an asker must know of the answer before reading it."""
     yield from marks_of(findings_of(report["ranking"][0]) if report["ranking"] else None)
-    if why_not_passed(report) == UNTESTED and was_tested(report):
-        yield f"This answer {UNTESTED}."
+    if was_tested(report) and (unknown := winner_unproven(report)):
+        yield f"This answer {unknown}."
 
 
 def marks_of(found: AnswerFindings | None) -> Iterator[str]:

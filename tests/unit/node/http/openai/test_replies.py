@@ -263,6 +263,7 @@ async def test_each_answer_has_its_findings_and_a_note() -> None:
         (found(tests=Checks(2, 0, 0)), phase(), ""),
         (found(tests=Checks(1, 1, 0)), phase(), "fails 1 of your 2 tests"),
         (found(CompileStatus.FAILS), phase(), "does not compile"),
+        (found(tests=Checks(1, 0, 1)), phase(), "is not known to pass your tests: 1 of 2 came to no result"),
         (found(), phase(tests_digest=""), ""),
         (found(CompileStatus.UNKNOWN, reports=0), phase(), "was not tested: too few tested it in time"),
         (None, phase(stages=0, reports=0), f"was not tested: {TOO_FEW}"),
