@@ -197,7 +197,7 @@ class AnswerStrength(msgspec.Struct, frozen=True):
     author: KeyHex
     """Author of the answer."""
     strength: float
-    """Bradley-Terry log-parameter."""
+    """Bradley-Terry log-parameter. Only differences within the round mean something: findings shift all of them."""
     p_best: Share
     """Probability that no other cluster is better than this answer's."""
     cluster_size: Count

@@ -15,7 +15,7 @@ class ReportedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     author: KeyHex
     """Public key of its author."""
     strength: float
-    """Bradley-Terry log-parameter."""
+    """Bradley-Terry log-parameter. Only differences within the round mean something: findings shift all of them."""
     p_best: Share
     """Probability that no other cluster is better than this answer's."""
     cluster_size: Count

@@ -63,7 +63,7 @@ class RankedAnswer(msgspec.Struct, frozen=True):
     p_best: Share
     """Probability that no other cluster is better than this answer's."""
     strength: float
-    """Bradley-Terry log-parameter."""
+    """Bradley-Terry log-parameter. Only differences within the round mean something: findings shift all of them."""
     cluster_size: Count
     """Number of equal answers, this one included."""
     findings: AnswerFindings | None
