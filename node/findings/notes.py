@@ -30,7 +30,9 @@ def tests_failed_by(found: AnswerFindings | None) -> str:
     if found is not None and found.status is CompileStatus.FAILS:
         return "does not compile, so that it passes none of your tests"
     if found is not None and found.tests is not None and found.tests.failed:
-        return "fails your test" if found.tests.all == 1 else f"fails {found.tests.failed} of your {found.tests.all} tests"
+        return (
+            "fails your test" if found.tests.all == 1 else f"fails {found.tests.failed} of your {found.tests.all} tests"
+        )
     return ""
 
 

@@ -96,7 +96,8 @@ async def ask(
     path = out or kept_path(source, followed.query_id)
     unwritten = _unwritten(followed, path)
     told = report(followed, None if unwritten else path)
-    unsure = _why_unsure(told) if strict else ""
+    if strict:
+        _refuse_failing(told)
     if json:
         print_json(told)
     elif told_first is not None:
@@ -108,24 +109,27 @@ async def ask(
         raise unwritten
     if not json:
         print(f"certificate: {path}")
-    if unsure:
-        raise CliError(unsure, Exit.NO_QUORUM)
-    return Exit.NO_QUORUM if strict and told["outcome"] != "decided" else Exit.OK
+    return _strict_code(told) if strict else Exit.OK
 
 
-def _why_unsure(told: dict[str, Any]) -> str:
-    """Return why it is not known whether the answer passes the asker's tests; empty if it does, or there are none.
-
-    Raises CliError if it surely does not pass.
-    """
-    shows = f"`strand show {told['query_id'][:FILE_DIGITS]}`"
+def _refuse_failing(told: dict[str, Any]) -> None:
+    """Raise CliError if the answer surely fails the asker's tests."""
     if failed := winner_fails(told):
-        raise CliError(f"the best answer {failed}, and --strict takes no such answer; {shows} shows it", Exit.NO_QUORUM)
-    if not (unknown := winner_unproven(told)):
-        return ""
-    if nothing := why_nothing_tested(read_testing(told)):
-        return f"--strict: the answer was not tested: {nothing}; run the tests yourself, or ask again without --strict"
-    return f"--strict: the answer {unknown}; {shows} tells the reports; ask again, or run the tests yourself"
+        shows = f"`strand show {told['query_id'][:FILE_DIGITS]}` shows it"
+        raise CliError(f"the best answer {failed}, and --strict takes no such answer; {shows}", Exit.NO_QUORUM)
+
+
+def _strict_code(told: dict[str, Any]) -> Exit:
+    """Return the exit code under `--strict`. Raises CliError if it is not known whether the answer passes the tests."""
+    if nothing := winner_unproven(told) and why_nothing_tested(read_testing(told)):
+        remedy = "run the tests yourself, or ask again without --strict"
+        raise CliError(f"--strict: the answer was not tested: {nothing}; {remedy}", Exit.NO_QUORUM)
+    if unknown := winner_unproven(told):
+        remedy = (
+            f"`strand show {told['query_id'][:FILE_DIGITS]}` tells the reports; ask again, or run the tests yourself"
+        )
+        raise CliError(f"--strict: the answer {unknown}; {remedy}", Exit.NO_QUORUM)
+    return Exit.OK if told["outcome"] == "decided" else Exit.NO_QUORUM
 
 
 async def _followed(
