@@ -82,9 +82,7 @@ async def ask(
     """
     if stream and (json or watch):
         raise CliError(f"--stream and --{'json' if json else 'watch'} exclude each other", Exit.USAGE)
-    earlier = None
-    if continue_ is not None:
-        earlier, query = named_round(continue_, query)
+    earlier, query = (None, query) if continue_ is None else named_round(continue_, query)
     text = compose(query, file)
     if out is not None:
         require_writable(out)
