@@ -101,8 +101,8 @@ def found_values(record: RoundRecord, index: int) -> dict[str, Any] | None:
     return settled_values(found, alike)
 
 
-def _testing(record: RoundRecord) -> dict[str, Any] | None:
-    """Describe the testing phase; None if the query asks for none."""
+def testing_values(record: RoundRecord) -> dict[str, Any] | None:
+    """Describe the testing phase in plain values; None if the query asks for none."""
     plan = record.query.findings
     if not plan.kinds or record.query.task is not TaskType.CODE:
         return None
@@ -125,13 +125,41 @@ def _testing(record: RoundRecord) -> dict[str, Any] | None:
     }
 
 
+def ranked_values(record: RoundRecord, ranking: Ranking) -> list[dict[str, Any]]:
+    """Describe the ranked answers in plain values, best first."""
+    contents = record.contents
+    place = {answer.id: index for index, answer in enumerate(record.answers)}
+    return [
+        {
+            "answer_id": each.answer.hex(),
+            "author": each.author.hex(),
+            "strength": each.strength / 1e6,
+            "p_best": each.p_best / ONE,
+            "cluster_size": each.cluster_size,
+            "finish": contents[each.answer].finish,
+            "tokens": contents[each.answer].answer_tokens,
+            "token_source": contents[each.answer].token_source,
+            "findings": found_values(record, place[each.answer]),
+        }
+        for each in ranking.ranked
+    ]
+
+
+def set_aside_values(record: RoundRecord, ranking: Ranking) -> list[dict[str, Any]]:
+    """Describe the answers that cannot win because of their findings, in the order of the slate."""
+    ranked = {each.answer for each in ranking.ranked}
+    return [
+        {"answer_id": answer.id.hex(), "author": answer.author.hex(), "findings": found_values(record, index)}
+        for index, answer in enumerate(record.answers)
+        if answer.id not in ranked and answer.author not in record.removed
+    ]
+
+
 def describe(verified: VerifiedCertificate) -> dict[str, Any]:
     """Describe a certificate: outcome, winner, ranking, and the evidence behind them."""
     record, ranking = verified.record, verified.ranking
     contents = record.contents
     best = ranking.ranked[0]
-    place = {answer.id: index for index, answer in enumerate(record.answers)}
-    ranked = {each.answer for each in ranking.ranked}
     preferences = [each.preference for ballot in bodies(record.ballots, Ballot) for each in ballot.judgements]
     given = [preference for preference in preferences if preference != ABSTAIN]
     decisive = sum(abs(preference - ONE // 2) > DECISIVE for preference in given)
@@ -146,26 +174,9 @@ def describe(verified: VerifiedCertificate) -> dict[str, Any]:
         "p_correct": claimed_correct(ranking),
         "confidence_min": record.query.confidence_min / ONE,
         "winner": {"answer_id": best.answer.hex(), "author": best.author.hex(), "text": contents[best.answer].text},
-        "ranking": [
-            {
-                "answer_id": each.answer.hex(),
-                "author": each.author.hex(),
-                "strength": each.strength / 1e6,
-                "p_best": each.p_best / ONE,
-                "cluster_size": each.cluster_size,
-                "finish": contents[each.answer].finish,
-                "tokens": contents[each.answer].answer_tokens,
-                "token_source": contents[each.answer].token_source,
-                "findings": found_values(record, place[each.answer]),
-            }
-            for each in ranking.ranked
-        ],
-        "set_aside": [
-            {"answer_id": answer.id.hex(), "author": answer.author.hex(), "findings": found_values(record, index)}
-            for index, answer in enumerate(record.answers)
-            if answer.id not in ranked and answer.author not in record.removed
-        ],
-        "testing": _testing(record),
+        "ranking": ranked_values(record, ranking),
+        "set_aside": set_aside_values(record, ranking),
+        "testing": testing_values(record),
         "ballots": len(record.ballots),
         "comparisons": len(preferences),
         "abstentions": len(preferences) - len(given),

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from node.findings.assembly import Assembled, Example, assemble
 from node.findings.calling.wrappers import Wrapper, call_wrapper
 from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.checks.examples import checks_of
+from node.findings.checks.shown_tests import without_tests
 from node.findings.compiling import UNCHECKED, Checked
 from node.findings.expected import examples_of
 from node.findings.harness_build import ready_harness
@@ -114,6 +115,7 @@ class RustTester:
         Stops `MARGIN_S` before the deadline of the caller's scope: what is not done by then is "not run". Cancelling
         stops it at once and leaves nothing behind.
         """
+        assignment = replace(assignment, turns=without_tests(assignment.turns, assignment.tests))
         sources: list[Source | None] = [None] * len(assignment.slate)
         round_ = None
         ends_at = min(trio.current_effective_deadline() - MARGIN_S, trio.current_time() + ASSIGNMENT_S)

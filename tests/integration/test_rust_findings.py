@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from consensus.certificates.reading import describe
-from node.api.events import FindingsSettled, Progress, ReportCounted, RoundEvent
+from node.api.events import Decided, FindingsSettled, Progress, ReportCounted, RoundEvent
 from node.client import FollowedRound, Question, follow
 from node.inference import EngineConfig
 from node.local import LocalSwarm, NodeSpec, open_swarm
@@ -140,6 +141,10 @@ async def test_what_is_found_decides_against_the_judges(tmp_path: Path) -> None:
         assert tested.report["ranking"][0]["findings"]["tests"] == {"passed": 2, "failed": 0, "not_run": 0}
         assert b"fn doubles" not in tested.followed.certificate
         assert tested.followed.verified.record.query.turns[0].text == ASKED
+        (decided,) = [event for event in tested.events if isinstance(event, Decided)]
+        told = {"ranking": decided.ranking, "set_aside": decided.set_aside, "testing": decided.testing}
+        stated = {key: tested.report[key] for key in told}
+        assert json.loads(msgspec.json.encode(told)) == json.loads(msgspec.json.encode(stated)), "as the certificate"
 
         await check_command(swarm, tmp_path)
 

@@ -33,7 +33,11 @@ async def show(
     json: JsonFlag = False,
     source: Source = Source(),  # noqa: B008 - frozen
 ) -> int:
-    """Show a certificate in words, after verifying it: who got the question, and why the answer won."""
+    """Show a certificate in words, after verifying it: who got the question, and why the answer won.
+
+    Of strengths only the differences within a round mean something; what was found out about the answers is added to
+    them, so that all may lie above zero.
+    """
     if plot is not None and plot.suffix.lower() not in PLOTS:
         raise CliError(f"--plot writes {' or '.join(PLOTS)}, not {str(plot)!r}", Exit.USAGE)
     told = await load(certificate, source, url)

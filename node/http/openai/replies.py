@@ -111,6 +111,6 @@ class RoundReply(Response):
     @asynccontextmanager
     async def _follow(self, round: RoundView) -> AsyncIterator[Subscription]:
         """Begin the round; cancel it if the block is left before the round's end. Raises AskError."""
-        async with ask_or_cancel(self._rounds, self._request.question, details=True) as handle:
+        async with ask_or_cancel(self._rounds, self._request.question, details=False) as handle:
             round.begin(handle)
             yield handle.events

@@ -7,14 +7,13 @@ from msgspec.structs import replace
 
 from node.api.asking import FINDING_KINDS, FindingName, Question
 from node.api.conversation import Turn
+from node.findings.checks.shown_tests import with_tests
 from node.rounds.asking.errors import AskError, TooLongError
 from protocol.limits import TESTS_BYTES_MAX
 from protocol.types import FindingKind, TaskType
 
 NO_RUST: Final = "tests are Rust, which only answers to a task `code` are: leave them out, or ask with task code"
 NO_READER: Final = "this node cannot read tests: pip install 'strand-swarm[rust]', or leave them out"
-
-_HEADING: Final = "The answer must pass these tests:"
 
 
 def check_tests(question: Question) -> None:
@@ -40,10 +39,7 @@ def with_shown_tests(question: Question) -> Question:
     if not (question.show_tests and question.tests and question.turns):
         return question
     *before, last = question.turns
-    fence = "`" * max(3, 1 + _longest_run(question.tests))
-    end = "" if question.tests.endswith("\n") else "\n"
-    shown = f"{last.text.rstrip()}\n\n{_HEADING}\n\n{fence}rust\n{question.tests}{end}{fence}\n"
-    return replace(question, turns=(*before, Turn(last.role, shown)), show_tests=False)
+    return replace(question, turns=(*before, Turn(last.role, with_tests(last.text, question.tests))), show_tests=False)
 
 
 def findings_of(question: Question, names: Iterable[FindingName]) -> FindingKind:
@@ -54,12 +50,3 @@ def findings_of(question: Question, names: Iterable[FindingName]) -> FindingKind
     for name in names if question.findings is None else question.findings:
         kinds |= FINDING_KINDS[name]
     return kinds | FindingKind.TESTS if question.tests else kinds
-
-
-def _longest_run(text: str) -> int:
-    """Return the length of the longest run of backticks, which a fence around the text must exceed."""
-    longest = run = 0
-    for letter in text:
-        run = run + 1 if letter == "`" else 0
-        longest = max(longest, run)
-    return longest

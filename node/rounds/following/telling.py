@@ -4,8 +4,16 @@ from functools import lru_cache
 from typing import Final
 
 from msgspec import convert
+from msgspec.structs import replace
 
-from consensus.certificates.reading import claimed_correct, found_values, settled_values
+from consensus.certificates.reading import (
+    claimed_correct,
+    found_values,
+    ranked_values,
+    set_aside_values,
+    settled_values,
+    testing_values,
+)
 from consensus.certificates.record import RoundRecord
 from consensus.certificates.tally import Ranking
 from consensus.ranking.settling import SettledFindings, checks_of
@@ -13,7 +21,8 @@ from consensus.rounds import effects as fx
 from node.api import events
 from node.api.asking import Question
 from node.api.conversation import Audience
-from node.api.findings import AnswerFindings
+from node.api.findings import AnswerFindings, RoundTesting, SetAside
+from node.api.ranking import ReportedAnswer
 from protocol.messages import Ballot, Findings, Query, Report, Seat
 from protocol.signing import VerifiedMessage
 from protocol.types import ABSTAIN, ONE, Digest, Key, Role
@@ -153,7 +162,7 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
     """Build the decision, with the record's facts on the winner."""
     ranking = effect.ranking
     winner = None if record is None else record.contents.get(Digest(ranking.winner))
-    return events.Decided(
+    decision = events.Decided(
         outcome=ranking.outcome,
         reason=ranking.reason,
         winner=ranking.winner.hex(),
@@ -166,14 +175,20 @@ def decided(effect: fx.Decide, record: RoundRecord | None, own_engine: str) -> e
         token_source=None if winner is None else winner.token_source,
         own_engine=own_engine,
         author=hexadecimal(ranking.ranked[0].author) if ranking.ranked else "",
-        findings=None if record is None else _of_winner(record, Digest(ranking.winner)),
     )
+    return decision if record is None or not ranking.ranked else _with_evidence(decision, record, ranking)
 
 
-def _of_winner(record: RoundRecord, winner: Digest) -> AnswerFindings | None:
-    place = next((index for index, message in enumerate(record.answers) if message.id == winner), None)
-    found = None if place is None else found_values(record, place)
-    return None if found is None else convert(found, AnswerFindings)
+def _with_evidence(decision: events.Decided, record: RoundRecord, ranking: Ranking) -> events.Decided:
+    """Add all answers and the testing phase to the decision of a round that did not fail."""
+    ranked = convert(ranked_values(record, ranking), tuple[ReportedAnswer, ...])
+    return replace(
+        decision,
+        findings=ranked[0].findings,
+        ranking=ranked,
+        set_aside=convert(set_aside_values(record, ranking), tuple[SetAside, ...]),
+        testing=convert(testing_values(record), RoundTesting | None),
+    )
 
 
 def ended(effect: fx.RoundEnded) -> events.Ended:
