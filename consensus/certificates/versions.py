@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from consensus.certificates.certificate import check_certificate
 from consensus.certificates.frozen import wire_1_hbt_2_forms_1_draws_1, wire_2_hbt_2_forms_1_draws_1
-from consensus.certificates.report import CertificateReading, described_reading, reading_of
+from consensus.certificates.reading import CertificateReading, described_reading, reading_of
 from consensus.certificates.steps import VerificationStep, failed_step, former_step, steps_of
 from protocol import codec, versions
 from protocol.errors import Fault, FaultReason

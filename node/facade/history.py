@@ -12,7 +12,7 @@ from node.api.certificates import CertificatePage, HeldCertificate, Verification
 from node.api.common import CursorError
 from node.api.rounds import CertificateDetail, RoundDetail, RoundPage
 from node.facade.certificates import certificate_detail, round_detail
-from node.rounds.history import RoundHistory
+from node.rounds.following.history import RoundHistory
 from node.storage import CertificateRow, RoundCursor, RoundFilter, Store
 from protocol.errors import Fault
 from protocol.types import Digest
@@ -113,4 +113,4 @@ def _verify(raw: bytes) -> Verification:
     steps = tuple(VerificationStep(each.rule, each.text, each.state) for each in made)
     if isinstance(read, Fault):
         return Verification(False, read.reason, read.rule, read.detail, None, steps)
-    return Verification(True, "", "", "", report_of(read.report), steps)
+    return Verification(True, "", "", "", report_of(read.description), steps)

@@ -6,8 +6,8 @@ from typing import Final
 import trio
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
+from consensus.certificates.reading import describe
 from consensus.certificates.record import RoundRecord, bodies
-from consensus.certificates.report import describe
 from consensus.learning.experience import GoldRound
 from node.api.reputation import NodeRound
 from node.storage import Store

@@ -10,8 +10,8 @@ from consensus.certificates.record import RoundRecord
 from consensus.certificates.versions import read_any_version, version_of
 from node.api.events import RoundEvent
 from node.api.replays import Replay, ReplaySource, RoundAnswers
-from node.rounds.history import RoundHistory
-from node.rounds.replaying import replayed, texts_of, with_counted
+from node.rounds.following.history import RoundHistory
+from node.rounds.following.replaying import replayed, texts_of, with_counted
 from node.storage import Store
 from protocol.errors import Fault
 from protocol.types import Digest, Key
@@ -88,7 +88,7 @@ def _read(raw: bytes) -> Replay | Fault:
         read = read_any_version(raw)
         if isinstance(read, Fault):
             return read
-        return Replay(ReplaySource.CERTIFICATE, read.report["query_id"], (), (), OTHER_VERSION)
+        return Replay(ReplaySource.CERTIFICATE, read.description["query_id"], (), (), OTHER_VERSION)
     verified = verify_certificate(raw)
     if isinstance(verified, Fault):
         return verified

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consensus.certificates.certificate import VerifiedCertificate, verify_certificate
-from consensus.certificates.report import CertificateReading, reading_of
+from consensus.certificates.reading import CertificateReading, reading_of
 from consensus.certificates.steps import StepState, VerificationStep
 from consensus.certificates.versions import READERS, read_any_version, verify_in_steps
 from protocol import codec
@@ -75,7 +75,7 @@ def test_all_steps_of_what_holds_pass(path: Any) -> None:
     assert len(steps) == 9 + len(certificate.closings)
     assert f"{len(raw):,} bytes" in steps[0].text
     assert f"{len(certificate.closings)} closings" in steps[1].text
-    assert f"{len(read.cosigners)} of {read.report['members']} members" in steps[-3].text
+    assert f"{len(read.cosigners)} of {read.description['members']} members" in steps[-3].text
     assert ("is full" in steps[-1].text) == read.full
 
 

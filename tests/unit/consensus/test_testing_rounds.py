@@ -73,7 +73,7 @@ def test_a_liar_among_the_testers_costs_a_second_stage_and_changes_nothing() -> 
 def test_testers_that_are_silent_delay_the_round_no_longer_than_the_stage() -> None:
     swarm = swarm_of()
     for name in "def":
-        swarm.nodes[name].inspect_ms = 10**9
+        swarm.nodes[name].testing_ms = 10**9
     swarm.ask(findings=plan(budget_ms=700))
     swarm.run()
     record = swarm.verified().record
@@ -124,8 +124,8 @@ def test_all_testers_get_the_tests_by_pulling() -> None:
     swarm = swarm_of()
     swarm.ask(TESTS, findings=plan(tests_digest=digest_of_tests(TESTS)))
     swarm.run()
-    assert {name for name, _ in swarm.inspected} == set("abcdef")
-    assert {work.tests for _, work in swarm.inspected} == {TESTS}
+    assert {name for name, _ in swarm.ran_tests} == set("abcdef")
+    assert {work.tests for _, work in swarm.ran_tests} == {TESTS}
     assert TESTS not in repr(swarm.verified().record), "the certificate holds their digest alone"
 
 

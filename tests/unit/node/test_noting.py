@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from node.api.events import Asked, BaseEvent, Decided, Progress, RoundEvent, TextSent
-from node.rounds import noting
-from node.rounds.noting import NOTED_MAX, EventNotes, pack, unpack
+from node.rounds.following import noting
+from node.rounds.following.noting import NOTED_MAX, EventNotes, pack, unpack
 from protocol.types import Outcome, OutcomeReason
 
 KEYS = tuple(random.Random(7).randbytes(32).hex() for _ in range(64))

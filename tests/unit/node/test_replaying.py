@@ -9,9 +9,9 @@ import pytest
 
 from node.api import events
 from node.api.events import BaseEvent, RoundEvent
-from node.rounds.history import KINDS
-from node.rounds.hub import REQUESTER
-from node.rounds.replaying import replayed, texts_of, with_counted
+from node.rounds.following.history import KINDS
+from node.rounds.following.hub import REQUESTER
+from node.rounds.following.replaying import replayed, texts_of, with_counted
 from protocol.recall import forgetting
 from protocol.types import Kind, TaskType
 from tests.support.findings import plan

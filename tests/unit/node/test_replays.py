@@ -12,9 +12,9 @@ from node.api.events import AnswerOpened, Asked, BaseEvent, Ended, Progress
 from node.api.replays import Replay, ReplaySource, RoundAnswers
 from node.clock import Clock
 from node.facade.replays import OTHER_VERSION, ReplaysFacade
-from node.rounds.history import RoundHistory
-from node.rounds.hub import REQUESTER
-from node.rounds.replaying import replayed, texts_of
+from node.rounds.following.history import RoundHistory
+from node.rounds.following.hub import REQUESTER
+from node.rounds.following.replaying import replayed, texts_of
 from node.storage import CertificateSummary, Store
 from protocol.errors import Fault
 from protocol.types import Digest, Key, Outcome

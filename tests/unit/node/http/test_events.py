@@ -13,7 +13,7 @@ from consensus.rounds.admission import Refusal
 from node.api.asking import Question
 from node.api.conversation import Audience
 from node.api.events import BaseEvent, Certified, RoundEvent, encode_plain
-from node.rounds import telling
+from node.rounds.following import telling
 from protocol.errors import Fault, FaultReason
 from protocol.types import ONE, Digest, Key, Outcome, OutcomeReason, StopReason
 from tests.support.swarm import Swarm
