@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences vendor sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -66,6 +66,10 @@ audit: setup-dev $(VENV)/.supply $(VENV)/.docs
 
 licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply licences
+
+# The dashboard's libraries of others, at the versions that node/dashboard/vendor/versions.json pins; needs npm.
+vendor: setup-dev
+	PYTHONPATH=. $(BIN)/python -P -m tests.support.vendor
 
 # CycloneDX, of what the daemon installs.
 sbom: setup-dev
