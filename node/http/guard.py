@@ -90,11 +90,8 @@ class Guard:
 
     def _let_in(self, scope: Scope, host: str) -> Response | None:
         """Return the redirection that lets in a browser with a valid one-time link; else None."""
-        if (
-            scope["path"] != ops.PAGE.path
-            or scope["method"] != "GET"
-            or not self._origins.names_us(host, scope["server"])
-        ):
+        is_page = scope["path"] == ops.PAGE.path and scope["method"] == "GET"
+        if not is_page or not self._origins.names_us(host, scope["server"]):
             return None
         code = QueryParams(scope["query_string"]).get("code", "")
         return self._sessions.let_in(code, scope["server"][1], over_tls=self._origins.is_over_tls(host))

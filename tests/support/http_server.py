@@ -145,9 +145,8 @@ async def open_api(
     )
     async with open_node(config) as node:
         sessions = Sessions()
-        app = declared(
-            app_of(node.shown(), connections_max=CONNECTIONS_MAX, dashboard=DashboardHandlers(config.api, sessions))
-        )
+        page = DashboardHandlers(config.api, sessions)
+        app = declared(app_of(node.shown(), connections_max=CONNECTIONS_MAX, dashboard=page))
         async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api, sessions=sessions) as served:
             yield replace(served, node=node)
 
