@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences sbom bench setup setup-dev lock clean
+.PHONY: demo test test-fast clients coverage test-soak test-vllm fuzz check docs man docs-recordings audit licences vendor sbom bench setup setup-dev lock clean
 
 demo: setup
 	$(BIN)/strand demo
@@ -19,7 +19,7 @@ test: setup-dev
 # Unit tests, properties, vectors and transcripts with fewer drawn cases: some two minutes on two cores.
 test-fast: setup-dev
 	STRAND_TEST_EFFORT=fast $(BIN)/python -P -m pytest -n 2 --dist worksteal tests/unit tests/property tests/vectors \
-		tests/transcripts tests/test_architecture.py
+		tests/transcripts tests/dashboard tests/test_architecture.py
 
 # Lines and branches that the tests reach, or TESTS alone (`make coverage TESTS=tests/unit`), processes that they start
 # included. What is not reached, and why: docs/reference/coverage.md.
@@ -66,6 +66,10 @@ audit: setup-dev $(VENV)/.supply $(VENV)/.docs
 
 licences: setup-dev $(VENV)/.supply $(VENV)/.docs
 	PYTHONPATH=. $(BIN)/python -P -m tests.support.supply licences
+
+# The dashboard's libraries of others, at the versions that node/dashboard/vendor/versions.json pins; needs npm.
+vendor: setup-dev
+	PYTHONPATH=. $(BIN)/python -P -m tests.support.vendor
 
 # CycloneDX, of what the daemon installs.
 sbom: setup-dev

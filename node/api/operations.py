@@ -41,6 +41,9 @@ DONE: Final = "[DONE]"
 
 HTML: Final = "text/html"
 
+ANY: Final = "*/*"
+"""One of several media types."""
+
 PROMETHEUS: Final = "text/plain"
 """Prometheus' text format; the header also names its version."""
 
@@ -311,17 +314,25 @@ CONFIG: Final = Operation(
 )
 PAGE: Final = Operation(
     "GET",
-    "/ui",
-    "Show a page for people; with the code of a link, let a browser in.",
+    "/",
+    "Show the dashboard; with the code of a link, let a browser in.",
     str,
     media=HTML,
     parameters=(TextParameter("code", "Code of a link, on a node with API keys.", CODE_CHARS_MAX),),
     others={303: ("The code was valid: a cookie is set, and the page is at the same address.", type(None))},
 )
+ASSET: Final = Operation(
+    "GET",
+    "/assets/{name}",
+    "Send a file that the dashboard loads: a script, a style or a picture, which never changes.",
+    str,
+    media=ANY,
+    others={404: ("There is no such file.", Error)},
+)
 UI_LINK: Final = Operation(
     "POST",
     "/api/ui-links",
-    "Make a link to the page for people; on a node with API keys it lets a browser in, once and for 60 s.",
+    "Make a link to the dashboard; on a node with API keys it lets a browser in, once and for 60 s.",
     UiLink,
 )
 OPENAPI: Final = Operation("GET", "/api/openapi.json", "Describe this interface as OpenAPI 3.1.", dict[str, Any])
@@ -423,6 +434,7 @@ OPERATIONS: Final[tuple[Operation[Any], ...]] = (
     RESUME,
     CONFIG,
     PAGE,
+    ASSET,
     UI_LINK,
     OPENAPI,
     MODELS,

@@ -20,6 +20,7 @@ from node.api.conversation import Audience
 from node.api.operations import OPERATIONS, WAIT_MS_MAX, Operation
 from node.api.rounds import Cancelled
 from node.http.audience import key_audience
+from node.http.dashboard import DashboardHandlers
 from node.http.events import EventsHandlers
 from node.http.history import HistoryHandlers
 from node.http.openai.handlers import OpenAiHandlers
@@ -43,7 +44,6 @@ from node.http.replies import (
 )
 from node.http.rounds import AskReply
 from node.http.shown import Shown
-from node.http.ui import UiHandlers
 from node.rounds.asking.errors import AskError
 from node.storage import StoreBlockedError
 
@@ -54,14 +54,16 @@ _ALLOWED: Final = {
 """Methods of each path."""
 
 
-def build_app(shown: Shown, places: RequestPlaces, mcp: ASGIApp, ui: UiHandlers, audience: Audience) -> Starlette:
+def build_app(
+    shown: Shown, places: RequestPlaces, mcp: ASGIApp, dashboard: DashboardHandlers, audience: Audience
+) -> Starlette:
     """Build the ASGI application of one node.
 
     Args:
         shown: what the node shows and does.
         places: those of requests that take long.
         mcp: serves /mcp.
-        ui: the page for people, with the guard's sessions.
+        dashboard: the page for people, with the guard's sessions.
         audience: nodes that may read what clients of OpenAI's API send, unless they name others.
     """
     handlers = {
@@ -69,7 +71,7 @@ def build_app(shown: Shown, places: RequestPlaces, mcp: ASGIApp, ui: UiHandlers,
         **HistoryHandlers(shown.history, places.reads).handlers(),
         **ReplayHandlers(shown.replays, places.reads).handlers(),
         **EventsHandlers(shown.events, places.streams).handlers(),
-        **ui.handlers(),
+        **dashboard.handlers(),
         **OpenAiHandlers(shown, places.followed, audience).handlers(),
     }
     app = Starlette(

@@ -5,6 +5,7 @@ refused. A request reaches the application with its whole body. Meanwhile the co
 cancelled when the client has gone. Every wait for the client has a deadline, and everything read has a size limit.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from email.utils import formatdate
 from typing import Final, Protocol
@@ -103,7 +104,7 @@ class Connection:
             return
         if isinstance(response, Refusal):
             response = response.on(self._path)
-        headers = [*response.raw_headers, *self._common_headers(), (b"connection", b"close")]
+        headers = [*response.raw_headers, *self._common_headers(response.raw_headers), (b"connection", b"close")]
         data = self._encode(h11.Response(status_code=response.status_code, headers=headers))
         if not self._is_head:
             data += self._encode(h11.Data(data=bytes(response.body)))
@@ -260,7 +261,7 @@ class Connection:
             # An earlier message was not written whole.
             raise trio.BrokenResourceError
         if message["type"] == "http.response.start":
-            headers = [*message["headers"], *self._common_headers()]
+            headers = [*message["headers"], *self._common_headers(message["headers"])]
             self._unsent = self._encode(h11.Response(status_code=message["status"], headers=headers))
         elif message["type"] == "http.response.body":
             body = bytes(message.get("body", b""))
@@ -273,8 +274,11 @@ class Connection:
 
     # -- the wire --------------------------------------------------------------------------------------------------
 
-    def _common_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return (*SECURITY_HEADERS, *self._reply_headers, (b"date", formatdate(usegmt=True).encode()))
+    def _common_headers(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of every reply; of those that a browser heeds, a reply's own (`given`) come first."""
+        names = {name for name, _ in given}
+        common = [each for each in SECURITY_HEADERS if each[0] not in names]
+        return [*common, *self._reply_headers, (b"date", formatdate(usegmt=True).encode())]
 
     def _encode(self, event: h11.Event) -> bytes:
         return self._h11.send(event) or b""

@@ -16,7 +16,7 @@ from node.http.keys import ApiKey, Keys
 from node.http.origins import Caller, ForeignError, Origins, allowing
 from node.http.places import Places
 from node.http.replies import refusal
-from node.http.sessions import UI_PATH, Sessions
+from node.http.sessions import Sessions
 from node.overlay.addresses import AddressClass, class_of
 
 LOOPBACK_PAUSE_S_MAX: Final = 2.0
@@ -90,7 +90,8 @@ class Guard:
 
     def _let_in(self, scope: Scope, host: str) -> Response | None:
         """Return the redirection that lets in a browser with a valid one-time link; else None."""
-        if scope["path"] != UI_PATH or scope["method"] != "GET" or not self._origins.names_us(host, scope["server"]):
+        is_page = scope["path"] == ops.PAGE.path and scope["method"] == "GET"
+        if not is_page or not self._origins.names_us(host, scope["server"]):
             return None
         code = QueryParams(scope["query_string"]).get("code", "")
         return self._sessions.let_in(code, scope["server"][1], over_tls=self._origins.is_over_tls(host))
@@ -134,7 +135,7 @@ class Guard:
         """
         key = self._sessions.key_of(headers.getlist("cookie"), scope["server"][1])
         if key is None or caller is Caller.ALLOWED_PAGE:
-            return _unauthorised(NO_SESSION if scope["path"] == UI_PATH else NO_TOKEN)
+            return _unauthorised(NO_SESSION if scope["path"] == ops.PAGE.path else NO_TOKEN)
         if not self._origins.names_us(headers.get("host", ""), scope["server"]):
             return refusal(403, "a session is valid under the node's own address only: Host does not name it")
         if scope["method"] not in _SAFE_METHODS and caller is not Caller.OWN_PAGE:

@@ -11,13 +11,13 @@ from node.config import ApiTable, http_url
 from node.descriptors import descriptor_limit
 from node.errors import UserError
 from node.http.api import build_app
+from node.http.dashboard import DashboardHandlers
 from node.http.edge import Edge, connections_max, keep_serving
 from node.http.guard import Guard
 from node.http.mcp.endpoint import McpEndpoint
 from node.http.places import RequestPlaces
 from node.http.sessions import Sessions
 from node.http.shown import Shown
-from node.http.ui import UiHandlers
 
 BACKLOG: Final = 1_024
 """Connections that the system holds until we accept them; beyond it a client tries again after a second."""
@@ -65,7 +65,7 @@ async def serve(
     connections = connections_max(descriptor_limit())
     places, sessions = RequestPlaces(connections), Sessions()
     mcp = McpEndpoint(shown, places, config.audience)
-    app = build_app(shown, places, mcp, UiHandlers(config, sessions), config.audience)
+    app = build_app(shown, places, mcp, DashboardHandlers(config, sessions), config.audience)
     edge = Edge(app, Guard(config, sessions), connections)
     task_status.started(http_url(host, port))
     async with trio.open_nursery() as nursery:

@@ -9,10 +9,8 @@ from typing import Final, Generic, TypeVar
 import trio
 from starlette.responses import Response
 
+from node.api.operations import PAGE
 from node.http.keys import ApiKey, digest
-
-UI_PATH: Final = "/ui"
-"""The page for people, to which a link leads."""
 
 LINK_S: Final = 60.0
 """Seconds for which a link is valid: long enough for a browser to start."""
@@ -89,7 +87,7 @@ class Sessions:
         key = self.links.look_up(code, consume=True)
         if key is None:
             return None
-        response = Response(status_code=303, headers={"Location": UI_PATH})
+        response = Response(status_code=303, headers={"Location": PAGE.path})
         response.set_cookie(
             cookie_name(port),
             self.sessions.issue(key),

@@ -113,10 +113,10 @@ async def test_a_browser_is_let_in_by_a_link(shell: Shell, tmp_path: Path, monke
         ran = await trio.to_thread.run_sync(ui)
         link = ran.stdout.strip()
         assert (ran.code, ran.stderr, given.read_text()) == (0, "", link)
-        assert link.startswith(f"{node.url}/ui?code=")
+        assert link.startswith(f"{node.url}/?code=")
         opened = partial(ask_raw, node.url, "GET", link.removeprefix(node.url))
         status, headers, _ = await trio.to_thread.run_sync(opened)
-        assert (status, headers["location"]) == (303, "/ui")
+        assert (status, headers["location"]) == (303, "/")
         assert (await trio.to_thread.run_sync(opened))[0] == 401
         cookie = {"Cookie": headers["set-cookie"].partition(";")[0]}
         settings = await trio.to_thread.run_sync(partial(ask, node.url, "GET", "/api/config", headers=cookie))
@@ -214,7 +214,9 @@ def test_no_request_ends_the_process(swarm: RunningSwarm, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/", 200),
+        ("GET", "/ui", 404),
+        ("GET", "/assets/..%2f..%2fnode.key", 404),
         ("GET", "/api/ask", 405),
         ("DELETE", "/api/status", 405),
         ("GET", "/api/wait?offers=many", 400),

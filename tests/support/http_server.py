@@ -26,6 +26,7 @@ from node.api.conversation import Audience
 from node.config import ApiTable, CapacityTable, NodeConfig, NodeTable, OverlayTable, TrustTable
 from node.daemon import Node, open_node
 from node.http.api import build_app
+from node.http.dashboard import DashboardHandlers
 from node.http.edge import CONNECTIONS_MAX, Edge
 from node.http.guard import Guard
 from node.http.mcp.endpoint import McpEndpoint
@@ -33,7 +34,6 @@ from node.http.places import RequestPlaces
 from node.http.server import listen
 from node.http.sessions import Sessions
 from node.http.shown import Shown
-from node.http.ui import UiHandlers
 from node.inference.config import EngineConfig
 from node.sandbox.config import SandboxConfig
 from tests.support.declared import declared
@@ -116,13 +116,13 @@ def app_of(
     *,
     connections_max: int = 64,
     mcp: McpEndpoint | None = None,
-    ui: UiHandlers | None = None,
+    dashboard: DashboardHandlers | None = None,
     audience: Audience = Audience.TRUSTED,
 ) -> Starlette:
-    """The application of a node; without `mcp` nothing is heard on /mcp, and without `ui` there are no keys."""
+    """The application of a node; without `mcp` nothing is heard on /mcp, and without `dashboard` there are no keys."""
     places = RequestPlaces(connections_max)
     mcp = mcp or McpEndpoint(node, places, audience)
-    return build_app(node, places, mcp, ui or UiHandlers(ApiTable(), Sessions()), audience)
+    return build_app(node, places, mcp, dashboard or DashboardHandlers(ApiTable(), Sessions()), audience)
 
 
 @asynccontextmanager
@@ -145,7 +145,8 @@ async def open_api(
     )
     async with open_node(config) as node:
         sessions = Sessions()
-        app = declared(app_of(node.shown(), connections_max=CONNECTIONS_MAX, ui=UiHandlers(config.api, sessions)))
+        page = DashboardHandlers(config.api, sessions)
+        app = declared(app_of(node.shown(), connections_max=CONNECTIONS_MAX, dashboard=page))
         async with open_edge(app, connections_max=CONNECTIONS_MAX, api=config.api, sessions=sessions) as served:
             yield replace(served, node=node)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import h11
 import pytest
 
+from node.dashboard import dashboard
 from node.http.sessions import cookie_name
 from tests.support.http_server import Served, open_api
 
@@ -95,19 +97,19 @@ async def new_link(browser: Browser, **headers: str) -> str:
 
 async def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
     async with open_browser(tmp_path, token=TOKEN) as browser:
-        refused = await browser.open("/ui")
+        refused = await browser.open("/")
         assert (refused.status, "`strand ui`" in refused.error) == (401, True)
         link = await new_link(browser)
         path = link.removeprefix(browser.origin)
-        assert path.startswith("/ui?code=") and len(path) > 40
+        assert path.startswith("/?code=") and len(path) > 40
         opened = await browser.request("GET", path, Sec_Fetch_Site="none")
         assert opened.status == 303
-        assert opened.headers["location"] == "/ui"
+        assert opened.headers["location"] == "/"
         name = cookie_name(browser.served.port)
         kept = opened.headers["set-cookie"].split("; ")
         assert kept[0].startswith(f"{name}=")
         assert {each.lower() for each in kept[1:]} == {"httponly", "max-age=43200", "path=/", "samesite=strict"}
-        page = await browser.open("/ui")
+        page = await browser.open("/")
         assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert (await browser.request("GET", "/api/status", Sec_Fetch_Site="same-origin")).status == 200
@@ -148,7 +150,7 @@ async def test_a_session_serves_nobody_but_pages_of_ours(tmp_path: Path) -> None
 @pytest.mark.parametrize("code", ["", "code=", "code=%ff%00", "code=x&code=y", "code=" + "x" * 9_000, "&" * 9_000])
 async def test_what_is_no_link_lets_nobody_in(tmp_path: Path, code: str) -> None:
     async with open_browser(tmp_path, token=TOKEN) as browser:
-        reply = await browser.open(f"/ui?{code}")
+        reply = await browser.open(f"/?{code}")
         assert (reply.status, browser.cookies) == (401, {})
 
 
@@ -165,9 +167,9 @@ async def test_a_link_is_not_followed_for_another_page_or_under_another_name(tmp
 async def test_without_keys_the_page_needs_no_link(tmp_path: Path) -> None:
     async with open_browser(tmp_path) as browser:
         reply = await browser.post("/api/ui-links")
-        assert json.loads(reply.body) == {"url": f"{browser.origin}/ui", "valid_s": None}
-        assert (await browser.open("/ui")).status == 200
-        assert (await browser.open("/ui?code=any")).status == 200
+        assert json.loads(reply.body) == {"url": f"{browser.origin}/", "valid_s": None}
+        assert (await browser.open("/")).status == 200
+        assert (await browser.open("/?code=any")).status == 200
         assert browser.cookies == {}
 
 
@@ -204,7 +206,7 @@ async def test_behind_a_proxy_the_allowed_origin_is_the_nodes_own(tmp_path: Path
     async with open_browser(tmp_path, token=TOKEN, origins=(ALLOWED,)) as browser:
         host = ALLOWED.removeprefix("https://")
         link = await new_link(browser, Host=host)
-        assert link.startswith(f"{ALLOWED}/ui?code=")
+        assert link.startswith(f"{ALLOWED}/?code=")
         opened = await browser.request("GET", link.removeprefix(ALLOWED), Host=host, Sec_Fetch_Site="none")
         assert opened.status == 303
         assert "; secure" in opened.headers["set-cookie"].lower()
@@ -214,6 +216,39 @@ async def test_behind_a_proxy_the_allowed_origin_is_the_nodes_own(tmp_path: Path
 
 async def test_a_link_leads_to_an_address_of_the_node_whatever_name_the_program_used(tmp_path: Path) -> None:
     async with open_browser(tmp_path, token=TOKEN) as browser:
-        assert (await new_link(browser, Host="node.example:80")).startswith(f"{browser.origin}/ui?code=")
+        assert (await new_link(browser, Host="node.example:80")).startswith(f"{browser.origin}/?code=")
         local = f"localhost:{browser.served.port}"
-        assert (await new_link(browser, Host=local)).startswith(f"http://{local}/ui?code=")
+        assert (await new_link(browser, Host=local)).startswith(f"http://{local}/?code=")
+
+
+async def test_the_page_loads_files_of_this_node_that_a_browser_keeps(tmp_path: Path) -> None:
+    async with open_browser(tmp_path) as browser:
+        page = await browser.open("/")
+        assert page.headers["cache-control"] == "no-store"
+        policy = page.headers["content-security-policy"]
+        assert f"script-src 'self' '{dashboard().map_hash}'" in policy and "unsafe" not in policy
+        named = re.findall(r'(?:src|href)="([^"]+)"', page.body.decode())
+        assert {name.rpartition(".")[2] for name in named} == {"js", "css", "svg"}
+        for name in named:
+            reply = await browser.request("GET", name, Sec_Fetch_Site="same-origin")
+            assert (reply.status, reply.headers["cache-control"]) == (200, "private, max-age=31536000, immutable")
+            assert reply.headers["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in reply.headers["content-security-policy"]
+            head = await browser.request("HEAD", name, Sec_Fetch_Site="same-origin")
+            assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(reply.body)))
+            assert (await browser.request("POST", name, Origin=browser.origin)).status == 405
+
+
+@pytest.mark.parametrize("name", ["none.js", "", "..%2f__init__.py", "%2e%2e/__init__.py", "versions.json", "a/b.js"])
+async def test_no_other_file_is_served(tmp_path: Path, name: str) -> None:
+    async with open_browser(tmp_path) as browser:
+        reply = await browser.open(f"/assets/{name}")
+        assert (reply.status, reply.headers["cache-control"]) == (404, "no-store")
+
+
+async def test_with_keys_files_need_a_session_too(tmp_path: Path) -> None:
+    async with open_browser(tmp_path, token=TOKEN) as browser:
+        path = f"/assets/{next(iter(dashboard().assets))}"
+        assert (await browser.open(path)).status == 401
+        await browser.open((await new_link(browser)).removeprefix(browser.origin))
+        assert (await browser.open(path)).status == 200

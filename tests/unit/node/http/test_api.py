@@ -18,6 +18,7 @@ from node.api import operations as ops
 from node.api import reputation as reputation_api
 from node.api.operations import OPERATIONS, REFUSALS, Operation
 from node.api.replays import Replay
+from node.dashboard import dashboard
 from node.http.openapi import document, field_descriptions
 from node.http.places import READS_MAX
 from node.inference import EngineInfo
@@ -88,7 +89,7 @@ RAW_BODIES: dict[Operation[Any], bytes] = {ops.VERIFY: b"certificate", ops.REPLA
 
 async def call(http: httpx2.AsyncClient, operation: Operation[Any], body: Any = None) -> httpx2.Response:
     path = operation.path.replace("{query_id}", QUERY.hex()).replace("{key}", KEY)
-    path = path.replace("{model}", "strand-rust")
+    path = path.replace("{model}", "strand-rust").replace("{name}", next(iter(dashboard().assets)))
     if operation in RAW_BODIES:
         return await http.request(operation.method, path, content=RAW_BODIES[operation])
     return await http.request(operation.method, path, json=BODIES.get(operation, body))

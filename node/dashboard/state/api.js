@@ -1,0 +1,53 @@
+/** Requests to the node. What goes wrong is a value: each function returns `{data, error}`, and one of them is set. */
+
+/** What to do when the node lets this browser in no more. */
+export const SESSION_OVER = "This browser's session is over: run `strand ui` and open the link that it prints.";
+const UNREACHABLE = "The node does not answer. Is it running?";
+
+/** A reply: the decoded JSON, or one line that says why there is none, with the status (0: no reply came). */
+const failed = (error, status) => ({ data: null, error, status });
+
+/**
+ * Fetch JSON.
+ * @param {string} path
+ * @param {{signal?: AbortSignal}} [options]
+ * @returns {Promise<{data: any, error: string, status: number}>}
+ */
+export function getJson(path, options = {}) {
+  return request(path, { method: "GET", ...options });
+}
+
+/**
+ * Post JSON, or bytes as they are, and read JSON.
+ * @param {string} path
+ * @param {any} body a value, or an ArrayBuffer, Blob or Uint8Array
+ * @param {{signal?: AbortSignal}} [options]
+ * @returns {Promise<{data: any, error: string, status: number}>}
+ */
+export function postJson(path, body, options = {}) {
+  const raw = body instanceof ArrayBuffer || body instanceof Blob || ArrayBuffer.isView(body);
+  const headers = { "Content-Type": raw ? "application/octet-stream" : "application/json" };
+  return request(path, { method: "POST", headers, body: raw ? body : JSON.stringify(body), ...options });
+}
+
+async function request(path, options) {
+  let reply;
+  try {
+    reply = await fetch(path, options);
+  } catch (error) {
+    return failed(error.name === "AbortError" ? "The request was cancelled." : UNREACHABLE, 0);
+  }
+  try {
+    const data = await reply.json();
+    if (reply.ok) return { data, error: "", status: reply.status };
+    return failed(reply.status === 401 ? SESSION_OVER : lineOf(data, reply.status), reply.status);
+  } catch {
+    return failed(`The node's reply cannot be read (status ${reply.status}).`, reply.status);
+  }
+}
+
+/** The line of a refusal; below /v1 it has OpenAI's form. */
+function lineOf(data, status) {
+  const line = data?.error?.message ?? data?.error;
+  return typeof line === "string" && line ? line : `The node refused (status ${status}).`;
+}

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { parseRoute, roundHref, VIEWS } from "strand/state/route.js";
+
+const ID = "ab".repeat(32);
+
+test("each entry of the navigation leads to its view", () => {
+  for (const [name, { href }] of Object.entries(VIEWS)) if (href) assert.equal(parseRoute(href).view, name);
+});
+
+test("a round is named by its id", () => {
+  assert.deepEqual(parseRoute(roundHref(ID)), { view: "round", id: ID });
+});
+
+test("what names nothing leads to the first view", () => {
+  for (const hash of ["", "#", "#/", "#/nothing", "#/round", "#/rounds/zz", `#/rounds/${ID}/x`, "#/constructor", "#/ask/x"]) {
+    assert.equal(parseRoute(hash).view, "ask", hash);
+  }
+});

@@ -1,0 +1,135 @@
+"""The dashboard's files as they are: what they import, how large they are, what they must not do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+from node.dashboard import ASSETS_PATH, SHELL, dashboard, import_map, module_name, sources
+from tests.support import supply, vendor
+
+ROOT = Path(__file__).parents[2]
+OWN = [path for path in sources() if path.endswith(".js") and not path.startswith("vendor/")]
+MODULES = {module_name(path) for path in sources() if path.endswith(".js")}
+IMPORT = re.compile(r"""(?:^|[;}])\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']""", re.MULTILINE)
+
+FILE_LINES_MAX = 400
+LINE_CHARS_MAX = 120
+
+own_files = pytest.mark.parametrize("path", OWN)
+
+
+def test_every_import_is_of_a_module_by_name() -> None:
+    imported = {path: IMPORT.findall(text) for path, text in sources().items() if path.endswith(".js")}
+    assert "strand/app.js" in imported["main.js"] and "preact" in imported["vendor/preact/hooks.js"]
+    unknown = {(path, name) for path, names in imported.items() for name in names if name not in MODULES}
+    assert not unknown
+
+
+def test_every_module_is_loaded_by_the_shell_or_by_another() -> None:
+    """What nothing imports is dead code."""
+    imported = {name for text in sources().values() for name in IMPORT.findall(text)}
+    named = {path for path in sources() if f'"{path}"' in sources()[SHELL]}
+    unused = {path for path in sources() if path not in {SHELL, *named} and module_name(path) not in imported}
+    assert not {path for path in unused if not path.startswith(("vendor/", "state/"))}
+
+
+@own_files
+def test_modules_are_short(path: str) -> None:
+    lines = sources()[path].splitlines()
+    assert len(lines) <= FILE_LINES_MAX
+    assert max(map(len, lines)) <= LINE_CHARS_MAX
+
+
+@own_files
+def test_no_text_becomes_markup_or_code(path: str) -> None:
+    """Texts of strangers are shown by the components; Trusted Types would stop the rest where browsers have them."""
+    ways = r"\w*[iI]nnerHTML|outerHTML|insertAdjacent\w+|document\.write|\beval\b|new Function"
+    assert not re.findall(ways, sources()[path])
+
+
+@own_files
+def test_state_knows_no_page(path: str) -> None:
+    """Reducers and formats run anywhere: in a browser, in node, in a worker."""
+    if path.startswith("state/"):
+        assert not re.findall(r"\b(?:document|window|localStorage)\.", sources()[path])
+        assert not re.findall(r"strand/(?:parts|views)", sources()[path])
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    for path, text in sources().items():
+        if not path.startswith("vendor/"):
+            assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", text.replace("http://www.w3.org/", "")), path
+
+
+def test_the_shell_names_what_is_served() -> None:
+    served = dashboard()
+    shell = served.shell.decode()
+    named = re.findall(r'(?:src|href)="([^"]+)"', shell)
+    assert len(named) >= 4
+    assert all(name.removeprefix(ASSETS_PATH) in served.assets for name in named)
+    (told,) = re.findall(r'<script type="importmap">(.*?)</script>', shell, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(told.encode()).digest()).decode()
+    assert served.map_hash == f"sha256-{digest}"
+    imports = json.loads(told)["imports"]
+    assert set(imports) == MODULES
+    assert all(address.removeprefix(ASSETS_PATH) in served.assets for address in imports.values())
+
+
+def test_a_file_has_a_name_of_its_own() -> None:
+    names = dashboard().assets
+    assert len(names) == len(sources()) - 1
+    assert all("/" not in name and re.search(r"\.[0-9a-f]{16}\.(js|css|svg)$", name) for name in names)
+
+
+def test_an_installed_wheel_has_every_file(tmp_path: Path) -> None:
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(built) as wheel:
+        packed = {name.removeprefix("node/dashboard/") for name in wheel.namelist()}
+    assert {*sources(), "vendor/versions.json", "vendor/preact/LICENSE"} <= packed
+
+
+def test_a_page_that_stands_alone_has_a_map_of_its_own() -> None:
+    assert json.loads(import_map({"state/round.js": "data:x", "style/base.css": "data:y"})) == {
+        "imports": {"strand/state/round.js": "data:x"}
+    }
+
+
+# -- files of others ---------------------------------------------------------------------------------------------------
+
+packages = pytest.mark.parametrize("package", vendor.packages(), ids=lambda package: package.name)
+
+
+@packages
+def test_files_of_others_are_as_they_were_fetched(package: vendor.Package) -> None:
+    assert re.fullmatch("[0-9a-f]{128}", package.sha512)
+    for module, told in package.files.items():
+        assert hashlib.sha256(vendor.path_of(module).read_bytes()).hexdigest() == told["sha256"], module
+    assert supply.allowed(package.licence)
+    assert len(package.licence_path.read_text()) > 500
+
+
+def test_no_file_of_others_is_unknown() -> None:
+    known = {vendor.path_of(module) for package in vendor.packages() for module in package.files}
+    known |= {package.licence_path for package in vendor.packages()} | {vendor.VERSIONS}
+    assert {path for path in vendor.VENDOR.rglob("*") if path.is_file()} == known
+
+
+def test_no_registry_is_named() -> None:
+    assert "://" not in vendor.VERSIONS.read_text()
+
+
+def test_relative_imports_become_names() -> None:
+    names = {"lib/diff/base.js": "diff/base", "lib/util/s.js": "diff/s"}
+    source = "import B from './base.js';\nexport { x } from \"../util/s.js\";import 'preact';"
+    found = vendor.by_name(source, "lib/diff/line.js", names)
+    assert found == "import B from 'diff/base';\nexport { x } from \"diff/s\";import 'preact';"
+    with pytest.raises(KeyError):
+        vendor.by_name("import './other.js'", "lib/diff/line.js", names)
