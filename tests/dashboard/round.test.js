@@ -94,13 +94,13 @@ test("a member's side: one step of a kind in each wave", () => {
   const round = reduceAll(emptyRound(ID), [
     event("joined", { requester: "aa", task: "code", budget_ms: 1 }),
     event("generation_started", { at_ms: 1, max_tokens: 1, budget_ms: 1 }),
-    event("inspection_started", { at_ms: 2, stage: 0, answers: 2, budget_ms: 1 }),
+    event("answer_testing_started", { at_ms: 2, stage: 0, answers: 2, budget_ms: 1 }),
     event("judging_started", { at_ms: 3, wave: 0, pairs: 1, budget_ms: 1 }),
     event("judging_started", { at_ms: 4, wave: 1, pairs: 1, budget_ms: 1 }),
     event("declined", { at_ms: 5, phase: "judging", wave: 1, reason: "busy" }),
     event("ended", { at_ms: 6, role: "member", ending: "left", outcome: null, fault: null }),
   ]);
-  const kinds = ["generation_started", "inspection_started", "judging_started", "judging_started", "declined"];
+  const kinds = ["generation_started", "answer_testing_started", "judging_started", "judging_started", "declined"];
   assert.deepEqual(round.work.map((each) => each.event), kinds);
   assert.equal(round.ended.member.ending, "left");
 });

@@ -46,7 +46,7 @@ const KINDS = {
   certified: (round, event) => ({ certified: later(round.certified, event) }),
   ended: ({ ended }, event) => ({ ended: { ...ended, [event.role]: later(ended[event.role], event) } }),
   generation_started: withWork,
-  inspection_started: withWork,
+  answer_testing_started: withWork,
   judging_started: withWork,
   declined: withWork,
 };
