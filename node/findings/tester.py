@@ -13,7 +13,7 @@ from node.findings.assembly import Assembled, Example, assemble
 from node.findings.calling.wrappers import Wrapper, call_wrapper
 from node.findings.checks.asker_tests import AskerTests, read_tests
 from node.findings.checks.examples import checks_of
-from node.findings.compiling import UNCHECKED, Checked
+from node.findings.compiling import MISSING_CRATE, MISSING_FILE, UNCHECKED, Checked
 from node.findings.expected import examples_of
 from node.findings.kit import ready_kit
 from node.findings.outcomes import digests, stable
@@ -255,6 +255,13 @@ def _tests(assignment: Assignment) -> AskerTests | None:
     return tests if isinstance(tests, AskerTests) else None
 
 
+def _needed(source: Source | None) -> int:
+    """The number of the code that says why a program is not compiled: what it needs is not here; 0: nothing is."""
+    if source is None or source.self_contained:
+        return 0
+    return MISSING_CRATE if source.uses_crates else MISSING_FILE
+
+
 def _findings(position: int, source: Source | None, round_: _Round | None, kinds: FindingKind) -> Findings:
     subject = None if source is None or round_ is None else round_.subjects.get(source.digest)
     test_count = 0 if round_ is None or round_.tests is None else len(round_.tests.tests)
@@ -265,7 +272,7 @@ def _findings(position: int, source: Source | None, round_: _Round | None, kinds
         answer=position,
         source=b"" if source is None else source.digest,
         status=checked.status,
-        error=checked.error,
+        error=checked.error or _needed(source),
         lints=checked.lints if lints else b"",
         unsafe=min(source.unsafe_count, 255) if source is not None and lints else 0,
         panics=0 if subject is None else subject.panics,

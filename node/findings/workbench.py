@@ -11,6 +11,7 @@ from node.findings.compiling import (
     CHECK_LIMITS,
     EDITION,
     LIBRARY,
+    MISSING_CRATE,
     Checked,
     build_command,
     check_command,
@@ -23,9 +24,6 @@ from node.findings.running import RUN_LIMITS, TRUSTED_LIMITS, Order, Work, read_
 from node.sandbox.ports import Ending, Sandbox
 from node.sandbox.toolchain import Toolchain
 from protocol.types import CompileStatus
-
-_MISSING_CRATE: Final = 463
-"""Number of the error code for a crate that cannot be found."""
 
 _STOPPED: Final = frozenset({Ending.OUT_OF_TIME, Ending.OUT_OF_MEMORY, Ending.NOT_STARTED})
 """Ends of a check that it would only come to again."""
@@ -68,7 +66,7 @@ class Workbench:
         finished = await self.sandbox.run(command, BUILD_LIMITS)
         checked, lines = read_check(finished, None), error_lines(finished)
         status = checked.status
-        if status is CompileStatus.FAILS and (not self.kit.is_whole or (checked.error == _MISSING_CRATE and not lines)):
+        if status is CompileStatus.FAILS and (not self.kit.is_whole or (checked.error == MISSING_CRATE and not lines)):
             # The harness is gone: that says nothing about the answer.
             status = CompileStatus.UNKNOWN
         return Built(finished.files.get(LIBRARY), status, lines)
