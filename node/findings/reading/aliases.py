@@ -145,7 +145,12 @@ class Expander:
 
     def _replaced(self, named: Named, nested: int, depth: int) -> RustType:
         alias = self._aliases.get(named.name) if len(named.segments) == 1 else None
-        if alias is None or nested >= NESTED_MAX or self._budget.expansions <= 0 or len(alias.parameters) != len(named.arguments):
+        if (
+            alias is None
+            or nested >= NESTED_MAX
+            or self._budget.expansions <= 0
+            or len(alias.parameters) != len(named.arguments)
+        ):
             return named
         self._budget.expansions -= 1
         given = {
